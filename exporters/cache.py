@@ -1,0 +1,113 @@
+"""The artifact cache: same key, same file, no rebuild.
+
+A key covers everything that shapes a file: the Keras model, the variant's settings, the calibration digits, the
+versions of the packages that convert and this package's own source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from exporters import mnist
+from exporters.artifact import ModelArtifact, ReferenceLogits
+from exporters.errors import ArtifactError
+from exporters.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, check_file, read_manifest
+from exporters.variants import Variant
+
+CONVERTERS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
+MANIFESTS = {ModelArtifact: ARTIFACT_MANIFEST, ReferenceLogits: REFERENCE_MANIFEST}
+Cached = TypeVar("Cached", ModelArtifact, ReferenceLogits)
+
+
+class ArtifactCache:
+    """One folder per artifact; a folder appears whole or not at all."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def find(self, key: str, kind: type[Cached]) -> Cached | None:
+        """The artifact of this key, or None where it is absent or damaged and must be built."""
+        try:
+            found = read_manifest(self._root / key / MANIFESTS[kind], kind)
+            check_file(found)
+        except ArtifactError:
+            return None
+        return found
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """A folder on the cache's own disk to build in; what is not committed from it is removed."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".staging-", dir=self._root, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+
+    def commit(self, staged: Path, key: str, kind: type[Cached]) -> Cached:
+        """Moves a staged folder to its key. Where another process was first, its result stays.
+
+        Raises:
+            ArtifactError: What lies under the key afterwards cannot be read.
+        """
+        target = self._root / key
+        if self.find(key, kind) is None:
+            if target.exists():  # damaged: move it out of the way in one step, then drop it with the staging folder
+                target.rename(staged.with_name(f"{staged.name}.damaged"))
+            try:
+                staged.rename(target)
+            except OSError:
+                if self.find(key, kind) is None:
+                    raise
+                shutil.rmtree(staged, ignore_errors=True)
+        return read_manifest(target / MANIFESTS[kind], kind)
+
+
+def variant_key(model: str, model_sha256: str, variant: Variant) -> str:
+    """Folder name of a variant: readable part, then a hash of everything that shapes it."""
+    shaped_by = {
+        "model": model_sha256,
+        "name": model,
+        "format": variant.format,
+        "quantization": variant.quantization_record(),
+        **_producer_state(),
+    }
+    return f"{model}.{variant.name}.{variant.format}-{_digest(shaped_by)}"
+
+
+def reference_key(model: str, model_sha256: str) -> str:
+    """Folder name of the Keras model's own answers to the test digits."""
+    shaped_by = {"model": model_sha256, "data": mnist.shipped_sha256("test"), **_producer_state()}
+    return f"{model}.reference-{_digest(shaped_by)}"
+
+
+@cache
+def converter_versions() -> Mapping[str, str]:
+    """Versions of the packages that shape an artifact, without importing them."""
+    return {name: found for name in CONVERTERS if (found := _version(name)) is not None}
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def _producer_state() -> Mapping[str, object]:
+    source = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        source.update(path.read_bytes())
+    return {"versions": converter_versions(), "source": source.hexdigest()}
+
+
+def _digest(shaped_by: Mapping[str, object]) -> str:
+    return hashlib.sha256(msgspec.json.encode(shaped_by, order="deterministic")).hexdigest()[:16]

@@ -1,0 +1,66 @@
+"""Manifests: the JSON file beside each model file that says what it is."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from exporters.artifact import ModelArtifact, ReferenceLogits, sha256_of
+from exporters.errors import ArtifactError
+
+ARTIFACT_MANIFEST = "artifact.json"
+REFERENCE_MANIFEST = "reference.json"
+Described = TypeVar("Described", ModelArtifact, ReferenceLogits)
+
+_MOST_BYTES = 2**20
+
+
+def write_manifest(described: ModelArtifact | ReferenceLogits, path: Path) -> None:
+    """Writes the manifest of a file that lies in the same folder."""
+    fields = dataclasses.asdict(described) | {"path": described.path.name}
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n")
+
+
+def read_manifest(path: Path, kind: type[Described]) -> Described:
+    """Reads a manifest and checks that its file is there and unaltered.
+
+    Raises:
+        ArtifactError: The manifest or its file is missing, damaged or does not match.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ArtifactError(f"{path} is larger than any manifest: build the artifacts again with crossrt export")
+        described = msgspec.json.decode(path.read_bytes(), type=kind, dec_hook=_path_beside(path))
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path} is not a manifest ({error}): build the artifacts again with crossrt export") from error
+    return described
+
+
+def check_file(described: ModelArtifact | ReferenceLogits) -> None:
+    """Checks that the file is there and is the one that the manifest describes.
+
+    Raises:
+        ArtifactError: The file is missing or its hash differs.
+    """
+    try:
+        found = sha256_of(described.path)
+    except OSError as error:
+        raise ArtifactError(f"{described.path} cannot be read: {error.strerror}") from error
+    if found != described.sha256:
+        size = described.path.stat().st_size
+        raise ArtifactError(
+            f"{described.path.name} ({size} bytes) is not the file that its manifest describes: it was damaged or replaced;"
+            " build it again with crossrt export"
+        )
+
+
+def _path_beside(manifest: Path) -> Any:
+    def decode(kind: type, value: object) -> Path:
+        if not isinstance(value, str) or Path(value).name != value:
+            raise ValueError(f"{value!r} is not the name of a file beside the manifest")
+        return manifest.parent / value
+
+    return decode

@@ -1,0 +1,59 @@
+"""Checking feeds and crossing the border between float32 and a model's own integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporters.artifact import TensorSpec
+from runtimes.errors import InputRefused
+from runtimes.protocol import Feeds, IoMode
+
+
+def at_batch_size(specs: Sequence[TensorSpec], batch_size: int, io: IoMode) -> tuple[TensorSpec, ...]:
+    """The specs that a session shows: batch size filled in, and float32 unless the I/O is native."""
+    return tuple(_shown(replace(spec, shape=(batch_size, *spec.shape[1:])), io) for spec in specs)
+
+
+def _shown(spec: TensorSpec, io: IoMode) -> TensorSpec:
+    if io == "native" or spec.scale is None:
+        return spec
+    return replace(spec, dtype="float32", scale=None, zero_point=None)
+
+
+def refusal(feeds: Feeds, specs: Sequence[TensorSpec]) -> InputRefused | None:
+    """Says what is wrong with feeds, or None where they fit. Called after a failure, so that `run` need not look."""
+    wanted = {spec.name: spec for spec in specs}
+    if feeds.keys() != wanted.keys():
+        return InputRefused(f"the inputs are named {_names(wanted)}; the feeds are named {_names(feeds)}")
+    for name, spec in wanted.items():
+        feed = feeds[name]
+        if not isinstance(feed, np.ndarray):
+            return InputRefused(f"input {name} must be a numpy array; found {type(feed).__name__}")
+        if feed.dtype != spec.dtype or feed.shape != spec.shape:
+            return InputRefused(f"input {name} takes {spec.dtype} {spec.shape}; found {feed.dtype} {feed.shape}")
+    return None
+
+
+def _names(keyed: Any) -> str:
+    return ", ".join(sorted(keyed)) or "nothing"
+
+
+def quantize(real: NDArray[np.float32], spec: TensorSpec) -> NDArray[Any]:
+    """`q = round(real / scale) + zero_point`, half to even, saturated to the dtype's range.
+
+    Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+    Inference" (2018), equation 1, solved for q.
+    """
+    limits = np.iinfo(spec.dtype)
+    steps = np.rint(real * np.float32(1 / (spec.scale or 1))) + np.float32(spec.zero_point or 0)
+    return np.clip(steps, limits.min, limits.max).astype(spec.dtype)
+
+
+def dequantize(stored: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
+    """`real = scale * (q - zero_point)`, as float32."""
+    return (stored.astype(np.float32) - np.float32(spec.zero_point or 0)) * np.float32(spec.scale or 1)

@@ -1,0 +1,97 @@
+"""The contract between crossrt and a runtime: `Runtime` makes a `Session`, a `Session` runs tensors.
+
+The pair is ONNX's `Backend` and `BackendRep`: a factory and a handle. What was not prepared cannot be run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+from numpy.typing import NDArray
+
+from exporters.artifact import ModelArtifact, ModelFormat, TensorSpec
+
+Feeds = Mapping[str, NDArray[Any]]
+Outputs = dict[str, NDArray[Any]]
+IoMode = Literal["float32", "native"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """Every knob that moves a number; it means the same on each runtime.
+
+    Attributes:
+        batch_size: The one batch size that the session runs; memory is planned for it.
+        intra_op_threads: Threads that share one operator.
+        inter_op_threads: Operators that may run at the same time.
+        io: `float32` takes and gives float32 whatever the file's own types are, so that variants compare end to
+            end; `native` takes and gives the file's own types.
+    """
+
+    batch_size: int = 1
+    intra_op_threads: int = 1
+    inter_op_threads: int = 1
+    io: IoMode = "float32"
+
+
+class Session(Protocol):
+    """A loaded model at one batch size.
+
+    `run` never changes its feeds, and its outputs own their memory: a later `run` does not change them.
+    """
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """What `run` takes, batch size filled in."""
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What `run` gives, batch size filled in."""
+
+    def run(self, feeds: Feeds) -> Outputs:
+        """Runs one batch.
+
+        Raises:
+            InputRefused: A feed is missing, unknown, or of another dtype or shape.
+            SessionClosed: `close` was called before.
+        """
+
+    def executed_operators(self) -> tuple[str, ...] | None:
+        """The operators that this runtime really runs, in order, after its own optimisation; None if it cannot tell."""
+
+    def close(self) -> None:
+        """Releases the model. Calling it again does nothing."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Runtime(Protocol):
+    """A runtime that is installed and importable."""
+
+    @property
+    def name(self) -> str:
+        """The name in case ids, such as `ort-cpu`."""
+
+    @property
+    def formats(self) -> tuple[ModelFormat, ...]:
+        """The file formats that it reads."""
+
+    def version(self) -> str:
+        """Version of the runtime itself."""
+
+    def unsupported_reason(self, artifact: ModelArtifact, options: SessionOptions) -> str | None:
+        """Why this artifact cannot run with these options, or None where it can. Looks at nothing but the records."""
+
+    def prepare(self, artifact: ModelArtifact, options: SessionOptions) -> Session:
+        """Loads the model.
+
+        Raises:
+            ModelRefused: The runtime cannot load the file.
+        """

@@ -1,0 +1,92 @@
+"""Which runtimes there are: ours and those that other packages register under `crossrt.runtimes`.
+
+An entry point names an object with the attributes of `Runtime`, or a function without arguments that gives one.
+Nothing is imported before it is asked for: `find` looks only at installed metadata.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import cast
+
+from exporters.artifact import ModelFormat
+from runtimes.errors import RuntimeBroken, RuntimeNotInstalled, UnknownRuntime
+from runtimes.protocol import Runtime
+
+GROUP = "crossrt.runtimes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipped:
+    """What is known of a shipped adapter before its runtime is installed."""
+
+    package: str
+    formats: tuple[ModelFormat, ...]
+
+
+SHIPPED: dict[str, Shipped] = {
+    "ort-cpu": Shipped(package="onnxruntime", formats=("onnx",)),
+    "tflite": Shipped(package="ai-edge-litert", formats=("tflite",)),
+}
+
+
+def runtime_names() -> tuple[str, ...]:
+    """Names of all registered runtimes, shipped ones first."""
+    registered = {point.name for point in entry_points(group=GROUP)}
+    return (*SHIPPED, *sorted(registered - SHIPPED.keys()))
+
+
+def get_runtime(name: str) -> Runtime:
+    """Imports and returns a runtime.
+
+    Raises:
+        UnknownRuntime: No runtime of this name is registered.
+        RuntimeNotInstalled: Its package is missing.
+        RuntimeBroken: Its package is there, and importing it fails.
+    """
+    try:
+        loaded = _load(name)
+    except ModuleNotFoundError as error:
+        raise _import_failure(name, error) from error
+    except UnknownRuntime:
+        raise
+    except Exception as error:
+        raise RuntimeBroken(f"{name} is installed and cannot be imported: {type(error).__name__}: {error}") from error
+    return cast(Runtime, loaded() if callable(loaded) else loaded)
+
+
+def _load(name: str) -> object:
+    if name == "ort-cpu":
+        from runtimes.ort import OrtCpu
+
+        return OrtCpu
+    if name == "tflite":
+        from runtimes.tflite import TfLite
+
+        return TfLite
+    return _entry_point(name).load()
+
+
+def _entry_point(name: str) -> EntryPoint:
+    for point in entry_points(group=GROUP, name=name):
+        return point
+    raise UnknownRuntime(f"there is no runtime {name!r}: the registered ones are {', '.join(runtime_names())}")
+
+
+def _import_failure(name: str, error: ModuleNotFoundError) -> Exception:
+    """Tells a runtime that is missing from one that is there and lacks a part."""
+    package = SHIPPED[name].package if name in SHIPPED else None
+    if package is not None and (error.name or "").partition(".")[0] == package.replace("-", "_"):
+        return RuntimeNotInstalled(f"{package} is not installed: {install_command(package)}")
+    return RuntimeBroken(f"{name} needs the module {error.name}, which is not installed")
+
+
+def install_command(*packages: str) -> str:
+    """The exact command that installs packages into the running environment, which may have no pip of its own."""
+    wanted = " ".join(f"'{package}'" if "[" in package else package for package in packages)
+    if importlib.util.find_spec("pip") is not None:
+        return f"{sys.executable} -m pip install {wanted}"
+    return f"python3 -m pip --python {sys.executable} install {wanted}"
