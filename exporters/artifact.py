@@ -149,5 +149,5 @@ class ReferenceLogits:
 
     @property
     def id(self) -> str:
-        """`<model>.reference`."""
+        """`<model>.reference`: no artifact has this id, for those end in a format."""
         return f"{self.model}.reference"

@@ -92,9 +92,9 @@ def _compile(model: keras.Model, *, steps: int) -> None:
 
 def _save(model: keras.Model, path: Path) -> None:
     """Writes the inference model: the optimiser's state would triple the file."""
-    import keras
+    from exporters.keras_model import mnist_cnn
 
-    bare = keras.models.clone_model(model)
+    bare = mnist_cnn()
     bare.set_weights(model.get_weights())
     half_written = path.with_name(f".{path.stem}.{os.getpid()}.keras")
     try:

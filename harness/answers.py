@@ -1,0 +1,58 @@
+"""Running a model over the test digits and holding its answers against the labels and the Keras model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporters.artifact import ReferenceLogits
+from harness.case_worker import CaseWorker
+from harness.errors import HarnessError
+from harness.workspace import Workspace
+from reports.classification import judge_logits
+from reports.schema import Accuracy
+
+
+def read_reference(reference: ReferenceLogits, workspace: Workspace) -> NDArray[np.float32]:
+    """The Keras model's own logits, float32 `(10000, 10)`.
+
+    Raises:
+        HarnessError: The file holds something else.
+    """
+    try:
+        logits = np.load(reference.path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise HarnessError(f"{reference.path} cannot be read ({error}): run crossrt export again") from error
+    if logits.dtype != np.float32 or logits.ndim != 2 or len(logits) != len(workspace.labels):
+        raise HarnessError(f"{reference.path} holds {logits.dtype} {logits.shape}: run crossrt export again")
+    return np.asarray(logits)
+
+
+def judge_answers(
+    worker: CaseWorker, batch_size: int, workspace: Workspace, reference: NDArray[np.float32] | None
+) -> Accuracy:
+    """Evaluates all test digits with a worker that has loaded its model; raises `ChildFailed` where that fails."""
+    path = workspace.folder / f"logits-{worker.pid}.npy"
+    worker.evaluate(workspace.images, batch_size, path)
+    logits = _take(path)
+    if logits.shape != (len(workspace.labels), 10):
+        raise worker.failure(f"the model's answers have the shape {logits.shape}, not (10000, 10)")
+    return judge_logits(logits, workspace.labels, reference)
+
+
+def agreement_problem(accuracy: Accuracy, minimum_agreement: float) -> str | None:
+    """Why answers are too far from the Keras model's to be a result, or None where they are near enough."""
+    if accuracy.agreement is None or accuracy.agreement >= minimum_agreement:
+        return None
+    return (
+        f"agrees with the Keras model on only {accuracy.agreement:.2%} of the test digits"
+        f" (at least {minimum_agreement:.2%} is asked): its figures would be of a broken model"
+    )
+
+
+def _take(path: Path) -> NDArray[np.float32]:
+    logits: NDArray[np.float32] = np.load(path, allow_pickle=False)
+    path.unlink()
+    return logits

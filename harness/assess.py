@@ -1,0 +1,127 @@
+"""Before anything is timed: does the case run, are its answers right, how much memory, which operators.
+
+Each case gets a process of its own. Nothing is timed here, so several run at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporters.artifact import ModelArtifact
+from harness.answers import agreement_problem, judge_answers
+from harness.case import Case
+from harness.case_worker import CaseWorker, Unsupported
+from harness.child import kill_all_children
+from harness.errors import ChildFailed
+from harness.settings import BenchSettings
+from harness.workspace import Workspace
+from reports.schema import Accuracy, Memory, Status
+
+TRIAL_CALLS = 20
+FEWEST_CALLS, MOST_CALLS = 5, 250
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """What is known of a case before it is timed.
+
+    Attributes:
+        trial_ns: A rough latency, from which the number of calls of a batch is chosen.
+    """
+
+    status: Status
+    reason: str | None = None
+    stderr_tail: str | None = None
+    runtime_version: str | None = None
+    accuracy: Accuracy | None = None
+    memory: Memory | None = None
+    operators: tuple[str, ...] | None = None
+    trial_ns: int = 0
+
+    def calls_for(self, target_ns: int) -> int:
+        """Calls that take about `target_ns`, within sensible limits."""
+        return min(max(target_ns // max(self.trial_ns, 1), FEWEST_CALLS), MOST_CALLS)
+
+
+def failed(failure: ChildFailed) -> Assessment:
+    """The assessment of a case that cannot be measured."""
+    return Assessment(status="failed", reason=failure.reason, stderr_tail=failure.stderr_tail or None)
+
+
+def skipped(reason: str) -> Assessment:
+    """The assessment of a case that was never meant to run here."""
+    return Assessment(status="skipped", reason=reason)
+
+
+def assess_all(
+    cases: Sequence[Case],
+    artifacts: Mapping[str, ModelArtifact],
+    reference: NDArray[np.float32] | None,
+    settings: BenchSettings,
+    workspace: Workspace,
+) -> Iterator[tuple[Case, Assessment]]:
+    """Assesses cases, as many at once as there are processors, in the order in which they finish."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        futures: dict[Future[Assessment], Case] = {
+            pool.submit(_assess, case, artifacts[case.artifact_id], reference, settings, workspace): case
+            for case in cases
+        }
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            kill_all_children()
+            raise
+
+
+def _assess(
+    case: Case,
+    artifact: ModelArtifact,
+    reference: NDArray[np.float32] | None,
+    settings: BenchSettings,
+    workspace: Workspace,
+) -> Assessment:
+    try:
+        with CaseWorker(case.scenario.threads, settings.limits) as worker:
+            return _examine(worker, case, artifact, reference, settings, workspace)
+    except Unsupported as reason:
+        return skipped(str(reason))
+    except ChildFailed as failure:
+        return failed(failure)
+
+
+def _examine(
+    worker: CaseWorker,
+    case: Case,
+    artifact: ModelArtifact,
+    reference: NDArray[np.float32] | None,
+    settings: BenchSettings,
+    workspace: Workspace,
+) -> Assessment:
+    """Memory first: evaluating and profiling would raise the high-water mark."""
+    worker.start_import(case.runtime)
+    imported = worker.finish_import()
+    worker.load(artifact, case.scenario)
+    worker.feed(workspace.images, case.scenario.batch_size, settings.seed)
+    worker.first_run()
+    trial = worker.time(TRIAL_CALLS, settings.effort.warmup_ns)
+    memory = Memory(peak_bytes=worker.peak_memory_bytes(), before_load_bytes=imported["peak_bytes"])
+    assessment = Assessment(
+        status="ok",
+        runtime_version=imported["version"],
+        accuracy=judge_answers(worker, case.scenario.batch_size, workspace, reference),
+        memory=memory,
+        operators=worker.operators(),
+        trial_ns=int(median(trial)),
+    )
+    assert assessment.accuracy is not None
+    problem = agreement_problem(assessment.accuracy, settings.minimum_agreement)
+    return assessment if problem is None else replace(assessment, status="failed", reason=problem)

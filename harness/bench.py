@@ -1,0 +1,164 @@
+"""The main job: plan, get artifacts, check answers, measure in rounds, compose a report."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporters.artifact import ModelArtifact
+from exporters.cache import ArtifactCache
+from exporters.variants import VARIANTS
+from harness import compose
+from harness.answers import read_reference
+from harness.assess import Assessment, assess_all, failed, skipped
+from harness.builder import Artifacts, BuildRequest, get_artifacts
+from harness.case import Case
+from harness.environment import read_environment
+from harness.errors import HarnessError
+from harness.exported import read_folder
+from harness.locations import cache_folder
+from harness.lock import measuring_alone
+from harness.plan import Candidate, choose_baseline, plan_cases
+from harness.probe import RuntimeInfo, probe_runtimes
+from harness.progress import Display
+from harness.rounds import Measurements, RoundRunner
+from harness.settings import BenchSettings
+from harness.workspace import Workspace, open_workspace
+from reports.schema import Environment, Report
+
+
+@dataclass(slots=True, kw_only=True)
+class RunState:
+    """What a run knows so far; a report can be composed from it at any time."""
+
+    id: str
+    started_at: datetime
+    settings: BenchSettings
+    command: Sequence[str]
+    environment: Environment
+    baseline: str
+    cases: Sequence[Case]
+    artifacts: Mapping[str, ModelArtifact]
+    assessments: dict[str, Assessment] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+    measurements: Measurements = field(default_factory=Measurements)
+    interrupted: bool = False
+
+
+def run_bench(settings: BenchSettings, command: Sequence[str], display: Display) -> Report:
+    """Runs the main job. Interrupted while it measures, it reports what is finished.
+
+    Raises:
+        HarnessError: Nothing can be run as asked.
+        ExportError: The model or the artifacts cannot be used.
+    """
+    runtimes = probe_runtimes(settings.runtimes)
+    with open_workspace() as workspace:
+        folder = read_folder(settings.artifacts) if settings.artifacts else None
+        cases = plan_cases(_candidates(settings, folder), runtimes, settings)
+        baseline = choose_baseline(cases, settings.baseline)
+        found = folder or _build(settings, cases, runtimes, workspace, display)
+        state = _begin(settings, command, runtimes, cases, baseline, found)
+        reference = read_reference(found.reference, workspace) if found.reference else None
+        _set_aside(state, found, runtimes)
+        try:
+            with measuring_alone(cache_folder() / "measuring.lock", display):
+                _assess(state, reference, workspace, display)
+                _measure(state, workspace, display)
+        except KeyboardInterrupt:
+            state.interrupted = True
+        return compose.report_of(state)
+
+
+def _candidates(settings: BenchSettings, folder: Artifacts | None) -> list[Candidate]:
+    if folder is not None:
+        return [
+            Candidate(model=each.model, variant=each.variant, format=each.format) for each in folder.artifacts.values()
+        ]
+    model = settings.model_path.stem
+    return [Candidate(model=model, variant=each.name, format=each.format) for each in VARIANTS]
+
+
+def _build(
+    settings: BenchSettings,
+    cases: Sequence[Case],
+    runtimes: Sequence[RuntimeInfo],
+    workspace: Workspace,
+    display: Display,
+) -> Artifacts:
+    usable = {runtime.name for runtime in runtimes if runtime.problem is None}
+    wanted = {(case.variant, case.format) for case in cases if case.runtime in usable}
+    if not wanted:
+        problems = "; ".join(f"{runtime.name}: {runtime.problem}" for runtime in runtimes if runtime.problem)
+        raise HarnessError(f"no runtime can be used: {problems}")
+    request = BuildRequest(
+        model=settings.model_path.stem,
+        model_path=settings.model_path,
+        variants=[variant for variant in VARIANTS if (variant.name, variant.format) in wanted],
+        minimum_agreement=settings.minimum_agreement,
+    )
+    return get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)
+
+
+def _begin(
+    settings: BenchSettings,
+    command: Sequence[str],
+    runtimes: Sequence[RuntimeInfo],
+    cases: Sequence[Case],
+    baseline: str,
+    found: Artifacts,
+) -> RunState:
+    now = datetime.now(UTC)
+    model_hashes = {artifact.model_sha256 for artifact in found.artifacts.values()}
+    return RunState(
+        id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+        started_at=now,
+        settings=settings,
+        command=command,
+        environment=read_environment(runtimes, settings.threads, model_hashes.pop() if model_hashes else None),
+        baseline=baseline,
+        cases=cases,
+        artifacts=found.artifacts,
+    )
+
+
+def _set_aside(state: RunState, found: Artifacts, runtimes: Sequence[RuntimeInfo]) -> None:
+    """Marks the cases that cannot run: a runtime that is missing, an artifact that is missing or damaged."""
+    problems = {runtime.name: runtime.problem for runtime in runtimes if runtime.problem is not None}
+    for case in state.cases:
+        if case.runtime in problems:
+            state.assessments[case.id] = skipped(problems[case.runtime])
+        elif case.artifact_id in found.problems:
+            state.assessments[case.id] = failed(found.problems[case.artifact_id])
+
+
+def _assess(
+    state: RunState, reference: NDArray[np.float32] | None, workspace: Workspace, display: Display
+) -> None:
+    cases = [case for case in state.cases if case.id not in state.assessments]
+    display.phase("checking answers", len(cases))
+    for case, assessment in assess_all(cases, state.artifacts, reference, state.settings, workspace):
+        state.assessments[case.id] = assessment
+        if assessment.status != "ok":
+            display.remark(f"  {case.id}: {assessment.status}: {assessment.reason}")
+        display.step(case.id)
+
+
+def _measure(state: RunState, workspace: Workspace, display: Display) -> None:
+    cases = [case for case in state.cases if state.assessments[case.id].status == "ok"]
+    target_ns = state.settings.effort.batch_target_ns
+    state.calls = {case.id: state.assessments[case.id].calls_for(target_ns) for case in cases}
+    if cases:
+        runner = RoundRunner(cases, state.artifacts, state.calls, state.settings, workspace, state.measurements)
+        runner.run(display)
+
+
+def report_path(out: Path, report: Report) -> Path:
+    """`<out>/<run>/report.json`."""
+    return out / report.run.id / "report.json"

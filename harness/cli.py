@@ -1,0 +1,63 @@
+"""The `crossrt` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from harness.commands.bench import bench
+from harness.commands.export import export
+from harness.commands.runtimes import runtimes
+from harness.commands.show import show
+from harness.commands.train import train
+
+INTERRUPTED = 130
+
+
+@click.group(
+    commands=[bench, export, runtimes, show, train],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 fine, 1 a case failed, 2 wrong usage or input, 130 interrupted.",
+)
+@click.version_option(package_name="crossrt")
+def cli() -> None:
+    """Compare quantized variants of a model across inference runtimes, with numbers that can be believed.
+
+    \b
+    crossrt bench           build, check and measure every variant of the MNIST reference model
+    crossrt bench --quick   the same in a fraction of the time
+    crossrt show REPORT     print a saved report again
+    """
+
+
+def main() -> int:
+    """Runs the command; every foreseen failure is one message and an exit code."""
+    try:
+        return cli.main(standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("crossrt: interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        return _explain(error)
+
+
+def _explain(error: Exception) -> int:
+    """One message for what the user can mend; anything else is a defect and keeps its traceback."""
+    from harness.errors import USER_ERRORS
+
+    if isinstance(error, USER_ERRORS):
+        click.echo(f"crossrt: {error}", err=True)
+    elif isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        click.echo(f"crossrt: {error.strerror or error}{where}", err=True)
+    else:
+        raise error
+    return 2

@@ -1,0 +1,1 @@
+"""The subcommands. Their modules import click alone: everything else is imported when a command runs."""

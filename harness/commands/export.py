@@ -1,0 +1,46 @@
+"""`crossrt export`: artifacts only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.commands.config import config_option
+from harness.commands.options import minimum_agreement_option, model_option, only_option
+
+
+@click.command(short_help="Build and check the artifacts, and copy them to a folder.")
+@model_option
+@only_option
+@minimum_agreement_option
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("results/artifacts"),
+    show_default=True,
+    help="Folder for the model files and their manifests.",
+)
+@config_option()
+def export(model: Path | None, only: tuple[str, ...], min_agreement: float, out: Path) -> int:
+    """Build the ONNX and TFLite variants of a Keras model, each checked against the Keras model.
+
+    What is in the cache already is not built again. The folder can be measured elsewhere, without TensorFlow, by
+    crossrt bench --artifacts.
+    """
+    from harness.commands.options import message_console, model_path, result_console
+    from harness.export import run_export
+    from harness.exported import write_folder
+    from harness.out import check_writable
+    from harness.progress import Terminal
+
+    check_writable(out)
+    with Terminal(message_console()) as display:
+        found = run_export(model_path(model), only, min_agreement, display)
+    console = result_console()
+    for path in write_folder(found, out):
+        console.print(f"{path.stat().st_size:>10,} bytes  {path}", markup=False)
+    for item, failure in found.problems.items():
+        console.print(f"    failed        {item}: {failure.reason}", markup=False)
+    console.print(f"{found.built} built, the others were in the cache", markup=False)
+    return int(bool(found.problems))

@@ -1,0 +1,54 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+model_option: Any = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="A .keras file that maps (28, 28, 1) digits to 10 scores.  [default: the shipped mnist-cnn]",
+)
+
+only_option: Any = click.option(
+    "--only",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only cases whose id contains PATTERN, or matches it as a shell pattern. May be repeated.",
+)
+
+minimum_agreement_option: Any = click.option(
+    "--min-agreement",
+    type=click.FloatRange(0, 1),
+    default=0.99,
+    show_default=True,
+    help="A variant that agrees with the Keras model on a smaller share of the test digits is a failed row.",
+)
+
+
+def model_path(named: Path | None) -> Path:
+    """The model that the user named, or the shipped one."""
+    from exporters.keras_model import SHIPPED_MODEL
+
+    return named or SHIPPED_MODEL
+
+
+def message_console() -> Console:
+    """Where progress goes: standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def result_console() -> Console:
+    """Where results go: standard output, 100 columns wide in a log."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=100)

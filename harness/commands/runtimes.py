@@ -1,0 +1,22 @@
+"""`crossrt runtimes`: what there is to run on."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(short_help="List the runtimes, their versions, and how to install what is missing.")
+def runtimes() -> None:
+    """List every registered runtime: its version, the formats it reads, or the command that installs it."""
+    from rich import box
+    from rich.table import Table
+
+    from harness.commands.options import result_console
+    from harness.probe import probe_runtimes
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("runtime", "version", "reads", "state"):
+        table.add_column(name, overflow="fold")
+    for each in probe_runtimes():
+        table.add_row(each.name, each.version or "-", ", ".join(each.formats) or "-", each.problem or "ready")
+    result_console().print(table)

@@ -1,0 +1,101 @@
+"""From the state of a run to its report."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from exporters.artifact import ModelArtifact
+from harness import __version__
+from harness.assess import Assessment, skipped
+from harness.case import Case
+from harness.rounds import pinned_cpu
+from reports.metrics import DEFINITIONS, derive_metrics
+from reports.schema import Artifact, Report, Result, Round, Run, Settings
+
+if TYPE_CHECKING:
+    from harness.bench import RunState
+
+
+def report_of(state: RunState) -> Report:
+    """Everything that the run found out so far."""
+    results = tuple(_result(state, case) for case in state.cases)
+    artifacts = tuple(_artifact(artifact) for artifact in state.artifacts.values())
+    return Report(
+        run=_run(state),
+        environment=state.environment,
+        artifacts=artifacts,
+        results=results,
+        metrics=derive_metrics(results, artifacts, state.baseline),
+    )
+
+
+def _run(state: RunState) -> Run:
+    return Run(
+        id=state.id,
+        started_at=state.started_at.isoformat(timespec="seconds"),
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        status="interrupted" if state.interrupted else "complete",
+        command=tuple(state.command),
+        crossrt_version=__version__,
+        settings=_settings(state),
+        definitions=dict(DEFINITIONS),
+        parent_cpu_share=state.measurements.parent_cpu_share,
+    )
+
+
+def _settings(state: RunState) -> Settings:
+    settings, effort = state.settings, state.settings.effort
+    return Settings(
+        rounds=effort.rounds,
+        batches_per_round=effort.batches,
+        batch_target_ns=effort.batch_target_ns,
+        baseline=state.baseline,
+        minimum_agreement=settings.minimum_agreement,
+        seed=settings.seed,
+        timeout_s=settings.limits.timeout_s,
+        memory_limit_bytes=settings.limits.memory_limit_bytes,
+        pinned_cpu=pinned_cpu(settings.threads),
+    )
+
+
+def _artifact(artifact: ModelArtifact) -> Artifact:
+    fields = dataclasses.asdict(artifact)
+    del fields["path"]  # a path of this machine says nothing on another
+    return msgspec.convert({**fields, "id": artifact.id}, Artifact)
+
+
+def _result(state: RunState, case: Case) -> Result:
+    assessment = state.assessments.get(case.id, skipped("interrupted before this case was checked"))
+    failure = state.measurements.failures.get(case.id)
+    rounds = tuple(state.measurements.rounds.get(case.id, ()))
+    if failure is not None:
+        assessment = dataclasses.replace(
+            assessment, status="failed", reason=failure.reason, stderr_tail=failure.stderr_tail or None
+        )
+    elif assessment.status == "ok" and not rounds:
+        assessment = dataclasses.replace(assessment, status="skipped", reason="interrupted before its first round ended")
+    return _record(state, case, assessment, rounds)
+
+
+def _record(state: RunState, case: Case, assessment: Assessment, rounds: tuple[Round, ...]) -> Result:
+    return Result(
+        case=case.id,
+        artifact=case.artifact_id,
+        runtime=case.runtime,
+        runtime_version=assessment.runtime_version,
+        batch_size=case.scenario.batch_size,
+        threads=case.scenario.threads,
+        io=case.scenario.io,
+        status=assessment.status,
+        reason=assessment.reason,
+        stderr_tail=assessment.stderr_tail,
+        calls_per_batch=state.calls.get(case.id, 0),
+        rounds=rounds,
+        accuracy=assessment.accuracy,
+        memory=assessment.memory,
+        operators=assessment.operators,
+    )

@@ -1,0 +1,96 @@
+"""Reads what decides whether two reports may be compared."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from exporters import mnist
+from harness.case_worker import thread_variables
+from harness.probe import RuntimeInfo
+from reports.schema import Environment
+
+COMPUTING_PACKAGES = ("crossrt", "numpy", "scipy", "onnxruntime", "ai-edge-litert")
+_ISA_PREFIXES = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "sme", "i8mm", "bf16", "dotprod")
+
+
+def read_environment(runtimes: Sequence[RuntimeInfo], threads: int, model_sha256: str | None) -> Environment:
+    """The machine and the software of this run."""
+    revision, dirty = git_state()
+    return Environment(
+        cpu_model=_cpu_field("model name") or platform.processor() or platform.machine(),
+        cpu_flags=_isa_flags(),
+        logical_cpus=os.cpu_count() or 1,
+        usable_cpus=tuple(sorted(os.sched_getaffinity(0))),
+        cpu_quota=cpu_quota(),
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        kernel=platform.release(),
+        machine=platform.machine(),
+        governor=_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        load_average=tuple(round(load, 2) for load in os.getloadavg()),
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        packages=dict(_versions(runtimes)),
+        thread_variables=thread_variables(threads),
+        data_sha256=mnist.shipped_sha256("test"),
+        model_sha256=model_sha256,
+        git_revision=revision,
+        git_dirty=dirty,
+    )
+
+
+def cpu_quota() -> float | None:
+    """Processors that the control group (v2) grants, or None where it sets no limit."""
+    group = next((line[3:] for line in (_text("/proc/self/cgroup") or "").splitlines() if line.startswith("0::")), "/")
+    quota, _, period = (_text(f"/sys/fs/cgroup{group}/cpu.max") or "max").partition(" ")
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def git_state() -> tuple[str | None, bool | None]:
+    """Revision of the working folder and whether it has uncommitted changes; None outside a repository."""
+    revision = _git("rev-parse", "HEAD")
+    if not revision:
+        return None, None
+    status = _git("status", "--porcelain")
+    return revision, None if status is None else bool(status)
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _versions(runtimes: Sequence[RuntimeInfo]) -> Mapping[str, str]:
+    found = {f"runtime {runtime.name}": runtime.version for runtime in runtimes if runtime.version}
+    for package in COMPUTING_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _isa_flags() -> tuple[str, ...]:
+    flags = (_cpu_field("flags") or _cpu_field("Features") or "").split()
+    return tuple(sorted(flag for flag in flags if flag.startswith(_ISA_PREFIXES)))
+
+
+def _cpu_field(name: str) -> str | None:
+    for line in (_text("/proc/cpuinfo") or "").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return None
+
+
+def _text(path: str) -> str | None:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None

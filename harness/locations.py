@@ -1,0 +1,16 @@
+"""Where things are kept outside the working folder: caches only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+CACHE_VARIABLE = "CROSSRT_CACHE_DIR"
+
+
+def cache_folder() -> Path:
+    """The user's cache folder for crossrt, or what `CROSSRT_CACHE_DIR` names."""
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named) if named else user_cache_path("crossrt")

@@ -1,0 +1,47 @@
+"""Runs the training process and follows it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from exporters.errors import ExportError
+from exporters.train import TrainingJob
+from harness.builder import check_export_packages
+from harness.child import ChildProcess
+from harness.errors import ChildFailed, HarnessError
+from harness.out import check_writable
+from harness.progress import Display
+
+EPOCH_TIMEOUT_S = 1800.0
+
+
+def run_training(data: str, epochs: int, seed: int, out: Path, display: Display) -> float:
+    """Trains in a process of its own and returns the top-1 on the test digits after the last epoch.
+
+    Raises:
+        ExportError: The data cannot be used.
+        HarnessError: The output cannot be written, or training broke off.
+    """
+    if out.suffix != ".keras":
+        raise HarnessError(f"{out} does not end in .keras, the only format that Keras 3 saves: rename it")
+    check_writable(out.parent)
+    check_export_packages()
+    job = TrainingJob(data=data, out=str(out), epochs=epochs, seed=seed)
+    display.phase("training", epochs)
+    top1 = 0.0
+    with ChildProcess("exporters.train", variables={"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}) as child:
+        child.send(dataclasses.asdict(job))
+        while True:
+            try:
+                event = child.receive(EPOCH_TIMEOUT_S)
+            except ChildFailed as failure:
+                raise HarnessError(f"training broke off: {failure.reason}\n{failure.stderr_tail}") from failure
+            match event["event"]:
+                case "epoch":
+                    top1 = event["top1"]
+                    display.step(f"top-1 {top1:.2%}")
+                case "failed":
+                    raise ExportError(event["reason"])
+                case _:
+                    return top1

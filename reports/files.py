@@ -1,0 +1,81 @@
+"""Reading and writing report files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from reports.errors import ReportError
+from reports.schema import SCHEMA_VERSION, Report
+
+MOST_BYTES = 256 * 2**20
+
+
+class _Versioned(msgspec.Struct):
+    schema_version: int
+
+
+def read_report(path: Path) -> Report:
+    """Reads a report and checks it against the schema.
+
+    Raises:
+        ReportError: Missing, damaged, of a newer version, or not a report.
+    """
+    raw = _read_bytes(path)
+    try:
+        version = msgspec.json.decode(raw, type=_Versioned).schema_version
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ReportError(f"{path} is not a crossrt report: {error}") from error
+    if version > SCHEMA_VERSION:
+        raise ReportError(
+            f"{path} has schema version {version}; this crossrt reads up to {SCHEMA_VERSION}: update crossrt to show it"
+        )
+    try:
+        return msgspec.json.decode(raw, type=Report)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ReportError(f"{path} is damaged or was edited by hand: {error}") from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise ReportError(f"{path} has {size} bytes; reports of more than {MOST_BYTES} bytes are refused")
+        return path.read_bytes()
+    except OSError as error:
+        raise ReportError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Writes a report: it appears whole or not at all.
+
+    Raises:
+        ReportError: The folder cannot be written, or the disk is full.
+    """
+    write_atomically(path, msgspec.json.encode(report) + b"\n")
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file beside its target, forces it to disk, then renames it.
+
+    Raises:
+        ReportError: The folder cannot be written, or the disk is full; the old file, if any, is untouched.
+    """
+    half_written: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            half_written = Path(file.name)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        half_written.chmod(0o644)
+        half_written.replace(path)
+    except OSError as error:
+        raise ReportError(f"{path} cannot be written: {error.strerror}; free space or choose another --out") from error
+    finally:
+        if half_written is not None:
+            half_written.unlink(missing_ok=True)

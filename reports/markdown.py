@@ -1,0 +1,45 @@
+"""A report as GitHub-flavoured Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reports.schema import Report
+from reports.summary import Cell, Sheet, Summary
+
+
+def report_as_markdown(report: Report) -> str:
+    """All tables and notes of a report; what could be read as markup is escaped."""
+    return "\n".join(_lines(Summary(report))) + "\n"
+
+
+def _lines(summary: Summary) -> Iterator[str]:
+    yield from (f"{_escaped(line)}  " for line in summary.headline())
+    for sheet in summary.sheets():
+        yield from ("", f"### {_escaped(sheet.title)}", "")
+        yield from _table(sheet)
+    yield ""
+    yield from (f"- {_escaped(note)}" for note in summary.notes())
+
+
+def _table(sheet: Sheet) -> Iterator[str]:
+    yield _row(_escaped(name) for name in sheet.columns)
+    numbers = "---" if sheet.is_text else "---:"
+    yield _row("---" if index == 0 else numbers for index in range(len(sheet.columns)))
+    for row in sheet.rows:
+        yield _row(_cell(cell) for cell in row)
+
+
+def _row(cells: Iterator[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(cell: Cell) -> str:
+    return f"**{_escaped(cell.text)}**" if cell.best else _escaped(cell.text)
+
+
+def _escaped(text: str) -> str:
+    one_line = " ".join(text.split())
+    for sign in "\\|*_<>`[]":
+        one_line = one_line.replace(sign, f"\\{sign}")
+    return one_line

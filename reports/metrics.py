@@ -1,0 +1,127 @@
+"""The flat list of metrics, derived from the results alone, and the definitions that go into every report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
+
+from msgspec import UNSET
+
+from reports.estimates import CONFIDENCE, Estimate, over_rounds, percentile, proportion
+from reports.schema import Accuracy, Artifact, Direction, Metric, Result, Round
+
+PERCENTILES = (50, 90, 99)
+SMALLER: Direction = "smaller_is_better"
+BIGGER: Direction = "bigger_is_better"
+
+DEFINITIONS: Mapping[str, str] = {
+    "latency_pNN_ns": "geometric mean over rounds of the round's NNth percentile (linear interpolation) of single calls;"
+    " float32 in, float32 out",
+    "fewest_samples": "a percentile is given only where each round holds enough calls: p90 64, p99 662",
+    "throughput_per_s": "batch size divided by latency_p50_ns",
+    "load_ns": "geometric mean over rounds of preparing the session; importing the runtime is not counted",
+    "first_run_ns": "geometric mean over rounds of the first call of a fresh session",
+    "peak_memory_bytes": "VmHWM of a fresh process that imports numpy and the runtime, loads the model and runs it",
+    "speedup_p50": "geometric mean over shared rounds of the baseline's median divided by this case's median",
+    "interval": f"{CONFIDENCE:.0%}; over rounds: Student's t on logarithms; top1: Wilson score",
+    "agreement_fp32": "share of test digits that get the class that the Keras model gives them",
+    "max_abs_error": "largest absolute difference between these logits and the Keras model's",
+}
+
+
+def derive_metrics(results: Sequence[Result], artifacts: Sequence[Artifact], baseline: str) -> tuple[Metric, ...]:
+    """All metrics of all cases that have them.
+
+    Args:
+        results: Cases, measured or not.
+        artifacts: The files they ran.
+        baseline: `<model>.<variant>@<runtime>` of the cases that speed-ups refer to, scenario by scenario.
+    """
+    sizes = {artifact.id: artifact.size_bytes for artifact in artifacts}
+    baselines = {scenario_of(result): result for result in results if result.case.partition("/")[0] == baseline}
+    metrics = []
+    for result in results:
+        metrics += _of_result(result, sizes.get(result.artifact), baselines.get(scenario_of(result)))
+    return tuple(metrics)
+
+
+def scenario_of(result: Result) -> tuple[int, int, str]:
+    """Batch size, threads and I/O mode: only cases that share them are compared."""
+    return result.batch_size, result.threads, result.io
+
+
+def _of_result(result: Result, size_bytes: int | None, baseline: Result | None) -> Iterator[Metric]:
+    if size_bytes is not None:
+        yield _metric(result, "size_bytes", Estimate(value=size_bytes), "bytes", SMALLER)
+    if result.accuracy is not None:
+        yield from _of_accuracy(result, result.accuracy)
+    if result.memory is not None:
+        yield _metric(result, "peak_memory_bytes", Estimate(value=result.memory.peak_bytes), "bytes", SMALLER)
+    if result.status == "ok" and result.rounds:
+        yield from _of_rounds(result)
+        if baseline is not None and (ratio := speedup(result, baseline)) is not None:
+            yield _metric(result, "speedup_p50", ratio, "ratio", BIGGER)
+
+
+def _of_rounds(result: Result) -> Iterator[Metric]:
+    for percent in PERCENTILES:
+        if (latency := latency_percentile(result.rounds, percent)) is None:
+            continue
+        yield _metric(result, f"latency_p{percent}_ns", latency, "ns", SMALLER)
+        if percent == 50:
+            throughput = latency.reciprocal(result.batch_size * 1e9)
+            yield _metric(result, "throughput_per_s", throughput, "1/s", BIGGER)
+    mean = over_rounds([fmean(each.latency_ns) for each in result.rounds if each.latency_ns])
+    yield _metric(result, "latency_mean_ns", mean, "ns", SMALLER)
+    yield _metric(result, "load_ns", over_rounds([each.load_ns for each in result.rounds]), "ns", SMALLER)
+    yield _metric(result, "first_run_ns", over_rounds([each.first_run_ns for each in result.rounds]), "ns", SMALLER)
+
+
+def _of_accuracy(result: Result, accuracy: Accuracy) -> Iterator[Metric]:
+    yield _metric(result, "top1", proportion(accuracy.correct, accuracy.samples), "share", BIGGER)
+    macro_f1 = fmean(score.f1 for score in accuracy.per_class)
+    yield _metric(result, "macro_f1", Estimate(value=macro_f1), "share", BIGGER)
+    if accuracy.agreement is not None:
+        agreeing = round(accuracy.agreement * accuracy.samples)
+        yield _metric(result, "agreement_fp32", proportion(agreeing, accuracy.samples), "share", BIGGER)
+    if accuracy.max_abs_error is not None:
+        yield _metric(result, "max_abs_error", Estimate(value=accuracy.max_abs_error), "logit", SMALLER)
+
+
+def latency_percentile(rounds: Sequence[Round], percent: int) -> Estimate | None:
+    """A latency percentile over rounds, in nanoseconds, or None where a round holds too few calls for it."""
+    values = [percentile(each.latency_ns, percent) for each in rounds]
+    known = [value for value in values if value is not None]
+    return over_rounds(known) if known and len(known) == len(values) else None
+
+
+def speedup(result: Result, baseline: Result) -> Estimate | None:
+    """How many times faster than the baseline, paired by round, so that the machine's weather cancels."""
+    medians = _medians(result)
+    references = _medians(baseline)
+    ratios = [references[index] / median for index, median in medians.items() if index in references and median]
+    return over_rounds(ratios) if ratios else None
+
+
+def _medians(result: Result) -> dict[int, float]:
+    medians = {each.index: percentile(each.latency_ns, 50) for each in result.rounds}
+    return {index: median for index, median in medians.items() if median is not None}
+
+
+def _metric(result: Result, name: str, estimate: Estimate, unit: str, direction: Direction) -> Metric:
+    return Metric(
+        case=result.case,
+        name=name,
+        value=_finite(estimate.value),
+        unit=unit,
+        direction=direction,
+        lower=UNSET if estimate.lower is None else _finite(estimate.lower),
+        upper=UNSET if estimate.upper is None else _finite(estimate.upper),
+    )
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ArithmeticError(f"a metric came out as {number}: raw samples that give it must not reach a report")
+    return number

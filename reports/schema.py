@@ -1,0 +1,203 @@
+"""The report, schema version 1. These types are the schema: `reports.json_schema` derives the JSON Schema from them.
+
+Times are integer nanoseconds, sizes are bytes. Raw samples are kept, so that every statistic can be derived again.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+SCHEMA_VERSION = 1
+
+Count = Annotated[int, Meta(ge=0)]
+Nanoseconds = Annotated[int, Meta(ge=0)]
+Text = Annotated[str, Meta(min_length=1)]
+Status = Literal["ok", "skipped", "failed"]
+Direction = Literal["smaller_is_better", "bigger_is_better"]
+
+
+class Record(Struct, frozen=True):
+    """Base of every part of a report: immutable."""
+
+
+class Tensor(Record, kw_only=True):
+    """One input or output of a model file; `null` in `shape` is a dynamic dimension."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+class Quantization(Record, kw_only=True):
+    """How a variant was quantized, in the words of the ONNX Runtime and LiteRT documentation."""
+
+    scheme: str
+    representation: str
+    activation_type: str | None
+    weight_type: str
+    granularity: str
+    symmetric_activations: bool
+    symmetric_weights: bool
+    calibration_method: str | None
+    calibration_samples: Count
+    calibration_sha256: str | None
+    io_dtype: str
+
+
+class Artifact(Record, kw_only=True):
+    """One model file: `id` is `<model>.<variant>.<format>`."""
+
+    id: Text
+    model: Text
+    variant: Text
+    format: Text
+    sha256: str
+    size_bytes: Count
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    quantization: Quantization | None
+    producer: dict[str, str]
+    model_sha256: str
+
+
+class Round(Record, kw_only=True):
+    """What one fresh process measured: steady-state calls in the order they were made.
+
+    `position` is the place of this case in the round's random launch order.
+    """
+
+    index: Count
+    position: Count
+    load_ns: Nanoseconds
+    first_run_ns: Nanoseconds
+    latency_ns: tuple[Nanoseconds, ...]
+
+
+class ClassScore(Record, kw_only=True):
+    """Scores of one class against the rest; 0 where undefined, as scikit-learn does."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: Count
+
+
+class Accuracy(Record, kw_only=True):
+    """Answers to the test set. `confusion[i][j]` counts digits of class i that were called j.
+
+    `agreement` is the share of digits on which the Keras model gives the same class; `max_abs_error` is the largest
+    absolute difference between their logits. Both are absent where no Keras answers were at hand.
+    """
+
+    samples: Annotated[int, Meta(ge=1)]
+    correct: Count
+    confusion: tuple[tuple[Count, ...], ...]
+    per_class: tuple[ClassScore, ...]
+    logits_sha256: str
+    reference_correct: Count | None = None
+    agreement: float | None = None
+    max_abs_error: float | None = None
+
+
+class Memory(Record, kw_only=True):
+    """High-water marks (`VmHWM`) of a process that loads and runs the model, and of the same process before it loads."""
+
+    peak_bytes: Count
+    before_load_bytes: Count
+
+
+class Result(Record, kw_only=True):
+    """One case: an artifact on a runtime in a scenario. A failure is a result, with its reason."""
+
+    case: Text
+    artifact: Text
+    runtime: Text
+    runtime_version: str | None
+    batch_size: Annotated[int, Meta(ge=1)]
+    threads: Annotated[int, Meta(ge=1)]
+    io: Literal["float32", "native"]
+    status: Status
+    reason: str | None = None
+    stderr_tail: str | None = None
+    calls_per_batch: Count = 0
+    rounds: tuple[Round, ...] = ()
+    accuracy: Accuracy | None = None
+    memory: Memory | None = None
+    operators: tuple[str, ...] | None = None
+
+
+class Metric(Record, kw_only=True, omit_defaults=True):
+    """One number for consumers; `lower` and `upper` are absent where no interval is known."""
+
+    case: Text
+    name: Text
+    value: float
+    unit: Text
+    direction: Direction
+    lower: float | UnsetType = UNSET
+    upper: float | UnsetType = UNSET
+
+
+class Settings(Record, kw_only=True):
+    """How the run measured."""
+
+    rounds: Count
+    batches_per_round: Count
+    batch_target_ns: Nanoseconds
+    baseline: str
+    minimum_agreement: float
+    seed: int
+    timeout_s: float
+    memory_limit_bytes: Count
+    pinned_cpu: int | None
+
+
+class Run(Record, kw_only=True):
+    """When, what and how; times are ISO 8601 in UTC."""
+
+    id: Text
+    started_at: str
+    finished_at: str
+    status: Literal["complete", "interrupted"]
+    command: tuple[str, ...]
+    crossrt_version: str
+    settings: Settings
+    definitions: dict[str, str]
+    parent_cpu_share: float | None = None
+
+
+class Environment(Record, kw_only=True):
+    """What decides whether two reports may be compared."""
+
+    cpu_model: str
+    cpu_flags: tuple[str, ...]
+    logical_cpus: Count
+    usable_cpus: tuple[int, ...]
+    cpu_quota: float | None
+    memory_bytes: Count | None
+    kernel: str
+    machine: str
+    governor: str | None
+    load_average: tuple[float, ...]
+    python: str
+    packages: dict[str, str]
+    thread_variables: dict[str, str]
+    data_sha256: str
+    model_sha256: str | None
+    git_revision: str | None
+    git_dirty: bool | None
+
+
+class Report(Record, kw_only=True):
+    """Everything that one run found out."""
+
+    schema_version: Literal[1] = 1
+    run: Run
+    environment: Environment
+    artifacts: tuple[Artifact, ...]
+    results: tuple[Result, ...]
+    metrics: tuple[Metric, ...]

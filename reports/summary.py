@@ -1,0 +1,256 @@
+"""A report as a few plain tables and notes, before any renderer dresses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from msgspec import UNSET
+
+from reports.findings import graph_notes
+from reports.schema import Metric, Report, Result
+
+ABSENT = "-"
+Scenario = tuple[int, int, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One table cell; `best` marks the best of its column, or what cannot be told from the best."""
+
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """One table: the first column names the case, all others hold numbers."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    is_text: bool = False
+
+
+class Summary:
+    """Looks up metrics of a report and lays them out."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self._metrics: Mapping[tuple[str, str], Metric] = {(each.case, each.name): each for each in report.metrics}
+
+    @cached_property
+    def scenarios(self) -> list[Scenario]:
+        """Batch size, threads and I/O mode of each group of cases, in order."""
+        return list(dict.fromkeys(_scenario(result) for result in self.report.results))
+
+    def headline(self) -> list[str]:
+        """What ran where, in a few lines."""
+        run, environment = self.report.run, self.report.environment
+        settings = run.settings
+        versions = ", ".join(
+            f"{name.removeprefix('runtime ')} {version}"
+            for name, version in environment.packages.items()
+            if name.startswith("runtime ")
+        )
+        pinned = "" if settings.pinned_cpu is None else f", pinned to CPU {settings.pinned_cpu}"
+        lines = [
+            f"run {run.id}, {run.status}, crossrt {run.crossrt_version}",
+            f"{environment.cpu_model}, {len(environment.usable_cpus)} of {environment.logical_cpus} CPUs,"
+            f" Linux {environment.kernel}, {environment.python}",
+            f"{versions or 'no runtime'}; {settings.rounds} rounds of {settings.batches_per_round} batches{pinned},"
+            f" seed {settings.seed}",
+        ]
+        if run.status == "interrupted":
+            lines.append("INTERRUPTED: only the rounds that were finished are shown")
+        return lines
+
+    def sheets(self) -> list[Sheet]:
+        """All tables that have rows."""
+        sheets = [self.accuracy(), *(self.latency(scenario) for scenario in self.scenarios), self.startup(), self.unmeasured()]
+        return [sheet for sheet in sheets if sheet.rows]
+
+    def notes(self) -> list[str]:
+        """What a reader must know to read the tables."""
+        baseline = self._label_of(self.report.run.settings.baseline)
+        notes = [
+            "* marks the best of a column; for times, all that cannot be told from the best. [..] is a 95% interval.",
+            f"speed-up: against {baseline}, paired by round. Times are end to end, float32 in and out, unless the"
+            " case says native.",
+        ]
+        return notes + graph_notes(self.report.results, self._label)
+
+    def accuracy(self) -> Sheet:
+        """Size and accuracy, once per artifact and runtime: batch sizes do not change answers, and are noted if they do."""
+        results = [result for result in self._first_of_each_subject() if result.status != "skipped"]
+        shown = ("size_bytes", "top1", "agreement_fp32")
+        best = {name: self._extreme(name, results) for name in shown}
+        rows = [
+            (
+                Cell(text=self._label(result)),
+                self._cell(result, "size_bytes", lambda m: f"{m.value / 1000:.1f}", best),
+                self._cell(result, "top1", _share_with_interval, best),
+                Cell(text=self._change(result)),
+                self._cell(result, "macro_f1", _percent, best),
+                self._cell(result, "agreement_fp32", _percent, best),
+                self._cell(result, "max_abs_error", lambda m: f"{m.value:.2g}", best),
+            )
+            for result in results
+        ]
+        columns = ("case", "size KB", "top-1 %", "vs fp32", "macro F1", "agrees %", "max diff")
+        return Sheet(title=f"Size and accuracy on {self._samples()} test digits", columns=columns, rows=tuple(rows))
+
+    def latency(self, scenario: Scenario) -> Sheet:
+        """Steady state of one scenario."""
+        results = [result for result in self.report.results if _scenario(result) == scenario]
+        best = {name: self._indistinguishable("latency_p50_ns", results) for name in ("latency_p50_ns", "throughput_per_s")}
+        rows = [
+            (
+                Cell(text=self._label(result)),
+                self._cell(result, "latency_p50_ns", _microseconds_with_interval, best),
+                self._cell(result, "latency_p90_ns", _microseconds, best),
+                self._cell(result, "latency_p99_ns", _microseconds, best),
+                self._cell(result, "throughput_per_s", lambda m: f"{m.value:,.0f}", best),
+                self._cell(result, "speedup_p50", _ratio_with_interval, best),
+            )
+            if result.status == "ok"
+            else (Cell(text=self._label(result)), Cell(text=result.status), *[Cell(text=ABSENT)] * 4)
+            for result in results
+        ]
+        batch_size, threads, _ = scenario
+        title = f"Batch {batch_size}, {threads} thread{'s' if threads > 1 else ''}: latency of one call in µs"
+        columns = ("case", "p50 µs", "p90", "p99", "digits/s", "speed-up")
+        return Sheet(title=title, columns=columns, rows=tuple(rows))
+
+    def startup(self) -> Sheet:
+        """Load, first inference and memory."""
+        results = [result for result in self.report.results if result.status == "ok"]
+        subjects = list(dict.fromkeys(result.case.partition("/")[0] for result in results))
+        by_subject = {subject: {_scenario(r): r for r in results if r.case.startswith(f"{subject}/")} for subject in subjects}
+        rows = [self._startup_row(cases) for cases in by_subject.values()]
+        memory = [f"peak MB b{batch_size}" for batch_size, _, _ in self.scenarios]
+        columns = ("case", "load ms", "first run µs", *memory)
+        return Sheet(title=f"Start-up (batch {self._first_batch()}) and peak memory", columns=columns, rows=tuple(rows))
+
+    def _startup_row(self, cases: Mapping[Scenario, Result]) -> tuple[Cell, ...]:
+        first = next(iter(cases.values()))
+        memory = [
+            self._cell(cases[scenario], "peak_memory_bytes", lambda m: f"{m.value / 1e6:.1f}", {})
+            if scenario in cases
+            else Cell(text=ABSENT)
+            for scenario in self.scenarios
+        ]
+        return (
+            Cell(text=self._label(first)),
+            self._cell(first, "load_ns", lambda m: f"{m.value / 1e6:.2f}", {}),
+            self._cell(first, "first_run_ns", _microseconds, {}),
+            *memory,
+        )
+
+    def unmeasured(self) -> Sheet:
+        """Cases without a result, and why."""
+        rows = [
+            (Cell(text=result.case), Cell(text=result.status), Cell(text=result.reason or "no reason is known"))
+            for result in self.report.results
+            if result.status != "ok"
+        ]
+        return Sheet(title="Not measured", columns=("case", "status", "reason"), rows=tuple(rows), is_text=True)
+
+    def _first_of_each_subject(self) -> list[Result]:
+        found: dict[str, Result] = {}
+        for result in self.report.results:
+            if result.accuracy is not None or result.case.partition("/")[0] not in found:
+                found.setdefault(result.case.partition("/")[0], result)
+        return list(found.values())
+
+    def _first_batch(self) -> int:
+        return self.scenarios[0][0]
+
+    def _samples(self) -> str:
+        counts = {result.accuracy.samples for result in self.report.results if result.accuracy}
+        return f"{max(counts):,}" if counts else "no"
+
+    def _change(self, result: Result) -> str:
+        accuracy = result.accuracy
+        if accuracy is None or accuracy.reference_correct is None:
+            return ABSENT
+        return f"{100 * (accuracy.correct - accuracy.reference_correct) / accuracy.samples:+.2f}"
+
+    def _label(self, result: Result) -> str:
+        return self._label_of(result.case)
+
+    def _label_of(self, case: str) -> str:
+        """`variant@runtime`, with the model in front only where there are several."""
+        subject = case.partition("/")[0]
+        models = {artifact.model for artifact in self.report.artifacts}
+        native = "/native" if case.endswith("/native") else ""
+        model, dot, rest = subject.partition(".")
+        return (rest if dot and models <= {model} else subject) + native
+
+    def _cell(
+        self, result: Result, name: str, text: Callable[[Metric], str], best: Mapping[str, frozenset[str]]
+    ) -> Cell:
+        metric = self._metrics.get((result.case, name))
+        if metric is None:
+            return Cell(text=ABSENT)
+        return Cell(text=text(metric), best=result.case in best.get(name, ()))
+
+    def _extreme(self, name: str, results: Sequence[Result]) -> frozenset[str]:
+        """Cases with the best value of a metric."""
+        found = [metric for result in results if (metric := self._metrics.get((result.case, name)))]
+        if len(found) < 2:
+            return frozenset()
+        values = [metric.value for metric in found]
+        wanted = min(values) if found[0].direction == "smaller_is_better" else max(values)
+        return frozenset(metric.case for metric in found if metric.value == wanted)
+
+    def _indistinguishable(self, name: str, results: Sequence[Result]) -> frozenset[str]:
+        """The case with the smallest value, and those whose intervals overlap its interval."""
+        found = [metric for result in results if (metric := self._metrics.get((result.case, name)))]
+        if len(found) < 2:
+            return frozenset()
+        best = min(found, key=lambda metric: metric.value)
+        limit = best.value if best.upper is UNSET else best.upper
+        return frozenset(m.case for m in found if (m.value if m.lower is UNSET else m.lower) <= limit)
+
+
+def _scenario(result: Result) -> Scenario:
+    return result.batch_size, result.threads, result.io
+
+
+def _percent(metric: Metric) -> str:
+    return f"{100 * metric.value:.2f}"
+
+
+def _share_with_interval(metric: Metric) -> str:
+    return _with_interval(metric, 100, "{:.2f}", "[{:.2f}, {:.2f}]")
+
+
+def _microseconds(metric: Metric) -> str:
+    return _three_digits(metric.value / 1000)
+
+
+def _microseconds_with_interval(metric: Metric) -> str:
+    number = _three_digits_format(metric.value / 1000)
+    return _with_interval(metric, 1 / 1000, number, f"[{number}, {number}]")
+
+
+def _ratio_with_interval(metric: Metric) -> str:
+    return _with_interval(metric, 1, "{:.2f}x", "[{:.2f}, {:.2f}]")
+
+
+def _with_interval(metric: Metric, factor: float, value: str, bounds: str) -> str:
+    text = value.format(metric.value * factor)
+    if metric.lower is UNSET or metric.upper is UNSET:
+        return text
+    return f"{text} {bounds.format(metric.lower * factor, metric.upper * factor)}"
+
+
+def _three_digits(number: float) -> str:
+    return _three_digits_format(number).format(number)
+
+
+def _three_digits_format(number: float) -> str:
+    """At least three significant digits and no more decimals than that needs."""
+    return "{:.0f}" if number >= 1000 else "{:.1f}" if number >= 10 else "{:.2f}"

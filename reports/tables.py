@@ -1,0 +1,43 @@
+"""A report on a terminal or in a log, through rich."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from reports.schema import Report
+from reports.summary import Cell, Sheet, Summary
+
+MARK = "*"
+_STYLES = {"failed": "bold red", "skipped": "yellow"}
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Prints all tables; every column fits 80 characters, and no meaning is in colour alone."""
+    summary = Summary(report)
+    for line in summary.headline():
+        console.print(Text(line, style="dim"))
+    for sheet in summary.sheets():
+        console.print()
+        console.print(_table(sheet))
+    console.print()
+    for note in summary.notes():
+        console.print(Text(note, style="dim"))
+
+
+def _table(sheet: Sheet) -> Table:
+    table = Table(title=sheet.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for index, name in enumerate(sheet.columns):
+        is_number = index > 0 and not sheet.is_text
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
+    for row in sheet.rows:
+        table.add_row(*(_text(cell) for cell in row))
+    return table
+
+
+def _text(cell: Cell) -> Text:
+    if cell.best:
+        return Text(cell.text + MARK, style="bold green")
+    return Text(cell.text, style=_STYLES.get(cell.text, ""))
