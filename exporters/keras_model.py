@@ -54,7 +54,9 @@ def load_model(path: Path) -> keras.Model:
     wanted = ((None, mnist.SIDE, mnist.SIDE, 1), (None, mnist.CLASSES))
     found = (getattr(model, "input_shape", None), getattr(model, "output_shape", None))
     if found != wanted:
-        raise ModelError(f"{path} maps {found[0]} to {found[1]}; a model for MNIST digits maps {wanted[0]} to {wanted[1]}")
+        raise ModelError(
+            f"{path} maps {found[0]} to {found[1]}; a model for MNIST digits maps {wanted[0]} to {wanted[1]}"
+        )
     return model
 
 

@@ -35,7 +35,9 @@ def read_manifest(path: Path, kind: type[Described]) -> Described:
             raise ArtifactError(f"{path} is larger than any manifest: build the artifacts again with crossrt export")
         described = msgspec.json.decode(path.read_bytes(), type=kind, dec_hook=_path_beside(path))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path} is not a manifest ({error}): build the artifacts again with crossrt export") from error
+        raise ArtifactError(
+            f"{path} is not a manifest ({error}): build the artifacts again with crossrt export"
+        ) from error
     return described
 
 

@@ -49,6 +49,8 @@ def export_onnx(model: keras.Model, path: Path) -> None:
     slimmed = onnxslim.slim(converted)
     left_over = {"Shape", "BatchNormalization"} & {node.op_type for node in slimmed.graph.node}
     if left_over:
-        raise ExportError(f"the ONNX graph still holds {', '.join(sorted(left_over))}: this model cannot be quantized well")
+        raise ExportError(
+            f"the ONNX graph still holds {', '.join(sorted(left_over))}: this model cannot be quantized well"
+        )
     onnx.checker.check_model(slimmed)
     onnx.save(slimmed, path)

@@ -138,9 +138,7 @@ def _set_aside(state: RunState, found: Artifacts, runtimes: Sequence[RuntimeInfo
             state.assessments[case.id] = failed(found.problems[case.artifact_id])
 
 
-def _assess(
-    state: RunState, reference: NDArray[np.float32] | None, workspace: Workspace, display: Display
-) -> None:
+def _assess(state: RunState, reference: NDArray[np.float32] | None, workspace: Workspace, display: Display) -> None:
     cases = [case for case in state.cases if case.id not in state.assessments]
     display.phase("checking answers", len(cases))
     for case, assessment in assess_all(cases, state.artifacts, reference, state.settings, workspace):

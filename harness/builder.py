@@ -131,7 +131,9 @@ class _Building:
             model=self._request.model, model_path=str(self._request.model_path), folder=str(folder), items=list(items)
         )
         current = items[0]
-        with ChildProcess("exporters.build", variables={"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}) as child:
+        with ChildProcess(
+            "exporters.build", variables={"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+        ) as child:
             child.send(dataclasses.asdict(job))
             while True:
                 try:

@@ -77,7 +77,9 @@ def _result(state: RunState, case: Case) -> Result:
             assessment, status="failed", reason=failure.reason, stderr_tail=failure.stderr_tail or None
         )
     elif assessment.status == "ok" and not rounds:
-        assessment = dataclasses.replace(assessment, status="skipped", reason="interrupted before its first round ended")
+        assessment = dataclasses.replace(
+            assessment, status="skipped", reason="interrupted before its first round ended"
+        )
     return _record(state, case, assessment, rounds)
 
 

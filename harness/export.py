@@ -28,9 +28,7 @@ def run_export(model_path: Path, only: Sequence[str], minimum_agreement: float, 
     if not variants:
         known = ", ".join(item_name(variant) for variant in VARIANTS)
         raise HarnessError(f"--only {' '.join(only)} selects no artifact; there are: {known}")
-    request = BuildRequest(
-        model=model, model_path=model_path, variants=variants, minimum_agreement=minimum_agreement
-    )
+    request = BuildRequest(model=model, model_path=model_path, variants=variants, minimum_agreement=minimum_agreement)
     with open_workspace() as workspace:
         return get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)
 

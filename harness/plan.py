@@ -21,9 +21,7 @@ class Candidate:
     format: ModelFormat
 
 
-def plan_cases(
-    candidates: Sequence[Candidate], runtimes: Sequence[RuntimeInfo], settings: BenchSettings
-) -> list[Case]:
+def plan_cases(candidates: Sequence[Candidate], runtimes: Sequence[RuntimeInfo], settings: BenchSettings) -> list[Case]:
     """All selected cases: by batch size, then by runtime, then in the order of the variants.
 
     Raises:

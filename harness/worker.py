@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from exporters.artifact import artifact_from_fields
 from runtimes.errors import RuntimeAdapterError
-from runtimes.feeds import dequantize, quantize
+from runtimes.feeds import Quantizer, dequantize
 from runtimes.protocol import Feeds, Runtime, Session, SessionOptions
 from runtimes.registry import get_runtime
 
@@ -131,7 +131,7 @@ class Worker:
     def _as_feeds(self, batch: NDArray[np.float32]) -> Feeds:
         spec = self._live_session.inputs[0]
         contiguous = np.ascontiguousarray(batch)
-        return {spec.name: contiguous if spec.scale is None else quantize(contiguous, spec)}
+        return {spec.name: contiguous if spec.scale is None else Quantizer(spec, contiguous.shape)(contiguous)}
 
     @property
     def _known_runtime(self) -> Runtime:

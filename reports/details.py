@@ -50,7 +50,9 @@ def _by_class(accuracy: Accuracy) -> Table:
 
 
 def _confusion(accuracy: Accuracy) -> Table:
-    table = Table("true", box=box.SIMPLE_HEAD, title="confusion matrix: rows true, columns called", title_justify="left")
+    table = Table(
+        "true", box=box.SIMPLE_HEAD, title="confusion matrix: rows true, columns called", title_justify="left"
+    )
     for index in range(len(accuracy.confusion)):
         table.add_column(str(index), justify="right")
     for index, row in enumerate(accuracy.confusion):

@@ -20,20 +20,28 @@ def graph_notes(results: Sequence[Result], label: Callable[[Result], str]) -> li
         if qdq.operators is None or qoperator.operators is None:
             continue
         if qdq.operators != qoperator.operators:
-            notes.append(f"{label(qdq)} and {label(qoperator)} run different graphs at {where}: {_difference(qdq, qoperator)}")
+            notes.append(
+                f"{label(qdq)} and {label(qoperator)} run different graphs at {where}: {_difference(qdq, qoperator)}"
+            )
         elif _answers(qdq) == _answers(qoperator):
             notes.append(
                 f"{label(qdq)} and {label(qoperator)} run the same {len(qdq.operators)} operators at {where} and give"
                 f" bit-identical logits ({_chain(qdq.operators)}): their times differ by noise alone."
             )
         else:
-            notes.append(f"{label(qdq)} and {label(qoperator)} run the same operators at {where}, but their logits differ.")
+            notes.append(
+                f"{label(qdq)} and {label(qoperator)} run the same operators at {where}, but their logits differ."
+            )
     return _merged(notes)
 
 
 def _pairs(results: Sequence[Result]) -> list[tuple[Result, Result]]:
     measured = {result.case: result for result in results if result.accuracy is not None}
-    pairs = [(result, measured.get(case.replace("-qdq@", "-qoperator@"))) for case, result in measured.items() if "-qdq@" in case]
+    pairs = [
+        (result, measured.get(case.replace("-qdq@", "-qoperator@")))
+        for case, result in measured.items()
+        if "-qdq@" in case
+    ]
     return [(qdq, qoperator) for qdq, qoperator in pairs if qoperator is not None]
 
 
@@ -48,7 +56,10 @@ def _chain(operators: Sequence[str]) -> str:
 
 
 def _difference(one: Result, other: Result) -> str:
-    extra, missing = set(one.operators or ()) - set(other.operators or ()), set(other.operators or ()) - set(one.operators or ())
+    extra, missing = (
+        set(one.operators or ()) - set(other.operators or ()),
+        set(other.operators or ()) - set(one.operators or ()),
+    )
     if not extra and not missing:
         return f"{len(one.operators or ())} against {len(other.operators or ())} operators of the same kinds"
     return f"only the first runs {', '.join(sorted(extra)) or 'nothing'}; only the second {', '.join(sorted(missing)) or 'nothing'}"
@@ -60,5 +71,5 @@ def _merged(notes: Sequence[str]) -> list[str]:
     for note in notes:
         before, _, rest = note.partition("batch ")
         size = rest.split(maxsplit=1)[0].rstrip(":,.")
-        merged.setdefault(f"{before}batch @{rest[len(size):]}", []).append(size)
+        merged.setdefault(f"{before}batch @{rest[len(size) :]}", []).append(size)
     return [text.replace("batch @", f"batch {' and '.join(sizes)}", 1) for text, sizes in merged.items()]

@@ -68,16 +68,24 @@ class Summary:
 
     def sheets(self) -> list[Sheet]:
         """All tables that have rows."""
-        sheets = [self.accuracy(), *(self.latency(scenario) for scenario in self.scenarios), self.startup(), self.unmeasured()]
+        sheets = [
+            self.accuracy(),
+            *(self.latency(scenario) for scenario in self.scenarios),
+            self.startup(),
+            self.unmeasured(),
+        ]
         return [sheet for sheet in sheets if sheet.rows]
 
     def notes(self) -> list[str]:
         """What a reader must know to read the tables."""
         baseline = self._label_of(self.report.run.settings.baseline)
         notes = [
-            "* marks the best of a column; for times, all that cannot be told from the best. [..] is a 95% interval.",
-            f"speed-up: against {baseline}, paired by round. Times are end to end, float32 in and out, unless the"
-            " case says native.",
+            "* marks the best of a column; for times, all that cannot be told from the best. ± is half of a 95% interval;"
+            f" {ABSENT} means not measured, or too few calls for that percentile.",
+            f"speed-up: times faster than {baseline}, paired by round. Times are end to end, float32 in and out, unless"
+            " the case says native.",
+            "KB: size of the file. F1: mean over classes. change, agree, max diff: against the Keras model, in points of top-1, in share of digits with the same"
+            " answer, and in the largest difference of a logit.",
         ]
         return notes + graph_notes(self.report.results, self._label)
 
@@ -98,13 +106,15 @@ class Summary:
             )
             for result in results
         ]
-        columns = ("case", "size KB", "top-1 %", "vs fp32", "macro F1", "agrees %", "max diff")
+        columns = ("case", "KB", "top-1 %", "change", "F1 %", "agree %", "max diff")
         return Sheet(title=f"Size and accuracy on {self._samples()} test digits", columns=columns, rows=tuple(rows))
 
     def latency(self, scenario: Scenario) -> Sheet:
         """Steady state of one scenario."""
         results = [result for result in self.report.results if _scenario(result) == scenario]
-        best = {name: self._indistinguishable("latency_p50_ns", results) for name in ("latency_p50_ns", "throughput_per_s")}
+        best = {
+            name: self._indistinguishable("latency_p50_ns", results) for name in ("latency_p50_ns", "throughput_per_s")
+        }
         rows = [
             (
                 Cell(text=self._label(result)),
@@ -112,7 +122,7 @@ class Summary:
                 self._cell(result, "latency_p90_ns", _microseconds, best),
                 self._cell(result, "latency_p99_ns", _microseconds, best),
                 self._cell(result, "throughput_per_s", lambda m: f"{m.value:,.0f}", best),
-                self._cell(result, "speedup_p50", _ratio_with_interval, best),
+                self._speedup(result),
             )
             if result.status == "ok"
             else (Cell(text=self._label(result)), Cell(text=result.status), *[Cell(text=ABSENT)] * 4)
@@ -120,14 +130,21 @@ class Summary:
         ]
         batch_size, threads, _ = scenario
         title = f"Batch {batch_size}, {threads} thread{'s' if threads > 1 else ''}: latency of one call in µs"
-        columns = ("case", "p50 µs", "p90", "p99", "digits/s", "speed-up")
+        columns = ("case", "p50", "p90", "p99", "digits/s", "speed-up x")
         return Sheet(title=title, columns=columns, rows=tuple(rows))
+
+    def _speedup(self, result: Result) -> Cell:
+        if result.case.partition("/")[0] == self.report.run.settings.baseline:
+            return Cell(text="baseline")
+        return self._cell(result, "speedup_p50", _ratio_with_interval, {})
 
     def startup(self) -> Sheet:
         """Load, first inference and memory."""
         results = [result for result in self.report.results if result.status == "ok"]
         subjects = list(dict.fromkeys(result.case.partition("/")[0] for result in results))
-        by_subject = {subject: {_scenario(r): r for r in results if r.case.startswith(f"{subject}/")} for subject in subjects}
+        by_subject = {
+            subject: {_scenario(r): r for r in results if r.case.startswith(f"{subject}/")} for subject in subjects
+        }
         rows = [self._startup_row(cases) for cases in by_subject.values()]
         memory = [f"peak MB b{batch_size}" for batch_size, _, _ in self.scenarios]
         columns = ("case", "load ms", "first run µs", *memory)
@@ -224,7 +241,7 @@ def _percent(metric: Metric) -> str:
 
 
 def _share_with_interval(metric: Metric) -> str:
-    return _with_interval(metric, 100, "{:.2f}", "[{:.2f}, {:.2f}]")
+    return _with_interval(metric, 100, "{:.2f}")
 
 
 def _microseconds(metric: Metric) -> str:
@@ -232,19 +249,19 @@ def _microseconds(metric: Metric) -> str:
 
 
 def _microseconds_with_interval(metric: Metric) -> str:
-    number = _three_digits_format(metric.value / 1000)
-    return _with_interval(metric, 1 / 1000, number, f"[{number}, {number}]")
+    return _with_interval(metric, 1 / 1000, _three_digits_format(metric.value / 1000))
 
 
 def _ratio_with_interval(metric: Metric) -> str:
-    return _with_interval(metric, 1, "{:.2f}x", "[{:.2f}, {:.2f}]")
+    return _with_interval(metric, 1, "{:.2f}")
 
 
-def _with_interval(metric: Metric, factor: float, value: str, bounds: str) -> str:
-    text = value.format(metric.value * factor)
+def _with_interval(metric: Metric, factor: float, layout: str) -> str:
+    """The value and half the width of its 95% interval."""
+    text = layout.format(metric.value * factor)
     if metric.lower is UNSET or metric.upper is UNSET:
         return text
-    return f"{text} {bounds.format(metric.lower * factor, metric.upper * factor)}"
+    return f"{text} ±{layout.format((metric.upper - metric.lower) / 2 * factor)}"
 
 
 def _three_digits(number: float) -> str:

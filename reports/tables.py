@@ -28,7 +28,14 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def _table(sheet: Sheet) -> Table:
-    table = Table(title=sheet.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(
+        title=sheet.title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+    )
     for index, name in enumerate(sheet.columns):
         is_number = index > 0 and not sheet.is_text
         table.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")

@@ -43,15 +43,31 @@ def _names(keyed: Any) -> str:
     return ", ".join(sorted(keyed)) or "nothing"
 
 
-def quantize(real: NDArray[np.float32], spec: TensorSpec) -> NDArray[Any]:
-    """`q = round(real / scale) + zero_point`, half to even, saturated to the dtype's range.
+class Quantizer:
+    """Turns float32 into a tensor's own integers, in buffers that are made once.
 
-    Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
-    Inference" (2018), equation 1, solved for q.
+    `q = round(real / scale) + zero_point`, half to even, saturated to the dtype's range. Source: Jacob et al.,
+    "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (2018), equation 1.
     """
-    limits = np.iinfo(spec.dtype)
-    steps = np.rint(real * np.float32(1 / (spec.scale or 1))) + np.float32(spec.zero_point or 0)
-    return np.clip(steps, limits.min, limits.max).astype(spec.dtype)
+
+    def __init__(self, spec: TensorSpec, shape: tuple[int, ...]) -> None:
+        limits = np.iinfo(spec.dtype)
+        self._lowest, self._highest = np.float32(limits.min), np.float32(limits.max)
+        self._steps_per_unit = np.float32(1 / (spec.scale or 1))
+        self._zero_point = np.float32(spec.zero_point or 0)
+        self._steps = np.empty(shape, np.float32)
+        self._stored = np.empty(shape, spec.dtype)
+
+    def __call__(self, real: NDArray[np.float32]) -> NDArray[Any]:
+        """Quantizes an array of the shape that was promised; the result is overwritten by the next call."""
+        steps = self._steps
+        np.multiply(real, self._steps_per_unit, out=steps)
+        np.rint(steps, out=steps)
+        np.add(steps, self._zero_point, out=steps)
+        np.maximum(steps, self._lowest, out=steps)
+        np.minimum(steps, self._highest, out=steps)
+        np.copyto(self._stored, steps, casting="unsafe")
+        return self._stored
 
 
 def dequantize(stored: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from exporters.artifact import ModelArtifact, ModelFormat, TensorSpec
 from runtimes.errors import InputRefused, ModelRefused
-from runtimes.feeds import dequantize, quantize, refusal
+from runtimes.feeds import Quantizer, dequantize, refusal
 from runtimes.protocol import Feeds, Outputs, SessionOptions
 from runtimes.session import BaseSession
 
@@ -55,7 +55,7 @@ class TfLiteSession(BaseSession):
         interpreter = _load(artifact, options)
         runner = interpreter.get_signature_runner()
         inputs, outputs = runner.get_input_details(), runner.get_output_details()
-        self._inputs = [(spec, inputs[spec.name]["index"], _converts(spec, options)) for spec in artifact.inputs]
+        self._inputs = [(spec.name, inputs[spec.name]["index"], _quantizer(spec, options)) for spec in artifact.inputs]
         self._outputs = [(spec, outputs[spec.name]["index"], _converts(spec, options)) for spec in artifact.outputs]
         self._interpreter: Interpreter | None = interpreter
 
@@ -77,11 +77,14 @@ class TfLiteSession(BaseSession):
     def _set_inputs(self, interpreter: Interpreter, feeds: Feeds) -> None:
         if len(feeds) != len(self._inputs):
             raise InputRefused("as many feeds as inputs are needed")
-        for spec, index, converts in self._inputs:
-            feed = feeds[spec.name]
-            if converts and feed.dtype != np.float32:
+        for name, index, quantizer in self._inputs:
+            feed = feeds[name]
+            if quantizer is None:
+                interpreter.set_tensor(index, feed)
+            elif feed.dtype == np.float32:
+                interpreter.set_tensor(index, quantizer(feed))
+            else:
                 raise InputRefused("float32 is needed")
-            interpreter.set_tensor(index, quantize(feed, spec) if converts else feed)
 
     def executed_operators(self) -> tuple[str, ...] | None:
         """Operators of the execution plan; those that XNNPACK took over stand as one `DELEGATE` a partition."""
@@ -108,6 +111,12 @@ def _load(artifact: ModelArtifact, options: SessionOptions) -> Interpreter:
 
 def _shape_at(detail: dict[str, Any], batch_size: int) -> list[int]:
     return [batch_size, *(int(size) for size in detail["shape"][1:])]
+
+
+def _quantizer(spec: TensorSpec, options: SessionOptions) -> Quantizer | None:
+    if not _converts(spec, options):
+        return None
+    return Quantizer(spec, (options.batch_size, *(size or 1 for size in spec.shape[1:])))
 
 
 def _converts(spec: TensorSpec, options: SessionOptions) -> bool:

@@ -29,19 +29,43 @@ COUNT = click.IntRange(min=1)
 @only_option
 @click.option("--runtime", multiple=True, metavar="NAME", help="Only this runtime. May be repeated.")
 @click.option("--threads", type=COUNT, default=1, show_default=True, help="Threads per operator, on every runtime.")
-@click.option("--batch", multiple=True, type=COUNT, default=(1, 32), show_default=True, help="Digits per call. May be repeated.")
-@click.option("--io", type=click.Choice(["float32", "native"]), default="float32", show_default=True,
-              help="Feed and read float32, or the model's own integer types where it has them.")
+@click.option(
+    "--batch", multiple=True, type=COUNT, default=(1, 32), show_default=True, help="Digits per call. May be repeated."
+)
+@click.option(
+    "--io",
+    type=click.Choice(["float32", "native"]),
+    default="float32",
+    show_default=True,
+    help="Feed and read float32, or the model's own integer types where it has them.",
+)
 @click.option("--rounds", type=COUNT, help="Fresh processes per case.  [default: 10; 3 with --quick]")
 @click.option("--baseline", metavar="CASE", help="What speed-ups refer to, such as fp32@tflite.  [default: first fp32]")
 @minimum_agreement_option
-@click.option("--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, metavar="SECONDS",
-              help="Deadline of each single step of a worker process.")
-@click.option("--memory-limit", type=click.IntRange(min=64), default=4096, show_default=True, metavar="MIB",
-              help="Private memory that a worker process may have.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Deadline of each single step of a worker process.",
+)
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(min=64),
+    default=4096,
+    show_default=True,
+    metavar="MIB",
+    help="Private memory that a worker process may have.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random orders.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("results"), show_default=True,
-              help="Folder for <run>/report.json.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Folder for <run>/report.json.",
+)
 @config_option()
 def bench(out: Path, **options: Any) -> int:
     """Compare every quantized variant of an MNIST classifier on every runtime.

@@ -56,4 +56,8 @@ def _nearest(key: str, known: list[str]) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(key, known, n=1)
-    return f", which is no option; did you mean {near[0]!r}?" if near else f", which is none of: {', '.join(sorted(known))}"
+    return (
+        f", which is no option; did you mean {near[0]!r}?"
+        if near
+        else f", which is none of: {', '.join(sorted(known))}"
+    )

@@ -47,8 +47,10 @@ def message_console() -> Console:
 
 
 def result_console() -> Console:
-    """Where results go: standard output, 100 columns wide in a log."""
+    """Where results go: standard output; in a log 100 columns wide, unless COLUMNS says otherwise."""
+    import os
+
     from rich.console import Console
 
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=100)
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=100)

@@ -10,7 +10,9 @@ import click
 @click.command(short_help="Print a saved report.")
 @click.argument("report", type=click.Path(path_type=Path))
 @click.option("--format", "style", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True)
-@click.option("--case", metavar="PATTERN", help="Details of one case: per-class scores, confusion matrix, failure output.")
+@click.option(
+    "--case", metavar="PATTERN", help="Details of one case: per-class scores, confusion matrix, failure output."
+)
 def show(report: Path, style: str, case: str | None) -> None:
     """Print REPORT, a report.json or the folder that holds one, as tables, Markdown or JSON."""
     from reports.files import read_report

@@ -17,7 +17,9 @@ import click
     " 'download' for the 60,000 through Keras's downloader.",
 )
 @click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=2, show_default=True, help="Seed of weights, order and shifts.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=2, show_default=True, help="Seed of weights, order and shifts."
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
