@@ -36,7 +36,7 @@ def read_manifest(path: Path, kind: type[Described]) -> Described:
         described = msgspec.json.decode(path.read_bytes(), type=kind, dec_hook=_path_beside(path))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ArtifactError(
-            f"{path} is not a manifest ({error}): build the artifacts again with crossrt export"
+            f"{path} is no manifest ({error}): build the artifacts again with crossrt export"
         ) from error
     return described
 
@@ -60,7 +60,7 @@ def check_file(described: ModelArtifact | ReferenceLogits) -> None:
 
 
 def _path_beside(manifest: Path) -> Any:
-    def decode(kind: type, value: object) -> Path:
+    def decode(_: type, value: object) -> Path:
         if not isinstance(value, str) or Path(value).name != value:
             raise ValueError(f"{value!r} is not the name of a file beside the manifest")
         return manifest.parent / value

@@ -18,7 +18,7 @@ from exporters.to_onnx import serving_function
 def export_tflite(model: keras.Model, path: Path, how: Quantization | None, digits: NDArray[np.float32] | None) -> None:
     """Writes the model as TFLite; `digits` `(count, 28, 28, 1)` are the representative dataset of static schemes."""
     with tempfile.TemporaryDirectory() as saved_model:
-        # a SavedModel signature carries the tensor names into the file; Keras must write it, or variables stay variables
+        # the signature carries the tensor names into the file; only Keras's own writer turns variables into constants
         archive = keras.export.ExportArchive()
         archive.track(model)
         archive.add_endpoint("serve", serving_function(model))

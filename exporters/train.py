@@ -54,7 +54,8 @@ def shifted(images: NDArray[np.float32], generator: np.random.Generator) -> NDAr
     padded = np.pad(images[..., 0], ((0, 0), (margin, margin), (margin, margin)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:3], axis=(1, 2))
     rows, columns = generator.integers(0, 2 * margin + 1, (2, len(images)))
-    return windows[np.arange(len(images)), rows, columns][..., np.newaxis]
+    moved: NDArray[np.float32] = windows[np.arange(len(images)), rows, columns][..., np.newaxis]
+    return moved
 
 
 def train(job: TrainingJob, events: EventStream) -> None:

@@ -1,4 +1,4 @@
-"""Where everything meets: plans cases, builds artifacts, drives worker processes, composes reports; the command line."""
+"""Where everything meets: plans cases, builds artifacts, drives workers, composes reports; the command line."""
 
 from importlib.metadata import PackageNotFoundError, version
 

@@ -33,7 +33,7 @@ def read_reference(reference: ReferenceLogits, workspace: Workspace) -> NDArray[
 def judge_answers(
     worker: CaseWorker, batch_size: int, workspace: Workspace, reference: NDArray[np.float32] | None
 ) -> Accuracy:
-    """Evaluates all test digits with a worker that has loaded its model; raises `ChildFailed` where that fails."""
+    """Evaluates all test digits with a worker that has loaded its model; raises `ChildFailedError` where that fails."""
     path = workspace.folder / f"logits-{worker.pid}.npy"
     worker.evaluate(workspace.images, batch_size, path)
     logits = _take(path)

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from exporters.artifact import ModelArtifact
 from harness.answers import agreement_problem, judge_answers
 from harness.case import Case
-from harness.case_worker import CaseWorker, Unsupported
+from harness.case_worker import CaseWorker, UnsupportedError
 from harness.child import kill_all_children
-from harness.errors import ChildFailed
+from harness.errors import ChildFailedError
 from harness.settings import BenchSettings
 from harness.workspace import Workspace
 from reports.schema import Accuracy, Memory, Status
@@ -50,7 +50,7 @@ class Assessment:
         return min(max(target_ns // max(self.trial_ns, 1), FEWEST_CALLS), MOST_CALLS)
 
 
-def failed(failure: ChildFailed) -> Assessment:
+def failed(failure: ChildFailedError) -> Assessment:
     """The assessment of a case that cannot be measured."""
     return Assessment(status="failed", reason=failure.reason, stderr_tail=failure.stderr_tail or None)
 
@@ -92,9 +92,9 @@ def _assess(
     try:
         with CaseWorker(case.scenario.threads, settings.limits) as worker:
             return _examine(worker, case, artifact, reference, settings, workspace)
-    except Unsupported as reason:
+    except UnsupportedError as reason:
         return skipped(str(reason))
-    except ChildFailed as failure:
+    except ChildFailedError as failure:
         return failed(failure)
 
 

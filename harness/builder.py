@@ -22,7 +22,7 @@ from harness.answers import agreement_problem, judge_answers, read_reference
 from harness.case import Scenario
 from harness.case_worker import CaseWorker
 from harness.child import ChildProcess
-from harness.errors import ChildFailed, HarnessError
+from harness.errors import ChildFailedError, HarnessError
 from harness.progress import Display
 from harness.settings import WorkerLimits
 from harness.workspace import Workspace
@@ -49,7 +49,7 @@ class Artifacts:
     """What there is to run: artifacts by id, and the reasons why others could not be had."""
 
     artifacts: dict[str, ModelArtifact] = field(default_factory=dict)
-    problems: dict[str, ChildFailed] = field(default_factory=dict)
+    problems: dict[str, ChildFailedError] = field(default_factory=dict)
     reference: ReferenceLogits | None = None
     built: int = 0
 
@@ -138,7 +138,7 @@ class _Building:
             while True:
                 try:
                     event = child.receive(BUILD_TIMEOUT_S)
-                except ChildFailed as failure:
+                except ChildFailedError as failure:
                     self._fail(current, failure)
                     return current
                 current = event.get("item", current)
@@ -163,7 +163,7 @@ class _Building:
                 self._check(read_manifest(staged / ARTIFACT_MANIFEST, ModelArtifact))
                 artifact = self._cache.commit(staged, self._keys[item], ModelArtifact)
                 self._found.artifacts[artifact.id] = artifact
-        except ChildFailed as failure:
+        except ChildFailedError as failure:
             self._fail(item, failure)
             return
         self._found.built += 1
@@ -171,7 +171,7 @@ class _Building:
 
     def _check(self, artifact: ModelArtifact) -> None:
         if self._found.reference is None:
-            raise ChildFailed("the Keras model's own answers are missing, so nothing can be checked", "")
+            raise ChildFailedError("the Keras model's own answers are missing, so nothing can be checked", "")
         if self._reference is None:
             self._reference = read_reference(self._found.reference, self._workspace)
         runtime = next(name for name, shipped in SHIPPED.items() if artifact.format in shipped.formats)
@@ -180,9 +180,9 @@ class _Building:
         if artifact.quantization is None and (accuracy.max_abs_error or 0) > LARGEST_FLOAT_ERROR:
             problem = f"its logits differ from the Keras model's by up to {accuracy.max_abs_error:g}"
         if problem is not None:
-            raise ChildFailed(problem, "")
+            raise ChildFailedError(problem, "")
 
-    def _fail(self, item: str, failure: ChildFailed) -> None:
+    def _fail(self, item: str, failure: ChildFailedError) -> None:
         if item == REFERENCE:
             raise ExportError(failure.reason)
         self._found.problems[f"{self._request.model}.{item}"] = failure
@@ -193,7 +193,7 @@ class _Building:
 def evaluate_artifact(
     artifact: ModelArtifact, runtime: str, workspace: Workspace, reference: NDArray[np.float32] | None
 ) -> Accuracy:
-    """Accuracy of an artifact on one runtime, in a fresh worker; raises `ChildFailed` where that fails."""
+    """Accuracy of an artifact on one runtime, in a fresh worker; raises `ChildFailedError` where that fails."""
     with CaseWorker(1, WorkerLimits()) as worker:
         worker.start_import(runtime)
         worker.finish_import()

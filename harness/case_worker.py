@@ -11,16 +11,16 @@ from typing import Any, Self
 from exporters.artifact import ModelArtifact
 from harness.case import Scenario
 from harness.child import ChildProcess
-from harness.errors import ChildFailed
+from harness.errors import ChildFailedError
 from harness.settings import WorkerLimits
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """The runtime cannot run this artifact in this scenario; the message is the reason of a skipped case."""
 
 
 class CaseWorker:
-    """Drives `harness.worker`. Every method raises `ChildFailed` where the worker crashes, hangs or says no."""
+    """Drives `harness.worker`. Every method raises `ChildFailedError` where the worker crashes, hangs or says no."""
 
     def __init__(self, threads: int, limits: WorkerLimits) -> None:
         self._timeout_s = limits.timeout_s
@@ -49,13 +49,13 @@ class CaseWorker:
         """Loads the model and returns how long that took, in nanoseconds.
 
         Raises:
-            Unsupported: The runtime cannot run it.
+            UnsupportedError: The runtime cannot run it.
         """
         options = dataclasses.asdict(scenario.session_options)
         fields = dataclasses.asdict(artifact) | {"path": str(artifact.path)}
         answer = self._ask("loading the model", do="load", artifact=fields, options=options)
         if "unsupported" in answer:
-            raise Unsupported(answer["unsupported"])
+            raise UnsupportedError(answer["unsupported"])
         return int(answer["load_ns"])
 
     def feed(self, images: Path, batch_size: int, seed: int) -> None:
@@ -83,6 +83,10 @@ class CaseWorker:
         """The worker's high-water mark so far."""
         return int(self._ask("reading the memory", do="memory")["peak_bytes"])
 
+    def failure(self, reason: str) -> ChildFailedError:
+        """A failure of this worker that the parent found."""
+        return self._child.failure(reason)
+
     def kill(self) -> None:
         """Ends the worker at once."""
         self._child.kill()
@@ -94,8 +98,8 @@ class CaseWorker:
     def _ask(self, step: str, **request: Any) -> dict[str, Any]:
         try:
             answer = self._child.ask(request, self._timeout_s)
-        except ChildFailed as failure:
-            raise ChildFailed(f"{step}: {failure.reason}", failure.stderr_tail) from failure
+        except ChildFailedError as failure:
+            raise ChildFailedError(f"{step}: {failure.reason}", failure.stderr_tail) from failure
         return self._checked(answer, step)
 
     def _checked(self, answer: dict[str, Any], step: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from harness.errors import ChildFailed
+from harness.errors import ChildFailedError
 
 STDERR_TAIL_BYTES = 4_000
 _CLOSE_GRACE_S = 2.0
@@ -29,7 +29,7 @@ _live: set[ChildProcess] = set()
 
 
 def kill_all_children() -> None:
-    """Kills every child that is still alive; whoever waits for one gets `ChildFailed`."""
+    """Kills every child that is still alive; whoever waits for one gets `ChildFailedError`."""
     for child in list(_live):
         child.kill()
 
@@ -38,7 +38,7 @@ class ChildProcess:
     """Runs `python -P -m MODULE`; `-P` keeps packages of the user's own folder out of it."""
 
     def __init__(self, module: str, *, variables: Mapping[str, str] | None = None) -> None:
-        self._stderr = tempfile.TemporaryFile()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._received = b""
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-X", "faulthandler", "-m", module],
@@ -66,7 +66,7 @@ class ChildProcess:
         """The next answer.
 
         Raises:
-            ChildFailed: The child died, closed its pipe, wrote something else, or did not answer in time. It is killed.
+            ChildFailedError: The child died, wrote something else, or did not answer in time. It is killed.
         """
         line = self._read_line(time.monotonic() + timeout_s)
         if line is None:
@@ -82,13 +82,13 @@ class ChildProcess:
         return dict(answer)
 
     def ask(self, request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
-        """Sends a request and waits for its answer; raises `ChildFailed` like `receive`."""
+        """Sends a request and waits for its answer; raises `ChildFailedError` like `receive`."""
         self.send(request)
         return self.receive(timeout_s)
 
-    def failure(self, reason: str) -> ChildFailed:
+    def failure(self, reason: str) -> ChildFailedError:
         """A failure with this reason and what the child wrote to standard error."""
-        return ChildFailed(reason, self._stderr_tail())
+        return ChildFailedError(reason, self._stderr_tail())
 
     def kill(self) -> None:
         """Kills the child and everything in its process group."""

@@ -23,7 +23,7 @@ INTERRUPTED = 130
 )
 @click.version_option(package_name="crossrt")
 def cli() -> None:
-    """Compare quantized variants of a model across inference runtimes, with numbers that can be believed.
+    r"""Compare quantized variants of a model across inference runtimes, with numbers that can be believed.
 
     \b
     crossrt bench           build, check and measure every variant of the MNIST reference model

@@ -11,7 +11,7 @@ class HarnessError(Exception):
     """A run cannot start or go on; the message says what, what was found and what to do."""
 
 
-class ChildFailed(Exception):
+class ChildFailedError(Exception):
     """A child process crashed, hung or broke off; it becomes the reason of a failed case.
 
     Attributes:

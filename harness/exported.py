@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -13,7 +12,7 @@ from exporters.artifact import ModelArtifact, ReferenceLogits
 from exporters.errors import ArtifactError
 from exporters.manifest import check_file, read_manifest, write_manifest
 from harness.builder import Artifacts
-from harness.errors import ChildFailed, HarnessError
+from harness.errors import ChildFailedError, HarnessError
 
 MANIFEST_SUFFIX = ".manifest.json"
 _REFERENCE = ".reference"
@@ -40,8 +39,8 @@ def _copy(described: ModelArtifact | ReferenceLogits, folder: Path) -> Path:
         file, manifest = Path(scratch) / target.name, Path(scratch) / f"{target.name}{MANIFEST_SUFFIX}"
         shutil.copyfile(described.path, file)
         write_manifest(dataclasses.replace(described, path=target), manifest)
-        os.replace(file, target)
-        os.replace(manifest, folder / manifest.name)
+        file.replace(target)
+        manifest.replace(folder / manifest.name)
     return target
 
 
@@ -72,7 +71,7 @@ def _add(artifact: ModelArtifact, found: Artifacts) -> None:
     try:
         check_file(artifact)
     except ArtifactError as error:
-        found.problems[artifact.id] = ChildFailed(str(error), "")
+        found.problems[artifact.id] = ChildFailedError(str(error), "")
 
 
 def _models(artifacts: Iterable[ModelArtifact]) -> list[str]:

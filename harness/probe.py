@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from harness.case_worker import CaseWorker
-from harness.errors import ChildFailed, HarnessError
+from harness.errors import ChildFailedError, HarnessError
 from harness.settings import WorkerLimits
 from runtimes.registry import SHIPPED, runtime_names
 
@@ -41,7 +41,7 @@ def _probe(name: str) -> RuntimeInfo:
         with CaseWorker(1, WorkerLimits()) as worker:
             worker.start_import(name)
             answer = worker.finish_import()
-    except ChildFailed as failure:
+    except ChildFailedError as failure:
         formats = SHIPPED[name].formats if name in SHIPPED else ()
         reason = failure.reason.removeprefix("importing the runtime: ")
         return RuntimeInfo(name=name, version=None, formats=formats, problem=reason)

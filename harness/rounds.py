@@ -14,8 +14,8 @@ from random import Random
 
 from exporters.artifact import ModelArtifact
 from harness.case import Case
-from harness.case_worker import CaseWorker, Unsupported
-from harness.errors import ChildFailed
+from harness.case_worker import CaseWorker, UnsupportedError
+from harness.errors import ChildFailedError
 from harness.progress import Display
 from harness.settings import BenchSettings
 from harness.workspace import Workspace
@@ -27,7 +27,7 @@ class Measurements:
     """What the rounds found so far; filled while they run, so that an interrupt loses only the round in progress."""
 
     rounds: dict[str, list[Round]] = field(default_factory=dict)
-    failures: dict[str, ChildFailed] = field(default_factory=dict)
+    failures: dict[str, ChildFailedError] = field(default_factory=dict)
     parent_cpu_s: float = 0.0
     measured_s: float = 0.0
 
@@ -67,7 +67,7 @@ class RoundRunner:
         self._settings = settings
         self._workspace = workspace
         self._found = measurements
-        self._random = Random(settings.seed)
+        self._random = Random(settings.seed)  # noqa: S311 - orders, not secrets
         self._pinned = pinned_cpu(settings.threads)
 
     def run(self, display: Display) -> None:
@@ -125,12 +125,12 @@ class RoundRunner:
     def _survives(self, each: _Running, step: Callable[[_Running], None]) -> bool:
         try:
             step(each)
-        except ChildFailed as failure:
+        except ChildFailedError as failure:
             self._found.failures[each.case.id] = failure
             each.worker.kill()
             return False
-        except Unsupported as reason:
-            self._found.failures[each.case.id] = ChildFailed(str(reason), "")
+        except UnsupportedError as reason:
+            self._found.failures[each.case.id] = ChildFailedError(str(reason), "")
             return False
         return True
 

@@ -9,7 +9,7 @@ from exporters.errors import ExportError
 from exporters.train import TrainingJob
 from harness.builder import check_export_packages
 from harness.child import ChildProcess
-from harness.errors import ChildFailed, HarnessError
+from harness.errors import ChildFailedError, HarnessError
 from harness.out import check_writable
 from harness.progress import Display
 
@@ -35,7 +35,7 @@ def run_training(data: str, epochs: int, seed: int, out: Path, display: Display)
         while True:
             try:
                 event = child.receive(EPOCH_TIMEOUT_S)
-            except ChildFailed as failure:
+            except ChildFailedError as failure:
                 raise HarnessError(f"training broke off: {failure.reason}\n{failure.stderr_tail}") from failure
             match event["event"]:
                 case "epoch":

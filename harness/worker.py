@@ -84,7 +84,7 @@ class Worker:
         self._feeds = [self._as_feeds(images[rows]) for rows in chosen]
         return {}
 
-    def _first_run(self, request: Request) -> Answer:
+    def _first_run(self, _: Request) -> Answer:
         start = perf_counter_ns()
         self._live_session.run(self._feeds[0])
         return {"first_run_ns": perf_counter_ns() - start}
@@ -122,10 +122,10 @@ class Worker:
             output = session.run(self._as_feeds(batch))[spec.name]
             yield output.astype(np.float32, copy=False) if spec.scale is None else dequantize(output, spec)
 
-    def _operators(self, request: Request) -> Answer:
+    def _operators(self, _: Request) -> Answer:
         return {"operators": self._live_session.executed_operators()}
 
-    def _memory(self, request: Request) -> Answer:
+    def _memory(self, _: Request) -> Answer:
         return {"peak_bytes": peak_memory_bytes()}
 
     def _as_feeds(self, batch: NDArray[np.float32]) -> Feeds:

@@ -35,6 +35,20 @@ def graph_notes(results: Sequence[Result], label: Callable[[Result], str]) -> li
     return _merged(notes)
 
 
+def batch_notes(results: Sequence[Result], label: Callable[[Result], str]) -> list[str]:
+    """Names the cases that call other digits right at another batch size."""
+    first: dict[str, Result] = {}
+    notes = []
+    for result in results:
+        reference = first.setdefault(result.case.partition("/")[0], result)
+        if result.accuracy and reference.accuracy and result.accuracy.correct != reference.accuracy.correct:
+            notes.append(
+                f"{label(result)} calls {result.accuracy.correct} digits right at batch {result.batch_size},"
+                f" {reference.accuracy.correct} at batch {reference.batch_size}."
+            )
+    return notes
+
+
 def _pairs(results: Sequence[Result]) -> list[tuple[Result, Result]]:
     measured = {result.case: result for result in results if result.accuracy is not None}
     pairs = [
@@ -56,13 +70,15 @@ def _chain(operators: Sequence[str]) -> str:
 
 
 def _difference(one: Result, other: Result) -> str:
-    extra, missing = (
-        set(one.operators or ()) - set(other.operators or ()),
-        set(other.operators or ()) - set(one.operators or ()),
-    )
+    first, second = one.operators or (), other.operators or ()
+    extra, missing = set(first) - set(second), set(second) - set(first)
     if not extra and not missing:
-        return f"{len(one.operators or ())} against {len(other.operators or ())} operators of the same kinds"
-    return f"only the first runs {', '.join(sorted(extra)) or 'nothing'}; only the second {', '.join(sorted(missing)) or 'nothing'}"
+        return f"{len(first)} against {len(second)} operators of the same kinds"
+    return f"only the first runs {_listed(extra)}; only the second {_listed(missing)}"
+
+
+def _listed(operators: set[str]) -> str:
+    return ", ".join(sorted(operators)) or "nothing of its own"
 
 
 def _merged(notes: Sequence[str]) -> list[str]:

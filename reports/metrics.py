@@ -16,7 +16,7 @@ SMALLER: Direction = "smaller_is_better"
 BIGGER: Direction = "bigger_is_better"
 
 DEFINITIONS: Mapping[str, str] = {
-    "latency_pNN_ns": "geometric mean over rounds of the round's NNth percentile (linear interpolation) of single calls;"
+    "latency_pNN_ns": "geometric mean over rounds of the round's NNth percentile (linear interpolation) of calls;"
     " float32 in, float32 out",
     "fewest_samples": "a percentile is given only where each round holds enough calls: p90 64, p99 662",
     "throughput_per_s": "batch size divided by latency_p50_ns",
@@ -40,7 +40,7 @@ def derive_metrics(results: Sequence[Result], artifacts: Sequence[Artifact], bas
     """
     sizes = {artifact.id: artifact.size_bytes for artifact in artifacts}
     baselines = {scenario_of(result): result for result in results if result.case.partition("/")[0] == baseline}
-    metrics = []
+    metrics: list[Metric] = []
     for result in results:
         metrics += _of_result(result, sizes.get(result.artifact), baselines.get(scenario_of(result)))
     return tuple(metrics)

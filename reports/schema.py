@@ -18,11 +18,7 @@ Status = Literal["ok", "skipped", "failed"]
 Direction = Literal["smaller_is_better", "bigger_is_better"]
 
 
-class Record(Struct, frozen=True):
-    """Base of every part of a report: immutable."""
-
-
-class Tensor(Record, kw_only=True):
+class Tensor(Struct, frozen=True, kw_only=True):
     """One input or output of a model file; `null` in `shape` is a dynamic dimension."""
 
     name: str
@@ -32,7 +28,7 @@ class Tensor(Record, kw_only=True):
     zero_point: int | None = None
 
 
-class Quantization(Record, kw_only=True):
+class Quantization(Struct, frozen=True, kw_only=True):
     """How a variant was quantized, in the words of the ONNX Runtime and LiteRT documentation."""
 
     scheme: str
@@ -48,7 +44,7 @@ class Quantization(Record, kw_only=True):
     io_dtype: str
 
 
-class Artifact(Record, kw_only=True):
+class Artifact(Struct, frozen=True, kw_only=True):
     """One model file: `id` is `<model>.<variant>.<format>`."""
 
     id: Text
@@ -64,7 +60,7 @@ class Artifact(Record, kw_only=True):
     model_sha256: str
 
 
-class Round(Record, kw_only=True):
+class Round(Struct, frozen=True, kw_only=True):
     """What one fresh process measured: steady-state calls in the order they were made.
 
     `position` is the place of this case in the round's random launch order.
@@ -77,7 +73,7 @@ class Round(Record, kw_only=True):
     latency_ns: tuple[Nanoseconds, ...]
 
 
-class ClassScore(Record, kw_only=True):
+class ClassScore(Struct, frozen=True, kw_only=True):
     """Scores of one class against the rest; 0 where undefined, as scikit-learn does."""
 
     precision: float
@@ -86,7 +82,7 @@ class ClassScore(Record, kw_only=True):
     support: Count
 
 
-class Accuracy(Record, kw_only=True):
+class Accuracy(Struct, frozen=True, kw_only=True):
     """Answers to the test set. `confusion[i][j]` counts digits of class i that were called j.
 
     `agreement` is the share of digits on which the Keras model gives the same class; `max_abs_error` is the largest
@@ -103,14 +99,14 @@ class Accuracy(Record, kw_only=True):
     max_abs_error: float | None = None
 
 
-class Memory(Record, kw_only=True):
-    """High-water marks (`VmHWM`) of a process that loads and runs the model, and of the same process before it loads."""
+class Memory(Struct, frozen=True, kw_only=True):
+    """High-water marks (`VmHWM`) of a process: with the model loaded and run, and before it was loaded."""
 
     peak_bytes: Count
     before_load_bytes: Count
 
 
-class Result(Record, kw_only=True):
+class Result(Struct, frozen=True, kw_only=True):
     """One case: an artifact on a runtime in a scenario. A failure is a result, with its reason."""
 
     case: Text
@@ -130,7 +126,7 @@ class Result(Record, kw_only=True):
     operators: tuple[str, ...] | None = None
 
 
-class Metric(Record, kw_only=True, omit_defaults=True):
+class Metric(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One number for consumers; `lower` and `upper` are absent where no interval is known."""
 
     case: Text
@@ -142,7 +138,7 @@ class Metric(Record, kw_only=True, omit_defaults=True):
     upper: float | UnsetType = UNSET
 
 
-class Settings(Record, kw_only=True):
+class Settings(Struct, frozen=True, kw_only=True):
     """How the run measured."""
 
     rounds: Count
@@ -156,7 +152,7 @@ class Settings(Record, kw_only=True):
     pinned_cpu: int | None
 
 
-class Run(Record, kw_only=True):
+class Run(Struct, frozen=True, kw_only=True):
     """When, what and how; times are ISO 8601 in UTC."""
 
     id: Text
@@ -170,7 +166,7 @@ class Run(Record, kw_only=True):
     parent_cpu_share: float | None = None
 
 
-class Environment(Record, kw_only=True):
+class Environment(Struct, frozen=True, kw_only=True):
     """What decides whether two reports may be compared."""
 
     cpu_model: str
@@ -192,7 +188,7 @@ class Environment(Record, kw_only=True):
     git_dirty: bool | None
 
 
-class Report(Record, kw_only=True):
+class Report(Struct, frozen=True, kw_only=True):
     """Everything that one run found out."""
 
     schema_version: Literal[1] = 1

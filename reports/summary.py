@@ -8,7 +8,7 @@ from functools import cached_property
 
 from msgspec import UNSET
 
-from reports.findings import graph_notes
+from reports.findings import batch_notes, graph_notes
 from reports.schema import Metric, Report, Result
 
 ABSENT = "-"
@@ -80,17 +80,18 @@ class Summary:
         """What a reader must know to read the tables."""
         baseline = self._label_of(self.report.run.settings.baseline)
         notes = [
-            "* marks the best of a column; for times, all that cannot be told from the best. ± is half of a 95% interval;"
-            f" {ABSENT} means not measured, or too few calls for that percentile.",
+            "* marks the best of a column; for times, all that cannot be told from the best. ± is half of a 95%"
+            f" interval; {ABSENT} means not measured, or too few calls for that percentile.",
             f"speed-up: times faster than {baseline}, paired by round. Times are end to end, float32 in and out, unless"
             " the case says native.",
-            "KB: size of the file. F1: mean over classes. change, agree, max diff: against the Keras model, in points of top-1, in share of digits with the same"
-            " answer, and in the largest difference of a logit.",
+            "KB: size of the file. F1: mean over classes. change, agree, max diff: against the Keras model, in points"
+            " of top-1, in share of digits with the same answer, and in the largest difference of a logit.",
         ]
-        return notes + graph_notes(self.report.results, self._label)
+        results = self.report.results
+        return notes + graph_notes(results, self._label) + batch_notes(results, self._label)
 
     def accuracy(self) -> Sheet:
-        """Size and accuracy, once per artifact and runtime: batch sizes do not change answers, and are noted if they do."""
+        """Size and accuracy, once per artifact and runtime: another batch size rarely changes answers, and is noted."""
         results = [result for result in self._first_of_each_subject() if result.status != "skipped"]
         shown = ("size_bytes", "top1", "agreement_fp32")
         best = {name: self._extreme(name, results) for name in shown}

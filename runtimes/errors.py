@@ -5,25 +5,25 @@ class RuntimeAdapterError(Exception):
     """A runtime cannot do what was asked; the message says what, what was found and what to do."""
 
 
-class UnknownRuntime(RuntimeAdapterError):
+class UnknownRuntimeError(RuntimeAdapterError):
     """No runtime of this name is registered."""
 
 
-class RuntimeNotInstalled(RuntimeAdapterError):
+class RuntimeNotInstalledError(RuntimeAdapterError):
     """The runtime's package is missing; the message holds the install command."""
 
 
-class RuntimeBroken(RuntimeAdapterError):
+class RuntimeBrokenError(RuntimeAdapterError):
     """The runtime's package is there and cannot be used; the message holds its own error."""
 
 
-class ModelRefused(RuntimeAdapterError):
+class ModelRefusedError(RuntimeAdapterError):
     """The runtime cannot load this model file."""
 
 
-class InputRefused(RuntimeAdapterError):
+class InputRefusedError(RuntimeAdapterError):
     """The feeds do not fit the session's inputs."""
 
 
-class SessionClosed(RuntimeAdapterError):
+class SessionClosedError(RuntimeAdapterError):
     """The session was closed before this call."""

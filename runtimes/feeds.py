@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporters.artifact import TensorSpec
-from runtimes.errors import InputRefused
+from runtimes.errors import InputRefusedError
 from runtimes.protocol import Feeds, IoMode
 
 
@@ -25,17 +25,17 @@ def _shown(spec: TensorSpec, io: IoMode) -> TensorSpec:
     return replace(spec, dtype="float32", scale=None, zero_point=None)
 
 
-def refusal(feeds: Feeds, specs: Sequence[TensorSpec]) -> InputRefused | None:
+def refusal(feeds: Feeds, specs: Sequence[TensorSpec]) -> InputRefusedError | None:
     """Says what is wrong with feeds, or None where they fit. Called after a failure, so that `run` need not look."""
     wanted = {spec.name: spec for spec in specs}
     if feeds.keys() != wanted.keys():
-        return InputRefused(f"the inputs are named {_names(wanted)}; the feeds are named {_names(feeds)}")
+        return InputRefusedError(f"the inputs are named {_names(wanted)}; the feeds are named {_names(feeds)}")
     for name, spec in wanted.items():
         feed = feeds[name]
         if not isinstance(feed, np.ndarray):
-            return InputRefused(f"input {name} must be a numpy array; found {type(feed).__name__}")
+            return InputRefusedError(f"input {name} must be a numpy array; found {type(feed).__name__}")
         if feed.dtype != spec.dtype or feed.shape != spec.shape:
-            return InputRefused(f"input {name} takes {spec.dtype} {spec.shape}; found {feed.dtype} {feed.shape}")
+            return InputRefusedError(f"input {name} takes {spec.dtype} {spec.shape}; found {feed.dtype} {feed.shape}")
     return None
 
 

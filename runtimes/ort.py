@@ -12,7 +12,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: it ope
 import onnxruntime
 
 from exporters.artifact import ModelArtifact, ModelFormat
-from runtimes.errors import ModelRefused
+from runtimes.errors import ModelRefusedError
 from runtimes.feeds import refusal
 from runtimes.protocol import Feeds, Outputs, SessionOptions
 from runtimes.session import BaseSession
@@ -31,7 +31,7 @@ class OrtCpu:
         """Version of onnxruntime."""
         return str(onnxruntime.__version__)
 
-    def unsupported_reason(self, artifact: ModelArtifact, options: SessionOptions) -> str | None:
+    def unsupported_reason(self, artifact: ModelArtifact, options: SessionOptions) -> str | None:  # noqa: ARG002
         """ONNX files only."""
         return None if artifact.format in self.formats else f"reads onnx, not {artifact.format}"
 
@@ -39,7 +39,7 @@ class OrtCpu:
         """Loads an ONNX file with its batch dimension fixed.
 
         Raises:
-            ModelRefused: ONNX Runtime cannot load the file.
+            ModelRefusedError: ONNX Runtime cannot load the file.
         """
         return OrtSession(artifact, options)
 
@@ -92,7 +92,7 @@ def _load(artifact: ModelArtifact, options: onnxruntime.SessionOptions) -> onnxr
     try:
         return onnxruntime.InferenceSession(str(artifact.path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # each failure has a class of its own, without a common base
-        raise ModelRefused(f"ONNX Runtime cannot load {artifact.path.name}: {error}") from error
+        raise ModelRefusedError(f"ONNX Runtime cannot load {artifact.path.name}: {error}") from error
 
 
 def _zeros(shape: tuple[int | None, ...], dtype: str) -> object:

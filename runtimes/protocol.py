@@ -55,8 +55,8 @@ class Session(Protocol):
         """Runs one batch.
 
         Raises:
-            InputRefused: A feed is missing, unknown, or of another dtype or shape.
-            SessionClosed: `close` was called before.
+            InputRefusedError: A feed is missing, unknown, or of another dtype or shape.
+            SessionClosedError: `close` was called before.
         """
 
     def executed_operators(self) -> tuple[str, ...] | None:
@@ -93,5 +93,5 @@ class Runtime(Protocol):
         """Loads the model.
 
         Raises:
-            ModelRefused: The runtime cannot load the file.
+            ModelRefusedError: The runtime cannot load the file.
         """

@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from exporters.artifact import ModelFormat
-from runtimes.errors import RuntimeBroken, RuntimeNotInstalled, UnknownRuntime
+from runtimes.errors import RuntimeBrokenError, RuntimeNotInstalledError, UnknownRuntimeError
 from runtimes.protocol import Runtime
 
 GROUP = "crossrt.runtimes"
@@ -43,18 +43,20 @@ def get_runtime(name: str) -> Runtime:
     """Imports and returns a runtime.
 
     Raises:
-        UnknownRuntime: No runtime of this name is registered.
-        RuntimeNotInstalled: Its package is missing.
-        RuntimeBroken: Its package is there, and importing it fails.
+        UnknownRuntimeError: No runtime of this name is registered.
+        RuntimeNotInstalledError: Its package is missing.
+        RuntimeBrokenError: Its package is there, and importing it fails.
     """
     try:
         loaded = _load(name)
     except ModuleNotFoundError as error:
         raise _import_failure(name, error) from error
-    except UnknownRuntime:
+    except UnknownRuntimeError:
         raise
     except Exception as error:
-        raise RuntimeBroken(f"{name} is installed and cannot be imported: {type(error).__name__}: {error}") from error
+        raise RuntimeBrokenError(
+            f"{name} is installed and cannot be imported: {type(error).__name__}: {error}"
+        ) from error
     return cast(Runtime, loaded() if callable(loaded) else loaded)
 
 
@@ -73,15 +75,15 @@ def _load(name: str) -> object:
 def _entry_point(name: str) -> EntryPoint:
     for point in entry_points(group=GROUP, name=name):
         return point
-    raise UnknownRuntime(f"there is no runtime {name!r}: the registered ones are {', '.join(runtime_names())}")
+    raise UnknownRuntimeError(f"there is no runtime {name!r}: the registered ones are {', '.join(runtime_names())}")
 
 
 def _import_failure(name: str, error: ModuleNotFoundError) -> Exception:
     """Tells a runtime that is missing from one that is there and lacks a part."""
     package = SHIPPED[name].package if name in SHIPPED else None
     if package is not None and (error.name or "").partition(".")[0] == package.replace("-", "_"):
-        return RuntimeNotInstalled(f"{package} is not installed: {install_command(package)}")
-    return RuntimeBroken(f"{name} needs the module {error.name}, which is not installed")
+        return RuntimeNotInstalledError(f"{package} is not installed: {install_command(package)}")
+    return RuntimeBrokenError(f"{name} needs the module {error.name}, which is not installed")
 
 
 def install_command(*packages: str) -> str:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from exporters.artifact import ModelArtifact, TensorSpec
-from runtimes.errors import SessionClosed
+from runtimes.errors import SessionClosedError
 from runtimes.feeds import at_batch_size
 from runtimes.protocol import SessionOptions
 
@@ -24,8 +24,8 @@ class BaseSession:
         """Releases the model; the subclass drops its native handle."""
         raise NotImplementedError
 
-    def _closed(self) -> SessionClosed:
-        return SessionClosed(f"the session of {self._artifact.id} is closed: prepare a new one")
+    def _closed(self) -> SessionClosedError:
+        return SessionClosedError(f"the session of {self._artifact.id} is closed: prepare a new one")
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from exporters.artifact import ModelArtifact, ModelFormat, TensorSpec
-from runtimes.errors import InputRefused, ModelRefused
+from runtimes.errors import InputRefusedError, ModelRefusedError
 from runtimes.feeds import Quantizer, dequantize, refusal
 from runtimes.protocol import Feeds, Outputs, SessionOptions
 from runtimes.session import BaseSession
@@ -39,7 +39,7 @@ class TfLite:
         """Loads a TFLite file and plans memory for one batch size.
 
         Raises:
-            ModelRefused: LiteRT cannot load the file.
+            ModelRefusedError: LiteRT cannot load the file.
         """
         return TfLiteSession(artifact, options)
 
@@ -76,7 +76,7 @@ class TfLiteSession(BaseSession):
 
     def _set_inputs(self, interpreter: Interpreter, feeds: Feeds) -> None:
         if len(feeds) != len(self._inputs):
-            raise InputRefused("as many feeds as inputs are needed")
+            raise InputRefusedError("as many feeds as inputs are needed")
         for name, index, quantizer in self._inputs:
             feed = feeds[name]
             if quantizer is None:
@@ -84,7 +84,7 @@ class TfLiteSession(BaseSession):
             elif feed.dtype == np.float32:
                 interpreter.set_tensor(index, quantizer(feed))
             else:
-                raise InputRefused("float32 is needed")
+                raise InputRefusedError("float32 is needed")
 
     def executed_operators(self) -> tuple[str, ...] | None:
         """Operators of the execution plan; those that XNNPACK took over stand as one `DELEGATE` a partition."""
@@ -105,7 +105,7 @@ def _load(artifact: ModelArtifact, options: SessionOptions) -> Interpreter:
             interpreter.resize_tensor_input(detail["index"], _shape_at(detail, options.batch_size))
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise ModelRefused(f"LiteRT cannot load {artifact.path.name}: {error}") from error
+        raise ModelRefusedError(f"LiteRT cannot load {artifact.path.name}: {error}") from error
     return interpreter
 
 

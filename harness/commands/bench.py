@@ -68,7 +68,7 @@ COUNT = click.IntRange(min=1)
 )
 @config_option()
 def bench(out: Path, **options: Any) -> int:
-    """Compare every quantized variant of an MNIST classifier on every runtime.
+    r"""Compare every quantized variant of an MNIST classifier on every runtime.
 
     Builds what is not in the cache, checks each variant's answers to the 10,000 test digits, then measures in
     interleaved rounds of fresh processes. Prints tables and writes a JSON report.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-def config_option() -> Any:
+
+def config_option() -> Callable[[Decorated], Decorated]:
     """The `--config FILE` option: reads the table that has the command's name into the defaults."""
     return click.option(
         "--config",

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-model_option: Any = click.option(
+model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),
     help="A .keras file that maps (28, 28, 1) digits to 10 scores.  [default: the shipped mnist-cnn]",
 )
 
-only_option: Any = click.option(
+only_option = click.option(
     "--only",
     multiple=True,
     metavar="PATTERN",
     help="Only cases whose id contains PATTERN, or matches it as a shell pattern. May be repeated.",
 )
 
-minimum_agreement_option: Any = click.option(
+minimum_agreement_option = click.option(
     "--min-agreement",
     type=click.FloatRange(0, 1),
     default=0.99,
