@@ -54,7 +54,7 @@ def check_file(described: ModelArtifact | ReferenceLogits) -> None:
     if found != described.sha256:
         size = described.path.stat().st_size
         raise ArtifactError(
-            f"{described.path.name} ({size} bytes) is not the file that its manifest describes: it was damaged or replaced;"
+            f"{described.path.name} ({size} bytes) is not the file of its manifest: it was damaged or replaced;"
             " build it again with crossrt export"
         )
 

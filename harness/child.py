@@ -56,6 +56,11 @@ class ChildProcess:
         """The child's process id."""
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """True if the child is gone."""
+        return self._process.poll() is not None
+
     def send(self, request: Mapping[str, Any]) -> None:
         """Sends one request. A child that is gone shows at the next `receive`."""
         assert self._process.stdin is not None

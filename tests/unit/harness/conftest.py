@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+from harness.bench import run_bench
+from harness.progress import Silent
+from harness.settings import BenchSettings, Effort, WorkerLimits
+from reports.schema import Report
+
+DATA = Path(__file__).parents[2] / "data"
+SHORT = Effort(rounds=3, batches=2, batch_target_ns=500_000, warmup_ns=100_000)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch) -> Path:
+    """No test reads or writes the user's cache."""
+    monkeypatch.setenv("CROSSRT_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """The small models as a folder of artifacts."""
+    return Path(shutil.copytree(DATA / "models", tmp_path / "models"))
+
+
+@pytest.fixture
+def chaos(monkeypatch, tmp_path):
+    """Registers the runtime that misbehaves, and says how it shall."""
+    monkeypatch.setenv("PYTHONPATH", str(DATA / "chaos"))
+    monkeypatch.syspath_prepend(str(DATA / "chaos"))
+    monkeypatch.setenv("CHAOS_COUNT", str(tmp_path / "loads"))
+    return lambda fault: monkeypatch.setenv("CHAOS", fault)
+
+
+@pytest.fixture
+def bench(folder):
+    """Runs a short bench over the small models."""
+
+    def run(**changes) -> Report:
+        settings = BenchSettings(model_path=Path("unused.keras"), artifacts=folder, batch_sizes=(1,), effort=SHORT)
+        limits = WorkerLimits(timeout_s=changes.pop("timeout_s", 20.0), memory_limit_bytes=2**30)
+        return run_bench(dataclasses.replace(settings, limits=limits, **changes), ["crossrt", "bench"], Silent())
+
+    return run

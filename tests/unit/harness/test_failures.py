@@ -1,0 +1,95 @@
+"""A runtime that misbehaves is a row in the report: the run goes on, nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+CHAOS = {"runtimes": ("chaos", "ort-cpu")}
+
+
+def result_of(report, runtime):
+    return next(result for result in report.results if result.runtime == runtime)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("load:crash", "loading the model: .*SIGSEGV"),
+        ("load:abort", "loading the model: .*SIGABRT"),
+        ("load:exit", "loading the model: .*exit status 3"),
+        ("load:raise", "loading the model: RuntimeError: this runtime never works"),
+        ("load:memory", "loading the model: out of memory"),
+        ("run:crash", "the first inference: .*SIGSEGV"),
+        ("run:raise", "the first inference: RuntimeError"),
+        ("run:nan", "the accuracy run: the model answers with NaN"),
+    ],
+)
+def test_failing_runtime_is_a_failed_row_and_the_others_go_on(bench, chaos, fault, reason):
+    chaos(fault)
+    report = bench(**CHAOS)
+    assert result_of(report, "chaos").status == "failed"
+    assert re.search(reason, result_of(report, "chaos").reason)
+    assert result_of(report, "ort-cpu").status == "ok"
+
+
+def test_hanging_runtime_is_killed_at_its_deadline(bench, chaos):
+    chaos("run:hang")
+    started = time.monotonic()
+    report = bench(**CHAOS, timeout_s=3.0)
+    assert "no answer within 3 s" in result_of(report, "chaos").reason
+    assert time.monotonic() - started < 60
+    assert result_of(report, "ort-cpu").status == "ok"
+
+
+def test_crash_leaves_its_last_words_in_the_report(bench, chaos):
+    chaos("run:crash")
+    tail = result_of(bench(**CHAOS), "chaos").stderr_tail
+    assert "about to crash" in tail
+    assert "Segmentation fault" in tail
+
+
+def test_case_that_fails_while_it_is_measured_keeps_its_finished_rounds(bench, chaos):
+    chaos("third-load:crash")
+    result = result_of(bench(**CHAOS), "chaos")
+    assert result.status == "failed"
+    assert len(result.rounds) == 1
+
+
+def test_runtime_that_fails_to_import_is_skipped_with_its_own_error(bench, chaos):
+    chaos("import:raise")
+    result = result_of(bench(**CHAOS), "chaos")
+    assert result.status == "skipped"
+    assert "this runtime never works" in result.reason
+
+
+def test_output_of_native_code_does_not_disturb_the_protocol(bench, chaos):
+    chaos("run:print")
+    assert result_of(bench(**CHAOS), "chaos").status == "ok"
+
+
+def test_no_process_survives_a_crash(bench, chaos):
+    chaos("load:grandchild")
+    tail = result_of(bench(**CHAOS), "chaos").stderr_tail
+    assert not is_running(int(re.search(r"grandchild (\d+)", tail)[1]))
+
+
+def is_running(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z" and pid != os.getpid()
+
+
+def test_damaged_model_file_is_a_failed_row_that_says_so(bench, folder):
+    victim = next(path for path in folder.glob("*.onnx"))
+    victim.write_bytes(victim.read_bytes()[:100])
+    report = bench()
+    failed = [result for result in report.results if result.status == "failed"]
+    assert failed
+    assert all("100 bytes" in result.reason for result in failed)
