@@ -11,6 +11,7 @@ from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 _REDRAW_EVERY_S = 0.5
 
@@ -53,14 +54,15 @@ class Terminal:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bars = Progress(
-            TextColumn("{task.description:<22}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[doing]}"),
+            TextColumn("{task.description:<18}", table_column=Column(no_wrap=True, min_width=18)),
+            BarColumn(bar_width=12, table_column=Column(min_width=12)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=5)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+            TextColumn("[dim]{task.fields[doing]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
             console=console,
             auto_refresh=False,
             disable=not console.is_terminal,
+            expand=True,
         )
         self._task: TaskID | None = None
         self._drawn_at = 0.0

@@ -1,0 +1,128 @@
+"""The command line from outside: messages, exit codes, and what is imported when."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parents[2] / "data"
+MAIN = "import sys; from harness.cli import main; sys.exit(main())"
+REPORT = DATA / "report-v1.json"
+HEAVY = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai_edge_litert")
+
+
+def crossrt(*arguments, cwd):
+    command = [sys.executable, "-P", "-c", MAIN, *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)
+
+
+def imported_by(*arguments, cwd):
+    source = (
+        "import sys, contextlib, io\nfrom harness.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()): main()\nprint(*sys.modules)"
+    )
+    command = [sys.executable, "-P", "-c", source, *map(str, arguments)]
+    return set(subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.mark.parametrize("command", [["--help"], ["bench", "--help"], ["show", REPORT], ["runtimes", "--help"]])
+def test_help_and_show_import_neither_tensorflow_nor_a_runtime(tmp_path, command):
+    assert not imported_by(*command, cwd=tmp_path) & set(HEAVY)
+
+
+def test_help_imports_neither_numpy_nor_scipy(tmp_path):
+    assert not imported_by("bench", "--help", cwd=tmp_path) & {"numpy", "scipy"}
+
+
+@pytest.mark.parametrize("command", ["bench", "export", "runtimes", "show", "train"])
+def test_every_command_explains_itself(tmp_path, command):
+    done = crossrt(command, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) > 5
+    assert command in crossrt("--help", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bench", "--threads", "0"], "0 is not in the range"),
+        (["bench", "--batch", "many"], "'many' is not a valid integer"),
+        (["bench", "--io", "int4"], "'int4' is not one of"),
+        (["bench", "--bathc", "1"], "No such option"),
+        (["bench", "--runtime", "nonesuch"], "no runtime 'nonesuch': the registered ones are ort-cpu, tflite"),
+        (["bench", "--only", "nonesuch"], "selects no case"),
+        (["bench", "--baseline", "nonesuch"], "not among the cases of this run"),
+        (["bench", "--model", "missing.keras"], "there is no model file missing.keras"),
+        (["bench", "--artifacts", "."], "holds no artifacts"),
+        (["export", "--only", "nonesuch"], "selects no artifact"),
+        (["show", "missing.json"], "missing.json cannot be read: No such file or directory"),
+        (["train", "--out", "model.h5"], "does not end in .keras"),
+        (["nonesuch"], "No such command"),
+    ],
+)
+def test_wrong_usage_is_one_message_and_exit_code_2(tmp_path, arguments, message):
+    done = crossrt(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 cut short"])
+def test_damaged_keras_file_is_refused(tmp_path, content):
+    (tmp_path / "model.keras").write_bytes(content)
+    done = crossrt("bench", "--model", "model.keras", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "model.keras" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_output_folder_that_is_a_file_is_found_out_before_anything_is_measured(tmp_path):
+    (tmp_path / "results").write_text("in the way")
+    done = crossrt("bench", "--out", "results/here", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+
+
+def test_missing_training_data_is_refused(tmp_path):
+    done = crossrt("train", "--data", tmp_path, "--epochs", 1, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "train-images-idx3-ubyte.gz" in done.stderr
+    assert not (tmp_path / "results" / "mnist-cnn.keras").exists()
+
+
+def test_damaged_report_is_refused(tmp_path):
+    (tmp_path / "report.json").write_bytes(REPORT.read_bytes()[:-100])
+    done = crossrt("show", tmp_path, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "report.json" in done.stderr
+
+
+def test_details_of_a_case_show_its_confusion_matrix(tmp_path):
+    done = crossrt("show", REPORT, "--case", "int8-qdq@ort-cpu/b1", cwd=tmp_path)
+    assert "confusion matrix" in done.stdout
+
+
+def test_options_of_a_toml_file_count_and_the_command_line_wins(tmp_path):
+    (tmp_path / "crossrt.toml").write_text('[bench]\nbatch = [1, 8]\nruntime = "nonesuch"\nmin-agreement = 0.5\n')
+    assert "no runtime 'nonesuch'" in crossrt("bench", "--config", "crossrt.toml", cwd=tmp_path).stderr
+    other = crossrt("bench", "--config", "crossrt.toml", "--runtime", "other", cwd=tmp_path)
+    assert "no runtime 'other'" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("[bench]\nbacth = 1\n", "did you mean 'batch'"),
+        ("[bench]\nthreads = 'two'\n", "'two' is not a valid integer"),
+        ("[export]\n", "no table [bench]"),
+        ("bench", "not valid TOML"),
+    ],
+)
+def test_mistakes_in_a_toml_file_are_named(tmp_path, toml, message):
+    (tmp_path / "crossrt.toml").write_text(toml)
+    done = crossrt("bench", "--config", "crossrt.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
