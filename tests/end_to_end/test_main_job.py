@@ -102,7 +102,8 @@ def test_saved_report_is_shown_as_it_was_printed(run, report_file, folder):
     shown = crossrt("show", report_file, cwd=folder)
     assert shown.returncode == 0
     assert shown.stdout.strip() == run.stdout.partition("report: ")[0].strip()
-    assert msgspec.json.decode(crossrt("show", report_file, "--format", "json", cwd=folder).stdout)["schema_version"] == 1
+    as_json = crossrt("show", report_file, "--format", "json", cwd=folder).stdout
+    assert msgspec.json.decode(as_json)["schema_version"] == 1
 
 
 def test_artifacts_come_from_the_cache_the_second_time(run, folder):

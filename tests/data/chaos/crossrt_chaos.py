@@ -1,8 +1,8 @@
 """A runtime that answers like ONNX Runtime and then misbehaves in the way and at the step that `CHAOS` names.
 
-`CHAOS` holds `<step>:<fault>` with steps import, load, third-load (loads are counted in the file `CHAOS_COUNT`: the first
-is the accuracy run, the second the first round) and run, and faults crash, abort, hang, exit, memory, raise, nan, print,
-grandchild.
+`CHAOS` holds `<step>:<fault>`. Steps: import, load, run, and third-load (loads are counted in the file `CHAOS_COUNT`:
+the first is the accuracy run, the second the first round). Faults: crash, abort, hang, exit, memory, raise, nan, print
+and grandchild.
 """
 
 import ctypes
@@ -11,8 +11,10 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
+
 from runtimes.ort import OrtCpu, OrtSession
 
 
@@ -62,7 +64,7 @@ class Chaos(OrtCpu):
 
 
 def count_load(path):
-    with open(path, "ab") as file:
+    with Path(path).open("ab") as file:
         file.write(b".")
         return file.tell()
 

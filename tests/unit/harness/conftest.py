@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from harness.bench import run_bench
 from harness.progress import Silent
 from harness.settings import BenchSettings, Effort, WorkerLimits

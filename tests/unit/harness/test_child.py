@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from harness.child import ChildProcess, kill_all_children
 from harness.errors import ChildFailedError
 
