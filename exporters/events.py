@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import IO, Any, TextIO, TypeVar
 
 from exporters.errors import ExportError
+from exporters.parent import die_with_parent
 
 Job = TypeVar("Job")
 
@@ -22,7 +23,11 @@ class EventStream:
 
     @classmethod
     def take_stdout(cls) -> EventStream:
-        """Keeps standard output for events; whatever libraries print goes to standard error from now on."""
+        """Keeps standard output for events; whatever libraries print goes to standard error from now on.
+
+        From here on this process also ends with the one that started it.
+        """
+        die_with_parent()
         pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)
         return cls(pipe)

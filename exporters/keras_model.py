@@ -5,6 +5,7 @@ A `.keras` file is code as much as data, so it is loaded in safe mode and never 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,17 @@ SHIPPED_MODEL = Path(__file__).parent / "models" / "mnist-cnn.keras"
 INPUT_NAME = "image"
 OUTPUT_NAME = "logits"
 MOST_BYTES = 256 * 2**20
+
+
+def model_name(path: Path) -> str:
+    """The name of the model in case ids: the file's name without its suffix.
+
+    Raises:
+        ModelError: It holds a sign that case ids use for something else.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", path.stem):
+        raise ModelError(f"{path.name} gives no model name: rename it, with letters, digits, '-' and '_' before .keras")
+    return path.stem
 
 
 def check_model_file(path: Path) -> None:

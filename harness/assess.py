@@ -5,7 +5,6 @@ Each case gets a process of its own. Nothing is timed here, so several run at on
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporters.artifact import ModelArtifact
+from harness.affinity import usable_cpus
 from harness.answers import agreement_problem, judge_answers
 from harness.case import Case
 from harness.case_worker import CaseWorker, UnsupportedError
@@ -68,7 +68,7 @@ def assess_all(
     workspace: Workspace,
 ) -> Iterator[tuple[Case, Assessment]]:
     """Assesses cases, as many at once as there are processors, in the order in which they finish."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(len(usable_cpus())) as pool:
         futures: dict[Future[Assessment], Case] = {
             pool.submit(_assess, case, artifacts[case.artifact_id], reference, settings, workspace): case
             for case in cases

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from exporters.artifact import ModelArtifact
 from exporters.cache import ArtifactCache
+from exporters.keras_model import model_name
 from exporters.variants import VARIANTS
 from harness import compose
 from harness.answers import read_reference
@@ -81,7 +82,7 @@ def _candidates(settings: BenchSettings, folder: Artifacts | None) -> list[Candi
         return [
             Candidate(model=each.model, variant=each.variant, format=each.format) for each in folder.artifacts.values()
         ]
-    model = settings.model_path.stem
+    model = model_name(settings.model_path)
     return [Candidate(model=model, variant=each.name, format=each.format) for each in VARIANTS]
 
 
@@ -98,7 +99,7 @@ def _build(
         problems = "; ".join(f"{runtime.name}: {runtime.problem}" for runtime in runtimes if runtime.problem)
         raise HarnessError(f"no runtime can be used: {problems}")
     request = BuildRequest(
-        model=settings.model_path.stem,
+        model=model_name(settings.model_path),
         model_path=settings.model_path,
         variants=[variant for variant in VARIANTS if (variant.name, variant.format) in wanted],
         minimum_agreement=settings.minimum_agreement,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import click
@@ -34,6 +35,7 @@ def cli() -> None:
 
 def main() -> int:
     """Runs the command; every foreseen failure is one message and an exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job also keeps what is finished
     try:
         return cli.main(standalone_mode=False) or 0
     except click.ClickException as error:

@@ -10,9 +10,9 @@ import msgspec
 
 from exporters.artifact import ModelArtifact
 from harness import __version__
+from harness.affinity import pinned_cpu
 from harness.assess import Assessment, skipped
 from harness.case import Case
-from harness.rounds import pinned_cpu
 from reports.metrics import DEFINITIONS, derive_metrics
 from reports.schema import Artifact, Report, Result, Round, Run, Settings
 

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from exporters import mnist
+from harness.affinity import usable_cpus
 from harness.case_worker import thread_variables
 from harness.probe import RuntimeInfo
 from reports.schema import Environment
@@ -25,7 +26,7 @@ def read_environment(runtimes: Sequence[RuntimeInfo], threads: int, model_sha256
         cpu_model=_cpu_field("model name") or platform.processor() or platform.machine(),
         cpu_flags=_isa_flags(),
         logical_cpus=os.cpu_count() or 1,
-        usable_cpus=tuple(sorted(os.sched_getaffinity(0))),
+        usable_cpus=tuple(sorted(usable_cpus())),
         cpu_quota=cpu_quota(),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         kernel=platform.release(),

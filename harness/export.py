@@ -7,6 +7,7 @@ from pathlib import Path
 
 from exporters.build import item_name
 from exporters.cache import ArtifactCache
+from exporters.keras_model import model_name
 from exporters.variants import VARIANTS, Variant
 from harness.builder import Artifacts, BuildRequest, get_artifacts
 from harness.case import matches
@@ -23,7 +24,7 @@ def run_export(model_path: Path, only: Sequence[str], minimum_agreement: float, 
         HarnessError: The patterns select nothing, or packages are missing.
         ExportError: The model cannot be loaded.
     """
-    model = model_path.stem
+    model = model_name(model_path)
     variants = [variant for variant in VARIANTS if _is_selected(model, variant, only)]
     if not variants:
         known = ", ".join(item_name(variant) for variant in VARIANTS)

@@ -5,14 +5,14 @@ A round gives every case the same weather. Rounds, not calls, are the replicates
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
 
 from exporters.artifact import ModelArtifact
+from harness.affinity import parent_off, pinned_cpu, usable_cpus
 from harness.case import Case
 from harness.case_worker import CaseWorker, UnsupportedError
 from harness.errors import ChildFailedError
@@ -145,28 +145,3 @@ class RoundRunner:
                     latency_ns=tuple(each.latency_ns),
                 )
             )
-
-
-def usable_cpus() -> frozenset[int]:
-    """Processors that this process may use."""
-    return frozenset(os.sched_getaffinity(0))
-
-
-def pinned_cpu(threads: int) -> int | None:
-    """The one processor for all single-thread cases: the last, for interrupts tend to go to the first."""
-    return max(usable_cpus()) if threads == 1 else None
-
-
-@contextmanager
-def parent_off(cpu: int | None) -> Iterator[None]:
-    """Keeps this process off the pinned processor where there is another one."""
-    before = usable_cpus()
-    others = before - {cpu}
-    if cpu is None or not others:
-        yield
-        return
-    os.sched_setaffinity(0, others)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

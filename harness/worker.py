@@ -5,12 +5,10 @@ It does one thing at a time, when told to. Whatever fails is an answer `{"error"
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import os
 import resource
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -22,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporters.artifact import artifact_from_fields
+from exporters.parent import die_with_parent
 from runtimes.errors import RuntimeAdapterError
 from runtimes.feeds import Quantizer, dequantize
 from runtimes.protocol import Feeds, Runtime, Session, SessionOptions
@@ -30,7 +29,6 @@ from runtimes.registry import get_runtime
 Request = dict[str, Any]
 Answer = dict[str, Any]
 
-_PR_SET_PDEATHSIG = 1
 _FEEDS = 8  # enough that no single digit is learned by branch predictors and caches
 
 
@@ -178,7 +176,7 @@ def main() -> int:
     """Answers requests until standard input ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what native code prints must not look like an answer
-    _die_with_parent()
+    die_with_parent()
     first = json.loads(sys.stdin.readline() or "{}")
     _limit(first.get("memory_limit_bytes"))
     worker = Worker()
@@ -203,11 +201,6 @@ def _safely(worker: Worker, request: Request) -> Answer:
     except Exception as error:
         traceback.print_exc()
         return {"error": f"{type(error).__name__}: {error}", "kind": type(error).__name__}
-
-
-def _die_with_parent() -> None:
-    """A killed parent takes its workers along, even one that is stuck in native code."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _limit(memory_limit_bytes: int | None) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporters import mnist
+from harness.errors import HarnessError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +32,19 @@ class Workspace:
 
 @contextmanager
 def open_workspace() -> Iterator[Workspace]:
-    """Makes a workspace and removes it in the end."""
+    """Makes a workspace and removes it in the end.
+
+    Raises:
+        HarnessError: There is no room for it.
+    """
     digits = mnist.shipped("test")
     with tempfile.TemporaryDirectory(prefix="crossrt-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         images = folder / "test-images.npy"
-        np.save(images, digits.as_input(), allow_pickle=False)
+        try:
+            np.save(images, digits.as_input(), allow_pickle=False)
+        except OSError as error:
+            raise HarnessError(
+                f"{folder.parent} has no room for 32 MB of digits ({error.strerror}): set TMPDIR to a folder that has"
+            ) from error
         yield Workspace(folder=folder, images=images, labels=digits.labels)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from exporters.cache import ArtifactCache
-from exporters.keras_model import SHIPPED_MODEL
+from exporters.keras_model import SHIPPED_MODEL, model_name
 from exporters.variants import VARIANTS
 from harness.answers import read_reference
 from harness.assess import Assessment, assess_all
@@ -67,7 +67,7 @@ def _candidates(settings: BenchSettings) -> list[Candidate]:
     if settings.artifacts is not None:
         found = read_folder(settings.artifacts).artifacts.values()
         return [Candidate(model=each.model, variant=each.variant, format=each.format) for each in found]
-    model = settings.model_path.stem
+    model = model_name(settings.model_path)
     return [Candidate(model=model, variant=each.name, format=each.format) for each in VARIANTS]
 
 
@@ -92,7 +92,7 @@ def artifacts(settings: BenchSettings, workspace: Workspace) -> Artifacts:
     if settings.artifacts is not None:
         return read_folder(settings.artifacts)
     request = BuildRequest(
-        model=settings.model_path.stem,
+        model=model_name(settings.model_path),
         model_path=settings.model_path,
         variants=VARIANTS,
         minimum_agreement=settings.minimum_agreement,

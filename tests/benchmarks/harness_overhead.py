@@ -21,8 +21,8 @@ import click
 import numpy as np
 
 from exporters import mnist
+from harness.affinity import pinned_cpu
 from harness.exported import read_folder
-from harness.rounds import pinned_cpu
 from harness.worker import Worker
 
 BATCHES = 200

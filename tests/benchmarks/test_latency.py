@@ -11,10 +11,10 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from harness.affinity import pinned_cpu, usable_cpus
 from harness.assess import Assessment
 from harness.builder import Artifacts
 from harness.case import Case
-from harness.rounds import pinned_cpu, usable_cpus
 from runtimes.registry import get_runtime
 
 WARMUP_CALLS = 50

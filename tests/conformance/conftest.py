@@ -1,0 +1,162 @@
+"""What every runtime must do, checked on every installed runtime and every model that it reads.
+
+On a runtime of your own, registered under the entry point group `crossrt.runtimes`:
+
+    pytest tests/conformance --require-runtime NAME
+
+On models of your own, add `--conformance-artifacts DIR`. Each folder under DIR that holds an `artifact.json` also holds
+what its model takes and must answer, in the order of the manifest: `input-0.npy`, `output-0.npy` and so on. Rows come
+first; quantized tensors are stored as the float32 that they stand for, all others in their own dtype.
+"""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from exporters.artifact import ModelArtifact
+from exporters.manifest import ARTIFACT_MANIFEST, read_manifest
+from runtimes.errors import RuntimeAdapterError, RuntimeNotInstalledError
+from runtimes.protocol import SessionOptions
+from runtimes.registry import get_runtime, runtime_names
+
+MODELS = Path(__file__).parents[1] / "data" / "models"
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("crossrt conformance")
+    group.addoption(
+        "--require-runtime",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="fail unless this runtime is installed and reads at least one of the models; may be given again",
+    )
+    group.addoption(
+        "--conformance-artifacts",
+        type=Path,
+        default=MODELS,
+        metavar="DIR",
+        help="folder with the models to run, each with its manifest, inputs and answers",
+    )
+
+
+def pytest_configure(config):
+    tested = {name for name, _ in _pairs(config)}
+    for name in config.getoption("--require-runtime"):
+        if name not in tested:
+            raise pytest.UsageError(_why_untested(name, config.getoption("--conformance-artifacts")))
+
+
+def pytest_generate_tests(metafunc):
+    pairs = _pairs(metafunc.config)
+    if "artifact" in metafunc.fixturenames:
+        ids = [f"{name}-{artifact.id}" for name, artifact in pairs]
+        metafunc.parametrize(("runtime_name", "artifact"), pairs, ids=ids)
+    elif "runtime_name" in metafunc.fixturenames:
+        metafunc.parametrize("runtime_name", sorted({name for name, _ in pairs}))
+
+
+def _pairs(config):
+    """Every installed runtime with every model whose format it reads."""
+    manifests = sorted(config.getoption("--conformance-artifacts").glob(f"**/{ARTIFACT_MANIFEST}"))
+    artifacts = [read_manifest(path, ModelArtifact) for path in manifests]
+    return [(name, artifact) for name in runtime_names() for artifact in artifacts if _reads(name, artifact)]
+
+
+def _reads(name, artifact):
+    try:
+        return artifact.format in get_runtime(name).formats
+    except RuntimeNotInstalledError:
+        return False
+
+
+def _why_untested(name, folder):
+    try:
+        formats = ", ".join(get_runtime(name).formats)
+    except RuntimeAdapterError as error:
+        return f"{name} is required: {error}"
+    return f"{name} is required and reads {formats}: there is no such model under {folder}"
+
+
+@pytest.fixture
+def runtime(runtime_name):
+    return get_runtime(runtime_name)
+
+
+@pytest.fixture
+def prepare(runtime, artifact):
+    """`prepare(**options)` gives a session, which is closed after the test."""
+    with ExitStack() as sessions:
+        yield lambda **options: sessions.enter_context(runtime.prepare(artifact, SessionOptions(**options)))
+
+
+@pytest.fixture
+def feeds_for(artifact):
+    """`feeds_for(session)` gives the stored rows as the session takes them, repeated up to its batch size."""
+
+    def feeds_for(session):
+        stored = zip(session.inputs, _stored(artifact, "input", len(artifact.inputs)), strict=True)
+        return {spec.name: _as_taken(_rows(rows, spec.shape[0]), spec) for spec, rows in stored}
+
+    return feeds_for
+
+
+@pytest.fixture
+def answers(feeds_for):
+    """`answers(session, feeds)` runs and gives the outputs in real units; without feeds it runs the stored rows."""
+
+    def answers(session, feeds=None):
+        outputs = session.run(feeds_for(session) if feeds is None else feeds)
+        return {spec.name: _as_real(outputs[spec.name], spec) for spec in session.outputs}
+
+    return answers
+
+
+@pytest.fixture
+def stored_answers(artifact):
+    """`stored_answers(batch_size)` gives the answers to the first rows, in real units."""
+
+    def stored_answers(batch_size):
+        stored = zip(artifact.outputs, _stored(artifact, "output", len(artifact.outputs)), strict=True)
+        return {spec.name: rows[:batch_size] for spec, rows in stored}
+
+    return stored_answers
+
+
+@pytest.fixture
+def assert_close(artifact):
+    """`assert_close(found, wanted)` allows a quantized output one step, any other 1e-4 of its largest value."""
+
+    def assert_close(found, wanted):
+        assert found.keys() == wanted.keys() == {spec.name for spec in artifact.outputs}
+        for spec in artifact.outputs:
+            allowed = 1.01 * (spec.scale or 0) or 1e-4 * np.abs(wanted[spec.name]).max()
+            np.testing.assert_allclose(found[spec.name], wanted[spec.name], rtol=0, atol=allowed)
+
+    return assert_close
+
+
+def _stored(artifact, which, count):
+    return [np.load(artifact.path.with_name(f"{which}-{index}.npy"), allow_pickle=False) for index in range(count)]
+
+
+def _rows(rows, batch_size):
+    """The first rows; each repetition is weaker than the one before, so that no two rows are alike."""
+    repeated = np.resize(rows, (batch_size, *rows.shape[1:]))
+    if rows.dtype.kind != "f":
+        return repeated
+    repetition = 1 + np.arange(batch_size) // len(rows)
+    return repeated / repetition.astype(rows.dtype).reshape(-1, *[1] * (rows.ndim - 1))
+
+
+def _as_taken(rows, spec):
+    if spec.scale is None:
+        return rows.astype(spec.dtype)
+    limits = np.iinfo(spec.dtype)
+    return np.clip(np.rint(rows / spec.scale) + spec.zero_point, limits.min, limits.max).astype(spec.dtype)
+
+
+def _as_real(output, spec):
+    return output if spec.scale is None else (output.astype(np.float64) - spec.zero_point) * spec.scale

@@ -1,0 +1,23 @@
+"""Child of test_threads: prints how many threads a session of MANIFEST with THREADS threads adds to this process."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from exporters.artifact import ModelArtifact
+from exporters.manifest import read_manifest
+from runtimes.protocol import SessionOptions
+from runtimes.registry import get_runtime
+
+
+def thread_count():
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+runtime_name, manifest, threads = sys.argv[1:]
+runtime, artifact = get_runtime(runtime_name), read_manifest(Path(manifest), ModelArtifact)
+before = thread_count()
+with runtime.prepare(artifact, SessionOptions(intra_op_threads=int(threads))) as session:
+    session.run({spec.name: np.zeros(spec.shape, spec.dtype) for spec in session.inputs})
+    print(thread_count() - before)

@@ -1,0 +1,92 @@
+"""What a session shows, and how it ends."""
+
+from dataclasses import replace
+
+import pytest
+
+from runtimes.errors import SessionClosedError
+from runtimes.protocol import SessionOptions
+
+
+def at_batch_size(specs, batch_size):
+    return tuple(replace(spec, shape=(batch_size, *spec.shape[1:])) for spec in specs)
+
+
+def as_float32(spec):
+    return spec if spec.scale is None else replace(spec, dtype="float32", scale=None, zero_point=None)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_native_specs_are_those_of_the_file_at_the_batch_size(prepare, artifact, batch_size):
+    session = prepare(batch_size=batch_size, io="native")
+    assert session.inputs == at_batch_size(artifact.inputs, batch_size)
+    assert session.outputs == at_batch_size(artifact.outputs, batch_size)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_float32_specs_stand_in_for_quantized_ones(prepare, artifact, batch_size):
+    session = prepare(batch_size=batch_size, io="float32")
+    assert session.inputs == tuple(map(as_float32, at_batch_size(artifact.inputs, batch_size)))
+    assert session.outputs == tuple(map(as_float32, at_batch_size(artifact.outputs, batch_size)))
+
+
+def test_closing_again_does_nothing(prepare, feeds_for):
+    session = prepare()
+    session.run(feeds_for(session))
+    session.close()
+    session.close()
+
+
+def test_a_session_that_never_ran_can_be_closed(prepare):
+    session = prepare()
+    session.close()
+    session.close()
+
+
+def test_a_closed_session_refuses_to_run(prepare, feeds_for):
+    session = prepare()
+    session.close()
+    with pytest.raises(SessionClosedError, match="closed"):
+        session.run(feeds_for(session))
+
+
+def test_leaving_the_context_closes(runtime, artifact, feeds_for):
+    with runtime.prepare(artifact, SessionOptions()) as session:
+        feeds = feeds_for(session)
+        session.run(feeds)
+    with pytest.raises(SessionClosedError, match="closed"):
+        session.run(feeds)
+
+
+def test_an_error_inside_the_context_closes_and_comes_out(runtime, artifact, feeds_for):
+    with pytest.raises(ZeroDivisionError), runtime.prepare(artifact, SessionOptions()) as session:
+        raise ZeroDivisionError
+    with pytest.raises(SessionClosedError, match="closed"):
+        session.run(feeds_for(session))
+
+
+def test_two_sessions_do_not_disturb_each_other(prepare, answers, assert_close):
+    one, other = prepare(batch_size=2), prepare(batch_size=7)
+    before = answers(one)
+    answers(other)
+    assert_close(answers(one), before)
+
+
+def test_closing_one_session_leaves_the_other_running(prepare, answers, assert_close):
+    one, other = prepare(batch_size=2), prepare(batch_size=2)
+    before = answers(other)
+    one.close()
+    assert_close(answers(other), before)
+
+
+def test_operators_are_named_or_unknown(prepare):
+    operators = prepare().executed_operators()
+    assert operators is None or (isinstance(operators, tuple) and operators)
+    assert all(isinstance(operator, str) and operator for operator in operators or ())
+
+
+def test_asking_for_operators_changes_no_answer(prepare, answers, assert_close):
+    session = prepare(batch_size=2)
+    before = answers(session)
+    session.executed_operators()
+    assert_close(answers(session), before)
