@@ -33,12 +33,12 @@ class ArtifactCache:
     """One folder per artifact; a folder appears whole or not at all."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
 
     def find(self, key: str, kind: type[Cached]) -> Cached | None:
         """The artifact of this key, or None where it is absent or damaged and must be built."""
         try:
-            found = read_manifest(self._root / key / MANIFESTS[kind], kind)
+            found = read_manifest(self.root / key / MANIFESTS[kind], kind)
             check_file(found)
         except ArtifactError:
             return None
@@ -47,8 +47,8 @@ class ArtifactCache:
     @contextmanager
     def staging(self) -> Iterator[Path]:
         """A folder on the cache's own disk to build in; what is not committed from it is removed."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".staging-", dir=self._root, ignore_cleanup_errors=True) as folder:
+        self.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".staging-", dir=self.root, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
 
     def commit(self, staged: Path, key: str, kind: type[Cached]) -> Cached:
@@ -57,7 +57,7 @@ class ArtifactCache:
         Raises:
             ArtifactError: What lies under the key afterwards cannot be read.
         """
-        target = self._root / key
+        target = self.root / key
         if self.find(key, kind) is None:
             if target.exists():  # damaged: move it out of the way in one step, then drop it with the staging folder
                 target.rename(staged.with_name(f"{staged.name}.damaged"))

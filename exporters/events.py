@@ -52,6 +52,8 @@ def reason_of(error: Exception) -> str:
     """One line for the user; the traceback of anything unforeseen goes to standard error."""
     if isinstance(error, ExportError):
         return str(error)
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename or 'while a file was written'}"
     traceback.print_exception(error, file=sys.stderr)
     return f"{type(error).__name__}: {error}"
 

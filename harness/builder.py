@@ -184,7 +184,7 @@ class _Building:
 
     def _fail(self, item: str, failure: ChildFailedError) -> None:
         if item == REFERENCE:
-            raise ExportError(failure.reason)
+            raise ExportError(f"{failure.reason} (artifacts are built in {self._cache.root})")
         self._found.problems[f"{self._request.model}.{item}"] = failure
         self._display.remark(f"  {item}: not built: {failure.reason}")
         self._display.step()

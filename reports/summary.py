@@ -59,7 +59,8 @@ class Summary:
             f"run {run.id}, {run.status}, crossrt {run.crossrt_version}",
             f"{environment.cpu_model}, {len(environment.usable_cpus)} of {environment.logical_cpus} CPUs,"
             f" Linux {environment.kernel}, {environment.python}",
-            f"{versions or 'no runtime'}; {settings.rounds} rounds of {settings.batches_per_round} batches{pinned},"
+            f"{versions or 'no runtime'}; {_counted(settings.rounds, 'round')} of"
+            f" {_counted(settings.batches_per_round, 'batch')}{pinned},"
             f" seed {settings.seed}",
         ]
         if run.status == "interrupted":
@@ -130,7 +131,7 @@ class Summary:
             for result in results
         ]
         batch_size, threads, _ = scenario
-        title = f"Batch {batch_size}, {threads} thread{'s' if threads > 1 else ''}: latency of one call in µs"
+        title = f"Batch {batch_size}, {_counted(threads, 'thread')}: latency of one call in µs"
         columns = ("case", "p50", "p90", "p99", "digits/s", "speed-up x")
         return Sheet(title=title, columns=columns, rows=tuple(rows))
 
@@ -231,6 +232,11 @@ class Summary:
         best = min(found, key=lambda metric: metric.value)
         limit = best.value if best.upper is UNSET else best.upper
         return frozenset(m.case for m in found if (m.value if m.lower is UNSET else m.lower) <= limit)
+
+
+def _counted(number: int, what: str) -> str:
+    plural = "es" if what.endswith("ch") else "s"
+    return f"{number} {what}{plural if number != 1 else ''}"
 
 
 def _scenario(result: Result) -> Scenario:
