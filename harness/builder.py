@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import platform
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,8 +35,9 @@ BUILD_TIMEOUT_S = 300.0
 CHECK_BATCH = 100
 LARGEST_FLOAT_ERROR = 1e-3
 
+_SMALL_TENSORFLOW = sys.platform == "linux" and platform.machine() == "x86_64"
 _NEEDED = {
-    "tensorflow": "tensorflow",
+    "tensorflow": "tensorflow-cpu" if _SMALL_TENSORFLOW else "tensorflow",
     "tf2onnx": "tf2onnx",
     "onnx": "onnx",
     "onnxslim": "onnxslim",

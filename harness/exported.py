@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from exporters.artifact import ModelArtifact, ReferenceLogits
+from exporters.build import item_name
 from exporters.errors import ArtifactError
 from exporters.manifest import check_file, read_manifest, write_manifest
+from exporters.variants import VARIANTS
 from harness.builder import Artifacts
 from harness.errors import ChildFailedError, HarnessError
 
@@ -51,7 +53,7 @@ def read_folder(folder: Path) -> Artifacts:
         ArtifactError: A manifest is damaged.
         HarnessError: The folder holds no artifacts, or artifacts of several models.
     """
-    manifests = sorted(folder.glob(f"*{MANIFEST_SUFFIX}"))
+    manifests = sorted(folder.glob(f"*{MANIFEST_SUFFIX}"), key=_place)
     found = Artifacts()
     for path in manifests:
         if path.name.removesuffix(f".npy{MANIFEST_SUFFIX}").endswith(_REFERENCE):
@@ -64,6 +66,13 @@ def read_folder(folder: Path) -> Artifacts:
     if len(models := _models(found.artifacts.values())) > 1:
         raise HarnessError(f"{folder} holds artifacts of {', '.join(models)}: keep one model to a folder")
     return found
+
+
+def _place(path: Path) -> tuple[int, str]:
+    """Shipped variants in their own order, then all others by name."""
+    names = [item_name(variant) for variant in VARIANTS]
+    item = path.name.removesuffix(MANIFEST_SUFFIX).partition(".")[2]
+    return names.index(item) if item in names else len(names), path.name
 
 
 def _add(artifact: ModelArtifact, found: Artifacts) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import get_args
 
+from exporters.artifact import ModelFormat
 from harness.case_worker import CaseWorker
 from harness.errors import ChildFailedError, HarnessError
 from harness.settings import WorkerLimits
@@ -42,7 +44,7 @@ def _probe(name: str) -> RuntimeInfo:
             worker.start_import(name)
             answer = worker.finish_import()
     except ChildFailedError as failure:
-        formats = SHIPPED[name].formats if name in SHIPPED else ()
+        formats = SHIPPED[name].formats if name in SHIPPED else get_args(ModelFormat)  # unknown: it might read any
         reason = failure.reason.removeprefix("importing the runtime: ")
         return RuntimeInfo(name=name, version=None, formats=formats, problem=reason)
     return RuntimeInfo(name=name, version=answer["version"], formats=tuple(answer["formats"]))

@@ -24,6 +24,8 @@ DEFINITIONS: Mapping[str, str] = {
     "first_run_ns": "geometric mean over rounds of the first call of a fresh session",
     "peak_memory_bytes": "VmHWM of a fresh process that imports numpy and the runtime, loads the model and runs it",
     "speedup_p50": "geometric mean over shared rounds of the baseline's median divided by this case's median",
+    "slowdown_p50": "geometric mean over shared rounds of this case's median divided by that of the scenario's fastest"
+    " case; an interval that reaches down to 1 cannot be told from the fastest",
     "interval": f"{CONFIDENCE:.0%}; over rounds: Student's t on logarithms; top1: Wilson score",
     "agreement_fp32": "share of test digits that get the class that the Keras model gives them",
     "max_abs_error": "largest absolute difference between these logits and the Keras model's",
@@ -43,6 +45,8 @@ def derive_metrics(results: Sequence[Result], artifacts: Sequence[Artifact], bas
     metrics: list[Metric] = []
     for result in results:
         metrics += _of_result(result, sizes.get(result.artifact), baselines.get(scenario_of(result)))
+    for scenario in dict.fromkeys(scenario_of(result) for result in results):
+        metrics += _slowdowns([result for result in results if scenario_of(result) == scenario], metrics)
     return tuple(metrics)
 
 
@@ -62,6 +66,16 @@ def _of_result(result: Result, size_bytes: int | None, baseline: Result | None) 
         yield from _of_rounds(result)
         if baseline is not None and (ratio := speedup(result, baseline)) is not None:
             yield _metric(result, "speedup_p50", ratio, "ratio", BIGGER)
+
+
+def _slowdowns(results: Sequence[Result], metrics: Sequence[Metric]) -> Iterator[Metric]:
+    """How far each case of one scenario is from the fastest."""
+    p50 = {metric.case: metric.value for metric in metrics if metric.name == "latency_p50_ns"}
+    timed = [result for result in results if result.case in p50]
+    fastest = min(timed, key=lambda result: p50[result.case], default=None)
+    for result in timed:
+        if fastest is not None and (ratio := speedup(fastest, result)) is not None:
+            yield _metric(result, "slowdown_p50", ratio, "ratio", SMALLER)
 
 
 def _of_rounds(result: Result) -> Iterator[Metric]:

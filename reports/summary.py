@@ -12,6 +12,7 @@ from reports.findings import batch_notes, graph_notes
 from reports.schema import Metric, Report, Result
 
 ABSENT = "-"
+MOST_ROWS_OF_A_REASON = 2
 Scenario = tuple[int, int, str]
 
 
@@ -81,7 +82,7 @@ class Summary:
         """What a reader must know to read the tables."""
         baseline = self._label_of(self.report.run.settings.baseline)
         notes = [
-            "* marks the best of a column; for times, all that cannot be told from the best. ± is half of a 95%"
+            "* marks the best of a column; for p50, all that shared rounds do not show to be slower. ± is half of a 95%"
             f" interval; {ABSENT} means not measured, or too few calls for that percentile.",
             f"speed-up: times faster than {baseline}, paired by round. Times are end to end, float32 in and out, unless"
             " the case says native.",
@@ -114,9 +115,7 @@ class Summary:
     def latency(self, scenario: Scenario) -> Sheet:
         """Steady state of one scenario."""
         results = [result for result in self.report.results if _scenario(result) == scenario]
-        best = {
-            name: self._indistinguishable("latency_p50_ns", results) for name in ("latency_p50_ns", "throughput_per_s")
-        }
+        best = dict.fromkeys(("latency_p50_ns", "throughput_per_s"), self._fastest(results))
         rows = [
             (
                 Cell(text=self._label(result)),
@@ -168,11 +167,16 @@ class Summary:
         )
 
     def unmeasured(self) -> Sheet:
-        """Cases without a result, and why."""
+        """Cases without a result, and why; many of one runtime with one reason share a row."""
+        groups: dict[tuple[str, str, str], list[str]] = {}
+        for result in self.report.results:
+            if result.status != "ok":
+                reason = result.reason or "no reason is known"
+                groups.setdefault((result.runtime, result.status, reason), []).append(result.case)
         rows = [
-            (Cell(text=result.case), Cell(text=result.status), Cell(text=result.reason or "no reason is known"))
-            for result in self.report.results
-            if result.status != "ok"
+            (Cell(text=name), Cell(text=status), Cell(text=reason))
+            for (runtime, status, reason), cases in groups.items()
+            for name in (cases if len(cases) <= MOST_ROWS_OF_A_REASON else [f"{len(cases)} cases on {runtime}"])
         ]
         return Sheet(title="Not measured", columns=("case", "status", "reason"), rows=tuple(rows), is_text=True)
 
@@ -224,14 +228,12 @@ class Summary:
         wanted = min(values) if found[0].direction == "smaller_is_better" else max(values)
         return frozenset(metric.case for metric in found if metric.value == wanted)
 
-    def _indistinguishable(self, name: str, results: Sequence[Result]) -> frozenset[str]:
-        """The case with the smallest value, and those whose intervals overlap its interval."""
-        found = [metric for result in results if (metric := self._metrics.get((result.case, name)))]
+    def _fastest(self, results: Sequence[Result]) -> frozenset[str]:
+        """The fastest case of a scenario, and those that shared rounds do not show to be slower."""
+        found = [metric for result in results if (metric := self._metrics.get((result.case, "slowdown_p50")))]
         if len(found) < 2:
             return frozenset()
-        best = min(found, key=lambda metric: metric.value)
-        limit = best.value if best.upper is UNSET else best.upper
-        return frozenset(m.case for m in found if (m.value if m.lower is UNSET else m.lower) <= limit)
+        return frozenset(m.case for m in found if (m.value if m.lower is UNSET else m.lower) <= 1)
 
 
 def _counted(number: int, what: str) -> str:

@@ -1,5 +1,6 @@
-"""Child of test_threads: prints how many threads a session of MANIFEST with THREADS threads adds to this process."""
+"""Child of test_threads: prints how many threads a session of MANIFEST with OPTIONS adds to this process."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -15,9 +16,9 @@ def thread_count():
     return len(list(Path("/proc/self/task").iterdir()))
 
 
-runtime_name, manifest, threads = sys.argv[1:]
+runtime_name, manifest, options = sys.argv[1:]
 runtime, artifact = get_runtime(runtime_name), read_manifest(Path(manifest), ModelArtifact)
 before = thread_count()
-with runtime.prepare(artifact, SessionOptions(intra_op_threads=int(threads))) as session:
+with runtime.prepare(artifact, SessionOptions(**json.loads(options))) as session:
     session.run({spec.name: np.zeros(spec.shape, spec.dtype) for spec in session.inputs})
     print(thread_count() - before)

@@ -26,7 +26,7 @@ def test_the_whole_file_is_answered(runtime_name, artifact):
 @pytest.mark.parametrize(
     "damage",
     [
-        pytest.param(lambda whole: b"", id="empty"),
+        pytest.param(lambda _: b"", id="empty"),
         pytest.param(lambda whole: whole[: len(whole) // 2], id="truncated"),
         pytest.param(lambda whole: bytes(len(whole)), id="zeros"),
         pytest.param(lambda whole: whole[:64] + b"\xa5" * (len(whole) - 64), id="corrupt"),

@@ -64,7 +64,7 @@ def test_a_wrong_dtype_is_refused(prepare, feeds_for, io, dtype):
         pytest.param(lambda feed: feed[..., np.newaxis], id="one-dimension-more"),
         pytest.param(lambda feed: feed[0], id="no-batch-dimension"),
         pytest.param(lambda feed: feed.ravel()[:1].reshape([1] * feed.ndim), id="one-number"),
-        pytest.param(lambda feed: feed.ravel()[0].reshape(()), id="no-dimension"),
+        pytest.param(lambda feed: np.array(feed.ravel()[0]), id="no-dimension"),
         pytest.param(lambda feed: feed[:1], id="batch-of-1"),
         pytest.param(lambda feed: feed[:6], id="batch-too-small"),
         pytest.param(lambda feed: np.concatenate([feed, feed[:1]]), id="batch-too-large"),
@@ -81,10 +81,12 @@ def test_a_wrong_shape_is_refused(prepare, feeds_for, io, change):
 
 
 @pytest.mark.parametrize("io", IO_MODES)
-@pytest.mark.parametrize("kind", [list, tuple, memoryview, np.ndarray.tolist, lambda feed: None])
-def test_what_is_no_array_is_refused(prepare, feeds_for, io, kind):
+@pytest.mark.parametrize(
+    "change", [list, np.ndarray.tolist, lambda _: None], ids=["list-of-rows", "nested-lists", "none"]
+)
+def test_what_is_no_array_is_refused(prepare, feeds_for, io, change):
     session = prepare(io=io)
-    spec, feeds = with_first_input(session, feeds_for(session), kind)
+    spec, feeds = with_first_input(session, feeds_for(session), change)
     message = refusal(session, feeds)
     assert spec.name in message
     assert "array" in message

@@ -77,7 +77,7 @@ def random_weights() -> dict[str, Array]:
     return {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
 
 
-def network(images: Array, weights: dict[str, Array], snap: Snap = lambda name, tensor: tensor) -> Array:
+def network(images: Array, weights: dict[str, Array], snap: Snap = lambda _, tensor: tensor) -> Array:
     """The network in float64; `snap` rounds a named tensor to the steps that it has in an integer model."""
     wide = {name: array.astype(np.float64) for name, array in weights.items()}
     image = snap("image", images.astype(np.float64))

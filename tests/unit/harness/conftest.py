@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from pathlib import Path
 
 import pytest
 
+from exporters.artifact import ModelArtifact
+from exporters.manifest import read_manifest
 from harness.bench import run_bench
+from harness.builder import Artifacts
+from harness.exported import write_folder
 from harness.progress import Silent
 from harness.settings import BenchSettings, Effort, WorkerLimits
 from reports.schema import Report
@@ -24,8 +27,10 @@ def own_cache(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """The small models as a folder of artifacts."""
-    return Path(shutil.copytree(DATA / "models", tmp_path / "models"))
+    """The small models as `crossrt export` would write them."""
+    found = [read_manifest(path, ModelArtifact) for path in (DATA / "models").glob("*/artifact.json")]
+    write_folder(Artifacts(artifacts={artifact.id: artifact for artifact in found}), tmp_path / "models")
+    return tmp_path / "models"
 
 
 @pytest.fixture

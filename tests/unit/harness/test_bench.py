@@ -1,0 +1,110 @@
+"""A whole run over the small models: order, seeds, native I/O, thresholds, interrupts."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from reports.schema import Report
+
+
+def case(report: Report, part: str):
+    return next(result for result in report.results if part in result.case)
+
+
+def test_all_cases_are_measured_in_every_round(bench):
+    report = bench(batch_sizes=(1, 4))
+    assert len(report.results) == 6
+    for result in report.results:
+        assert result.status == "ok", result.reason
+        assert [each.index for each in result.rounds] == [0, 1, 2]
+        assert all(len(each.latency_ns) == 2 * result.calls_per_batch for each in result.rounds)
+        assert all(each.load_ns > 0 and each.first_run_ns > 0 for each in result.rounds)
+        assert result.memory.peak_bytes > result.memory.before_load_bytes > 10_000_000
+
+
+def test_launch_order_is_random_follows_the_seed_and_is_a_permutation(bench):
+    def orders(report):
+        return [sorted((r.rounds[i].position, r.case) for r in report.results) for i in range(3)]
+
+    one, same, other = (orders(bench(batch_sizes=(1, 4), seed=seed)) for seed in (1, 1, 2))
+    assert one == same != other
+    assert all([position for position, _ in order] == list(range(6)) for order in one)
+
+
+def test_integer_model_takes_its_own_types_in_native_mode(bench):
+    report = bench(only=("int8-io",), io="native")
+    assert case(report, "int8-io").case.endswith("/b1/t1/native")
+    both = bench(only=("int8-io",))
+    assert case(both, "int8-io").accuracy.confusion == case(report, "int8-io").accuracy.confusion
+
+
+def test_threads_are_passed_on_and_not_pinned(bench):
+    report = bench(only=("fp32",), threads=2)
+    assert all(result.case.endswith("/b1/t2") and result.status == "ok" for result in report.results)
+    assert report.run.settings.pinned_cpu is None
+    assert report.environment.thread_variables["OMP_NUM_THREADS"] == "2"
+
+
+def test_environment_tells_machine_and_versions(bench):
+    environment = bench(only=("fp32@ort",)).environment
+    assert environment.cpu_model
+    assert environment.packages["runtime ort-cpu"] == environment.packages["onnxruntime"]
+    assert environment.usable_cpus
+    assert environment.data_sha256
+
+
+def test_report_survives_a_round_trip(bench):
+    report = bench(only=("fp32@ort",))
+    assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report
+
+
+def test_runtime_asked_for_alone_is_measured_alone(bench):
+    assert {result.runtime for result in bench(runtimes=("tflite",)).results} == {"tflite"}
+
+
+def test_interrupt_between_rounds_keeps_what_is_finished(bench, monkeypatch):
+    from harness.rounds import RoundRunner
+
+    run_round = RoundRunner._run_round
+
+    def interrupted_at_the_second(self, index, display):
+        if index == 1:
+            raise KeyboardInterrupt
+        run_round(self, index, display)
+
+    monkeypatch.setattr(RoundRunner, "_run_round", interrupted_at_the_second)
+    report = bench(only=("fp32@ort",))
+    assert report.run.status == "interrupted"
+    assert [len(result.rounds) for result in report.results] == [1]
+
+
+def test_answers_far_from_the_reference_are_a_failed_row_that_is_not_timed(bench, folder):
+    import hashlib
+
+    import numpy as np
+
+    from exporters.artifact import ReferenceLogits
+    from exporters.manifest import write_manifest
+
+    path = folder / "conv.reference.npy"
+    np.save(path, np.eye(10, dtype=np.float32)[np.arange(10_000) % 10], allow_pickle=False)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    reference = ReferenceLogits(model="conv", path=path, sha256=digest, model_sha256="0", data_sha256="0", producer={})
+    write_manifest(reference, folder / "conv.reference.npy.manifest.json")
+    result = case(bench(only=("fp32@ort",)), "fp32")
+    assert result.status == "failed"
+    assert "of the test digits" in result.reason
+    assert not result.rounds
+
+
+@pytest.mark.parametrize("cpus", [{0}, {0, 1}])
+def test_parent_and_workers_share_no_processor_where_there_are_two(cpus, monkeypatch):
+    from harness import affinity
+
+    asked = []
+    monkeypatch.setattr(affinity.os, "sched_getaffinity", lambda _: cpus)
+    monkeypatch.setattr(affinity.os, "sched_setaffinity", lambda _, wanted: asked.append(set(wanted)))
+    with affinity.parent_off(affinity.pinned_cpu(threads=1)):
+        pass
+    assert asked == ([] if len(cpus) == 1 else [{0}, {0, 1}])

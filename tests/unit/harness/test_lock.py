@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import threading
+
+from harness.lock import measuring_alone
+from harness.progress import Silent
+
+
+class Remarks(Silent):
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.remarked = threading.Event()
+
+    def remark(self, text: str) -> None:
+        self.texts.append(text)
+        self.remarked.set()
+
+
+def test_second_run_waits_says_so_and_goes_on_after_the_first(tmp_path):
+    lock, remarks, entered = tmp_path / "cache" / "lock", Remarks(), threading.Event()
+
+    def second() -> None:
+        with measuring_alone(lock, remarks):
+            entered.set()
+
+    with measuring_alone(lock, Silent()):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        assert remarks.remarked.wait(10)
+        assert not entered.is_set()
+    waiting.join(10)
+    assert entered.is_set()
+    assert "another crossrt run" in remarks.texts[0]
+
+
+def test_lock_of_a_run_that_is_gone_does_not_hold(tmp_path):
+    (tmp_path / "lock").write_text("99999999")
+    remarks = Remarks()
+    with measuring_alone(tmp_path / "lock", remarks):
+        assert remarks.texts == []

@@ -1,0 +1,73 @@
+"""One case in full: scores by class, confusion matrix, operators, and what a failed process wrote."""
+
+from __future__ import annotations
+
+import pytest
+
+from reports.errors import ReportError
+
+
+def test_details_hold_the_scores_of_every_class(sample, printed):
+    text = printed(sample, case="int8-qdq")
+    assert "mnist-cnn.int8-qdq@ort-cpu/b1/t1: ok" in text
+    for digit, score in enumerate(sample.results[1].accuracy.per_class):
+        assert [str(digit), f"{100 * score.precision:.2f}", f"{100 * score.recall:.2f}", f"{100 * score.f1:.2f}"] in [
+            line.split()[:4] for line in text.splitlines()
+        ]
+
+
+def test_details_hold_the_confusion_matrix_with_dots_for_zeros(sample, printed):
+    lines = [line.split() for line in printed(sample, case="int8-qdq").splitlines()]
+    for digit, row in enumerate(sample.results[1].accuracy.confusion):
+        assert [str(digit), *(str(count) if count else "." for count in row)] in lines
+
+
+def test_details_name_the_operators(sample, printed):
+    text = " ".join(printed(sample, case="int8-qdq").split())
+    assert f"operators: {', '.join(sample.results[1].operators)}" in text
+
+
+def test_details_fit_80_columns(sample, printed):
+    assert max(map(len, printed(sample, case="mnist").splitlines())) <= 80
+
+
+def test_details_show_all_cases_that_the_pattern_fits(sample, printed):
+    text = printed(sample, case="fp32@")
+    assert "fp32@ort-cpu/b1/t1: ok" in text
+    assert "fp32@tflite/b1/t1: ok" in text
+    assert "int8" not in text
+
+
+def test_details_of_a_failed_case_show_why_and_what_it_wrote(make_result, make_report, printed):
+    failed = make_result(
+        status="failed", reason="killed by [signal 11]", stderr_tail="line 1\nSegmentation fault [core]", rounds=()
+    )
+    text = printed(make_report(failed), case="fp32")
+    assert "b1/t1: failed" in text
+    assert "killed by [signal 11]" in text
+    assert "line 1\nSegmentation fault [core]" in text
+
+
+@pytest.mark.xfail(strict=True, reason="rich strips some control signs only, and not ESC")
+def test_control_signs_that_a_process_wrote_do_not_reach_the_terminal(make_result, make_report, printed):
+    failed = make_result(
+        status="failed", reason="crashed", stderr_tail="\x1b[31mred\x1b[0m \x1b]0;title\x07", rounds=()
+    )
+    assert "\x1b" not in printed(make_report(failed), case="fp32")
+
+
+def test_a_case_that_never_answered_has_no_tables(make_result, make_report, printed):
+    skipped = make_result(status="skipped", reason="not installed", rounds=(), accuracy=None, memory=None)
+    assert printed(make_report(skipped), case="fp32").split("\n") == [
+        "mnist-cnn.fp32@ort-cpu/b1/t1: skipped",
+        "not installed",
+        "",
+        "",
+    ]
+
+
+def test_a_pattern_that_fits_nothing_lists_what_there_is(sample, printed):
+    with pytest.raises(ReportError, match="contains 'int4'") as caught:
+        printed(sample, case="int4")
+    for result in sample.results:
+        assert result.case in str(caught.value)

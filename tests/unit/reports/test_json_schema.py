@@ -1,0 +1,77 @@
+"""The published JSON Schema, held against a real report by an independent validator."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+
+from reports.json_schema import report_json_schema
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft202012Validator:
+    schema = json.loads(json.dumps(report_json_schema()))  # as it is published
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+@pytest.fixture
+def document(sample_path):
+    return json.loads(sample_path.read_bytes())
+
+
+def test_schema_names_its_draft_and_version():
+    schema = report_json_schema()
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert "version 1" in schema["title"]
+
+
+def test_a_real_report_is_valid(validator, document):
+    validator.validate(document)
+
+
+def test_a_report_with_unmeasured_cases_and_one_round_is_valid(validator, make_result, make_report):
+    failed = make_result("int8-qdq@ort-cpu", status="failed", reason="crashed", rounds=(), accuracy=None, memory=None)
+    report = make_report(make_result(medians=[50_000]), failed, status="interrupted")
+    validator.validate(json.loads(msgspec.json.encode(report)))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("schema_version",), 2),
+        (("run", "status"), "great"),
+        (("run", "settings", "seed"), "zero"),
+        (("environment", "usable_cpus"), None),
+        (("artifacts", 0, "size_bytes"), -1),
+        (("results", 0, "batch_size"), 0),
+        (("results", 0, "rounds", 0, "latency_ns", 0), 1.5),
+        (("results", 0, "rounds", 0, "latency_ns", 0), -1),
+        (("metrics", 0, "value"), None),
+        (("metrics", 0, "direction"), "up"),
+    ],
+)
+def test_a_broken_value_is_invalid(validator, document, place, value):
+    broken = copy.deepcopy(document)
+    *parents, last = place
+    parent = broken
+    for each in parents:
+        parent = parent[each]
+    parent[last] = value
+    assert not validator.is_valid(broken)
+
+
+@pytest.mark.parametrize("part", ["run", "environment", "artifacts", "results", "metrics"])
+def test_a_missing_part_is_invalid(validator, document, part):
+    del document[part]
+    assert not validator.is_valid(document)
+
+
+@pytest.mark.xfail(strict=True, reason="the version has a default, so the schema does not ask for it")
+def test_a_report_without_version_is_invalid(validator, document):
+    del document["schema_version"]
+    assert not validator.is_valid(document)

@@ -1,0 +1,184 @@
+"""What the tables hold before they are drawn: headline, best marks, rows of cases without result."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from reports.summary import Summary
+
+SINGLE = (1, 1, "float32")
+
+
+def rows(sheet):
+    """Text by case and column; the best of a column ends in an asterisk."""
+    return {
+        row[0].text: {name: cell.text + "*" * cell.best for name, cell in zip(sheet.columns[1:], row[1:], strict=True)}
+        for row in sheet.rows
+    }
+
+
+def test_headline_says_what_ran_where(sample):
+    text = "\n".join(Summary(sample).headline())
+    for part in (sample.run.id, "complete", sample.environment.cpu_model, "ort-cpu 1.31.1", "tflite 2.3.0", "2 rounds"):
+        assert part in text
+
+
+def test_headline_of_a_complete_run_does_not_speak_of_interruption(sample):
+    assert "interrupted" not in "\n".join(Summary(sample).headline()).lower()
+
+
+def test_headline_of_an_interrupted_run_says_so(sample):
+    run = msgspec.structs.replace(sample.run, status="interrupted")
+    lines = Summary(msgspec.structs.replace(sample, run=run)).headline()
+    assert "interrupted" in lines[0]
+    assert lines[-1].startswith("INTERRUPTED")
+
+
+def test_the_model_is_left_out_of_labels_where_there_is_one(sample):
+    assert list(rows(Summary(sample).latency(SINGLE))) == ["fp32@ort-cpu", "int8-qdq@ort-cpu", "fp32@tflite"]
+
+
+def test_the_model_stands_in_labels_where_there_are_several(sample):
+    other = msgspec.structs.replace(sample.artifacts[0], model="other", id="other.fp32.onnx")
+    report = msgspec.structs.replace(sample, artifacts=(*sample.artifacts, other))
+    assert "mnist-cnn.fp32@tflite" in rows(Summary(report).latency(SINGLE))
+
+
+def test_native_cases_say_so(make_result, make_report):
+    native = make_result(io="native", case="mnist-cnn.fp32@ort-cpu/b1/t1/native")
+    assert list(rows(Summary(make_report(native)).latency((1, 1, "native")))) == ["fp32@ort-cpu/native"]
+
+
+def test_latency_is_in_microseconds_with_half_of_its_interval(make_result, make_round, make_report):
+    rounds = tuple(make_round(index, median, calls=71) for index, median in enumerate((50_000, 50_000)))
+    row = rows(Summary(make_report(make_result(rounds=rounds))).latency(SINGLE))["fp32@ort-cpu"]
+    assert row["p50"] == "50.0 ±0.0"
+    assert row["p90"] == "50.0"
+    assert row["digits/s"] == "20,000"
+
+
+def test_one_round_has_no_plus_minus(make_result, make_report):
+    row = rows(Summary(make_report(make_result(medians=[50_000]))).latency(SINGLE))["fp32@ort-cpu"]
+    assert row["p50"] == "50.0"
+
+
+def test_a_percentile_that_is_not_supported_is_a_dash(sample):
+    assert {row["p99"] for row in rows(Summary(sample).latency(SINGLE)).values()} == {"-"}
+
+
+def test_the_baseline_is_named_in_place_of_its_speedup(sample):
+    found = {label: row["speed-up x"] for label, row in rows(Summary(sample).latency(SINGLE)).items()}
+    assert found["fp32@ort-cpu"] == "baseline"
+    assert found["fp32@tflite"].startswith("1.")
+
+
+def test_all_that_cannot_be_told_from_the_fastest_are_marked(make_result, make_report):
+    report = make_report(
+        make_result(medians=[50_000, 51_000, 52_000]),
+        make_result("int8-qdq@ort-cpu", medians=[30_000, 31_000, 32_000]),
+        make_result("int8-qoperator@ort-cpu", medians=[30_500, 31_500, 31_000]),
+    )
+    latency = rows(Summary(report).latency(SINGLE))
+    for column in ("p50", "digits/s"):
+        assert [row[column].endswith("*") for row in latency.values()] == [False, True, True]
+
+
+def test_a_single_case_is_not_the_best_of_anything(make_result, make_report):
+    summary = Summary(make_report(make_result()))
+    assert not any(cell.best for sheet in summary.sheets() for row in sheet.rows for cell in row)
+
+
+def test_the_best_accuracy_and_the_smallest_file_are_marked(make_result, make_report, make_accuracy):
+    worse = make_result("int8-qdq@ort-cpu", accuracy=make_accuracy(wrong=9))
+    found = rows(Summary(make_report(make_result(), worse)).accuracy())
+    assert found["fp32@ort-cpu"]["KB"] == "1.0*"
+    assert found["fp32@ort-cpu"]["top-1 %"].endswith("*")
+    assert not found["int8-qdq@ort-cpu"]["top-1 %"].endswith("*")
+
+
+@pytest.mark.xfail(strict=True, reason="failed cases compete for the marks of size and accuracy")
+def test_a_case_that_failed_is_not_the_best_of_anything(make_result, make_report, make_accuracy):
+    failed = make_result(status="failed", reason="crashed", rounds=())
+    worse = [make_result(f"{name}@ort-cpu", accuracy=make_accuracy(wrong=9)) for name in ("int8-qdq", "int8-qoperator")]
+    found = rows(Summary(make_report(failed, *worse)).accuracy())
+    assert not [text for text in found["fp32@ort-cpu"].values() if text.endswith("*")]
+
+
+def test_change_is_in_points_against_the_keras_model(sample):
+    found = rows(Summary(sample).accuracy())
+    assert found["int8-qdq@ort-cpu"]["change"] == "+0.02"
+    assert found["fp32@ort-cpu"]["change"] == "+0.00"
+
+
+def test_change_is_a_dash_without_keras_answers(make_result, make_report, make_accuracy):
+    result = make_result(accuracy=make_accuracy(reference=False))
+    row = rows(Summary(make_report(result)).accuracy())["fp32@ort-cpu"]
+    assert (row["change"], row["agree %"], row["max diff"]) == ("-", "-", "-")
+
+
+def test_accuracy_has_one_row_for_all_batch_sizes(make_result, make_report):
+    report = make_report(make_result(), make_result(batch_size=32))
+    assert list(rows(Summary(report).accuracy())) == ["fp32@ort-cpu"]
+
+
+@pytest.mark.xfail(strict=True, reason="the first case of a subject is kept even if it never answered")
+def test_accuracy_comes_from_the_batch_size_that_answered(make_result, make_report):
+    silent = make_result(status="failed", reason="crashed", rounds=(), accuracy=None, memory=None)
+    row = rows(Summary(make_report(silent, make_result(batch_size=32))).accuracy())["fp32@ort-cpu"]
+    assert row["top-1 %"].startswith("99.00")
+
+
+def test_each_batch_size_has_its_own_latency_table(make_result, make_report):
+    titles = [sheet.title for sheet in Summary(make_report(make_result(), make_result(batch_size=32))).sheets()]
+    assert [title.partition(",")[0] for title in titles if "latency" in title] == ["Batch 1", "Batch 32"]
+
+
+def test_startup_has_a_memory_column_per_batch_size(make_result, make_report):
+    report = make_report(make_result(), make_result(batch_size=32), make_result("int8-qdq@ort-cpu"))
+    found = rows(Summary(report).startup())
+    assert found["fp32@ort-cpu"] == {
+        "load ms": "1.00",
+        "first run µs": "300.0",
+        "peak MB b1": "70.0",
+        "peak MB b32": "70.0",
+    }
+    assert found["int8-qdq@ort-cpu"]["peak MB b32"] == "-"
+
+
+@pytest.mark.parametrize("status", ["failed", "skipped"])
+def test_a_case_without_result_is_a_row_with_its_reason(make_result, make_report, status):
+    absent = make_result("int8-qdq@ort-cpu", status=status, reason="the process was killed", rounds=())
+    summary = Summary(make_report(make_result(), absent))
+    assert rows(summary.latency(SINGLE))["int8-qdq@ort-cpu"]["p50"] == status
+    assert rows(summary.unmeasured()) == {absent.case: {"status": status, "reason": "the process was killed"}}
+
+
+def test_a_case_without_a_known_reason_says_that(make_result, make_report):
+    summary = Summary(make_report(make_result(status="failed", rounds=())))
+    assert [row["reason"] for row in rows(summary.unmeasured()).values()] == ["no reason is known"]
+
+
+def test_a_run_in_which_all_went_well_has_no_table_of_failures(sample):
+    assert "Not measured" not in [sheet.title for sheet in Summary(sample).sheets()]
+
+
+def test_a_run_in_which_nothing_went_well_still_has_its_reasons(make_result, make_report):
+    failed = make_result(status="failed", reason="no memory", rounds=(), accuracy=None, memory=None)
+    sheets = Summary(make_report(failed)).sheets()
+    assert sheets[-1].title == "Not measured"
+    assert "Start-up" not in " ".join(sheet.title for sheet in sheets)
+
+
+@pytest.mark.xfail(strict=True, reason="the start-up table asks for the first of no scenarios")
+def test_a_report_without_any_case_has_no_tables(make_report):
+    assert Summary(make_report()).sheets() == []
+
+
+def test_notes_name_the_baseline(sample):
+    assert any("times faster than fp32@ort-cpu" in note.lower() for note in Summary(sample).notes())
+
+
+def test_notes_end_with_what_the_run_found(make_result, make_report, make_accuracy):
+    other = make_result(batch_size=32, accuracy=make_accuracy(wrong=5))
+    assert "195 digits right at batch 32" in Summary(make_report(make_result(), other)).notes()[-1]

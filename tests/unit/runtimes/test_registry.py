@@ -1,0 +1,153 @@
+"""Finding runtimes by name, and saying why one cannot be used."""
+
+import importlib.machinery
+import shlex
+import sys
+import types
+
+import pytest
+
+from runtimes.errors import UnknownRuntimeError
+from runtimes.registry import get_runtime, install_command, runtime_names
+
+GET = """
+    import sys
+    sys.modules.update(dict.fromkeys({absent!r}))
+    from runtimes import errors, registry
+    try:
+        print(registry.get_runtime({name!r}).name)
+    except errors.RuntimeAdapterError as error:
+        print(f"{{type(error).__name__}}: {{error}}")
+"""
+
+
+def get(printed, name, absent=()):
+    """The name of the runtime, or the error; the absent modules cannot be imported."""
+    return printed(GET.format(name=name, absent=absent))
+
+
+def test_the_shipped_runtimes_come_first():
+    assert runtime_names()[:2] == ("ort-cpu", "tflite")
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(UnknownRuntimeError, match="no runtime 'onyx': the registered ones are ort-cpu, tflite"):
+        get_runtime("onyx")
+
+
+def test_nothing_is_imported_before_it_is_asked_for(printed, install):
+    install("costly", "raise SystemExit('imported')", costly="costly:Runtime")
+    heavy = {"onnxruntime", "ai_edge_litert", "tensorflow", "costly"}
+    listed = f"print(runtime_names(), sorted({heavy} & sys.modules.keys()))"
+    output = printed(f"import sys, runtimes.protocol\nfrom runtimes.registry import runtime_names\n{listed}")
+    assert output == "('ort-cpu', 'tflite', 'costly') []"
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "package"),
+    [("ort-cpu", "onnxruntime", "onnxruntime"), ("tflite", "ai_edge_litert", "ai-edge-litert")],
+)
+def test_a_missing_package_gives_its_install_command(printed, name, module, package):
+    output = get(printed, name, absent=[module])
+    assert output == f"RuntimeNotInstalledError: {package} is not installed: {install_command(package)}"
+
+
+def test_a_package_that_lacks_another_one_names_that_one(printed, install):
+    install("onnxruntime", "import coloredlogs_of_nowhere")
+    wanted = "RuntimeBrokenError: ort-cpu needs the module coloredlogs_of_nowhere, which is not installed"
+    assert get(printed, "ort-cpu") == wanted
+
+
+def test_a_package_that_fails_to_import_shows_its_own_error(printed, install):
+    install("onnxruntime", "raise ImportError('libfoo.so.1: cannot open shared object file')")
+    output = get(printed, "ort-cpu")
+    assert output.startswith("RuntimeBrokenError: ort-cpu is installed and cannot be imported")
+    assert "libfoo.so.1: cannot open shared object file" in output
+
+
+@pytest.mark.xfail(reason="a lost part of the package passes for a missing package")
+def test_a_package_that_lost_a_part_of_itself_is_broken(printed, install):
+    install("onnxruntime", "import onnxruntime.capi")
+    output = get(printed, "ort-cpu")
+    assert output.startswith("RuntimeBrokenError: ")
+    assert "onnxruntime.capi" in output
+
+
+def test_other_packages_runtimes_are_listed_by_name(printed, install):
+    install("zoo", "", zebra="zoo:Zebra", ape="zoo:Ape")
+    listed = printed("from runtimes.registry import runtime_names\nprint(*runtime_names())")
+    assert listed == "ort-cpu tflite ape zebra"
+
+
+@pytest.mark.parametrize("target", ["Runtime", "make", "instance"])
+def test_an_entry_point_names_a_class_a_function_or_an_object(printed, install, target):
+    source = """
+        class Runtime:
+            name = "mine"
+
+        def make():
+            return Runtime()
+
+        instance = Runtime()
+    """
+    install("own", source, mine=f"own:{target}")
+    assert get(printed, "mine") == "mine"
+
+
+def test_an_entry_point_without_its_module_names_the_module(printed, install):
+    install("own", "", mine="gone.runtime:Runtime")
+    assert get(printed, "mine") == "RuntimeBrokenError: mine needs the module gone, which is not installed"
+
+
+def test_an_entry_point_without_its_object_shows_the_error(printed, install):
+    install("own", "", mine="own:Runtime")
+    output = get(printed, "mine")
+    assert output.startswith("RuntimeBrokenError: ")
+    assert "AttributeError: module 'own' has no attribute 'Runtime'" in output
+
+
+def test_an_entry_point_whose_module_fails_shows_the_error(printed, install):
+    install("own", "raise ValueError('no such device')", mine="own:Runtime")
+    output = get(printed, "mine")
+    assert output.startswith("RuntimeBrokenError: ")
+    assert "ValueError: no such device" in output
+
+
+@pytest.mark.xfail(reason="errors of the function that an entry point names escape as they are")
+@pytest.mark.parametrize(
+    "error", ["ValueError('no such device')", "ModuleNotFoundError('no such device', name='cuda')"]
+)
+def test_an_entry_point_whose_function_fails_shows_the_error(printed, install, error):
+    install("own", f"def make():\n    raise {error}\n", mine="own:make")
+    output = get(printed, "mine")
+    assert output.startswith("RuntimeBrokenError: ")
+    assert error.partition("(")[0] in output or "cuda" in output
+
+
+def test_a_shipped_name_cannot_be_taken_over(printed, install):
+    install("own", "raise SystemExit('imported')", tflite="own:Runtime")
+    assert printed("from runtimes.registry import runtime_names\nprint(*runtime_names())") == "ort-cpu tflite"
+    assert get(printed, "tflite") == "tflite"
+
+
+def test_the_install_command_uses_the_environments_own_pip(monkeypatch):
+    pip = types.ModuleType("pip")
+    pip.__spec__ = importlib.machinery.ModuleSpec("pip", None)
+    monkeypatch.setitem(sys.modules, "pip", pip)
+    assert install_command("onnxruntime") == f"{sys.executable} -m pip install onnxruntime"
+
+
+def test_the_install_command_borrows_a_pip_where_there_is_none(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pip", None)
+    assert install_command("onnxruntime") == f"python3 -m pip --python {sys.executable} install onnxruntime"
+
+
+def test_the_install_command_quotes_extras_and_takes_several_packages(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pip", None)
+    assert install_command("crossrt[ort]", "onnx").endswith(" install 'crossrt[ort]' onnx")
+
+
+@pytest.mark.xfail(reason="the path of the interpreter is not quoted")
+def test_the_install_command_quotes_the_interpreter(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/my environment/bin/python")
+    assert "/my environment/bin/python" in shlex.split(install_command("onnxruntime"))

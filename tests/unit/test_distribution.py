@@ -1,0 +1,48 @@
+"""What is in the wheel and in the sdist."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DATA = {
+    "exporters/data/mnist/t10k-images-idx3-ubyte.gz",
+    "exporters/data/mnist/t10k-labels-idx1-ubyte.gz",
+    "exporters/data/mnist/train-10k-images-idx3-ubyte.gz",
+    "exporters/data/mnist/train-10k-labels-idx1-ubyte.gz",
+    "exporters/models/mnist-cnn.keras",
+}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-P", "-m", "hatchling", "build", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return folder
+
+
+def test_wheel_holds_exactly_the_four_packages_with_data_model_and_licences(built):
+    names = zipfile.ZipFile(next(built.glob("*.whl"))).namelist()
+    info = "crossrt-0.1.0.dist-info"
+    assert {name.partition("/")[0] for name in names} == {"exporters", "harness", "reports", "runtimes", info}
+    assert set(names) >= DATA | {f"{each}/py.typed" for each in ("exporters", "harness", "reports", "runtimes")}
+    assert set(names) >= {f"{info}/licenses/LICENSE", f"{info}/licenses/NOTICE"}
+
+
+def test_wheel_is_small_and_has_no_leftovers(built):
+    wheel = next(built.glob("*.whl"))
+    assert wheel.stat().st_size < 6_000_000
+    assert not [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith((".pyc", ".npy", ".onnx"))]
+
+
+def test_sdist_holds_what_the_wheel_is_built_from_and_the_tests(built):
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert names >= DATA | {"pyproject.toml", "tox.ini", "constraints.txt", "NOTICE", "tests/unit/test_distribution.py"}
