@@ -21,6 +21,10 @@ class ModelRefusedError(RuntimeAdapterError):
     """The runtime cannot load this model file."""
 
 
+class OptionRefusedError(RuntimeAdapterError):
+    """A session option is out of range."""
+
+
 class InputRefusedError(RuntimeAdapterError):
     """The feeds do not fit the session's inputs."""
 

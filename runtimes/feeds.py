@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,9 @@ def _shown(spec: TensorSpec, io: IoMode) -> TensorSpec:
 
 
 def refusal(feeds: Feeds, specs: Sequence[TensorSpec]) -> InputRefusedError | None:
-    """Says what is wrong with feeds, or None where they fit. Called after a failure, so that `run` need not look."""
+    """Says what is wrong with feeds, or None where they fit."""
+    if not isinstance(feeds, Mapping):
+        return InputRefusedError(f"feeds are a mapping from input names to arrays; found {type(feeds).__name__}")
     wanted = {spec.name: spec for spec in specs}
     if feeds.keys() != wanted.keys():
         return InputRefusedError(f"the inputs are named {_names(wanted)}; the feeds are named {_names(feeds)}")
@@ -40,7 +42,7 @@ def refusal(feeds: Feeds, specs: Sequence[TensorSpec]) -> InputRefusedError | No
 
 
 def _names(keyed: Any) -> str:
-    return ", ".join(sorted(keyed)) or "nothing"
+    return ", ".join(sorted(map(str, keyed))) or "nothing"
 
 
 class Quantizer:

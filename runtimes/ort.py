@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: it opens a database and a thread otherwise
 
+import numpy as np
 import onnxruntime
 
-from exporters.artifact import ModelArtifact, ModelFormat
+from exporters.artifact import ModelArtifact, ModelFormat, TensorSpec
 from runtimes.errors import ModelRefusedError
-from runtimes.feeds import refusal
 from runtimes.protocol import Feeds, Outputs, SessionOptions
 from runtimes.session import BaseSession
 
@@ -31,9 +32,13 @@ class OrtCpu:
         """Version of onnxruntime."""
         return str(onnxruntime.__version__)
 
-    def unsupported_reason(self, artifact: ModelArtifact, options: SessionOptions) -> str | None:  # noqa: ARG002
-        """ONNX files only."""
-        return None if artifact.format in self.formats else f"reads onnx, not {artifact.format}"
+    def unsupported_reason(self, artifact: ModelArtifact, options: SessionOptions) -> str | None:
+        """ONNX files whose own inputs and outputs can be fed as asked."""
+        if artifact.format not in self.formats:
+            return f"reads onnx, not {artifact.format}"
+        if options.io == "float32" and any(spec.scale is not None for spec in (*artifact.inputs, *artifact.outputs)):
+            return "does not convert between float32 and a model's own integers: use native I/O"
+        return None
 
     def prepare(self, artifact: ModelArtifact, options: SessionOptions) -> OrtSession:
         """Loads an ONNX file with its batch dimension fixed.
@@ -50,20 +55,23 @@ class OrtSession(BaseSession):
     def __init__(self, artifact: ModelArtifact, options: SessionOptions) -> None:
         super().__init__(artifact, options)
         self._names = [spec.name for spec in artifact.outputs]
-        self._session: onnxruntime.InferenceSession | None = _load(artifact, _session_options(options))
+        session = _load(artifact, _session_options(options))
+        _check_inputs(session, self.inputs, artifact)
+        self._session: onnxruntime.InferenceSession | None = session
 
     def run(self, feeds: Feeds) -> Outputs:
-        """Runs one batch; ONNX Runtime itself checks names, dtypes and shapes."""
-        try:
-            return dict(zip(self._names, self._session.run(self._names, feeds), strict=True))  # type: ignore[union-attr]
-        except Exception as error:
-            if self._session is None:
-                raise self._closed() from None
-            raise refusal(feeds, self.inputs) or error from error
+        """Runs one batch."""
+        session = self._session
+        if session is None:
+            raise self._closed()
+        self._check(feeds)
+        return dict(zip(self._names, session.run(self._names, feeds), strict=True))
 
     def executed_operators(self) -> tuple[str, ...]:
         """Kernels of one profiled run of a second session, so that the profiler never observes a timed one."""
-        feeds = {spec.name: _zeros(spec.shape, spec.dtype) for spec in self.inputs}
+        if self._session is None:
+            raise self._closed()
+        feeds = {name: np.zeros([size or 1 for size in shape], dtype) for name, dtype, shape in self._expected}
         with tempfile.TemporaryDirectory() as folder:
             options = _session_options(self._options)
             options.enable_profiling = True
@@ -82,6 +90,8 @@ def _session_options(options: SessionOptions) -> onnxruntime.SessionOptions:
     native = onnxruntime.SessionOptions()
     native.intra_op_num_threads = options.intra_op_threads
     native.inter_op_num_threads = options.inter_op_threads
+    if options.inter_op_threads > 1:
+        native.execution_mode = onnxruntime.ExecutionMode.ORT_PARALLEL
     native.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     native.log_severity_level = _ONLY_ERRORS
     native.add_free_dimension_override_by_name(BATCH_DIMENSION, options.batch_size)
@@ -95,7 +105,17 @@ def _load(artifact: ModelArtifact, options: onnxruntime.SessionOptions) -> onnxr
         raise ModelRefusedError(f"ONNX Runtime cannot load {artifact.path.name}: {error}") from error
 
 
-def _zeros(shape: tuple[int | None, ...], dtype: str) -> object:
-    import numpy as np
-
-    return np.zeros([size or 1 for size in shape], dtype)
+def _check_inputs(session: onnxruntime.InferenceSession, wanted: Sequence[TensorSpec], artifact: ModelArtifact) -> None:
+    """The batch dimension must have become the batch size, which it does only under its own name."""
+    found = {value.name: tuple(value.shape) for value in session.get_inputs()}
+    if found != {spec.name: spec.shape for spec in wanted}:
+        described = {spec.name: spec.shape for spec in wanted}
+        raise ModelRefusedError(
+            f"{artifact.path.name} takes {found}, and {described} is asked: its batch dimension must be dynamic and"
+            f" named {BATCH_DIMENSION!r}, and its manifest must name its inputs"
+        )
+    outputs = {value.name for value in session.get_outputs()}
+    if missing := {spec.name for spec in artifact.outputs} - outputs:
+        raise ModelRefusedError(
+            f"{artifact.path.name} has no output {', '.join(sorted(missing))}: its manifest is wrong"
+        )

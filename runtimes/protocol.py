@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, get_args
 
 from numpy.typing import NDArray
 
 from exporters.artifact import ModelArtifact, ModelFormat, TensorSpec
+from runtimes.errors import OptionRefusedError
 
 Feeds = Mapping[str, NDArray[Any]]
 Outputs = dict[str, NDArray[Any]]
@@ -29,12 +30,22 @@ class SessionOptions:
         inter_op_threads: Operators that may run at the same time.
         io: `float32` takes and gives float32 whatever the file's own types are, so that variants compare end to
             end; `native` takes and gives the file's own types.
+
+    Raises:
+        OptionRefusedError: A value is out of range.
     """
 
     batch_size: int = 1
     intra_op_threads: int = 1
     inter_op_threads: int = 1
     io: IoMode = "float32"
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "intra_op_threads", "inter_op_threads"):
+            if getattr(self, name) < 1:
+                raise OptionRefusedError(f"{name} must be at least 1; found {getattr(self, name)}")
+        if self.io not in get_args(IoMode):
+            raise OptionRefusedError(f"io must be one of {', '.join(get_args(IoMode))}; found {self.io!r}")
 
 
 class Session(Protocol):
@@ -60,7 +71,11 @@ class Session(Protocol):
         """
 
     def executed_operators(self) -> tuple[str, ...] | None:
-        """The operators that this runtime really runs, in order, after its own optimisation; None if it cannot tell."""
+        """The operators that this runtime really runs, in order, after its own optimisation; None if it cannot tell.
+
+        Raises:
+            SessionClosedError: `close` was called before.
+        """
 
     def close(self) -> None:
         """Releases the model. Calling it again does nothing."""

@@ -7,6 +7,7 @@ Nothing is imported before it is asked for: `find` looks only at installed metad
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -49,6 +50,7 @@ def get_runtime(name: str) -> Runtime:
     """
     try:
         loaded = _load(name)
+        return cast(Runtime, loaded() if callable(loaded) else loaded)
     except ModuleNotFoundError as error:
         raise _import_failure(name, error) from error
     except UnknownRuntimeError:
@@ -57,7 +59,6 @@ def get_runtime(name: str) -> Runtime:
         raise RuntimeBrokenError(
             f"{name} is installed and cannot be imported: {type(error).__name__}: {error}"
         ) from error
-    return cast(Runtime, loaded() if callable(loaded) else loaded)
 
 
 def _load(name: str) -> object:
@@ -81,14 +82,14 @@ def _entry_point(name: str) -> EntryPoint:
 def _import_failure(name: str, error: ModuleNotFoundError) -> Exception:
     """Tells a runtime that is missing from one that is there and lacks a part."""
     package = SHIPPED[name].package if name in SHIPPED else None
-    if package is not None and (error.name or "").partition(".")[0] == package.replace("-", "_"):
+    if package is not None and error.name == package.replace("-", "_"):
         return RuntimeNotInstalledError(f"{package} is not installed: {install_command(package)}")
     return RuntimeBrokenError(f"{name} needs the module {error.name}, which is not installed")
 
 
 def install_command(*packages: str) -> str:
     """The exact command that installs packages into the running environment, which may have no pip of its own."""
-    wanted = " ".join(f"'{package}'" if "[" in package else package for package in packages)
+    wanted = shlex.join(packages)
     if importlib.util.find_spec("pip") is not None:
-        return f"{sys.executable} -m pip install {wanted}"
-    return f"python3 -m pip --python {sys.executable} install {wanted}"
+        return f"{shlex.quote(sys.executable)} -m pip install {wanted}"
+    return f"python3 -m pip --python {shlex.quote(sys.executable)} install {wanted}"

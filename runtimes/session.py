@@ -1,28 +1,46 @@
-"""What the sessions of the shipped adapters share: specs, closing, and the context manager."""
+"""What the sessions of the shipped adapters share: specs, the check of feeds, and the context manager."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from exporters.artifact import ModelArtifact, TensorSpec
 from runtimes.errors import SessionClosedError
-from runtimes.feeds import at_batch_size
-from runtimes.protocol import SessionOptions
+from runtimes.feeds import at_batch_size, refusal
+from runtimes.protocol import Feeds, SessionOptions
 
 
 class BaseSession:
-    """Specs as shown to the user, and a `close` that may be called twice."""
+    """Specs as shown to the user, and feeds checked against them."""
 
     def __init__(self, artifact: ModelArtifact, options: SessionOptions) -> None:
         self._artifact = artifact
         self._options = options
         self.inputs: tuple[TensorSpec, ...] = at_batch_size(artifact.inputs, options.batch_size, options.io)
         self.outputs: tuple[TensorSpec, ...] = at_batch_size(artifact.outputs, options.batch_size, options.io)
+        self._expected = [(spec.name, np.dtype(spec.dtype), spec.shape) for spec in self.inputs]
 
     def close(self) -> None:
         """Releases the model; the subclass drops its native handle."""
         raise NotImplementedError
+
+    def _check(self, feeds: Feeds) -> None:
+        """Raises `InputRefusedError` where feeds do not fit. This is in the timed path: what fits passes quickly."""
+        try:
+            for name, dtype, shape in self._expected:
+                feed = feeds[name]
+                if feed.dtype is not dtype or feed.shape != shape:
+                    break
+            else:
+                if len(feeds) == len(self._expected):
+                    return
+        except (KeyError, TypeError, AttributeError, IndexError):
+            pass  # not a mapping to arrays: said below
+        if (problem := refusal(feeds, self.inputs)) is not None:
+            raise problem
 
     def _closed(self) -> SessionClosedError:
         return SessionClosedError(f"the session of {self._artifact.id} is closed: prepare a new one")

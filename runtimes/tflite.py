@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version as version_of
 from typing import Any
 
-import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from exporters.artifact import ModelArtifact, ModelFormat, TensorSpec
-from runtimes.errors import InputRefusedError, ModelRefusedError
-from runtimes.feeds import Quantizer, dequantize, refusal
+from runtimes.errors import ModelRefusedError
+from runtimes.feeds import Quantizer, dequantize
 from runtimes.protocol import Feeds, Outputs, SessionOptions
 from runtimes.session import BaseSession
 
-_DELEGATE = "DELEGATE"
+DELEGATE = "DELEGATE"
 
 
 class TfLite:
@@ -52,64 +52,87 @@ class TfLiteSession(BaseSession):
 
     def __init__(self, artifact: ModelArtifact, options: SessionOptions) -> None:
         super().__init__(artifact, options)
-        interpreter = _load(artifact, options)
-        runner = interpreter.get_signature_runner()
-        inputs, outputs = runner.get_input_details(), runner.get_output_details()
-        self._inputs = [(spec.name, inputs[spec.name]["index"], _quantizer(spec, options)) for spec in artifact.inputs]
-        self._outputs = [(spec, outputs[spec.name]["index"], _converts(spec, options)) for spec in artifact.outputs]
+        interpreter, inputs, outputs = _load(artifact, options)
+        self._inputs = [(spec.name, inputs[spec.name], _quantizer(spec, options)) for spec in artifact.inputs]
+        self._outputs = [(spec, outputs[spec.name], _converts(spec, options)) for spec in artifact.outputs]
         self._interpreter: Interpreter | None = interpreter
 
     def run(self, feeds: Feeds) -> Outputs:
-        """Runs one batch; LiteRT itself checks dtypes and shapes, and what is converted is checked here."""
+        """Runs one batch."""
         interpreter = self._interpreter
         if interpreter is None:
             raise self._closed()
-        try:
-            self._set_inputs(interpreter, feeds)
-        except Exception as error:
-            raise refusal(feeds, self.inputs) or error from error
+        self._check(feeds)
+        for name, index, quantizer in self._inputs:
+            interpreter.set_tensor(index, feeds[name] if quantizer is None else quantizer(feeds[name]))
         interpreter.invoke()
         return {
             spec.name: dequantize(interpreter.get_tensor(index), spec) if converts else interpreter.get_tensor(index)
             for spec, index, converts in self._outputs
         }
 
-    def _set_inputs(self, interpreter: Interpreter, feeds: Feeds) -> None:
-        if len(feeds) != len(self._inputs):
-            raise InputRefusedError("as many feeds as inputs are needed")
-        for name, index, quantizer in self._inputs:
-            feed = feeds[name]
-            if quantizer is None:
-                interpreter.set_tensor(index, feed)
-            elif feed.dtype == np.float32:
-                interpreter.set_tensor(index, quantizer(feed))
-            else:
-                raise InputRefusedError("float32 is needed")
-
     def executed_operators(self) -> tuple[str, ...] | None:
-        """Operators of the execution plan; those that XNNPACK took over stand as one `DELEGATE` a partition."""
+        """Operators of the execution plan, each partition that XNNPACK took over as one `DELEGATE`."""
+        if self._interpreter is None:
+            raise self._closed()
         details = getattr(self._interpreter, "_get_ops_details", None)
-        if details is None:  # a private method: a newer LiteRT may drop it
-            return None
-        return tuple(operator["op_name"] for operator in details())
+        return None if details is None else executed(details())  # a private method: a newer LiteRT may drop it
 
     def close(self) -> None:
         """Drops the interpreter and its threads."""
         self._interpreter = None
 
 
-def _load(artifact: ModelArtifact, options: SessionOptions) -> Interpreter:
+def executed(operators: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Names of the operators that run: LiteRT lists those that a delegate replaced too, and the delegates last.
+
+    A delegate stands where the first of the operators stood that it replaced: those between its outputs and inputs.
+    """
+    producers = {int(tensor): each for each in operators if each["op_name"] != DELEGATE for tensor in each["outputs"]}
+    places: dict[int, str] = {each["index"]: each["op_name"] for each in operators if each["op_name"] != DELEGATE}
+    for delegate in (each for each in operators if each["op_name"] == DELEGATE):
+        replaced = _between(delegate, producers)
+        for index in replaced:
+            del places[index]
+        places[min(replaced, default=delegate["index"])] = DELEGATE
+    return tuple(name for _, name in sorted(places.items()))
+
+
+def _between(delegate: Mapping[str, Any], producers: Mapping[int, Mapping[str, Any]]) -> set[int]:
+    """Indices of the operators that lead from a delegate's inputs to its outputs."""
+    borders = {int(tensor) for tensor in delegate["inputs"]}
+    open_tensors, found = [int(tensor) for tensor in delegate["outputs"]], set()
+    while open_tensors:
+        producer = producers.get(open_tensors.pop())
+        if producer is not None and producer["index"] not in found:
+            found.add(int(producer["index"]))
+            open_tensors += [int(tensor) for tensor in producer["inputs"] if int(tensor) not in borders]
+    return found
+
+
+def _load(artifact: ModelArtifact, options: SessionOptions) -> tuple[Interpreter, dict[str, int], dict[str, int]]:
+    """An interpreter with memory planned, and the tensor indices of its inputs and outputs by name."""
     try:
         interpreter = Interpreter(model_path=str(artifact.path), num_threads=options.intra_op_threads)
         for detail in interpreter.get_input_details():
             interpreter.resize_tensor_input(detail["index"], _shape_at(detail, options.batch_size))
         interpreter.allocate_tensors()
+        runner = interpreter.get_signature_runner()
+        inputs, outputs = _indices(runner.get_input_details()), _indices(runner.get_output_details())
     except (ValueError, RuntimeError) as error:
         raise ModelRefusedError(f"LiteRT cannot load {artifact.path.name}: {error}") from error
-    return interpreter
+    for specs, found in ((artifact.inputs, inputs), (artifact.outputs, outputs)):
+        wanted = {spec.name for spec in specs}
+        if wanted != found.keys():
+            raise ModelRefusedError(f"{artifact.path.name} has tensors {sorted(found)}, its manifest {sorted(wanted)}")
+    return interpreter, inputs, outputs
 
 
-def _shape_at(detail: dict[str, Any], batch_size: int) -> list[int]:
+def _indices(details: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    return {name: int(detail["index"]) for name, detail in details.items()}
+
+
+def _shape_at(detail: Mapping[str, Any], batch_size: int) -> list[int]:
     return [batch_size, *(int(size) for size in detail["shape"][1:])]
 
 

@@ -9,7 +9,6 @@ what its model takes and must answer, in the order of the manifest: `input-0.npy
 first; quantized tensors are stored as the float32 that they stand for, all others in their own dtype.
 """
 
-import re
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -24,28 +23,6 @@ from runtimes.protocol import SessionOptions
 from runtimes.registry import get_runtime, runtime_names
 
 MODELS = Path(__file__).parents[1] / "data" / "models"
-KNOWN_DEFECTS = [  # test, part of its parameters, what is wrong: strict, so that a mended one must leave this list
-    (
-        "test_another_memory_layout_is_answered_rightly_or_refused",
-        r"\[(ort-cpu|tflite)-conv\.fp32\..*byte_swapped",
-        "bytes of the other order are read as if they were native ones",
-    ),
-    (
-        "test_a_wrong_shape_is_refused",
-        r"\[tflite-conv\.int8-io\..*-(no-batch-dimension|one-number|no-dimension|batch-of-1)-float32",
-        "a float32 feed is broadcast to the batch while it is quantized",
-    ),
-    (
-        "test_what_is_no_array_is_refused",
-        r"\[ort-cpu-.*(list-of-rows|nested-lists)|\[tflite-conv\.fp32\..*list-of-rows|\[tflite-conv\.int8-io\..*list-of-rows-native",
-        "lists are converted to arrays",
-    ),
-    (
-        "test_three_threads_are_two_more_or_unsupported",
-        r"\[ort-cpu-.*inter_op_threads",
-        "inter_op_threads does nothing without parallel execution",
-    ),
-]
 
 
 def pytest_addoption(parser):
@@ -87,13 +64,6 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(("runtime_name", "artifact"), pairs, ids=ids)
     elif "runtime_name" in metafunc.fixturenames:
         metafunc.parametrize("runtime_name", sorted({name for name, _ in pairs}))
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        for test, case, reason in KNOWN_DEFECTS:
-            if item.name.startswith(f"{test}[") and re.search(case, item.name):
-                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
 
 @cache

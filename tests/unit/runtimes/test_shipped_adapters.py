@@ -41,7 +41,6 @@ def test_ort_names_the_operators_in_the_order_in_which_they_run():
     assert "Relu" not in operators
 
 
-@pytest.mark.xfail(reason="operators that a delegate replaced are listed beside the delegate")
 def test_tflite_leaves_out_operators_that_the_delegate_took_over():
     with get_runtime("tflite").prepare(artifact_of("conv.fp32.tflite"), SessionOptions()) as session:
         operators = session.executed_operators()
@@ -49,7 +48,6 @@ def test_tflite_leaves_out_operators_that_the_delegate_took_over():
     assert "CONV_2D" not in operators
 
 
-@pytest.mark.xfail(reason="only errors of the load itself are told")
 @pytest.mark.parametrize("side", ["inputs", "outputs"])
 @pytest.mark.parametrize(("runtime", "model"), BOTH)
 def test_a_record_that_names_another_tensor_is_refused(runtime, model, side):
