@@ -24,13 +24,13 @@ INTERRUPTED = 130
 )
 @click.version_option(package_name="crossrt")
 def cli() -> None:
-    r"""Compare quantized variants of a model across inference runtimes, with numbers that can be believed.
+    """Compare quantized variants of a model across inference runtimes, with numbers that can be believed.
 
     \b
     crossrt bench           build, check and measure every variant of the MNIST reference model
     crossrt bench --quick   the same in a fraction of the time
     crossrt show REPORT     print a saved report again
-    """
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 
 def main() -> int:

@@ -68,7 +68,7 @@ COUNT = click.IntRange(min=1)
 )
 @config_option()
 def bench(out: Path, **options: Any) -> int:
-    r"""Compare every quantized variant of an MNIST classifier on every runtime.
+    """Compare every quantized variant of an MNIST classifier on every runtime.
 
     Builds what is not in the cache, checks each variant's answers to the 10,000 test digits, then measures in
     interleaved rounds of fresh processes. Prints tables and writes a JSON report.
@@ -77,7 +77,7 @@ def bench(out: Path, **options: Any) -> int:
     crossrt bench --quick
     crossrt bench --only 'int8*' --baseline fp32@tflite
     crossrt bench --config crossrt.toml
-    """
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from harness.bench import report_path, run_bench
     from harness.commands.options import message_console, result_console
     from harness.out import check_writable

@@ -42,6 +42,7 @@ def test_every_command_explains_itself(tmp_path, command):
     done = crossrt(command, "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) > 5
+    assert "\\b" not in done.stdout
     assert command in crossrt("--help", cwd=tmp_path).stdout
 
 
