@@ -17,8 +17,9 @@ import numpy as np
 from exporters import mnist
 from exporters.artifact import ModelArtifact, ReferenceLogits, sha256_of
 from exporters.cache import converter_versions
+from exporters.errors import ExportError
 from exporters.events import EventStream, read_job, reason_of
-from exporters.keras_model import load_model
+from exporters.keras_model import check_model_file, load_model
 from exporters.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, write_manifest
 from exporters.variants import VARIANTS, Variant, calibration_digits
 
@@ -50,12 +51,25 @@ def item_name(variant: Variant) -> str:
     return f"{variant.name}.{variant.format}"
 
 
+def named_variant(item: str) -> Variant:
+    """The variant that a job's item names.
+
+    Raises:
+        ExportError: There is none.
+    """
+    for variant in VARIANTS:
+        if item_name(variant) == item:
+            return variant
+    raise ExportError(f"there is no variant {item!r}: the known ones are {', '.join(map(item_name, VARIANTS))}")
+
+
 class Builder:
     """Builds the items of one job, sharing the loaded model and the float32 ONNX file."""
 
     def __init__(self, job: BuildJob) -> None:
         self._job = job
         self._folder = Path(job.folder)
+        check_model_file(Path(job.model_path))
         self._model_sha256 = sha256_of(Path(job.model_path))
 
     @cached_property
@@ -77,7 +91,7 @@ class Builder:
         if item == REFERENCE:
             self._build_reference(folder)
         else:
-            self._build_variant(next(variant for variant in VARIANTS if item_name(variant) == item), folder)
+            self._build_variant(named_variant(item), folder)
 
     def _build_reference(self, folder: Path) -> None:
         path = folder / "reference.npy"

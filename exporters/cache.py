@@ -10,7 +10,7 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -58,15 +58,18 @@ class ArtifactCache:
             ArtifactError: What lies under the key afterwards cannot be read.
         """
         target = self.root / key
-        if self.find(key, kind) is None:
-            if target.exists():  # damaged: move it out of the way in one step, then drop it with the staging folder
-                target.rename(staged.with_name(f"{staged.name}.damaged"))
+        for _ in range(2):  # once, and again after a damaged folder was moved out of the way
             try:
                 staged.rename(target)
+                break
             except OSError:
-                if self.find(key, kind) is None:
-                    raise
-                shutil.rmtree(staged, ignore_errors=True)
+                if self.find(key, kind) is not None:
+                    shutil.rmtree(staged, ignore_errors=True)
+                    break
+            with suppress(OSError):  # dropped with the staging folder; another process may be doing the same
+                target.rename(staged.with_name(f"{staged.name}.damaged"))
+        else:
+            raise ArtifactError(f"{target} holds a damaged artifact and cannot be replaced: delete that folder")
         return read_manifest(target / MANIFESTS[kind], kind)
 
 

@@ -14,7 +14,7 @@ from harness.affinity import pinned_cpu
 from harness.assess import Assessment, skipped
 from harness.case import Case
 from reports.metrics import DEFINITIONS, derive_metrics
-from reports.schema import Artifact, Report, Result, Round, Run, Settings
+from reports.schema import SCHEMA_VERSION, Artifact, Report, Result, Round, Run, Settings
 
 if TYPE_CHECKING:
     from harness.bench import RunState
@@ -25,6 +25,7 @@ def report_of(state: RunState) -> Report:
     results = tuple(_result(state, case) for case in state.cases)
     artifacts = tuple(_artifact(artifact) for artifact in state.artifacts.values())
     return Report(
+        schema_version=SCHEMA_VERSION,
         run=_run(state),
         environment=state.environment,
         artifacts=artifacts,

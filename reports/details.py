@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.errors import ReportError
+from reports.printable import printable
 from reports.schema import Accuracy, Report, Result
 
 
@@ -26,16 +27,16 @@ def print_details(report: Report, pattern: str, console: Console) -> None:
 
 
 def _print_case(result: Result, console: Console) -> None:
-    console.print(Text(f"{result.case}: {result.status}", style="bold"))
+    console.print(Text(printable(f"{result.case}: {result.status}"), style="bold"))
     if result.reason:
-        console.print(Text(result.reason))
+        console.print(Text(printable(result.reason)))
     if result.operators:
-        console.print(Text(f"operators: {', '.join(result.operators)}"))
+        console.print(Text(printable(f"operators: {', '.join(result.operators)}")))
     if result.accuracy is not None:
         console.print(_by_class(result.accuracy), _confusion(result.accuracy))
     if result.stderr_tail:
         console.print(Text("last lines of the process's standard error:", style="bold"))
-        console.print(Text(result.stderr_tail))
+        console.print(Text(printable(result.stderr_tail)))
     console.print()
 
 

@@ -12,6 +12,7 @@ from reports.errors import ReportError
 from reports.schema import SCHEMA_VERSION, Report
 
 MOST_BYTES = 256 * 2**20
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Versioned(msgspec.Struct):
@@ -27,7 +28,7 @@ def read_report(path: Path) -> Report:
     raw = _read_bytes(path)
     try:
         version = msgspec.json.decode(raw, type=_Versioned).schema_version
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ReportError(f"{path} is not a crossrt report: {error}") from error
     if version > SCHEMA_VERSION:
         raise ReportError(
@@ -35,27 +36,37 @@ def read_report(path: Path) -> Report:
         )
     try:
         return msgspec.json.decode(raw, type=Report)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ReportError(f"{path} is damaged or was edited by hand: {error}") from error
 
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise ReportError(f"{path} has {size} bytes; reports of more than {MOST_BYTES} bytes are refused")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise ReportError(f"{path} cannot be read: {error.strerror}") from error
+    if len(raw) > MOST_BYTES:
+        raise ReportError(f"{path} has more than {MOST_BYTES} bytes: no report is as large")
+    return raw
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Writes a report: it appears whole or not at all.
+    """Writes a report: it appears whole or not at all. Arguments that are no Unicode lose their odd bytes.
 
     Raises:
         ReportError: The folder cannot be written, or the disk is full.
     """
-    write_atomically(path, msgspec.json.encode(report) + b"\n")
+    command = tuple(argument.encode(errors="replace").decode() for argument in report.run.command)
+    valid = msgspec.structs.replace(report, run=msgspec.structs.replace(report.run, command=command))
+    write_atomically(path, msgspec.json.encode(valid) + b"\n")
+
+
+def _umask() -> int:
+    """The user's mask, which temporary files ignore; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -72,7 +83,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        half_written.chmod(0o644)
+        half_written.chmod(0o666 & ~_umask())
         half_written.replace(path)
     except OSError as error:
         raise ReportError(f"{path} cannot be written: {error.strerror}; free space or choose another --out") from error

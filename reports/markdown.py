@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reports.printable import printable
 from reports.schema import Report
 from reports.summary import Cell, Sheet, Summary
 
@@ -39,7 +40,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _escaped(text: str) -> str:
-    one_line = " ".join(text.split())
-    for sign in "\\|*_<>`[]":
+    one_line = printable(" ".join(text.split()))
+    for sign in "\\|*_<>`[]~$":
         one_line = one_line.replace(sign, f"\\{sign}")
     return one_line

@@ -41,7 +41,8 @@ def derive_metrics(results: Sequence[Result], artifacts: Sequence[Artifact], bas
         baseline: `<model>.<variant>@<runtime>` of the cases that speed-ups refer to, scenario by scenario.
     """
     sizes = {artifact.id: artifact.size_bytes for artifact in artifacts}
-    baselines = {scenario_of(result): result for result in results if result.case.partition("/")[0] == baseline}
+    ok = [result for result in results if result.status == "ok"]
+    baselines = {scenario_of(result): result for result in ok if result.case.partition("/")[0] == baseline}
     metrics: list[Metric] = []
     for result in results:
         metrics += _of_result(result, sizes.get(result.artifact), baselines.get(scenario_of(result)))

@@ -5,11 +5,11 @@ Times are integer nanoseconds, sizes are bytes. Raw samples are kept, so that ev
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 Count = Annotated[int, Meta(ge=0)]
 Nanoseconds = Annotated[int, Meta(ge=0)]
@@ -70,7 +70,7 @@ class Round(Struct, frozen=True, kw_only=True):
     position: Count
     load_ns: Nanoseconds
     first_run_ns: Nanoseconds
-    latency_ns: tuple[Nanoseconds, ...]
+    latency_ns: Annotated[tuple[Nanoseconds, ...], Meta(min_length=1)]
 
 
 class ClassScore(Struct, frozen=True, kw_only=True):
@@ -191,7 +191,7 @@ class Environment(Struct, frozen=True, kw_only=True):
 class Report(Struct, frozen=True, kw_only=True):
     """Everything that one run found out."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1]
     run: Run
     environment: Environment
     artifacts: tuple[Artifact, ...]

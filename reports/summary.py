@@ -13,6 +13,7 @@ from reports.schema import Metric, Report, Result
 
 ABSENT = "-"
 MOST_ROWS_OF_A_REASON = 2
+MOST_MEMORY_COLUMNS = 3
 Scenario = tuple[int, int, str]
 
 
@@ -45,6 +46,11 @@ class Summary:
     def scenarios(self) -> list[Scenario]:
         """Batch size, threads and I/O mode of each group of cases, in order."""
         return list(dict.fromkeys(_scenario(result) for result in self.report.results))
+
+    @property
+    def _outer_scenarios(self) -> list[Scenario]:
+        """The smallest and the largest of many scenarios: a table has no room for all."""
+        return self.scenarios if len(self.scenarios) <= MOST_MEMORY_COLUMNS else [self.scenarios[0], self.scenarios[-1]]
 
     def headline(self) -> list[str]:
         """What ran where, in a few lines."""
@@ -96,7 +102,8 @@ class Summary:
         """Size and accuracy, once per artifact and runtime: another batch size rarely changes answers, and is noted."""
         results = [result for result in self._first_of_each_subject() if result.status != "skipped"]
         shown = ("size_bytes", "top1", "agreement_fp32")
-        best = {name: self._extreme(name, results) for name in shown}
+        sound = [result for result in results if result.status == "ok"]
+        best = {name: self._extreme(name, sound) for name in shown}
         rows = [
             (
                 Cell(text=self._label(result)),
@@ -147,9 +154,10 @@ class Summary:
             subject: {_scenario(r): r for r in results if r.case.startswith(f"{subject}/")} for subject in subjects
         }
         rows = [self._startup_row(cases) for cases in by_subject.values()]
-        memory = [f"peak MB b{batch_size}" for batch_size, _, _ in self.scenarios]
+        memory = [f"peak MB b{batch_size}" for batch_size, _, _ in self._outer_scenarios]
         columns = ("case", "load ms", "first run µs", *memory)
-        return Sheet(title=f"Start-up (batch {self._first_batch()}) and peak memory", columns=columns, rows=tuple(rows))
+        batch_size = self.scenarios[0][0] if self.scenarios else 1
+        return Sheet(title=f"Start-up (batch {batch_size}) and peak memory", columns=columns, rows=tuple(rows))
 
     def _startup_row(self, cases: Mapping[Scenario, Result]) -> tuple[Cell, ...]:
         first = next(iter(cases.values()))
@@ -157,7 +165,7 @@ class Summary:
             self._cell(cases[scenario], "peak_memory_bytes", lambda m: f"{m.value / 1e6:.1f}", {})
             if scenario in cases
             else Cell(text=ABSENT)
-            for scenario in self.scenarios
+            for scenario in self._outer_scenarios
         ]
         return (
             Cell(text=self._label(first)),
@@ -183,12 +191,10 @@ class Summary:
     def _first_of_each_subject(self) -> list[Result]:
         found: dict[str, Result] = {}
         for result in self.report.results:
-            if result.accuracy is not None or result.case.partition("/")[0] not in found:
-                found.setdefault(result.case.partition("/")[0], result)
+            subject = result.case.partition("/")[0]
+            if subject not in found or (found[subject].accuracy is None and result.accuracy is not None):
+                found[subject] = result
         return list(found.values())
-
-    def _first_batch(self) -> int:
-        return self.scenarios[0][0]
 
     def _samples(self) -> str:
         counts = {result.accuracy.samples for result in self.report.results if result.accuracy}

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reports.printable import printable
 from reports.schema import Report
 from reports.summary import Cell, Sheet, Summary
 
@@ -18,18 +19,18 @@ def print_report(report: Report, console: Console) -> None:
     """Prints all tables; every column fits 80 characters, and no meaning is in colour alone."""
     summary = Summary(report)
     for line in summary.headline():
-        console.print(Text(line, style="dim"))
+        console.print(Text(printable(line), style="dim"))
     for sheet in summary.sheets():
         console.print()
         console.print(_table(sheet))
     console.print()
     for note in summary.notes():
-        console.print(Text(note, style="dim"))
+        console.print(Text(printable(note), style="dim"))
 
 
 def _table(sheet: Sheet) -> Table:
     table = Table(
-        title=sheet.title,
+        title=printable(sheet.title),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -45,6 +46,7 @@ def _table(sheet: Sheet) -> Table:
 
 
 def _text(cell: Cell) -> Text:
+    text = printable(cell.text)
     if cell.best:
-        return Text(cell.text + MARK, style="bold green")
-    return Text(cell.text, style=_STYLES.get(cell.text, ""))
+        return Text(text + MARK, style="bold green")
+    return Text(text, style=_STYLES.get(cell.text, ""))

@@ -54,6 +54,11 @@ def test_class_scores_are_scikit_learns(answers):
     np.testing.assert_allclose(found, np.transpose(expected))
 
 
+def test_a_class_that_is_called_once_and_rightly_has_full_scores():
+    (score,) = class_scores(np.array([[1]]))
+    assert (score.precision, score.recall, score.f1, score.support) == (1.0, 1.0, 1.0, 1)
+
+
 def test_macro_f1_is_scikit_learns(answers, make_result, make_report):
     labels, called = answers
     result = make_result(accuracy=judge_logits(logits_of(called), labels, None))
@@ -83,10 +88,11 @@ def test_reference_correct_scores_the_reference_itself(answers):
     assert (accuracy.correct, accuracy.reference_correct) == (500, int((labels == called).sum()))
 
 
-def test_max_abs_error_is_the_largest_difference_of_any_logit():
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_max_abs_error_is_the_largest_difference_of_any_logit(sign):
     logits = np.zeros((3, 10), np.float32)
     reference = logits.copy()
-    reference[1, 4], reference[2, 2] = -2.5, 1.5
+    reference[1, 4], reference[2, 2] = sign * 2.5, sign * -1.5
     assert judge_logits(logits, np.zeros(3, np.uint8), reference).max_abs_error == 2.5
 
 

@@ -48,7 +48,6 @@ def test_details_of_a_failed_case_show_why_and_what_it_wrote(make_result, make_r
     assert "line 1\nSegmentation fault [core]" in text
 
 
-@pytest.mark.xfail(strict=True, reason="rich strips some control signs only, and not ESC")
 def test_control_signs_that_a_process_wrote_do_not_reach_the_terminal(make_result, make_report, printed):
     failed = make_result(
         status="failed", reason="crashed", stderr_tail="\x1b[31mred\x1b[0m \x1b]0;title\x07", rounds=()

@@ -80,10 +80,9 @@ def test_an_oversized_report_is_refused_unread(sample_path, monkeypatch):
     monkeypatch.setattr(files, "MOST_BYTES", 100)
     message = refusal(sample_path)
     assert str(sample_path) in message
-    assert str(sample_path.stat().st_size) in message
+    assert "more than 100 bytes" in message
 
 
-@pytest.mark.xfail(strict=True, reason="msgspec raises RecursionError, which is not caught")
 def test_a_report_nested_too_deeply_is_refused(tmp_path):
     path = tmp_path / "report.json"
     path.write_text('{"schema_version": 1, "x": ' + "[" * 100_000 + "]" * 100_000 + "}")
@@ -157,7 +156,6 @@ def test_a_folder_that_cannot_be_written_is_one_error(sample, tmp_path, monkeypa
         write_report(sample, tmp_path / "report.json")
 
 
-@pytest.mark.xfail(strict=True, reason="surrogates of undecodable arguments cannot be encoded")
 def test_a_command_that_is_not_unicode_does_not_cost_the_report(make_report, make_result, tmp_path):
     report = make_report(make_result(), command=("crossrt", "bench", "--out", os.fsdecode(b"\xff")))
     write_report(report, tmp_path / "report.json")

@@ -64,7 +64,6 @@ def test_markup_in_a_reason_is_escaped(markdown_of_failure, sign):
     assert f"| x\\{sign}y |" in markdown_of_failure(f"x{sign}y")
 
 
-@pytest.mark.xfail(strict=True, reason="a pair of tildes strikes text out on GitHub")
 def test_a_reason_is_not_struck_out(markdown_of_failure):
     assert "~~" not in markdown_of_failure("x~~y~~z")
 

@@ -160,7 +160,6 @@ def test_a_baseline_that_was_never_timed_gives_no_speedups(make_result, make_rep
     assert "speedup_p50" not in by_name(make_report(baseline, make_result("int8-qdq@ort-cpu")), "int8-qdq@ort-cpu")
 
 
-@pytest.mark.xfail(strict=True, reason="the status of the baseline is not looked at")
 def test_a_baseline_that_failed_half_way_gives_no_speedups(make_result, make_report):
     baseline = make_result(status="failed", reason="killed by signal 9", medians=[50_000])
     assert "speedup_p50" not in by_name(make_report(baseline, make_result("int8-qdq@ort-cpu")), "int8-qdq@ort-cpu")

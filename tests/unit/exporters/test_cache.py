@@ -1,0 +1,179 @@
+"""The artifact cache: same key, same file; damage is a miss; folders appear whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from exporters import cache as cache_module
+from exporters.artifact import ModelArtifact, ReferenceLogits
+from exporters.cache import ArtifactCache, converter_versions, reference_key, variant_key
+from exporters.errors import ArtifactError
+from exporters.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, write_manifest
+from exporters.variants import VARIANTS
+
+KEY = "net.int8.tflite-0123456789abcdef"
+
+
+@pytest.fixture
+def cache(tmp_path) -> ArtifactCache:
+    return ArtifactCache(tmp_path / "cache")
+
+
+@pytest.fixture
+def commit(cache, make_artifact):
+    """Builds an artifact in the cache's staging folder and commits it."""
+
+    def build(content: bytes = b"model") -> ModelArtifact:
+        with cache.staging() as folder:
+            staged = folder / "int8.tflite"
+            staged.mkdir()
+            write_manifest(make_artifact(staged, content=content), staged / ARTIFACT_MANIFEST)
+            return cache.commit(staged, KEY, ModelArtifact)
+
+    return build
+
+
+def test_an_empty_cache_misses(cache):
+    assert cache.find(KEY, ModelArtifact) is None
+
+
+def test_what_was_committed_is_found(cache, commit):
+    committed = commit()
+    assert cache.find(KEY, ModelArtifact) == committed
+    assert committed.path.read_bytes() == b"model"
+
+
+def test_a_committed_artifact_lies_under_its_key(commit, tmp_path):
+    assert commit().path == tmp_path / "cache" / KEY / "net.int8.tflite"
+
+
+def test_answers_of_the_model_are_cached_too(cache, make_reference):
+    with cache.staging() as folder:
+        staged = folder / "reference"
+        staged.mkdir()
+        write_manifest(make_reference(staged), staged / REFERENCE_MANIFEST)
+        committed = cache.commit(staged, "net.reference-0", ReferenceLogits)
+    assert cache.find("net.reference-0", ReferenceLogits) == committed
+
+
+def test_another_key_misses(cache, commit):
+    commit()
+    assert cache.find(f"{KEY}0", ModelArtifact) is None
+
+
+def test_an_artifact_is_no_reference(cache, commit):
+    commit()
+    assert cache.find(KEY, ReferenceLogits) is None
+
+
+@pytest.mark.parametrize("damaged", ["net.int8.tflite", ARTIFACT_MANIFEST])
+def test_damage_is_a_miss(cache, commit, tmp_path, damaged):
+    commit()
+    (tmp_path / "cache" / KEY / damaged).write_bytes(b"{}")
+    assert cache.find(KEY, ModelArtifact) is None
+
+
+@pytest.mark.parametrize("lost", ["net.int8.tflite", ARTIFACT_MANIFEST])
+def test_a_lost_file_is_a_miss(cache, commit, tmp_path, lost):
+    commit()
+    (tmp_path / "cache" / KEY / lost).unlink()
+    assert cache.find(KEY, ModelArtifact) is None
+
+
+def test_a_damaged_artifact_is_replaced(cache, commit):
+    commit().path.write_bytes(b"damaged")
+    assert commit(b"built again").path.read_bytes() == b"built again"
+    assert cache.find(KEY, ModelArtifact) is not None
+
+
+def test_replacing_leaves_nothing_else_behind(commit, tmp_path):
+    commit().path.write_bytes(b"damaged")
+    commit(b"built again")
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [KEY]
+
+
+def test_the_first_of_two_commits_stays(cache, commit):
+    first = commit(b"first")
+    assert commit(b"second") == first
+    assert cache.find(KEY, ModelArtifact).path.read_bytes() == b"first"
+
+
+def test_a_folder_without_manifest_cannot_be_committed(cache):
+    with cache.staging() as folder:
+        (folder / "empty").mkdir()
+        with pytest.raises(ArtifactError):
+            cache.commit(folder / "empty", KEY, ModelArtifact)
+
+
+def test_staging_lies_on_the_disk_of_the_cache(cache, tmp_path):
+    with cache.staging() as folder:
+        assert folder.parent == tmp_path / "cache"
+
+
+def test_staging_is_removed_after_an_error(cache, tmp_path):
+    def fail(folder):
+        (folder / "half.onnx").write_bytes(b"half")
+        raise RuntimeError("the converter crashed")
+
+    with pytest.raises(RuntimeError), cache.staging() as folder:
+        fail(folder)
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_staging_is_removed_after_a_commit(commit, tmp_path):
+    commit()
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [KEY]
+
+
+def test_key_is_the_same_for_the_same_model_and_variant():
+    keys = {variant_key("net", "a" * 64, variant) for variant in (*VARIANTS, *VARIANTS)}
+    assert len(keys) == len(VARIANTS)
+
+
+def test_key_names_what_it_holds():
+    assert variant_key("net", "a" * 64, VARIANTS[1]).startswith("net.int8-qdq.onnx-")
+    assert reference_key("net", "a" * 64).startswith("net.reference-")
+
+
+def test_key_changes_with_the_model_file():
+    assert variant_key("net", "a" * 64, VARIANTS[1]) != variant_key("net", "b" * 64, VARIANTS[1])
+    assert reference_key("net", "a" * 64) != reference_key("net", "b" * 64)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"granularity": "per-tensor"}, {"activation_type": "int8"}, {"calibration_samples": 10}, {"io_dtype": "int8"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_key_changes_with_every_setting_of_the_quantization(change):
+    variant = VARIANTS[1]
+    other = replace(variant, quantization=replace(variant.quantization, **change))
+    assert variant_key("net", "a" * 64, variant) != variant_key("net", "a" * 64, other)
+
+
+def test_key_changes_with_the_calibration_digits(monkeypatch):
+    before = variant_key("net", "a" * 64, VARIANTS[1])
+    monkeypatch.setattr("exporters.variants.CALIBRATION_SEED", 1)
+    assert variant_key("net", "a" * 64, VARIANTS[1]) != before
+
+
+def test_key_changes_with_the_converters(monkeypatch):
+    before = variant_key("net", "a" * 64, VARIANTS[0]), reference_key("net", "a" * 64)
+    monkeypatch.setattr(cache_module, "_producer_state", cache_module._producer_state.__wrapped__)
+    assert (variant_key("net", "a" * 64, VARIANTS[0]), reference_key("net", "a" * 64)) == before
+    monkeypatch.setattr(cache_module, "converter_versions", lambda: {"tf2onnx": "99.0"})
+    assert variant_key("net", "a" * 64, VARIANTS[0]) != before[0]
+    assert reference_key("net", "a" * 64) != before[1]
+
+
+def test_reference_key_changes_with_the_test_digits(monkeypatch):
+    before = reference_key("net", "a" * 64)
+    monkeypatch.setattr("exporters.mnist.shipped_sha256", lambda _split: "another")
+    assert reference_key("net", "a" * 64) != before
+
+
+def test_converters_that_are_not_installed_have_no_version(monkeypatch):
+    monkeypatch.setattr(cache_module, "CONVERTERS", ("numpy", "no-such-converter"))
+    assert list(converter_versions.__wrapped__()) == ["numpy"]
