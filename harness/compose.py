@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from exporters.artifact import ModelArtifact
-from harness import __version__
 from harness.affinity import pinned_cpu
 from harness.assess import Assessment, skipped
 from harness.case import Case
+from harness.environment import installed_version
 from reports.metrics import DEFINITIONS, derive_metrics
 from reports.schema import SCHEMA_VERSION, Artifact, Report, Result, Round, Run, Settings
 
@@ -41,7 +41,7 @@ def _run(state: RunState) -> Run:
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         status="interrupted" if state.interrupted else "complete",
         command=tuple(state.command),
-        crossrt_version=__version__,
+        crossrt_version=installed_version("crossrt") or "unknown",
         settings=_settings(state),
         definitions=dict(DEFINITIONS),
         parent_cpu_share=state.measurements.parent_cpu_share,

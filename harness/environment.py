@@ -67,13 +67,19 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
+def installed_version(distribution: str) -> str | None:
+    """Version of an installed distribution."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
 def _versions(runtimes: Sequence[RuntimeInfo]) -> Mapping[str, str]:
     found = {f"runtime {runtime.name}": runtime.version for runtime in runtimes if runtime.version}
     for package in COMPUTING_PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
+        if (installed := installed_version(package)) is not None:
+            found[package] = installed
     return found
 
 

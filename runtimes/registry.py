@@ -10,12 +10,14 @@ import importlib.util
 import shlex
 import sys
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from exporters.artifact import ModelFormat
 from runtimes.errors import RuntimeBrokenError, RuntimeNotInstalledError, UnknownRuntimeError
 from runtimes.protocol import Runtime
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 GROUP = "crossrt.runtimes"
 
@@ -36,7 +38,7 @@ SHIPPED: dict[str, Shipped] = {
 
 def runtime_names() -> tuple[str, ...]:
     """Names of all registered runtimes, shipped ones first."""
-    registered = {point.name for point in entry_points(group=GROUP)}
+    registered = {point.name for point in _registered()}
     return (*SHIPPED, *sorted(registered - SHIPPED.keys()))
 
 
@@ -70,13 +72,19 @@ def _load(name: str) -> object:
         from runtimes.tflite import TfLite
 
         return TfLite
-    return _entry_point(name).load()
+    return _from_entry_point(name)
 
 
-def _entry_point(name: str) -> EntryPoint:
-    for point in entry_points(group=GROUP, name=name):
-        return point
+def _from_entry_point(name: str) -> object:
+    for point in _registered().select(name=name):
+        return point.load()
     raise UnknownRuntimeError(f"there is no runtime {name!r}: the registered ones are {', '.join(runtime_names())}")
+
+
+def _registered() -> EntryPoints:
+    from importlib.metadata import entry_points  # as costly as numpy: not for a worker that needs a shipped runtime
+
+    return entry_points(group=GROUP)
 
 
 def _import_failure(name: str, error: ModuleNotFoundError) -> Exception:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version as version_of
 from typing import Any
 
+import ai_edge_litert
 from ai_edge_litert.interpreter import Interpreter
 
 from exporters.artifact import ModelArtifact, ModelFormat, TensorSpec
@@ -25,7 +25,7 @@ class TfLite:
 
     def version(self) -> str:
         """Version of ai-edge-litert."""
-        return version_of("ai-edge-litert")
+        return str(ai_edge_litert.__version__)
 
     def unsupported_reason(self, artifact: ModelArtifact, options: SessionOptions) -> str | None:
         """TFLite files only; there is no parallel execution of operators."""
