@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
@@ -60,68 +60,60 @@ def skipped(reason: str) -> Assessment:
     return Assessment(status="skipped", reason=reason)
 
 
-def assess_all(
-    cases: Sequence[Case],
-    artifacts: Mapping[str, ModelArtifact],
-    reference: NDArray[np.float32] | None,
-    settings: BenchSettings,
-    workspace: Workspace,
-) -> Iterator[tuple[Case, Assessment]]:
-    """Assesses cases, as many at once as there are processors, in the order in which they finish."""
-    with ThreadPoolExecutor(len(usable_cpus())) as pool:
-        futures: dict[Future[Assessment], Case] = {
-            pool.submit(_assess, case, artifacts[case.artifact_id], reference, settings, workspace): case
-            for case in cases
-        }
+class Assessor:
+    """Assesses cases against one reference, each in a fresh worker."""
+
+    def __init__(
+        self,
+        artifacts: Mapping[str, ModelArtifact],
+        reference: NDArray[np.float32] | None,
+        settings: BenchSettings,
+        workspace: Workspace,
+    ) -> None:
+        self._artifacts = artifacts
+        self._reference = reference
+        self._settings = settings
+        self._workspace = workspace
+
+    def assess_all(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Assessment]]:
+        """As many cases at once as there are processors, in the order in which they finish."""
+        with ThreadPoolExecutor(len(usable_cpus())) as pool:
+            futures: dict[Future[Assessment], Case] = {pool.submit(self._assess, case): case for case in cases}
+            try:
+                for future in as_completed(futures):
+                    yield futures[future], future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                kill_all_children()
+                raise
+
+    def _assess(self, case: Case) -> Assessment:
         try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            kill_all_children()
-            raise
+            with CaseWorker(case.scenario.threads, self._settings.limits) as worker:
+                return self._examine(worker, case)
+        except UnsupportedError as reason:
+            return skipped(str(reason))
+        except ChildFailedError as failure:
+            return failed(failure)
 
-
-def _assess(
-    case: Case,
-    artifact: ModelArtifact,
-    reference: NDArray[np.float32] | None,
-    settings: BenchSettings,
-    workspace: Workspace,
-) -> Assessment:
-    try:
-        with CaseWorker(case.scenario.threads, settings.limits) as worker:
-            return _examine(worker, case, artifact, reference, settings, workspace)
-    except UnsupportedError as reason:
-        return skipped(str(reason))
-    except ChildFailedError as failure:
-        return failed(failure)
-
-
-def _examine(
-    worker: CaseWorker,
-    case: Case,
-    artifact: ModelArtifact,
-    reference: NDArray[np.float32] | None,
-    settings: BenchSettings,
-    workspace: Workspace,
-) -> Assessment:
-    """Memory first: evaluating and profiling would raise the high-water mark."""
-    worker.start_import(case.runtime)
-    imported = worker.finish_import()
-    worker.load(artifact, case.scenario)
-    worker.feed(workspace.images, case.scenario.batch_size, settings.seed)
-    worker.first_run()
-    trial = worker.time(TRIAL_CALLS, settings.effort.warmup_ns)
-    memory = Memory(peak_bytes=worker.peak_memory_bytes(), before_load_bytes=imported["peak_bytes"])
-    assessment = Assessment(
-        status="ok",
-        runtime_version=imported["version"],
-        accuracy=judge_answers(worker, case.scenario.batch_size, workspace, reference),
-        memory=memory,
-        operators=worker.operators(),
-        trial_ns=int(median(trial)),
-    )
-    assert assessment.accuracy is not None
-    problem = agreement_problem(assessment.accuracy, settings.minimum_agreement)
-    return assessment if problem is None else replace(assessment, status="failed", reason=problem)
+    def _examine(self, worker: CaseWorker, case: Case) -> Assessment:
+        """Memory first: evaluating and profiling would raise the high-water mark."""
+        batch_size = case.scenario.batch_size
+        worker.start_import(case.runtime)
+        imported = worker.finish_import()
+        worker.load(self._artifacts[case.artifact_id], case.scenario)
+        worker.feed(self._workspace.images, batch_size, self._settings.seed)
+        worker.first_run()
+        trial = worker.time(TRIAL_CALLS, self._settings.effort.warmup_ns)
+        memory = Memory(peak_bytes=worker.peak_memory_bytes(), before_load_bytes=imported["peak_bytes"])
+        accuracy = judge_answers(worker, batch_size, self._workspace, self._reference)
+        problem = agreement_problem(accuracy, self._settings.minimum_agreement)
+        return Assessment(
+            status="ok" if problem is None else "failed",
+            reason=problem,
+            runtime_version=imported["version"],
+            accuracy=accuracy,
+            memory=memory,
+            operators=worker.operators(),
+            trial_ns=int(median(trial)),
+        )

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exporters.artifact import ModelArtifact
 from exporters.cache import ArtifactCache
 from exporters.keras_model import model_name
 from exporters.variants import VARIANTS
-from harness import compose
 from harness.answers import read_reference
-from harness.assess import Assessment, assess_all, failed, skipped
+from harness.assess import Assessor, failed, skipped
 from harness.builder import Artifacts, BuildRequest, get_artifacts
 from harness.case import Case
+from harness.compose import report_of
 from harness.environment import read_environment
 from harness.errors import HarnessError
 from harness.exported import read_folder
@@ -28,28 +26,11 @@ from harness.lock import measuring_alone
 from harness.plan import Candidate, choose_baseline, plan_cases
 from harness.probe import RuntimeInfo, probe_runtimes
 from harness.progress import Display
-from harness.rounds import Measurements, RoundRunner
+from harness.rounds import RoundRunner
+from harness.run_state import RunState
 from harness.settings import BenchSettings
 from harness.workspace import Workspace, open_workspace
-from reports.schema import Environment, Report
-
-
-@dataclass(slots=True, kw_only=True)
-class RunState:
-    """What a run knows so far; a report can be composed from it at any time."""
-
-    id: str
-    started_at: datetime
-    settings: BenchSettings
-    command: Sequence[str]
-    environment: Environment
-    baseline: str
-    cases: Sequence[Case]
-    artifacts: Mapping[str, ModelArtifact]
-    assessments: dict[str, Assessment] = field(default_factory=dict)
-    calls: dict[str, int] = field(default_factory=dict)
-    measurements: Measurements = field(default_factory=Measurements)
-    interrupted: bool = False
+from reports.schema import Report
 
 
 def run_bench(settings: BenchSettings, command: Sequence[str], display: Display) -> Report:
@@ -74,7 +55,7 @@ def run_bench(settings: BenchSettings, command: Sequence[str], display: Display)
                 _measure(state, workspace, display)
         except KeyboardInterrupt:
             state.interrupted = True
-        return compose.report_of(state)
+        return report_of(state)
 
 
 def _candidates(settings: BenchSettings, folder: Artifacts | None) -> list[Candidate]:
@@ -142,7 +123,8 @@ def _set_aside(state: RunState, found: Artifacts, runtimes: Sequence[RuntimeInfo
 def _assess(state: RunState, reference: NDArray[np.float32] | None, workspace: Workspace, display: Display) -> None:
     cases = [case for case in state.cases if case.id not in state.assessments]
     display.phase("checking answers", len(cases))
-    for case, assessment in assess_all(cases, state.artifacts, reference, state.settings, workspace):
+    assessor = Assessor(state.artifacts, reference, state.settings, workspace)
+    for case, assessment in assessor.assess_all(cases):
         state.assessments[case.id] = assessment
         if assessment.status != "ok":
             display.remark(f"  {case.id}: {assessment.status}: {assessment.reason}")

@@ -91,10 +91,6 @@ class CaseWorker:
         """Ends the worker at once."""
         self._child.kill()
 
-    def close(self) -> None:
-        """Ends the worker."""
-        self._child.close()
-
     def _ask(self, step: str, **request: Any) -> dict[str, Any]:
         try:
             answer = self._child.ask(request, self._timeout_s)
@@ -113,9 +109,7 @@ class CaseWorker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            self.kill()
-        self.close()
+        self._child.__exit__(kind, error, trace)
 
 
 def thread_variables(threads: int) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,11 +12,9 @@ from harness.affinity import pinned_cpu
 from harness.assess import Assessment, skipped
 from harness.case import Case
 from harness.environment import installed_version
+from harness.run_state import RunState
 from reports.metrics import DEFINITIONS, derive_metrics
 from reports.schema import SCHEMA_VERSION, Artifact, Report, Result, Round, Run, Settings
-
-if TYPE_CHECKING:
-    from harness.bench import RunState
 
 
 def report_of(state: RunState) -> Report:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reports.cells import Cell, Sheet
 from reports.printable import printable
 from reports.schema import Report
-from reports.summary import Cell, Sheet, Summary
+from reports.summary import Summary
 
 
 def report_as_markdown(report: Report) -> str:

@@ -1,13 +1,22 @@
-"""A report as a few plain tables and notes, before any renderer dresses them."""
+"""A report as a few plain tables and notes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from msgspec import UNSET
 
+from reports.cells import (
+    Cell,
+    Sheet,
+    counted,
+    microseconds,
+    microseconds_with_interval,
+    percent,
+    ratio_with_interval,
+    share_with_interval,
+)
 from reports.findings import batch_notes, graph_notes
 from reports.schema import Metric, Report, Result
 
@@ -15,24 +24,6 @@ ABSENT = "-"
 MOST_ROWS_OF_A_REASON = 2
 MOST_MEMORY_COLUMNS = 3
 Scenario = tuple[int, int, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One table cell; `best` marks the best of its column, or what cannot be told from the best."""
-
-    text: str
-    best: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
-    """One table: the first column names the case, all others hold numbers."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    is_text: bool = False
 
 
 class Summary:
@@ -66,8 +57,8 @@ class Summary:
             f"run {run.id}, {run.status}, crossrt {run.crossrt_version}",
             f"{environment.cpu_model}, {len(environment.usable_cpus)} of {environment.logical_cpus} CPUs,"
             f" Linux {environment.kernel}, {environment.python}",
-            f"{versions or 'no runtime'}; {_counted(settings.rounds, 'round')} of"
-            f" {_counted(settings.batches_per_round, 'batch')}{pinned},"
+            f"{versions or 'no runtime'}; {counted(settings.rounds, 'round')} of"
+            f" {counted(settings.batches_per_round, 'batch')}{pinned},"
             f" seed {settings.seed}",
         ]
         if run.status == "interrupted":
@@ -108,10 +99,10 @@ class Summary:
             (
                 Cell(text=self._label(result)),
                 self._cell(result, "size_bytes", lambda m: f"{m.value / 1000:.1f}", best),
-                self._cell(result, "top1", _share_with_interval, best),
+                self._cell(result, "top1", share_with_interval, best),
                 Cell(text=self._change(result)),
-                self._cell(result, "macro_f1", _percent, best),
-                self._cell(result, "agreement_fp32", _percent, best),
+                self._cell(result, "macro_f1", percent, best),
+                self._cell(result, "agreement_fp32", percent, best),
                 self._cell(result, "max_abs_error", lambda m: f"{m.value:.2g}", best),
             )
             for result in results
@@ -126,9 +117,9 @@ class Summary:
         rows = [
             (
                 Cell(text=self._label(result)),
-                self._cell(result, "latency_p50_ns", _microseconds_with_interval, best),
-                self._cell(result, "latency_p90_ns", _microseconds, best),
-                self._cell(result, "latency_p99_ns", _microseconds, best),
+                self._cell(result, "latency_p50_ns", microseconds_with_interval, best),
+                self._cell(result, "latency_p90_ns", microseconds, best),
+                self._cell(result, "latency_p99_ns", microseconds, best),
                 self._cell(result, "throughput_per_s", lambda m: f"{m.value:,.0f}", best),
                 self._speedup(result),
             )
@@ -137,14 +128,14 @@ class Summary:
             for result in results
         ]
         batch_size, threads, _ = scenario
-        title = f"Batch {batch_size}, {_counted(threads, 'thread')}: latency of one call in µs"
+        title = f"Batch {batch_size}, {counted(threads, 'thread')}: latency of one call in µs"
         columns = ("case", "p50", "p90", "p99", "digits/s", "speed-up x")
         return Sheet(title=title, columns=columns, rows=tuple(rows))
 
     def _speedup(self, result: Result) -> Cell:
         if result.case.partition("/")[0] == self.report.run.settings.baseline:
             return Cell(text="baseline")
-        return self._cell(result, "speedup_p50", _ratio_with_interval, {})
+        return self._cell(result, "speedup_p50", ratio_with_interval, {})
 
     def startup(self) -> Sheet:
         """Load, first inference and memory."""
@@ -170,7 +161,7 @@ class Summary:
         return (
             Cell(text=self._label(first)),
             self._cell(first, "load_ns", lambda m: f"{m.value / 1e6:.2f}", {}),
-            self._cell(first, "first_run_ns", _microseconds, {}),
+            self._cell(first, "first_run_ns", microseconds, {}),
             *memory,
         )
 
@@ -242,47 +233,5 @@ class Summary:
         return frozenset(m.case for m in found if (m.value if m.lower is UNSET else m.lower) <= 1)
 
 
-def _counted(number: int, what: str) -> str:
-    plural = "es" if what.endswith("ch") else "s"
-    return f"{number} {what}{plural if number != 1 else ''}"
-
-
 def _scenario(result: Result) -> Scenario:
     return result.batch_size, result.threads, result.io
-
-
-def _percent(metric: Metric) -> str:
-    return f"{100 * metric.value:.2f}"
-
-
-def _share_with_interval(metric: Metric) -> str:
-    return _with_interval(metric, 100, "{:.2f}")
-
-
-def _microseconds(metric: Metric) -> str:
-    return _three_digits(metric.value / 1000)
-
-
-def _microseconds_with_interval(metric: Metric) -> str:
-    return _with_interval(metric, 1 / 1000, _three_digits_format(metric.value / 1000))
-
-
-def _ratio_with_interval(metric: Metric) -> str:
-    return _with_interval(metric, 1, "{:.2f}")
-
-
-def _with_interval(metric: Metric, factor: float, layout: str) -> str:
-    """The value and half the width of its 95% interval."""
-    text = layout.format(metric.value * factor)
-    if metric.lower is UNSET or metric.upper is UNSET:
-        return text
-    return f"{text} ±{layout.format((metric.upper - metric.lower) / 2 * factor)}"
-
-
-def _three_digits(number: float) -> str:
-    return _three_digits_format(number).format(number)
-
-
-def _three_digits_format(number: float) -> str:
-    """At least three significant digits and no more decimals than that needs."""
-    return "{:.0f}" if number >= 1000 else "{:.1f}" if number >= 10 else "{:.2f}"

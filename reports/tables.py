@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reports.cells import Cell, Sheet
 from reports.printable import printable
 from reports.schema import Report
-from reports.summary import Cell, Sheet, Summary
+from reports.summary import Summary
 
 MARK = "*"
 _STYLES = {"failed": "bold red", "skipped": "yellow"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +14,7 @@ from runtimes.feeds import at_batch_size, refusal
 from runtimes.protocol import Feeds, SessionOptions
 
 
-class BaseSession:
+class BaseSession(ABC):
     """Specs as shown to the user, and feeds checked against them."""
 
     def __init__(self, artifact: ModelArtifact, options: SessionOptions) -> None:
@@ -23,9 +24,9 @@ class BaseSession:
         self.outputs: tuple[TensorSpec, ...] = at_batch_size(artifact.outputs, options.batch_size, options.io)
         self._expected = [(spec.name, np.dtype(spec.dtype), spec.shape) for spec in self.inputs]
 
+    @abstractmethod
     def close(self) -> None:
         """Releases the model; the subclass drops its native handle."""
-        raise NotImplementedError
 
     def _check(self, feeds: Feeds) -> None:
         """Raises `InputRefusedError` where feeds do not fit. This is in the timed path: what fits passes quickly."""

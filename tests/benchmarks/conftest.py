@@ -17,7 +17,7 @@ from exporters.cache import ArtifactCache
 from exporters.keras_model import SHIPPED_MODEL, model_name
 from exporters.variants import VARIANTS
 from harness.answers import read_reference
-from harness.assess import Assessment, assess_all
+from harness.assess import Assessment, Assessor
 from harness.builder import Artifacts, BuildRequest, get_artifacts
 from harness.case import Case
 from harness.environment import read_environment
@@ -108,8 +108,8 @@ def assessments(
     chosen = [item.callspec.params["case"] for item in request.session.items if hasattr(item, "callspec")]
     runnable = [case for case in chosen if case.artifact_id not in artifacts.problems]
     reference = read_reference(artifacts.reference, workspace) if artifacts.reference else None
-    found = assess_all(runnable, artifacts.artifacts, reference, settings, workspace)
-    return {case.id: assessment for case, assessment in found}
+    assessor = Assessor(artifacts.artifacts, reference, settings, workspace)
+    return {case.id: assessment for case, assessment in assessor.assess_all(runnable)}
 
 
 @pytest.fixture(scope="session")
