@@ -1,0 +1,44 @@
+"""Names that other packages and other people's files rely on: changing one is a decision, not an accident."""
+
+from __future__ import annotations
+
+import inspect
+
+import runtimes.errors
+import runtimes.protocol
+import runtimes.registry
+from reports.schema import Metric, Report
+
+
+def members(protocol) -> set[str]:
+    return {name for name in vars(protocol) if not name.startswith("_")}
+
+
+def test_contract_of_a_runtime():
+    assert members(runtimes.protocol.Runtime) == {"name", "formats", "version", "unsupported_reason", "prepare"}
+    assert members(runtimes.protocol.Session) == {"inputs", "outputs", "run", "executed_operators", "close"}
+    assert runtimes.registry.GROUP == "crossrt.runtimes"
+
+
+def test_options_of_a_session():
+    names = ["batch_size", "intra_op_threads", "inter_op_threads", "io"]
+    assert list(inspect.signature(runtimes.protocol.SessionOptions).parameters) == names
+
+
+def test_errors_of_an_adapter():
+    raised = {name for name, _ in inspect.getmembers(runtimes.errors, inspect.isclass)}
+    assert raised == {
+        "InputRefusedError",
+        "ModelRefusedError",
+        "OptionRefusedError",
+        "RuntimeAdapterError",
+        "RuntimeBrokenError",
+        "RuntimeNotInstalledError",
+        "SessionClosedError",
+        "UnknownRuntimeError",
+    }
+
+
+def test_top_level_of_a_report():
+    assert Report.__struct_fields__ == ("schema_version", "run", "environment", "artifacts", "results", "metrics")
+    assert Metric.__struct_fields__ == ("case", "name", "value", "unit", "direction", "lower", "upper")
