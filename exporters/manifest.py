@@ -38,7 +38,15 @@ def read_manifest(path: Path, kind: type[Described]) -> Described:
         raise ArtifactError(
             f"{path} is no manifest ({error}): build the artifacts again with crossrt export"
         ) from error
+    if isinstance(described, ModelArtifact):
+        _check_values(described, path)
     return described
+
+
+def _check_values(artifact: ModelArtifact, path: Path) -> None:
+    samples = artifact.quantization.calibration_samples if artifact.quantization else 0
+    if not artifact.model or not artifact.variant or min(artifact.size_bytes, samples) < 0:
+        raise ArtifactError(f"{path} has an empty name or a negative number: build the artifacts again")
 
 
 def check_file(described: ModelArtifact | ReferenceLogits) -> None:
@@ -47,6 +55,8 @@ def check_file(described: ModelArtifact | ReferenceLogits) -> None:
     Raises:
         ArtifactError: The file is missing or its hash differs.
     """
+    if not described.path.is_file():
+        raise ArtifactError(f"{described.path} is missing or no regular file: build it again with crossrt export")
     try:
         found = sha256_of(described.path)
     except OSError as error:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from exporters import mnist
 from exporters.artifact import ReferenceLogits
 from harness.case_worker import CaseWorker
 from harness.errors import HarnessError
@@ -21,13 +23,16 @@ def read_reference(reference: ReferenceLogits, workspace: Workspace) -> NDArray[
     Raises:
         HarnessError: The file holds something else.
     """
+    wanted = (len(workspace.labels), mnist.CLASSES)
     try:
-        logits = np.load(reference.path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        logits = np.load(reference.path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, BadZipFile, MemoryError) as error:
         raise HarnessError(f"{reference.path} cannot be read ({error}): run crossrt export again") from error
-    if logits.dtype != np.float32 or logits.ndim != 2 or len(logits) != len(workspace.labels):
-        raise HarnessError(f"{reference.path} holds {logits.dtype} {logits.shape}: run crossrt export again")
-    return np.asarray(logits)
+    if not isinstance(logits, np.ndarray) or logits.dtype != np.float32 or logits.shape != wanted:
+        raise HarnessError(f"{reference.path} does not hold float32 {wanted}: run crossrt export again")
+    if not np.isfinite(logits).all():
+        raise HarnessError(f"{reference.path} holds NaN or infinity: run crossrt export again")
+    return np.array(logits)
 
 
 def judge_answers(
@@ -37,7 +42,7 @@ def judge_answers(
     path = workspace.folder / f"logits-{worker.pid}.npy"
     worker.evaluate(workspace.images, batch_size, path)
     logits = _take(path)
-    if logits.shape != (len(workspace.labels), 10):
+    if logits.shape != (len(workspace.labels), mnist.CLASSES):
         raise worker.failure(f"the model's answers have the shape {logits.shape}, not (10000, 10)")
     return judge_logits(logits, workspace.labels, reference)
 
@@ -47,8 +52,8 @@ def agreement_problem(accuracy: Accuracy, minimum_agreement: float) -> str | Non
     if accuracy.agreement is None or accuracy.agreement >= minimum_agreement:
         return None
     return (
-        f"agrees with the Keras model on only {accuracy.agreement:.2%} of the test digits"
-        f" (at least {minimum_agreement:.2%} is asked): its figures would be of a broken model"
+        f"gives the Keras model's answer to {accuracy.agreement:.2%} of the test digits;"
+        f" --min-agreement asks for {minimum_agreement:.2%}"
     )
 
 

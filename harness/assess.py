@@ -25,7 +25,7 @@ from harness.workspace import Workspace
 from reports.schema import Accuracy, Memory, Status
 
 TRIAL_CALLS = 20
-FEWEST_CALLS, MOST_CALLS = 5, 250
+FEWEST_CALLS, MOST_CALLS = 8, 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Assessment:
     """What is known of a case before it is timed.
 
     Attributes:
-        trial_ns: A rough latency, from which the number of calls of a batch is chosen.
+        trial_ns: A rough latency, from which the number of calls of a block is chosen.
     """
 
     status: Status
@@ -46,8 +46,9 @@ class Assessment:
     trial_ns: int = 0
 
     def calls_for(self, target_ns: int) -> int:
-        """Calls that take about `target_ns`, within sensible limits."""
-        return min(max(target_ns // max(self.trial_ns, 1), FEWEST_CALLS), MOST_CALLS)
+        """Calls that take about `target_ns`: a power of two, so that a noisy trial seldom changes the number."""
+        wanted = min(max(target_ns // max(self.trial_ns, 1), FEWEST_CALLS), MOST_CALLS)
+        return 1 << (wanted.bit_length() - 1)
 
 
 def failed(failure: ChildFailedError) -> Assessment:
@@ -105,13 +106,13 @@ class Assessor:
         worker.feed(self._workspace.images, batch_size, self._settings.seed)
         worker.first_run()
         trial = worker.time(TRIAL_CALLS, self._settings.effort.warmup_ns)
-        memory = Memory(peak_bytes=worker.peak_memory_bytes(), before_load_bytes=imported["peak_bytes"])
+        memory = Memory(peak_bytes=worker.peak_memory_bytes(), before_load_bytes=imported.peak_bytes)
         accuracy = judge_answers(worker, batch_size, self._workspace, self._reference)
         problem = agreement_problem(accuracy, self._settings.minimum_agreement)
         return Assessment(
             status="ok" if problem is None else "failed",
             reason=problem,
-            runtime_version=imported["version"],
+            runtime_version=imported.version,
             accuracy=accuracy,
             memory=memory,
             operators=worker.operators(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from harness.builder import Artifacts, BuildRequest, get_artifacts
 from harness.case import Case
 from harness.compose import report_of
 from harness.environment import read_environment
-from harness.errors import HarnessError
+from harness.errors import ChildFailedError, HarnessError
 from harness.exported import read_folder
 from harness.locations import cache_folder
 from harness.lock import measuring_alone
@@ -40,7 +41,7 @@ def run_bench(settings: BenchSettings, command: Sequence[str], display: Display)
         HarnessError: Nothing can be run as asked.
         ExportError: The model or the artifacts cannot be used.
     """
-    runtimes = probe_runtimes(settings.runtimes)
+    runtimes = probe_runtimes(settings.runtimes, settings.limits)
     with open_workspace() as workspace:
         folder = read_folder(settings.artifacts) if settings.artifacts else None
         cases = plan_cases(_candidates(settings, folder), runtimes, settings)
@@ -54,6 +55,8 @@ def run_bench(settings: BenchSettings, command: Sequence[str], display: Display)
                 _assess(state, reference, workspace, display)
                 _measure(state, workspace, display)
         except KeyboardInterrupt:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)  # until the report is saved
             state.interrupted = True
         return report_of(state)
 
@@ -83,7 +86,6 @@ def _build(
         model=model_name(settings.model_path),
         model_path=settings.model_path,
         variants=[variant for variant in VARIANTS if (variant.name, variant.format) in wanted],
-        minimum_agreement=settings.minimum_agreement,
     )
     return get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)
 
@@ -112,17 +114,24 @@ def _begin(
 
 def _set_aside(state: RunState, found: Artifacts, runtimes: Sequence[RuntimeInfo]) -> None:
     """Marks the cases that cannot run: a runtime that is missing, an artifact that is missing or damaged."""
-    problems = {runtime.name: runtime.problem for runtime in runtimes if runtime.problem is not None}
+    problems = {
+        runtime.name: failed(ChildFailedError(runtime.problem, ""))
+        if runtime.is_installed
+        else skipped(runtime.problem)
+        for runtime in runtimes
+        if runtime.problem is not None
+    }
     for case in state.cases:
         if case.runtime in problems:
-            state.assessments[case.id] = skipped(problems[case.runtime])
+            state.assessments[case.id] = problems[case.runtime]
         elif case.artifact_id in found.problems:
             state.assessments[case.id] = failed(found.problems[case.artifact_id])
 
 
 def _assess(state: RunState, reference: NDArray[np.float32] | None, workspace: Workspace, display: Display) -> None:
     cases = [case for case in state.cases if case.id not in state.assessments]
-    display.phase("checking answers", len(cases))
+    if cases:
+        display.phase("checking answers", len(cases))
     assessor = Assessor(state.artifacts, reference, state.settings, workspace)
     for case, assessment in assessor.assess_all(cases):
         state.assessments[case.id] = assessment
@@ -133,7 +142,7 @@ def _assess(state: RunState, reference: NDArray[np.float32] | None, workspace: W
 
 def _measure(state: RunState, workspace: Workspace, display: Display) -> None:
     cases = [case for case in state.cases if state.assessments[case.id].status == "ok"]
-    target_ns = state.settings.effort.batch_target_ns
+    target_ns = state.settings.effort.block_target_ns
     state.calls = {case.id: state.assessments[case.id].calls_for(target_ns) for case in cases}
     if cases:
         runner = RoundRunner(cases, state.artifacts, state.calls, state.settings, workspace, state.measurements)

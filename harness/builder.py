@@ -6,7 +6,7 @@ import dataclasses
 import importlib.util
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from exporters.errors import ExportError
 from exporters.keras_model import check_model_file
 from exporters.manifest import ARTIFACT_MANIFEST, read_manifest
 from exporters.variants import Variant
-from harness.answers import agreement_problem, judge_answers, read_reference
+from harness.answers import judge_answers, read_reference
 from harness.case import Scenario
 from harness.case_worker import CaseWorker
 from harness.child import ChildProcess
@@ -32,6 +32,7 @@ from reports.schema import Accuracy
 from runtimes.registry import SHIPPED, install_command
 
 BUILD_TIMEOUT_S = 300.0
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "ORT_DISABLE_TELEMETRY": "1"}
 CHECK_BATCH = 100
 LARGEST_FLOAT_ERROR = 1e-3
 
@@ -59,12 +60,11 @@ class Artifacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """What to build, and how close to the Keras model it must answer."""
+    """What to build."""
 
     model: str
     model_path: Path
     variants: Sequence[Variant]
-    minimum_agreement: float
 
 
 def get_artifacts(request: BuildRequest, cache: ArtifactCache, workspace: Workspace, display: Display) -> Artifacts:
@@ -85,20 +85,17 @@ def get_artifacts(request: BuildRequest, cache: ArtifactCache, workspace: Worksp
             found.artifacts[artifact.id] = artifact
     missing += [item for item in keys if item != REFERENCE and f"{request.model}.{item}" not in found.artifacts]
     if missing:
-        check_export_packages()
+        check_packages("building artifacts")
         display.phase("building artifacts", len(missing))
         _Building(request, keys, found, cache, workspace, display).run(missing)
     return found
 
 
-def check_export_packages() -> None:
-    """Raises `HarnessError` with the install command where a package that builds artifacts is missing."""
-    missing = [package for module, package in _NEEDED.items() if importlib.util.find_spec(module) is None]
+def check_packages(purpose: str, modules: Collection[str] = tuple(_NEEDED)) -> None:
+    """Raises `HarnessError` with the install command where a package that a purpose needs is missing."""
+    missing = [_NEEDED[module] for module in modules if importlib.util.find_spec(module) is None]
     if missing:
-        raise HarnessError(
-            f"building artifacts needs {', '.join(missing)}, not installed here: {install_command(*missing)}"
-            " (or use --artifacts with a folder that crossrt export wrote)"
-        )
+        raise HarnessError(f"{purpose} needs {', '.join(missing)}, not installed here: {install_command(*missing)}")
 
 
 class _Building:
@@ -134,9 +131,7 @@ class _Building:
             model=self._request.model, model_path=str(self._request.model_path), folder=str(folder), items=list(items)
         )
         current = items[0]
-        with ChildProcess(
-            "exporters.build", variables={"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-        ) as child:
+        with ChildProcess("exporters.build", variables={**QUIET, "TMPDIR": str(folder)}) as child:
             child.send(dataclasses.asdict(job))
             while True:
                 try:
@@ -158,7 +153,7 @@ class _Building:
                         return None
 
     def _check_and_keep(self, item: str, staged: Path) -> None:
-        """An artifact that answers like the Keras model moves to the cache; any other is dropped."""
+        """An artifact that runs, and in float answers like the Keras model, moves to the cache; others are dropped."""
         try:
             if item == REFERENCE:
                 self._found.reference = self._cache.commit(staged, self._keys[item], ReferenceLogits)
@@ -177,13 +172,9 @@ class _Building:
             raise ChildFailedError("the Keras model's own answers are missing, so nothing can be checked", "")
         if self._reference is None:
             self._reference = read_reference(self._found.reference, self._workspace)
-        runtime = next(name for name, shipped in SHIPPED.items() if artifact.format in shipped.formats)
-        accuracy = evaluate_artifact(artifact, runtime, self._workspace, self._reference)
-        problem = agreement_problem(accuracy, self._request.minimum_agreement)
+        accuracy = evaluate_artifact(artifact, self._workspace, self._reference)
         if artifact.quantization is None and (accuracy.max_abs_error or 0) > LARGEST_FLOAT_ERROR:
-            problem = f"its logits differ from the Keras model's by up to {accuracy.max_abs_error:g}"
-        if problem is not None:
-            raise ChildFailedError(problem, "")
+            raise ChildFailedError(f"its logits differ from the Keras model's by up to {accuracy.max_abs_error:g}", "")
 
     def _fail(self, item: str, failure: ChildFailedError) -> None:
         if item == REFERENCE:
@@ -193,10 +184,9 @@ class _Building:
         self._display.step()
 
 
-def evaluate_artifact(
-    artifact: ModelArtifact, runtime: str, workspace: Workspace, reference: NDArray[np.float32] | None
-) -> Accuracy:
-    """Accuracy of an artifact on one runtime, in a fresh worker; raises `ChildFailedError` where that fails."""
+def evaluate_artifact(artifact: ModelArtifact, workspace: Workspace, reference: NDArray[np.float32] | None) -> Accuracy:
+    """Accuracy of an artifact on the shipped runtime of its format; raises `ChildFailedError` where it does not run."""
+    runtime = next(name for name, shipped in SHIPPED.items() if artifact.format in shipped.formats)
     with CaseWorker(1, WorkerLimits()) as worker:
         worker.start_import(runtime)
         worker.finish_import()

@@ -3,27 +3,78 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+import msgspec
 
 from exporters.artifact import ModelArtifact
 from harness.case import Scenario
 from harness.child import ChildProcess
-from harness.errors import ChildFailedError
+from harness.errors import ChildFailedError, NotInstalledError
 from harness.settings import WorkerLimits
+from runtimes.errors import RuntimeNotInstalledError
+
+OUT_OF_MEMORY = ("bad_alloc", "out of memory", "Cannot allocate memory", "Failed to allocate", "MemoryError")
 
 
 class UnsupportedError(Exception):
     """The runtime cannot run this artifact in this scenario; the message is the reason of a skipped case."""
 
 
+class Imported(msgspec.Struct, frozen=True):
+    """A runtime after its import."""
+
+    version: str
+    formats: tuple[str, ...]
+    peak_bytes: int
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A model after loading, or why it was not loaded."""
+
+    load_ns: int = 0
+    unsupported: str | None = None
+
+
+class FirstRun(msgspec.Struct, frozen=True):
+    """Duration of the first call."""
+
+    first_run_ns: int
+
+
+class Timed(msgspec.Struct, frozen=True):
+    """Durations of single calls."""
+
+    latency_ns: list[int]
+
+
+class Operators(msgspec.Struct, frozen=True):
+    """What the runtime executes."""
+
+    operators: tuple[str, ...] | None
+
+
+class HighWater(msgspec.Struct, frozen=True):
+    """Peak memory so far."""
+
+    peak_bytes: int
+
+
+class Done(msgspec.Struct, frozen=True):
+    """Nothing to tell."""
+
+
+Answer = TypeVar("Answer", bound=msgspec.Struct)
+
+
 class CaseWorker:
     """Drives `harness.worker`. Every method raises `ChildFailedError` where the worker crashes, hangs or says no."""
 
     def __init__(self, threads: int, limits: WorkerLimits) -> None:
-        self._timeout_s = limits.timeout_s
+        self._limits = limits
         self._child = ChildProcess("harness.worker", variables=thread_variables(threads))
         self._child.send({"memory_limit_bytes": limits.memory_limit_bytes})
 
@@ -36,14 +87,14 @@ class CaseWorker:
         """Tells the worker to import its runtime, without waiting: many can start at once."""
         self._child.send({"do": "runtime", "name": runtime})
 
-    def finish_import(self) -> Mapping[str, Any]:
-        """Waits for the import: `version`, `formats` and `peak_bytes`."""
-        self._child.receive(self._timeout_s)  # the greeting
-        return self._checked(self._child.receive(self._timeout_s), "importing the runtime")
+    def finish_import(self) -> Imported:
+        """Waits for the import."""
+        self._child.receive(self._limits.timeout_s)  # the greeting
+        return self._checked(self._child.receive(self._limits.timeout_s), "importing the runtime", Imported)
 
     def pin(self, cpus: Sequence[int]) -> None:
         """Confines the worker to these processors."""
-        self._ask("pinning", do="pin", cpus=list(cpus))
+        self._ask("pinning", Done, do="pin", cpus=list(cpus))
 
     def load(self, artifact: ModelArtifact, scenario: Scenario) -> int:
         """Loads the model and returns how long that took, in nanoseconds.
@@ -53,35 +104,36 @@ class CaseWorker:
         """
         options = dataclasses.asdict(scenario.session_options)
         fields = dataclasses.asdict(artifact) | {"path": str(artifact.path)}
-        answer = self._ask("loading the model", do="load", artifact=fields, options=options)
-        if "unsupported" in answer:
-            raise UnsupportedError(answer["unsupported"])
-        return int(answer["load_ns"])
+        answer = self._ask("loading the model", Loaded, do="load", artifact=fields, options=options)
+        if answer.unsupported is not None:
+            raise UnsupportedError(answer.unsupported)
+        return answer.load_ns
 
     def feed(self, images: Path, batch_size: int, seed: int) -> None:
         """Makes ready the digits that are timed."""
-        self._ask("reading the digits", do="feed", images=str(images), batch_size=batch_size, seed=seed)
+        self._ask("reading the digits", Done, do="feed", images=str(images), batch_size=batch_size, seed=seed)
 
     def first_run(self) -> int:
         """Duration of the first call, in nanoseconds."""
-        return int(self._ask("the first inference", do="first_run")["first_run_ns"])
+        return self._ask("the first inference", FirstRun, do="first_run").first_run_ns
 
     def time(self, calls: int, warmup_ns: int) -> list[int]:
         """Warms up, then times single calls: nanoseconds each."""
-        return list(self._ask("running", do="time", calls=calls, warmup_ns=warmup_ns)["latency_ns"])
+        return self._ask("running", Timed, do="time", calls=calls, warmup_ns=warmup_ns).latency_ns
 
     def evaluate(self, images: Path, batch_size: int, logits: Path) -> None:
         """Runs all images and leaves the logits in a `.npy` file."""
-        self._ask("the accuracy run", do="evaluate", images=str(images), batch_size=batch_size, logits=str(logits))
+        self._ask(
+            "the accuracy run", Done, do="evaluate", images=str(images), batch_size=batch_size, logits=str(logits)
+        )
 
     def operators(self) -> tuple[str, ...] | None:
         """What the runtime really executes, where it can tell."""
-        found = self._ask("reading the operators", do="operators")["operators"]
-        return None if found is None else tuple(found)
+        return self._ask("reading the operators", Operators, do="operators").operators
 
     def peak_memory_bytes(self) -> int:
         """The worker's high-water mark so far."""
-        return int(self._ask("reading the memory", do="memory")["peak_bytes"])
+        return self._ask("reading the memory", HighWater, do="memory").peak_bytes
 
     def failure(self, reason: str) -> ChildFailedError:
         """A failure of this worker that the parent found."""
@@ -91,17 +143,26 @@ class CaseWorker:
         """Ends the worker at once."""
         self._child.kill()
 
-    def _ask(self, step: str, **request: Any) -> dict[str, Any]:
+    def _ask(self, step: str, kind: type[Answer], **request: Any) -> Answer:
         try:
-            answer = self._child.ask(request, self._timeout_s)
+            answer = self._child.ask(request, self._limits.timeout_s)
         except ChildFailedError as failure:
             raise ChildFailedError(f"{step}: {failure.reason}", failure.stderr_tail) from failure
-        return self._checked(answer, step)
+        return self._checked(answer, step, kind)
 
-    def _checked(self, answer: dict[str, Any], step: str) -> dict[str, Any]:
+    def _checked(self, answer: dict[str, Any], step: str, kind: type[Answer]) -> Answer:
+        """The answer as the record that it must be: a runtime may have put anything into it."""
         if "error" in answer:
-            raise self._child.failure(f"{step}: {answer['error']}")
-        return answer
+            reason = f"{step}: {answer['error']}"
+            if any(sign in reason for sign in OUT_OF_MEMORY):
+                reason += f" (it may take {self._limits.memory_limit_bytes // 2**20} MiB: see --memory-limit)"
+            failure = self._child.failure(reason)
+            missing = answer.get("kind") == RuntimeNotInstalledError.__name__
+            raise NotInstalledError(failure.reason, failure.stderr_tail) if missing else failure
+        try:
+            return msgspec.convert(answer, kind)
+        except msgspec.ValidationError as error:
+            raise self._child.failure(f"{step}: the runtime gave something of the wrong type: {error}") from error
 
     def __enter__(self) -> Self:
         return self

@@ -24,6 +24,7 @@ from harness.errors import ChildFailedError
 STDERR_TAIL_BYTES = 4_000
 _CLOSE_GRACE_S = 2.0
 _CHUNK = 1 << 16
+LONGEST_ANSWER = 64 * 2**20
 
 _live: set[ChildProcess] = set()
 
@@ -32,6 +33,13 @@ def kill_all_children() -> None:
     """Kills every child that is still alive; whoever waits for one gets `ChildFailedError`."""
     for child in list(_live):
         child.kill()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
 
 
 class ChildProcess:
@@ -84,7 +92,10 @@ class ChildProcess:
         except ValueError:
             self.kill()
             raise self.failure(f"wrote something that is no answer: {line[:80]!r}") from None
-        return dict(answer)
+        if not isinstance(answer, dict):
+            self.kill()
+            raise self.failure(f"wrote something that is no answer: {line[:80]!r}")
+        return answer
 
     def ask(self, request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         """Sends a request and waits for its answer; raises `ChildFailedError` like `receive`."""
@@ -125,6 +136,8 @@ class ChildProcess:
             if not chunk:
                 return b""
             self._received += chunk
+            if len(self._received) > LONGEST_ANSWER:
+                return self._received
         line, _, self._received = self._received.partition(b"\n")
         return line
 
@@ -136,7 +149,7 @@ class ChildProcess:
             return "closed its pipe and went on: killed"
         if status >= 0:
             return f"the process ended with exit status {status}"
-        name = signal.Signals(-status).name
+        name = _signal_name(-status)
         hint = {
             "SIGKILL": ", perhaps by the system for lack of memory",
             "SIGABRT": ", an abort in native code",

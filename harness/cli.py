@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -35,7 +36,11 @@ def cli() -> None:
 
 def main() -> int:
     """Runs the command; every foreseen failure is one message and an exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job also keeps what is finished
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # a cancelled job also keeps what is finished
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an ASCII terminal shows ? for the few other signs
     try:
         return cli.main(standalone_mode=False) or 0
     except click.ClickException as error:
@@ -54,9 +59,10 @@ def main() -> int:
 def _explain(error: Exception) -> int:
     """One message for what the user can mend; anything else is a defect and keeps its traceback."""
     from harness.errors import USER_ERRORS
+    from reports.printable import printable
 
     if isinstance(error, USER_ERRORS):
-        click.echo(f"crossrt: {error}", err=True)
+        click.echo(f"crossrt: {printable(str(error))}", err=True)
     elif isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
         click.echo(f"crossrt: {error.strerror or error}{where}", err=True)

@@ -49,8 +49,8 @@ def _settings(state: RunState) -> Settings:
     settings, effort = state.settings, state.settings.effort
     return Settings(
         rounds=effort.rounds,
-        batches_per_round=effort.batches,
-        batch_target_ns=effort.batch_target_ns,
+        blocks_per_round=effort.blocks,
+        block_target_ns=effort.block_target_ns,
         baseline=state.baseline,
         minimum_agreement=settings.minimum_agreement,
         seed=settings.seed,
@@ -93,7 +93,7 @@ def _record(state: RunState, case: Case, assessment: Assessment, rounds: tuple[R
         status=assessment.status,
         reason=assessment.reason,
         stderr_tail=assessment.stderr_tail,
-        calls_per_batch=state.calls.get(case.id, 0),
+        calls_per_block=state.calls.get(case.id, 0),
         rounds=rounds,
         accuracy=assessment.accuracy,
         memory=assessment.memory,

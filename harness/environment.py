@@ -17,13 +17,14 @@ from reports.schema import Environment
 
 COMPUTING_PACKAGES = ("crossrt", "numpy", "scipy", "onnxruntime", "ai-edge-litert")
 _ISA_PREFIXES = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "sme", "i8mm", "bf16", "dotprod")
+_NO_ISA = ("smep",)  # a security feature of x86
 
 
 def read_environment(runtimes: Sequence[RuntimeInfo], threads: int, model_sha256: str | None) -> Environment:
     """The machine and the software of this run."""
     revision, dirty = git_state()
     return Environment(
-        cpu_model=_cpu_field("model name") or platform.processor() or platform.machine(),
+        cpu_model=_cpu_model(),
         cpu_flags=_isa_flags(),
         logical_cpus=os.cpu_count() or 1,
         usable_cpus=tuple(sorted(usable_cpus())),
@@ -61,10 +62,10 @@ def git_state() -> tuple[str | None, bool | None]:
 
 def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=5, check=True)
+        done = subprocess.run(["git", *arguments], capture_output=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return done.stdout.decode(errors="replace").strip()
 
 
 def installed_version(distribution: str) -> str | None:
@@ -76,16 +77,25 @@ def installed_version(distribution: str) -> str | None:
 
 
 def _versions(runtimes: Sequence[RuntimeInfo]) -> Mapping[str, str]:
-    found = {f"runtime {runtime.name}": runtime.version for runtime in runtimes if runtime.version}
+    found = {"libc": " ".join(platform.libc_ver())}
+    found |= {f"runtime {runtime.name}": runtime.version for runtime in runtimes if runtime.version}
     for package in COMPUTING_PACKAGES:
         if (installed := installed_version(package)) is not None:
             found[package] = installed
     return found
 
 
+def _cpu_model() -> str:
+    """The name, and what tells apart processors that share one."""
+    name = _cpu_field("model name") or platform.processor() or platform.machine()
+    numbers = [(each, _cpu_field(each)) for each in ("cpu family", "model", "stepping")]
+    told = ", ".join(f"{each.removeprefix('cpu ')} {number}" for each, number in numbers if number)
+    return f"{name} ({told})" if told else name
+
+
 def _isa_flags() -> tuple[str, ...]:
     flags = (_cpu_field("flags") or _cpu_field("Features") or "").split()
-    return tuple(sorted(flag for flag in flags if flag.startswith(_ISA_PREFIXES)))
+    return tuple(sorted(flag for flag in flags if flag.startswith(_ISA_PREFIXES) and flag not in _NO_ISA))
 
 
 def _cpu_field(name: str) -> str | None:

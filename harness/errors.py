@@ -11,6 +11,9 @@ class HarnessError(Exception):
     """A run cannot start or go on; the message says what, what was found and what to do."""
 
 
+LONGEST_REASON = 1_000
+
+
 class ChildFailedError(Exception):
     """A child process crashed, hung or broke off; it becomes the reason of a failed case.
 
@@ -21,8 +24,12 @@ class ChildFailedError(Exception):
 
     def __init__(self, reason: str, stderr_tail: str) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]} [...]"
         self.stderr_tail = stderr_tail
+
+
+class NotInstalledError(ChildFailedError):
+    """A runtime's package is missing: its cases are skipped, not failed."""
 
 
 USER_ERRORS = (HarnessError, ExportError, ReportError, RuntimeAdapterError)

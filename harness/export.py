@@ -9,12 +9,13 @@ from exporters.build import item_name
 from exporters.cache import ArtifactCache
 from exporters.keras_model import model_name
 from exporters.variants import VARIANTS, Variant
-from harness.builder import Artifacts, BuildRequest, get_artifacts
+from harness.answers import agreement_problem, read_reference
+from harness.builder import Artifacts, BuildRequest, evaluate_artifact, get_artifacts
 from harness.case import matches
-from harness.errors import HarnessError
+from harness.errors import ChildFailedError, HarnessError
 from harness.locations import cache_folder
 from harness.progress import Display
-from harness.workspace import open_workspace
+from harness.workspace import Workspace, open_workspace
 
 
 def run_export(model_path: Path, only: Sequence[str], minimum_agreement: float, display: Display) -> Artifacts:
@@ -29,9 +30,23 @@ def run_export(model_path: Path, only: Sequence[str], minimum_agreement: float, 
     if not variants:
         known = ", ".join(item_name(variant) for variant in VARIANTS)
         raise HarnessError(f"--only {' '.join(only)} selects no artifact; there are: {known}")
-    request = BuildRequest(model=model, model_path=model_path, variants=variants, minimum_agreement=minimum_agreement)
+    request = BuildRequest(model=model, model_path=model_path, variants=variants)
     with open_workspace() as workspace:
-        return get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)
+        found = get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)
+        _reject(found, minimum_agreement, workspace, display)
+        return found
+
+
+def _reject(found: Artifacts, minimum_agreement: float, workspace: Workspace, display: Display) -> None:
+    """Moves artifacts that answer too differently from the Keras model to the problems."""
+    reference = read_reference(found.reference, workspace) if found.reference else None
+    display.phase("checking answers", len(found.artifacts))
+    for artifact in list(found.artifacts.values()):
+        accuracy = evaluate_artifact(artifact, workspace, reference)
+        if (problem := agreement_problem(accuracy, minimum_agreement)) is not None:
+            found.problems[artifact.id] = ChildFailedError(problem, "")
+            del found.artifacts[artifact.id]
+        display.step(artifact.id)
 
 
 def _is_selected(model: str, variant: Variant, only: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from exporters import mnist
 from exporters.artifact import ModelArtifact, ReferenceLogits
 from exporters.build import item_name
 from exporters.errors import ArtifactError
@@ -65,7 +66,19 @@ def read_folder(folder: Path) -> Artifacts:
         raise HarnessError(f"{folder} holds no artifacts: name a folder that crossrt export wrote")
     if len(models := _models(found.artifacts.values())) > 1:
         raise HarnessError(f"{folder} holds artifacts of {', '.join(models)}: keep one model to a folder")
+    _check_reference(found)
     return found
+
+
+def _check_reference(found: Artifacts) -> None:
+    """Answers of another model, or to other digits, would make every comparison wrong."""
+    models = {artifact.model_sha256 for artifact in found.artifacts.values()}
+    if found.reference is None:
+        return
+    if models != {found.reference.model_sha256} or found.reference.data_sha256 != mnist.shipped_sha256("test"):
+        raise HarnessError(
+            "the artifacts and the Keras model's answers in that folder do not belong together: export again"
+        )
 
 
 def _place(path: Path) -> tuple[int, str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import get_args
 
 from exporters.artifact import ModelFormat
 from harness.case_worker import CaseWorker
-from harness.errors import ChildFailedError, HarnessError
+from harness.errors import ChildFailedError, HarnessError, NotInstalledError
 from harness.settings import WorkerLimits
 from runtimes.registry import SHIPPED, runtime_names
 
@@ -22,9 +23,10 @@ class RuntimeInfo:
     version: str | None
     formats: tuple[str, ...]
     problem: str | None = None
+    is_installed: bool = True
 
 
-def probe_runtimes(names: Sequence[str] = ()) -> list[RuntimeInfo]:
+def probe_runtimes(names: Sequence[str] = (), limits: WorkerLimits = WorkerLimits()) -> list[RuntimeInfo]:  # noqa: B008 - frozen
     """What the named runtimes are, or all registered ones.
 
     Raises:
@@ -35,16 +37,17 @@ def probe_runtimes(names: Sequence[str] = ()) -> list[RuntimeInfo]:
     if unknown:
         raise HarnessError(f"there is no runtime {unknown[0]!r}: the registered ones are {', '.join(registered)}")
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(_probe, names or registered))
+        return list(pool.map(partial(_probe, limits=limits), names or registered))
 
 
-def _probe(name: str) -> RuntimeInfo:
+def _probe(name: str, limits: WorkerLimits) -> RuntimeInfo:
     try:
-        with CaseWorker(1, WorkerLimits()) as worker:
+        with CaseWorker(1, limits) as worker:
             worker.start_import(name)
-            answer = worker.finish_import()
+            imported = worker.finish_import()
     except ChildFailedError as failure:
         formats = SHIPPED[name].formats if name in SHIPPED else get_args(ModelFormat)  # unknown: it might read any
         reason = failure.reason.removeprefix("importing the runtime: ")
-        return RuntimeInfo(name=name, version=None, formats=formats, problem=reason)
-    return RuntimeInfo(name=name, version=answer["version"], formats=tuple(answer["formats"]))
+        is_installed = not isinstance(failure, NotInstalledError)
+        return RuntimeInfo(name=name, version=None, formats=formats, problem=reason, is_installed=is_installed)
+    return RuntimeInfo(name=name, version=imported.version, formats=imported.formats)

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
+from reports.printable import printable
+
 _REDRAW_EVERY_S = 0.5
 
 
@@ -71,25 +73,25 @@ class Terminal:
         """Starts a bar."""
         self._end_phase()
         if console_is_log(self._console):
-            self._console.print(f"{name} ({steps} steps)", highlight=False)
+            self._console.print(f"{name} ({steps} step{'s' if steps != 1 else ''})", highlight=False)
         self._task = self._bars.add_task(name, total=steps, doing="")
         self._redraw(force=True)
 
     def step(self, doing: str = "") -> None:
         """Moves the bar."""
         if self._task is not None:
-            self._bars.update(self._task, advance=1, doing=doing)
+            self._bars.update(self._task, advance=1, doing=printable(doing))
             self._redraw()
 
     def doing(self, what: str) -> None:
         """Writes beside the bar."""
         if self._task is not None:
-            self._bars.update(self._task, doing=what)
+            self._bars.update(self._task, doing=printable(what))
             self._redraw(force=True)
 
     def remark(self, text: str) -> None:
         """Prints a line above the bars."""
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(printable(text), highlight=False, markup=False)
 
     def _end_phase(self) -> None:
         if self._task is not None:

@@ -73,7 +73,7 @@ class RoundRunner:
     def run(self, display: Display) -> None:
         """Runs all rounds. A case that fails keeps its finished rounds and is left out of the later ones."""
         effort = self._settings.effort
-        display.phase("measuring", effort.rounds * (effort.batches + 1))
+        display.phase("measuring", effort.rounds * (effort.blocks + 1))
         for index in range(effort.rounds):
             self._run_round(index, display)
 
@@ -87,9 +87,9 @@ class RoundRunner:
             with parent_off(self._pinned):
                 running = self._survivors(running, self._prepare)
                 display.step(f"round {index + 1}: timing")
-                for _ in range(self._settings.effort.batches):
+                for _ in range(self._settings.effort.blocks):
                     self._random.shuffle(running)
-                    running = self._run_batches(running)
+                    running = self._run_blocks(running)
                     display.step(f"round {index + 1}: timing")
             self._keep(index, running)
 
@@ -109,7 +109,7 @@ class RoundRunner:
         worker.feed(self._workspace.images, scenario.batch_size, self._settings.seed)
         each.first_run_ns = worker.first_run()
 
-    def _run_batches(self, running: Sequence[_Running]) -> list[_Running]:
+    def _run_blocks(self, running: Sequence[_Running]) -> list[_Running]:
         started, cpu = time.perf_counter(), time.process_time()
         alive = self._survivors(running, self._time)
         self._found.measured_s += time.perf_counter() - started

@@ -17,14 +17,14 @@ class Effort:
 
     Attributes:
         rounds: Fresh processes per case.
-        batches: Batches of timed calls that each process makes, interleaved with those of all other cases.
-        batch_target_ns: How long one batch of calls should take.
-        warmup_ns: How long a process warms its caches before each batch.
+        blocks: Blocks of timed calls that each process makes, interleaved with those of all other cases.
+        block_target_ns: How long one block of calls should take.
+        warmup_ns: How long a process warms its caches before each block.
     """
 
     rounds: int
-    batches: int
-    batch_target_ns: int
+    blocks: int
+    block_target_ns: int
     warmup_ns: int
 
 
@@ -41,8 +41,8 @@ class WorkerLimits:
     memory_limit_bytes: int = 4 * 2**30
 
 
-DEFAULT_EFFORT = Effort(rounds=10, batches=8, batch_target_ns=8_000_000, warmup_ns=1_500_000)
-QUICK_EFFORT = Effort(rounds=3, batches=5, batch_target_ns=8_000_000, warmup_ns=1_500_000)
+DEFAULT_EFFORT = Effort(rounds=10, blocks=8, block_target_ns=8_000_000, warmup_ns=1_500_000)
+QUICK_EFFORT = Effort(rounds=3, blocks=6, block_target_ns=8_000_000, warmup_ns=1_500_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from exporters.errors import ExportError
 from exporters.train import TrainingJob
-from harness.builder import check_export_packages
+from harness.builder import check_packages
 from harness.child import ChildProcess
 from harness.errors import ChildFailedError, HarnessError
 from harness.out import check_writable
@@ -26,8 +26,9 @@ def run_training(data: str, epochs: int, seed: int, out: Path, display: Display)
     if out.suffix != ".keras":
         raise HarnessError(f"{out} does not end in .keras, the only format that Keras 3 saves: rename it")
     check_writable(out.parent)
-    check_export_packages()
+    check_packages("training", ("tensorflow",))
     job = TrainingJob(data=data, out=str(out), epochs=epochs, seed=seed)
+    out.parent.mkdir(parents=True, exist_ok=True)
     display.phase("training", epochs)
     top1 = 0.0
     with ChildProcess("exporters.train", variables={"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}) as child:

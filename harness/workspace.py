@@ -45,6 +45,6 @@ def open_workspace() -> Iterator[Workspace]:
             np.save(images, digits.as_input(), allow_pickle=False)
         except OSError as error:
             raise HarnessError(
-                f"{folder.parent} has no room for 32 MB of digits ({error.strerror}): set TMPDIR to a folder that has"
+                f"{folder.parent} has no room for 32 MB of digits ({error.strerror or error}): set TMPDIR to another"
             ) from error
         yield Workspace(folder=folder, images=images, labels=digits.labels)

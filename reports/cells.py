@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from msgspec import UNSET
 
 from reports.schema import Metric
+
+WIDEST_SYMMETRIC = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,22 +37,22 @@ def percent(metric: Metric) -> str:
 
 def share_with_interval(metric: Metric) -> str:
     """A share in percent, and half of its interval."""
-    return _with_interval(metric, 100, "{:.2f}")
+    return _with_interval(metric, 100, 2)
 
 
 def microseconds(metric: Metric) -> str:
     """Nanoseconds as microseconds."""
-    return _layout_of(metric.value / 1000).format(metric.value / 1000)
+    return f"{metric.value / 1000:.{_decimals(metric.value / 1000)}f}"
 
 
 def microseconds_with_interval(metric: Metric) -> str:
     """Nanoseconds as microseconds, and half of their interval."""
-    return _with_interval(metric, 1 / 1000, _layout_of(metric.value / 1000))
+    return _with_interval(metric, 1 / 1000, _decimals(metric.value / 1000))
 
 
 def ratio_with_interval(metric: Metric) -> str:
     """A ratio, and half of its interval."""
-    return _with_interval(metric, 1, "{:.2f}")
+    return _with_interval(metric, 1, 2)
 
 
 def counted(number: int, what: str) -> str:
@@ -58,13 +61,18 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{plural if number != 1 else ''}"
 
 
-def _with_interval(metric: Metric, factor: float, layout: str) -> str:
-    text = layout.format(metric.value * factor)
+def _with_interval(metric: Metric, factor: float, decimals: int) -> str:
+    """The value and half of its interval, rounded up; a wide interval is symmetric in factors, and said as one."""
+    text = f"{metric.value * factor:.{decimals}f}"
     if metric.lower is UNSET or metric.upper is UNSET:
         return text
-    return f"{text} ±{layout.format((metric.upper - metric.lower) / 2 * factor)}"
+    lower, upper = metric.lower * factor, metric.upper * factor
+    if lower > 0 and (upper - lower) / 2 > WIDEST_SYMMETRIC * metric.value * factor:
+        return f"{text} ×÷{math.ceil(math.sqrt(upper / lower) * 10) / 10:.1f}"
+    half = math.ceil((upper - lower) / 2 * 10**decimals) / 10**decimals
+    return f"{text} ±{half:.{decimals}f}"
 
 
-def _layout_of(number: float) -> str:
-    """Three significant digits at least, and no more decimals than that needs."""
-    return "{:.0f}" if number >= 1000 else "{:.1f}" if number >= 10 else "{:.2f}"
+def _decimals(number: float) -> int:
+    """As many as three significant digits need."""
+    return 0 if number >= 1000 else 1 if number >= 10 else 2

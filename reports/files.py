@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -52,14 +53,26 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Writes a report: it appears whole or not at all. Arguments that are no Unicode lose their odd bytes.
+    """Writes a report: it appears whole or not at all. Text that is no Unicode loses its odd signs.
 
     Raises:
         ReportError: The folder cannot be written, or the disk is full.
     """
-    command = tuple(argument.encode(errors="replace").decode() for argument in report.run.command)
-    valid = msgspec.structs.replace(report, run=msgspec.structs.replace(report.run, command=command))
-    write_atomically(path, msgspec.json.encode(valid) + b"\n")
+    try:
+        content = msgspec.json.encode(report)
+    except UnicodeEncodeError:
+        content = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(report)))
+    write_atomically(path, content + b"\n")
+
+
+def _without_surrogates(part: Any) -> Any:
+    if isinstance(part, str):
+        return part.encode(errors="replace").decode()
+    if isinstance(part, dict):
+        return {_without_surrogates(key): _without_surrogates(value) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_without_surrogates(each) for each in part]
+    return part
 
 
 def _umask() -> int:

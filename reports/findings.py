@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from statistics import median
 
-from reports.schema import Result
+from msgspec import UNSET
+
+from reports.schema import Metric, Report, Result
+
+WIDE = 0.1
 
 
 def graph_notes(results: Sequence[Result], label: Callable[[Result], str]) -> list[str]:
@@ -49,6 +54,34 @@ def batch_notes(results: Sequence[Result], label: Callable[[Result], str]) -> li
     return notes
 
 
+def caution_notes(report: Report) -> list[str]:
+    """What speaks against trusting the times of this run."""
+    notes = []
+    widths = [_relative_width(metric) for metric in report.metrics if metric.name == "latency_p50_ns"]
+    if widths and (typical := median(widths)) > WIDE:
+        notes.append(
+            f"CAUTION: the intervals of p50 are wide (±{typical:.0%} at the median): the machine was busy, or"
+            " there were few rounds. Run again on a quiet machine or with more --rounds."
+        )
+    usable = len(report.environment.usable_cpus)
+    threads = max((result.threads for result in report.results), default=1)
+    if threads > usable:
+        notes.append(f"CAUTION: {threads} threads were asked for and {usable} CPUs can be used.")
+    if threads > 1:
+        notes.append("CAUTION: cases of several threads are not pinned to one CPU, so their times spread more.")
+    timed = {result.case.partition("/")[0] for result in report.results if result.status == "ok"}
+    if timed and report.run.settings.baseline not in timed:
+        notes.append(f"CAUTION: the baseline {report.run.settings.baseline} has no times, so there are no speed-ups.")
+    return notes
+
+
+def _relative_width(metric: Metric) -> float:
+    """Half of the interval over the value; 0 where no interval is known."""
+    if metric.lower is UNSET or metric.upper is UNSET:
+        return 0.0
+    return (metric.upper - metric.lower) / 2 / metric.value
+
+
 def _pairs(results: Sequence[Result]) -> list[tuple[Result, Result]]:
     measured = {result.case: result for result in results if result.accuracy is not None}
     pairs = [
@@ -88,4 +121,8 @@ def _merged(notes: Sequence[str]) -> list[str]:
         before, _, rest = note.partition("batch ")
         size = rest.split(maxsplit=1)[0].rstrip(":,.")
         merged.setdefault(f"{before}batch @{rest[len(size) :]}", []).append(size)
-    return [text.replace("batch @", f"batch {' and '.join(sizes)}", 1) for text, sizes in merged.items()]
+    return [text.replace("batch @", f"batch {_and(sizes)}", 1) for text, sizes in merged.items()]
+
+
+def _and(parts: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(parts[:-1]), parts[-1]) if part)

@@ -17,7 +17,8 @@ BIGGER: Direction = "bigger_is_better"
 
 DEFINITIONS: Mapping[str, str] = {
     "latency_pNN_ns": "geometric mean over rounds of the round's NNth percentile (linear interpolation) of calls;"
-    " float32 in, float32 out",
+    " float32 in and out, unless the case is native",
+    "latency_mean_ns": "geometric mean over rounds of the round's mean; one stall rules it, so it is not judged",
     "fewest_samples": "a percentile is given only where each round holds enough calls: p90 64, p99 662",
     "throughput_per_s": "batch size divided by latency_p50_ns",
     "load_ns": "geometric mean over rounds of preparing the session; importing the runtime is not counted",
@@ -26,6 +27,9 @@ DEFINITIONS: Mapping[str, str] = {
     "speedup_p50": "geometric mean over shared rounds of the baseline's median divided by this case's median",
     "slowdown_p50": "geometric mean over shared rounds of this case's median divided by that of the scenario's fastest"
     " case; an interval that reaches down to 1 cannot be told from the fastest",
+    "size_bytes": "size of the model file",
+    "top1": "share of test digits whose highest score is their label",
+    "macro_f1": "mean of F1 over the ten classes",
     "interval": f"{CONFIDENCE:.0%}; over rounds: Student's t on logarithms; top1: Wilson score",
     "agreement_fp32": "share of test digits that get the class that the Keras model gives them",
     "max_abs_error": "largest absolute difference between these logits and the Keras model's",

@@ -119,7 +119,7 @@ class Result(Struct, frozen=True, kw_only=True):
     status: Status
     reason: str | None = None
     stderr_tail: str | None = None
-    calls_per_batch: Count = 0
+    calls_per_block: Count = 0
     rounds: tuple[Round, ...] = ()
     accuracy: Accuracy | None = None
     memory: Memory | None = None
@@ -142,8 +142,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How the run measured."""
 
     rounds: Count
-    batches_per_round: Count
-    batch_target_ns: Nanoseconds
+    blocks_per_round: Count
+    block_target_ns: Nanoseconds
     baseline: str
     minimum_agreement: float
     seed: int

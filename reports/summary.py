@@ -17,7 +17,7 @@ from reports.cells import (
     ratio_with_interval,
     share_with_interval,
 )
-from reports.findings import batch_notes, graph_notes
+from reports.findings import batch_notes, caution_notes, graph_notes
 from reports.schema import Metric, Report, Result
 
 ABSENT = "-"
@@ -58,7 +58,7 @@ class Summary:
             f"{environment.cpu_model}, {len(environment.usable_cpus)} of {environment.logical_cpus} CPUs,"
             f" Linux {environment.kernel}, {environment.python}",
             f"{versions or 'no runtime'}; {counted(settings.rounds, 'round')} of"
-            f" {counted(settings.batches_per_round, 'batch')}{pinned},"
+            f" {counted(settings.blocks_per_round, 'block')} of calls{pinned},"
             f" seed {settings.seed}",
         ]
         if run.status == "interrupted":
@@ -79,15 +79,16 @@ class Summary:
         """What a reader must know to read the tables."""
         baseline = self._label_of(self.report.run.settings.baseline)
         notes = [
-            "* marks the best of a column; for p50, all that shared rounds do not show to be slower. ± is half of a 95%"
-            f" interval; {ABSENT} means not measured, or too few calls for that percentile.",
+            "* marks the best of a column; in p50 and digits/s also all that the rounds do not show slower."
+            f" ± is half of a 95% interval, ×÷ the factor of a wide one; {ABSENT} means not measured, or too few calls.",
             f"speed-up: times faster than {baseline}, paired by round. Times are end to end, float32 in and out, unless"
             " the case says native.",
             "KB: size of the file. F1: mean over classes. change, agree, max diff: against the Keras model, in points"
             " of top-1, in share of digits with the same answer, and in the largest difference of a logit.",
         ]
         results = self.report.results
-        return notes + graph_notes(results, self._label) + batch_notes(results, self._label)
+        notes += graph_notes(results, self._label) + batch_notes(results, self._label)
+        return notes + caution_notes(self.report)
 
     def accuracy(self) -> Sheet:
         """Size and accuracy, once per artifact and runtime: another batch size rarely changes answers, and is noted."""
@@ -108,7 +109,7 @@ class Summary:
             for result in results
         ]
         columns = ("case", "KB", "top-1 %", "change", "F1 %", "agree %", "max diff")
-        return Sheet(title=f"Size and accuracy on {self._samples()} test digits", columns=columns, rows=tuple(rows))
+        return Sheet(title=f"Size and accuracy{self._samples()}", columns=columns, rows=tuple(rows))
 
     def latency(self, scenario: Scenario) -> Sheet:
         """Steady state of one scenario."""
@@ -142,7 +143,7 @@ class Summary:
         results = [result for result in self.report.results if result.status == "ok"]
         subjects = list(dict.fromkeys(result.case.partition("/")[0] for result in results))
         by_subject = {
-            subject: {_scenario(r): r for r in results if r.case.startswith(f"{subject}/")} for subject in subjects
+            subject: {_scenario(r): r for r in results if r.case.partition("/")[0] == subject} for subject in subjects
         }
         rows = [self._startup_row(cases) for cases in by_subject.values()]
         memory = [f"peak MB b{batch_size}" for batch_size, _, _ in self._outer_scenarios]
@@ -189,7 +190,7 @@ class Summary:
 
     def _samples(self) -> str:
         counts = {result.accuracy.samples for result in self.report.results if result.accuracy}
-        return f"{max(counts):,}" if counts else "no"
+        return f" on {max(counts):,} test digits, batch {self.scenarios[0][0]}" if counts else ""
 
     def _change(self, result: Result) -> str:
         accuracy = result.accuracy

@@ -102,7 +102,10 @@ class Runtime(Protocol):
         """Version of the runtime itself."""
 
     def unsupported_reason(self, artifact: ModelArtifact, options: SessionOptions) -> str | None:
-        """Why this artifact cannot run with these options, or None where it can. Looks at nothing but the records."""
+        """Why this artifact cannot run with these options, or None where it can. Looks at nothing but the records.
+
+        Where the format is the reason, the text names it, such as `reads onnx, not tflite`.
+        """
 
     def prepare(self, artifact: ModelArtifact, options: SessionOptions) -> Session:
         """Loads the model.

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.commands.config import config_option
-from harness.commands.options import minimum_agreement_option, model_option, only_option
+from harness.commands.options import FiniteRange, minimum_agreement_option, model_option, only_option
 
 if TYPE_CHECKING:
     from harness.settings import BenchSettings
     from reports.schema import Report
 
 COUNT = click.IntRange(min=1)
+LONGEST_TIMEOUT_S = 86_400
+LARGEST_LIMIT_MIB = 2**22
 
 
 @click.command(short_help="Build, check and measure every variant on every runtime.")
@@ -44,7 +46,7 @@ COUNT = click.IntRange(min=1)
 @minimum_agreement_option
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0.1),
+    type=FiniteRange(0.1, LONGEST_TIMEOUT_S),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
@@ -52,7 +54,7 @@ COUNT = click.IntRange(min=1)
 )
 @click.option(
     "--memory-limit",
-    type=click.IntRange(min=64),
+    type=click.IntRange(64, LARGEST_LIMIT_MIB),
     default=4096,
     show_default=True,
     metavar="MIB",
@@ -84,11 +86,14 @@ def bench(out: Path, **options: Any) -> int:
     from harness.progress import Terminal
     from reports.tables import print_report
 
+    if options["model"] and options["artifacts"]:
+        raise click.UsageError("--model and --artifacts exclude each other: the folder says which model it holds")
     check_writable(out)
     with Terminal(message_console()) as display:
         report = run_bench(_settings(**options), ["crossrt", *sys.argv[1:]], display)
+    path = _save(report, report_path(out, report))  # first: printing may fail
     print_report(report, result_console())
-    _save(report, report_path(out, report))
+    click.echo(f"report: {path}")
     return _exit_code(report)
 
 
@@ -131,7 +136,7 @@ def _settings(
     )
 
 
-def _save(report: Report, path: Path) -> None:
+def _save(report: Report, path: Path) -> Path:
     """Writes the report; where the folder became unwritable meanwhile, to the system's temporary folder."""
     import tempfile
 
@@ -141,13 +146,14 @@ def _save(report: Report, path: Path) -> None:
     try:
         write_report(report, path)
     except ReportError as error:
-        rescue = Path(tempfile.gettempdir()) / f"crossrt-{report.run.id}.json"
-        write_report(report, rescue)
-        raise ReportError(f"{error}. The report was saved as {rescue}") from error
-    click.echo(f"report: {path}")
+        path = Path(tempfile.gettempdir()) / f"crossrt-{report.run.id}.json"
+        write_report(report, path)
+        click.echo(f"crossrt: {error}. The report was saved as {path}", err=True)
+    return path
 
 
 def _exit_code(report: Report) -> int:
     if report.run.status == "interrupted":
         return 130
-    return int(any(result.status == "failed" for result in report.results))
+    statuses = {result.status for result in report.results}
+    return int("failed" in statuses or "ok" not in statuses)

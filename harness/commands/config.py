@@ -32,10 +32,30 @@ def _apply(context: click.Context, parameter: click.Parameter, path: Path | None
     for key, value in table.items():
         if key not in options:
             raise click.BadParameter(f"{path} sets {key!r}{_nearest(key, list(options))}", context, parameter)
-        option = options[key]
-        is_list = isinstance(option, click.Option) and option.multiple
-        defaults[str(option.name)] = [value] if is_list and not isinstance(value, list) else value
+        defaults[str(options[key].name)] = _default(options[key], value, f"{path} sets {key} to {value!r}")
     context.default_map = defaults
+
+
+def _default(option: click.Parameter, value: object, said: str) -> object:
+    """A value of a table as the text that the command line would have held, so that click checks it like one."""
+    if isinstance(option, click.Option) and option.multiple:
+        values = value if isinstance(value, list) else [value]
+        if not values:
+            raise click.UsageError(f"{said}: an empty list selects nothing, leave the line out")
+        return [_text(option, each, said) for each in values]
+    return _text(option, value, said)
+
+
+def _text(option: click.Parameter, value: object, said: str) -> object:
+    if isinstance(option, click.Option) and option.is_flag:
+        if not isinstance(value, bool):
+            raise click.UsageError(f"{said}: true or false is wanted")
+        return value
+    is_number = isinstance(option.type, click.types.IntParamType | click.types.FloatParamType)
+    wanted = (int, float) if is_number else str
+    if isinstance(value, bool) or not isinstance(value, wanted) or "\0" in str(value):
+        raise click.UsageError(f"{said}: {'a number' if is_number else 'text'} is wanted")
+    return str(value)
 
 
 def _read_table(path: Path, command: str) -> dict[str, Any]:
@@ -43,7 +63,7 @@ def _read_table(path: Path, command: str) -> dict[str, Any]:
 
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise click.UsageError(f"{path} is not valid TOML: {error}") from error
     table = tables.get(command)
     if not isinstance(table, dict):

@@ -33,6 +33,7 @@ def export(model: Path | None, only: tuple[str, ...], min_agreement: float, out:
     from harness.exported import write_folder
     from harness.out import check_writable
     from harness.progress import Terminal
+    from reports.printable import printable
 
     check_writable(out)
     with Terminal(message_console()) as display:
@@ -41,6 +42,7 @@ def export(model: Path | None, only: tuple[str, ...], min_agreement: float, out:
     for path in write_folder(found, out):
         console.print(f"{path.stat().st_size:>10,} bytes  {path}", markup=False)
     for item, failure in found.problems.items():
-        console.print(f"    failed        {item}: {failure.reason}", markup=False)
-    console.print(f"{found.built} built, the others were in the cache", markup=False)
+        console.print(f"    failed        {item}: {printable(failure.reason)}", markup=False)
+    cached = len(found.artifacts) + bool(found.reference) - found.built
+    console.print(f"{found.built} built, {max(cached, 0)} from the cache", markup=False)
     return int(bool(found.problems))

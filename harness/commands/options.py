@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+class FiniteRange(click.FloatRange):
+    """A float within bounds; NaN, which passes every comparison, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Converts and checks."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
 
 model_option = click.option(
     "--model",
@@ -20,12 +33,12 @@ only_option = click.option(
     "--only",
     multiple=True,
     metavar="PATTERN",
-    help="Only cases whose id contains PATTERN, or matches it as a shell pattern. May be repeated.",
+    help="Only what contains PATTERN in its name, or matches it as a shell pattern. May be repeated.",
 )
 
 minimum_agreement_option = click.option(
     "--min-agreement",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.99,
     show_default=True,
     help="A variant that agrees with the Keras model on a smaller share of the test digits is a failed row.",

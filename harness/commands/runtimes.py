@@ -10,13 +10,16 @@ def runtimes() -> None:
     """List every registered runtime: its version, the formats it reads, or the command that installs it."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     from harness.commands.options import result_console
     from harness.probe import probe_runtimes
+    from reports.printable import printable
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("runtime", "version", "reads", "state"):
         table.add_column(name, overflow="fold")
     for each in probe_runtimes():
-        table.add_row(each.name, each.version or "-", ", ".join(each.formats) or "-", each.problem or "ready")
+        cells = (each.name, each.version or "-", ", ".join(each.formats) or "-", each.problem or "ready")
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     result_console().print(table)

@@ -11,14 +11,17 @@ import click
 @click.argument("report", type=click.Path(path_type=Path))
 @click.option("--format", "style", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True)
 @click.option(
-    "--case", metavar="PATTERN", help="Details of one case: per-class scores, confusion matrix, failure output."
+    "--case",
+    metavar="PATTERN",
+    help="Details of the cases whose id contains PATTERN: per-class scores, confusion matrix, failure output.",
 )
 def show(report: Path, style: str, case: str | None) -> None:
     """Print REPORT, a report.json or the folder that holds one, as tables, Markdown or JSON."""
     from reports.files import read_report
 
-    path = report / "report.json" if report.is_dir() else report
-    loaded = read_report(path)
+    if case is not None and style != "table":
+        raise click.UsageError("--case prints tables only: leave out --format")
+    loaded = read_report(_report_in(report) if report.is_dir() else report)
     if case is not None:
         from harness.commands.options import result_console
         from reports.details import print_details
@@ -37,3 +40,12 @@ def show(report: Path, style: str, case: str | None) -> None:
         from reports.tables import print_report
 
         print_report(loaded, result_console())
+
+
+def _report_in(folder: Path) -> Path:
+    """The report in a run's folder; a folder of runs is a question which."""
+    runs = sorted(folder.glob("*/report.json"))
+    if runs and not (folder / "report.json").is_file():
+        newest = "\n  ".join(str(path.parent) for path in runs[-5:])
+        raise click.UsageError(f"{folder} holds {len(runs)} runs: name one of them; the newest are\n  {newest}")
+    return folder / "report.json"

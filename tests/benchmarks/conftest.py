@@ -33,7 +33,14 @@ from harness.workspace import Workspace, open_workspace
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("crossrt")
     group.addoption("--crossrt-only", action="append", default=[], metavar="PATTERN", help="only cases that match")
-    group.addoption("--crossrt-batch", action="append", type=int, default=[], help="batch size (default: 1 and 32)")
+    group.addoption(
+        "--crossrt-batch",
+        action="append",
+        type=int,
+        default=[],
+        metavar="N",
+        help="batch size, may be repeated (default: 1 and 32)",
+    )
     group.addoption("--crossrt-threads", type=int, default=1, help="threads per operator")
     group.addoption("--crossrt-model", type=Path, default=SHIPPED_MODEL, help="a .keras file for MNIST digits")
     group.addoption("--crossrt-artifacts", type=Path, help="a folder that crossrt export wrote; needs no TensorFlow")
@@ -95,7 +102,6 @@ def artifacts(settings: BenchSettings, workspace: Workspace) -> Artifacts:
         model=model_name(settings.model_path),
         model_path=settings.model_path,
         variants=VARIANTS,
-        minimum_agreement=settings.minimum_agreement,
     )
     return get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, Silent())
 

@@ -1,8 +1,8 @@
 """A runtime that answers like ONNX Runtime and then misbehaves in the way and at the step that `CHAOS` names.
 
 `CHAOS` holds `<step>:<fault>`. Steps: import, load, run, and third-load (loads are counted in the file `CHAOS_COUNT`:
-the first is the accuracy run, the second the first round). Faults: crash, abort, hang, exit, memory, raise, nan, print
-and grandchild.
+the first is the accuracy run, the second the first round). Faults: crash, abort, hang, exit, memory, raise, nan, print,
+signal (a real-time one) and grandchild. `operators:wrong`, `version:wrong` and `version:markup` give such answers.
 """
 
 import ctypes
@@ -30,6 +30,9 @@ def misbehave(step):
     if fault == "hang":
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         time.sleep(3600)
+    if fault == "signal":
+        os.kill(os.getpid(), signal.SIGRTMIN + 6)
+        time.sleep(60)
     if fault == "exit":
         os._exit(3)
     if fault == "memory":
@@ -54,7 +57,7 @@ class Chaos(OrtCpu):
     name = "chaos"
 
     def version(self):
-        return "1.0"
+        return {"version:wrong": 1.5, "version:markup": "[/x]\x1b[31m\udcff"}.get(os.environ.get("CHAOS"), "1.0")
 
     def prepare(self, artifact, options):
         misbehave("load")
@@ -76,3 +79,6 @@ class ChaosSession(OrtSession):
         if fault == "nan":
             return {name: np.full_like(output, np.nan) for name, output in outputs.items()}
         return outputs
+
+    def executed_operators(self):
+        return 5 if os.environ.get("CHAOS") == "operators:wrong" else super().executed_operators()

@@ -123,7 +123,7 @@ def test_an_oversized_manifest_is_refused(tmp_path):
 
 def test_a_missing_file_is_named(manifest, tmp_path):
     (tmp_path / "net.int8.tflite").unlink()
-    assert "net.int8.tflite cannot be read: No such file" in refusal(manifest)
+    assert "net.int8.tflite is missing or no regular file" in refusal(manifest)
 
 
 @pytest.mark.parametrize("content", [b"modeI", b"", b"model and more"])

@@ -15,7 +15,7 @@ from harness.settings import BenchSettings, Effort, WorkerLimits
 from reports.schema import Report
 
 DATA = Path(__file__).parents[2] / "data"
-SHORT = Effort(rounds=3, batches=2, batch_target_ns=500_000, warmup_ns=100_000)
+SHORT = Effort(rounds=3, blocks=2, block_target_ns=500_000, warmup_ns=100_000)
 
 
 @pytest.fixture(autouse=True)

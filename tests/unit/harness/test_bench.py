@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
+import numpy as np
 import pytest
 
+from exporters import mnist
+from exporters.artifact import ReferenceLogits, sha256_of
+from exporters.manifest import read_manifest, write_manifest
+from harness.errors import HarnessError
+from harness.exported import read_folder
 from reports.schema import Report
 
 
@@ -18,7 +26,7 @@ def test_all_cases_are_measured_in_every_round(bench):
     for result in report.results:
         assert result.status == "ok", result.reason
         assert [each.index for each in result.rounds] == [0, 1, 2]
-        assert all(len(each.latency_ns) == 2 * result.calls_per_batch for each in result.rounds)
+        assert all(len(each.latency_ns) == 2 * result.calls_per_block for each in result.rounds)
         assert all(each.load_ns > 0 and each.first_run_ns > 0 for each in result.rounds)
         assert result.memory.peak_bytes > result.memory.before_load_bytes > 10_000_000
 
@@ -79,23 +87,58 @@ def test_interrupt_between_rounds_keeps_what_is_finished(bench, monkeypatch):
     assert [len(result.rounds) for result in report.results] == [1]
 
 
-def test_answers_far_from_the_reference_are_a_failed_row_that_is_not_timed(bench, folder):
-    import hashlib
+@pytest.fixture
+def write_reference(folder):
+    """Puts answers beside the small models as if they were the Keras model's."""
 
-    import numpy as np
+    def write(answers: np.ndarray) -> None:
+        path = folder / "conv.reference.npy"
+        np.save(path, answers, allow_pickle=False)
+        artifact = next(iter(read_folder(folder).artifacts.values()))
+        reference = ReferenceLogits(
+            model="conv",
+            path=path,
+            sha256=sha256_of(path),
+            model_sha256=artifact.model_sha256,
+            data_sha256=mnist.shipped_sha256("test"),
+            producer={},
+        )
+        write_manifest(reference, folder / "conv.reference.npy.manifest.json")
 
-    from exporters.artifact import ReferenceLogits
-    from exporters.manifest import write_manifest
+    return write
 
-    path = folder / "conv.reference.npy"
-    np.save(path, np.eye(10, dtype=np.float32)[np.arange(10_000) % 10], allow_pickle=False)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    reference = ReferenceLogits(model="conv", path=path, sha256=digest, model_sha256="0", data_sha256="0", producer={})
-    write_manifest(reference, folder / "conv.reference.npy.manifest.json")
+
+def test_answers_far_from_the_reference_are_a_failed_row_that_is_not_timed(bench, write_reference):
+    write_reference(np.eye(10, dtype=np.float32)[np.arange(10_000) % 10])
     result = case(bench(only=("fp32@ort",)), "fp32")
     assert result.status == "failed"
-    assert "of the test digits" in result.reason
+    assert "--min-agreement asks for 99.00%" in result.reason
+    assert result.accuracy is not None
     assert not result.rounds
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        np.zeros((10_000, 5), np.float32),
+        np.zeros((9_999, 10), np.float32),
+        np.zeros((10_000, 10)),
+        np.full((10_000, 10), np.nan, np.float32),
+    ],
+)
+def test_reference_of_another_shape_dtype_or_with_nan_is_refused(bench, write_reference, answers):
+    write_reference(answers)
+    with pytest.raises(HarnessError, match=r"reference\.npy"):
+        bench(only=("fp32@ort",))
+
+
+def test_reference_of_another_model_is_refused(bench, folder, write_reference):
+    write_reference(np.zeros((10_000, 10), np.float32))
+    path = folder / "conv.reference.npy.manifest.json"
+    reference = read_manifest(path, ReferenceLogits)
+    write_manifest(dataclasses.replace(reference, model_sha256="0"), path)
+    with pytest.raises(HarnessError, match="do not belong together"):
+        bench(only=("fp32@ort",))
 
 
 @pytest.mark.parametrize("cpus", [{0}, {0, 1}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,10 @@ def test_every_command_explains_itself(tmp_path, command):
     [
         (["bench", "--threads", "0"], "0 is not in the range"),
         (["bench", "--batch", "many"], "'many' is not a valid integer"),
+        (["bench", "--timeout", "nan"], "nan is not a finite number"),
+        (["bench", "--min-agreement", "nan"], "nan is not a finite number"),
+        (["bench", "--memory-limit", "99999999999999999999"], "is not in the range"),
+        (["bench", "--artifacts", ".", "--model", "x.keras"], "exclude each other"),
         (["bench", "--io", "int4"], "'int4' is not one of"),
         (["bench", "--bathc", "1"], "No such option"),
         (["bench", "--runtime", "nonesuch"], "no runtime 'nonesuch': the registered ones are ort-cpu, tflite"),
@@ -117,7 +122,14 @@ def test_options_of_a_toml_file_count_and_the_command_line_wins(tmp_path):
     ("toml", "message"),
     [
         ("[bench]\nbacth = 1\n", "did you mean 'batch'"),
-        ("[bench]\nthreads = 'two'\n", "'two' is not a valid integer"),
+        ("[bench]\nthreads = 'two'\n", "threads to 'two': a number is wanted"),
+        ("[bench]\nthreads = 1.9\n", "'1.9' is not a valid integer"),
+        ("[bench]\nthreads = true\n", "a number is wanted"),
+        ("[bench]\nout = 5\n", "text is wanted"),
+        ("[bench]\nquick = 7\n", "true or false is wanted"),
+        ("[bench]\nbatch = [[1]]\n", "a number is wanted"),
+        ("[bench]\nbatch = []\n", "an empty list selects nothing"),
+        ("[bench]\ntimeout = nan\n", "not a finite number"),
         ("[export]\n", "no table [bench]"),
         ("bench", "not valid TOML"),
     ],
@@ -127,3 +139,34 @@ def test_mistakes_in_a_toml_file_are_named(tmp_path, toml, message):
     done = crossrt("bench", "--config", "crossrt.toml", cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def crossrt_with(variables, *arguments, cwd, stdout=subprocess.PIPE):
+    command = [sys.executable, "-P", "-c", MAIN, *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, stdout=stdout, stderr=subprocess.PIPE, timeout=60, env={**os.environ, **variables}
+    )
+
+
+def test_report_is_saved_even_if_it_cannot_be_printed(tmp_path, folder):
+    arguments = ("bench", "--artifacts", folder, "--only", "fp32@ort", "--batch", 1, "--rounds", 1)
+    with Path("/dev/full").open("wb") as full:
+        done = crossrt_with({}, *arguments, cwd=tmp_path, stdout=full)
+    assert b"Traceback" not in done.stderr
+    assert len(list(tmp_path.glob("results/*/report.json"))) == 1
+
+
+def test_terminal_that_knows_ascii_only_gets_the_tables(tmp_path):
+    done = crossrt_with({"PYTHONIOENCODING": "ascii"}, "show", REPORT, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert b"int8-qdq@ort-cpu" in done.stdout
+
+
+def test_run_without_a_measured_case_is_no_success(tmp_path, folder):
+    absent = tmp_path / "absent" / "onnxruntime"
+    absent.mkdir(parents=True)
+    (absent / "__init__.py").write_text("raise ModuleNotFoundError('gone', name='onnxruntime')\n")
+    arguments = ("bench", "--artifacts", folder, "--runtime", "ort-cpu")
+    done = crossrt_with({"PYTHONPATH": str(absent.parent)}, *arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert b"onnxruntime is not installed" in done.stdout

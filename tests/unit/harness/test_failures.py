@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from reports.files import read_report, write_report
+from reports.tables import print_report
 
 CHAOS = {"runtimes": ("chaos", "ort-cpu")}
 
@@ -24,6 +29,9 @@ def result_of(report, runtime):
         ("load:exit", "loading the model: .*exit status 3"),
         ("load:raise", "loading the model: RuntimeError: this runtime never works"),
         ("load:memory", "loading the model: out of memory"),
+        ("load:signal", "loading the model: .*signal 40"),
+        ("operators:wrong", "reading the operators: the runtime gave something of the wrong type"),
+        ("version:wrong", "the runtime gave something of the wrong type"),
         ("run:crash", "the first inference: .*SIGSEGV"),
         ("run:raise", "the first inference: RuntimeError"),
         ("run:nan", "the accuracy run: the model answers with NaN"),
@@ -60,16 +68,27 @@ def test_case_that_fails_while_it_is_measured_keeps_its_finished_rounds(bench, c
     assert len(result.rounds) == 1
 
 
-def test_runtime_that_fails_to_import_is_skipped_with_its_own_error(bench, chaos):
+def test_runtime_that_fails_to_import_is_a_failed_row_with_its_own_error(bench, chaos):
     chaos("import:raise")
     result = result_of(bench(**CHAOS), "chaos")
-    assert result.status == "skipped"
+    assert result.status == "failed"
     assert "this runtime never works" in result.reason
 
 
 def test_output_of_native_code_does_not_disturb_the_protocol(bench, chaos):
     chaos("run:print")
     assert result_of(bench(**CHAOS), "chaos").status == "ok"
+
+
+def test_text_that_is_no_unicode_does_not_cost_the_report(bench, chaos, tmp_path):
+    chaos("version:markup")
+    report = bench(**CHAOS)
+    write_report(report, tmp_path / "report.json")
+    assert read_report(tmp_path / "report.json").environment.packages["runtime chaos"] == "[/x]\x1b[31m?"
+    text = io.StringIO()
+    print_report(report, Console(file=text, width=80))
+    assert "[/x]" in text.getvalue()
+    assert "\x1b" not in text.getvalue()
 
 
 def test_no_process_survives_a_crash(bench, chaos):

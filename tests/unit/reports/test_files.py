@@ -21,7 +21,7 @@ DAMAGES = {
     "truncated": lambda good: good[: len(good) // 2],
     "NaN": lambda good: good.replace(b'"minimum_agreement": 0.99', b'"minimum_agreement": NaN'),
     "wrong type": lambda good: good.replace(b'"seed": 0', b'"seed": "zero"'),
-    "negative time": lambda good: good.replace(b'"batch_target_ns": 8000000', b'"batch_target_ns": -1'),
+    "negative time": lambda good: good.replace(b'"block_target_ns": 8000000', b'"block_target_ns": -1'),
     "unknown status": lambda good: good.replace(b'"status": "complete"', b'"status": "great"'),
     "missing part": lambda good: good.replace(b'"environment"', b'"surroundings"'),
     "no version": lambda good: good.replace(b'"schema_version"', b'"version"'),

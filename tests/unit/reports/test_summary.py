@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import pytest
 
@@ -59,10 +61,18 @@ def test_latency_is_in_microseconds_with_half_of_its_interval(make_result, make_
 
 
 def test_plus_minus_is_half_of_the_interval(make_result, make_report):
-    report = make_report(make_result(medians=[50_000, 55_000, 60_000]))
+    report = make_report(make_result(medians=[50_000, 51_000, 52_000]))
     p50 = next(metric for metric in report.metrics if metric.name == "latency_p50_ns")
     row = rows(Summary(report).latency(SINGLE))["fp32@ort-cpu"]
-    assert row["p50"] == f"{p50.value / 1000:.1f} ±{(p50.upper - p50.lower) / 2000:.1f}"
+    assert row["p50"] == f"{p50.value / 1000:.1f} ±{math.ceil((p50.upper - p50.lower) / 200) / 10:.1f}"
+
+
+def test_a_wide_interval_is_a_factor(make_result, make_report):
+    report = make_report(make_result(medians=[50_000, 100_000]))
+    p50 = next(metric for metric in report.metrics if metric.name == "latency_p50_ns")
+    text, _, factor = rows(Summary(report).latency(SINGLE))["fp32@ort-cpu"]["p50"].partition(" ×÷")
+    assert text == "70.7"
+    assert float(factor) >= p50.upper / p50.value > float(factor) - 0.1
 
 
 def test_one_round_has_no_plus_minus(make_result, make_report):
