@@ -41,8 +41,8 @@ class WorkerLimits:
     memory_limit_bytes: int = 4 * 2**30
 
 
-DEFAULT_EFFORT = Effort(rounds=10, blocks=8, block_target_ns=8_000_000, warmup_ns=1_500_000)
-QUICK_EFFORT = Effort(rounds=3, blocks=6, block_target_ns=8_000_000, warmup_ns=1_500_000)
+DEFAULT_EFFORT = Effort(rounds=10, blocks=8, block_target_ns=10_000_000, warmup_ns=1_500_000)
+QUICK_EFFORT = Effort(rounds=3, blocks=6, block_target_ns=10_000_000, warmup_ns=1_500_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

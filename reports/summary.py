@@ -79,8 +79,8 @@ class Summary:
         """What a reader must know to read the tables."""
         baseline = self._label_of(self.report.run.settings.baseline)
         notes = [
-            "* marks the best of a column; in p50 and digits/s also all that the rounds do not show slower."
-            f" ± is half of a 95% interval, ×÷ the factor of a wide one; {ABSENT} means not measured, or too few calls.",
+            "* marks the best of a column; in p50 and digits/s also all that the rounds do not show slower. ± is half"
+            f" of a 95% interval, ×÷ the factor of a wide one; {ABSENT} means not measured, or too few calls.",
             f"speed-up: times faster than {baseline}, paired by round. Times are end to end, float32 in and out, unless"
             " the case says native.",
             "KB: size of the file. F1: mean over classes. change, agree, max diff: against the Keras model, in points"
