@@ -83,7 +83,7 @@ def test_interrupt_between_rounds_keeps_what_is_finished(bench, monkeypatch):
         run_round(self, index, display)
 
     ignored = []
-    monkeypatch.setattr(signal, "signal", lambda number, handler: ignored.append(number))
+    monkeypatch.setattr(signal, "signal", lambda number, _: ignored.append(number))
     monkeypatch.setattr(RoundRunner, "_run_round", interrupted_at_the_second)
     report = bench(only=("fp32@ort",))
     assert report.run.status == "interrupted"
