@@ -7,7 +7,7 @@ from pathlib import Path
 
 from exporters.errors import ExportError
 from exporters.train import TrainingJob
-from harness.builder import check_packages
+from harness.builder import QUIET, check_packages
 from harness.child import ChildProcess
 from harness.errors import ChildFailedError, HarnessError
 from harness.out import check_writable
@@ -31,7 +31,7 @@ def run_training(data: str, epochs: int, seed: int, out: Path, display: Display)
     out.parent.mkdir(parents=True, exist_ok=True)
     display.phase("training", epochs)
     top1 = 0.0
-    with ChildProcess("exporters.train", variables={"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}) as child:
+    with ChildProcess("exporters.train", variables=QUIET) as child:
         child.send(dataclasses.asdict(job))
         while True:
             try:
