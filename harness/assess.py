@@ -20,6 +20,7 @@ from harness.case import Case
 from harness.case_worker import CaseWorker, UnsupportedError
 from harness.child import kill_all_children
 from harness.errors import ChildFailedError
+from harness.foreign_python import ForeignPython
 from harness.settings import BenchSettings
 from harness.workspace import Workspace
 from reports.schema import Accuracy, Memory, Status
@@ -46,9 +47,14 @@ class Assessment:
     trial_ns: int = 0
 
     def calls_for(self, target_ns: int) -> int:
-        """Calls that take about `target_ns`: a power of two, so that a noisy trial seldom changes the number."""
-        wanted = min(max(target_ns // max(self.trial_ns, 1), FEWEST_CALLS), MOST_CALLS)
-        return 1 << (wanted.bit_length() - 1)
+        """Calls that take about `target_ns`."""
+        return calls_for(self.trial_ns, target_ns)
+
+
+def calls_for(call_ns: int, target_ns: int) -> int:
+    """Calls that take about `target_ns`: a power of two, so that a noisy trial seldom changes the number."""
+    wanted = min(max(target_ns // max(call_ns, 1), FEWEST_CALLS), MOST_CALLS)
+    return 1 << (wanted.bit_length() - 1)
 
 
 def failed(failure: ChildFailedError) -> Assessment:
@@ -70,16 +76,18 @@ class Assessor:
         reference: NDArray[np.float32] | None,
         settings: BenchSettings,
         workspace: Workspace,
+        python: ForeignPython | None = None,
     ) -> None:
         self._artifacts = artifacts
         self._reference = reference
         self._settings = settings
         self._workspace = workspace
+        self._python = python
 
     def assess_all(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Assessment]]:
         """As many cases at once as there are processors, in the order in which they finish."""
         with ThreadPoolExecutor(len(usable_cpus())) as pool:
-            futures: dict[Future[Assessment], Case] = {pool.submit(self._assess, case): case for case in cases}
+            futures: dict[Future[Assessment], Case] = {pool.submit(self.assess, case): case for case in cases}
             try:
                 for future in as_completed(futures):
                     yield futures[future], future.result()
@@ -88,9 +96,10 @@ class Assessor:
                 kill_all_children()
                 raise
 
-    def _assess(self, case: Case) -> Assessment:
+    def assess(self, case: Case) -> Assessment:
+        """One case; a failure is an assessment."""
         try:
-            with CaseWorker(case.scenario.threads, self._settings.limits) as worker:
+            with CaseWorker(case.scenario.threads, self._settings.limits, self._python) as worker:
                 return self._examine(worker, case)
         except UnsupportedError as reason:
             return skipped(str(reason))
@@ -116,5 +125,5 @@ class Assessor:
             accuracy=accuracy,
             memory=memory,
             operators=worker.operators(),
-            trial_ns=int(median(trial)),
+            trial_ns=int(median(trial.latency_ns)),
         )

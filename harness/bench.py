@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,24 +9,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from exporters.cache import ArtifactCache
-from exporters.keras_model import model_name
-from exporters.variants import VARIANTS
 from harness.answers import read_reference
+from harness.artifacts import artifacts_for, candidates_of
 from harness.assess import Assessor, failed, skipped
-from harness.builder import Artifacts, BuildRequest, get_artifacts
+from harness.builder import Artifacts
 from harness.case import Case
 from harness.compose import report_of
 from harness.environment import read_environment
 from harness.errors import ChildFailedError, HarnessError
 from harness.exported import read_folder
+from harness.interrupts import ignore_interrupts
 from harness.locations import cache_folder
 from harness.lock import measuring_alone
-from harness.plan import Candidate, choose_baseline, plan_cases
+from harness.participants import participants_of
+from harness.plan import choose_baseline, plan_cases
 from harness.probe import RuntimeInfo, probe_runtimes
 from harness.progress import Display
-from harness.rounds import RoundRunner
-from harness.run_state import RunState
+from harness.rounds import RoundRunner, RoundSettings
+from harness.run_state import RunState, new_run_id
 from harness.settings import BenchSettings
 from harness.workspace import Workspace, open_workspace
 from reports.schema import Report
@@ -44,7 +42,7 @@ def run_bench(settings: BenchSettings, command: Sequence[str], display: Display)
     runtimes = probe_runtimes(settings.runtimes, settings.limits)
     with open_workspace() as workspace:
         folder = read_folder(settings.artifacts) if settings.artifacts else None
-        cases = plan_cases(_candidates(settings, folder), runtimes, settings)
+        cases = plan_cases(candidates_of(settings, folder), runtimes, settings)
         baseline = choose_baseline(cases, settings.baseline)
         found = folder or _build(settings, cases, runtimes, workspace, display)
         state = _begin(settings, command, runtimes, cases, baseline, found)
@@ -55,19 +53,9 @@ def run_bench(settings: BenchSettings, command: Sequence[str], display: Display)
                 _assess(state, reference, workspace, display)
                 _measure(state, workspace, display)
         except KeyboardInterrupt:
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)  # until the report is saved
+            ignore_interrupts()
             state.interrupted = True
         return report_of(state)
-
-
-def _candidates(settings: BenchSettings, folder: Artifacts | None) -> list[Candidate]:
-    if folder is not None:
-        return [
-            Candidate(model=each.model, variant=each.variant, format=each.format) for each in folder.artifacts.values()
-        ]
-    model = model_name(settings.model_path)
-    return [Candidate(model=model, variant=each.name, format=each.format) for each in VARIANTS]
 
 
 def _build(
@@ -78,16 +66,11 @@ def _build(
     display: Display,
 ) -> Artifacts:
     usable = {runtime.name for runtime in runtimes if runtime.problem is None}
-    wanted = {(case.variant, case.format) for case in cases if case.runtime in usable}
-    if not wanted:
+    runnable = [case for case in cases if case.runtime in usable]
+    if not runnable:
         problems = "; ".join(f"{runtime.name}: {runtime.problem}" for runtime in runtimes if runtime.problem)
         raise HarnessError(f"no runtime can be used: {problems}")
-    request = BuildRequest(
-        model=model_name(settings.model_path),
-        model_path=settings.model_path,
-        variants=[variant for variant in VARIANTS if (variant.name, variant.format) in wanted],
-    )
-    return get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)
+    return artifacts_for(runnable, settings, workspace, display)
 
 
 def _begin(
@@ -101,7 +84,7 @@ def _begin(
     now = datetime.now(UTC)
     model_hashes = {artifact.model_sha256 for artifact in found.artifacts.values()}
     return RunState(
-        id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+        id=new_run_id(now),
         started_at=now,
         settings=settings,
         command=command,
@@ -142,11 +125,11 @@ def _assess(state: RunState, reference: NDArray[np.float32] | None, workspace: W
 
 def _measure(state: RunState, workspace: Workspace, display: Display) -> None:
     cases = [case for case in state.cases if state.assessments[case.id].status == "ok"]
-    target_ns = state.settings.effort.block_target_ns
-    state.calls = {case.id: state.assessments[case.id].calls_for(target_ns) for case in cases}
     if cases:
-        runner = RoundRunner(cases, state.artifacts, state.calls, state.settings, workspace, state.measurements)
-        runner.run(display)
+        settings = state.settings
+        state.participants = participants_of(state, cases)
+        how = RoundSettings(effort=settings.effort, limits=settings.limits, seed=settings.seed, images=workspace.images)
+        RoundRunner(list(state.participants), how, state.measurements).run(display)
 
 
 def report_path(out: Path, report: Report) -> Path:

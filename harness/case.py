@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from exporters.artifact import ModelFormat
+from reports.patterns import case_matches
 from runtimes.protocol import IoMode, SessionOptions
 
 
@@ -52,14 +52,7 @@ class Case:
 
     def matches(self, pattern: str) -> bool:
         """True if an `--only` pattern selects this case."""
-        return matches(pattern, self.id, self.subject, self.variant, f"{self.variant}@{self.runtime}")
-
-
-def matches(pattern: str, name: str, *parts: str) -> bool:
-    """True if a shell pattern fits a name or one of its parts as a whole, or a plain text is contained in the name."""
-    if any(sign in pattern for sign in "*?["):
-        return any(fnmatchcase(each, pattern) for each in (name, *parts))
-    return pattern in name
+        return case_matches(pattern, self.id)
 
 
 def select(cases: Iterable[Case], patterns: Sequence[str]) -> list[Case]:

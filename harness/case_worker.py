@@ -14,8 +14,12 @@ from exporters.artifact import ModelArtifact
 from harness.case import Scenario
 from harness.child import ChildProcess
 from harness.errors import ChildFailedError, NotInstalledError
+from harness.foreign_python import ForeignPython
 from harness.settings import WorkerLimits
 from runtimes.errors import RuntimeNotInstalledError
+
+DISTURBED_SHARE = 0.02
+"""A block is disturbed if its process had to wait for longer than this share of it."""
 
 OUT_OF_MEMORY = ("bad_alloc", "out of memory", "Cannot allocate memory", "Failed to allocate", "MemoryError")
 
@@ -45,10 +49,18 @@ class FirstRun(msgspec.Struct, frozen=True):
     first_run_ns: int
 
 
-class Timed(msgspec.Struct, frozen=True):
-    """Durations of single calls."""
+class Block(msgspec.Struct, frozen=True):
+    """Durations of single calls, and what happened to the process while it made them and warmed up before."""
 
     latency_ns: list[int]
+    elapsed_ns: int
+    waited_ns: int
+    stolen_ns: int
+
+    @property
+    def is_disturbed(self) -> bool:
+        """True if other processes or the hypervisor took a noticeable share of the time."""
+        return self.waited_ns + self.stolen_ns > DISTURBED_SHARE * self.elapsed_ns
 
 
 class Operators(msgspec.Struct, frozen=True):
@@ -73,9 +85,13 @@ Answer = TypeVar("Answer", bound=msgspec.Struct)
 class CaseWorker:
     """Drives `harness.worker`. Every method raises `ChildFailedError` where the worker crashes, hangs or says no."""
 
-    def __init__(self, threads: int, limits: WorkerLimits) -> None:
+    def __init__(self, threads: int, limits: WorkerLimits, python: ForeignPython | None = None) -> None:
         self._limits = limits
-        self._child = ChildProcess("harness.worker", variables=thread_variables(threads))
+        variables = thread_variables(threads)
+        if python is None:
+            self._child = ChildProcess("harness.worker", variables=variables)
+        else:
+            self._child = ChildProcess("harness.worker", variables=variables | python.variables, python=python.path)
         self._child.send({"memory_limit_bytes": limits.memory_limit_bytes})
 
     @property
@@ -87,9 +103,17 @@ class CaseWorker:
         """Tells the worker to import its runtime, without waiting: many can start at once."""
         self._child.send({"do": "runtime", "name": runtime})
 
+    def wait_for_greeting(self) -> None:
+        """Waits until the worker is ready for its first request."""
+        self._child.receive(self._limits.timeout_s)
+
+    def load_anchor(self) -> int:
+        """Makes ready the anchor in place of a model, and returns how long that took, in nanoseconds."""
+        return self._ask("making the anchor", Loaded, do="anchor").load_ns
+
     def finish_import(self) -> Imported:
         """Waits for the import."""
-        self._child.receive(self._limits.timeout_s)  # the greeting
+        self.wait_for_greeting()
         return self._checked(self._child.receive(self._limits.timeout_s), "importing the runtime", Imported)
 
     def pin(self, cpus: Sequence[int]) -> None:
@@ -117,9 +141,9 @@ class CaseWorker:
         """Duration of the first call, in nanoseconds."""
         return self._ask("the first inference", FirstRun, do="first_run").first_run_ns
 
-    def time(self, calls: int, warmup_ns: int) -> list[int]:
-        """Warms up, then times single calls: nanoseconds each."""
-        return self._ask("running", Timed, do="time", calls=calls, warmup_ns=warmup_ns).latency_ns
+    def time(self, calls: int, warmup_ns: int, session: int = 0) -> Block:
+        """Warms up, then times single calls; `session` counts the loads of this worker."""
+        return self._ask("running", Block, do="time", calls=calls, warmup_ns=warmup_ns, session=session)
 
     def evaluate(self, images: Path, batch_size: int, logits: Path) -> None:
         """Runs all images and leaves the logits in a `.npy` file."""

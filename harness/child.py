@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,11 +46,11 @@ def _signal_name(number: int) -> str:
 class ChildProcess:
     """Runs `python -P -m MODULE`; `-P` keeps packages of the user's own folder out of it."""
 
-    def __init__(self, module: str, *, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(self, module: str, *, variables: Mapping[str, str] | None = None, python: Path | None = None) -> None:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._received = b""
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-X", "faulthandler", "-m", module],
+            [python or sys.executable, "-P", "-X", "faulthandler", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,

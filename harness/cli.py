@@ -6,22 +6,29 @@ import io
 import os
 import signal
 import sys
+import traceback
 
 import click
 
 from harness.commands.bench import bench
+from harness.commands.compare import compare
+from harness.commands.doctor import doctor
+from harness.commands.duel import duel
 from harness.commands.export import export
 from harness.commands.runtimes import runtimes
 from harness.commands.show import show
 from harness.commands.train import train
 
 INTERRUPTED = 130
+OUTPUT_CLOSED = 141  # what a shell reports of a process that a closed pipe ended
+DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
 
 
 @click.group(
-    commands=[bench, export, runtimes, show, train],
+    commands=[bench, compare, doctor, duel, export, runtimes, show, train],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 fine, 1 a case failed, 2 wrong usage or input, 130 interrupted.",
+    epilog="Exit codes: 0 fine, 1 a case failed or became worse, 2 wrong usage or input, 3 nothing comparable,"
+    " 130 interrupted.",
 )
 @click.version_option(package_name="crossrt")
 def cli() -> None:
@@ -30,6 +37,9 @@ def cli() -> None:
     \b
     crossrt bench           build, check and measure every variant of the MNIST reference model
     crossrt bench --quick   the same in a fraction of the time
+    crossrt duel A B        two cases side by side: which one is faster, and how sure is that?
+    crossrt compare A B     did anything become worse from report A to report B?
+    crossrt doctor          is this machine fit to measure on?
     crossrt show REPORT     print a saved report again
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
@@ -51,13 +61,13 @@ def main() -> int:
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return OUTPUT_CLOSED
     except Exception as error:
         return _explain(error)
 
 
 def _explain(error: Exception) -> int:
-    """One message for what the user can mend; anything else is a defect and keeps its traceback."""
+    """One message for what the user can mend; anything else is a defect, with its traceback and a code of its own."""
     from harness.errors import USER_ERRORS
     from reports.printable import printable
 
@@ -67,5 +77,6 @@ def _explain(error: Exception) -> int:
         where = f": {error.filename}" if error.filename else ""
         click.echo(f"crossrt: {error.strerror or error}{where}", err=True)
     else:
-        raise error
+        traceback.print_exception(error)
+        return DEFECT
     return 2

@@ -14,24 +14,42 @@ from harness.case import Case
 from harness.environment import installed_version
 from harness.run_state import RunState
 from reports.metrics import DEFINITIONS, derive_metrics
-from reports.schema import SCHEMA_VERSION, Artifact, Report, Result, Round, Run, Settings
+from reports.schema import SCHEMA_VERSION, Artifact, Control, Report, Result, Round, Run, Settings
 
 
 def report_of(state: RunState) -> Report:
     """Everything that the run found out so far."""
     results = tuple(_result(state, case) for case in state.cases)
-    artifacts = tuple(_artifact(artifact) for artifact in state.artifacts.values())
+    artifacts = tuple(artifact_record(artifact) for artifact in state.artifacts.values())
     return Report(
         schema_version=SCHEMA_VERSION,
-        run=_run(state),
+        run=run_record(state),
         environment=state.environment,
         artifacts=artifacts,
         results=results,
         metrics=derive_metrics(results, artifacts, state.baseline),
+        controls=_controls(state),
     )
 
 
-def _run(state: RunState) -> Run:
+def _controls(state: RunState) -> tuple[Control, ...]:
+    """What took part in rounds beside the cases, where it has finished rounds."""
+    return tuple(
+        Control(
+            kind=each.control.kind,
+            of=each.control.of,
+            batch_size=each.scenario.batch_size,
+            threads=each.scenario.threads,
+            calls_per_block=each.calls,
+            rounds=tuple(rounds),
+        )
+        for each in state.participants
+        if each.control is not None and (rounds := state.measurements.rounds.get(each.key))
+    )
+
+
+def run_record(state: RunState) -> Run:
+    """When, what and how."""
     return Run(
         id=state.id,
         started_at=state.started_at.isoformat(timespec="seconds"),
@@ -60,7 +78,8 @@ def _settings(state: RunState) -> Settings:
     )
 
 
-def _artifact(artifact: ModelArtifact) -> Artifact:
+def artifact_record(artifact: ModelArtifact) -> Artifact:
+    """A model file as a report describes it."""
     fields = dataclasses.asdict(artifact)
     del fields["path"]  # a path of this machine says nothing on another
     return msgspec.convert({**fields, "id": artifact.id}, Artifact)
@@ -78,10 +97,12 @@ def _result(state: RunState, case: Case) -> Result:
         assessment = dataclasses.replace(
             assessment, status="skipped", reason="interrupted before its first round ended"
         )
-    return _record(state, case, assessment, rounds)
+    calls = next((each.calls for each in state.participants if each.key == case.id), 0)
+    return result_record(case, assessment, calls, rounds)
 
 
-def _record(state: RunState, case: Case, assessment: Assessment, rounds: tuple[Round, ...]) -> Result:
+def result_record(case: Case, assessment: Assessment, calls: int, rounds: tuple[Round, ...]) -> Result:
+    """A case as a report holds it."""
     return Result(
         case=case.id,
         artifact=case.artifact_id,
@@ -93,7 +114,7 @@ def _record(state: RunState, case: Case, assessment: Assessment, rounds: tuple[R
         status=assessment.status,
         reason=assessment.reason,
         stderr_tail=assessment.stderr_tail,
-        calls_per_block=state.calls.get(case.id, 0),
+        calls_per_block=calls,
         rounds=rounds,
         accuracy=assessment.accuracy,
         memory=assessment.memory,

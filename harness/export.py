@@ -11,11 +11,11 @@ from exporters.keras_model import model_name
 from exporters.variants import VARIANTS, Variant
 from harness.answers import agreement_problem, read_reference
 from harness.builder import Artifacts, BuildRequest, evaluate_artifact, get_artifacts
-from harness.case import matches
 from harness.errors import ChildFailedError, HarnessError
 from harness.locations import cache_folder
 from harness.progress import Display
 from harness.workspace import Workspace, open_workspace
+from reports.patterns import matches
 
 
 def run_export(model_path: Path, only: Sequence[str], minimum_agreement: float, display: Display) -> Artifacts:

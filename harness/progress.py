@@ -21,8 +21,8 @@ _REDRAW_EVERY_S = 0.5
 class Display(Protocol):
     """Follows a run: phases with a known number of steps, and remarks between them."""
 
-    def phase(self, name: str, steps: int) -> None:
-        """A new phase begins; the one before is over."""
+    def phase(self, name: str, steps: int | None) -> None:
+        """A new phase begins, of so many steps or of nobody knows how many; the one before is over."""
 
     def step(self, doing: str = "") -> None:
         """One step is done; `doing` says what comes next."""
@@ -37,7 +37,7 @@ class Display(Protocol):
 class Silent:
     """Shows nothing."""
 
-    def phase(self, name: str, steps: int) -> None:
+    def phase(self, name: str, steps: int | None) -> None:
         """Nothing."""
 
     def step(self, doing: str = "") -> None:
@@ -69,11 +69,12 @@ class Terminal:
         self._task: TaskID | None = None
         self._drawn_at = 0.0
 
-    def phase(self, name: str, steps: int) -> None:
+    def phase(self, name: str, steps: int | None) -> None:
         """Starts a bar."""
         self._end_phase()
         if console_is_log(self._console):
-            self._console.print(f"{name} ({steps} step{'s' if steps != 1 else ''})", highlight=False)
+            count = "" if steps is None else f" ({steps} step{'s' if steps != 1 else ''})"
+            self._console.print(f"{name}{count}", highlight=False)
         self._task = self._bars.add_task(name, total=steps, doing="")
         self._redraw(force=True)
 

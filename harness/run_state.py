@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from secrets import token_hex
 
 from exporters.artifact import ModelArtifact
 from harness.assess import Assessment
 from harness.case import Case
+from harness.participant import Participant
 from harness.rounds import Measurements
 from harness.settings import BenchSettings
 from reports.schema import Environment
@@ -27,6 +29,11 @@ class RunState:
     cases: Sequence[Case]
     artifacts: Mapping[str, ModelArtifact]
     assessments: dict[str, Assessment] = field(default_factory=dict)
-    calls: dict[str, int] = field(default_factory=dict)
+    participants: Sequence[Participant] = ()
     measurements: Measurements = field(default_factory=Measurements)
     interrupted: bool = False
+
+
+def new_run_id(now: datetime) -> str:
+    """A name for a run that sorts by time."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{token_hex(2)}"

@@ -20,12 +20,15 @@ class Effort:
         blocks: Blocks of timed calls that each process makes, interleaved with those of all other cases.
         block_target_ns: How long one block of calls should take.
         warmup_ns: How long a process warms its caches before each block.
+        sessions: How often each process loads the model. Its blocks go round the sessions, so that a process draws
+            several memory layouts.
     """
 
     rounds: int
     blocks: int
     block_target_ns: int
     warmup_ns: int
+    sessions: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +44,10 @@ class WorkerLimits:
     memory_limit_bytes: int = 4 * 2**30
 
 
-DEFAULT_EFFORT = Effort(rounds=10, blocks=8, block_target_ns=10_000_000, warmup_ns=1_500_000)
-QUICK_EFFORT = Effort(rounds=3, blocks=6, block_target_ns=10_000_000, warmup_ns=1_500_000)
+DEFAULT_EFFORT = Effort(rounds=10, blocks=12, block_target_ns=5_000_000, warmup_ns=1_000_000)
+QUICK_EFFORT = Effort(rounds=3, blocks=12, block_target_ns=5_000_000, warmup_ns=1_000_000)
+DUEL_EFFORT = Effort(rounds=1, blocks=24, block_target_ns=1_500_000, warmup_ns=500_000, sessions=6)
+"""Short blocks: the less time between two that are compared, the less the machine can change in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,3 +81,26 @@ class BenchSettings:
     minimum_agreement: float = MINIMUM_AGREEMENT
     seed: int = 0
     limits: WorkerLimits = WorkerLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuelSettings:
+    """What the user can choose about a duel.
+
+    Attributes:
+        run: What it shares with a bench; its batch size, threads and I/O mode hold where an arm names no other.
+        a: The first arm, `[model.]variant@runtime[/bN][/tN][/native]`.
+        b: The second arm.
+        python_b: Another environment's Python for the second arm, or None.
+        margin: The ratio minus 1 up to which two times count as the same.
+        budget_s: How long may be measured before the verdict; confirming it comes on top.
+        is_gate: Only whether B is slower is asked: stop as soon as it is known not to be.
+    """
+
+    run: BenchSettings
+    a: str
+    b: str
+    python_b: Path | None = None
+    margin: float = 0.02
+    budget_s: float = 9.0
+    is_gate: bool = False

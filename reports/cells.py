@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from msgspec import UNSET
 
 from reports.schema import Metric
 
 WIDEST_SYMMETRIC = 0.2
+Tone = Literal["good", "bad", "doubt"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One table cell; `best` marks the best of its column, or what cannot be told from the best."""
+    """One table cell.
+
+    Attributes:
+        text: What it says; no meaning is in colour alone.
+        best: Whether it is the best of its column, or cannot be told from the best.
+        tone: How it is coloured.
+    """
 
     text: str
     best: bool = False
+    tone: Tone | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """One table: the first column names the case, all others hold numbers."""
+    """One table: the first column names the case, all others hold numbers; the footer is lines below."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     is_text: bool = False
+    footer: tuple[str, ...] = ()
 
 
 def percent(metric: Metric) -> str:

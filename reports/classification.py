@@ -31,6 +31,7 @@ def judge_logits(
         reference_correct=None if reference is None else int((reference.argmax(axis=1) == labels).sum()),
         agreement=None if reference is None else float((reference.argmax(axis=1) == called).mean()),
         max_abs_error=None if reference is None else float(np.abs(logits - reference).max()),
+        misclassified=tuple((int(index), int(called[index])) for index in np.flatnonzero(called != labels)),
     )
 
 

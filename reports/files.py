@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from reports.checks import check_duel, check_report
 from reports.errors import ReportError
-from reports.schema import SCHEMA_VERSION, Report
+from reports.schema import SCHEMA_VERSION, Duel, Report
 
 MOST_BYTES = 256 * 2**20
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-class _Versioned(msgspec.Struct):
+Saved = TypeVar("Saved", Report, Duel)
+
+
+class _Header(msgspec.Struct):
     schema_version: int
+    kind: str | None = None
 
 
 def read_report(path: Path) -> Report:
@@ -26,17 +31,46 @@ def read_report(path: Path) -> Report:
     Raises:
         ReportError: Missing, damaged, of a newer version, or not a report.
     """
+    raw, header = _read_header(path)
+    if header.kind == "duel":
+        raise ReportError(f"{path} is a duel, not a report of crossrt bench: crossrt show prints it")
+    report = _decode(raw, Report, path)
+    check_report(report, path)
+    return report
+
+
+def read_duel(path: Path) -> Duel:
+    """Reads a duel and checks it against the schema; raises `ReportError` like `read_report`."""
+    raw, header = _read_header(path)
+    if header.kind != "duel":
+        raise ReportError(f"{path} is no duel: crossrt duel writes them as duel.json")
+    duel = _decode(raw, Duel, path)
+    check_duel(duel, path)
+    return duel
+
+
+def is_duel(path: Path) -> bool:
+    """True if a file holds a duel; raises `ReportError` where it is none of ours."""
+    return _read_header(path)[1].kind == "duel"
+
+
+def _read_header(path: Path) -> tuple[bytes, _Header]:
     raw = _read_bytes(path)
     try:
-        version = msgspec.json.decode(raw, type=_Versioned).schema_version
+        header = msgspec.json.decode(raw, type=_Header)
     except UNREADABLE as error:
         raise ReportError(f"{path} is not a crossrt report: {error}") from error
-    if version > SCHEMA_VERSION:
+    if header.schema_version > SCHEMA_VERSION:
         raise ReportError(
-            f"{path} has schema version {version}; this crossrt reads up to {SCHEMA_VERSION}: update crossrt to show it"
+            f"{path} has schema version {header.schema_version}; this crossrt reads up to {SCHEMA_VERSION}:"
+            " update crossrt to show it"
         )
+    return raw, header
+
+
+def _decode(raw: bytes, kind: type[Saved], path: Path) -> Saved:
     try:
-        return msgspec.json.decode(raw, type=Report)
+        return msgspec.json.decode(raw, type=kind)
     except UNREADABLE as error:
         raise ReportError(f"{path} is damaged or was edited by hand: {error}") from error
 
@@ -52,7 +86,7 @@ def _read_bytes(path: Path) -> bytes:
     return raw
 
 
-def write_report(report: Report, path: Path) -> None:
+def write_report(report: Report | Duel, path: Path) -> None:
     """Writes a report: it appears whole or not at all. Text that is no Unicode loses its odd signs.
 
     Raises:

@@ -8,6 +8,7 @@ from statistics import median
 
 from msgspec import UNSET
 
+from reports.noise import disturbances
 from reports.schema import Metric, Report, Result
 
 WIDE = 0.1
@@ -52,6 +53,17 @@ def batch_notes(results: Sequence[Result], label: Callable[[Result], str]) -> li
                 f" {reference.accuracy.correct} at batch {reference.batch_size}."
             )
     return notes
+
+
+def disturbance_notes(report: Report) -> list[str]:
+    """How many blocks of calls the machine disturbed."""
+    blocks, repeated, kept = disturbances(report)
+    if not repeated:
+        return []
+    return [
+        f"{repeated:,} of {blocks:,} blocks of calls were hit by other load or stolen time and timed again; {kept:,}"
+        " were hit once more and kept."
+    ]
 
 
 def caution_notes(report: Report) -> list[str]:

@@ -1,4 +1,4 @@
-"""The JSON Schema of a report, generated from the types."""
+"""The JSON Schemas of saved files, generated from the types."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ from typing import Any
 
 import msgspec
 
-from reports.schema import SCHEMA_VERSION, Report
+from reports.schema import SCHEMA_VERSION, Duel, Report
 
 
 def report_json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of report files of the current version."""
+    return _schema("report", Report)
+
+
+def duel_json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of duel files of the current version."""
+    return _schema("duel", Duel)
+
+
+def _schema(name: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"crossrt report, schema version {SCHEMA_VERSION}",
-        **msgspec.json.schema(Report),
+        "title": f"crossrt {name}, schema version {SCHEMA_VERSION}",
+        **msgspec.json.schema(kind),
     }

@@ -16,16 +16,18 @@ def report_as_markdown(report: Report) -> str:
 
 
 def _lines(summary: Summary) -> Iterator[str]:
-    yield from (f"{_escaped(line)}  " for line in summary.headline())
+    yield from (f"{escaped(line)}  " for line in summary.headline())
     for sheet in summary.sheets():
-        yield from ("", f"### {_escaped(sheet.title)}", "")
-        yield from _table(sheet)
+        yield from ("", f"### {escaped(sheet.title)}", "")
+        yield from sheet_as_markdown(sheet)
+        yield from (part for line in sheet.footer for part in ("", escaped(line)))
     yield ""
-    yield from (f"- {_escaped(note)}" for note in summary.notes())
+    yield from (f"- {escaped(note)}" for note in summary.notes())
 
 
-def _table(sheet: Sheet) -> Iterator[str]:
-    yield _row(_escaped(name) for name in sheet.columns)
+def sheet_as_markdown(sheet: Sheet) -> Iterator[str]:
+    """The lines of a table."""
+    yield _row(escaped(name) for name in sheet.columns)
     numbers = "---" if sheet.is_text else "---:"
     yield _row("---" if index == 0 else numbers for index in range(len(sheet.columns)))
     for row in sheet.rows:
@@ -37,10 +39,11 @@ def _row(cells: Iterator[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    return f"**{_escaped(cell.text)}**" if cell.best else _escaped(cell.text)
+    return f"**{escaped(cell.text)}**" if cell.best else escaped(cell.text)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text on one line in which nothing is markup."""
     one_line = printable(" ".join(text.split()))
     for sign in "\\|*_<>`[]~$":
         one_line = one_line.replace(sign, f"\\{sign}")

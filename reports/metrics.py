@@ -8,7 +8,9 @@ from statistics import fmean
 
 from msgspec import UNSET
 
+from reports.contrasts import by_round, contrasts
 from reports.estimates import CONFIDENCE, Estimate, over_rounds, percentile, proportion
+from reports.intervals import pooled_interval
 from reports.schema import Accuracy, Artifact, Direction, Metric, Result, Round
 
 PERCENTILES = (50, 90, 99)
@@ -24,12 +26,15 @@ DEFINITIONS: Mapping[str, str] = {
     "load_ns": "geometric mean over rounds of preparing the session; importing the runtime is not counted",
     "first_run_ns": "geometric mean over rounds of the first call of a fresh session",
     "peak_memory_bytes": "VmHWM of a fresh process that imports numpy and the runtime, loads the model and runs it",
-    "speedup_p50": "geometric mean over shared rounds of the baseline's median divided by this case's median",
-    "slowdown_p50": "geometric mean over shared rounds of this case's median divided by that of the scenario's fastest"
-    " case; an interval that reaches down to 1 cannot be told from the fastest",
+    "speedup_p50": "the baseline's time over this case's: in each shared round the median over blocks that were timed"
+    " side by side, then the mean of logarithms over rounds, weighted by their errors (Paule-Mandel, Hartung-Knapp)",
+    "slowdown_p50": "likewise, this case's time over that of the scenario's fastest case; an interval that reaches down"
+    " to 1 cannot be told from the fastest",
     "size_bytes": "size of the model file",
     "top1": "share of test digits whose highest score is their label",
     "macro_f1": "mean of F1 over the ten classes",
+    "noise": "speedup_p50 of a case over its twin, a second set of processes in the same rounds; the smallest"
+    " difference is (t[97.5%] + t[95%]) times its standard error",
     "interval": f"{CONFIDENCE:.0%}; over rounds: Student's t on logarithms; top1: Wilson score",
     "agreement_fp32": "share of test digits that get the class that the Keras model gives them",
     "max_abs_error": "largest absolute difference between these logits and the Keras model's",
@@ -77,7 +82,7 @@ def _slowdowns(results: Sequence[Result], metrics: Sequence[Metric]) -> Iterator
     """How far each case of one scenario is from the fastest."""
     p50 = {metric.case: metric.value for metric in metrics if metric.name == "latency_p50_ns"}
     timed = [result for result in results if result.case in p50]
-    fastest = min(timed, key=lambda result: p50[result.case], default=None)
+    fastest = min(timed, key=lambda result: (p50[result.case], result.case), default=None)
     for result in timed:
         if fastest is not None and (ratio := speedup(fastest, result)) is not None:
             yield _metric(result, "slowdown_p50", ratio, "ratio", SMALLER)
@@ -116,16 +121,18 @@ def latency_percentile(rounds: Sequence[Round], percent: int) -> Estimate | None
 
 
 def speedup(result: Result, baseline: Result) -> Estimate | None:
-    """How many times faster than the baseline, paired by round, so that the machine's weather cancels."""
-    medians = _medians(result)
-    references = _medians(baseline)
-    ratios = [references[index] / median for index, median in medians.items() if index in references and median]
-    return over_rounds(ratios) if ratios else None
-
-
-def _medians(result: Result) -> dict[int, float]:
-    medians = {each.index: percentile(each.latency_ns, 50) for each in result.rounds}
-    return {index: median for index, median in medians.items() if median is not None}
+    """How many times faster than the baseline, paired block by block, so that the machine's weather cancels."""
+    if result.case == baseline.case:
+        return Estimate(value=1.0, lower=1.0, upper=1.0)
+    used = min(result.calls_per_block, baseline.calls_per_block)
+    logs = [by_round(each.rounds, each.calls_per_block, used) for each in (result, baseline)]
+    ratios = contrasts(logs[1:], logs[:1])
+    if not ratios:
+        return None
+    found = pooled_interval(ratios, (1 - CONFIDENCE) / 2)
+    if not math.isfinite(found.half):
+        return Estimate(value=math.exp(found.mean))
+    return Estimate(value=math.exp(found.mean), lower=math.exp(found.lower), upper=math.exp(found.upper))
 
 
 def _metric(result: Result, name: str, estimate: Estimate, unit: str, direction: Direction) -> Metric:

@@ -11,8 +11,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 SCHEMA_VERSION: Final = 1
 
-Count = Annotated[int, Meta(ge=0)]
-Nanoseconds = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Nanoseconds = Annotated[int, Meta(ge=0, le=10**15)]
 Text = Annotated[str, Meta(min_length=1)]
 Status = Literal["ok", "skipped", "failed"]
 Direction = Literal["smaller_is_better", "bigger_is_better"]
@@ -63,7 +63,9 @@ class Artifact(Struct, frozen=True, kw_only=True):
 class Round(Struct, frozen=True, kw_only=True):
     """What one fresh process measured: steady-state calls in the order they were made.
 
-    `position` is the place of this case in the round's random launch order.
+    `position` is the place of this case in the round's random launch order. A block of calls that other load or stolen
+    time hit was thrown away and timed again once: `repeated_blocks` counts these, `disturbed_blocks` numbers the kept
+    ones that were hit as well.
     """
 
     index: Count
@@ -71,6 +73,8 @@ class Round(Struct, frozen=True, kw_only=True):
     load_ns: Nanoseconds
     first_run_ns: Nanoseconds
     latency_ns: Annotated[tuple[Nanoseconds, ...], Meta(min_length=1)]
+    repeated_blocks: Count = 0
+    disturbed_blocks: tuple[Count, ...] = ()
 
 
 class ClassScore(Struct, frozen=True, kw_only=True):
@@ -86,7 +90,8 @@ class Accuracy(Struct, frozen=True, kw_only=True):
     """Answers to the test set. `confusion[i][j]` counts digits of class i that were called j.
 
     `agreement` is the share of digits on which the Keras model gives the same class; `max_abs_error` is the largest
-    absolute difference between their logits. Both are absent where no Keras answers were at hand.
+    absolute difference between their logits. Both are absent where no Keras answers were at hand. `misclassified` holds
+    the number of each digit that was called wrong, and what it was called: all others were called right.
     """
 
     samples: Annotated[int, Meta(ge=1)]
@@ -97,6 +102,7 @@ class Accuracy(Struct, frozen=True, kw_only=True):
     reference_correct: Count | None = None
     agreement: float | None = None
     max_abs_error: float | None = None
+    misclassified: tuple[tuple[Count, Count], ...] | None = None
 
 
 class Memory(Struct, frozen=True, kw_only=True):
@@ -124,6 +130,22 @@ class Result(Struct, frozen=True, kw_only=True):
     accuracy: Accuracy | None = None
     memory: Memory | None = None
     operators: tuple[str, ...] | None = None
+
+
+class Control(Struct, frozen=True, kw_only=True):
+    """What was timed in the same rounds to judge them by, and is no result itself.
+
+    `twin` is a second set of processes of the case `of`: the two differ by noise alone. `floor` is a model that only
+    copies its input, on the runtime `of`: Python and copying without a model. `anchor` is a product of two float32
+    128 × 128 matrices in numpy: the same work on every machine and in every run.
+    """
+
+    kind: Literal["twin", "floor", "anchor"]
+    of: Text
+    batch_size: Annotated[int, Meta(ge=1)]
+    threads: Annotated[int, Meta(ge=1)]
+    calls_per_block: Annotated[int, Meta(ge=1)]
+    rounds: tuple[Round, ...]
 
 
 class Metric(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -197,3 +219,36 @@ class Report(Struct, frozen=True, kw_only=True):
     artifacts: tuple[Artifact, ...]
     results: tuple[Result, ...]
     metrics: tuple[Metric, ...]
+    controls: tuple[Control, ...] = ()
+
+
+class Arm(Struct, frozen=True, kw_only=True):
+    """One side of a duel: two sets of processes of one case, and where they ran."""
+
+    result: Result
+    twin_rounds: tuple[Round, ...]
+    environment: Environment
+
+
+class Look(Struct, frozen=True, kw_only=True):
+    """A time at which the rounds so far were judged, and the chance of error that it may use on each side."""
+
+    rounds: Annotated[int, Meta(ge=2)]
+    alpha: Annotated[float, Meta(gt=0, lt=0.5)]
+
+
+class Duel(Struct, frozen=True, kw_only=True):
+    """Two cases side by side; the verdict follows from the rounds, the looks and the margin.
+
+    Rounds after the last look confirm: they were measured after a verdict that one arm is slower.
+    """
+
+    schema_version: Literal[1]
+    kind: Literal["duel"]
+    run: Run
+    margin: Annotated[float, Meta(ge=0)]
+    budget_s: Annotated[float, Meta(gt=0)]
+    artifacts: tuple[Artifact, ...]
+    a: Arm
+    b: Arm
+    looks: tuple[Look, ...]

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
-
-from msgspec import UNSET
 
 from reports.cells import (
     Cell,
     Sheet,
     counted,
     microseconds,
-    microseconds_with_interval,
     percent,
-    ratio_with_interval,
     share_with_interval,
 )
-from reports.findings import batch_notes, caution_notes, graph_notes
-from reports.schema import Metric, Report, Result
+from reports.findings import batch_notes, caution_notes, disturbance_notes, graph_notes
+from reports.latency import latency_sheet
+from reports.lookup import ABSENT, Lookup, Scenario
+from reports.metrics import scenario_of
+from reports.schema import Report, Result
 
-ABSENT = "-"
 MOST_ROWS_OF_A_REASON = 2
 MOST_MEMORY_COLUMNS = 3
-Scenario = tuple[int, int, str]
 
 
 class Summary:
@@ -31,12 +28,12 @@ class Summary:
 
     def __init__(self, report: Report) -> None:
         self.report = report
-        self._metrics: Mapping[tuple[str, str], Metric] = {(each.case, each.name): each for each in report.metrics}
+        self._look = Lookup(report)
 
     @cached_property
     def scenarios(self) -> list[Scenario]:
         """Batch size, threads and I/O mode of each group of cases, in order."""
-        return list(dict.fromkeys(_scenario(result) for result in self.report.results))
+        return list(dict.fromkeys(scenario_of(result) for result in self.report.results))
 
     @property
     def _outer_scenarios(self) -> list[Scenario]:
@@ -77,34 +74,34 @@ class Summary:
 
     def notes(self) -> list[str]:
         """What a reader must know to read the tables."""
-        baseline = self._label_of(self.report.run.settings.baseline)
+        baseline = self._look.label_of(self.report.run.settings.baseline)
         notes = [
-            "* marks the best of a column; in p50 and digits/s also all that the rounds do not show slower. ± is half"
-            f" of a 95% interval, ×÷ the factor of a wide one; {ABSENT} means not measured, or too few calls.",
-            f"speed-up: times faster than {baseline}, paired by round. Times are end to end, float32 in and out, unless"
-            " the case says native.",
+            "* marks the best of a column; in p50 and digits/s also all that rounds and noise cannot tell from it. ± is"
+            f" half of a 95% interval, ×÷ the factor of a wide one; {ABSENT} means not measured, or too few calls.",
+            f"speed-up: times faster than {baseline}, paired block by block. Times are end to end, float32 in and out,"
+            " unless the case says native.",
             "KB: size of the file. F1: mean over classes. change, agree, max diff: against the Keras model, in points"
             " of top-1, in share of digits with the same answer, and in the largest difference of a logit.",
         ]
         results = self.report.results
-        notes += graph_notes(results, self._label) + batch_notes(results, self._label)
-        return notes + caution_notes(self.report)
+        notes += graph_notes(results, self._look.label) + batch_notes(results, self._look.label)
+        return notes + disturbance_notes(self.report) + caution_notes(self.report)
 
     def accuracy(self) -> Sheet:
         """Size and accuracy, once per artifact and runtime: another batch size rarely changes answers, and is noted."""
         results = [result for result in self._first_of_each_subject() if result.status != "skipped"]
         shown = ("size_bytes", "top1", "agreement_fp32")
         sound = [result for result in results if result.status == "ok"]
-        best = {name: self._extreme(name, sound) for name in shown}
+        best = {name: self._look.extreme(name, sound) for name in shown}
         rows = [
             (
-                Cell(text=self._label(result)),
-                self._cell(result, "size_bytes", lambda m: f"{m.value / 1000:.1f}", best),
-                self._cell(result, "top1", share_with_interval, best),
+                Cell(text=self._look.label(result)),
+                self._look.cell(result, "size_bytes", lambda m: f"{m.value / 1000:.1f}", best),
+                self._look.cell(result, "top1", share_with_interval, best),
                 Cell(text=self._change(result)),
-                self._cell(result, "macro_f1", percent, best),
-                self._cell(result, "agreement_fp32", percent, best),
-                self._cell(result, "max_abs_error", lambda m: f"{m.value:.2g}", best),
+                self._look.cell(result, "macro_f1", percent, best),
+                self._look.cell(result, "agreement_fp32", percent, best),
+                self._look.cell(result, "max_abs_error", lambda m: f"{m.value:.2g}", best),
             )
             for result in results
         ]
@@ -113,37 +110,14 @@ class Summary:
 
     def latency(self, scenario: Scenario) -> Sheet:
         """Steady state of one scenario."""
-        results = [result for result in self.report.results if _scenario(result) == scenario]
-        best = dict.fromkeys(("latency_p50_ns", "throughput_per_s"), self._fastest(results))
-        rows = [
-            (
-                Cell(text=self._label(result)),
-                self._cell(result, "latency_p50_ns", microseconds_with_interval, best),
-                self._cell(result, "latency_p90_ns", microseconds, best),
-                self._cell(result, "latency_p99_ns", microseconds, best),
-                self._cell(result, "throughput_per_s", lambda m: f"{m.value:,.0f}", best),
-                self._speedup(result),
-            )
-            if result.status == "ok"
-            else (Cell(text=self._label(result)), Cell(text=result.status), *[Cell(text=ABSENT)] * 4)
-            for result in results
-        ]
-        batch_size, threads, _ = scenario
-        title = f"Batch {batch_size}, {counted(threads, 'thread')}: latency of one call in µs"
-        columns = ("case", "p50", "p90", "p99", "digits/s", "speed-up x")
-        return Sheet(title=title, columns=columns, rows=tuple(rows))
-
-    def _speedup(self, result: Result) -> Cell:
-        if result.case.partition("/")[0] == self.report.run.settings.baseline:
-            return Cell(text="baseline")
-        return self._cell(result, "speedup_p50", ratio_with_interval, {})
+        return latency_sheet(self._look, scenario)
 
     def startup(self) -> Sheet:
         """Load, first inference and memory."""
         results = [result for result in self.report.results if result.status == "ok"]
         subjects = list(dict.fromkeys(result.case.partition("/")[0] for result in results))
         by_subject = {
-            subject: {_scenario(r): r for r in results if r.case.partition("/")[0] == subject} for subject in subjects
+            subject: {scenario_of(r): r for r in results if r.case.partition("/")[0] == subject} for subject in subjects
         }
         rows = [self._startup_row(cases) for cases in by_subject.values()]
         memory = [f"peak MB b{batch_size}" for batch_size, _, _ in self._outer_scenarios]
@@ -154,15 +128,15 @@ class Summary:
     def _startup_row(self, cases: Mapping[Scenario, Result]) -> tuple[Cell, ...]:
         first = next(iter(cases.values()))
         memory = [
-            self._cell(cases[scenario], "peak_memory_bytes", lambda m: f"{m.value / 1e6:.1f}", {})
+            self._look.cell(cases[scenario], "peak_memory_bytes", lambda m: f"{m.value / 1e6:.1f}", {})
             if scenario in cases
             else Cell(text=ABSENT)
             for scenario in self._outer_scenarios
         ]
         return (
-            Cell(text=self._label(first)),
-            self._cell(first, "load_ns", lambda m: f"{m.value / 1e6:.2f}", {}),
-            self._cell(first, "first_run_ns", microseconds, {}),
+            Cell(text=self._look.label(first)),
+            self._look.cell(first, "load_ns", lambda m: f"{m.value / 1e6:.2f}", {}),
+            self._look.cell(first, "first_run_ns", microseconds, {}),
             *memory,
         )
 
@@ -197,42 +171,3 @@ class Summary:
         if accuracy is None or accuracy.reference_correct is None:
             return ABSENT
         return f"{100 * (accuracy.correct - accuracy.reference_correct) / accuracy.samples:+.2f}"
-
-    def _label(self, result: Result) -> str:
-        return self._label_of(result.case)
-
-    def _label_of(self, case: str) -> str:
-        """`variant@runtime`, with the model in front only where there are several."""
-        subject = case.partition("/")[0]
-        models = {artifact.model for artifact in self.report.artifacts}
-        native = "/native" if case.endswith("/native") else ""
-        model, dot, rest = subject.partition(".")
-        return (rest if dot and models <= {model} else subject) + native
-
-    def _cell(
-        self, result: Result, name: str, text: Callable[[Metric], str], best: Mapping[str, frozenset[str]]
-    ) -> Cell:
-        metric = self._metrics.get((result.case, name))
-        if metric is None:
-            return Cell(text=ABSENT)
-        return Cell(text=text(metric), best=result.case in best.get(name, ()))
-
-    def _extreme(self, name: str, results: Sequence[Result]) -> frozenset[str]:
-        """Cases with the best value of a metric."""
-        found = [metric for result in results if (metric := self._metrics.get((result.case, name)))]
-        if len(found) < 2:
-            return frozenset()
-        values = [metric.value for metric in found]
-        wanted = min(values) if found[0].direction == "smaller_is_better" else max(values)
-        return frozenset(metric.case for metric in found if metric.value == wanted)
-
-    def _fastest(self, results: Sequence[Result]) -> frozenset[str]:
-        """The fastest case of a scenario, and those that shared rounds do not show to be slower."""
-        found = [metric for result in results if (metric := self._metrics.get((result.case, "slowdown_p50")))]
-        if len(found) < 2:
-            return frozenset()
-        return frozenset(m.case for m in found if (m.value if m.lower is UNSET else m.lower) <= 1)
-
-
-def _scenario(result: Result) -> Scenario:
-    return result.batch_size, result.threads, result.io

@@ -13,6 +13,7 @@ from reports.schema import Report
 from reports.summary import Summary
 
 MARK = "*"
+_TONES = {"good": "green", "bad": "bold red", "doubt": "yellow"}
 _STYLES = {"failed": "bold red", "skipped": "yellow"}
 
 
@@ -23,13 +24,16 @@ def print_report(report: Report, console: Console) -> None:
         console.print(Text(printable(line), style="dim"))
     for sheet in summary.sheets():
         console.print()
-        console.print(_table(sheet))
+        console.print(sheet_table(sheet))
+        for line in sheet.footer:
+            console.print(Text(printable(line), style="dim"))
     console.print()
     for note in summary.notes():
         console.print(Text(printable(note), style="dim"))
 
 
-def _table(sheet: Sheet) -> Table:
+def sheet_table(sheet: Sheet) -> Table:
+    """A plain table in rich's dress."""
     table = Table(
         title=printable(sheet.title),
         title_justify="left",
@@ -50,4 +54,4 @@ def _text(cell: Cell) -> Text:
     text = printable(cell.text)
     if cell.best:
         return Text(text + MARK, style="bold green")
-    return Text(text, style=_STYLES.get(cell.text, ""))
+    return Text(text, style=_TONES[cell.tone] if cell.tone else _STYLES.get(cell.text, ""))

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from harness.commands.options import PercentRange
+
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -53,6 +55,8 @@ def _text(option: click.Parameter, value: object, said: str) -> object:
         return value
     is_number = isinstance(option.type, click.types.IntParamType | click.types.FloatParamType)
     wanted = (int, float) if is_number else str
+    if isinstance(option.type, PercentRange) and isinstance(value, str):
+        return value
     if isinstance(value, bool) or not isinstance(value, wanted) or "\0" in str(value):
         raise click.UsageError(f"{said}: {'a number' if is_number else 'text'} is wanted")
     return str(value)

@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from reports.schema import Duel, Report
+
+FORMATS = ("table", "markdown", "json", "pytest-benchmark")
 
 
 @click.command(short_help="Print a saved report.")
 @click.argument("report", type=click.Path(path_type=Path))
-@click.option("--format", "style", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True)
+@click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option(
     "--case",
     metavar="PATTERN",
     help="Details of the cases whose id contains PATTERN: per-class scores, confusion matrix, failure output.",
 )
 def show(report: Path, style: str, case: str | None) -> None:
-    """Print REPORT, a report.json or the folder that holds one, as tables, Markdown or JSON."""
-    from reports.files import read_report
+    """Print REPORT, a report.json or duel.json or the folder that holds one.
 
+    The format pytest-benchmark writes the file that `pytest-benchmark compare` reads.
+    """
+    from harness.commands.report_files import report_in
+    from reports.files import is_duel, read_report
+
+    path = report_in(report)
     if case is not None and style != "table":
         raise click.UsageError("--case prints tables only: leave out --format")
-    loaded = read_report(_report_in(report) if report.is_dir() else report)
+    if is_duel(path):
+        _show_duel(path, style, case)
+        return
+    loaded = read_report(path)
     if case is not None:
         from harness.commands.options import result_console
         from reports.details import print_details
 
         print_details(loaded, case, result_console())
     elif style == "json":
-        import msgspec
+        _print_json(loaded)
+    elif style == "pytest-benchmark":
+        from reports.pytest_benchmark import as_pytest_benchmark
 
-        click.echo(msgspec.json.format(msgspec.json.encode(loaded), indent=2))
+        click.echo(as_pytest_benchmark(loaded), nl=False)
     elif style == "markdown":
         from reports.markdown import report_as_markdown
 
@@ -42,10 +58,23 @@ def show(report: Path, style: str, case: str | None) -> None:
         print_report(loaded, result_console())
 
 
-def _report_in(folder: Path) -> Path:
-    """The report in a run's folder; a folder of runs is a question which."""
-    runs = sorted(folder.glob("*/report.json"))
-    if runs and not (folder / "report.json").is_file():
-        newest = "\n  ".join(str(path.parent) for path in runs[-5:])
-        raise click.UsageError(f"{folder} holds {len(runs)} runs: name one of them; the newest are\n  {newest}")
-    return folder / "report.json"
+def _show_duel(path: Path, style: str, case: str | None) -> None:
+    from harness.commands.options import result_console
+    from reports.duel_text import duel_as_markdown, print_duel
+    from reports.files import read_duel
+
+    if case is not None or style == "pytest-benchmark":
+        raise click.UsageError(f"{path} is a duel: it is shown as table, markdown or json")
+    duel = read_duel(path)
+    if style == "json":
+        _print_json(duel)
+    elif style == "markdown":
+        click.echo(duel_as_markdown(duel), nl=False)
+    else:
+        print_duel(duel, result_console())
+
+
+def _print_json(loaded: Report | Duel) -> None:
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(loaded), indent=2))

@@ -6,28 +6,40 @@ runtimes, never TensorFlow.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from exporters.cache import ArtifactCache
 from exporters.keras_model import SHIPPED_MODEL, model_name
 from exporters.variants import VARIANTS
 from harness.answers import read_reference
+from harness.artifacts import candidates_of
 from harness.assess import Assessment, Assessor
+from harness.bench import run_bench
 from harness.builder import Artifacts, BuildRequest, get_artifacts
 from harness.case import Case
+from harness.commands.report_files import report_in
 from harness.environment import read_environment
 from harness.exported import read_folder
 from harness.locations import cache_folder
-from harness.plan import Candidate, plan_cases
+from harness.plan import plan_cases
 from harness.probe import RuntimeInfo, probe_runtimes
 from harness.progress import Silent
-from harness.settings import BenchSettings
+from harness.settings import DEFAULT_EFFORT, QUICK_EFFORT, BenchSettings
 from harness.workspace import Workspace, open_workspace
+from reports.comparison.compare import Question, compare_reports
+from reports.comparison.findings import Comparison
+from reports.comparison.render import print_comparison
+from reports.files import read_report
+from reports.patterns import case_matches
+
+COMPARISON = pytest.StashKey[Comparison]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,6 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--crossrt-threads", type=int, default=1, help="threads per operator")
     group.addoption("--crossrt-model", type=Path, default=SHIPPED_MODEL, help="a .keras file for MNIST digits")
     group.addoption("--crossrt-artifacts", type=Path, help="a folder that crossrt export wrote; needs no TensorFlow")
+    group.addoption("--crossrt-baseline", type=Path, help="a report.json that every case is held against")
     group.addoption("--crossrt-short", action="store_true", help="fewer rounds, to see that everything runs")
 
 
@@ -61,21 +74,60 @@ def settings_of(config: pytest.Config) -> BenchSettings:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Nothing is held against a baseline where none was named."""
+    return True if collection_path.name == "test_baseline.py" and not config.getoption("--crossrt-baseline") else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per case; a runtime that is not installed skips its cases and says how to install it."""
     settings = settings_of(metafunc.config)
+    if "judged_case" in metafunc.fixturenames:
+        metafunc.parametrize("judged_case", judged_cases(settings, metafunc.config.getoption("--crossrt-baseline")))
+        return
     runtimes = probe_runtimes()
     problems = {runtime.name: runtime.problem for runtime in runtimes if runtime.problem}
-    cases = plan_cases(_candidates(settings), runtimes, settings)
+    cases = plan_cases(candidates_of(settings, _folder(settings)), runtimes, settings)
     metafunc.parametrize("case", [_parameter(case, problems.get(case.runtime)) for case in cases])
 
 
-def _candidates(settings: BenchSettings) -> list[Candidate]:
-    if settings.artifacts is not None:
-        found = read_folder(settings.artifacts).artifacts.values()
-        return [Candidate(model=each.model, variant=each.variant, format=each.format) for each in found]
-    model = model_name(settings.model_path)
-    return [Candidate(model=model, variant=each.name, format=each.format) for each in VARIANTS]
+def judged_cases(settings: BenchSettings, baseline: Path) -> list[str]:
+    """Every case of this session, and every one of the baseline that its options select."""
+    planned = plan_cases(candidates_of(settings, _folder(settings)), probe_runtimes(), settings)
+    before = [
+        result.case
+        for result in read_report(report_in(baseline)).results
+        if result.batch_size in settings.batch_sizes
+        and (not settings.only or any(case_matches(pattern, result.case) for pattern in settings.only))
+    ]
+    return list(dict.fromkeys([*(case.id for case in planned), *before]))
+
+
+def _folder(settings: BenchSettings) -> Artifacts | None:
+    return read_folder(settings.artifacts) if settings.artifacts is not None else None
+
+
+@pytest.fixture(scope="session")
+def comparison(pytestconfig: pytest.Config, settings: BenchSettings) -> Comparison:
+    """What `crossrt compare` says of the baseline and of rounds measured here."""
+    effort = QUICK_EFFORT if pytestconfig.getoption("--crossrt-short") else DEFAULT_EFFORT
+    command = ["pytest", *pytestconfig.invocation_params.args]
+    current = run_bench(dataclasses.replace(settings, effort=effort), command, Silent())
+    baseline = read_report(report_in(pytestconfig.getoption("--crossrt-baseline")))
+    selected = judged_cases(settings, pytestconfig.getoption("--crossrt-baseline"))
+    found = compare_reports(baseline, current, Question(only=selected))
+    pytestconfig.stash[COMPARISON] = found
+    return found
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Prints the comparison below the benchmarks."""
+    if COMPARISON in config.stash:
+        terminalreporter.section("crossrt compare")
+        console = Console(width=terminalreporter._tw.fullwidth, highlight=False)
+        with console.capture() as captured:
+            print_comparison(config.stash[COMPARISON], console)
+        terminalreporter.write_line(captured.get())
 
 
 def _parameter(case: Case, problem: str | None) -> Any:
@@ -111,7 +163,11 @@ def assessments(
     request: pytest.FixtureRequest, settings: BenchSettings, workspace: Workspace, artifacts: Artifacts
 ) -> dict[str, Assessment]:
     """Accuracy and memory of every selected case, before anything is timed."""
-    chosen = [item.callspec.params["case"] for item in request.session.items if hasattr(item, "callspec")]
+    chosen = [
+        item.callspec.params["case"]
+        for item in request.session.items
+        if hasattr(item, "callspec") and "case" in item.callspec.params
+    ]
     runnable = [case for case in chosen if case.artifact_id not in artifacts.problems]
     reference = read_reference(artifacts.reference, workspace) if artifacts.reference else None
     assessor = Assessor(artifacts.artifacts, reference, settings, workspace)

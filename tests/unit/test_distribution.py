@@ -39,7 +39,10 @@ def test_wheel_holds_exactly_the_four_packages_with_data_model_and_licences(buil
 def test_wheel_is_small_and_has_no_leftovers(built):
     wheel = next(built.glob("*.whl"))
     assert wheel.stat().st_size < 6_000_000
-    assert not [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith((".pyc", ".npy", ".onnx"))]
+    shipped = {
+        name for name in zipfile.ZipFile(wheel).namelist() if name.endswith((".pyc", ".npy", ".onnx", ".tflite"))
+    }
+    assert shipped == {f"exporters/models/identity/{each}/model.{each}" for each in ("onnx", "tflite")}
 
 
 def test_sdist_holds_what_the_wheel_is_built_from_and_the_tests(built):

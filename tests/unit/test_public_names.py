@@ -7,7 +7,8 @@ import inspect
 import runtimes.errors
 import runtimes.protocol
 import runtimes.registry
-from reports.schema import Metric, Report
+from reports.comparison.findings import Comparison, Finding
+from reports.schema import Duel, Metric, Report
 
 
 def members(protocol) -> set[str]:
@@ -40,5 +41,21 @@ def test_errors_of_an_adapter():
 
 
 def test_top_level_of_a_report():
-    assert Report.__struct_fields__ == ("schema_version", "run", "environment", "artifacts", "results", "metrics")
+    names = ("schema_version", "run", "environment", "artifacts", "results", "metrics", "controls")
+    assert Report.__struct_fields__ == names
     assert Metric.__struct_fields__ == ("case", "name", "value", "unit", "direction", "lower", "upper")
+
+
+def test_top_level_of_a_duel():
+    names = ("schema_version", "kind", "run", "margin", "budget_s", "artifacts", "a", "b", "looks")
+    assert Duel.__struct_fields__ == names
+
+
+def test_fields_of_a_finding():
+    assert Finding.__struct_fields__ == (
+        *("case", "metric", "verdict", "word", "is_regression", "baseline", "current", "unit"),
+        *("change", "lower", "upper", "margin", "detail"),
+    )
+    assert Comparison.__struct_fields__ == (
+        *("schema_version", "baseline", "current", "subjects", "findings", "notes", "method", "incomparable"),
+    )

@@ -25,6 +25,13 @@ def own_cache(tmp_path, monkeypatch) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.fixture(autouse=True)
+def no_floors(request, monkeypatch) -> None:
+    """Saves two processes a round in all tests but those of the floor itself."""
+    if not request.node.get_closest_marker("with_floors"):
+        monkeypatch.setattr("harness.participants.floor_artifacts", dict)
+
+
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """The small models as `crossrt export` would write them."""

@@ -34,11 +34,28 @@ def test_all_cases_are_measured_in_every_round(bench):
 
 def test_launch_order_is_random_follows_the_seed_and_is_a_permutation(bench):
     def orders(report):
-        return [sorted((r.rounds[i].position, r.case) for r in report.results) for i in range(3)]
+        everything = [(each.case, each.rounds) for each in report.results]
+        everything += [(f"{each.kind} {each.of} {each.batch_size}", each.rounds) for each in report.controls]
+        return [sorted((rounds[i].position, name) for name, rounds in everything) for i in range(3)]
 
-    one, same, other = (orders(bench(batch_sizes=(1, 4), seed=seed)) for seed in (1, 1, 2))
+    one, same, other = (orders(bench(seed=seed)) for seed in (1, 1, 2))
     assert one == same != other
-    assert all([position for position, _ in order] == list(range(6)) for order in one)
+    processes = 3 + 1 + 1  # cases, a twin, the anchor
+    assert all([position for position, _ in order] == list(range(processes)) for order in one)
+
+
+@pytest.mark.with_floors
+def test_controls_are_measured_in_the_same_rounds(bench):
+    report = bench(batch_sizes=(1, 4))
+    found = [(each.kind, each.of, each.batch_size) for each in report.controls]
+    assert sorted(found) == [
+        ("anchor", "numpy", 1),
+        *(("floor", runtime, size) for runtime in ("ort-cpu", "tflite") for size in (1, 4)),
+        *(("twin", f"conv.fp32@ort-cpu/b{size}/t1", size) for size in (1, 4)),
+    ]
+    for control in report.controls:
+        assert len(control.rounds) == 3
+        assert all(len(each.latency_ns) == 2 * control.calls_per_block for each in control.rounds)
 
 
 def test_integer_model_takes_its_own_types_in_native_mode(bench):
@@ -75,7 +92,7 @@ def test_runtime_asked_for_alone_is_measured_alone(bench):
 def test_interrupt_between_rounds_keeps_what_is_finished(bench, monkeypatch):
     from harness.rounds import RoundRunner
 
-    run_round = RoundRunner._run_round
+    run_round = RoundRunner.run_round
 
     def interrupted_at_the_second(self, index, display):
         if index == 1:
@@ -84,7 +101,7 @@ def test_interrupt_between_rounds_keeps_what_is_finished(bench, monkeypatch):
 
     ignored = []
     monkeypatch.setattr(signal, "signal", lambda number, _: ignored.append(number))
-    monkeypatch.setattr(RoundRunner, "_run_round", interrupted_at_the_second)
+    monkeypatch.setattr(RoundRunner, "run_round", interrupted_at_the_second)
     report = bench(only=("fp32@ort",))
     assert report.run.status == "interrupted"
     assert [len(result.rounds) for result in report.results] == [1]

@@ -71,6 +71,7 @@ def make_result(make_round, make_accuracy):
             "threads": 1,
             "io": "float32",
             "status": "ok",
+            "calls_per_block": 1,
             "rounds": tuple(make_round(index, median) for index, median in enumerate(medians)),
             "accuracy": make_accuracy(),
             "memory": Memory(peak_bytes=70_000_000, before_load_bytes=50_000_000),

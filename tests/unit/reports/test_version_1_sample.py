@@ -7,6 +7,8 @@ import pytest
 
 from reports.metrics import derive_metrics
 
+REDEFINED = ("speedup_p50", "slowdown_p50")  # since: paired block by block, no longer by the medians of rounds
+
 
 def numbers(metrics):
     return {
@@ -29,6 +31,7 @@ def test_sample_gives_the_metrics_that_it_stores(sample):
     derived = numbers(derive_metrics(sample.results, sample.artifacts, sample.run.settings.baseline))
     stored = numbers(sample.metrics)
     assert derived.keys() >= stored.keys()
+    stored = {key: value for key, value in stored.items() if key[1] not in REDEFINED}
     assert [value for key in stored for value in derived[key]] == pytest.approx(
         [value for key in stored for value in stored[key]]
     )

@@ -1,0 +1,42 @@
+"""Which model files a run can have: those of an exported folder, or those that the cache holds and builds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from exporters.cache import ArtifactCache
+from exporters.keras_model import model_name
+from exporters.variants import VARIANTS
+from harness.builder import Artifacts, BuildRequest, get_artifacts
+from harness.case import Case
+from harness.locations import cache_folder
+from harness.plan import Candidate
+from harness.progress import Display
+from harness.settings import BenchSettings
+from harness.workspace import Workspace
+
+
+def candidates_of(settings: BenchSettings, folder: Artifacts | None) -> list[Candidate]:
+    """The files of an exported folder, or every variant of the model."""
+    if folder is not None:
+        return [
+            Candidate(model=each.model, variant=each.variant, format=each.format) for each in folder.artifacts.values()
+        ]
+    model = model_name(settings.model_path)
+    return [Candidate(model=model, variant=each.name, format=each.format) for each in VARIANTS]
+
+
+def artifacts_for(cases: Sequence[Case], settings: BenchSettings, workspace: Workspace, display: Display) -> Artifacts:
+    """The files that these cases run, from the cache where it has them.
+
+    Raises:
+        ExportError: The model cannot be loaded.
+        HarnessError: Something must be built, and packages for that are missing.
+    """
+    wanted = {(case.variant, case.format) for case in cases}
+    request = BuildRequest(
+        model=model_name(settings.model_path),
+        model_path=settings.model_path,
+        variants=[variant for variant in VARIANTS if (variant.name, variant.format) in wanted],
+    )
+    return get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)

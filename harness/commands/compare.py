@@ -1,0 +1,119 @@
+"""`crossrt compare`: a gate over two saved reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.commands.config import config_option
+from harness.commands.options import only_option
+
+if TYPE_CHECKING:
+    from reports.comparison.findings import Comparison
+    from reports.comparison.rules import Rule
+    from reports.schema import Report
+
+FORMATS = ("table", "markdown", "json", "junit")
+SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+
+
+@click.command(short_help="Did anything become worse from one saved report to another?")
+@click.argument("baseline", type=click.Path(path_type=Path))
+@click.argument("current", type=click.Path(path_type=Path))
+@click.option(
+    "--margin",
+    "margins",
+    multiple=True,
+    metavar="[CASES:]METRIC=PERCENT",
+    help="How much worse a metric may become, such as latency_p50_ns=3% or 'int8*:top1=off'. May be repeated; the last"
+    " that fits counts.",
+)
+@only_option
+@click.option(
+    "--history",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Earlier reports, or a folder of them: their spread between runs is allowed for. May be repeated.",
+)
+@click.option("--paired", is_flag=True, help="Compare within the rounds that both reports share, where they do.")
+@click.option("--all", "everything", is_flag=True, help="Also show what stayed within its margin.")
+@click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True)
+@config_option()
+def compare(
+    baseline: Path,
+    current: Path,
+    margins: tuple[str, ...],
+    only: tuple[str, ...],
+    history: tuple[Path, ...],
+    paired: bool,
+    everything: bool,
+    style: str,
+) -> int:
+    """Judge CURRENT against BASELINE: each is a report.json or the folder that holds one.
+
+    Times are compared by intervals that no chance is likely to cross, accuracy digit by digit, the rest exactly. Exit
+    codes: 0 fine, 1 a regression, 2 wrong usage or input, 3 nothing comparable.
+
+    \b
+    crossrt compare results/before results/after
+    crossrt compare before.json after.json --margin latency_p50_ns=3% --margin 'int8*:size_bytes=off'
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    from harness.commands.report_files import report_in
+    from reports.comparison.compare import Question, compare_reports
+    from reports.files import read_report
+
+    question = Question(rules=_rules(margins), only=only, history=_history(history), is_paired=paired)
+    comparison = compare_reports(read_report(report_in(baseline)), read_report(report_in(current)), question)
+    _show(comparison, style, everything=everything)
+    _write_summary(comparison)
+    return comparison.exit_code
+
+
+def _rules(margins: tuple[str, ...]) -> tuple[Rule, ...]:
+    from reports.comparison.rules import DEFAULT_RULES, parse_rule
+
+    return (*DEFAULT_RULES, *(parse_rule(margin) for margin in margins))
+
+
+def _history(paths: tuple[Path, ...]) -> list[Report]:
+    from reports.files import read_report
+
+    files = [each for path in paths for each in (sorted(path.glob("**/report.json")) if path.is_dir() else [path])]
+    return [read_report(path) for path in files]
+
+
+def _show(comparison: Comparison, style: str, *, everything: bool) -> None:
+    if style == "json":
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(comparison), indent=2))
+    elif style == "junit":
+        from reports.comparison.junit import comparison_as_junit
+
+        click.echo(comparison_as_junit(comparison), nl=False)
+    elif style == "markdown":
+        from reports.comparison.render import comparison_as_markdown
+
+        click.echo(comparison_as_markdown(comparison, everything=everything), nl=False)
+    else:
+        from harness.commands.options import result_console
+        from reports.comparison.render import print_comparison
+
+        print_comparison(comparison, result_console(), everything=everything)
+
+
+def _write_summary(comparison: Comparison) -> None:
+    """Adds to the summary of a GitHub job, where there is one; what became of it does not change the verdict."""
+    import os
+
+    from reports.comparison.render import comparison_as_markdown
+
+    if not (path := os.environ.get(SUMMARY_VARIABLE)):
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(comparison_as_markdown(comparison))
+    except OSError as error:
+        click.echo(f"crossrt: the summary {path} cannot be written: {error.strerror}", err=True)

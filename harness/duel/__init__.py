@@ -1,0 +1,1 @@
+"""Two cases against each other: parsing, preparing, fighting, recording."""

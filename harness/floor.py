@@ -1,0 +1,20 @@
+"""The shipped identity models: what a runtime and its adapter cost when the model does nothing but copy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import exporters
+from exporters.artifact import ModelArtifact
+from exporters.manifest import ARTIFACT_MANIFEST, read_manifest
+
+FOLDER = Path(str(exporters.__file__)).parent / "models" / "identity"
+
+
+@cache
+def floor_artifacts() -> Mapping[str, ModelArtifact]:
+    """One identity model for each file format: float32 `(batch, 28, 28, 1)` in and out."""
+    found = [read_manifest(path, ModelArtifact) for path in sorted(FOLDER.glob(f"*/{ARTIFACT_MANIFEST}"))]
+    return {artifact.format: artifact for artifact in found}

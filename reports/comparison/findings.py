@@ -1,0 +1,88 @@
+"""What a comparison says: one finding per judged metric of a case, and one per case that came or went."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from msgspec import Struct
+
+Verdict = Literal["worse", "better", "same", "inconclusive"]
+
+
+class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One judgement.
+
+    Attributes:
+        case: The case, by its id in the current report where it has one.
+        metric: The metric, or `status` for a case that vanished, appeared, failed or works again.
+        verdict: To the worse or better by more than the margin, not worse than it allows, or undecided.
+        word: The verdict in the metric's own word, such as `slower`.
+        is_regression: Whether it fails the comparison.
+        baseline: Value in the baseline, in `unit`.
+        current: Value in the current report.
+        unit: Unit of both.
+        change: Current over baseline minus 1, or the difference for shares; to the worse or better as the metric goes.
+        lower: Lower end of the change's interval, where it has one.
+        upper: Upper end.
+        margin: What was allowed, as a share.
+        detail: How it was judged, or what happened, in words.
+    """
+
+    case: str
+    metric: str
+    verdict: Verdict
+    word: str
+    is_regression: bool
+    baseline: float | None = None
+    current: float | None = None
+    unit: str | None = None
+    change: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    margin: float | None = None
+    detail: str | None = None
+
+    @property
+    def severity(self) -> tuple[int, float]:
+        """Sorts the worst first: regressions by how many times their margin, then what is undecided."""
+        rank = {"worse": 0, "inconclusive": 1, "better": 2, "same": 3}[self.verdict]
+        if self.change is None:
+            return rank, -math.inf
+        return rank, -abs(self.change) / max(self.margin or 0.0, 1e-9)
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """Two reports compared.
+
+    Attributes:
+        schema_version: Of this record.
+        baseline: Run id of the baseline.
+        current: Run id of the current report.
+        subjects: What the two are, in words: run, time, runtimes.
+        findings: Worst first.
+        notes: What a reader must know beside them.
+        method: How times were judged, for readers who want to know.
+        incomparable: Why something was not judged: the fields that differ.
+    """
+
+    schema_version: Literal[1] = 1
+    baseline: str
+    current: str
+    subjects: tuple[str, str]
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    method: tuple[str, ...]
+    incomparable: tuple[str, ...]
+
+    @property
+    def regressions(self) -> tuple[Finding, ...]:
+        """The findings that fail the comparison."""
+        return tuple(finding for finding in self.findings if finding.is_regression)
+
+    @property
+    def exit_code(self) -> int:
+        """0 fine, 1 regression, 3 nothing comparable."""
+        if not self.findings:
+            return 3
+        return int(bool(self.regressions))

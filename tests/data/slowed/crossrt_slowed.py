@@ -1,0 +1,48 @@
+"""ONNX Runtime with a known slowdown: each call takes so many percent longer than it took by itself.
+
+The runtimes are called `slowed-0`, `slowed-2` and so on; `slowed` reads its percentage from `SLOWED_PERCENT`. All of
+them, `slowed-0` too, read the clock around the call, so they differ in nothing but the injected part.
+"""
+
+import os
+from time import perf_counter_ns
+
+from runtimes.ort import OrtCpu, OrtSession
+
+
+class SlowedSession(OrtSession):
+    """Runs the model, then spins for a share of the time that this took."""
+
+    share = 0.0
+
+    def run(self, feeds):
+        start = perf_counter_ns()
+        outputs = super().run(feeds)
+        end = start + (perf_counter_ns() - start) * (1 + self.share)
+        if self.share:
+            while perf_counter_ns() < end:
+                pass
+        return outputs
+
+
+class Slowed(OrtCpu):
+    """ONNX Runtime whose sessions are slowed."""
+
+    def __init__(self, percent, name=None):
+        self.name = name or f"slowed-{percent}"
+        self._percent = percent
+
+    def prepare(self, artifact, options):
+        session = SlowedSession(artifact, options)
+        session.share = self._percent / 100
+        return session
+
+
+def __getattr__(name):
+    """`slowed_5` makes the runtime that is 5% slower."""
+    if name == "slowed":
+        return lambda: Slowed(int(os.environ.get("SLOWED_PERCENT", "0")), "slowed")
+    percent = name.removeprefix("slowed_")
+    if not percent.isdecimal():
+        raise AttributeError(name)
+    return lambda: Slowed(int(percent))

@@ -1,0 +1,108 @@
+"""Verdicts as a user asks for them: duels, two honest runs compared, a regression that was injected."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from reports.files import read_duel
+
+CROSSRT = str(Path(sys.executable).with_name("crossrt"))
+SLOWED = Path(__file__).parents[1] / "data" / "slowed"
+
+
+def crossrt(*arguments, cwd, **variables):
+    command = [CROSSRT, *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, **variables})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with exported artifacts."""
+    folder = tmp_path_factory.mktemp("verdicts")
+    done = crossrt("export", "--out", "exported", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def fought(done, folder):
+    return read_duel(folder / re.search(r"^duel: (.*)$", done.stdout, re.MULTILINE)[1])
+
+
+def test_duel_between_two_runtimes(folder):
+    done = crossrt("duel", "int8-qdq@ort-cpu", "int8@tflite", "--artifacts", "exported", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("B is faster: it takes 0.")
+    duel = fought(done, folder)
+    shown = crossrt("show", f"results/{duel.run.id}", cwd=folder)
+    assert shown.stdout.strip() == done.stdout.partition("duel: ")[0].strip()
+    sides = (f"results/{duel.run.id}/a.json", f"results/{duel.run.id}/b.json")
+    compared = crossrt("compare", *sides, "--paired", cwd=folder)
+    assert "faster" in compared.stdout
+
+
+def test_duel_of_a_model_with_itself_never_says_slower(folder):
+    done = crossrt("duel", "int8@tflite", "--fail-if-slower", "2%", "--artifacts", "exported", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.match("Same|Inconclusive", done.stdout)
+
+
+def test_duel_against_a_slower_runtime_fails(folder):
+    arguments = ("duel", "fp32@slowed-0", "fp32@slowed-15", "--fail-if-slower", "2%", "--artifacts", "exported")
+    done = crossrt(*arguments, cwd=folder, PYTHONPATH=str(SLOWED))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.startswith("A is faster: B takes 1.1")
+    assert "recurred in fresh processes" in " ".join(done.stdout.split())
+
+
+@pytest.fixture(scope="module")
+def runs(folder):
+    """Three runs of one case: two of them honest, the third with a runtime that is slower by 60%."""
+    found = []
+    for percent in (0, 0, 60):
+        done = crossrt(
+            *("bench", "--artifacts", "exported", "--only", "fp32@slowed/b1", "--rounds", "6"),
+            cwd=folder,
+            PYTHONPATH=str(SLOWED),
+            SLOWED_PERCENT=str(percent),
+        )
+        assert done.returncode == 0, done.stderr
+        found.append(re.search(r"^report: (.*)$", done.stdout, re.MULTILINE)[1])
+    return found
+
+
+def test_two_honest_runs_have_no_regression(folder, runs):
+    done = crossrt("compare", *runs[:2], cwd=folder)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.startswith("No regression")
+
+
+def test_an_injected_regression_is_found(folder, runs):
+    done = crossrt("compare", runs[0], runs[2], cwd=folder)
+    assert done.returncode == 1
+    assert "slower" in done.stdout
+    as_json = json.loads(crossrt("compare", runs[0], runs[2], "--format", "json", cwd=folder).stdout)
+    assert as_json["findings"][0]["metric"] == "latency_p50_ns"
+    assert as_json["findings"][0]["change"] == pytest.approx(0.6, abs=0.25)
+    as_junit = crossrt("compare", runs[0], runs[2], "--format", "junit", cwd=folder).stdout
+    assert ET.fromstring(as_junit).get("failures") == "1"
+
+
+def test_pytest_fails_with_the_words_of_compare(folder, runs):
+    tests = Path(__file__).parents[1] / "benchmarks"
+    command = [
+        *(sys.executable, "-P", "-m", "pytest", "-q", str(tests), "--crossrt-artifacts", "exported", "--crossrt-short"),
+        *("--crossrt-only", "fp32@slowed/b1", "--crossrt-batch", "1", "--crossrt-baseline", runs[0]),
+    ]
+    variables = {**os.environ, "PYTHONPATH": str(SLOWED), "SLOWED_PERCENT": "300"}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=variables)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(r"mnist-cnn.fp32@slowed/b1/t1: quiet latency µs slower: [\d.]+ -> [\d.]+, \+", done.stdout)
+    assert re.search(r"[1-9] regressions? in 1 case", done.stdout)

@@ -1,0 +1,193 @@
+"""Duels over the small models: verdicts, both Pythons, arms that fail, interrupts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import sys
+import venv
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from harness.duel.run import run_duel
+from harness.errors import HarnessError
+from harness.progress import Silent
+from harness.settings import BenchSettings, DuelSettings, Effort, WorkerLimits
+from reports.comparison.compare import Question, compare_reports
+from reports.duel import judge_duel
+from reports.duel_reports import arm_report
+from reports.duel_text import duel_as_markdown, duel_lines, gate_line
+from reports.files import read_duel, write_report
+from reports.json_schema import duel_json_schema
+
+DATA = Path(__file__).parents[2] / "data"
+SHORT = Effort(rounds=1, blocks=6, block_target_ns=300_000, warmup_ns=100_000, sessions=2)
+
+
+@pytest.fixture
+def duel(folder, monkeypatch):
+    """Fights a short duel over the small models."""
+    monkeypatch.setattr("harness.duel.prepare.DUEL_EFFORT", SHORT)
+    monkeypatch.setattr("harness.duel.fight.FEWEST_ROUNDS", 3)
+
+    def fight(a="fp32@ort-cpu", b=None, *, display=None, timeout_s=20.0, **changes):
+        run = BenchSettings(
+            model_path=Path("unused.keras"),
+            artifacts=folder,
+            batch_sizes=(1,),
+            limits=WorkerLimits(timeout_s=timeout_s, memory_limit_bytes=2**30),
+        )
+        run = dataclasses.replace(run, **{name: changes.pop(name) for name in ("seed", "threads") if name in changes})
+        settings = DuelSettings(run=run, a=a, b=b or a, **{"budget_s": 0.5, "margin": 0.5, **changes})
+        return run_duel(settings, ["crossrt", "duel"], display or Silent())
+
+    return fight
+
+
+@pytest.fixture
+def slowed(monkeypatch):
+    """Registers runtimes that are slower by a known share."""
+    monkeypatch.setenv("PYTHONPATH", str(DATA / "slowed"))
+    monkeypatch.syspath_prepend(str(DATA / "slowed"))
+
+
+def test_a_case_is_as_fast_as_itself_also_when_the_file_is_read_again(duel, tmp_path):
+    found = duel(margin=1.0)
+    judgement = judge_duel(found)
+    assert judgement.verdict == "same"
+    assert found.run.settings.rounds == judgement.rounds >= 3
+    for arm in (found.a, found.b):
+        assert len(arm.result.rounds) == len(arm.twin_rounds) == judgement.rounds
+    write_report(found, tmp_path / "duel.json")
+    again = read_duel(tmp_path / "duel.json")
+    assert judge_duel(again) == judgement
+    assert duel_lines(again) == duel_lines(found)
+    assert duel_as_markdown(again).startswith("**Same within 1: B takes ")
+    jsonschema.validate(json.loads((tmp_path / "duel.json").read_text()), duel_json_schema())
+
+
+def test_a_slower_runtime_is_found_and_the_verdict_recurs(duel, slowed):
+    found = duel("fp32@slowed-0", "fp32@slowed-100", margin=0.2, budget_s=3.0)
+    judgement = judge_duel(found)
+    assert (judgement.verdict, judgement.recurred) == ("A faster", True)
+    assert judgement.rounds == found.looks[-1].rounds + 4
+
+
+def test_the_two_sides_are_reports_that_share_their_rounds(duel):
+    found = duel("fp32@ort-cpu", "fp32@tflite", margin=1.0)
+    sides = arm_report(found, found.a), arm_report(found, found.b)
+    compared = compare_reports(*sides, Question(is_paired=True))
+    ratio = next(each for each in compared.findings if each.metric == "latency_p50_ns")
+    assert ratio.change == pytest.approx(2.718281828 ** judge_duel(found).ratio.mean - 1)
+
+
+def test_threads_may_differ(duel):
+    found = duel("fp32@ort-cpu/t1", "fp32@ort-cpu/t2", margin=5.0)
+    assert (found.a.result.threads, found.b.result.threads) == (1, 2)
+    assert found.a.result.calls_per_block == found.b.result.calls_per_block
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        ("fp32", None, "is not written like a case"),
+        ("fp32@ort-cpu/x1", None, "is not written like a case"),
+        ("fp32@ort-cpu/b0", None, "is not written like a case"),
+        ("int9@ort-cpu", None, "there is no case 'int9@ort-cpu'; there are: fp32@ort-cpu"),
+        ("fp32@no-such", None, "there is no runtime 'no-such'"),
+        ("fp32@ort-cpu/b1", "fp32@ort-cpu/b2", "name one batch size"),
+    ],
+)
+def test_arms_that_make_no_sense_are_refused(duel, a, b, message):
+    with pytest.raises(HarnessError, match=message):
+        duel(a, b)
+
+
+@pytest.mark.parametrize("fault", ["load:crash", "run:raise", "run:nan", "load:hang", "import:raise"])
+def test_an_arm_that_fails_ends_the_duel_with_its_reason(duel, chaos, fault):
+    chaos(fault)
+    with pytest.raises(HarnessError, match="chaos"):
+        duel("fp32@ort-cpu", "fp32@chaos", timeout_s=3.0)
+
+
+def test_an_arm_that_fails_while_it_is_timed_ends_the_duel(duel, chaos):
+    chaos("third-load:abort")
+    with pytest.raises(HarnessError, match=r"B failed in round 1: loading the model: .*SIGABRT"):
+        duel("fp32@ort-cpu", "fp32@chaos")
+
+
+def test_an_arm_that_fails_later_keeps_the_finished_rounds(duel, chaos):
+    """Loads: the check, then two processes of B with two sessions each in every round."""
+    chaos("sixth-load:abort")
+    found = duel("fp32@ort-cpu", "fp32@chaos")
+    assert (found.a.result.status, found.b.result.status) == ("ok", "failed")
+    assert judge_duel(found).verdict == "inconclusive"
+    assert duel_lines(found)[0].startswith("No verdict: B failed after 1 round: loading the model: ")
+    assert gate_line(found) == "gate: undecided, an arm failed"
+
+
+def test_an_interrupt_keeps_the_finished_rounds(duel, monkeypatch):
+    class Impatient(Silent):
+        def step(self, doing=""):
+            if doing.startswith("round 2"):
+                raise KeyboardInterrupt
+
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    try:
+        found = duel(display=Impatient(), margin=1e-4)
+    finally:
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), before, strict=True):
+            signal.signal(number, handler)
+    assert found.run.status == "interrupted"
+    assert judge_duel(found).rounds == 2
+    assert judge_duel(found).verdict == "inconclusive"
+
+
+def test_b_runs_under_another_python(duel):
+    found = duel(python_b=Path(sys.executable), margin=1.0)
+    assert found.b.environment.packages["runtime ort-cpu"] == found.a.environment.packages["runtime ort-cpu"]
+    assert judge_duel(found).verdict == "same"
+
+
+@pytest.fixture
+def bare_venv(tmp_path):
+    """A virtual environment in which nothing is installed."""
+    venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
+    return tmp_path / "bare"
+
+
+def lend(bare, *packages):
+    """Makes installed packages importable in a bare environment."""
+    site = next((bare / "lib").glob("python3*")) / "site-packages"
+    for name in packages:
+        source = next(Path(entry) / name for entry in sys.path if (Path(entry) / name).is_dir())
+        (site / name).symlink_to(source)
+        libraries = source.with_name(f"{name}.libs")
+        if libraries.is_dir():
+            (site / libraries.name).symlink_to(libraries)
+
+
+def test_the_other_environment_needs_nothing_but_numpy_and_the_runtime(duel, bare_venv):
+    lend(bare_venv, "numpy", "onnxruntime")
+    found = duel(python_b=bare_venv, margin=1.0)
+    assert judge_duel(found).verdict == "same"
+
+
+def test_another_environment_without_numpy_is_refused(duel, bare_venv):
+    with pytest.raises(HarnessError, match=r"has no usable numpy .*pip install numpy"):
+        duel(python_b=bare_venv)
+
+
+def test_another_environment_without_the_runtime_is_refused_with_its_install_command(duel, bare_venv):
+    lend(bare_venv, "numpy")
+    with pytest.raises(HarnessError, match=r"onnxruntime is not installed: .*bare/bin/python.* install onnxruntime"):
+        duel(python_b=bare_venv)
+
+
+@pytest.mark.parametrize("path", ["/bin/true", "/bin/false", "/etc/passwd", "/no/such/python"])
+def test_what_is_no_python_is_refused(duel, path):
+    with pytest.raises(HarnessError, match=Path(path).name):
+        duel(python_b=Path(path))

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import re
+
+import msgspec
+import numpy as np
+import pytest
+
+from reports.comparison.compare import Question, compare_reports
+from reports.comparison.rules import DEFAULT_RULES, parse_rule
+from reports.schema import Control
+
+
+def compared(baseline, current, **question):
+    return compare_reports(baseline, current, Question(**question))
+
+
+def finding(comparison, metric="latency_p50_ns"):
+    (found,) = [each for each in comparison.findings if each.metric == metric]
+    return found
+
+
+def changed(report, **environment):
+    return msgspec.structs.replace(report, environment=msgspec.structs.replace(report.environment, **environment))
+
+
+def test_two_honest_runs_are_the_same(make_run):
+    found = compared(make_run(seed=1), make_run(seed=2))
+    assert found.exit_code == 0
+    assert {each.verdict for each in found.findings} == {"same"}
+
+
+def test_an_injected_regression_is_found_and_sorted_first(make_run):
+    found = compared(
+        make_run("fp32@ort-cpu", "int8@tflite", seed=1), make_run("fp32@ort-cpu", "int8@tflite", slower=1.2)
+    )
+    assert found.exit_code == 1
+    assert [each.metric for each in found.findings[:2]] == ["latency_p50_ns"] * 2
+    assert found.findings[0].word == "slower"
+    assert found.findings[0].lower > 0.05
+
+
+def test_an_improvement_is_no_regression(make_run):
+    found = finding(compared(make_run(slower=1.2), make_run()))
+    assert (found.verdict, found.word, found.is_regression) == ("better", "faster", False)
+
+
+def test_a_change_about_as_large_as_the_margin_is_inconclusive(make_run):
+    assert finding(compared(make_run(seed=1), make_run(slower=1.05, seed=2))).verdict == "inconclusive"
+
+
+def test_a_machine_that_is_slower_today_is_no_regression_where_the_anchor_says_so(make_run):
+    before, after = make_run(seed=1), make_run(seed=2, machine=1.2)
+    anchored, plain = compared(before, after), compared(make_run(anchor=False), make_run(machine=1.2, anchor=False))
+    assert finding(anchored).verdict == "same"
+    assert any(re.search(r"the anchor, the same work in every run, took 1\.(19|20)", note) for note in anchored.notes)
+    assert finding(plain).verdict == "worse"
+    assert any("a report has no anchor" in line for line in plain.method)
+
+
+def test_an_anchor_that_varies_more_than_the_case_is_not_used(make_run):
+    unsteady = []
+    for seed in (1, 2):
+        report = make_run(seed=seed)
+        random = np.random.default_rng(seed)
+        rounds = tuple(
+            msgspec.structs.replace(each, latency_ns=tuple(int(ns * factor) for ns in each.latency_ns))
+            for each, factor in zip(report.controls[0].rounds, random.lognormal(0, 0.2, 10), strict=True)
+        )
+        unsteady.append(
+            msgspec.structs.replace(report, controls=(msgspec.structs.replace(report.controls[0], rounds=rounds),))
+        )
+    found = compared(*unsteady)
+    assert any("latency_p50_ns: time itself" in line for line in found.method)
+    assert finding(found).verdict in ("same", "inconclusive")
+
+
+def test_history_tells_the_spread_between_runs(make_run):
+    random = np.random.default_rng(0)
+    history = [make_run(seed=seed, slower=float(random.lognormal(0, 0.10))) for seed in range(10, 18)]
+    before, after = make_run(seed=1), make_run(seed=2, slower=1.15)
+    assert finding(compared(before, after)).verdict == "worse"
+    widened = compared(before, after, history=history)
+    assert finding(widened).verdict == "inconclusive"
+    assert any("over 8 earlier runs" in line for line in widened.method)
+
+
+def test_too_short_a_history_says_nothing(make_run):
+    found = compared(make_run(seed=1), make_run(seed=2), history=[make_run(seed=3)])
+    assert any("holds 1 other comparable runs, 4 are needed" in note for note in found.notes)
+
+
+def test_the_compared_runs_are_no_history_of_themselves(make_run):
+    before, after = make_run(seed=1), make_run(seed=2)
+    found = compared(before, after, history=[before, after, before, after, before])
+    assert any("holds 0 other comparable runs" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "name"),
+    [
+        ("cpu_model", "another", "CPU model"),
+        ("usable_cpus", (0, 1, 2, 3), "usable CPUs"),
+        ("cpu_quota", 0.5, "CPU quota"),
+        ("thread_variables", {"OMP_NUM_THREADS": "8"}, "thread settings"),
+        ("governor", "powersave", "frequency governor"),
+    ],
+)
+def test_times_of_another_machine_are_not_judged_but_size_and_accuracy_are(make_run, field, value, name):
+    found = compared(make_run(), changed(make_run(slower=2.0), **{field: value}))
+    assert {each.metric for each in found.findings} == {"size_bytes", "top1", "agreement_fp32"}
+    assert found.exit_code == 0
+    assert f"differ in {name}" in found.incomparable[0]
+
+
+def test_accuracy_on_other_data_is_not_judged(make_run):
+    found = compared(make_run(), changed(make_run(), data_sha256="f" * 64))
+    assert not {"top1", "agreement_fp32"} & {each.metric for each in found.findings}
+    assert "data set" in found.incomparable[0]
+
+
+def test_other_software_is_noted_and_judged(make_run):
+    other = changed(make_run(), packages={"runtime ort-cpu": "9.9"})
+    found = compared(make_run(), other)
+    assert any("runtime ort-cpu" in note and "9.9" in note for note in found.notes)
+    assert finding(found)
+
+
+def test_reports_without_a_common_case_have_nothing_to_compare(make_run):
+    found = compared(make_run("fp32@ort-cpu"), make_run("int8@tflite"), only=["int8"])
+    assert found.exit_code == 3
+    assert "no case is in both reports" in found.incomparable
+
+
+def test_a_case_that_vanished_is_a_finding(make_run):
+    found = compared(make_run("fp32@ort-cpu", "int8@tflite"), make_run("fp32@ort-cpu"))
+    assert found.exit_code == 1
+    assert (found.findings[0].metric, found.findings[0].word) == ("status", "vanished")
+
+
+def test_a_new_case_is_noted(make_run):
+    found = compared(make_run("fp32@ort-cpu"), make_run("fp32@ort-cpu", "int8@tflite"))
+    assert found.exit_code == 0
+    assert any("new, and not judged" in note for note in found.notes)
+
+
+def test_a_renamed_case_is_recognised_by_its_file(make_run, sample):
+    before, after = make_run("fp32@ort-cpu"), make_run("float@ort-cpu", slower=1.3)
+    after = msgspec.structs.replace(
+        after,
+        artifacts=tuple(msgspec.structs.replace(each, sha256=before.artifacts[0].sha256) for each in after.artifacts),
+    )
+    found = compared(before, after)
+    assert any("is now called mnist-cnn.float@ort-cpu/b1/t1" in note for note in found.notes)
+    assert finding(found).verdict == "worse"
+
+
+@pytest.mark.parametrize("status", ["failed", "skipped"])
+def test_a_case_that_no_longer_runs_is_a_regression(make_run, status):
+    broken = make_run(status=status, reason="crashed", rounds=0)
+    found = compared(make_run(), broken)
+    assert found.exit_code == 1
+    assert (found.findings[0].word, found.findings[0].detail) == (status, "crashed")
+
+
+def test_a_case_that_works_again_is_an_improvement(make_run):
+    found = compared(make_run(status="failed", reason="crashed", rounds=0), make_run())
+    assert (found.findings[0].verdict, found.exit_code) == ("better", 0)
+
+
+def test_accuracy_is_judged_digit_by_digit(make_run, make_accuracy):
+    found = finding(
+        compared(make_run(accuracy=make_accuracy(wrong=2)), make_run(accuracy=make_accuracy(wrong=22))), "top1"
+    )
+    assert (found.verdict, found.word) == ("worse", "less accurate")
+    assert found.change == pytest.approx(-0.1)
+    assert "20 digits broken, 0 fixed" in found.detail
+
+
+def test_a_few_flips_prove_nothing(make_run, make_accuracy):
+    found = finding(
+        compared(make_run(accuracy=make_accuracy(wrong=2)), make_run(accuracy=make_accuracy(wrong=4))), "top1"
+    )
+    assert found.verdict == "inconclusive"
+
+
+def test_reports_that_do_not_name_wrong_digits_are_judged_by_the_plain_change(make_run, make_accuracy):
+    old = msgspec.structs.replace(make_accuracy(wrong=2), misclassified=None)
+    found = finding(compared(make_run(accuracy=old), make_run(accuracy=make_accuracy(wrong=22))), "top1")
+    assert (found.verdict, found.lower) == ("worse", None)
+
+
+def test_size_is_judged_exactly(make_run):
+    before, after = make_run(), make_run()
+    metrics = tuple(
+        msgspec.structs.replace(each, value=each.value * 1.02) if each.name == "size_bytes" else each
+        for each in after.metrics
+    )
+    found = finding(compared(before, msgspec.structs.replace(after, metrics=metrics)), "size_bytes")
+    assert (found.verdict, found.word) == ("worse", "larger")
+
+
+def test_margins_apply_by_metric_and_case(make_run):
+    before, after = make_run("fp32@ort-cpu", "int8@tflite"), make_run("fp32@ort-cpu", "int8@tflite", slower=1.2)
+    rules = (*DEFAULT_RULES, parse_rule("int8*:latency_p50_ns=40%"))
+    found = compared(before, after, rules=rules)
+    assert [each.case for each in found.regressions] == ["mnist-cnn.fp32@ort-cpu/b1/t1"]
+
+
+def test_a_metric_that_is_off_is_not_judged(make_run):
+    found = compared(make_run(), make_run(slower=2), rules=(*DEFAULT_RULES, parse_rule("latency_*=off")))
+    assert "latency_p50_ns" not in {each.metric for each in found.findings}
+
+
+def test_a_single_round_is_inconclusive(make_run):
+    found = finding(compared(make_run(rounds=1), make_run(rounds=1, slower=2)))
+    assert (found.verdict, found.lower) == ("inconclusive", None)
+
+
+def test_shared_rounds_are_paired(make_run):
+    before, after = make_run(seed=1, run_id="one"), make_run(seed=2, slower=1.2, run_id="one")
+    shared = compared(before, after, is_paired=True)
+    assert "the reports share their rounds: times are compared within them" in shared.notes
+    assert finding(shared).verdict == "worse"
+    assert compared(before, after) == shared
+    apart = compared(before, make_run(run_id="other"), is_paired=True)
+    assert any("--paired changes nothing" in note for note in apart.notes)
+
+
+def test_a_report_is_the_same_as_itself(make_run):
+    report = make_run("fp32@ort-cpu", "int8@tflite", rounds=3)
+    assert {each.verdict for each in compared(report, report).findings} == {"same"}
+
+
+def test_what_may_be_faster_and_is_not_slower_is_called_so(make_run):
+    found = finding(compared(make_run(seed=1, slower=1.05), make_run(seed=2)))
+    assert (found.verdict, found.word) == ("same", "not slower")
+
+
+def test_short_runs_and_margins_without_a_case_are_pointed_out(make_run):
+    rules = (*DEFAULT_RULES, parse_rule("no-such*:top1=off"))
+    found = compared(make_run(seed=1, rounds=3), make_run(seed=2, rounds=3), rules=rules)
+    assert any(note.startswith("a report has 3 rounds: too few") for note in found.notes)
+    assert "the margin for 'no-such*' fits no case" in found.notes
+
+
+def test_twins_take_part_in_a_paired_comparison(make_run):
+    def with_twin(report):
+        result = report.results[0]
+        twin = Control(
+            kind="twin",
+            of=result.case,
+            batch_size=1,
+            threads=1,
+            calls_per_block=result.calls_per_block,
+            rounds=result.rounds,
+        )
+        return msgspec.structs.replace(report, controls=(twin,))
+
+    found = compared(with_twin(make_run(seed=1, run_id="one")), with_twin(make_run(seed=2, slower=1.2, run_id="one")))
+    assert finding(found).change == pytest.approx(0.2, abs=0.02)
+
+
+def test_equals_are_called_slower_at_most_as_often_as_promised(make_run):
+    """1% for all times of a comparison together, although the truth lies at the margin here."""
+    wrong = sum(
+        compared(make_run(seed=2 * seed), make_run(seed=2 * seed + 1, slower=1.05)).exit_code for seed in range(60)
+    )
+    assert wrong <= 2
+
+
+def test_what_has_no_margin_by_default_is_judged_where_one_is_asked_for(make_run):
+    rules = (*DEFAULT_RULES, parse_rule("latency_p9*_ns=15%"), parse_rule("latency_mean_ns=15%"))
+    found = compared(make_run(seed=1), make_run(seed=2, slower=1.6), rules=rules)
+    assert {"latency_mean_ns"} <= {each.metric for each in found.findings}
+
+
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("fault", ["absent", "no rounds", "other rounds"])
+def test_a_regression_is_found_where_one_report_lacks_its_anchor(make_run, side, fault):
+    reports = [make_run(seed=1), make_run(seed=2, slower=3)]
+    anchor = reports[side].controls[0]
+    rounds = tuple(msgspec.structs.replace(each, index=each.index + 100) for each in anchor.rounds)
+    controls = {
+        "absent": (),
+        "no rounds": (msgspec.structs.replace(anchor, rounds=()),),
+        "other rounds": (msgspec.structs.replace(anchor, rounds=rounds),),
+    }[fault]
+    reports[side] = msgspec.structs.replace(reports[side], controls=controls)
+    found = compared(*reports)
+    assert finding(found).verdict == "worse"
+    assert any("latency_p50_ns: time itself (a report has no anchor" in line for line in found.method)

@@ -1,0 +1,63 @@
+"""A duel in words."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from reports.contrasts import Contrast
+from reports.duel import ALPHA, Samples, judge_looks, judge_samples
+from reports.duel_text import headline, interval_bar, progress_line
+from reports.schema import Look
+
+MARGIN = 0.02
+
+
+def rounds_at(percent, count=10):
+    return [Contrast(value=math.log1p(percent / 100) + 0.001 * (-1) ** index, error=0.001) for index in range(count)]
+
+
+def judged(percent, count=10):
+    return judge_samples(Samples(ratio=rounds_at(percent, count), control=rounds_at(0, count)), ALPHA, MARGIN)
+
+
+@pytest.mark.parametrize(
+    ("percent", "text"),
+    [
+        (25, "A is faster: B takes 1.250 times as long (margin 2%)"),
+        (-20, "B is faster: it takes 0.800 times as long as A (margin 2%)"),
+        (0.1, "Same within 2%: B takes 1.000 to 1.002 times as long as A"),
+        (2.0, "Inconclusive: B is slower, but whether by more than 2% is open"),
+    ],
+)
+def test_the_verdict_is_a_sentence(percent, text):
+    assert headline(judged(percent), MARGIN).startswith(text)
+
+
+def test_too_few_rounds_say_so():
+    assert headline(judged(5, 1), MARGIN) == "Inconclusive: too few rounds were finished"
+
+
+def test_a_verdict_that_did_not_recur_says_so():
+    ratio = [*rounds_at(5, 8), *rounds_at(0, 4)]
+    found = judge_looks(Samples(ratio=ratio, control=rounds_at(0, 12)), [Look(rounds=8, alpha=ALPHA)], MARGIN)
+    assert "did not recur in fresh processes" in headline(found, MARGIN)
+
+
+def test_the_bar_shows_interval_margin_and_zero():
+    bar = interval_bar(judged(0), MARGIN, 33)
+    assert (len(bar), bar.count("|"), bar.count("o")) == (35, 2, 1)
+    assert bar[1 + 16] == "o"
+
+
+@pytest.mark.parametrize("percent", [-90, 90, 10_000])
+def test_what_is_far_off_stays_within_the_bar(percent):
+    bar = interval_bar(judged(percent), MARGIN, 33)
+    assert len(bar) == 35
+    assert (bar[1] if percent < 0 else bar[33]) in "<>"
+
+
+def test_the_line_while_it_runs_shows_the_interval():
+    assert progress_line(judged(5), MARGIN).startswith("round 10: B / A +4.")
+    assert progress_line(judged(5, 1), MARGIN) == "round 1"
