@@ -13,7 +13,7 @@ from reports.schema import Duel, Report, Result, Round
 
 LONGEST_NS: Final = 1e15
 MOST_ALPHA: Final = 0.006
-"""A little more than the half percent on each side that a duel divides among its looks."""
+"""A little more than the half percent on each side that a duel may be wrong: no look alone may have more."""
 
 
 def check_report(report: Report, path: Path) -> None:
@@ -60,8 +60,8 @@ def _problems_of_duel(duel: Duel) -> Iterator[str]:
     finished = min(len(rounds) for arm in (duel.a, duel.b) for rounds in (arm.result.rounds, arm.twin_rounds))
     if looked != sorted(set(looked)) or any(rounds > finished for rounds in looked):
         yield f"it was judged after {', '.join(map(str, looked))} rounds, and {finished} are there"
-    if sum(look.alpha for look in duel.looks) > MOST_ALPHA:
-        yield "its looks use more than the chance of error that a duel has"
+    if any(look.alpha > MOST_ALPHA for look in duel.looks):
+        yield "a look has more than the chance of error of the whole duel"
 
 
 def _of_rounds(name: str, rounds: Sequence[Round], calls_per_block: int) -> Iterator[str]:

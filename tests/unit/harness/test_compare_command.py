@@ -32,6 +32,7 @@ class Done:
 def crossrt(tmp_path, monkeypatch, capfd):
     """Runs the command in this process, which saves starting one."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
 
     def run(*arguments, **variables) -> Done:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import signal
 import sys
 import venv
 from pathlib import Path
 
 import jsonschema
+import msgspec
 import pytest
 
 from harness.duel.run import run_duel
@@ -17,11 +19,14 @@ from harness.errors import HarnessError
 from harness.progress import Silent
 from harness.settings import BenchSettings, DuelSettings, Effort, WorkerLimits
 from reports.comparison.compare import Question, compare_reports
-from reports.duel import judge_duel
+from reports.duel import ALPHA, judge_duel
 from reports.duel_reports import arm_report
 from reports.duel_text import duel_as_markdown, duel_lines, gate_line
+from reports.errors import ReportError
 from reports.files import read_duel, write_report
 from reports.json_schema import duel_json_schema
+from reports.schema import Look
+from reports.spending import Spending
 
 DATA = Path(__file__).parents[2] / "data"
 SHORT = Effort(rounds=1, blocks=6, block_target_ns=300_000, warmup_ns=100_000, sessions=2)
@@ -47,6 +52,14 @@ def duel(folder, monkeypatch):
     return fight
 
 
+def assert_nobody_won(found):
+    """Three short rounds on a busy machine may leave it open whether equals are within a factor of two."""
+    judgement = judge_duel(found)
+    assert judgement.verdict in ("same", "inconclusive")
+    assert judgement.rounds >= 3
+    assert abs(judgement.ratio.mean) < math.log(3)
+
+
 @pytest.fixture
 def slowed(monkeypatch):
     """Registers runtimes that are slower by a known share."""
@@ -56,8 +69,8 @@ def slowed(monkeypatch):
 
 def test_a_case_is_as_fast_as_itself_also_when_the_file_is_read_again(duel, tmp_path):
     found = duel(margin=1.0)
+    assert_nobody_won(found)
     judgement = judge_duel(found)
-    assert judgement.verdict == "same"
     assert found.run.settings.rounds == judgement.rounds >= 3
     for arm in (found.a, found.b):
         assert len(arm.result.rounds) == len(arm.twin_rounds) == judgement.rounds
@@ -65,7 +78,7 @@ def test_a_case_is_as_fast_as_itself_also_when_the_file_is_read_again(duel, tmp_
     again = read_duel(tmp_path / "duel.json")
     assert judge_duel(again) == judgement
     assert duel_lines(again) == duel_lines(found)
-    assert duel_as_markdown(again).startswith("**Same within 1: B takes ")
+    assert duel_as_markdown(again).startswith(f"**{duel_lines(found)[0]}")
     jsonschema.validate(json.loads((tmp_path / "duel.json").read_text()), duel_json_schema())
 
 
@@ -88,6 +101,18 @@ def test_threads_may_differ(duel):
     found = duel("fp32@ort-cpu/t1", "fp32@ort-cpu/t2", margin=5.0)
     assert (found.a.result.threads, found.b.result.threads) == (1, 2)
     assert found.a.result.calls_per_block == found.b.result.calls_per_block
+
+
+def test_looks_may_not_have_more_than_the_whole_chance_of_error(duel, tmp_path):
+    found = duel(margin=1.0)
+    spending = Spending(ALPHA)
+    looks = tuple(Look(rounds=n, alpha=spending.next_level(share, n)) for n, share in ((1, 0.7), (2, 0.9), (3, 1.0)))
+    path = tmp_path / "duel.json"
+    write_report(msgspec.structs.replace(found, looks=looks), path)
+    assert read_duel(path).looks == looks
+    write_report(msgspec.structs.replace(found, looks=(Look(rounds=3, alpha=0.05),)), path)
+    with pytest.raises(ReportError, match="more than the chance of error"):
+        read_duel(path)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +174,7 @@ def test_an_interrupt_keeps_the_finished_rounds(duel, monkeypatch):
 def test_b_runs_under_another_python(duel):
     found = duel(python_b=Path(sys.executable), margin=1.0)
     assert found.b.environment.packages["runtime ort-cpu"] == found.a.environment.packages["runtime ort-cpu"]
-    assert judge_duel(found).verdict == "same"
+    assert_nobody_won(found)
 
 
 @pytest.fixture
@@ -173,7 +198,7 @@ def lend(bare, *packages):
 def test_the_other_environment_needs_nothing_but_numpy_and_the_runtime(duel, bare_venv):
     lend(bare_venv, "numpy", "onnxruntime")
     found = duel(python_b=bare_venv, margin=1.0)
-    assert judge_duel(found).verdict == "same"
+    assert_nobody_won(found)
 
 
 def test_another_environment_without_numpy_is_refused(duel, bare_venv):
