@@ -100,7 +100,7 @@ class DuelSettings:
     run: BenchSettings
     a: str
     b: str
+    budget_s: float
     python_b: Path | None = None
     margin: float = 0.02
-    budget_s: float = 9.0
     is_gate: bool = False

@@ -17,7 +17,7 @@ Verdict = Literal["A faster", "B faster", "same", "inconclusive"]
 CONFIDENCE: Final = 0.99
 ALPHA: Final = (1 - CONFIDENCE) / 2
 FEWEST_ROUNDS: Final = 5
-CONFIRMING_ROUNDS: Final = 4
+CONFIRMING_ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

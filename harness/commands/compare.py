@@ -61,7 +61,8 @@ def compare(
     crossrt compare before.json after.json --margin latency_p50_ns=3% --margin 'int8*:size_bytes=off'
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from harness.commands.report_files import report_in
-    from reports.comparison.compare import Question, compare_reports
+    from reports.comparison.basis import Question
+    from reports.comparison.compare import compare_reports
     from reports.files import read_report
 
     question = Question(rules=_rules(margins), only=only, history=_history(history), is_paired=paired)

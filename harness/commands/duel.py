@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @click.option(
     "--budget",
     type=FiniteRange(1, 3600),
-    default=9.0,
+    default=8.0,
     show_default=True,
     metavar="SECONDS",
     help="How long may be measured before the verdict; it ends sooner where the answer is clear.",

@@ -14,7 +14,7 @@ from reports.duel_text import progress_line
 from reports.schema import Look
 from reports.spending import Spending
 
-LOOKS_GROW = 1.4
+LOOKS_GROW = 1.25
 
 
 class ArmFailedError(HarnessError):

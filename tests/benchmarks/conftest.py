@@ -33,7 +33,8 @@ from harness.probe import RuntimeInfo, probe_runtimes
 from harness.progress import Silent
 from harness.settings import DEFAULT_EFFORT, QUICK_EFFORT, BenchSettings
 from harness.workspace import Workspace, open_workspace
-from reports.comparison.compare import Question, compare_reports
+from reports.comparison.basis import Question
+from reports.comparison.compare import compare_reports
 from reports.comparison.findings import Comparison
 from reports.comparison.render import print_comparison
 from reports.files import read_report

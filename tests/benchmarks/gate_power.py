@@ -28,7 +28,8 @@ from statistics import median
 import click
 import msgspec
 
-from reports.comparison.compare import Question, compare_reports
+from reports.comparison.basis import Question
+from reports.comparison.compare import compare_reports
 from reports.duel import judge_duel
 from reports.files import read_duel, read_report
 from reports.schema import Report

@@ -18,7 +18,8 @@ from harness.duel.run import run_duel
 from harness.errors import HarnessError
 from harness.progress import Silent
 from harness.settings import BenchSettings, DuelSettings, Effort, WorkerLimits
-from reports.comparison.compare import Question, compare_reports
+from reports.comparison.basis import Question
+from reports.comparison.compare import compare_reports
 from reports.duel import ALPHA, judge_duel
 from reports.duel_reports import arm_report
 from reports.duel_text import duel_as_markdown, duel_lines, gate_line
@@ -106,7 +107,7 @@ def test_threads_may_differ(duel):
 def test_looks_may_not_have_more_than_the_whole_chance_of_error(duel, tmp_path):
     found = duel(margin=1.0)
     spending = Spending(ALPHA)
-    looks = tuple(Look(rounds=n, alpha=spending.next_level(share, n)) for n, share in ((1, 0.7), (2, 0.9), (3, 1.0)))
+    looks = tuple(Look(rounds=n, alpha=spending.next_level(share, n)) for n, share in ((2, 0.8), (3, 1.0)))
     path = tmp_path / "duel.json"
     write_report(msgspec.structs.replace(found, looks=looks), path)
     assert read_duel(path).looks == looks

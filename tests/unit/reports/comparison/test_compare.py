@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from reports.comparison.compare import Question, compare_reports
+from reports.comparison.basis import Question
+from reports.comparison.compare import compare_reports
 from reports.comparison.rules import DEFAULT_RULES, parse_rule
 from reports.schema import Control
 

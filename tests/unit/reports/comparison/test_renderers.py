@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
-from reports.comparison.compare import Question, compare_reports
+from reports.comparison.basis import Question
+from reports.comparison.compare import compare_reports
 from reports.comparison.junit import comparison_as_junit
 from reports.comparison.render import comparison_as_markdown, print_comparison
 from reports.comparison.sheets import explain, headline, short_names
