@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 ModelFormat = Literal["onnx", "tflite"]
-Scheme = Literal["static", "dynamic", "float16"]
-Representation = Literal["qdq", "qoperator", "tflite"]
-Granularity = Literal["per-tensor", "per-channel"]
+Scheme = Literal["static", "dynamic", "weight-only", "float16"]
+Representation = Literal["qdq", "qoperator", "onnx", "tflite"]
+Granularity = Literal["per-tensor", "per-channel", "per-block"]
+CalibrationMethod = Literal["minmax", "moving-average", "entropy", "percentile", "distribution"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +42,20 @@ class Quantization:
     """How a variant was quantized, in the words of the ONNX Runtime and LiteRT documentation.
 
     Attributes:
-        scheme: `static` (calibrated), `dynamic` (activations quantized at run time) or `float16` (weights only).
-        representation: How the file says it: `qdq`, `qoperator` or `tflite`.
+        scheme: `static` (calibrated), `dynamic` (activations quantized at run time), `weight-only` or `float16`.
+        representation: How the file says it: `qdq`, `qoperator`, `onnx` (plain float operators) or `tflite`.
         activation_type: numpy dtype name of quantized activations, or None where they stay in float.
         weight_type: numpy dtype name of quantized weights.
-        granularity: One scale per tensor or per output channel, for weights.
+        granularity: One scale per tensor, per output channel or per block, for weights.
         symmetric_activations: True if the activations' zero point is fixed at the middle of the range.
         symmetric_weights: True if the weights' zero point is 0.
-        calibration_method: `minmax`, or None where nothing is calibrated.
-        calibration_samples: Number of training digits used for calibration.
+        reduce_range: True if the weights use 7 of their 8 bits.
+        calibration_method: How ranges were found, or None where nothing is calibrated.
+        calibration_samples: Number of digits used for calibration.
         calibration_sha256: Hash of those digits' float32 bytes, in order.
         io_dtype: dtype of the model's own inputs and outputs.
+        hazards: What is known to make such a file answer wrongly, each with the cure.
+        recipe: All that was asked of the quantizer, as in a file of recipes.
     """
 
     scheme: Scheme
@@ -61,10 +65,13 @@ class Quantization:
     granularity: Granularity
     symmetric_activations: bool = False
     symmetric_weights: bool = True
-    calibration_method: Literal["minmax"] | None = None
+    reduce_range: bool = False
+    calibration_method: CalibrationMethod | None = None
     calibration_samples: int = 0
     calibration_sha256: str | None = None
     io_dtype: str = "float32"
+    hazards: tuple[str, ...] = ()
+    recipe: Mapping[str, str | int | float | bool | list[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,16 +112,19 @@ class ModelArtifact:
 
 def artifact_from_fields(fields: Mapping[str, Any]) -> ModelArtifact:
     """Rebuilds an artifact from the JSON object that `dataclasses.asdict` of one gave (path as text)."""
-    quantization = fields["quantization"]
     return ModelArtifact(
         **{
             **fields,
             "path": Path(fields["path"]),
             "inputs": tuple(_tensor_spec(spec) for spec in fields["inputs"]),
             "outputs": tuple(_tensor_spec(spec) for spec in fields["outputs"]),
-            "quantization": Quantization(**quantization) if quantization else None,
+            "quantization": _quantization(fields["quantization"]),
         }
     )
+
+
+def _quantization(fields: Mapping[str, Any] | None) -> Quantization | None:
+    return Quantization(**{**fields, "hazards": tuple(fields["hazards"])}) if fields else None
 
 
 def _tensor_spec(fields: Mapping[str, Any]) -> TensorSpec:

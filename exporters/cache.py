@@ -79,6 +79,7 @@ def variant_key(model: str, model_sha256: str, variant: Variant) -> str:
         "model": model_sha256,
         "name": model,
         "format": variant.format,
+        "recipe": variant.recipe,
         "quantization": variant.quantization_record(),
         **_producer_state(),
     }
@@ -107,7 +108,7 @@ def _version(distribution: str) -> str | None:
 @cache
 def _producer_state() -> Mapping[str, object]:
     source = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         source.update(path.read_bytes())
     return {"versions": converter_versions(), "source": source.hexdigest()}
 

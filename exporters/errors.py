@@ -15,3 +15,7 @@ class ModelError(ExportError):
 
 class ArtifactError(ExportError):
     """An artifact or its manifest is missing, damaged or does not match its hash."""
+
+
+class RecipeError(ExportError):
+    """A quantization recipe is not known, not well-formed, or asks for what no quantizer can do."""

@@ -38,7 +38,7 @@ def main() -> None:
     onnx.save(model, path := _file("onnx"))
     _describe(path, "onnx")
     inputs = keras.Input((28, 28, 1), name="image")
-    export_tflite(keras.Model(inputs, keras.layers.Identity()(inputs)), path := _file("tflite"), None, None)
+    export_tflite(keras.Model(inputs, keras.layers.Identity()(inputs)), path := _file("tflite"), None)
     _describe(path, "tflite")
 
 

@@ -11,12 +11,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from exporters.artifact import Quantization
+from exporters.calibration import calibration_digits, calibration_of
+from exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteRecipe, TfliteStatic
 from exporters.to_onnx import serving_function
 
 
-def export_tflite(model: keras.Model, path: Path, how: Quantization | None, digits: NDArray[np.float32] | None) -> None:
-    """Writes the model as TFLite; `digits` `(count, 28, 28, 1)` are the representative dataset of static schemes."""
+def export_tflite(model: keras.Model, path: Path, recipe: TfliteRecipe | None) -> None:
+    """Writes the model as TFLite."""
     with tempfile.TemporaryDirectory() as saved_model:
         # the signature carries the tensor names into the file; only Keras's own writer turns variables into constants
         archive = keras.export.ExportArchive()
@@ -24,20 +25,39 @@ def export_tflite(model: keras.Model, path: Path, how: Quantization | None, digi
         archive.add_endpoint("serve", serving_function(model))
         archive.write_out(saved_model, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=["serve"])
-        if how is not None:
-            _configure(converter, how, digits)
+        if recipe is not None:
+            _configure(converter, recipe)
         path.write_bytes(converter.convert())
 
 
-def _configure(converter: tf.lite.TFLiteConverter, how: Quantization, digits: NDArray[np.float32] | None) -> None:
+def _configure(converter: tf.lite.TFLiteConverter, recipe: TfliteRecipe) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if how.scheme == "float16":
+    if isinstance(recipe, TfliteFloat16):
         converter.target_spec.supported_types = [tf.float16]
-    if how.scheme == "static" and digits is not None:
+        return
+    _set_granularity(converter, recipe)
+    if isinstance(recipe, TfliteStatic):
+        calibration = calibration_of(recipe)
+        assert calibration is not None
+        digits = calibration_digits(calibration)
         converter.representative_dataset = lambda: _one_by_one(digits)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.dtypes.as_dtype(how.io_dtype)
-        converter.inference_output_type = tf.dtypes.as_dtype(how.io_dtype)
+        converter.target_spec.supported_ops = [_operators(recipe)]
+        converter.inference_input_type = tf.dtypes.as_dtype(recipe.io_type)
+        converter.inference_output_type = tf.dtypes.as_dtype(recipe.io_type)
+
+
+def _set_granularity(converter: tf.lite.TFLiteConverter, recipe: TfliteDynamic | TfliteStatic) -> None:
+    """The converter has no public option for it: these are the names that its own tests use."""
+    if not recipe.per_channel:
+        converter._experimental_disable_per_channel = True
+    if not recipe.per_channel_dense:
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+
+
+def _operators(recipe: TfliteStatic) -> tf.lite.OpsSet:
+    if recipe.activation_type == "int16":
+        return tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    return tf.lite.OpsSet.TFLITE_BUILTINS_INT8
 
 
 def _one_by_one(digits: NDArray[np.float32]) -> Iterator[list[NDArray[np.float32]]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporters import mnist
-from exporters.artifact import ReferenceLogits
+from exporters.artifact import Quantization, ReferenceLogits
 from harness.case_worker import CaseWorker
 from harness.errors import HarnessError
 from harness.workspace import Workspace
@@ -47,13 +47,14 @@ def judge_answers(
     return judge_logits(logits, workspace.labels, reference)
 
 
-def agreement_problem(accuracy: Accuracy, minimum_agreement: float) -> str | None:
+def agreement_problem(accuracy: Accuracy, minimum_agreement: float, quantization: Quantization | None) -> str | None:
     """Why answers are too far from the Keras model's to be a result, or None where they are near enough."""
     if accuracy.agreement is None or accuracy.agreement >= minimum_agreement:
         return None
+    causes = "; ".join(quantization.hazards) if quantization else ""
     return (
         f"gives the Keras model's answer to {accuracy.agreement:.2%} of the test digits;"
-        f" --min-agreement asks for {minimum_agreement:.2%}"
+        f" --min-agreement asks for {minimum_agreement:.2%}{f'. Likely cause: {causes}' if causes else ''}"
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from exporters.cache import ArtifactCache
 from exporters.keras_model import model_name
-from exporters.variants import VARIANTS
-from harness.builder import Artifacts, BuildRequest, get_artifacts
+from exporters.variants import main_variants
+from harness.builder import Artifacts, BuildRequest
+from harness.building import get_artifacts
 from harness.case import Case
 from harness.locations import cache_folder
 from harness.plan import Candidate
@@ -23,7 +24,7 @@ def candidates_of(settings: BenchSettings, folder: Artifacts | None) -> list[Can
             Candidate(model=each.model, variant=each.variant, format=each.format) for each in folder.artifacts.values()
         ]
     model = model_name(settings.model_path)
-    return [Candidate(model=model, variant=each.name, format=each.format) for each in VARIANTS]
+    return [Candidate(model=model, variant=each.name, format=each.format) for each in main_variants()]
 
 
 def artifacts_for(cases: Sequence[Case], settings: BenchSettings, workspace: Workspace, display: Display) -> Artifacts:
@@ -37,6 +38,6 @@ def artifacts_for(cases: Sequence[Case], settings: BenchSettings, workspace: Wor
     request = BuildRequest(
         model=model_name(settings.model_path),
         model_path=settings.model_path,
-        variants=[variant for variant in VARIANTS if (variant.name, variant.format) in wanted],
+        variants=[variant for variant in main_variants() if (variant.name, variant.format) in wanted],
     )
     return get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)

@@ -117,7 +117,8 @@ class Assessor:
         trial = worker.time(TRIAL_CALLS, self._settings.effort.warmup_ns)
         memory = Memory(peak_bytes=worker.peak_memory_bytes(), before_load_bytes=imported.peak_bytes)
         accuracy = judge_answers(worker, batch_size, self._workspace, self._reference)
-        problem = agreement_problem(accuracy, self._settings.minimum_agreement)
+        how = self._artifacts[case.artifact_id].quantization
+        problem = agreement_problem(accuracy, self._settings.minimum_agreement, how)
         return Assessment(
             status="ok" if problem is None else "failed",
             reason=problem,

@@ -10,11 +10,14 @@ import traceback
 
 import click
 
+from harness.commands.audit import audit
 from harness.commands.bench import bench
 from harness.commands.compare import compare
 from harness.commands.doctor import doctor
 from harness.commands.duel import duel
 from harness.commands.export import export
+from harness.commands.quantize import quantize
+from harness.commands.recipes import recipes
 from harness.commands.runtimes import runtimes
 from harness.commands.show import show
 from harness.commands.train import train
@@ -25,7 +28,7 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
 
 
 @click.group(
-    commands=[bench, compare, doctor, duel, export, runtimes, show, train],
+    commands=[audit, bench, compare, doctor, duel, export, quantize, recipes, runtimes, show, train],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 fine, 1 a case failed or became worse, 2 wrong usage or input, 3 nothing comparable,"
     " 130 interrupted.",
@@ -39,6 +42,8 @@ def cli() -> None:
     crossrt bench --quick   the same in a fraction of the time
     crossrt duel A B        two cases side by side: which one is faster, and how sure is that?
     crossrt compare A B     did anything become worse from report A to report B?
+    crossrt quantize        build and check every quantization recipe, or some
+    crossrt audit VARIANT   is a quantized file what the textbook says?
     crossrt doctor          is this machine fit to measure on?
     crossrt show REPORT     print a saved report again
     """  # noqa: D301 - \b is click's mark for lines that stay as they are

@@ -3,52 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from exporters.build import item_name
 from exporters.cache import ArtifactCache
 from exporters.keras_model import model_name
-from exporters.variants import VARIANTS, Variant
+from exporters.variants import Variant
+from harness.affinity import usable_cpus
 from harness.answers import agreement_problem, read_reference
-from harness.builder import Artifacts, BuildRequest, evaluate_artifact, get_artifacts
+from harness.builder import Artifacts, BuildRequest
+from harness.building import get_artifacts
+from harness.child import kill_all_children
 from harness.errors import ChildFailedError, HarnessError
+from harness.evaluation import evaluate_artifact
 from harness.locations import cache_folder
 from harness.progress import Display
 from harness.workspace import Workspace, open_workspace
 from reports.patterns import matches
 
 
-def run_export(model_path: Path, only: Sequence[str], minimum_agreement: float, display: Display) -> Artifacts:
+def run_export(
+    model_path: Path, variants: Sequence[Variant], only: Sequence[str], minimum_agreement: float, display: Display
+) -> Artifacts:
     """Builds the selected variants, or finds them in the cache.
+
+    Those that answer too differently from the Keras model are among the problems.
 
     Raises:
         HarnessError: The patterns select nothing, or packages are missing.
         ExportError: The model cannot be loaded.
     """
     model = model_name(model_path)
-    variants = [variant for variant in VARIANTS if _is_selected(model, variant, only)]
-    if not variants:
-        known = ", ".join(item_name(variant) for variant in VARIANTS)
-        raise HarnessError(f"--only {' '.join(only)} selects no artifact; there are: {known}")
-    request = BuildRequest(model=model, model_path=model_path, variants=variants)
+    chosen = select_variants(model, variants, only)
+    request = BuildRequest(model=model, model_path=model_path, variants=chosen)
     with open_workspace() as workspace:
         found = get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)
-        _reject(found, minimum_agreement, workspace, display)
-        return found
-
-
-def _reject(found: Artifacts, minimum_agreement: float, workspace: Workspace, display: Display) -> None:
-    """Moves artifacts that answer too differently from the Keras model to the problems."""
-    reference = read_reference(found.reference, workspace) if found.reference else None
-    display.phase("checking answers", len(found.artifacts))
+        _evaluate(found, workspace, display)
     for artifact in list(found.artifacts.values()):
-        accuracy = evaluate_artifact(artifact, workspace, reference)
-        if (problem := agreement_problem(accuracy, minimum_agreement)) is not None:
+        problem = agreement_problem(found.accuracies[artifact.id], minimum_agreement, artifact.quantization)
+        if problem is not None:
             found.problems[artifact.id] = ChildFailedError(problem, "")
             del found.artifacts[artifact.id]
-        display.step(artifact.id)
+    order = {f"{model}.{variant.item}": place for place, variant in enumerate(chosen)}
+    found.artifacts = dict(sorted(found.artifacts.items(), key=lambda each: order[each[0]]))
+    return found
 
 
-def _is_selected(model: str, variant: Variant, only: Sequence[str]) -> bool:
-    item = item_name(variant)
-    return not only or any(matches(pattern, f"{model}.{item}", item, variant.name) for pattern in only)
+def select_variants(model: str, variants: Sequence[Variant], only: Sequence[str]) -> list[Variant]:
+    """The variants that fit a pattern; all of them where there is none.
+
+    Raises:
+        HarnessError: The patterns select nothing.
+    """
+    found = [each for each in variants if not only or any(_fits(pattern, model, each.item) for pattern in only)]
+    if not found:
+        known = ", ".join(variant.item for variant in variants)
+        raise HarnessError(f"{' '.join(only)} selects no artifact; there are: {known}")
+    return found
+
+
+def _fits(pattern: str, model: str, item: str) -> bool:
+    """True if a pattern selects `<variant>.<format>`; a plain variant's name selects that variant alone."""
+    return matches(pattern, f"{model}.{item}", item, item.partition(".")[0])
+
+
+def _evaluate(found: Artifacts, workspace: Workspace, display: Display) -> None:
+    """Fills in how those answer that come from the cache; nothing is timed, so several run at once."""
+    reference = read_reference(found.reference, workspace) if found.reference else None
+    left = [each for each in found.artifacts.values() if each.id not in found.accuracies]
+    display.phase("checking answers", len(left))
+    with ThreadPoolExecutor(len(usable_cpus())) as pool:
+        futures = {pool.submit(evaluate_artifact, each, workspace, reference): each for each in left}
+        try:
+            for future in as_completed(futures):
+                artifact = futures[future]
+                try:
+                    found.accuracies[artifact.id] = future.result()
+                except ChildFailedError as failure:
+                    found.problems[artifact.id] = failure
+                    del found.artifacts[artifact.id]
+                display.step(artifact.id)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            kill_all_children()
+            raise

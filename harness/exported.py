@@ -10,10 +10,9 @@ from pathlib import Path
 
 from exporters import mnist
 from exporters.artifact import ModelArtifact, ReferenceLogits
-from exporters.build import item_name
 from exporters.errors import ArtifactError
 from exporters.manifest import check_file, read_manifest, write_manifest
-from exporters.variants import VARIANTS
+from exporters.variants import main_variants
 from harness.builder import Artifacts
 from harness.errors import ChildFailedError, HarnessError
 
@@ -83,7 +82,7 @@ def _check_reference(found: Artifacts) -> None:
 
 def _place(path: Path) -> tuple[int, str]:
     """Shipped variants in their own order, then all others by name."""
-    names = [item_name(variant) for variant in VARIANTS]
+    names = [variant.item for variant in main_variants()]
     item = path.name.removesuffix(MANIFEST_SUFFIX).partition(".")[2]
     return names.index(item) if item in names else len(names), path.name
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from exporters.errors import ExportError
 from exporters.train import TrainingJob
-from harness.builder import QUIET, check_packages
 from harness.child import ChildProcess
 from harness.errors import ChildFailedError, HarnessError
 from harness.out import check_writable
+from harness.packages import QUIET, check_packages
 from harness.progress import Display
 
 EPOCH_TIMEOUT_S = 1800.0

@@ -28,6 +28,7 @@ def export(model: Path | None, only: tuple[str, ...], min_agreement: float, out:
     What is in the cache already is not built again. The folder can be measured elsewhere, without TensorFlow, by
     crossrt bench --artifacts.
     """
+    from exporters.variants import main_variants
     from harness.commands.options import message_console, model_path, result_console
     from harness.export import run_export
     from harness.exported import write_folder
@@ -37,7 +38,7 @@ def export(model: Path | None, only: tuple[str, ...], min_agreement: float, out:
 
     check_writable(out)
     with Terminal(message_console()) as display:
-        found = run_export(model_path(model), only, min_agreement, display)
+        found = run_export(model_path(model), main_variants(), only, min_agreement, display)
     console = result_console()
     for path in write_folder(found, out):
         console.print(f"{path.stat().st_size:>10,} bytes  {path}", markup=False)

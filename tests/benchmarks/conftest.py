@@ -17,12 +17,13 @@ from rich.console import Console
 
 from exporters.cache import ArtifactCache
 from exporters.keras_model import SHIPPED_MODEL, model_name
-from exporters.variants import VARIANTS
+from exporters.variants import main_variants
 from harness.answers import read_reference
 from harness.artifacts import candidates_of
 from harness.assess import Assessment, Assessor
 from harness.bench import run_bench
-from harness.builder import Artifacts, BuildRequest, get_artifacts
+from harness.builder import Artifacts, BuildRequest
+from harness.building import get_artifacts
 from harness.case import Case
 from harness.commands.report_files import report_in
 from harness.environment import read_environment
@@ -154,7 +155,7 @@ def artifacts(settings: BenchSettings, workspace: Workspace) -> Artifacts:
     request = BuildRequest(
         model=model_name(settings.model_path),
         model_path=settings.model_path,
-        variants=VARIANTS,
+        variants=main_variants(),
     )
     return get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, Silent())
 

@@ -40,6 +40,8 @@ SLOWED = HERE.parent / "data" / "slowed"
 SLOWDOWNS = (0, 2, 3, 5, 10)
 COMPARED = (0, 2, 3, 5, 10, 15)
 TOLERANCE = 1.05
+REPORTS = 28
+"""Reports of one load; each is held against the two after it, and for equal speeds against four."""
 BENCHMARK = """
 import numpy as np
 from pathlib import Path
@@ -163,12 +165,12 @@ class Power:
         click.echo(f"report {number} of {load}", err=True)
 
     def compare(self, load: str) -> Iterator[dict]:
-        """Each report held against the next one, and for equal speeds also against the one after that."""
+        """Each report held against later ones."""
         paths = sorted((self._results.with_suffix("") / load).glob("*.json"))
         reports = [read_report(path) for path in paths]
-        for distance in (1, 2):
+        for distance in (1, 2, 3, 4):
             for baseline, current in zip(reports, reports[distance:], strict=False):
-                for percent in COMPARED if distance == 1 else (0,):
+                for percent in COMPARED if distance <= 2 else (0,):
                     yield self._compared(baseline, current, load, percent)
 
     def _compared(self, baseline: Report, current: Report, load: str, percent: int) -> dict:
@@ -262,7 +264,7 @@ def main(
                     if "duel" in parts:
                         power.duels(load, number)
                         power.pytest_benchmark(load, number)
-                    if "compare" in parts:
+                    if "compare" in parts and number * REPORTS // trials > (number - 1) * REPORTS // trials:
                         power.report(load, number)
         compared = [trial for load in ("quiet", "bursty") for trial in power.compare(load)]
     click.echo(table([*power.trials, *compared]))

@@ -24,9 +24,10 @@ from onnx import TensorProto, helper, numpy_helper
 from exporters import mnist
 from exporters.artifact import ModelArtifact, Quantization, sha256_of
 from exporters.manifest import ARTIFACT_MANIFEST, write_manifest
+from exporters.recipes.recipe import TfliteStatic
 from exporters.tensor_specs import onnx_specs, tflite_specs
 from exporters.to_tflite import export_tflite
-from exporters.variants import calibration_digits, calibration_sha256
+from exporters.variants import Variant
 
 HERE = Path(__file__).parent
 MODEL = "conv"
@@ -34,18 +35,7 @@ IR_VERSION, OPSET = 10, 18
 FILTERS, STRIDE, SIDE, CLASSES = 4, 4, 7, 10
 HIDDEN = SIDE * SIDE * FILTERS
 REFERENCE_ROWS = 8
-CALIBRATION_SAMPLES = 100
-INT8_IO = Quantization(
-    scheme="static",
-    representation="tflite",
-    activation_type="int8",
-    weight_type="int8",
-    granularity="per-channel",
-    calibration_method="minmax",
-    calibration_samples=CALIBRATION_SAMPLES,
-    calibration_sha256=calibration_sha256(CALIBRATION_SAMPLES),
-    io_dtype="int8",
-)
+INT8_IO = TfliteStatic(io_type="int8", calibration_samples=100)
 
 Array = NDArray[Any]
 Snap = Callable[[str, Array], Array]
@@ -60,7 +50,8 @@ def main() -> None:
     save_tflite(weights, path := model_file("fp32", "tflite"), None)
     describe(path, weights, None, images, network(images, weights))
     save_tflite(weights, path := model_file("int8-io", "tflite"), INT8_IO)
-    describe(path, weights, INT8_IO, images, integer_network(images, path))
+    record = Variant(name="int8-io", format="tflite", recipe=INT8_IO).quantization_record()
+    describe(path, weights, record, images, integer_network(images, path))
 
 
 def model_file(variant: str, form: str) -> Path:
@@ -142,7 +133,7 @@ def save_onnx(weights: dict[str, Array], path: Path) -> None:
     onnx.save(model, path)
 
 
-def save_tflite(weights: dict[str, Array], path: Path, how: Quantization | None) -> None:
+def save_tflite(weights: dict[str, Array], path: Path, recipe: TfliteStatic | None) -> None:
     """The network as TFLite, through Keras and the converter."""
     convolution = keras.layers.Conv2D(FILTERS, 3, STRIDE, activation="relu")
     dense = keras.layers.Dense(CLASSES)
@@ -150,7 +141,7 @@ def save_tflite(weights: dict[str, Array], path: Path, how: Quantization | None)
     model = keras.Sequential([inputs, convolution, keras.layers.Flatten(), dense])
     convolution.set_weights([weights["kernel"], weights["bias"]])
     dense.set_weights([weights["dense"], weights["offset"]])
-    export_tflite(model, path, how, calibration_digits(CALIBRATION_SAMPLES))
+    export_tflite(model, path, recipe)
 
 
 def describe(path: Path, weights: dict[str, Array], how: Quantization | None, images: Array, logits: Array) -> None:

@@ -10,25 +10,36 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from exporters.artifact import ModelArtifact, ReferenceLogits, sha256_of
-from exporters.build import BuildJob
+from exporters.jobs import BuildJob
 from exporters.keras_model import SHIPPED_MODEL
 from exporters.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, check_file, read_manifest
 from exporters.mnist import shipped, shipped_sha256
+from exporters.variants import shipped_recipes
 
 VARIANTS = ("fp32.onnx", "int8-qdq.onnx", "int8-io.tflite")
-ITEMS = ("reference", "no-such-variant.onnx", *VARIANTS)
+FROM_KERAS = ("reference", "no-such-variant.onnx", "fp32.onnx", "int8-io.tflite")
+FROM_ONNX = ("w4.onnx", "int8-qdq.onnx", "int8-qdq-entropy.onnx")
 
 
-def build(folder: Path, model_path: Path, items) -> tuple[int, list[dict]]:
-    job = BuildJob(model="mnist-cnn", model_path=str(model_path), folder=str(folder), items=list(items))
+def build(folder: Path, source: Path, items, module="exporters.build") -> tuple[int, list[dict]]:
+    recipes = {each.item: msgspec.to_builtins(each.recipe) for each in shipped_recipes() if each.item in items}
+    job = BuildJob(
+        model="mnist-cnn",
+        model_sha256=sha256_of(SHIPPED_MODEL),
+        source=str(source),
+        folder=str(folder),
+        items=list(items),
+        recipes=recipes,
+    )
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "exporters.build"],
+        [sys.executable, "-P", "-m", module],
         input=json.dumps(dataclasses.asdict(job)) + "\n",
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
         cwd=folder,
@@ -43,14 +54,27 @@ def build(folder: Path, model_path: Path, items) -> tuple[int, list[dict]]:
 def built(tmp_path_factory):
     """A folder in which the shipped model was built, and the events of that."""
     folder = tmp_path_factory.mktemp("built")
-    status, events = build(folder, SHIPPED_MODEL, ITEMS)
+    status, events = build(folder, SHIPPED_MODEL, FROM_KERAS)
     assert status == 0, events
     return folder, events
 
 
 @pytest.fixture(scope="module")
-def artifacts(built) -> dict[str, ModelArtifact]:
+def quantized(built, tmp_path_factory):
+    """The same folder, in which the float32 file was quantized as well, and the events of that."""
     folder, _ = built
+    scratch = tmp_path_factory.mktemp("scratch")
+    source = scratch / "float.onnx"
+    source.write_bytes((folder / "fp32.onnx" / "mnist-cnn.fp32.onnx").read_bytes())
+    status, events = build(folder, source, FROM_ONNX, "exporters.quantize")
+    assert status == 0, events
+    assert [path.name for path in scratch.iterdir()] == ["float.onnx"]
+    return folder, events
+
+
+@pytest.fixture(scope="module")
+def artifacts(quantized) -> dict[str, ModelArtifact]:
+    folder, _ = quantized
     return {item: read_manifest(folder / item / ARTIFACT_MANIFEST, ModelArtifact) for item in VARIANTS}
 
 
@@ -75,14 +99,20 @@ def test_every_item_is_announced_and_reported(built):
     _, events = built
     told = [(event["event"], event.get("item")) for event in events]
     ends = {"no-such-variant.onnx": "item_failed"}
-    assert told[:-1] == [(event, item) for item in ITEMS for event in ("building", ends.get(item, "built"))]
+    assert told[:-1] == [(event, item) for item in FROM_KERAS for event in ("building", ends.get(item, "built"))]
     assert told[-1] == ("finished", None)
 
 
 def test_an_item_that_fails_does_not_stop_the_others(built):
     folder, events = built
     assert [event["item"] for event in events if event["event"] == "item_failed"] == ["no-such-variant.onnx"]
-    assert all((folder / item / ARTIFACT_MANIFEST).is_file() for item in VARIANTS)
+    assert all((folder / item / ARTIFACT_MANIFEST).is_file() for item in ("fp32.onnx", "int8-io.tflite"))
+
+
+def test_the_quantizing_process_needs_no_tensorflow(quantized):
+    _, events = quantized
+    told = [(event["event"], event.get("item")) for event in events]
+    assert told == [(e, item) for item in FROM_ONNX for e in ("building", "built")] + [("finished", None)]
 
 
 @pytest.mark.parametrize("item", VARIANTS)
@@ -117,8 +147,8 @@ def test_int8_io_takes_and_gives_int8_with_its_scale(artifacts):
 
 
 @pytest.mark.parametrize("item", VARIANTS)
-def test_folder_holds_the_model_and_its_manifest_alone(built, item):
-    folder, _ = built
+def test_folder_holds_the_model_and_its_manifest_alone(quantized, item):
+    folder, _ = quantized
     assert {path.name for path in (folder / item).iterdir()} == {f"mnist-cnn.{item}", ARTIFACT_MANIFEST}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from exporters import cache as cache_module
@@ -11,8 +12,9 @@ from exporters.artifact import ModelArtifact, ReferenceLogits
 from exporters.cache import ArtifactCache, converter_versions, reference_key, variant_key
 from exporters.errors import ArtifactError
 from exporters.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, write_manifest
-from exporters.variants import VARIANTS
+from exporters.variants import main_variants
 
+VARIANTS = main_variants()
 KEY = "net.int8.tflite-0123456789abcdef"
 
 
@@ -144,18 +146,18 @@ def test_key_changes_with_the_model_file():
 
 @pytest.mark.parametrize(
     "change",
-    [{"granularity": "per-tensor"}, {"activation_type": "int8"}, {"calibration_samples": 10}, {"io_dtype": "int8"}],
+    [{"per_channel": False}, {"activation_type": "int8"}, {"calibration_samples": 10}, {"calibration_seed": 1}],
     ids=lambda change: next(iter(change)),
 )
-def test_key_changes_with_every_setting_of_the_quantization(change):
+def test_key_changes_with_every_setting_of_the_recipe(change):
     variant = VARIANTS[1]
-    other = replace(variant, quantization=replace(variant.quantization, **change))
+    other = replace(variant, recipe=msgspec.structs.replace(variant.recipe, **change))
     assert variant_key("net", "a" * 64, variant) != variant_key("net", "a" * 64, other)
 
 
 def test_key_changes_with_the_calibration_digits(monkeypatch):
     before = variant_key("net", "a" * 64, VARIANTS[1])
-    monkeypatch.setattr("exporters.variants.CALIBRATION_SEED", 1)
+    monkeypatch.setattr("exporters.variants.digits_sha256", lambda _: "f" * 64)
     assert variant_key("net", "a" * 64, VARIANTS[1]) != before
 
 

@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
-from exporters.build import BuildJob
 from exporters.errors import DataError, ExportError
 from exporters.events import EventStream, read_job
+from exporters.jobs import BuildJob
 
 
 @pytest.fixture
@@ -74,7 +74,8 @@ def test_an_event_is_one_line_whatever_it_holds():
 
 
 def test_a_job_is_read_from_one_line():
-    job = {"model": "net", "model_path": "net.keras", "folder": "out", "items": ["fp32.onnx"]}
+    job = {"model": "net", "model_sha256": "d" * 64, "source": "net.keras", "folder": "out"}
+    job |= {"items": ["fp32.onnx"], "recipes": {}}
     assert read_job(io.StringIO(json.dumps(job) + "\nmore"), BuildJob) == BuildJob(**job)
 
 

@@ -1,0 +1,174 @@
+"""Ranges of activations, found once for each method and set of digits and kept in a file that all recipes share.
+
+`quantize_static` would keep every activation of every digit for the histogram methods, 2.9 GB for 5,000 digits of the
+reference model. Here the digits go through twice in batches: first for the extremes, which fix the histograms' edges,
+then for the counts. Counts over the same edges add up, so the ranges are those of the library to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod
+from onnxruntime.quantization.calibrate import (
+    HistogramCalibrater,
+    HistogramCollector,
+    create_calibrator,
+    save_tensors_data,
+)
+
+from exporters.calibration import Calibration, calibration_digits, calibration_of
+from exporters.errors import ExportError
+from exporters.keras_model import INPUT_NAME
+from exporters.recipes.recipe import OnnxStatic
+
+BATCH = 100
+METHODS = {
+    "minmax": CalibrationMethod.MinMax,
+    "moving-average": CalibrationMethod.MinMax,
+    "entropy": CalibrationMethod.Entropy,
+    "percentile": CalibrationMethod.Percentile,
+    "distribution": CalibrationMethod.Distribution,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What ranges depend on, beside the model."""
+
+    method: str
+    is_symmetric: bool
+    percentile: float | None
+    digits: Calibration
+
+
+class Batches(CalibrationDataReader):  # type: ignore[misc]  # the base class is untyped
+    """Feeds digits once; the quantizer wants a fresh reader for every pass."""
+
+    def __init__(self, digits: NDArray[np.float32]) -> None:
+        self._feeds = iter(batches(digits))
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        """The next batch by input name, or None behind the last."""
+        return next(self._feeds, None)
+
+
+def batches(digits: NDArray[np.float32]) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """Feeds of about a hundred digits each."""
+    for batch in np.array_split(digits, max(1, len(digits) // BATCH)):
+        yield {INPUT_NAME: batch}
+
+
+class SharedRanges:
+    """Files of ranges for one prepared model."""
+
+    def __init__(self, prepared: Path, folder: Path) -> None:
+        self._prepared, self._folder = prepared, folder
+        self._files: dict[_Key, Path] = {}
+
+    def file_for(self, recipe: OnnxStatic) -> Path:
+        """The ranges that a recipe needs, found now if no recipe needed them before.
+
+        Raises:
+            ExportError: The digits or the activations hold NaN or infinity.
+        """
+        digits = calibration_of(recipe)
+        assert digits is not None
+        percentile = recipe.percentile if recipe.calibrate_method == "percentile" else None
+        key = _Key(recipe.calibrate_method, recipe.calibration_symmetric, percentile, digits)
+        if key not in self._files:
+            path = self._folder / f"ranges-{len(self._files)}.json"
+            save_tensors_data(self._find(key), path)
+            self._files[key] = path
+        return self._files[key]
+
+    def _find(self, key: _Key) -> Any:
+        digits = calibration_digits(key.digits)
+        check_finite(digits)
+        options: dict[str, Any] = {"symmetric": key.is_symmetric}
+        if key.method == "moving-average":
+            options["moving_average"] = True
+        if key.percentile is not None:
+            options["percentile"] = key.percentile
+        calibrator = create_calibrator(
+            self._prepared,
+            augmented_model_path=str(self._folder / "augmented.onnx"),
+            calibrate_method=METHODS[key.method],
+            extra_options=options,
+        )
+        if not isinstance(calibrator, HistogramCalibrater):
+            calibrator.collect_data(Batches(digits))
+            return calibrator.compute_data()
+        _prepare_histograms(calibrator, digits)
+        for feed in batches(digits):
+            calibrator.collect_data(_one(feed))
+        return calibrator.compute_data()
+
+
+def check_finite(digits: NDArray[np.float32]) -> None:
+    """Raises `ExportError` where digits hold NaN or infinity: every range would be poisoned."""
+    bad = int(len(digits) - np.isfinite(digits).all(axis=(1, 2, 3)).sum())
+    if bad:
+        raise ExportError(f"{bad} of {len(digits)} calibration digits hold NaN or infinity: remove them")
+
+
+def _one(feed: dict[str, NDArray[np.float32]]) -> CalibrationDataReader:
+    return Batches(next(iter(feed.values())))
+
+
+def _prepare_histograms(calibrator: HistogramCalibrater, digits: NDArray[np.float32]) -> None:
+    """Gives every tensor an empty histogram with the edges that all digits together call for."""
+    collector = HistogramCollector(
+        method=calibrator.method,
+        symmetric=calibrator.symmetric,
+        num_bins=calibrator.num_bins,
+        num_quantized_bins=calibrator.num_quantized_bins,
+        percentile=calibrator.percentile,
+        scenario=calibrator.scenario,
+    )
+    for name, extremes in _extremes(calibrator, digits).items():
+        collector.histogram_dict[name] = _empty_histogram(extremes, calibrator)
+    calibrator.collector = collector
+
+
+@dataclass(slots=True)
+class _Extremes:
+    """Least and greatest value of a tensor, and the least magnitude."""
+
+    low: np.float32
+    high: np.float32
+    least: np.float32
+
+
+def _extremes(calibrator: HistogramCalibrater, digits: NDArray[np.float32]) -> dict[str, _Extremes]:
+    names = [output.name for output in calibrator.infer_session.get_outputs()]
+    found: dict[str, _Extremes] = {}
+    for feed in batches(digits):
+        for name, values in zip(names, calibrator.infer_session.run(None, feed), strict=True):
+            if name not in calibrator.tensors_to_calibrate:
+                continue
+            now = _Extremes(values.min(), values.max(), np.abs(values).min())
+            if not (np.isfinite(now.low) and np.isfinite(now.high)):
+                raise ExportError(f"the activation {name} holds NaN or infinity: no range can be found for it")
+            before = found.setdefault(name, now)
+            found[name] = _Extremes(min(before.low, now.low), max(before.high, now.high), min(before.least, now.least))
+    return found
+
+
+def _empty_histogram(extremes: _Extremes, calibrator: HistogramCalibrater) -> tuple[Any, ...]:
+    """What `HistogramCollector` would have made of all digits at once, before counting.
+
+    Bounds are float32, as there: numpy spaces the edges in the precision of the bounds.
+    """
+    farthest = np.float32(max(abs(extremes.low), abs(extremes.high)))
+    is_absolute = calibrator.method == "percentile" and calibrator.symmetric
+    bounds: Any = (extremes.least if is_absolute else -farthest, farthest)
+    counts, edges = np.histogram(np.zeros(0, dtype=np.float32), calibrator.num_bins, range=bounds)
+    if is_absolute:
+        return counts, edges.astype(np.float32), extremes.low, extremes.high
+    return counts, edges, extremes.low, extremes.high, np.array(farthest)

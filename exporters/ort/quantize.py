@@ -1,0 +1,151 @@
+"""Each kind of ONNX recipe, carried out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
+
+from exporters.errors import ExportError
+from exporters.ort.calibrate import METHODS, SharedRanges
+from exporters.ort.prepare import check_float, prepare
+from exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxRecipe, OnnxStatic, OnnxWeightOnly
+
+_TYPES = {
+    "uint8": QuantType.QUInt8,
+    "int8": QuantType.QInt8,
+    "uint16": QuantType.QUInt16,
+    "int16": QuantType.QInt16,
+    "uint4": QuantType.QUInt4,
+    "int4": QuantType.QInt4,
+}
+_FORMATS = {"qdq": QuantFormat.QDQ, "qoperator": QuantFormat.QOperator}
+
+
+class OnnxQuantizer:
+    """Quantizes one float32 model by many recipes, sharing what they have in common."""
+
+    def __init__(self, float_model: Path, folder: Path) -> None:
+        self._float_model = float_model
+        self._prepared = folder / "prepared.onnx"
+        self._folder = folder
+        self._ranges = SharedRanges(self._prepared, folder)
+
+    def quantize(self, recipe: OnnxRecipe, path: Path) -> None:
+        """Writes the model quantized as the recipe says.
+
+        Raises:
+            ExportError: The model has nothing to quantize, a name in the recipe fits nothing, or calibration failed.
+        """
+        if isinstance(recipe, OnnxFloat16):
+            _to_float16(self._float_model, path)
+        elif isinstance(recipe, OnnxWeightOnly):
+            _weight_only(self._float_model, path, recipe)
+        else:
+            if not self._prepared.exists():
+                prepare(self._float_model, self._prepared)
+            _check_names(recipe, self._prepared)
+            if isinstance(recipe, OnnxStatic):
+                self._static(recipe, path)
+            else:
+                self._dynamic(recipe, path)
+        _check_changed(path, recipe)
+
+    @property
+    def prepared(self) -> Path:
+        """The model as the static quantizer sees it."""
+        return self._prepared
+
+    def _static(self, recipe: OnnxStatic, path: Path) -> None:
+        quantize_static(
+            self._prepared,
+            path,
+            None,
+            calibration_cache_path=self._ranges.file_for(recipe),
+            calibrate_method=METHODS[recipe.calibrate_method],
+            quant_format=_FORMATS[recipe.quant_format],
+            activation_type=_TYPES[recipe.activation_type],
+            weight_type=_TYPES[recipe.weight_type],
+            per_channel=recipe.per_channel,
+            reduce_range=recipe.reduce_range,
+            op_types_to_quantize=list(recipe.op_types_to_quantize),
+            nodes_to_exclude=list(recipe.nodes_to_exclude),
+            extra_options={
+                "ActivationSymmetric": recipe.activation_symmetric,
+                "WeightSymmetric": recipe.weight_symmetric,
+                "QDQKeepRemovableActivations": recipe.keep_removable_activations,
+            },
+        )
+
+    def _dynamic(self, recipe: OnnxDynamic, path: Path) -> None:
+        quantize_dynamic(
+            self._prepared,
+            path,
+            weight_type=_TYPES[recipe.weight_type],
+            per_channel=recipe.per_channel,
+            reduce_range=recipe.reduce_range,
+            op_types_to_quantize=list(recipe.op_types_to_quantize),
+            nodes_to_exclude=list(recipe.nodes_to_exclude),
+            extra_options={"WeightSymmetric": recipe.weight_symmetric},
+        )
+
+
+def _weight_only(float_model: Path, path: Path, recipe: OnnxWeightOnly) -> None:
+    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+    model = onnx.load(float_model)
+    check_float(model, float_model)
+    _check_excluded(recipe.nodes_to_exclude, model)
+    quantizer = MatMulNBitsQuantizer(
+        model,
+        bits=recipe.bits,
+        block_size=recipe.block_size,
+        is_symmetric=recipe.weight_symmetric,
+        accuracy_level=recipe.accuracy_level,
+        nodes_to_exclude=list(recipe.nodes_to_exclude),
+    )
+    quantizer.process()
+    quantizer.model.save_model_to_file(str(path), use_external_data_format=False)
+
+
+def _to_float16(float_model: Path, path: Path) -> None:
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    model = onnx.load(float_model)
+    check_float(model, float_model)
+    onnx.save(convert_float_to_float16(model, keep_io_types=True), path)
+
+
+def _check_names(recipe: OnnxStatic | OnnxDynamic, prepared: Path) -> None:
+    """A name that fits nothing would change nothing, in silence."""
+    model = onnx.load(prepared)
+    _check_excluded(recipe.nodes_to_exclude, model)
+    present = {node.op_type for node in model.graph.node}
+    if recipe.op_types_to_quantize and not present & set(recipe.op_types_to_quantize):
+        raise ExportError(
+            f"op_types_to_quantize names {', '.join(recipe.op_types_to_quantize)}; the model has"
+            f" {', '.join(sorted(present))}"
+        )
+
+
+def _check_excluded(excluded: tuple[str, ...], model: onnx.ModelProto) -> None:
+    names = {node.name for node in model.graph.node}
+    if unknown := [name for name in excluded if name not in names]:
+        raise ExportError(
+            f"nodes_to_exclude names {', '.join(unknown)}; the model's nodes are {', '.join(sorted(names))}"
+        )
+
+
+def _check_changed(path: Path, recipe: OnnxRecipe) -> None:
+    """The quantizers return a model without any node for them as it was."""
+    model = onnx.load(path)
+    kinds = {node.op_type for node in model.graph.node}
+    if isinstance(recipe, OnnxFloat16):
+        is_changed = any(each.data_type == onnx.TensorProto.FLOAT16 for each in model.graph.initializer)
+    elif isinstance(recipe, OnnxWeightOnly):
+        is_changed = "MatMulNBits" in kinds
+    else:
+        is_changed = any("Quantize" in kind or kind.startswith("QLinear") or "Integer" in kind for kind in kinds)
+    if not is_changed:
+        raise ExportError("the model has no node that this recipe quantizes: the file would be float32")

@@ -1,0 +1,40 @@
+"""Settings that no quantizer takes together, told before anything is built."""
+
+from __future__ import annotations
+
+from exporters.recipes.recipe import OnnxStatic, Recipe, TfliteDynamic, TfliteStatic
+
+_WIDE = ("int16", "uint16")
+_NARROW = ("int4", "uint4")
+
+
+def impossible(recipe: Recipe) -> str | None:
+    """Why a recipe cannot be built, or None where nothing speaks against it."""
+    if isinstance(recipe, OnnxStatic):
+        return _impossible_static(recipe)
+    if isinstance(recipe, TfliteDynamic | TfliteStatic) and recipe.per_channel_dense and not recipe.per_channel:
+        return "per_channel_dense needs per_channel: set per_channel_dense = false as well"
+    if isinstance(recipe, TfliteStatic) and recipe.io_type not in ("float32", *_tflite_io(recipe)):
+        allowed = ", ".join(("float32", *_tflite_io(recipe)))
+        return f"io_type {recipe.io_type} does not go with {recipe.activation_type} activations: choose {allowed}"
+    return None
+
+
+def _tflite_io(recipe: TfliteStatic) -> tuple[str, ...]:
+    return ("int16",) if recipe.activation_type == "int16" else ("int8", "uint8")
+
+
+def _impossible_static(recipe: OnnxStatic) -> str | None:
+    types = (recipe.activation_type, recipe.weight_type)
+    if recipe.activation_type == "int8" and recipe.weight_type == "uint8":
+        return "ONNX Runtime has no kernels for int8 activations with uint8 weights: make the weights int8"
+    if recipe.quant_format == "qoperator" and any(each in (*_WIDE, *_NARROW) for each in types):
+        wide = next(each for each in types if each in (*_WIDE, *_NARROW))
+        return f"qoperator has 8-bit operators only, not {wide}: use quant_format = 'qdq'"
+    if recipe.reduce_range and recipe.weight_type not in ("int8", "uint8"):
+        return f"reduce_range makes 8-bit weights 7-bit and means nothing for {recipe.weight_type}"
+    if recipe.calibration_symmetric and recipe.calibrate_method == "distribution":
+        return "distribution takes no calibration_symmetric: its ranges follow from mean and deviation"
+    if recipe.keep_removable_activations and recipe.quant_format != "qdq":
+        return "keep_removable_activations is for quant_format = 'qdq'"
+    return None

@@ -1,0 +1,44 @@
+"""`crossrt audit`: is the file what the textbook says?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.commands.config import config_option
+from harness.commands.options import model_option
+from harness.commands.recipes import recipe_file_option
+
+
+@click.command(short_help="Hold every scale and zero point of a quantized file against the textbook.")
+@click.argument("variant")
+@click.option(
+    "--artifacts",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Take the file from this folder, written by crossrt quantize or export, with the float32 file beside it.",
+)
+@recipe_file_option
+@model_option
+@config_option()
+def audit(variant: str, artifacts: Path | None, file: Path | None, model: Path | None) -> int:
+    """Compute scale and zero point of each tensor of VARIANT from what the float32 model shows, and compare.
+
+    VARIANT is a recipe's name, such as int8-qdq, with its format where two have it: int8-dynamic.onnx. The exit code
+    is 1 if a tensor differs for no known reason.
+    """
+    from harness.audit import Subject, audit_headline, audit_sheet, run_audit
+    from harness.commands.options import message_console, model_path, result_console
+    from harness.progress import Terminal
+    from reports.tables import sheet_table
+
+    if artifacts and (model or file):
+        raise click.UsageError("--artifacts excludes --model and --file: the folder says what it holds")
+    subject = Subject(variant=variant, model_path=model_path(model), folder=artifacts, recipes=file)
+    with Terminal(message_console()) as display:
+        found = run_audit(subject, display)
+    console = result_console()
+    console.print(audit_headline(found), style="bold red" if found.unexplained else "bold green", markup=False)
+    console.print()
+    console.print(sheet_table(audit_sheet(found)))
+    return int(bool(found.unexplained))

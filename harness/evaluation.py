@@ -1,0 +1,27 @@
+"""How an artifact answers on the shipped runtime of its format."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporters.artifact import ModelArtifact
+from harness.answers import judge_answers
+from harness.case import Scenario
+from harness.case_worker import CaseWorker
+from harness.settings import WorkerLimits
+from harness.workspace import Workspace
+from reports.schema import Accuracy
+from runtimes.registry import SHIPPED
+
+CHECK_BATCH = 100
+
+
+def evaluate_artifact(artifact: ModelArtifact, workspace: Workspace, reference: NDArray[np.float32] | None) -> Accuracy:
+    """Accuracy over the test digits; raises `ChildFailedError` where the artifact does not run."""
+    runtime = next(name for name, shipped in SHIPPED.items() if artifact.format in shipped.formats)
+    with CaseWorker(1, WorkerLimits()) as worker:
+        worker.start_import(runtime)
+        worker.finish_import()
+        worker.load(artifact, Scenario(batch_size=CHECK_BATCH, threads=1))
+        return judge_answers(worker, CHECK_BATCH, workspace, reference)

@@ -1,0 +1,185 @@
+"""Each kind of ONNX recipe over small networks: what is written, what is refused, what is shared."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+from exporters.calibration import Calibration, calibration_digits
+from exporters.errors import ExportError
+from exporters.ort import calibrate
+from exporters.ort.calibrate import Batches, SharedRanges
+from exporters.ort.hazards import hazards
+from exporters.ort.prepare import prepare
+from exporters.ort.quantize import OnnxQuantizer
+from exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly
+
+SAMPLES = 250
+
+
+@pytest.fixture
+def quantized(network, tmp_path):
+    """Quantizes a network and loads the result."""
+
+    def run(recipe, kind="plain"):
+        scratch = tmp_path / "scratch"
+        scratch.mkdir(exist_ok=True)
+        OnnxQuantizer(network(kind), scratch).quantize(recipe, tmp_path / "out.onnx")
+        return onnx.load(tmp_path / "out.onnx")
+
+    return run
+
+
+def kinds(model):
+    return Counter(node.op_type for node in model.graph.node)
+
+
+def run(path, digits):
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"image": digits})[0]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "wanted"),
+    [
+        (OnnxStatic(), {"QuantizeLinear", "DequantizeLinear", "Conv"}),
+        (OnnxStatic(quant_format="qoperator"), {"QLinearConv", "QGemm"}),
+        (OnnxStatic(activation_type="uint16"), {"QuantizeLinear", "Conv"}),
+        (OnnxStatic(weight_type="int4"), {"DequantizeLinear", "Conv"}),
+        (OnnxDynamic(), {"DynamicQuantizeLinear", "ConvInteger"}),
+        (OnnxWeightOnly(), {"MatMulNBits", "Conv"}),
+        (OnnxWeightOnly(bits=8, weight_symmetric=False), {"MatMulNBits", "Conv"}),
+        (OnnxFloat16(), {"Cast", "Conv"}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_kind_writes_what_it_says_and_answers_nearly_alike(quantized, network, tmp_path, recipe, wanted):
+    assert wanted <= kinds(quantized(recipe)).keys()
+    digits = calibration_digits(Calibration(50, 0, "test"))
+    exact, found = run(network(), digits), run(tmp_path / "out.onnx", digits)
+    assert np.sqrt(np.square(found - exact).mean()) < 0.25 * exact.std()
+
+
+def test_operator_types_can_be_chosen(quantized):
+    found = quantized(OnnxStatic(quant_format="qoperator", op_types_to_quantize=("Conv",)))
+    assert "QLinearConv" in kinds(found)
+    assert "QGemm" not in kinds(found)
+
+
+def test_nodes_can_stay_in_float(quantized):
+    found = quantized(OnnxStatic(quant_format="qoperator", nodes_to_exclude=("conv",)))
+    assert "Conv" in kinds(found)
+    assert "QGemm" in kinds(found)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        (OnnxStatic(nodes_to_exclude=("nothing",)), "names nothing; the model's nodes are .*conv"),
+        (OnnxWeightOnly(nodes_to_exclude=("nothing",)), "names nothing; the model's nodes are"),
+        (OnnxStatic(op_types_to_quantize=("LSTM",)), "names LSTM; the model has .*Conv"),
+        (OnnxWeightOnly(nodes_to_exclude=("dense",)), "no node that this recipe quantizes"),
+    ],
+)
+def test_a_recipe_that_would_change_nothing_is_an_error(quantized, recipe, message):
+    with pytest.raises(ExportError, match=message):
+        quantized(recipe)
+
+
+@pytest.mark.parametrize(
+    "recipe", [OnnxStatic(), OnnxWeightOnly(), OnnxFloat16()], ids=lambda each: type(each).__name__
+)
+def test_a_quantized_model_is_not_quantized_again(quantized, tmp_path, recipe):
+    quantized(OnnxStatic(calibration_samples=10))
+    scratch = tmp_path / "again"
+    scratch.mkdir()
+    with pytest.raises(ExportError, match="is quantized already"):
+        OnnxQuantizer(tmp_path / "out.onnx", scratch).quantize(recipe, tmp_path / "twice.onnx")
+
+
+def test_calibration_runs_once_for_recipes_that_can_share_it(network, tmp_path, monkeypatch):
+    found = []
+    find = SharedRanges._find
+    monkeypatch.setattr(SharedRanges, "_find", lambda self, key: found.append(key) or find(self, key))
+    quantizer = OnnxQuantizer(network(), tmp_path)
+    for number, recipe in enumerate(
+        (OnnxStatic(), OnnxStatic(per_channel=True), OnnxStatic(percentile=99.0), OnnxStatic(calibration_seed=1))
+    ):
+        quantizer.quantize(recipe, tmp_path / f"{number}.onnx")
+    assert [key.digits.seed for key in found] == [0, 1]
+
+
+@pytest.mark.parametrize("is_symmetric", [False, True])
+@pytest.mark.parametrize("method", ["minmax", "moving-average", "entropy", "percentile"])
+def test_ranges_are_those_of_the_library_over_all_digits_at_once(network, tmp_path, method, is_symmetric, monkeypatch):
+    """For histograms the library keeps every activation; ours does not, and the file is the same to the last byte."""
+    recipe = OnnxStatic(calibrate_method=method, calibration_samples=SAMPLES, calibration_symmetric=is_symmetric)
+    OnnxQuantizer(network(), tmp_path).quantize(recipe, tmp_path / "ours.onnx")
+    monkeypatch.setattr(calibrate, "BATCH", 125)  # batches of one length: with others the library's histograms fail
+    prepare(network(), tmp_path / "prepared-again.onnx")
+    quantize_static(
+        tmp_path / "prepared-again.onnx",
+        tmp_path / "theirs.onnx",
+        Batches(calibration_digits(Calibration(SAMPLES, 0, "train"))),
+        quant_format=QuantFormat.QDQ,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        calibrate_method=calibrate.METHODS[method],
+        extra_options={"CalibMovingAverage": method == "moving-average", "CalibTensorRangeSymmetric": is_symmetric},
+    )
+    assert (tmp_path / "ours.onnx").read_bytes() == (tmp_path / "theirs.onnx").read_bytes()
+
+
+def test_digits_that_hold_nan_are_refused(quantized, monkeypatch):
+    digits = calibration_digits(Calibration(20, 0, "train"))
+    digits[3, 5, 5] = np.nan
+    monkeypatch.setattr(calibrate, "calibration_digits", lambda _: digits)
+    with pytest.raises(ExportError, match="1 of 20 calibration digits hold NaN"):
+        quantized(OnnxStatic())
+
+
+@pytest.mark.parametrize("method", list(calibrate.METHODS))
+def test_one_sample_is_enough(quantized, method):
+    assert "QuantizeLinear" in kinds(quantized(OnnxStatic(calibrate_method=method, calibration_samples=1)))
+
+
+@pytest.mark.parametrize("method", list(calibrate.METHODS))
+def test_a_constant_activation_is_quantized_too(quantized, monkeypatch, method):
+    digits = np.zeros((20, 28, 28, 1), dtype=np.float32)
+    monkeypatch.setattr(calibrate, "calibration_digits", lambda _: digits)
+    assert "QuantizeLinear" in kinds(quantized(OnnxStatic(calibrate_method=method)))
+
+
+SYMMETRIC = OnnxStatic(calibration_symmetric=True)
+DISTRIBUTION = OnnxStatic(calibrate_method="distribution")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "kind", "words"),
+    [
+        (OnnxStatic(), "plain", None),
+        (OnnxStatic(), "branched", None),
+        (SYMMETRIC, "plain", "Relu is removed while ranges are symmetric"),
+        (DISTRIBUTION, "plain", "Relu is removed while ranges are symmetric"),
+        (OnnxStatic(calibration_symmetric=True, activation_symmetric=True), "plain", None),
+        (OnnxStatic(calibrate_method="distribution", keep_removable_activations=True), "plain", None),
+        (OnnxStatic(quant_format="qoperator"), "plain", None),
+        (OnnxStatic(quant_format="qoperator"), "branched", "qoperator drops Relu behind Conv conv"),
+    ],
+)
+def test_known_hazards_are_told_with_their_cure(network, tmp_path, recipe, kind, words):
+    prepare(network(kind), tmp_path / "prepared.onnx")
+    found = hazards(recipe, tmp_path / "prepared.onnx")
+    assert [words in each for each in found] == [True] if words else found == ()
+
+
+@pytest.mark.parametrize(("recipe", "kind"), [(SYMMETRIC, "plain"), (DISTRIBUTION, "plain")])
+def test_what_the_hazards_warn_of_really_happens(quantized, network, tmp_path, recipe, kind):
+    quantized(recipe, kind)
+    digits = calibration_digits(Calibration(200, 0, "test"))
+    exact, wrong = run(network(kind), digits), run(tmp_path / "out.onnx", digits)
+    assert (exact.argmax(axis=1) == wrong.argmax(axis=1)).mean() < 0.9
