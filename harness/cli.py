@@ -12,6 +12,7 @@ import click
 
 from harness.commands.audit import audit
 from harness.commands.bench import bench
+from harness.commands.choice import advise, pareto
 from harness.commands.compare import compare
 from harness.commands.doctor import doctor
 from harness.commands.duel import duel
@@ -28,7 +29,21 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
 
 
 @click.group(
-    commands=[audit, bench, compare, doctor, duel, export, quantize, recipes, runtimes, show, train],
+    commands=[
+        advise,
+        audit,
+        bench,
+        compare,
+        doctor,
+        duel,
+        export,
+        pareto,
+        quantize,
+        recipes,
+        runtimes,
+        show,
+        train,
+    ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 fine, 1 a case failed or became worse, 2 wrong usage or input, 3 nothing comparable,"
     " 130 interrupted.",
@@ -44,6 +59,7 @@ def cli() -> None:
     crossrt compare A B     did anything become worse from report A to report B?
     crossrt quantize        build and check every quantization recipe, or some
     crossrt audit VARIANT   is a quantized file what the textbook says?
+    crossrt advise REPORT   which variant to ship within an accuracy budget?
     crossrt doctor          is this machine fit to measure on?
     crossrt show REPORT     print a saved report again
     """  # noqa: D301 - \b is click's mark for lines that stay as they are

@@ -1,0 +1,132 @@
+"""The cases that no other beats in latency, size and accuracy at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.cells import Cell, Sheet, counted, microseconds_with_interval, share_with_interval
+from reports.choice.relations import MEASURES, Relating, Relations
+from reports.lookup import Scenario
+from reports.metrics import scenario_of
+from reports.schema import Report, Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One case among the others of its scenario.
+
+    Attributes:
+        result: The case.
+        beaten_by: The case that beats it by most in latency, or None on the front.
+        how: How that one stands to it.
+    """
+
+    result: Result
+    beaten_by: Result | None = None
+    how: Relations | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """All measured cases of a scenario, fastest first."""
+
+    scenario: Scenario
+    standings: tuple[Standing, ...]
+
+    @property
+    def unbeaten(self) -> tuple[Standing, ...]:
+        """The Pareto front."""
+        return tuple(each for each in self.standings if each.beaten_by is None)
+
+
+def fronts(report: Report) -> list[Front]:
+    """One front for each scenario with measured cases."""
+    relating = Relating(report)
+    measured = [result for result in report.results if result.status == "ok" and result.rounds]
+    scenarios = dict.fromkeys(scenario_of(result) for result in measured)
+    return [_front(relating, scenario, [r for r in measured if scenario_of(r) == scenario]) for scenario in scenarios]
+
+
+def _front(relating: Relating, scenario: Scenario, results: Sequence[Result]) -> Front:
+    ordered = sorted(results, key=lambda result: (p50(relating, result), result.case))
+    return Front(scenario=scenario, standings=tuple(_standing(relating, each, ordered) for each in ordered))
+
+
+def p50(relating: Relating, result: Result) -> float:
+    """Median latency in nanoseconds."""
+    metric = relating.look.metric(result, "latency_p50_ns")
+    return metric.value if metric else float("inf")
+
+
+def _standing(relating: Relating, result: Result, others: Sequence[Result]) -> Standing:
+    for other in others:
+        if other is not result and (how := relating.relations(other, result)).dominates:
+            return Standing(result=result, beaten_by=other, how=how)
+    return Standing(result=result)
+
+
+def front_sheet(report: Report, front: Front) -> Sheet:
+    """A row for each case: its measures, and who beats it in what."""
+    relating = Relating(report)
+    look = relating.look
+    rows = []
+    for each in front.standings:
+        result = each.result
+        rows.append(
+            (
+                Cell(text=look.label(result)),
+                look.cell(result, "latency_p50_ns", microseconds_with_interval, {}),
+                look.cell(result, "size_bytes", lambda m: f"{m.value / 1000:.1f}", {}),
+                look.cell(result, "top1", share_with_interval, {}),
+                _verdict(each, relating),
+            )
+        )
+    batch_size, threads, _ = front.scenario
+    title = f"Batch {batch_size}, {counted(threads, 'thread')}: {len(front.unbeaten)} of {len(rows)} cases are unbeaten"
+    return Sheet(title=title, columns=("case", "p50 µs", "KB", "top-1 %", "verdict"), rows=tuple(rows))
+
+
+def _verdict(standing: Standing, relating: Relating) -> Cell:
+    if standing.beaten_by is None or standing.how is None:
+        return Cell(text="unbeaten", tone="good")
+    better = [name for name in MEASURES if getattr(standing.how, name) == "better"]
+    return Cell(text=f"{relating.look.label(standing.beaten_by)} is better in {' and '.join(better)}")
+
+
+NOTE = (
+    "unbeaten: no other case is better in latency, size or accuracy without being worse in another. Latencies are told"
+    " apart by 99% intervals over shared rounds and the run's noise, accuracies by the digits on which two cases"
+    " differ (exact McNemar at 1%); what cannot be told apart counts as even."
+)
+
+
+def front_plot(report: Report, front: Front, width: int) -> str:
+    """Top-1 against latency as text."""
+    from uniplot import plot_to_string
+
+    relating = Relating(report)
+    groups = {
+        "unbeaten": [each.result for each in front.standings if each.beaten_by is None],
+        "beaten": [each.result for each in front.standings if each.beaten_by is not None],
+    }
+    named = {name: results for name, results in groups.items() if results}
+    return str(
+        plot_to_string(
+            xs=[[p50(relating, each) / 1000 for each in results] for results in named.values()],
+            ys=[[_top1(relating, each) for each in results] for results in named.values()],
+            legend_labels=list(named),
+            title="top-1 against p50",
+            x_unit=" µs",
+            y_unit=" %",
+            width=width - 16,
+            height=10,
+            character_set="ascii",
+            color=False,
+        )
+    )
+
+
+def _top1(relating: Relating, result: Result) -> float:
+    metric = relating.look.metric(result, "top1")
+    return 100 * metric.value if metric else 0.0
