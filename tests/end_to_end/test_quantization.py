@@ -1,0 +1,79 @@
+"""From recipes to the variant to ship, as a user does it: quantize, audit, measure, choose."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CROSSRT = str(Path(sys.executable).with_name("crossrt"))
+MINE = """
+[recipes.symmetric-ranges]
+summary = "silently wrong: Relu is removed while ranges are symmetric"
+kind = "onnx-static"
+calibration_symmetric = true
+
+[grid]
+name = "sweep"
+kind = "onnx-static"
+calibrate_method = ["entropy", "percentile"]
+quant_format = ["qdq", "qoperator"]
+per_channel = true
+"""
+
+
+def crossrt(*arguments, cwd):
+    return subprocess.run([CROSSRT, *map(str, arguments)], cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "mine.toml").write_text(MINE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quantized(folder):
+    return crossrt("quantize", "--file", "mine.toml", "--out", "lab", cwd=folder)
+
+
+def test_a_silently_wrong_variant_is_a_failed_row_with_its_cause(quantized, folder):
+    assert quantized.returncode == 1, quantized.stderr
+    assert "failed  mnist-cnn.symmetric-ranges.onnx" in quantized.stdout
+    assert "Relu is removed while ranges are symmetric" in " ".join(quantized.stdout.split())
+    assert not (folder / "lab" / "mnist-cnn.symmetric-ranges.onnx").exists()
+
+
+def test_every_combination_of_the_grid_is_built_and_agrees(quantized, folder):
+    built = {path.name for path in (folder / "lab").glob("*.onnx")}
+    names = {f"sweep-{method}-{form}" for method in ("entropy", "percentile") for form in ("qdq", "qoperator")}
+    assert built == {f"mnist-cnn.{name}.onnx" for name in (*names, "fp32")}
+
+
+def test_library_chatter_does_not_reach_the_screen(quantized):
+    text = quantized.stdout + quantized.stderr
+    assert not any(word in text for word in ("Collecting tensor", "WARNING", "Please", "root:"))
+
+
+@pytest.mark.parametrize("variant", ["int8-qdq.onnx", "int8-qoperator.onnx", "int8.tflite", "int8-io.tflite"])
+def test_every_scale_of_the_shipped_minmax_variants_is_explained(folder, variant):
+    done = crossrt("audit", variant, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "quantized tensors are what the scheme makes of them, to the last bit" in " ".join(done.stdout.split())
+
+
+def test_from_the_recipes_to_the_one_to_ship(quantized, folder):
+    done = crossrt("bench", "--quick", "--artifacts", "lab", "--batch", "1", "--out", "runs", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (run,) = (folder / "runs").iterdir()
+    assert len(json.loads((run / "report.json").read_text())["results"]) == 5
+    front = crossrt("pareto", run, cwd=folder)
+    assert front.returncode == 0, front.stderr
+    assert "unbeaten" in front.stdout
+    advice = crossrt("advise", run, "--max-drop", "0.3", cwd=folder)
+    assert advice.returncode == 0, advice.stderr
+    assert advice.stdout.startswith("Ship ")
