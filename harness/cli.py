@@ -14,6 +14,7 @@ from harness.commands.audit import audit
 from harness.commands.bench import bench
 from harness.commands.choice import advise, pareto
 from harness.commands.compare import compare
+from harness.commands.diagnose import diagnose
 from harness.commands.doctor import doctor
 from harness.commands.duel import duel
 from harness.commands.export import export
@@ -34,6 +35,7 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
         audit,
         bench,
         compare,
+        diagnose,
         doctor,
         duel,
         export,
@@ -59,6 +61,7 @@ def cli() -> None:
     crossrt compare A B     did anything become worse from report A to report B?
     crossrt quantize        build and check every quantization recipe, or some
     crossrt audit VARIANT   is a quantized file what the textbook says?
+    crossrt diagnose VARIANT  where does its error come from, and what would help?
     crossrt advise REPORT   which variant to ship within an accuracy budget?
     crossrt doctor          is this machine fit to measure on?
     crossrt show REPORT     print a saved report again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,15 @@ def judge_logits(
         agreement=None if reference is None else float((reference.argmax(axis=1) == called).mean()),
         max_abs_error=None if reference is None else float(np.abs(logits - reference).max()),
         misclassified=tuple((int(index), int(called[index])) for index in np.flatnonzero(called != labels)),
+        sqnr_db=None if reference is None else _sqnr_db(reference, logits),
     )
+
+
+def _sqnr_db(exact: NDArray[np.float32], found: NDArray[np.float32]) -> float | None:
+    """Signal-to-quantization-noise ratio; None where there is no noise or no signal."""
+    signal = float(np.square(exact.astype(np.float64)).sum())
+    noise = float(np.square(exact.astype(np.float64) - found).sum())
+    return 10 * math.log10(signal / noise) if signal and noise and math.isfinite(noise) else None
 
 
 def confusion_matrix(labels: NDArray[np.uint8], called: NDArray[np.intp], *, classes: int) -> NDArray[np.int64]:

@@ -91,7 +91,9 @@ class Accuracy(Struct, frozen=True, kw_only=True):
 
     `agreement` is the share of digits on which the Keras model gives the same class; `max_abs_error` is the largest
     absolute difference between their logits. Both are absent where no Keras answers were at hand. `misclassified` holds
-    the number of each digit that was called wrong, and what it was called: all others were called right.
+    the number of each digit that was called wrong, and what it was called: all others were called right. `sqnr_db` is
+    the signal-to-quantization-noise ratio of the logits, `10 log10(sum x**2 / sum (x - x')**2)`, with the Keras model's
+    as the signal.
     """
 
     samples: Annotated[int, Meta(ge=1)]
@@ -103,6 +105,7 @@ class Accuracy(Struct, frozen=True, kw_only=True):
     agreement: float | None = None
     max_abs_error: float | None = None
     misclassified: tuple[tuple[Count, Count], ...] | None = None
+    sqnr_db: float | None = None
 
 
 class Memory(Struct, frozen=True, kw_only=True):

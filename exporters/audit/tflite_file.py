@@ -59,7 +59,8 @@ def stored_in_tflite(interpreter: Interpreter, float_model: Interpreter) -> list
     Raises:
         ExportError: The two files do not hold the same operators.
     """
-    names = _names(layers_of(interpreter), layers_of(float_model), float_model)
+    originals = unique_names(float_model)
+    names = {index: originals[other] for index, other in corresponding(interpreter, float_model).items()}
     details = {each["index"]: each for each in interpreter.get_tensor_details()}
     found: dict[str, Stored] = {}
     for operator in layers_of(interpreter):
@@ -72,21 +73,26 @@ def stored_in_tflite(interpreter: Interpreter, float_model: Interpreter) -> list
     return sorted(found.values(), key=lambda each: order[each.role])
 
 
-def _names(operators: list[Operator], floats: list[Operator], float_model: Interpreter) -> dict[int, str]:
-    kinds = [[each["op_name"] for each in side] for side in (operators, floats)]
+def corresponding(interpreter: Interpreter, float_model: Interpreter) -> dict[int, int]:
+    """The float32 tensor for each tensor of the quantized file, by index.
+
+    Raises:
+        ExportError: The two files do not hold the same operators.
+    """
+    sides = layers_of(interpreter), layers_of(float_model)
+    kinds = [[each["op_name"] for each in side] for side in sides]
     if kinds[0] != kinds[1]:
         raise ExportError(f"the quantized file has the operators {kinds[0]}, the float32 file {kinds[1]}")
-    unique = _unique_names(float_model)
     return {
-        int(quantized): unique[int(original)]
-        for operator, other in zip(operators, floats, strict=True)
+        int(quantized): int(original)
+        for operator, other in zip(*sides, strict=True)
         for part in ("inputs", "outputs")
         for quantized, original in zip(operator[part], other[part], strict=True)
         if quantized >= 0 <= original
     }
 
 
-def _unique_names(interpreter: Interpreter) -> dict[int, str]:
+def unique_names(interpreter: Interpreter) -> dict[int, str]:
     """Names by index; TFLite may use one for an activation and for a bias."""
     found: dict[int, str] = {}
     for each in interpreter.get_tensor_details():
@@ -145,7 +151,7 @@ def observe_tflite(path: Path, digits: NDArray[np.float32]) -> Observed:
 
 
 def _activations(interpreter: Interpreter) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    names = _unique_names(interpreter)
+    names = unique_names(interpreter)
     roles = {index: role for each in layers_of(interpreter) for index, role in _roles(each).items()}
     for detail in interpreter.get_tensor_details():
         index = int(detail["index"])
@@ -154,13 +160,13 @@ def _activations(interpreter: Interpreter) -> Iterator[tuple[str, NDArray[np.flo
 
 
 def _constants(interpreter: Interpreter) -> dict[str, NDArray[np.float32]]:
-    names = _unique_names(interpreter)
+    names = unique_names(interpreter)
     roles = {index: role for each in layers_of(interpreter) for index, role in _roles(each).items()}
     return {names[index]: interpreter.get_tensor(index) for index, role in roles.items() if role in ("weight", "bias")}
 
 
 def _layers(interpreter: Interpreter) -> Iterator[Layer]:
-    names = _unique_names(interpreter)
+    names = unique_names(interpreter)
     for each in layers_of(interpreter):
         inputs, outputs = ([names[int(index)] for index in each[part] if index >= 0] for part in ("inputs", "outputs"))
         yield Layer(kind=str(each["op_name"]), inputs=tuple(inputs), outputs=tuple(outputs))

@@ -27,9 +27,10 @@ def audit(variant: str, artifacts: Path | None, file: Path | None, model: Path |
     VARIANT is a recipe's name, such as int8-qdq, with its format where two have it: int8-dynamic.onnx. The exit code
     is 1 if a tensor differs for no known reason.
     """
-    from harness.audit import Subject, audit_headline, audit_sheet, run_audit
+    from harness.audit import audit_headline, audit_sheet, run_audit
     from harness.commands.options import message_console, model_path, result_console
     from harness.progress import Terminal
+    from harness.subject import Subject
     from reports.tables import sheet_table
 
     if artifacts and (model or file):

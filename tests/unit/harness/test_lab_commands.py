@@ -105,7 +105,7 @@ def test_an_altered_file_fails_its_audit(crossrt, folder, monkeypatch):
     [
         ("int9", "int9 is not there: name one of conv.fp32"),
         ("fp32", "fp32 is there in both formats: name one of"),
-        ("fp32.onnx", "conv.fp32.onnx is not quantized by a recipe"),
+        ("fp32.onnx", "conv.fp32.onnx is not quantized by a recipe: name one that is"),
     ],
 )
 def test_what_cannot_be_audited_is_said(crossrt, folder, variant, message):

@@ -1,0 +1,89 @@
+"""Sums over batches, from which all measures of one tensor follow: no batch is kept."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporters.audit.affine import TYPES, Affine, dequantize
+from exporters.audit.record import Role
+from exporters.diagnosis.record import BINS, MARGIN_BINS, DiagnosedTensor, Kernels
+
+
+class Measure:
+    """One tensor, batch after batch."""
+
+    def __init__(self, name: str, role: Role, dtype: str, affine: Affine, axis: int | None, kernels: Kernels) -> None:
+        self.name, self.role, self.dtype, self.kernels = name, role, dtype, kernels
+        self._affine, self._axis = affine, axis
+        self._integers = TYPES[dtype]
+        ends = np.array(self._integers)
+        spans = [dequantize(np.full_like(affine.zero_point, end), affine) for end in ends]
+        self._low, self._high = float(np.min(spans[0])), float(np.max(spans[1]))
+        step = (self._high - self._low) / BINS
+        self._edges = np.linspace(
+            self._low - MARGIN_BINS * step, self._high + MARGIN_BINS * step, BINS + 2 * MARGIN_BINS + 1
+        )
+        self._counts = np.zeros(len(self._edges) - 1, dtype=np.int64)
+        self._signal = self._noise = self._cross = self._other = 0.0
+        self._saturated = self._clipped = self._total = 0
+        self._least, self._greatest = math.inf, -math.inf
+
+    def add(self, exact: NDArray[Any], integers: NDArray[Any]) -> None:
+        """One batch: float32 values and the integers that stand for them, of one shape."""
+        found = dequantize(integers, self._affine, self._axis).astype(np.float64)
+        values = exact.astype(np.float64)
+        self._signal += float(np.square(values).sum())
+        self._noise += float(np.square(values - found).sum())
+        self._cross += float((values * found).sum())
+        self._other += float(np.square(found).sum())
+        low, high = self._integers
+        self._saturated += int(((integers == low) | (integers == high)).sum())
+        self._clipped += self._outside(exact)
+        self._total += values.size
+        self._least, self._greatest = min(self._least, values.min()), max(self._greatest, values.max())
+        inside = np.clip(values, self._edges[0], self._edges[-1])
+        self._counts += np.histogram(inside, self._edges)[0]
+
+    def _outside(self, exact: NDArray[Any]) -> int:
+        """Values further out than half a step beyond the ends, which is as far as rounding reaches."""
+        ends = [np.asarray(end) for end in self._integers]
+        half = self._affine.scale / 2
+        low, high = (dequantize(np.broadcast_to(end, self._affine.scale.shape), self._affine) for end in ends)
+        bounds = [self._along(each, exact) for each in (low - half, high + half)]
+        return int(((exact < bounds[0]) | (exact > bounds[1])).sum())
+
+    def _along(self, values: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+        if self._axis is None or values.ndim == 0:
+            return values
+        shape = [1] * other.ndim
+        shape[self._axis] = -1
+        return values.reshape(shape)
+
+    @property
+    def sqnr_db(self) -> float | None:
+        """Signal-to-quantization-noise ratio so far; None without noise, or without a signal."""
+        return 10 * math.log10(self._signal / self._noise) if self._noise and self._signal else None
+
+    def result(self, place: int, node: str | None = None, precise_sqnr_db: float | None = None) -> DiagnosedTensor:
+        """The measures over all batches."""
+        norms = math.sqrt(self._signal * self._other)
+        return DiagnosedTensor(
+            name=self.name,
+            role=self.role,
+            dtype=self.dtype,
+            place=place,
+            node=node,
+            sqnr_db=self.sqnr_db,
+            relative_error=math.sqrt(self._noise / self._signal) if self._signal else 0.0,
+            cosine=self._cross / norms if norms else 1.0,
+            saturated=self._saturated / self._total,
+            clipped=self._clipped / self._total,
+            range_used=(max(self._greatest, 0.0) - min(self._least, 0.0)) / (self._high - self._low),
+            histogram=tuple(int(count) for count in self._counts),
+            kernels=self.kernels,
+            precise_sqnr_db=precise_sqnr_db,
+        )

@@ -1,0 +1,59 @@
+"""`crossrt diagnose`: where does the error come from?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.commands.config import config_option
+from harness.commands.options import model_option
+from harness.commands.recipes import recipe_file_option
+
+
+@click.command(short_help="Where the error of a quantized file comes from, and what would help.")
+@click.argument("variant")
+@click.option(
+    "--artifacts",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Take the file from this folder, written by crossrt quantize or export; nothing is tried out then.",
+)
+@recipe_file_option
+@model_option
+@click.option("--samples", type=click.IntRange(1, 10_000), default=1_000, show_default=True, help="Test digits to run.")
+@click.option("--no-advice", is_flag=True, help="Do not try out changes of the recipe.")
+@config_option()
+def diagnose(
+    variant: str, artifacts: Path | None, file: Path | None, model: Path | None, samples: int, no_advice: bool
+) -> None:
+    """Hold each tensor of VARIANT against its float32 counterpart, and try changes of its recipe.
+
+    VARIANT is a recipe's name, such as int8-qdq, with its format where two have it: int8-dynamic.onnx.
+    """
+    from harness.commands.options import message_console, model_path, result_console
+    from harness.diagnosis.run import diagnose_file
+    from harness.diagnosis.tables import diagnosis_notes, histograms, tensor_sheet, trial_sheet
+    from harness.diagnosis.trials import try_changes
+    from harness.progress import Terminal
+    from harness.subject import Subject, find_subject
+    from reports.tables import sheet_table
+
+    if artifacts and (model or file):
+        raise click.UsageError("--artifacts excludes --model and --file: the folder says what it holds")
+    subject = Subject(variant=variant, model_path=model_path(model), folder=artifacts, recipes=file)
+    with Terminal(message_console()) as display:
+        found = find_subject(subject, display)
+        diagnosis = diagnose_file(found, samples, display)
+        trials = [] if no_advice or artifacts else try_changes(subject, found, diagnosis, display)
+    console = result_console()
+    console.print(f"{found.artifact.id} against {found.original.id}\n", style="bold", markup=False)
+    console.print(sheet_table(tensor_sheet(diagnosis, found.artifact.model)))
+    console.print("\nWorst tensors: values on a logarithmic scale, | the ends of the range\n", style="bold")
+    for line in histograms(diagnosis, found.artifact.model):
+        console.print(line, markup=False)
+    console.print()
+    if len(trials) > 1:
+        console.print(sheet_table(trial_sheet(trials)))
+        console.print()
+    for note in diagnosis_notes(diagnosis, found):
+        console.print(note, style="yellow" if note.startswith("CAUTION") else "dim", markup=False)
