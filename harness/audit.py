@@ -9,14 +9,9 @@ import msgspec
 
 from exporters.artifact import ModelArtifact
 from exporters.audit.record import AuditedTensor, AuditJob
-from exporters.errors import ExportError
-from harness.child import ChildProcess
-from harness.packages import QUIET, check_packages
 from harness.progress import Display
-from harness.subject import Subject, find_subject, short_name
+from harness.subject import Subject, ask_about, find_subject, short_name
 from reports.cells import Cell, Sheet
-
-AUDIT_TIMEOUT_S = 300.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +42,8 @@ def run_audit(subject: Subject, display: Display) -> Audit:
     found = find_subject(subject, display)
     artifact = found.artifact
     job = AuditJob(path=str(artifact.path), float_path=str(found.original.path), recipe=found.recipe)
-    check_packages("an audit", ("onnx", "onnxruntime", "ai_edge_litert", "sympy"))
     display.phase("auditing", 1)
-    with ChildProcess("exporters.audit.run", variables=QUIET) as child:
-        child.send(dataclasses.asdict(job))
-        event = child.receive(AUDIT_TIMEOUT_S)
-    if event["event"] != "audited":
-        raise ExportError(f"{artifact.id} cannot be audited: {event['reason']}")
+    event = ask_about(found, "exporters.audit.run", dataclasses.asdict(job), "audited")
     display.step()
     return Audit(artifact=artifact, tensors=msgspec.convert(event["tensors"], list[AuditedTensor]))
 

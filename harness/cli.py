@@ -10,6 +10,7 @@ import traceback
 
 import click
 
+from harness.commands.accuracy import accuracy
 from harness.commands.audit import audit
 from harness.commands.bench import bench
 from harness.commands.choice import advise, pareto
@@ -31,6 +32,7 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
 
 @click.group(
     commands=[
+        accuracy,
         advise,
         audit,
         bench,
@@ -61,7 +63,8 @@ def cli() -> None:
     crossrt compare A B     did anything become worse from report A to report B?
     crossrt quantize        build and check every quantization recipe, or some
     crossrt audit VARIANT   is a quantized file what the textbook says?
-    crossrt diagnose VARIANT  where does its error come from, and what would help?
+    crossrt diagnose VARIANT
+                            where does its error come from, and what would help?
     crossrt advise REPORT   which variant to ship within an accuracy budget?
     crossrt doctor          is this machine fit to measure on?
     crossrt show REPORT     print a saved report again

@@ -14,12 +14,16 @@ from exporters.keras_model import model_name
 from exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, variant_of
 from harness.builder import Artifacts, BuildRequest
 from harness.building import get_artifacts
+from harness.child import ChildProcess
 from harness.errors import HarnessError
 from harness.exported import read_folder
 from harness.locations import cache_folder
+from harness.packages import QUIET, check_packages
 from harness.progress import Display
 from harness.recipes import choose_recipes
 from harness.workspace import open_workspace
+
+TIMEOUT_S = 300.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,23 @@ def find_subject(subject: Subject, display: Display) -> Found:
     if artifact.quantization is None or artifact.quantization.recipe is None:
         raise HarnessError(f"{artifact.id} is not quantized by a recipe: name one that is")
     return Found(artifact=artifact, original=original, recipe=dict(artifact.quantization.recipe))
+
+
+def ask_about(found: Found, module: str, job: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:
+    """Lets a process of its own look at the files, and returns its one answer.
+
+    Raises:
+        HarnessError: Packages for it are missing.
+        ExportError: The files cannot be looked at.
+        ChildFailedError: The process crashed or hung.
+    """
+    check_packages(module.split(".")[1], ("onnx", "onnxruntime", "ai_edge_litert", "sympy"))
+    with ChildProcess(module, variables=QUIET) as child:
+        child.send(job)
+        event = child.receive(TIMEOUT_S)
+    if event["event"] != wanted:
+        raise ExportError(f"{found.artifact.id}: {event['reason']}")
+    return event
 
 
 def _from_folder(subject: Subject) -> tuple[ModelArtifact, ModelArtifact]:

@@ -7,19 +7,11 @@ from pathlib import Path
 import click
 
 from harness.commands.config import config_option
-from harness.commands.options import model_option
-from harness.commands.recipes import recipe_file_option
+from harness.commands.subject_options import subject_of, subject_options
 
 
 @click.command(short_help="Hold every scale and zero point of a quantized file against the textbook.")
-@click.argument("variant")
-@click.option(
-    "--artifacts",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Take the file from this folder, written by crossrt quantize or export, with the float32 file beside it.",
-)
-@recipe_file_option
-@model_option
+@subject_options
 @config_option()
 def audit(variant: str, artifacts: Path | None, file: Path | None, model: Path | None) -> int:
     """Compute scale and zero point of each tensor of VARIANT from what the float32 model shows, and compare.
@@ -28,14 +20,11 @@ def audit(variant: str, artifacts: Path | None, file: Path | None, model: Path |
     is 1 if a tensor differs for no known reason.
     """
     from harness.audit import audit_headline, audit_sheet, run_audit
-    from harness.commands.options import message_console, model_path, result_console
+    from harness.commands.options import message_console, result_console
     from harness.progress import Terminal
-    from harness.subject import Subject
     from reports.tables import sheet_table
 
-    if artifacts and (model or file):
-        raise click.UsageError("--artifacts excludes --model and --file: the folder says what it holds")
-    subject = Subject(variant=variant, model_path=model_path(model), folder=artifacts, recipes=file)
+    subject = subject_of(variant, artifacts, file, model)
     with Terminal(message_console()) as display:
         found = run_audit(subject, display)
     console = result_console()

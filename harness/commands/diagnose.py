@@ -7,19 +7,11 @@ from pathlib import Path
 import click
 
 from harness.commands.config import config_option
-from harness.commands.options import model_option
-from harness.commands.recipes import recipe_file_option
+from harness.commands.subject_options import subject_of, subject_options
 
 
 @click.command(short_help="Where the error of a quantized file comes from, and what would help.")
-@click.argument("variant")
-@click.option(
-    "--artifacts",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Take the file from this folder, written by crossrt quantize or export; nothing is tried out then.",
-)
-@recipe_file_option
-@model_option
+@subject_options
 @click.option("--samples", type=click.IntRange(1, 10_000), default=1_000, show_default=True, help="Test digits to run.")
 @click.option("--no-advice", is_flag=True, help="Do not try out changes of the recipe.")
 @config_option()
@@ -30,17 +22,15 @@ def diagnose(
 
     VARIANT is a recipe's name, such as int8-qdq, with its format where two have it: int8-dynamic.onnx.
     """
-    from harness.commands.options import message_console, model_path, result_console
+    from harness.commands.options import message_console, result_console
     from harness.diagnosis.run import diagnose_file
     from harness.diagnosis.tables import diagnosis_notes, histograms, tensor_sheet, trial_sheet
     from harness.diagnosis.trials import try_changes
     from harness.progress import Terminal
-    from harness.subject import Subject, find_subject
+    from harness.subject import find_subject
     from reports.tables import sheet_table
 
-    if artifacts and (model or file):
-        raise click.UsageError("--artifacts excludes --model and --file: the folder says what it holds")
-    subject = Subject(variant=variant, model_path=model_path(model), folder=artifacts, recipes=file)
+    subject = subject_of(variant, artifacts, file, model)
     with Terminal(message_console()) as display:
         found = find_subject(subject, display)
         diagnosis = diagnose_file(found, samples, display)

@@ -9,13 +9,9 @@ from typing import Final
 import msgspec
 
 from exporters.diagnosis.record import DiagnosedTensor, Diagnosis, DiagnosisJob
-from exporters.errors import ExportError
-from harness.child import ChildProcess
-from harness.packages import QUIET, check_packages
 from harness.progress import Display
-from harness.subject import Found
+from harness.subject import Found, ask_about
 
-DIAGNOSIS_TIMEOUT_S = 300.0
 SATURATING_DB: Final = 3.0
 """Kernels that cost more than this against precise ones saturate between two products."""
 
@@ -26,16 +22,11 @@ def diagnose_file(found: Found, samples: int, display: Display) -> Diagnosis:
     Raises:
         ExportError: The file cannot be diagnosed.
     """
-    check_packages("a diagnosis", ("onnx", "onnxruntime", "ai_edge_litert", "sympy"))
     job = DiagnosisJob(
         path=str(found.artifact.path), float_path=str(found.original.path), recipe=found.recipe, samples=samples
     )
     display.phase("diagnosing", 1)
-    with ChildProcess("exporters.diagnosis.run", variables=QUIET) as child:
-        child.send(dataclasses.asdict(job))
-        event = child.receive(DIAGNOSIS_TIMEOUT_S)
-    if event["event"] != "diagnosed":
-        raise ExportError(f"{found.artifact.id} cannot be diagnosed: {event['reason']}")
+    event = ask_about(found, "exporters.diagnosis.run", dataclasses.asdict(job), "diagnosed")
     display.step()
     return msgspec.convert(event["diagnosis"], Diagnosis)
 

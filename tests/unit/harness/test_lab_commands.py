@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import sys
@@ -151,3 +152,12 @@ def test_a_folder_of_runs_is_a_question_which(crossrt, tmp_path, command):
     code, _, errors = crossrt(command, tmp_path / "runs")
     assert code == 2
     assert "name one of them" in errors
+
+
+def test_answers_of_other_digits_are_not_compared(crossrt, tmp_path):
+    content = json.loads(REPORT.read_text())
+    content["environment"]["data_sha256"] = "0" * 64
+    (tmp_path / "other.json").write_text(json.dumps(content))
+    code, _, errors = crossrt("accuracy", tmp_path / "other.json")
+    assert code == 2
+    assert "was made with other digits" in errors
