@@ -21,6 +21,7 @@ from harness.commands.duel import duel
 from harness.commands.export import export
 from harness.commands.quantize import quantize
 from harness.commands.recipes import recipes
+from harness.commands.robustness import robustness
 from harness.commands.runtimes import runtimes
 from harness.commands.show import show
 from harness.commands.train import train
@@ -44,6 +45,7 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
         pareto,
         quantize,
         recipes,
+        robustness,
         runtimes,
         show,
         train,

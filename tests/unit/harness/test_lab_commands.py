@@ -161,3 +161,13 @@ def test_answers_of_other_digits_are_not_compared(crossrt, tmp_path):
     code, _, errors = crossrt("accuracy", tmp_path / "other.json")
     assert code == 2
     assert "was made with other digits" in errors
+
+
+def test_robustness_of_an_exported_folder(crossrt, folder):
+    code, output, errors = crossrt("robustness", "--artifacts", folder, "--samples", "100")
+    assert code == 0, errors
+    assert "Top-1 on 100 digits, spoilt" in output
+    assert "all corruptions" in output
+    code, _, errors = crossrt("robustness", "--artifacts", folder, "--only", "int9")
+    assert code == 2
+    assert "int9 selects no artifact" in errors

@@ -1,0 +1,146 @@
+"""How variants answer spoilt digits, beside the float32 model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from exporters.artifact import ModelArtifact
+from exporters.corruption import CORRUPTIONS, STRENGTHS, corrupted
+from harness.affinity import usable_cpus
+from harness.case import Scenario
+from harness.case_worker import CaseWorker
+from harness.child import kill_all_children
+from harness.evaluation import CHECK_BATCH
+from harness.progress import Display
+from harness.settings import WorkerLimits
+from harness.workspace import Workspace
+from reports.cells import Cell, Sheet, Tone
+from runtimes.registry import SHIPPED
+
+CLEAN: Final = "as they are"
+CONFIDENCE: Final = 0.99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Robustness:
+    """What was called, and what is right.
+
+    Attributes:
+        labels: True classes, `(digits,)`.
+        called: Classes by artifact id and kind of corruption, `(strengths, digits)`; `CLEAN` has one strength.
+        baseline: The artifact that the others are held against.
+    """
+
+    labels: NDArray[np.uint8]
+    called: Mapping[str, Mapping[str, NDArray[np.intp]]]
+    baseline: str
+
+
+def run_robustness(
+    artifacts: Sequence[ModelArtifact], workspace: Workspace, samples: int, seed: int, display: Display
+) -> Robustness:
+    """Evaluates artifacts, the first of which is the baseline, on the first test digits and on spoilt ones.
+
+    Raises:
+        ChildFailedError: A worker crashed, hung, or its model gave up.
+    """
+    images = np.load(workspace.images, mmap_mode="r")[:samples]
+    called: dict[str, dict[str, list[NDArray[np.intp]]]] = {each.id: {} for each in artifacts}
+    display.phase("spoiling digits", 1 + len(CORRUPTIONS) * len(STRENGTHS))
+    with ExitStack() as stack, ThreadPoolExecutor(len(usable_cpus())) as pool:
+        workers = {each.id: _worker(each, stack) for each in artifacts}
+        try:
+            for kind, spoilt in _sets(np.asarray(images), seed):
+                path = workspace.folder / "spoilt.npy"
+                np.save(path, spoilt, allow_pickle=False)
+                futures = {
+                    name: pool.submit(_evaluate, worker, workspace, number)
+                    for number, (name, worker) in enumerate(workers.items())
+                }
+                for name, future in futures.items():
+                    called[name].setdefault(kind, []).append(future.result())
+                display.step(kind)
+        except BaseException:
+            kill_all_children()
+            raise
+    stacked = {name: {kind: np.stack(each) for kind, each in found.items()} for name, found in called.items()}
+    return Robustness(labels=workspace.labels[:samples], called=stacked, baseline=artifacts[0].id)
+
+
+def _sets(images: NDArray[np.float32], seed: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    yield CLEAN, images
+    for kind in CORRUPTIONS:
+        for strength in STRENGTHS:
+            yield kind, corrupted(images, kind, strength, seed)
+
+
+def _worker(artifact: ModelArtifact, stack: ExitStack) -> CaseWorker:
+    runtime = next(name for name, shipped in SHIPPED.items() if artifact.format in shipped.formats)
+    worker = stack.enter_context(CaseWorker(1, WorkerLimits()))
+    worker.start_import(runtime)
+    worker.finish_import()
+    worker.load(artifact, Scenario(batch_size=CHECK_BATCH, threads=1))
+    return worker
+
+
+def _evaluate(worker: CaseWorker, workspace: Workspace, number: int) -> NDArray[np.intp]:
+    path = workspace.folder / f"spoilt-logits-{number}.npy"
+    worker.evaluate(workspace.folder / "spoilt.npy", CHECK_BATCH, path)
+    called: NDArray[np.intp] = np.load(path).argmax(axis=1)
+    return called
+
+
+def mean_change(robustness: Robustness, name: str, kinds: Sequence[str]) -> tuple[float, float]:
+    """Change of top-1 against the baseline over kinds and strengths, and half of its 99% interval.
+
+    A digit counts once, by the mean of its changes: its spoilt versions are not independent of each other.
+    """
+    right = [
+        np.concatenate([robustness.called[each][kind] == robustness.labels for kind in kinds]).astype(np.float64)
+        for each in (name, robustness.baseline)
+    ]
+    by_digit = (right[0] - right[1]).mean(axis=0)
+    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(by_digit) - 1))
+    return float(by_digit.mean()), quantile * float(by_digit.std(ddof=1)) / len(by_digit) ** 0.5
+
+
+def robustness_sheet(robustness: Robustness, labels: Mapping[str, str]) -> Sheet:
+    """A row for each kind: the baseline's top-1, and the others' change of it.
+
+    Args:
+        robustness: What was found.
+        labels: How artifacts are called in the head of the table.
+    """
+    others = [name for name in robustness.called if name != robustness.baseline]
+    kinds = [CLEAN, *CORRUPTIONS]
+    rows = [_row(robustness, kind, [kind], others) for kind in kinds]
+    rows.append(_row(robustness, "all corruptions", list(CORRUPTIONS), others))
+    columns = ("digits", f"{labels[robustness.baseline]} %", *(labels[name] for name in others))
+    return Sheet(title=f"Top-1 on {len(robustness.labels):,} digits, spoilt", columns=columns, rows=tuple(rows))
+
+
+def _row(robustness: Robustness, title: str, kinds: Sequence[str], others: Sequence[str]) -> tuple[Cell, ...]:
+    calls = np.concatenate([robustness.called[robustness.baseline][kind] for kind in kinds])
+    cells = [Cell(text=title), Cell(text=f"{100 * float((calls == robustness.labels).mean()):.2f}")]
+    for name in others:
+        change, half = mean_change(robustness, name, kinds)
+        tone: Tone | None = None
+        if abs(change) > half:
+            tone = "bad" if change < 0 else "good"
+        cells.append(Cell(text=f"{100 * change:+.2f} ±{100 * half:.2f}", tone=tone))
+    return tuple(cells)
+
+
+LEGEND: Final = (
+    "Mean over five strengths of each corruption; the columns of the other variants hold their change of top-1 in"
+    " points against the first, with half of its 99% interval over digits. A quantized model may lose more where"
+    " digits are spoilt than where they are clean: its ranges were calibrated with clean ones."
+)

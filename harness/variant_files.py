@@ -1,0 +1,60 @@
+"""Several model files that a command is about: the float32 file first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from exporters.artifact import ModelArtifact
+from exporters.cache import ArtifactCache
+from exporters.errors import ExportError
+from exporters.keras_model import model_name
+from exporters.variants import FLOAT_ONNX, main_variants
+from harness.builder import Artifacts, BuildRequest
+from harness.building import get_artifacts
+from harness.errors import HarnessError
+from harness.export import select_variants
+from harness.exported import read_folder
+from harness.locations import cache_folder
+from harness.progress import Display
+from harness.workspace import Workspace
+from reports.patterns import matches
+
+
+def variant_files(
+    model_path: Path, folder: Path | None, only: Sequence[str], workspace: Workspace, display: Display
+) -> list[ModelArtifact]:
+    """The float32 ONNX file, or where there is none the float32 TFLite file, and those that fit the patterns.
+
+    Raises:
+        HarnessError: A pattern fits nothing, or there is no float32 file.
+        ExportError: A file cannot be built.
+    """
+    if folder is not None:
+        found = read_folder(folder)
+        chosen = [key for key, each in found.artifacts.items() if not only or _fits(each, only)]
+        if not chosen:
+            raise HarnessError(f"{' '.join(only)} selects no artifact; there are: {', '.join(found.artifacts)}")
+    else:
+        model = model_name(model_path)
+        variants = select_variants(model, main_variants(), only)
+        request = BuildRequest(model=model, model_path=model_path, variants=[FLOAT_ONNX, *variants])
+        found = get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)
+        chosen = [f"{model}.{each.item}" for each in variants]
+    files = [_usable(found, key) for key in chosen]
+    floats = [each for each in found.artifacts.values() if each.quantization is None]
+    if not floats:
+        raise HarnessError("there is no float32 file to hold the others against: export or quantize again")
+    original = min(floats, key=lambda each: each.format != "onnx")
+    return [original, *(each for each in files if each.id != original.id)]
+
+
+def _fits(artifact: ModelArtifact, only: Sequence[str]) -> bool:
+    item = f"{artifact.variant}.{artifact.format}"
+    return any(matches(pattern, artifact.id, item, artifact.variant) for pattern in only)
+
+
+def _usable(found: Artifacts, key: str) -> ModelArtifact:
+    if key in found.problems:
+        raise ExportError(f"{key}: {found.problems[key].reason}")
+    return found.artifacts[key]
