@@ -17,6 +17,7 @@ from harness.errors import ChildFailedError, NotInstalledError
 from harness.foreign_python import ForeignPython
 from harness.settings import WorkerLimits
 from runtimes.errors import RuntimeNotInstalledError
+from runtimes.kernels import Profile
 
 DISTURBED_SHARE = 0.02
 """A block is disturbed if its process had to wait for longer than this share of it."""
@@ -67,6 +68,12 @@ class Operators(msgspec.Struct, frozen=True):
     """What the runtime executes."""
 
     operators: tuple[str, ...] | None
+
+
+class Profiled(msgspec.Struct, frozen=True):
+    """The kernels of a call."""
+
+    profile: Profile | None
 
 
 class HighWater(msgspec.Struct, frozen=True):
@@ -154,6 +161,10 @@ class CaseWorker:
     def operators(self) -> tuple[str, ...] | None:
         """What the runtime really executes, where it can tell."""
         return self._ask("reading the operators", Operators, do="operators").operators
+
+    def profile(self, calls: int) -> Profile | None:
+        """The kernels of one call, where the runtime can tell."""
+        return self._ask("profiling", Profiled, do="profile", calls=calls).profile
 
     def peak_memory_bytes(self) -> int:
         """The worker's high-water mark so far."""

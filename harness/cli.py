@@ -18,6 +18,7 @@ from harness.commands.compare import compare
 from harness.commands.diagnose import diagnose
 from harness.commands.doctor import doctor
 from harness.commands.duel import duel
+from harness.commands.explain import explain
 from harness.commands.export import export
 from harness.commands.quantize import quantize
 from harness.commands.recipes import recipes
@@ -41,6 +42,7 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
         diagnose,
         doctor,
         duel,
+        explain,
         export,
         pareto,
         quantize,

@@ -5,6 +5,7 @@ It does one thing at a time, when told to. Whatever fails is an answer `{"error"
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import os
@@ -55,6 +56,7 @@ class Worker:
             "time": self._time,
             "evaluate": self._evaluate,
             "operators": self._operators,
+            "profile": self._profile,
             "memory": self._memory,
         }
         return handlers[request["do"]](request)
@@ -138,6 +140,10 @@ class Worker:
 
     def _operators(self, _: Request) -> Answer:
         return {"operators": self._live_session.executed_operators()}
+
+    def _profile(self, request: Request) -> Answer:
+        profile = self._live_session.profile(request["calls"])
+        return {"profile": dataclasses.asdict(profile) if profile else None}
 
     def _memory(self, _: Request) -> Answer:
         return {"peak_bytes": peak_memory_bytes()}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: it opens a database and a thread otherwise
 
@@ -15,11 +17,14 @@ import onnxruntime
 
 from exporters.artifact import ModelArtifact, ModelFormat, TensorSpec
 from runtimes.errors import ModelRefusedError
+from runtimes.kernels import Kernel, Profile, kind_of
 from runtimes.protocol import Feeds, Outputs, SessionOptions
 from runtimes.session import BaseSession
 
 BATCH_DIMENSION = "batch"
 _ONLY_ERRORS = 3
+_KERNEL_TIME = "_kernel_time"
+_DTYPES = {"float": "float32", "double": "float64"}
 
 
 class OrtCpu:
@@ -69,6 +74,21 @@ class OrtSession(BaseSession):
 
     def executed_operators(self) -> tuple[str, ...]:
         """Kernels of one profiled run of a second session, so that the profiler never observes a timed one."""
+        return tuple(event["args"]["op_name"] for event in self._profile_events(1) if _is_kernel(event))
+
+    def profile(self, calls: int) -> Profile:
+        """Kernels of a second session, after a call that warms it up. The profiler adds a few microseconds to each."""
+        events = self._profile_events(calls + 1)
+        runs = [event["dur"] for event in events if event["name"] == "model_run"][1:]
+        durations: dict[str, list[float]] = {}
+        found: dict[str, dict[str, Any]] = {}
+        for event in filter(_is_kernel, events):
+            durations.setdefault(event["name"], []).append(event["dur"])
+            found.setdefault(event["name"], event)
+        kernels = tuple(_kernel(event, fmean(durations[name][1:])) for name, event in found.items())
+        return Profile(kernels=kernels, call_ns=1000 * fmean(runs))
+
+    def _profile_events(self, calls: int) -> list[dict[str, Any]]:
         if self._session is None:
             raise self._closed()
         feeds = {name: np.zeros([size or 1 for size in shape], dtype) for name, dtype, shape in self._expected}
@@ -77,13 +97,31 @@ class OrtSession(BaseSession):
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(folder) / "profile")
             profiled = _load(self._artifact, options)
-            profiled.run(self._names, feeds)
-            events = json.loads(Path(profiled.end_profiling()).read_text())
-        return tuple(event["args"]["op_name"] for event in events if event["name"].endswith("_kernel_time"))
+            for _ in range(calls):
+                profiled.run(self._names, feeds)
+            events: list[dict[str, Any]] = json.loads(Path(profiled.end_profiling()).read_text())
+        return events
 
     def close(self) -> None:
         """Drops the native session and its threads."""
         self._session = None
+
+
+def _is_kernel(event: Mapping[str, Any]) -> bool:
+    return str(event["name"]).endswith(_KERNEL_TIME)
+
+
+def _kernel(event: Mapping[str, Any], duration_us: float) -> Kernel:
+    arguments = event["args"]
+    dtypes = [_DTYPES.get(name, name) for shape in arguments.get("input_type_shape", ()) for name in shape]
+    operator = str(arguments["op_name"])
+    return Kernel(
+        operator=operator,
+        name=str(event["name"]).removesuffix(_KERNEL_TIME),
+        kind=kind_of(operator, dtypes),
+        dtype=dtypes[0] if dtypes else "none",
+        duration_ns=1000 * duration_us,
+    )
 
 
 def _session_options(options: SessionOptions) -> onnxruntime.SessionOptions:

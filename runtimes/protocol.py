@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from exporters.artifact import ModelArtifact, ModelFormat, TensorSpec
 from runtimes.errors import OptionRefusedError
+from runtimes.kernels import Profile
 
 Feeds = Mapping[str, NDArray[Any]]
 Outputs = dict[str, NDArray[Any]]
@@ -72,6 +73,16 @@ class Session(Protocol):
 
     def executed_operators(self) -> tuple[str, ...] | None:
         """The operators that this runtime really runs, in order, after its own optimisation; None if it cannot tell.
+
+        Raises:
+            SessionClosedError: `close` was called before.
+        """
+
+    def profile(self, calls: int) -> Profile | None:
+        """The kernels of one call, timed over several where the runtime can; None if it cannot tell.
+
+        Args:
+            calls: How many calls may be made for it.
 
         Raises:
             SessionClosedError: `close` was called before.

@@ -11,6 +11,7 @@ import numpy as np
 from exporters.artifact import ModelArtifact, TensorSpec
 from runtimes.errors import SessionClosedError
 from runtimes.feeds import at_batch_size, refusal
+from runtimes.kernels import Profile
 from runtimes.protocol import Feeds, SessionOptions
 
 
@@ -23,6 +24,10 @@ class BaseSession(ABC):
         self.inputs: tuple[TensorSpec, ...] = at_batch_size(artifact.inputs, options.batch_size, options.io)
         self.outputs: tuple[TensorSpec, ...] = at_batch_size(artifact.outputs, options.batch_size, options.io)
         self._expected = [(spec.name, np.dtype(spec.dtype), spec.shape) for spec in self.inputs]
+
+    def profile(self, calls: int) -> Profile | None:  # noqa: ARG002 - for those that can
+        """Nothing is known; a subclass that can tell does."""
+        return None
 
     @abstractmethod
     def close(self) -> None:

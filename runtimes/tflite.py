@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import ai_edge_litert
+import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from exporters.artifact import ModelArtifact, ModelFormat, TensorSpec
 from runtimes.errors import ModelRefusedError
 from runtimes.feeds import Quantizer, dequantize
+from runtimes.kernels import Kernel, Profile, kind_of
 from runtimes.protocol import Feeds, Outputs, SessionOptions
 from runtimes.session import BaseSession
 
@@ -78,6 +80,17 @@ class TfLiteSession(BaseSession):
         details = getattr(self._interpreter, "_get_ops_details", None)
         return None if details is None else executed(details())  # a private method: a newer LiteRT may drop it
 
+    def profile(self, calls: int) -> Profile | None:  # noqa: ARG002 - LiteRT's Python interface has no profiler
+        """Operators of the execution plan and who runs them; their times are not told."""
+        interpreter = self._interpreter
+        if interpreter is None:
+            raise self._closed()
+        details = getattr(interpreter, "_get_ops_details", None)
+        if details is None:
+            return None
+        tensors = {int(each["index"]): each for each in interpreter.get_tensor_details()}
+        return Profile(kernels=tuple(_kernels(details(), tensors)))
+
     def close(self) -> None:
         """Drops the interpreter and its threads."""
         self._interpreter = None
@@ -108,6 +121,25 @@ def _between(delegate: Mapping[str, Any], producers: Mapping[int, Mapping[str, A
             found.add(int(producer["index"]))
             open_tensors += [int(tensor) for tensor in producer["inputs"] if int(tensor) not in borders]
     return found
+
+
+def _kernels(operators: Sequence[Mapping[str, Any]], tensors: Mapping[int, Mapping[str, Any]]) -> Iterator[Kernel]:
+    """Every operator but the delegates, each with the delegate that replaced it."""
+    producers = {int(tensor): each for each in operators if each["op_name"] != DELEGATE for tensor in each["outputs"]}
+    delegates = [each for each in operators if each["op_name"] == DELEGATE]
+    replaced = {index for delegate in delegates for index in _between(delegate, producers)}
+    for each in operators:
+        if each["op_name"] == DELEGATE:
+            continue
+        inputs = [int(index) for index in each["inputs"] if index >= 0]
+        dtypes = [np.dtype(tensors[index]["dtype"]).name for index in inputs]
+        yield Kernel(
+            operator=str(each["op_name"]),
+            name=str(tensors[int(each["outputs"][0])]["name"]),
+            kind=kind_of(str(each["op_name"]), dtypes),
+            dtype=dtypes[0] if dtypes else "none",
+            delegate="XNNPACK" if each["index"] in replaced else None,
+        )
 
 
 def _load(artifact: ModelArtifact, options: SessionOptions) -> tuple[Interpreter, dict[str, int], dict[str, int]]:

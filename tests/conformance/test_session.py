@@ -90,3 +90,27 @@ def test_asking_for_operators_changes_no_answer(prepare, answers, assert_close):
     before = answers(session)
     session.executed_operators()
     assert_close(answers(session), before)
+
+
+def test_a_profile_names_every_kernel_or_is_unknown(prepare, answers, assert_close):
+    session = prepare(batch_size=2)
+    before = answers(session)
+    profile = session.profile(3)
+    assert_close(answers(session), before)
+    if profile is None:
+        return
+    assert profile.kernels
+    assert all(kernel.operator and kernel.dtype for kernel in profile.kernels)
+    assert {kernel.kind for kernel in profile.kernels} <= {"integer", "hybrid", "float", "conversion", "layout"}
+    known = [kernel.duration_ns for kernel in profile.kernels if kernel.duration_ns is not None]
+    assert all(duration >= 0 for duration in known)
+    assert profile.call_ns is None or sum(known) <= profile.call_ns
+
+
+def test_a_closed_session_has_no_profile(prepare):
+    session = prepare()
+    can_tell = session.profile(1) is not None
+    session.close()
+    if can_tell:
+        with pytest.raises(SessionClosedError):
+            session.profile(1)

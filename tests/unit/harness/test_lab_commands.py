@@ -171,3 +171,27 @@ def test_robustness_of_an_exported_folder(crossrt, folder):
     code, _, errors = crossrt("robustness", "--artifacts", folder, "--only", "int9")
     assert code == 2
     assert "int9 selects no artifact" in errors
+
+
+def test_an_explanation_names_kernels_and_times(crossrt, folder):
+    code, output, errors = crossrt("explain", "fp32@ort-cpu", "--artifacts", folder, "--batch", "2")
+    assert code == 0, errors
+    assert "Conv" in output
+    assert "of kernel time" in output
+    code, output, _ = crossrt("explain", "int8-io@tflite", "--artifacts", folder)
+    assert code == 0
+    assert "CONV_2D" in output
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("int8-io", "is not written like a case"),
+        ("int8-io@nothing", "there is no runtime 'nothing'"),
+        ("int9@tflite", "there is no case 'int9@tflite'; there are: fp32@tflite"),
+    ],
+)
+def test_what_cannot_be_explained_is_said(crossrt, folder, case, message):
+    code, _, errors = crossrt("explain", case, "--artifacts", folder)
+    assert code == 2
+    assert message in errors

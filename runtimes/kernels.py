@@ -1,0 +1,67 @@
+"""What a runtime runs for one call, in one vocabulary for all runtimes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+KernelKind = Literal["integer", "hybrid", "float", "conversion", "layout"]
+
+_CONVERSIONS: Final = frozenset(
+    ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Cast", "QUANTIZE", "DEQUANTIZE", "CAST")
+)
+_LAYOUT: Final = frozenset(
+    (
+        *("Reshape", "Transpose", "ReorderInput", "ReorderOutput", "Squeeze", "Unsqueeze", "Flatten", "Identity"),
+        *("Shape", "Slice", "Gather", "Concat", "Expand", "RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "SHAPE"),
+        *("STRIDED_SLICE", "PACK", "SLICE", "CONCATENATION", "PAD"),
+    )
+)
+_INTEGERS: Final = ("int8", "uint8", "int16", "uint16", "int4", "uint4")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """One step of a call.
+
+    Attributes:
+        operator: Its type, in the runtime's own words.
+        name: The node, or the tensor that it makes.
+        kind: Arithmetic on integers, on floats with integer weights, or on floats; conversion between the two; or data
+            moved and not changed.
+        dtype: What it takes, as numpy names it.
+        delegate: Who runs it in the runtime's place, such as `XNNPACK`; None for the runtime itself.
+        duration_ns: Time in one call, while a profiler looked on; None where the runtime does not tell.
+    """
+
+    operator: str
+    name: str
+    kind: KernelKind
+    dtype: str
+    delegate: str | None = None
+    duration_ns: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """All kernels of a call in order, and the whole call under the same profiler where it is known."""
+
+    kernels: tuple[Kernel, ...]
+    call_ns: float | None = None
+
+
+def kind_of(operator: str, dtypes: Sequence[str]) -> KernelKind:
+    """The kind of a kernel.
+
+    Args:
+        operator: Its type.
+        dtypes: Of its inputs, in order; the first is what it works on.
+    """
+    if operator in _CONVERSIONS:
+        return "conversion"
+    if operator in _LAYOUT:
+        return "layout"
+    if dtypes and dtypes[0] in _INTEGERS:
+        return "integer"
+    return "hybrid" if len(dtypes) > 1 and dtypes[1] in _INTEGERS else "float"

@@ -1,0 +1,98 @@
+"""What is read from the kernels of a call."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from exporters.artifact import ModelArtifact
+from exporters.manifest import read_manifest
+from exporters.recipes.recipe import OnnxStatic
+from exporters.variants import Variant
+from harness.case import Scenario
+from harness.explain import Explanation, explanation_lines, kernel_sheet, run_explain
+from harness.progress import Silent
+from runtimes.kernels import Kernel, Profile, kind_of
+
+MODELS = Path(__file__).parents[2] / "data" / "models"
+INT8 = read_manifest(MODELS / "conv.int8-io.tflite" / "artifact.json", ModelArtifact)
+FP32 = read_manifest(MODELS / "conv.fp32.tflite" / "artifact.json", ModelArtifact)
+
+
+def kernel(operator, *dtypes, us=None, delegate=None):
+    dtype, kind = dtypes[0], kind_of(operator, dtypes)
+    duration_ns = None if us is None else 1000 * us
+    return Kernel(operator=operator, name=operator, kind=kind, dtype=dtype, delegate=delegate, duration_ns=duration_ns)
+
+
+def explanation(*kernels, call_us=None, recipe=None, twins=()):
+    artifact = FP32
+    if recipe is not None:
+        record = Variant(name="mine", format="onnx", recipe=recipe).quantization_record()
+        artifact = dataclasses.replace(FP32, quantization=record)
+    profile = Profile(kernels=kernels, call_ns=None if call_us is None else 1000 * call_us)
+    return Explanation(artifact=artifact, runtime="ort-cpu", batch_size=1, profile=profile, twins=twins)
+
+
+@pytest.mark.parametrize(
+    ("operator", "dtypes", "kind"),
+    [
+        ("QLinearConv", ("uint8", "float32"), "integer"),
+        ("CONV_2D", ("int8", "int8"), "integer"),
+        ("CONV_2D", ("float32", "int8"), "hybrid"),
+        ("MatMulNBits", ("float32", "uint8"), "hybrid"),
+        ("Conv", ("float32", "float32"), "float"),
+        ("QuantizeLinear", ("float32",), "conversion"),
+        ("DEQUANTIZE", ("int8",), "conversion"),
+        ("Reshape", ("uint8", "int64"), "layout"),
+        ("Relu", (), "float"),
+    ],
+)
+def test_kernels_of_all_runtimes_have_one_vocabulary(operator, dtypes, kind):
+    assert kind_of(operator, dtypes) == kind
+
+
+def test_shares_are_of_kernel_time_and_the_rest_is_outside():
+    found = explanation(kernel("QLinearConv", "uint8", us=60), kernel("Reshape", "uint8", us=20), call_us=100)
+    assert found.share("integer") == pytest.approx(0.75)
+    assert found.outside == pytest.approx(0.2)
+    assert list(explanation_lines(found)) == [
+        "2 kernels: integer 1 (75% of kernel time), layout 1 (25% of kernel time)",
+        "outside the kernels, under the profiler: 20% of the call",
+    ]
+
+
+def test_without_times_kernels_are_counted():
+    found = explanation(kernel("CONV_2D", "int8", delegate="XNNPACK"), kernel("CONV_2D", "float32"))
+    assert (found.share("integer"), found.outside) == (None, None)
+    assert list(explanation_lines(found)) == ["2 kernels: integer 1, float 1"]
+    assert [cell.text for cell in kernel_sheet(found).rows[0]] == ["CONV_2D", "int8", "integer", "XNNPACK", "-", "-"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (OnnxStatic(activation_type="uint16"), "no integer kernels for uint16"),
+        (OnnxStatic(weight_type="int4"), "no integer kernels for int4"),
+        (OnnxStatic(op_types_to_quantize=("Conv",)), "leaves nodes or operator types in float"),
+        (OnnxStatic(), "several readers"),
+        (OnnxStatic(quant_format="qoperator"), "found no integer operator"),
+    ],
+)
+def test_why_something_is_left_in_float(recipe, words):
+    found = list(explanation_lines(explanation(kernel("Gemm", "float32", us=5), recipe=recipe)))
+    assert found[-1].startswith("left in float: Gemm. ")
+    assert words in found[-1]
+
+
+def test_nothing_is_said_where_float_was_wanted():
+    assert len(list(explanation_lines(explanation(kernel("Conv", "float32", us=5))))) == 1
+
+
+def test_files_that_come_to_the_same_kernels_are_named():
+    found = run_explain(INT8, [INT8, FP32], "tflite", Scenario(batch_size=2, threads=1), Silent())
+    assert found.twins == ["int8-io"]
+    assert found.counts["integer"] >= 2
+    assert "int8-io comes to the same kernels: only its file and its loading differ" in explanation_lines(found)
