@@ -1,4 +1,4 @@
-"""Loading a Keras model that takes MNIST digits, and the architecture of the shipped one.
+"""Loading a Keras model that takes MNIST digits: a file, or one that ships.
 
 A `.keras` file is code as much as data, so it is loaded in safe mode and never compiled.
 """
@@ -15,7 +15,8 @@ from exporters.errors import ModelError
 if TYPE_CHECKING:
     import keras
 
-SHIPPED_MODEL = Path(__file__).parent / "models" / "mnist-cnn.keras"
+SHIPPED_FOLDER = Path(__file__).parent / "models"
+SHIPPED_MODEL = SHIPPED_FOLDER / "mnist-cnn.keras"
 INPUT_NAME = "image"
 OUTPUT_NAME = "logits"
 MOST_BYTES = 256 * 2**20
@@ -30,6 +31,17 @@ def model_name(path: Path) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]+", path.stem):
         raise ModelError(f"{path.name} gives no model name: rename it, with letters, digits, '-' and '_' before .keras")
     return path.stem
+
+
+def shipped_models() -> tuple[str, ...]:
+    """Names of the models that ship, the reference first."""
+    names = sorted(path.stem for path in SHIPPED_FOLDER.glob("*.keras"))
+    return tuple(sorted(names, key=lambda name: name != SHIPPED_MODEL.stem))
+
+
+def model_file(named: str) -> Path:
+    """The file that a user names: a path, or the name of a model that ships."""
+    return SHIPPED_FOLDER / f"{named}.keras" if named in shipped_models() else Path(named)
 
 
 def check_model_file(path: Path) -> None:
@@ -70,33 +82,3 @@ def load_model(path: Path) -> keras.Model:
             f"{path} maps {found[0]} to {found[1]}; a model for MNIST digits maps {wanted[0]} to {wanted[1]}"
         )
     return model
-
-
-def mnist_cnn() -> keras.Model:
-    """The reference classifier, untrained: two convolution blocks, two dense layers, logits out."""
-    from keras import Input, Sequential, layers
-
-    return Sequential(
-        [
-            Input((mnist.SIDE, mnist.SIDE, 1), name=INPUT_NAME),
-            *_convolution_block(32),
-            *_convolution_block(64),
-            layers.Flatten(),
-            layers.Dense(64, activation="relu"),
-            layers.Dropout(0.3),
-            layers.Dense(mnist.CLASSES, name=OUTPUT_NAME),
-        ],
-        name="mnist-cnn",
-    )
-
-
-def _convolution_block(filters: int) -> list[keras.Layer]:
-    from keras import layers
-
-    # momentum 0.99, the default, leaves moving averages that a short training never fills
-    return [
-        layers.Conv2D(filters, 3, use_bias=False),
-        layers.BatchNormalization(momentum=0.9),
-        layers.ReLU(),
-        layers.MaxPooling2D(),
-    ]

@@ -1,4 +1,4 @@
-"""Trains the reference classifier. Runs in a process of its own: `python -m exporters.train`, job on stdin.
+"""Trains a reference classifier. Runs in a process of its own: `python -m exporters.train`, job on stdin.
 
 The result depends on the seed, the data and the TensorFlow version; two machines may still differ in the last bits.
 """
@@ -27,8 +27,9 @@ LARGEST_SHIFT = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingJob:
-    """What to train on and where to put the model; `data` is a folder, `shipped` or `download`."""
+    """What to train, on what, and where to put the model; `data` is a folder, `shipped` or `download`."""
 
+    architecture: str
     data: str
     out: str
     epochs: int
@@ -62,18 +63,18 @@ def train(job: TrainingJob, events: EventStream) -> None:
     """Trains the model and writes it to `job.out`, reporting every epoch."""
     import keras
 
-    from exporters.keras_model import mnist_cnn
+    from exporters.architectures import ARCHITECTURES
 
     digits, test = training_digits(job.data), mnist.shipped("test")
     keras.utils.set_random_seed(job.seed)
     generator = np.random.default_rng(job.seed)
-    model = mnist_cnn()
+    model = ARCHITECTURES[job.architecture]()
     _compile(model, steps=job.epochs * -(-len(digits.images) // BATCH))
     images = digits.as_input()
     for epoch in range(job.epochs):
         model.fit(shifted(images, generator), digits.labels, batch_size=BATCH, verbose=0)
         events.send("epoch", number=epoch + 1, top1=top1(model, test))
-    _save(model, Path(job.out))
+    _save(model, job.architecture, Path(job.out))
 
 
 def top1(model: keras.Model, digits: mnist.Digits) -> float:
@@ -91,11 +92,11 @@ def _compile(model: keras.Model, *, steps: int) -> None:
     )
 
 
-def _save(model: keras.Model, path: Path) -> None:
+def _save(model: keras.Model, architecture: str, path: Path) -> None:
     """Writes the inference model: the optimiser's state would triple the file."""
-    from exporters.keras_model import mnist_cnn
+    from exporters.architectures import ARCHITECTURES
 
-    bare = mnist_cnn()
+    bare = ARCHITECTURES[architecture]()
     bare.set_weights(model.get_weights())
     half_written = path.with_name(f".{path.stem}.{os.getpid()}.keras")
     try:

@@ -24,6 +24,7 @@ from harness.commands.quantize import quantize
 from harness.commands.recipes import recipes
 from harness.commands.robustness import robustness
 from harness.commands.runtimes import runtimes
+from harness.commands.sensitivity import sensitivity
 from harness.commands.show import show
 from harness.commands.train import train
 
@@ -49,6 +50,7 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
         recipes,
         robustness,
         runtimes,
+        sensitivity,
         show,
         train,
     ],

@@ -16,7 +16,7 @@ from harness.progress import Display
 EPOCH_TIMEOUT_S = 1800.0
 
 
-def run_training(data: str, epochs: int, seed: int, out: Path, display: Display) -> float:
+def run_training(architecture: str, data: str, epochs: int, seed: int, out: Path, display: Display) -> float:
     """Trains in a process of its own and returns the top-1 on the test digits after the last epoch.
 
     Raises:
@@ -27,7 +27,7 @@ def run_training(data: str, epochs: int, seed: int, out: Path, display: Display)
         raise HarnessError(f"{out} does not end in .keras, the only format that Keras 3 saves: rename it")
     check_writable(out.parent)
     check_packages("training", ("tensorflow",))
-    job = TrainingJob(data=data, out=str(out), epochs=epochs, seed=seed)
+    job = TrainingJob(architecture=architecture, data=data, out=str(out), epochs=epochs, seed=seed)
     out.parent.mkdir(parents=True, exist_ok=True)
     display.phase("training", epochs)
     top1 = 0.0

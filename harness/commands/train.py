@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="Train the reference classifier.")
+@click.command(short_help="Train a reference classifier.")
+@click.option(
+    "--architecture",
+    type=click.Choice(["mnist-cnn", "mnist-dense", "mnist-separable"]),
+    default="mnist-cnn",
+    show_default=True,
+    help="Convolutions; dense layers alone; or depthwise-separable convolutions with a residual sum.",
+)
 @click.option(
     "--data",
     default="shipped",
@@ -23,19 +30,19 @@ import click
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("results/mnist-cnn.keras"),
-    show_default=True,
-    help="The .keras file to write.",
+    help="The .keras file to write.  [default: results/ARCHITECTURE.keras]",
 )
-def train(data: str, epochs: int, seed: int, out: Path) -> None:
-    """Train the reference CNN on MNIST and save it as a .keras file.
+def train(architecture: str, data: str, epochs: int, seed: int, out: Path | None) -> None:
+    """Train a reference classifier on MNIST and save it as a .keras file.
 
-    The shipped model was made by: crossrt train --data FOLDER, with the 60,000 original digits in FOLDER.
+    The shipped models were made by: crossrt train --architecture NAME --data FOLDER, with the 60,000 original digits
+    in FOLDER.
     """
     from harness.commands.options import message_console
     from harness.progress import Terminal
     from harness.training import run_training
 
+    path = out or Path("results") / f"{architecture}.keras"
     with Terminal(message_console()) as display:
-        top1 = run_training(data, epochs, seed, out, display)
-    click.echo(f"{out}: top-1 on the 10,000 test digits {top1:.2%}")
+        top1 = run_training(architecture, data, epochs, seed, path, display)
+    click.echo(f"{path}: top-1 on the 10,000 test digits {top1:.2%}")

@@ -10,7 +10,7 @@ import pytest
 
 from exporters import keras_model
 from exporters.errors import ModelError
-from exporters.keras_model import SHIPPED_MODEL, check_model_file, model_name
+from exporters.keras_model import SHIPPED_MODEL, check_model_file, model_file, model_name, shipped_models
 
 
 def refusal(path) -> str:
@@ -74,3 +74,11 @@ def test_a_file_whose_name_would_break_case_ids_is_refused(name):
     with pytest.raises(ModelError, match="rename it") as caught:
         model_name(Path(f"folder/{name}.keras"))
     assert f"{name}.keras" in str(caught.value)
+
+
+def test_a_model_that_ships_is_named_without_its_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert shipped_models()[0] == "mnist-cnn"
+    assert all(model_file(name) == SHIPPED_MODEL.with_name(f"{name}.keras") for name in shipped_models())
+    assert model_file("mnist-cnn.keras") == Path("mnist-cnn.keras")
+    assert model_file("other/mnist-cnn") == Path("other/mnist-cnn")
