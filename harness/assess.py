@@ -5,6 +5,7 @@ Each case gets a process of its own. Nothing is timed here, so several run at on
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from harness.errors import ChildFailedError
 from harness.foreign_python import ForeignPython
 from harness.settings import BenchSettings
 from harness.workspace import Workspace
-from reports.schema import Accuracy, Memory, Status
+from reports.schema import Accuracy, KernelCounts, Memory, Status
+from runtimes.kernels import Profile
 
 TRIAL_CALLS = 20
 FEWEST_CALLS, MOST_CALLS = 8, 256
@@ -44,6 +46,7 @@ class Assessment:
     accuracy: Accuracy | None = None
     memory: Memory | None = None
     operators: tuple[str, ...] | None = None
+    kernels: KernelCounts | None = None
     trial_ns: int = 0
 
     def calls_for(self, target_ns: int) -> int:
@@ -126,5 +129,19 @@ class Assessor:
             accuracy=accuracy,
             memory=memory,
             operators=worker.operators(),
+            kernels=_counted(worker.profile(1)),
             trial_ns=int(median(trial.latency_ns)),
         )
+
+
+def _counted(profile: Profile | None) -> KernelCounts | None:
+    if profile is None:
+        return None
+    counts = Counter(kernel.kind for kernel in profile.kernels)
+    return KernelCounts(
+        integer=counts["integer"],
+        hybrid=counts["hybrid"],
+        float=counts["float"],
+        conversion=counts["conversion"],
+        layout=counts["layout"],
+    )

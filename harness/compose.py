@@ -119,4 +119,5 @@ def result_record(case: Case, assessment: Assessment, calls: int, rounds: tuple[
         accuracy=assessment.accuracy,
         memory=assessment.memory,
         operators=assessment.operators,
+        kernels=assessment.kernels,
     )

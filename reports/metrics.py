@@ -11,7 +11,7 @@ from msgspec import UNSET
 from reports.contrasts import by_round, contrasts
 from reports.estimates import CONFIDENCE, Estimate, over_rounds, percentile, proportion
 from reports.intervals import pooled_interval
-from reports.schema import Accuracy, Artifact, Direction, Metric, Result, Round
+from reports.schema import Accuracy, Artifact, Direction, KernelCounts, Metric, Result, Round
 
 PERCENTILES = (50, 90, 99)
 SMALLER: Direction = "smaller_is_better"
@@ -37,6 +37,10 @@ DEFINITIONS: Mapping[str, str] = {
     " difference is (t[97.5%] + t[95%]) times its standard error",
     "interval": f"{CONFIDENCE:.0%}; over rounds: Student's t on logarithms; top1: Wilson score",
     "agreement_fp32": "share of test digits that get the class that the Keras model gives them",
+    "integer_kernels": "kernels of one call that compute on integers, or on floats with integer weights; a lost fusion"
+    " makes them fewer",
+    "float_kernels": "kernels of one call that compute on floats",
+    "conversion_kernels": "kernels of one call that only quantize, dequantize or cast",
     "max_abs_error": "largest absolute difference between these logits and the Keras model's",
 }
 
@@ -72,10 +76,18 @@ def _of_result(result: Result, size_bytes: int | None, baseline: Result | None) 
         yield from _of_accuracy(result, result.accuracy)
     if result.memory is not None:
         yield _metric(result, "peak_memory_bytes", Estimate(value=result.memory.peak_bytes), "bytes", SMALLER)
+    if result.kernels is not None:
+        yield from _of_kernels(result, result.kernels)
     if result.status == "ok" and result.rounds:
         yield from _of_rounds(result)
         if baseline is not None and (ratio := speedup(result, baseline)) is not None:
             yield _metric(result, "speedup_p50", ratio, "ratio", BIGGER)
+
+
+def _of_kernels(result: Result, kernels: KernelCounts) -> Iterator[Metric]:
+    yield _metric(result, "integer_kernels", Estimate(value=kernels.integer + kernels.hybrid), "kernels", BIGGER)
+    yield _metric(result, "float_kernels", Estimate(value=kernels.float), "kernels", SMALLER)
+    yield _metric(result, "conversion_kernels", Estimate(value=kernels.conversion), "kernels", SMALLER)
 
 
 def _slowdowns(results: Sequence[Result], metrics: Sequence[Metric]) -> Iterator[Metric]:

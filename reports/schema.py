@@ -115,6 +115,20 @@ class Memory(Struct, frozen=True, kw_only=True):
     before_load_bytes: Count
 
 
+class KernelCounts(Struct, frozen=True, kw_only=True):
+    """How many kernels a runtime runs for one call, which is free of noise.
+
+    `hybrid` computes on floats with integer weights; `conversion` only quantizes, dequantizes or casts; `layout` moves
+    data and changes none.
+    """
+
+    integer: Count = 0
+    hybrid: Count = 0
+    float: Count = 0
+    conversion: Count = 0
+    layout: Count = 0
+
+
 class Result(Struct, frozen=True, kw_only=True):
     """One case: an artifact on a runtime in a scenario. A failure is a result, with its reason."""
 
@@ -133,6 +147,7 @@ class Result(Struct, frozen=True, kw_only=True):
     accuracy: Accuracy | None = None
     memory: Memory | None = None
     operators: tuple[str, ...] | None = None
+    kernels: KernelCounts | None = None
 
 
 class Control(Struct, frozen=True, kw_only=True):

@@ -40,6 +40,9 @@ METRICS: Final = {
     "first_run_ns": Judged(kind="time", worse="slower", better="faster"),
     "peak_memory_bytes": Judged(kind="ratio", worse="more", better="less"),
     "size_bytes": Judged(kind="ratio", worse="larger", better="smaller"),
+    "integer_kernels": Judged(kind="ratio", worse="fewer", better="more"),
+    "float_kernels": Judged(kind="ratio", worse="more", better="fewer"),
+    "conversion_kernels": Judged(kind="ratio", worse="more", better="fewer"),
     "max_abs_error": Judged(kind="ratio", worse="farther off", better="nearer"),
     "top1": Judged(kind="digits", worse="less accurate", better="more accurate"),
     "macro_f1": Judged(kind="share", worse="less accurate", better="more accurate"),
@@ -66,6 +69,8 @@ DEFAULT_RULES: Final = (
     Rule(metrics="first_run_ns", margin=0.50),
     Rule(metrics="peak_memory_bytes", margin=0.10),
     Rule(metrics="size_bytes", margin=0.01),
+    Rule(metrics="integer_kernels", margin=0.0),
+    Rule(metrics="float_kernels", margin=0.0),
     Rule(metrics="top1", margin=0.001),
     Rule(metrics="agreement_fp32", margin=0.001),
 )

@@ -20,6 +20,7 @@ _UNITS: Final[dict[str, tuple[Callable[[float], str], str]]] = {
     "ns": (lambda value: f"{value / 1000:,.1f}", "µs"),
     "bytes": (lambda value: f"{value / 1000:,.1f}", "KB"),
     "share": (lambda value: f"{100 * value:.2f}", "%"),
+    "kernels": (lambda value: f"{value:.0f}", ""),
     "logit": (lambda value: f"{value:.2g}", "logit"),
 }
 

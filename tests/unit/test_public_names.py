@@ -17,7 +17,8 @@ def members(protocol) -> set[str]:
 
 def test_contract_of_a_runtime():
     assert members(runtimes.protocol.Runtime) == {"name", "formats", "version", "unsupported_reason", "prepare"}
-    assert members(runtimes.protocol.Session) == {"inputs", "outputs", "run", "executed_operators", "close"}
+    names = {"inputs", "outputs", "run", "executed_operators", "profile", "close"}
+    assert members(runtimes.protocol.Session) == names
     assert runtimes.registry.GROUP == "crossrt.runtimes"
 
 

@@ -9,7 +9,7 @@ import pytest
 from reports.comparison.basis import Question
 from reports.comparison.compare import compare_reports
 from reports.comparison.rules import DEFAULT_RULES, parse_rule
-from reports.schema import Control
+from reports.schema import Control, KernelCounts
 
 
 def compared(baseline, current, **question):
@@ -291,3 +291,14 @@ def test_a_regression_is_found_where_one_report_lacks_its_anchor(make_run, side,
     found = compared(*reports)
     assert finding(found).verdict == "worse"
     assert any("latency_p50_ns: time itself (a report has no anchor" in line for line in found.method)
+
+
+def test_a_lost_fusion_is_a_regression_on_any_machine(make_report, make_result):
+    before = make_report(make_result("int8-qdq@ort-cpu", kernels=KernelCounts(integer=6, conversion=2, layout=3)))
+    lost = make_report(make_result("int8-qdq@ort-cpu", kernels=KernelCounts(integer=5, float=1, conversion=4)))
+    found = compared(before, changed(lost, cpu_model="another processor"))
+    assert {(each.metric, each.word) for each in found.regressions} == {
+        ("integer_kernels", "fewer"),
+        ("float_kernels", "more"),
+    }
+    assert not compared(before, before).regressions

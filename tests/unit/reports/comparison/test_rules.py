@@ -43,6 +43,8 @@ def test_tails_and_means_are_not_judged_by_default():
         "latency_p50_ns",
         "load_ns",
         "first_run_ns",
+        "integer_kernels",
+        "float_kernels",
         "peak_memory_bytes",
         "size_bytes",
         "top1",
