@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from exporters import mnist
 from exporters.artifact import Quantization, ReferenceLogits
 from harness.case_worker import CaseWorker
+from harness.environment import has_vnni
 from harness.errors import HarnessError
 from harness.workspace import Workspace
 from reports.classification import judge_logits
@@ -51,11 +53,22 @@ def agreement_problem(accuracy: Accuracy, minimum_agreement: float, quantization
     """Why answers are too far from the Keras model's to be a result, or None where they are near enough."""
     if accuracy.agreement is None or accuracy.agreement >= minimum_agreement:
         return None
-    causes = "; ".join(quantization.hazards) if quantization else ""
+    causes = "; ".join([*quantization.hazards, *saturation(quantization)]) if quantization else ""
     return (
         f"gives the Keras model's answer to {accuracy.agreement:.2%} of the test digits;"
         f" --min-agreement asks for {minimum_agreement:.2%}{f'. Likely cause: {causes}' if causes else ''}"
     )
+
+
+def saturation(quantization: Quantization) -> list[str]:
+    """What a processor without VNNI instructions does to ONNX Runtime's products of 8-bit numbers."""
+    is_affected = quantization.representation in ("qdq", "qoperator") and quantization.weight_type == "int8"
+    if not is_affected or quantization.reduce_range or platform.machine() != "x86_64" or has_vnni():
+        return []
+    return [
+        "this processor has no VNNI instructions, so sums of two 8-bit products may saturate: set reduce_range, or make"
+        " the weights uint8"
+    ]
 
 
 def _take(path: Path) -> NDArray[np.float32]:

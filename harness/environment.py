@@ -93,6 +93,11 @@ def _cpu_model() -> str:
     return f"{name} ({told})" if told else name
 
 
+def has_vnni() -> bool:
+    """True if the processor sums four products of 8-bit numbers in 32 bits."""
+    return any("vnni" in flag for flag in _isa_flags())
+
+
 def _isa_flags() -> tuple[str, ...]:
     flags = (_cpu_field("flags") or _cpu_field("Features") or "").split()
     return tuple(sorted(flag for flag in flags if flag.startswith(_ISA_PREFIXES) and flag not in _NO_ISA))

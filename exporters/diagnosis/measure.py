@@ -13,6 +13,23 @@ from exporters.audit.record import Role
 from exporters.diagnosis.record import BINS, MARGIN_BINS, DiagnosedTensor, Kernels
 
 
+class Ratio:
+    """Signal and noise, batch after batch."""
+
+    def __init__(self) -> None:
+        self.signal = self.noise = 0.0
+
+    def add(self, exact: NDArray[np.float64], found: NDArray[np.float64]) -> None:
+        """One batch."""
+        self.signal += float(np.square(exact).sum())
+        self.noise += float(np.square(exact - found).sum())
+
+    @property
+    def sqnr_db(self) -> float | None:
+        """Signal-to-quantization-noise ratio; None without noise, or without a signal."""
+        return 10 * math.log10(self.signal / self.noise) if self.noise and self.signal else None
+
+
 class Measure:
     """One tensor, batch after batch."""
 
@@ -28,7 +45,8 @@ class Measure:
             self._low - MARGIN_BINS * step, self._high + MARGIN_BINS * step, BINS + 2 * MARGIN_BINS + 1
         )
         self._counts = np.zeros(len(self._edges) - 1, dtype=np.int64)
-        self._signal = self._noise = self._cross = self._other = 0.0
+        self.ratio = Ratio()
+        self._cross = self._other = 0.0
         self._saturated = self._clipped = self._total = 0
         self._least, self._greatest = math.inf, -math.inf
 
@@ -36,15 +54,15 @@ class Measure:
         """One batch: float32 values and the integers that stand for them, of one shape."""
         found = dequantize(integers, self._affine, self._axis).astype(np.float64)
         values = exact.astype(np.float64)
-        self._signal += float(np.square(values).sum())
-        self._noise += float(np.square(values - found).sum())
+        self.ratio.add(values, found)
         self._cross += float((values * found).sum())
         self._other += float(np.square(found).sum())
         low, high = self._integers
         self._saturated += int(((integers == low) | (integers == high)).sum())
         self._clipped += self._outside(exact)
         self._total += values.size
-        self._least, self._greatest = min(self._least, values.min()), max(self._greatest, values.max())
+        self._least = min(self._least, float(values.min()))
+        self._greatest = max(self._greatest, float(values.max()))
         inside = np.clip(values, self._edges[0], self._edges[-1])
         self._counts += np.histogram(inside, self._edges)[0]
 
@@ -63,22 +81,18 @@ class Measure:
         shape[self._axis] = -1
         return values.reshape(shape)
 
-    @property
-    def sqnr_db(self) -> float | None:
-        """Signal-to-quantization-noise ratio so far; None without noise, or without a signal."""
-        return 10 * math.log10(self._signal / self._noise) if self._noise and self._signal else None
-
     def result(self, place: int, node: str | None = None, precise_sqnr_db: float | None = None) -> DiagnosedTensor:
         """The measures over all batches."""
-        norms = math.sqrt(self._signal * self._other)
+        signal, noise = self.ratio.signal, self.ratio.noise
+        norms = math.sqrt(signal * self._other)
         return DiagnosedTensor(
             name=self.name,
             role=self.role,
             dtype=self.dtype,
             place=place,
             node=node,
-            sqnr_db=self.sqnr_db,
-            relative_error=math.sqrt(self._noise / self._signal) if self._signal else 0.0,
+            sqnr_db=self.ratio.sqnr_db,
+            relative_error=math.sqrt(noise / signal) if signal else 0.0,
             cosine=self._cross / norms if norms else 1.0,
             saturated=self._saturated / self._total,
             clipped=self._clipped / self._total,

@@ -20,7 +20,7 @@ from onnx import numpy_helper
 
 from exporters.audit.affine import Affine
 from exporters.audit.onnx_file import stored_in_onnx
-from exporters.diagnosis.measure import Measure
+from exporters.diagnosis.measure import Measure, Ratio
 from exporters.diagnosis.record import DiagnosedTensor, Diagnosis, Kernels
 from exporters.ort.calibrate import batches
 
@@ -57,22 +57,32 @@ def diagnose_onnx(path: Path, prepared: Path, digits: NDArray[np.float32]) -> Di
     is_shipped = _fusions(quantized, []) == _fusions(quantized, outputs)
     measures = _measures(observed, is_shipped=is_shipped)
     precise = _measures(observed, is_shipped=False)
+    logits = [output.name for output in original.graph.output]
+    ratios = Ratio(), Ratio()
     exact_session = _session(original, originals, {}, is_optimised=False)
-    found_session, precise_session = (_session(quantized, outputs, how) for how in ({}, _PRECISE))
+    observing = [_session(quantized, outputs, how) for how in ({}, _PRECISE)]
+    plain = [_session(quantized, [], how) for how in ({}, _PRECISE)]
     for feed in batches(digits):
-        exact = _run(exact_session, originals, feed)
-        for session, side in ((found_session, measures), (precise_session, precise)):
+        exact = _run(exact_session, [*originals, *logits], feed)
+        for session, side in zip(observing, (measures, precise), strict=True):
             found = _run(session, outputs, feed)
             for measure, each in zip(side, observed, strict=True):
                 measure.add(exact[each.original], found[each.output])
+        for session, ratio in zip(plain, ratios, strict=True):
+            answers = _run(session, logits, feed)
+            ratio.add(*(side[logits[0]].astype(np.float64) for side in (exact, answers)))
     makers = _makers(original)
     tensors = [
-        measure.result(place, makers.get(measure.name), other.sqnr_db)
+        measure.result(place, makers.get(measure.name), other.ratio.sqnr_db)
         for place, (measure, other) in enumerate(zip(measures, precise, strict=True))
     ]
-    tensors += _constants(path, original, len(tensors))
-    missing = tuple(each.output for each in activations if each.original not in known)
-    return Diagnosis(tensors=tuple(tensors), samples=len(digits), missing=missing)
+    return Diagnosis(
+        tensors=(*tensors, *_constants(path, original, len(tensors))),
+        samples=len(digits),
+        missing=tuple(each.output for each in activations if each.original not in known),
+        shipped_logits_db=ratios[0].sqnr_db,
+        precise_logits_db=ratios[1].sqnr_db,
+    )
 
 
 def _makers(original: onnx.ModelProto) -> dict[str, str]:

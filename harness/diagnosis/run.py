@@ -33,12 +33,19 @@ def diagnose_file(found: Found, samples: int, display: Display) -> Diagnosis:
 
 def saturates(diagnosis: Diagnosis) -> bool:
     """True if the shipped kernels lose much that precise kernels do not."""
-    return any(
-        each.sqnr_db is not None
-        and each.precise_sqnr_db is not None
-        and each.precise_sqnr_db - each.sqnr_db > SATURATING_DB
-        for each in diagnosis.tensors
-    )
+    pairs = [(each.sqnr_db, each.precise_sqnr_db) for each in diagnosis.tensors]
+    pairs.append((diagnosis.shipped_logits_db, diagnosis.precise_logits_db))
+    return any(_is_far_below(shipped, precise) for shipped, precise in pairs)
+
+
+def is_hidden(diagnosis: Diagnosis) -> bool:
+    """True if the logits are far worse where nothing is added to the file that could be seen."""
+    logits = [each for each in diagnosis.tensors if each.role == "activation"][-1:]
+    return any(_is_far_below(diagnosis.shipped_logits_db, each.sqnr_db) for each in logits)
+
+
+def _is_far_below(value: float | None, other: float | None) -> bool:
+    return value is not None and other is not None and other - value > SATURATING_DB
 
 
 def worst_activation(diagnosis: Diagnosis) -> DiagnosedTensor | None:

@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from exporters.diagnosis.record import BINS, MARGIN_BINS, DiagnosedTensor, Diagnosis
-from harness.diagnosis.run import saturates, worst_activation
+from harness.diagnosis.run import is_hidden, saturates, worst_activation
 from harness.diagnosis.trials import Trial
 from harness.subject import Found, short_name
 from reports.cells import Cell, Sheet
@@ -90,11 +90,19 @@ def histograms(diagnosis: Diagnosis, model: str) -> list[str]:
 def diagnosis_notes(diagnosis: Diagnosis, found: Found) -> list[str]:
     """What a reader must know."""
     notes = []
+    if diagnosis.shipped_logits_db is not None:
+        precise = _decibel(diagnosis.precise_logits_db)
+        notes.append(f"logits of the file as it is: {_decibel(diagnosis.shipped_logits_db)} dB; precise: {precise} dB")
     if saturates(diagnosis):
         notes.append(
-            "CAUTION: on this processor sums of two 8-bit products saturate in ONNX Runtime's kernels (no VNNI"
-            " instructions): the column precise says what is lost. reduce_range or uint8 weights avoid it, and so does"
-            " the session option session.x64quantprecision = 1, at a cost in speed."
+            "CAUTION: on this processor sums of two 8-bit products saturate in ONNX Runtime's kernels, as it has no"
+            " VNNI instructions: precise says what is lost. reduce_range or uint8 weights avoid it, and so does the"
+            " session option session.x64quantprecision = 1, at a cost in speed."
+        )
+    if is_hidden(diagnosis):
+        notes.append(
+            "CAUTION: with activations visible the runtime runs other kernels, which are right where those of the file"
+            " as it is are not: the table does not show where they go wrong."
         )
     kernels = {each.kernels for each in diagnosis.tensors if each.role == "activation"}
     if "simulated" in kernels:

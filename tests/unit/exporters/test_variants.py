@@ -41,7 +41,7 @@ def test_only_float32_is_not_quantized():
 def test_qdq_and_qoperator_differ_in_representation_alone():
     qdq, qoperator = (records()[f"int8-{name}.onnx"] for name in ("qdq", "qoperator"))
     changed = {field for field in qdq.__slots__ if getattr(qdq, field) != getattr(qoperator, field)}
-    assert changed == {"representation"}
+    assert changed == {"representation", "recipe"}
 
 
 def test_static_variants_are_calibrated_by_minmax_and_no_others():

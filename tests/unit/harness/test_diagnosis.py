@@ -7,7 +7,7 @@ import pytest
 
 from exporters.diagnosis.record import BINS, MARGIN_BINS, DiagnosedTensor, Diagnosis
 from exporters.recipes.recipe import OnnxFloat16, OnnxStatic, TfliteStatic
-from harness.diagnosis.run import saturates, worst_activation
+from harness.diagnosis.run import is_hidden, saturates, worst_activation
 from harness.diagnosis.tables import histograms, tensor_sheet
 from harness.diagnosis.trials import changes
 
@@ -48,6 +48,13 @@ def test_there_may_be_no_worst_layer(tensors):
 @pytest.mark.parametrize(("precise", "wanted"), [(38.0, True), (21.0, False), (None, False)])
 def test_kernels_that_lose_much_against_precise_ones_saturate(precise, wanted):
     assert saturates(diagnosis(tensor("a", 20.0, precise_sqnr_db=precise))) is wanted
+
+
+def test_logits_of_the_plain_file_count_too():
+    hidden = Diagnosis(tensors=(tensor("logits", 37.0),), samples=9, shipped_logits_db=6.0, precise_logits_db=37.0)
+    assert (saturates(hidden), is_hidden(hidden)) == (True, True)
+    healthy = Diagnosis(tensors=(tensor("logits", 37.0),), samples=9, shipped_logits_db=36.5, precise_logits_db=37.0)
+    assert (saturates(healthy), is_hidden(healthy)) == (False, False)
 
 
 def test_cures_for_saturation_are_tried_where_it_happens():

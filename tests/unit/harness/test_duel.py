@@ -20,7 +20,7 @@ from harness.progress import Silent
 from harness.settings import BenchSettings, DuelSettings, Effort, WorkerLimits
 from reports.comparison.basis import Question
 from reports.comparison.compare import compare_reports
-from reports.duel import ALPHA, judge_duel
+from reports.duel import ALPHA, CONFIRMING_ROUNDS, judge_duel
 from reports.duel_reports import arm_report
 from reports.duel_text import duel_as_markdown, duel_lines, gate_line
 from reports.errors import ReportError
@@ -87,7 +87,7 @@ def test_a_slower_runtime_is_found_and_the_verdict_recurs(duel, slowed):
     found = duel("fp32@slowed-0", "fp32@slowed-100", margin=0.2, budget_s=3.0)
     judgement = judge_duel(found)
     assert (judgement.verdict, judgement.recurred) == ("A faster", True)
-    assert judgement.rounds == found.looks[-1].rounds + 4
+    assert judgement.rounds == found.looks[-1].rounds + CONFIRMING_ROUNDS
 
 
 def test_the_two_sides_are_reports_that_share_their_rounds(duel):

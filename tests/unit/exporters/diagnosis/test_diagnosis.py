@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 
 from exporters.audit.affine import TYPES, Affine, affine_from_range, dequantize, quantize
 from exporters.diagnosis.measure import Measure
-from exporters.diagnosis.record import BINS, MARGIN_BINS, DiagnosisJob
+from exporters.diagnosis.record import BINS, MARGIN_BINS, Diagnosis, DiagnosisJob
 from exporters.diagnosis.run import diagnose
 from exporters.errors import ExportError
 from exporters.ort.quantize import OnnxQuantizer
@@ -98,7 +99,9 @@ def diagnosed(network, tmp_path):
             recipe=msgspec.to_builtins(recipe),
             samples=150,
         )
-        return diagnose(job)
+        found = diagnose(job)
+        assert msgspec.convert(json.loads(json.dumps(msgspec.to_builtins(found))), Diagnosis) == found
+        return found
 
     return run
 
