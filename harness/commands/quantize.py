@@ -44,6 +44,7 @@ def quantize(patterns: tuple[str, ...], file: Path | None, model: Path | None, m
     from harness.out import check_writable
     from harness.progress import Terminal
     from harness.recipes import choose_recipes, outcome_sheet
+    from reports.cells import counted
     from reports.printable import printable
     from reports.tables import sheet_table
 
@@ -62,5 +63,6 @@ def quantize(patterns: tuple[str, ...], file: Path | None, model: Path | None, m
         console.print(f"failed  {item}: {printable(failure.reason)}", markup=False)
     for item, reason in chosen.rejected.items():
         console.print(f"left out  {item}: {reason}", markup=False)
-    console.print(f"\n{len(found.artifacts)} files in {out}; crossrt bench --artifacts {out}", markup=False)
+    files = counted(len(found.artifacts), "file")
+    console.print(f"\n{files} in {out}; to measure them: crossrt bench --artifacts {out}", markup=False)
     return int(bool(found.problems))
