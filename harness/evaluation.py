@@ -15,12 +15,14 @@ from reports.schema import Accuracy
 from runtimes.registry import SHIPPED
 
 CHECK_BATCH = 100
+TIMEOUT_S = 600.0
+"""Kernels without vector instructions, such as LiteRT's of int16x8, take minutes for all digits on a busy machine."""
 
 
 def evaluate_artifact(artifact: ModelArtifact, workspace: Workspace, reference: NDArray[np.float32] | None) -> Accuracy:
     """Accuracy over the test digits; raises `ChildFailedError` where the artifact does not run."""
     runtime = next(name for name, shipped in SHIPPED.items() if artifact.format in shipped.formats)
-    with CaseWorker(1, WorkerLimits()) as worker:
+    with CaseWorker(1, WorkerLimits(timeout_s=TIMEOUT_S)) as worker:
         worker.start_import(runtime)
         worker.finish_import()
         worker.load(artifact, Scenario(batch_size=CHECK_BATCH, threads=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from exporters.errors import RecipeError
+from exporters.recipes.recipe import Recipe
 from exporters.recipes.toml_files import NamedRecipe, RecipeFile, read_recipes
 from exporters.variants import shipped_recipes
 from harness.builder import Artifacts
@@ -41,7 +43,10 @@ def choose_recipes(file: Path | None, patterns: Sequence[str], model: str) -> Ch
     chosen = {item for item in items if not patterns or any(_fits(pattern, model, item) for pattern in patterns)}
     for pattern in patterns:
         if not any(_fits(pattern, model, item) for item in items):
-            raise RecipeError(f"{pattern!r} fits no recipe; there are: {', '.join(items)}")
+            names = [*items, *(item.partition(".")[0] for item in items)]
+            close = difflib.get_close_matches(pattern, names, n=1)
+            hint = f": did you mean {close[0]!r}?" if close else f"; there are: {', '.join(items)}"
+            raise RecipeError(f"{pattern!r} fits no recipe{hint}")
     return Chosen(
         recipes=[each for each in source.recipes if each.item in chosen],
         rejected={item: reason for item, reason in source.rejected.items() if item in chosen},
@@ -66,8 +71,15 @@ def recipe_as_toml(named: NamedRecipe) -> str:
 
 def recipe_sheet(recipes: Sequence[NamedRecipe]) -> Sheet:
     """One line each."""
-    rows = tuple((Cell(text=each.item), Cell(text=each.summary)) for each in recipes)
+    rows = tuple((Cell(text=each.item), Cell(text=each.summary or _differences(each.recipe))) for each in recipes)
     return Sheet(title="Recipes", columns=("recipe", "what it does"), rows=rows, is_text=True)
+
+
+def _differences(recipe: Recipe) -> str:
+    """What a recipe asks for beyond the defaults of its kind."""
+    fields, defaults = msgspec.to_builtins(recipe), msgspec.to_builtins(type(recipe)())
+    told = [f"{name} = {json.dumps(value)}" for name, value in fields.items() if value != defaults[name]]
+    return f"{fields['kind']}: {', '.join(told) or 'all defaults'}"
 
 
 def outcome_sheet(found: Artifacts, model: str) -> Sheet:

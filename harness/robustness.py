@@ -112,35 +112,59 @@ def mean_change(robustness: Robustness, name: str, kinds: Sequence[str]) -> tupl
     return float(by_digit.mean()), quantile * float(by_digit.std(ddof=1)) / len(by_digit) ** 0.5
 
 
-def robustness_sheet(robustness: Robustness, labels: Mapping[str, str]) -> Sheet:
-    """A row for each kind: the baseline's top-1, and the others' change of it.
+def variant_sheet(robustness: Robustness, labels: Mapping[str, str]) -> Sheet:
+    """A row for each variant: its change of top-1 on clean digits, on all corruptions, and on the worst of them.
 
     Args:
         robustness: What was found.
-        labels: How artifacts are called in the head of the table.
+        labels: How artifacts are called.
     """
-    others = [name for name in robustness.called if name != robustness.baseline]
-    kinds = [CLEAN, *CORRUPTIONS]
-    rows = [_row(robustness, kind, [kind], others) for kind in kinds]
-    rows.append(_row(robustness, "all corruptions", list(CORRUPTIONS), others))
-    columns = ("digits", f"{labels[robustness.baseline]} %", *(labels[name] for name in others))
-    return Sheet(title=f"Top-1 on {len(robustness.labels):,} digits, spoilt", columns=columns, rows=tuple(rows))
+    rows = []
+    for name in _others(robustness):
+        worst = min(CORRUPTIONS, key=lambda kind: mean_change(robustness, name, [kind])[0])
+        rows.append(
+            (
+                Cell(text=labels[name]),
+                _change(robustness, name, [CLEAN]),
+                _change(robustness, name, list(CORRUPTIONS)),
+                _change(robustness, name, [worst]),
+                Cell(text=worst),
+            )
+        )
+    baseline = labels[robustness.baseline]
+    title = f"Top-1 on {len(robustness.labels):,} digits against {baseline}, in points"
+    columns = ("variant", "as they are", "all corruptions", "worst", "which")
+    return Sheet(title=title, columns=columns, rows=tuple(rows))
 
 
-def _row(robustness: Robustness, title: str, kinds: Sequence[str], others: Sequence[str]) -> tuple[Cell, ...]:
-    calls = np.concatenate([robustness.called[robustness.baseline][kind] for kind in kinds])
-    cells = [Cell(text=title), Cell(text=f"{100 * float((calls == robustness.labels).mean()):.2f}")]
-    for name in others:
-        change, half = mean_change(robustness, name, kinds)
-        tone: Tone | None = None
-        if abs(change) > half:
-            tone = "bad" if change < 0 else "good"
-        cells.append(Cell(text=f"{100 * change:+.2f} ±{100 * half:.2f}", tone=tone))
-    return tuple(cells)
+def corruption_sheet(robustness: Robustness, labels: Mapping[str, str]) -> Sheet:
+    """A row for each corruption: the baseline's top-1, and the variant that loses most."""
+    rows = []
+    for kind in (CLEAN, *CORRUPTIONS):
+        right = robustness.called[robustness.baseline][kind] == robustness.labels
+        cells = [Cell(text=kind), Cell(text=f"{100 * float(right.mean()):.2f}")]
+        if others := _others(robustness):
+            worst = min(others, key=lambda name: mean_change(robustness, name, [kind])[0])
+            cells += [_change(robustness, worst, [kind]), Cell(text=labels[worst])]
+        rows.append(tuple(cells))
+    columns = ("digits", f"{labels[robustness.baseline]} %", "lowest change", "of")[: len(rows[0])]
+    return Sheet(title="By corruption", columns=columns, rows=tuple(rows))
+
+
+def _others(robustness: Robustness) -> list[str]:
+    return [name for name in robustness.called if name != robustness.baseline]
+
+
+def _change(robustness: Robustness, name: str, kinds: Sequence[str]) -> Cell:
+    change, half = mean_change(robustness, name, kinds)
+    tone: Tone | None = None
+    if abs(change) > half:
+        tone = "bad" if change < 0 else "good"
+    return Cell(text=f"{100 * change:+.2f} ±{100 * half:.2f}", tone=tone)
 
 
 LEGEND: Final = (
-    "Mean over five strengths of each corruption; the columns of the other variants hold their change of top-1 in"
-    " points against the first, with half of its 99% interval over digits. A quantized model may lose more where"
-    " digits are spoilt than where they are clean: its ranges were calibrated with clean ones."
+    "Changes of top-1 in points, mean over five strengths of each corruption, with half of the 99% interval over"
+    " digits. A quantized model may lose more where digits are spoilt than where they are clean: its ranges were calibrated"
+    " with clean ones."
 )

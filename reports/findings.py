@@ -75,6 +75,7 @@ def caution_notes(report: Report) -> list[str]:
             f"CAUTION: the intervals of p50 are wide (±{typical:.0%} at the median): the machine was busy, or"
             " there were few rounds. Run again on a quiet machine or with more --rounds."
         )
+    notes += _saturation_notes(report)
     usable = len(report.environment.usable_cpus)
     threads = max((result.threads for result in report.results), default=1)
     if threads > usable:
@@ -85,6 +86,30 @@ def caution_notes(report: Report) -> list[str]:
     if timed and report.run.settings.baseline not in timed:
         notes.append(f"CAUTION: the baseline {report.run.settings.baseline} has no times, so there are no speed-ups.")
     return notes
+
+
+def _saturation_notes(report: Report) -> list[str]:
+    """Where ONNX Runtime's products of 8-bit numbers may saturate: x86 without VNNI instructions."""
+    environment = report.environment
+    if environment.machine != "x86_64" or any("vnni" in flag for flag in environment.cpu_flags):
+        return []
+    run = {result.artifact for result in report.results if result.status == "ok"}
+    found = [
+        artifact.variant
+        for artifact in report.artifacts
+        if artifact.id in run
+        and (how := artifact.quantization) is not None
+        and how.representation in ("qdq", "qoperator")
+        and how.weight_type == "int8"
+        and not how.reduce_range
+    ]
+    if not found:
+        return []
+    shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+    return [
+        f"CAUTION: this processor has no VNNI instructions: sums of two 8-bit products may saturate in {shown}, which"
+        " answer otherwise elsewhere. crossrt diagnose shows how much is lost."
+    ]
 
 
 def _relative_width(metric: Metric) -> float:

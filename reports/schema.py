@@ -42,6 +42,7 @@ class Quantization(Struct, frozen=True, kw_only=True):
     calibration_samples: Count
     calibration_sha256: str | None
     io_dtype: str
+    reduce_range: bool = False
 
 
 class Artifact(Struct, frozen=True, kw_only=True):

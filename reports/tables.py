@@ -13,6 +13,7 @@ from reports.schema import Report
 from reports.summary import Summary
 
 MARK = "*"
+_NAME_WIDTH = 20
 _TONES = {"good": "green", "bad": "bold red", "doubt": "yellow"}
 _STYLES = {"failed": "bold red", "skipped": "yellow"}
 
@@ -44,10 +45,21 @@ def sheet_table(sheet: Sheet) -> Table:
     )
     for index, name in enumerate(sheet.columns):
         is_number = index > 0 and not sheet.is_text
-        table.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
+        table.add_column(
+            name,
+            justify="right" if is_number else "left",
+            no_wrap=is_number,
+            overflow="fold",
+            min_width=_least_width(sheet) if index == 0 else None,
+        )
     for row in sheet.rows:
         table.add_row(*(_text(cell) for cell in row))
     return table
+
+
+def _least_width(sheet: Sheet) -> int:
+    """What the first column keeps where there is too little room: names that are cut to single letters say nothing."""
+    return min(_NAME_WIDTH, max((len(row[0].text) for row in sheet.rows), default=0))
 
 
 def _text(cell: Cell) -> Text:

@@ -70,7 +70,7 @@ _MEASURING = (
     click.option(
         "--artifacts",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Measure the artifacts in this folder, written by crossrt export; needs no TensorFlow.",
+        help="Measure the artifacts in this folder, written by crossrt export or quantize; needs no TensorFlow.",
     ),
     click.option("--threads", type=COUNT, default=1, show_default=True, help="Threads per operator, on every runtime."),
     click.option(

@@ -30,7 +30,7 @@ def robustness(model: Path | None, only: tuple[str, ...], artifacts: Path | None
     """
     from harness.commands.options import message_console, model_path, result_console
     from harness.progress import Terminal
-    from harness.robustness import LEGEND, robustness_sheet, run_robustness
+    from harness.robustness import LEGEND, corruption_sheet, run_robustness, variant_sheet
     from harness.variant_files import variant_files
     from harness.workspace import open_workspace
     from reports.tables import sheet_table
@@ -42,6 +42,8 @@ def robustness(model: Path | None, only: tuple[str, ...], artifacts: Path | None
         found = run_robustness(files, workspace, samples, seed, display)
     labels = {each.id: each.id.removeprefix(f"{each.model}.") for each in files}
     console = result_console()
-    console.print(sheet_table(robustness_sheet(found, labels)))
+    console.print(sheet_table(variant_sheet(found, labels)))
+    console.print()
+    console.print(sheet_table(corruption_sheet(found, labels)))
     console.print()
     console.print(LEGEND, style="dim", markup=False)

@@ -91,8 +91,8 @@ def diagnosis_notes(diagnosis: Diagnosis, found: Found) -> list[str]:
     """What a reader must know."""
     notes = []
     if diagnosis.shipped_logits_db is not None:
-        precise = _decibel(diagnosis.precise_logits_db)
-        notes.append(f"logits of the file as it is: {_decibel(diagnosis.shipped_logits_db)} dB; precise: {precise} dB")
+        shipped, precise = _decibel(diagnosis.shipped_logits_db), _decibel(diagnosis.precise_logits_db)
+        notes.append(f"logits of the file as it is, over these digits: {shipped} dB; precise: {precise} dB")
     if saturates(diagnosis):
         notes.append(
             "CAUTION: on this processor sums of two 8-bit products saturate in ONNX Runtime's kernels, as it has no"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from reports.choice.pareto import p50
 from reports.choice.relations import ALPHA, Relating, latency_ratio
@@ -14,6 +15,8 @@ from reports.lookup import Scenario
 from reports.metrics import scenario_of
 from reports.patterns import case_matches
 from reports.schema import Report, Result
+
+MOST_NAMED: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +163,8 @@ def advice_lines(report: Report, advice: Advice, budget: Budget) -> list[str]:
             lines.append(f"not told from it in latency, and no smaller: {names}")
     rejected = [f"{label(each.result)} {each.problem}" for each in advice.candidates if each.problem]
     if rejected:
-        lines.append(f"outside the budget: {'; '.join(rejected)}")
+        more = f"; and {len(rejected) - MOST_NAMED} more" if len(rejected) > MOST_NAMED else ""
+        lines.append(f"outside the budget, fastest first: {'; '.join(rejected[:MOST_NAMED])}{more}")
     return lines
 
 

@@ -18,7 +18,7 @@ class Standing:
 
     Attributes:
         result: The case.
-        beaten_by: The case that beats it by most in latency, or None on the front.
+        beaten_by: The fastest case that beats it, one of the front where there is one; None on the front.
         how: How that one stands to it.
     """
 
@@ -50,7 +50,9 @@ def fronts(report: Report) -> list[Front]:
 
 def _front(relating: Relating, scenario: Scenario, results: Sequence[Result]) -> Front:
     ordered = sorted(results, key=lambda result: (p50(relating, result), result.case))
-    return Front(scenario=scenario, standings=tuple(_standing(relating, each, ordered) for each in ordered))
+    unbeaten = [each for each in ordered if _standing(relating, each, ordered).beaten_by is None]
+    candidates = [*unbeaten, *(each for each in ordered if each not in unbeaten)]
+    return Front(scenario=scenario, standings=tuple(_standing(relating, each, candidates) for each in ordered))
 
 
 def p50(relating: Relating, result: Result) -> float:
@@ -84,20 +86,21 @@ def front_sheet(report: Report, front: Front) -> Sheet:
         )
     batch_size, threads, _ = front.scenario
     title = f"Batch {batch_size}, {counted(threads, 'thread')}: {len(front.unbeaten)} of {len(rows)} cases are unbeaten"
-    return Sheet(title=title, columns=("case", "p50 µs", "KB", "top-1 %", "verdict"), rows=tuple(rows))
+    return Sheet(title=title, columns=("case", "p50 µs", "KB", "top-1 %", "beaten by, in"), rows=tuple(rows))
 
 
 def _verdict(standing: Standing, relating: Relating) -> Cell:
     if standing.beaten_by is None or standing.how is None:
         return Cell(text="unbeaten", tone="good")
     better = [name for name in MEASURES if getattr(standing.how, name) == "better"]
-    return Cell(text=f"{relating.look.label(standing.beaten_by)} is better in {' and '.join(better)}")
+    return Cell(text=f"{relating.look.label(standing.beaten_by)}: {', '.join(better)}")
 
 
 NOTE = (
     "unbeaten: no other case is better in latency, size or accuracy without being worse in another. Latencies are told"
     " apart by 99% intervals over shared rounds and the run's noise, accuracies by the digits on which two cases"
-    " differ (exact McNemar at 1%); what cannot be told apart counts as even."
+    " differ (exact McNemar at 1%); what cannot be told apart counts as even. A case that is beaten is shown with the"
+    " fastest that beats it."
 )
 
 

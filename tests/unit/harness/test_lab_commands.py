@@ -56,11 +56,20 @@ def test_a_name_means_the_whole_name(crossrt):
     assert output.count("[recipes.") == 1
 
 
-@pytest.mark.parametrize("command", [["recipes", "int9"], ["quantize", "--recipe", "int9"], ["audit", "int9"]])
-def test_an_unknown_recipe_is_an_error_that_names_the_known_ones(crossrt, command):
-    code, _, errors = crossrt(*command)
+@pytest.mark.parametrize("command", [["recipes"], ["quantize", "--recipe"], ["audit"]])
+def test_an_unknown_recipe_is_an_error_that_names_the_nearest_or_all(crossrt, command):
+    code, _, errors = crossrt(*command, "int8-qqd")
     assert code == 2
-    assert "'int9' fits no recipe; there are: int8-qdq.onnx" in errors
+    assert "'int8-qqd' fits no recipe: did you mean 'int8-qdq'?" in errors
+    code, _, errors = crossrt(*command, "bfloat")
+    assert code == 2
+    assert "'bfloat' fits no recipe; there are: int8-qdq.onnx" in errors
+
+
+def test_a_recipe_without_a_summary_shows_what_it_changes(crossrt, tmp_path):
+    (tmp_path / "mine.toml").write_text('[recipes.mine]\nkind = "onnx-static"\nper_channel = true\n')
+    _, output, _ = crossrt("recipes", "--file", "mine.toml")
+    assert "onnx-static: per_channel = true" in output
 
 
 @pytest.mark.parametrize("command", [["recipes"], ["quantize"], ["audit", "mine"]])
@@ -166,7 +175,7 @@ def test_answers_of_other_digits_are_not_compared(crossrt, tmp_path):
 def test_robustness_of_an_exported_folder(crossrt, folder):
     code, output, errors = crossrt("robustness", "--artifacts", folder, "--samples", "100")
     assert code == 0, errors
-    assert "Top-1 on 100 digits, spoilt" in output
+    assert "Top-1 on 100 digits against fp32.onnx" in output
     assert "all corruptions" in output
     code, _, errors = crossrt("robustness", "--artifacts", folder, "--only", "int9")
     assert code == 2

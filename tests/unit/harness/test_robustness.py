@@ -7,7 +7,7 @@ import pytest
 
 from exporters.corruption import CORRUPTIONS, STRENGTHS
 from harness.progress import Silent
-from harness.robustness import CLEAN, Robustness, mean_change, robustness_sheet, run_robustness
+from harness.robustness import CLEAN, Robustness, corruption_sheet, mean_change, run_robustness, variant_sheet
 from harness.variant_files import variant_files
 from harness.workspace import open_workspace
 
@@ -36,13 +36,22 @@ def test_a_digit_counts_once_however_often_it_was_spoilt():
     assert mean_change(found, "other", ["contrast"]) == (0, 0)
 
 
-def test_a_clear_loss_is_coloured():
-    rows = robustness_sheet(answers({"blur": range(60), "shift": [3]}), {"base": "fp32", "other": "int8"}).rows
-    by_kind = {row[0].text: row[2] for row in rows}
-    assert (by_kind["blur"].tone, by_kind["shift"].tone, by_kind[CLEAN].tone) == ("bad", None, None)
-    assert by_kind["blur"].text.startswith("-30.00 ±")
-    assert by_kind["all corruptions"].text.startswith("-3.05 ±")
-    assert rows[0][1].text == "100.00"
+def test_a_clear_loss_is_coloured_and_the_worst_corruption_named():
+    labels = {"base": "fp32", "other": "int8"}
+    (row,) = variant_sheet(answers({"blur": range(60), "shift": [3]}), labels).rows
+    assert [cell.text for cell in row][::4] == ["int8", "blur"]
+    assert row[1].text == "+0.00 ±0.00"
+    assert row[2].text.startswith("-3.05 ±")
+    assert (row[1].tone, row[3].tone) == (None, "bad")
+    assert row[3].text.startswith("-30.00 ±")
+
+
+def test_each_corruption_names_who_loses_most():
+    rows = corruption_sheet(answers({"blur": range(60)}), {"base": "fp32", "other": "int8"}).rows
+    by_kind = {row[0].text: [cell.text for cell in row[1:]] for row in rows}
+    assert by_kind[CLEAN] == ["100.00", "+0.00 ±0.00", "int8"]
+    assert by_kind["blur"][1].startswith("-30.00 ±")
+    assert len(by_kind) == 11
 
 
 def test_the_small_models_are_evaluated_on_every_set(folder, tmp_path):

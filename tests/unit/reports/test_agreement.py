@@ -81,6 +81,13 @@ def test_the_matrix_has_every_pair_once(report):
     assert rows[2] == ["c  right@tflite", "99.00", "99.00", "100.00"]
 
 
+def test_of_many_cases_the_pairs_that_agree_least_are_shown(report):
+    found = report(**{f"case{number}": dict.fromkeys(range(1, number), 0) for number in range(1, 10)})
+    sheet = agreement_sheet(found, answers_in(found, ()))
+    assert sheet.title == "The 8 of 45 pairs that agree least (--only chooses cases)"
+    assert [cell.text for cell in sheet.rows[0]][:2] == ["fp32@ort-cpu", "case9@tflite"]
+
+
 def test_the_difference_of_two_confusion_matrices(report):
     found = report(other={3: 8, 13: 5})
     rows = texts(confusion_sheet(baseline_of(found), answers_in(found, ("other",))[0], "other"))

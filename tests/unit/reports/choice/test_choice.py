@@ -70,7 +70,7 @@ def test_the_table_says_who_beats_whom_in_what(report):
     (front,) = fronts(found)
     sheet = front_sheet(found, front)
     assert sheet.title == "Batch 1, 1 thread: 1 of 2 cases are unbeaten"
-    assert [row[-1].text for row in sheet.rows] == ["unbeaten", "int8@tflite is better in latency and size"]
+    assert [row[-1].text for row in sheet.rows] == ["unbeaten", "int8@tflite: latency, size"]
 
 
 def test_the_plot_names_both_groups(report):
