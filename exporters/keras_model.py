@@ -51,7 +51,8 @@ def check_model_file(path: Path) -> None:
         ModelError: Missing, not a Keras 3 file, empty or too large.
     """
     if not path.is_file():
-        raise ModelError(f"there is no model file {path}: give the path of a .keras file")
+        shipped = ", ".join(shipped_models())
+        raise ModelError(f"there is no model file {path}: give the path of a .keras file, or one that ships: {shipped}")
     if path.suffix != ".keras":
         raise ModelError(f"{path} is not a .keras file: save the model with model.save('name.keras') in Keras 3")
     size = path.stat().st_size

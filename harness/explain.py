@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, get_args
 
 from exporters.artifact import ModelArtifact, Quantization
+from exporters.variants import main_variants
 from harness.case import Scenario
 from harness.case_worker import CaseWorker
 from harness.errors import HarnessError
+from harness.exported import read_folder
+from harness.probe import RuntimeInfo
 from harness.progress import Display
 from harness.settings import WorkerLimits
 from reports.cells import Cell, Sheet, counted
@@ -55,6 +59,18 @@ class Explanation:
         if not self.profile.call_ns:
             return None
         return 1 - sum(kernel.duration_ns or 0.0 for kernel in self.profile.kernels) / self.profile.call_ns
+
+
+def check_case(case: str, runtime: RuntimeInfo, folder: Path | None) -> None:
+    """Raises `HarnessError` where there is no such `variant@runtime`, before anything is built."""
+    if folder is not None:
+        known = [(each.variant, each.format) for each in read_folder(folder).artifacts.values()]
+    else:
+        known = [(each.name, each.format) for each in main_variants()]
+    names = [name for name, form in known if form in runtime.formats]
+    if case.partition("@")[0] not in names:
+        there = ", ".join(f"{name}@{runtime.name}" for name in names)
+        raise HarnessError(f"there is no case {case!r}; there are: {there}")
 
 
 def run_explain(

@@ -165,6 +165,6 @@ def _change(robustness: Robustness, name: str, kinds: Sequence[str]) -> Cell:
 
 LEGEND: Final = (
     "Changes of top-1 in points, mean over five strengths of each corruption, with half of the 99% interval over"
-    " digits. A quantized model may lose more where digits are spoilt than where they are clean: its ranges were calibrated"
-    " with clean ones."
+    " digits. A quantized model may lose more where digits are spoilt than where they are clean: its ranges were"
+    " calibrated with clean ones."
 )

@@ -20,7 +20,7 @@ from exporters.recipes.rules import impossible
 SHIPPED_FILE: Final = Path(__file__).parent / "shipped.toml"
 MOST_COMBINATIONS: Final = 1_000
 _MOST_BYTES = 2**20
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _LIST_FIELDS = ("op_types_to_quantize", "nodes_to_exclude")
 
 
@@ -97,7 +97,7 @@ def _read_tables(path: Path) -> dict[str, Any]:
         raise RecipeError(f"{path} is larger than any file of recipes")
     try:
         return tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers too long to be read
         raise RecipeError(f"{path} is not TOML: {error}") from error
 
 
@@ -120,8 +120,8 @@ def _read_recipe(name: str, table: Mapping[str, Any], path: Path) -> NamedRecipe
     stem, _, suffix = name.partition(".")
     if not _NAME.fullmatch(stem) or suffix not in ("", format_of(recipe)):
         raise RecipeError(
-            f"{path}: {name!r} is no name for a recipe: use letters, digits, '-' and '_', and at most"
-            f" .{format_of(recipe)} behind them"
+            f"{path}: {name!r} is no name for a recipe: use up to 100 letters, digits, '-' and '_', and at"
+            f" most .{format_of(recipe)} behind them"
         )
     if stem in ("fp32", "reference"):
         raise RecipeError(f"{path}: {stem} is the name of something else: choose another")
@@ -136,7 +136,7 @@ def recipe_from(fields: Mapping[str, Any], where: str) -> Recipe:
     """
     kinds = _kinds()
     kind = fields.get("kind")
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise RecipeError(f"{where} has {'no kind' if kind is None else f'kind {kind!r}'}{_nearest(kind, kinds)}")
     _known(fields, ("kind", *kinds[str(kind)].__struct_fields__), where=where)
     try:

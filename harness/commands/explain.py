@@ -35,7 +35,7 @@ def explain(case: str, model: Path | None, artifacts: Path | None, batch: int, t
     from harness.case import Scenario
     from harness.commands.options import message_console, model_path, result_console
     from harness.errors import HarnessError
-    from harness.explain import explanation_lines, kernel_sheet, run_explain
+    from harness.explain import check_case, explanation_lines, kernel_sheet, run_explain
     from harness.probe import probe_runtimes
     from harness.progress import Terminal
     from harness.variant_files import variant_files
@@ -51,12 +51,10 @@ def explain(case: str, model: Path | None, artifacts: Path | None, batch: int, t
     if (problem := runtimes[name].problem) is not None:
         raise HarnessError(f"{name}: {problem}")
     with Terminal(message_console()) as display, open_workspace() as workspace:
+        check_case(case, runtimes[name], artifacts)
         files = variant_files(model_path(model), artifacts, (), workspace, display)
         readable = [each for each in files if each.format in runtimes[name].formats]
-        chosen = next((each for each in readable if variant in (each.variant, each.id.partition(".")[2])), None)
-        if chosen is None:
-            known = ", ".join(f"{each.variant}@{name}" for each in readable)
-            raise HarnessError(f"there is no case {case!r}; there are: {known}")
+        chosen = next(each for each in readable if each.variant == variant)
         others = [each for each in readable if each.quantization is not None and each is not chosen]
         found = run_explain(chosen, others, name, Scenario(batch_size=batch, threads=threads), display)
     console = result_console()

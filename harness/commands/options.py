@@ -46,8 +46,8 @@ class PercentRange(FiniteRange):
 model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),
-    help="A .keras file that maps (28, 28, 1) digits to 10 scores, or the name of a shipped one: mnist-cnn,"
-    " mnist-dense, mnist-separable.  [default: mnist-cnn]",
+    help="A .keras file that maps (28, 28, 1) digits to 10 scores, or the name of one that ships.  [default:"
+    " mnist-cnn]",
 )
 
 only_option = click.option(
