@@ -9,6 +9,7 @@ import msgspec
 
 from exporters.artifact import ModelArtifact
 from exporters.audit.record import AuditedTensor, AuditJob
+from harness.errors import HarnessError
 from harness.progress import Display
 from harness.subject import Subject, ask_about, find_subject, short_name
 from reports.cells import Cell, Sheet
@@ -45,7 +46,10 @@ def run_audit(subject: Subject, display: Display) -> Audit:
     display.phase("auditing", 1)
     event = ask_about(found, "exporters.audit.run", dataclasses.asdict(job), "audited")
     display.step()
-    return Audit(artifact=artifact, tensors=msgspec.convert(event["tensors"], list[AuditedTensor]))
+    tensors = msgspec.convert(event["tensors"], list[AuditedTensor])
+    if not tensors:
+        raise HarnessError(f"{artifact.id} holds no quantized tensor, though its manifest says how it was quantized")
+    return Audit(artifact=artifact, tensors=tensors)
 
 
 def audit_headline(audit: Audit) -> str:

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from exporters.artifact import ModelArtifact
 from exporters.cache import ArtifactCache
 from exporters.errors import ExportError
 from exporters.keras_model import model_name
+from exporters.recipes.recipe import Recipe
 from exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, variant_of
 from harness.builder import Artifacts, BuildRequest
 from harness.building import get_artifacts
@@ -68,7 +71,14 @@ def find_subject(subject: Subject, display: Display) -> Found:
     artifact, original = _from_folder(subject) if subject.folder else _built(subject, display)
     if artifact.quantization is None or artifact.quantization.recipe is None:
         raise HarnessError(f"{artifact.id} is not quantized by a recipe: name one that is")
-    return Found(artifact=artifact, original=original, recipe=dict(artifact.quantization.recipe))
+    recipe = dict(artifact.quantization.recipe)
+    try:
+        msgspec.convert(recipe, Recipe)
+    except msgspec.ValidationError as error:
+        raise HarnessError(
+            f"the manifest of {artifact.id} holds no known recipe ({error}): quantize it again"
+        ) from error
+    return Found(artifact=artifact, original=original, recipe=recipe)
 
 
 def ask_about(found: Found, module: str, job: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import signal
@@ -130,6 +131,26 @@ def test_an_audit_needs_the_float32_file(crossrt, folder):
     code, _, errors = crossrt("audit", "int8-io", "--artifacts", folder)
     assert code == 2
     assert "has no float32 file beside conv.int8-io.tflite" in errors
+
+
+def test_a_float32_file_under_another_name_is_no_audit(crossrt, folder):
+    original, other = folder / "conv.fp32.tflite", folder / "conv.int8-io.tflite"
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (original, other)]
+    other.write_bytes(original.read_bytes())
+    manifest = folder / "conv.int8-io.tflite.manifest.json"
+    manifest.write_text(manifest.read_text().replace(hashes[1], hashes[0]))
+    code, _, errors = crossrt("audit", "int8-io", "--artifacts", folder)
+    assert code == 2
+    assert "holds no quantized tensor" in errors
+
+
+@pytest.mark.parametrize("command", ["audit", "diagnose"])
+def test_a_manifest_with_an_unknown_recipe_is_refused(crossrt, folder, command):
+    manifest = folder / "conv.int8-io.tflite.manifest.json"
+    manifest.write_text(manifest.read_text().replace("tflite-static", "tflite-magic"))
+    code, _, errors = crossrt(command, "int8-io", "--artifacts", folder)
+    assert code == 2
+    assert "holds no known recipe" in errors
 
 
 def test_a_damaged_file_is_not_audited(crossrt, folder):
