@@ -82,8 +82,8 @@ def mnist_separable() -> keras.Model:
 def _separable_block(tensor: keras.KerasTensor, filters: int) -> keras.KerasTensor:
     from keras import layers
 
-    found = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(tensor)
-    found = layers.ReLU()(layers.BatchNormalization(momentum=MOMENTUM)(found))
+    # converters do not fold batch normalisation into a depthwise convolution: there is none behind it
+    found = layers.DepthwiseConv2D(3, padding="same", activation="relu")(tensor)
     found = layers.Conv2D(filters, 1, use_bias=False)(found)
     return layers.ReLU()(layers.BatchNormalization(momentum=MOMENTUM)(found))
 

@@ -40,6 +40,9 @@ _PASSED_ON = (
     *("MAX_POOL_2D", "TRANSPOSE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "PAD", "PADV2", "STRIDED_SLICE", "SLICE"),
     *("CONCATENATION", "AVERAGE_POOL_2D", "MEAN"),
 )
+_SHARED = ("ADD", "SUB", "CONCATENATION", "MINIMUM", "MAXIMUM")
+"""TFLite operators whose operands may be given the scale of the result."""
+
 _FIXED = {"SOFTMAX": (1 / 256, -128), "LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0), "Softmax": (1 / 256, 0)}
 
 
@@ -105,6 +108,8 @@ class Judge:
         for layer in self._observed.layers:
             if stored.name in layer.outputs and layer.kind in _PASSED_ON:
                 yield from self._passed_on(layer.inputs, layer.kind)
+            if stored.name in layer.inputs and layer.kind in _SHARED:
+                yield from self._shared(layer.outputs, layer.kind)
             if stored.name in layer.outputs and layer.kind in _FIXED:
                 scale, zero_point = _FIXED[layer.kind]
                 fixed = Affine(np.asarray(scale, dtype=np.float32), np.asarray(zero_point))
@@ -114,6 +119,11 @@ class Judge:
         for source in sources:
             if ("activation", source) in self._stored:
                 yield _Expected(self._stored["activation", source].affine, f"{kind} keeps the scale of what it takes")
+
+    def _shared(self, results: Sequence[str], kind: str) -> Iterator[_Expected]:
+        for result in results:
+            if ("activation", result) in self._stored:
+                yield _Expected(self._stored["activation", result].affine, f"has the scale of the {kind} that takes it")
 
     def _from_range(self, stored: Stored, name: str) -> Affine:
         low, high = self._observed.ranges[name]

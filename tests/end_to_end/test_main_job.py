@@ -75,10 +75,10 @@ def test_every_variant_is_a_green_row_at_both_batch_sizes(report):
 
 def test_every_case_has_every_metric(report):
     for result in report.results:
-        assert {metric.name for metric in report.metrics if metric.case == result.case} >= METRICS
-    percentiles = {"latency_p50_ns", "latency_p90_ns", "latency_p99_ns"}
-    fastest = "mnist-cnn.int8@tflite/b1/t1"
-    assert {metric.name for metric in report.metrics if metric.case == fastest} >= percentiles
+        found = {metric.name for metric in report.metrics if metric.case == result.case}
+        assert found >= METRICS
+        fewest = min(len(each.latency_ns) for each in result.rounds)
+        assert ("latency_p90_ns" in found, "latency_p99_ns" in found) == (fewest >= 64, fewest >= 662)
 
 
 def test_model_is_as_accurate_as_promised_and_quantization_costs_little(report):

@@ -39,13 +39,14 @@ def fought(done, folder):
 def test_duel_between_two_runtimes(folder):
     done = crossrt("duel", "int8-qdq@ort-cpu", "int8@tflite", "--artifacts", "exported", cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("B is faster: it takes 0.")
+    verdict = re.match(r"(A is faster: B takes|B is faster: it takes) \d\.\d+ times", done.stdout)
+    assert verdict, done.stdout  # which one depends on the processor
     duel = fought(done, folder)
     shown = crossrt("show", f"results/{duel.run.id}", cwd=folder)
     assert shown.stdout.strip() == done.stdout.partition("duel: ")[0].strip()
     sides = (f"results/{duel.run.id}/a.json", f"results/{duel.run.id}/b.json")
     compared = crossrt("compare", *sides, "--paired", cwd=folder)
-    assert "faster" in compared.stdout
+    assert ("slower" if verdict[0].startswith("A") else "faster") in compared.stdout
 
 
 def test_duel_of_a_model_with_itself_never_says_slower(folder):
