@@ -81,14 +81,14 @@ def affine_from_range(low: Floats, high: Floats, integers: tuple[int, int], *, i
 
 def quantize(values: Floats, affine: Affine, integers: tuple[int, int], axis: int | None = None) -> Integers:
     """The nearest integers, half to even, saturated at both ends."""
-    scale, zero_point = _along(affine.scale, values, axis), _along(affine.zero_point, values, axis)
+    scale, zero_point = along(affine.scale, values, axis), along(affine.zero_point, values, axis)
     nearest: Integers = np.rint(values / scale).astype(np.int64) + zero_point
     return np.clip(nearest, *integers)
 
 
 def dequantize(integers: NDArray[Any], affine: Affine, axis: int | None = None) -> Floats:
     """The values that integers stand for, float32."""
-    scale, zero_point = _along(affine.scale, integers, axis), _along(affine.zero_point, integers, axis)
+    scale, zero_point = along(affine.scale, integers, axis), along(affine.zero_point, integers, axis)
     values: Floats = (integers.astype(np.int64) - zero_point).astype(np.float32) * scale
     return values
 
@@ -116,7 +116,7 @@ def matmul(
     return np.clip(np.rint(sums * multiplier + out.zero_point), *integers).astype(np.int64)
 
 
-def _along(values: NDArray[Any], other: NDArray[Any], axis: int | None) -> NDArray[Any]:
+def along(values: NDArray[Any], other: NDArray[Any], axis: int | None) -> NDArray[Any]:
     """Channels laid out along an axis of another array."""
     if axis is None or values.ndim == 0:
         return values

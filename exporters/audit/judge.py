@@ -12,15 +12,17 @@ from exporters.audit.affine import (
     TYPES,
     Affine,
     affine_from_range,
+    along,
     bias_affine,
     integer_range,
-    quantize,
-    quantize_bias,
 )
 from exporters.audit.record import AuditedTensor, Observed, Stored, Verdict
 
 ROUNDING: Final = 1e-5
 """Relative difference that another order of float32 operations explains."""
+
+_TIE, _TIE_RELATIVE = 1e-4, 1e-6
+"""How far from the middle a value counts as lying there: what float32 divisions leave open."""
 
 _FOLDED = ("Relu", "Clip", "RELU", "RELU6")
 _PASSED_ON = (
@@ -151,15 +153,20 @@ class Judge:
             yield _Expected(bias_affine(source.affine, weight.affine))
 
     def _wrong_integers(self, stored: Stored) -> int | None:
-        """How many integers are not those nearest to the values, with the file's own scale."""
+        """How many integers are not among those nearest to the values, with the file's own scale.
+
+        Of a value in the middle between two integers both are nearest: ONNX rounds it to the even one, TFLite away
+        from zero.
+        """
         values = self._observed.constants.get(stored.name)
         if stored.integers is None or values is None:
             return None
-        if stored.role == "bias":
-            wanted = quantize_bias(values.reshape(-1), stored.affine)
-        else:
-            wanted = quantize(values, stored.affine, TYPES[stored.dtype], stored.axis)
-        return int((wanted.reshape(-1) != stored.integers.reshape(-1)).sum())
+        values = values.reshape(stored.integers.shape)
+        scale = along(stored.affine.scale, values, stored.axis)
+        zero_point = along(stored.affine.zero_point, values, stored.axis)
+        exact = np.clip(values.astype(np.float64) / scale + zero_point, *TYPES[stored.dtype])
+        tolerance = 0.5 + _TIE + _TIE_RELATIVE * np.abs(exact)
+        return int((np.abs(exact - stored.integers.astype(np.float64)) > tolerance).sum())
 
 
 def _compared(found: Affine, wanted: Affine) -> Verdict:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from exporters import keras_model
+from exporters.architectures import ARCHITECTURES
 from exporters.errors import ModelError
 from exporters.keras_model import SHIPPED_MODEL, check_model_file, model_file, model_name, shipped_models
+from harness.commands.train import train
 
 
 def refusal(path) -> str:
@@ -82,3 +84,9 @@ def test_a_model_that_ships_is_named_without_its_path(tmp_path, monkeypatch):
     assert all(model_file(name) == SHIPPED_MODEL.with_name(f"{name}.keras") for name in shipped_models())
     assert model_file("mnist-cnn.keras") == Path("mnist-cnn.keras")
     assert model_file("other/mnist-cnn") == Path("other/mnist-cnn")
+
+
+def test_three_models_ship_and_can_be_trained():
+    assert set(shipped_models()) == set(ARCHITECTURES)
+    (option,) = [option for option in train.params if option.name == "architecture"]
+    assert list(option.type.choices) == list(ARCHITECTURES)

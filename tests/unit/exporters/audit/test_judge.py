@@ -68,3 +68,18 @@ def test_each_rule_is_named(own, layer, wanted):
 
 def test_a_tensor_that_the_float_model_lacks_is_said():
     assert verdict([stored("z", affine(1))], (), {}, "z") == ("different", "the float32 model has no such tensor")
+
+
+@pytest.mark.parametrize(("integers", "wrong"), [([0, 2, 3], 0), ([1, 2, 3], 0), ([0, 2, 4], 1)])
+def test_in_the_middle_of_two_integers_both_are_nearest(integers, wrong):
+    values = np.array([0.5, 2.0, 3.0], dtype=np.float32)
+    tensor = Stored(
+        name="w",
+        role="weight",
+        dtype="int8",
+        affine=Affine(f32(1), np.asarray(0)),
+        integers=np.array(integers, dtype=np.int8),
+    )
+    observed = Observed(ranges={}, constants={"w": values}, layers=())
+    (found,) = Judge([tensor], observed, Scheme(symmetric_activations=False, symmetric_weights=True)).run()
+    assert found.wrong_integers == wrong
