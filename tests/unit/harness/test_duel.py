@@ -84,7 +84,7 @@ def test_a_case_is_as_fast_as_itself_also_when_the_file_is_read_again(duel, tmp_
 
 
 def test_a_slower_runtime_is_found_and_the_verdict_recurs(duel, slowed):
-    found = duel("fp32@slowed-0", "fp32@slowed-300", margin=0.2, budget_s=6.0)
+    found = duel("fp32@slowed-0", "fp32@slowed-100", margin=0.1, budget_s=8.0)
     judgement = judge_duel(found)
     assert (judgement.verdict, judgement.recurred) == ("A faster", True)
     assert judgement.rounds == found.looks[-1].rounds + CONFIRMING_ROUNDS
