@@ -16,7 +16,7 @@ from runtimes.registry import SHIPPED
 
 CHECK_BATCH = 100
 TIMEOUT_S = 600.0
-"""Kernels without vector instructions, such as LiteRT's of int16x8, take minutes for all digits on a busy machine."""
+"""LiteRT's kernels of int16x8 take more than a minute for all digits on a busy machine."""
 
 
 def evaluate_artifact(artifact: ModelArtifact, workspace: Workspace, reference: NDArray[np.float32] | None) -> Accuracy:

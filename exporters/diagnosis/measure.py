@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporters.audit.affine import TYPES, Affine, dequantize
+from exporters.audit.affine import TYPES, Affine, along, dequantize
 from exporters.audit.record import Role
 from exporters.diagnosis.record import BINS, MARGIN_BINS, DiagnosedTensor, Kernels
 
@@ -37,9 +37,8 @@ class Measure:
         self.name, self.role, self.dtype, self.kernels = name, role, dtype, kernels
         self._affine, self._axis = affine, axis
         self._integers = TYPES[dtype]
-        ends = np.array(self._integers)
-        spans = [dequantize(np.full_like(affine.zero_point, end), affine) for end in ends]
-        self._low, self._high = float(np.min(spans[0])), float(np.max(spans[1]))
+        self._ends = [dequantize(np.full_like(affine.zero_point, end), affine) for end in self._integers]
+        self._low, self._high = float(np.min(self._ends[0])), float(np.max(self._ends[1]))
         step = (self._high - self._low) / BINS
         self._edges = np.linspace(
             self._low - MARGIN_BINS * step, self._high + MARGIN_BINS * step, BINS + 2 * MARGIN_BINS + 1
@@ -68,18 +67,9 @@ class Measure:
 
     def _outside(self, exact: NDArray[Any]) -> int:
         """Values further out than half a step beyond the ends, which is as far as rounding reaches."""
-        ends = [np.asarray(end) for end in self._integers]
         half = self._affine.scale / 2
-        low, high = (dequantize(np.broadcast_to(end, self._affine.scale.shape), self._affine) for end in ends)
-        bounds = [self._along(each, exact) for each in (low - half, high + half)]
-        return int(((exact < bounds[0]) | (exact > bounds[1])).sum())
-
-    def _along(self, values: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
-        if self._axis is None or values.ndim == 0:
-            return values
-        shape = [1] * other.ndim
-        shape[self._axis] = -1
-        return values.reshape(shape)
+        low, high = (along(each, exact, self._axis) for each in (self._ends[0] - half, self._ends[1] + half))
+        return int(((exact < low) | (exact > high)).sum())
 
     def result(self, place: int, node: str | None = None, precise_sqnr_db: float | None = None) -> DiagnosedTensor:
         """The measures over all batches."""

@@ -1,7 +1,7 @@
 """A TFLite file beside its float32 file, on the interpreter's own kernels.
 
 XNNPACK, which runs the file otherwise, keeps what is between its operators to itself: activations are marked as
-simulated. Both compute the same integers but for rounding in single places.
+simulated.
 """
 
 from __future__ import annotations

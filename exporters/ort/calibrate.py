@@ -1,8 +1,8 @@
 """Ranges of activations, found once for each method and set of digits and kept in a file that all recipes share.
 
-`quantize_static` would keep every activation of every digit for the histogram methods, 2.9 GB for 5,000 digits of the
-reference model. Here the digits go through twice in batches: first for the extremes, which fix the histograms' edges,
-then for the counts. Counts over the same edges add up, so the ranges are those of the library to the last bit.
+`quantize_static` would keep every activation of every digit for the histogram methods. Here the digits go through twice
+in batches: first for the extremes, which fix the histograms' edges, then for the counts. Counts over the same edges add
+up, so the ranges are those of the library to the last bit.
 """
 
 from __future__ import annotations

@@ -7,20 +7,14 @@ from pathlib import Path
 import click
 
 from harness.commands.config import config_option
-from harness.commands.options import minimum_agreement_option, model_option, only_option
+from harness.commands.options import artifacts_out_option, minimum_agreement_option, model_option, only_option
 
 
 @click.command(short_help="Build and check the artifacts, and copy them to a folder.")
 @model_option
 @only_option
 @minimum_agreement_option
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("results/artifacts"),
-    show_default=True,
-    help="Folder for the model files and their manifests.",
-)
+@artifacts_out_option
 @config_option()
 def export(model: Path | None, only: tuple[str, ...], min_agreement: float, out: Path) -> int:
     """Build the ONNX and TFLite variants of a Keras model, each checked against the Keras model.

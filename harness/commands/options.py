@@ -66,6 +66,15 @@ minimum_agreement_option = click.option(
 )
 
 
+artifacts_out_option = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("results/artifacts"),
+    show_default=True,
+    help="Folder for the model files and their manifests, the float32 files among them.",
+)
+
+
 _MEASURING = (
     click.option(
         "--artifacts",

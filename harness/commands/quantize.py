@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.commands.config import config_option
-from harness.commands.options import minimum_agreement_option, model_option
+from harness.commands.options import artifacts_out_option, minimum_agreement_option, model_option
 from harness.commands.recipes import recipe_file_option
 
 
@@ -22,13 +22,7 @@ from harness.commands.recipes import recipe_file_option
 @recipe_file_option
 @model_option
 @minimum_agreement_option
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("results/artifacts"),
-    show_default=True,
-    help="Folder for the model files and their manifests; the float32 model is among them.",
-)
+@artifacts_out_option
 @config_option()
 def quantize(patterns: tuple[str, ...], file: Path | None, model: Path | None, min_agreement: float, out: Path) -> int:
     """Build quantized variants of a Keras model by recipe, each held against the model before it counts.

@@ -28,7 +28,7 @@ FROM_KERAS = ("reference", "no-such-variant.onnx", "fp32.onnx", "int8-io.tflite"
 FROM_ONNX = ("w4.onnx", "int8-qdq.onnx", "int8-qdq-entropy.onnx")
 
 
-def build(folder: Path, source: Path, items, module="exporters.build") -> tuple[int, list[dict]]:
+def build(folder: Path, source: Path, items, module="exporters.build", **variables) -> tuple[int, list[dict]]:
     recipes = {each.item: msgspec.to_builtins(each.recipe) for each in shipped_recipes() if each.item in items}
     job = BuildJob(
         model="mnist-cnn",
@@ -41,7 +41,7 @@ def build(folder: Path, source: Path, items, module="exporters.build") -> tuple[
     done = subprocess.run(
         [sys.executable, "-P", "-m", module],
         input=json.dumps(dataclasses.asdict(job)) + "\n",
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", **variables},
         cwd=folder,
         capture_output=True,
         text=True,
@@ -66,7 +66,10 @@ def quantized(built, tmp_path_factory):
     scratch = tmp_path_factory.mktemp("scratch")
     source = scratch / "float.onnx"
     source.write_bytes((folder / "fp32.onnx" / "mnist-cnn.fp32.onnx").read_bytes())
-    status, events = build(folder, source, FROM_ONNX, "exporters.quantize")
+    broken = tmp_path_factory.mktemp("broken")
+    for name in ("tensorflow", "keras"):
+        (broken / f"{name}.py").write_text(f"raise SystemExit('{name} was imported')\n")
+    status, events = build(folder, source, FROM_ONNX, "exporters.quantize", PYTHONPATH=str(broken))
     assert status == 0, events
     assert [path.name for path in scratch.iterdir()] == ["float.onnx"]
     return folder, events
