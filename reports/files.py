@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -31,12 +32,17 @@ def read_report(path: Path) -> Report:
     Raises:
         ReportError: Missing, damaged, of a newer version, or not a report.
     """
+    return read_hashed_report(path)[0]
+
+
+def read_hashed_report(path: Path) -> tuple[Report, str]:
+    """A report, and the sha256 of the file's bytes; raises `ReportError` like `read_report`."""
     raw, header = _read_header(path)
     if header.kind == "duel":
         raise ReportError(f"{path} is a duel, not a report of crossrt bench: crossrt show prints it")
     report = _decode(raw, Report, path)
     check_report(report, path)
-    return report
+    return report, hashlib.sha256(raw).hexdigest()
 
 
 def read_duel(path: Path) -> Duel:

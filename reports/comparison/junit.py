@@ -9,14 +9,14 @@ from reports.comparison.sheets import explain, headline
 from reports.printable import printable
 
 
-def comparison_as_junit(comparison: Comparison) -> str:
+def comparison_as_junit(comparison: Comparison, title: str = "crossrt compare") -> str:
     """XML text that CI services read."""
     by_case: dict[str, list[Finding]] = {}
     for finding in comparison.findings:
         by_case.setdefault(finding.case, []).append(finding)
     failed = {finding.case for finding in comparison.regressions}
     counts = {"tests": str(len(by_case)), "failures": str(len(failed)), "errors": "0", "skipped": "0"}
-    suite = ET.Element("testsuite", {"name": "crossrt compare", **counts})
+    suite = ET.Element("testsuite", {"name": title, **counts})
     for case, findings in by_case.items():
         _add(suite, case, findings)
     if comparison.incomparable or comparison.notes:
