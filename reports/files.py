@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -128,18 +129,23 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         ReportError: The folder cannot be written, or the disk is full; the old file, if any, is untouched.
     """
+    write_parts_atomically(path, (content,))
+
+
+def write_parts_atomically(path: Path, parts: Iterable[bytes]) -> None:
+    """Likewise, part by part: whatever fails meanwhile, the old file, if any, is untouched."""
     half_written: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             half_written = Path(file.name)
-            file.write(content)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         half_written.chmod(0o666 & ~_umask())
         half_written.replace(path)
     except OSError as error:
-        raise ReportError(f"{path} cannot be written: {error.strerror}; free space or choose another --out") from error
+        raise ReportError(f"{path} cannot be written: {error.strerror}; free space or choose another place") from error
     finally:
         if half_written is not None:
             half_written.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -27,11 +27,15 @@ from reports.schema import Metric
 Outcome = Literal["added", "known"]
 
 
+class KnownRunError(ReportError):
+    """Another report of the same run is in the history."""
+
+
 def add_entry(connection: Connection, entry: Entry) -> Outcome:
     """Adds a run within the caller's transaction; one that is in the history already changes nothing.
 
     Raises:
-        ReportError: Another report with the same run id is in the history.
+        KnownRunError: Another report with the same run id is in the history.
     """
     known = _known(connection, entry)
     if known is not None:
@@ -55,7 +59,7 @@ def _known(connection: Connection, entry: Entry) -> Outcome | None:
     query = select(runs.c.sha256, runs.c.path).where(or_(runs.c.name == name, runs.c.sha256 == entry.sha256))
     for found in connection.execute(query):
         if found.sha256 != entry.sha256:
-            raise ReportError(
+            raise KnownRunError(
                 f"{entry.path} is another report of the run {name} than the one in the history, which was"
                 f" {found.path}: a run is added once; if that one is wrong, begin a new history"
             )

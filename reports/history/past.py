@@ -63,20 +63,24 @@ def baseline_of(past: Sequence[Entry], current: Report) -> tuple[Report, tuple[s
     Returns:
         The report to hold it against, and the cases that come from older runs.
     """
-    report = past[0].report
-    results = {result.case: result for result in report.results}
-    metrics, files = list(report.metrics), {artifact.id: artifact for artifact in report.artifacts}
-    lent = []
-    for case in (result.case for result in current.results if result.case not in results):
-        for older in (entry.report for entry in past[1:]):
-            found = [result for result in older.results if result.case == case]
-            if found:
-                results[case] = found[0]
-                metrics += [metric for metric in older.metrics if metric.case == case]
-                files |= {each.id: each for each in older.artifacts if each.id == found[0].artifact} | files
+    baseline, lent = past[0].report, []
+    present = {result.case for result in baseline.results}
+    for case in (result.case for result in current.results if result.case not in present):
+        for older in past[1:]:
+            if any(result.case == case for result in older.report.results):
+                baseline = _with_case(baseline, older.report, case)
                 lent.append(case)
                 break
-    merged = replace(
-        report, results=tuple(results.values()), metrics=tuple(metrics), artifacts=tuple(files.values())
+    return baseline, tuple(lent)
+
+
+def _with_case(baseline: Report, older: Report, case: str) -> Report:
+    results = [result for result in older.results if result.case == case]
+    present = {artifact.id for artifact in baseline.artifacts}
+    wanted = {result.artifact for result in results} - present
+    return replace(
+        baseline,
+        results=(*baseline.results, *results),
+        metrics=(*baseline.metrics, *(metric for metric in older.metrics if metric.case == case)),
+        artifacts=(*baseline.artifacts, *(artifact for artifact in older.artifacts if artifact.id in wanted)),
     )
-    return merged, tuple(lent)

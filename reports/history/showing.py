@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
 from reports.history.entries import Entry
 from reports.history.selection import SHORT
 from reports.printable import printable
+from reports.schema import Metric, Run, Status
 from reports.summary import Summary
 from reports.tables import sheet_table
 
@@ -26,6 +28,55 @@ def file_state(path: Path, sha256: str) -> FileState:
             return "there" if hashlib.file_digest(file, "sha256").hexdigest() == sha256 else "changed"
     except OSError:
         return "missing"
+
+
+class ShownRun(Struct, frozen=True, kw_only=True):
+    """A run as JSON.
+
+    Attributes:
+        schema_version: Of this record.
+        report: Where the report file was.
+        file: Whether it is still there, and what was added.
+        environment: Key of what must be equal for times to be compared.
+        git_revision: Of the folder in which it was started.
+        git_dirty: Whether that had uncommitted changes.
+        run: As in the report.
+        cases: Each case and what became of it.
+        metrics: As in the report.
+    """
+
+    schema_version: Literal[1] = 1
+    report: str
+    file: FileState
+    environment: str
+    git_revision: str | None
+    git_dirty: bool | None
+    run: Run
+    cases: tuple[ShownCase, ...]
+    metrics: tuple[Metric, ...]
+
+
+class ShownCase(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A case of a run as JSON."""
+
+    case: str
+    status: Status
+    reason: str | None = None
+
+
+def shown_run(entry: Entry) -> ShownRun:
+    """What the history holds of a run."""
+    report = entry.report
+    return ShownRun(
+        report=entry.path,
+        file=file_state(Path(entry.path), entry.sha256),
+        environment=entry.environment,
+        git_revision=report.environment.git_revision,
+        git_dirty=report.environment.git_dirty,
+        run=report.run,
+        cases=tuple(ShownCase(case=each.case, status=each.status, reason=each.reason) for each in report.results),
+        metrics=report.metrics,
+    )
 
 
 def print_entry(entry: Entry, console: Console) -> None:
