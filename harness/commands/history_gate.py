@@ -15,7 +15,12 @@ from harness.commands.options import margin_option, only_option
 @click.command(short_help="Is a report worse than the runs before it?")
 @click.argument("report", type=click.Path(path_type=Path))
 @click.option(
-    "--last", type=click.IntRange(min=1), default=10, show_default=True, metavar="RUNS", help="Runs to judge by, at most."
+    "--last",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    metavar="RUNS",
+    help="Runs to judge by, at most.",
 )
 @margin_option
 @only_option

@@ -19,7 +19,12 @@ FORMATS = ("table", "json")
 @click.argument("metric")
 @click.option("--case", "pattern", default="*", metavar="PATTERN", help="Cases to look at.  [default: all]")
 @click.option(
-    "--last", type=click.IntRange(min=2), default=200, show_default=True, metavar="RUNS", help="The newest runs, at most."
+    "--last",
+    type=click.IntRange(min=2),
+    default=200,
+    show_default=True,
+    metavar="RUNS",
+    help="The newest runs, at most.",
 )
 @environment_option
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page with figures.")
@@ -64,7 +69,14 @@ def _print(found: Trend, style: str) -> None:
     from rich.text import Text
 
     from harness.commands.options import result_console
-    from reports.history.trend_text import MOST_PLOTS, overview_sheet, step_sheet, trend_headline, trend_notes, trend_plot
+    from reports.history.trend_text import (
+        MOST_PLOTS,
+        overview_sheet,
+        step_sheet,
+        trend_headline,
+        trend_notes,
+        trend_plot,
+    )
     from reports.printable import printable
     from reports.tables import sheet_table
 

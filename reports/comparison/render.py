@@ -29,9 +29,7 @@ def print_comparison(comparison: Comparison, console: Console, *, everything: bo
         console.print(Text(printable(note), style="dim" if not note.startswith("NOT") else "yellow"))
 
 
-def comparison_as_markdown(
-    comparison: Comparison, *, everything: bool = False, title: str = "crossrt compare"
-) -> str:
+def comparison_as_markdown(comparison: Comparison, *, everything: bool = False, title: str = "crossrt compare") -> str:
     """GitHub-flavoured Markdown."""
     sheet = findings_sheet(comparison, everything=everything)
     lines = [f"### {title}", "", f"**{escaped(headline(comparison))}**", ""]

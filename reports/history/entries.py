@@ -72,7 +72,9 @@ def _moment(text: str, path: Path) -> datetime:
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise ReportError(f"{path} is damaged or was edited by hand: its run began at {text!r}, which is no ISO 8601 time") from error
+        raise ReportError(
+            f"{path} is damaged or was edited by hand: its run began at {text!r}, which is no ISO 8601 time"
+        ) from error
 
 
 def _bare(report: Report) -> Report:

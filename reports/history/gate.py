@@ -96,9 +96,7 @@ class Gate:
         spread = self.spreads[timed.metric]
         if len(timed.earlier) >= FEWEST_RUNS:
             return predicted_interval(timed.current, timed.earlier, alpha, is_anchored=spread.is_anchored)
-        return allowed_interval(
-            timed.current, timed.earlier, spread.allowance, alpha, is_anchored=spread.is_anchored
-        )
+        return allowed_interval(timed.current, timed.earlier, spread.allowance, alpha, is_anchored=spread.is_anchored)
 
     def _past_subject(self) -> str:
         runs = self._past.comparable

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, func, select
 from reports.errors import ReportError
 from reports.history.levels import TIMES
 from reports.history.selection import Machine, RunRow, holds, machine_named, matching_cases, newest, run_rows
-from reports.history.tables import cases, environments, metric_names, metrics, results, runs, times
+from reports.history.tables import environments, metric_names, metrics, results, runs, times
 from reports.schema import Direction
 
 MOST_NAMED: Final = 500
@@ -156,8 +156,6 @@ def _rows(
         )
         found += connection.execute(query).all()
     return found
-
-
 
 
 def _sample(row: Row[Any], run: RunRow) -> Sample:

@@ -92,8 +92,6 @@ def print_entry(entry: Entry, console: Console) -> None:
         console.print(Text(printable(note), style="dim"))
 
 
-
-
 def _origin(entry: Entry) -> Iterator[str]:
     revision = entry.report.environment.git_revision
     dirty = ", with uncommitted changes" if entry.report.environment.git_dirty else ""

@@ -42,7 +42,9 @@ def spread_of(metric: str, judged: Sequence[Judged]) -> Spread:
     by_anchor, by_time = (_between(judged, is_anchored=is_anchored) for is_anchored in (True, False))
     if by_anchor is not None and by_time is not None:
         steadier = by_anchor < by_time
-        reason = f"over earlier runs the ratio to the anchor varied by {by_anchor:.1%} and the time itself by {by_time:.1%}"
+        reason = (
+            f"over earlier runs the ratio to the anchor varied by {by_anchor:.1%} and the time itself by {by_time:.1%}"
+        )
         return Spread(is_anchored=steadier, allowance=with_anchor if steadier else without, reason=reason)
     ratios = [
         level.anchored_error / level.plain_error for level in levels if level.anchored_error and level.plain_error

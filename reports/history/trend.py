@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import fmean, median
 from typing import Final, Literal
 
@@ -151,7 +152,7 @@ def _case_trend(series: Series, alpha: float) -> CaseTrend:
     changes = _changes(series.metric, judged, scale, alpha)
     points = [_point(sample, value) for sample, value in zip(samples, values, strict=True)]
     bounds = [0, *(change.index for change in changes), len(values)]
-    levels = [_middle(values[start:end], scale) for start, end in zip(bounds, bounds[1:], strict=False)]
+    levels = [_middle(values[start:end], scale) for start, end in pairwise(bounds)]
     return CaseTrend(
         case=series.case,
         metric=series.metric,
