@@ -95,7 +95,9 @@ class Gate:
     def _interval(self, timed: _Timed, alpha: float) -> LogInterval:
         spread = self.spreads[timed.metric]
         if len(timed.earlier) >= FEWEST_RUNS:
-            return predicted_interval(timed.current, timed.earlier, alpha, is_anchored=spread.is_anchored)
+            return predicted_interval(
+                timed.current, timed.earlier, alpha / spread.choices, is_anchored=spread.is_anchored
+            )
         return allowed_interval(timed.current, timed.earlier, spread.allowance, alpha, is_anchored=spread.is_anchored)
 
     def _past_subject(self) -> str:

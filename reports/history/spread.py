@@ -21,11 +21,14 @@ class Spread:
     Attributes:
         is_anchored: Whether the ratio to the anchor is judged in place of the time itself.
         allowance: Standard deviation between runs that is taken where too few of them show it.
+        choices: Scales of which the steadier was taken: each has its part of the chance of error, as a scale that happens to
+            look steady is the likelier one to be taken.
         reason: Why, in words.
     """
 
     is_anchored: bool
     allowance: float
+    choices: int = 1
     reason: str
 
 
@@ -45,7 +48,7 @@ def spread_of(metric: str, judged: Sequence[Judged]) -> Spread:
         reason = (
             f"over earlier runs the ratio to the anchor varied by {by_anchor:.1%} and the time itself by {by_time:.1%}"
         )
-        return Spread(is_anchored=steadier, allowance=with_anchor if steadier else without, reason=reason)
+        return Spread(is_anchored=steadier, allowance=with_anchor if steadier else without, choices=2, reason=reason)
     ratios = [
         level.anchored_error / level.plain_error for level in levels if level.anchored_error and level.plain_error
     ]
