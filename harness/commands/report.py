@@ -1,0 +1,100 @@
+"""`crossrt report`: a saved report as a page, a comment, or plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.commands.options import margin_option
+
+if TYPE_CHECKING:
+    from reports.comparison.findings import Comparison
+    from reports.schema import Report
+
+MOST_COMPARED = 2
+
+
+@click.command(short_help="A saved report as a page of HTML, a pull-request comment, or plots.")
+@click.argument("reports", metavar="REPORT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one page that opens offline.")
+@click.option("--png", type=click.Path(file_okay=False, path_type=Path), help="Write the plots into a folder.")
+@click.option("--svg", type=click.Path(file_okay=False, path_type=Path), help="Write the plots into a folder.")
+@click.option(
+    "--markdown", is_flag=True, help="Print a pull-request comment; a GitHub job's step summary gets it as well."
+)
+@margin_option
+def report(
+    reports: tuple[Path, ...],
+    html: Path | None,
+    png: Path | None,
+    svg: Path | None,
+    markdown: bool,
+    margins: tuple[str, ...],
+) -> None:
+    """Render REPORT, a report.json or the folder that holds one; of two, the second is held against the first.
+
+    \b
+    crossrt report results/<run> --html report.html
+    crossrt report results/<before> results/<after> --html changes.html
+    crossrt report results/<before> results/<after> --markdown > comment.md
+
+    The verdicts are those of crossrt compare, whose exit code a gate asks for; here it is 0 whatever they are.
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    if not (html or png or svg or markdown):
+        raise click.UsageError("say what to make: --html FILE, --markdown, --png FOLDER or --svg FOLDER")
+    if len(reports) > MOST_COMPARED:
+        raise click.UsageError(f"{len(reports)} reports were given: one is shown, two are compared")
+    *baselines, current = (_loaded(path) for path in reports)
+    comparison = _compared(baselines[0], current, margins) if baselines else None
+    if markdown:
+        _comment(current, comparison)
+    if html:
+        _write_page(current, comparison, html)
+    if png or svg:
+        _write_plots(current, comparison, png, svg)
+
+
+def _loaded(path: Path) -> Report:
+    from harness.commands.report_files import report_in
+    from reports.files import read_report
+
+    return read_report(report_in(path))
+
+
+def _compared(baseline: Report, current: Report, margins: tuple[str, ...]) -> Comparison:
+    from reports.comparison.basis import Question
+    from reports.comparison.compare import compare_reports
+    from reports.comparison.rules import rules_with
+
+    return compare_reports(baseline, current, Question(rules=rules_with(margins)))
+
+
+def _comment(current: Report, comparison: Comparison | None) -> None:
+    from harness.step_summary import add_to_step_summary
+    from reports.pull_request import pull_request_comment
+
+    text = pull_request_comment(current, comparison)
+    click.echo(text, nl=False)
+    add_to_step_summary(text)
+
+
+def _write_page(current: Report, comparison: Comparison | None, path: Path) -> None:
+    from reports.files import write_atomically
+    from reports.page.comparison_page import comparison_page
+    from reports.page.report_page import report_page
+
+    text = report_page(current) if comparison is None else comparison_page(comparison, current)
+    write_atomically(path, text.encode())
+    click.echo(f"page: {path}", err=True)
+
+
+def _write_plots(current: Report, comparison: Comparison | None, png: Path | None, svg: Path | None) -> None:
+    from reports.page.drawing import all_plots, save_plots
+
+    plots = list(all_plots(current, comparison))
+    for folder, kind in ((png, "png"), (svg, "svg")):
+        if folder is not None:
+            for path in save_plots(plots, folder, kind):
+                click.echo(f"plot: {path}", err=True)
