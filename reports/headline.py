@@ -70,4 +70,3 @@ def _against_baseline(look: Lookup, first: Result, results: Sequence[Result]) ->
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - MOST_NAMED
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-

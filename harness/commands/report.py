@@ -94,7 +94,6 @@ def _write_plots(current: Report, comparison: Comparison | None, png: Path | Non
     from reports.page.drawing import all_plots, save_plots
 
     plots = list(all_plots(current, comparison))
-    for folder, kind in ((png, "png"), (svg, "svg")):
-        if folder is not None:
-            for path in save_plots(plots, folder, kind):
-                click.echo(f"plot: {path}", err=True)
+    paths = [*(save_plots(plots, png, "png") if png else ()), *(save_plots(plots, svg, "svg") if svg else ())]
+    for path in paths:
+        click.echo(f"plot: {path}", err=True)

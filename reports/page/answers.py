@@ -19,8 +19,6 @@ from reports.schema import Report
 
 ALPHA: Final = 0.025
 MOST_IN_MATRIX: Final = 24
-LEAST_AGREEMENT: Final = 0.02
-"""A disagreement from which on a cell of the matrix is as pale as it gets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +113,14 @@ def agreement_matrix(report: Report) -> Markup | None:
     look, known = Lookup(report), _answers(report)[:MOST_IN_MATRIX]
     if len(known) < 2:
         return None
-    rows = [[_agreement(one, other) for other in known] for one in known]
+    shares = [[agreement(one, other) for other in known] for one in known]
+    worst = max(1 - share for row in shares for share in row)
+    rows = [[_agreement(share, worst) for share in row] for row in shares]
     title = "Same answer, in percent of the digits"
     return _matrix(title, rows, [look.label(each.result) for each in known])
 
 
-def _agreement(one: Answers, other: Answers) -> Square:
-    share = agreement(one, other)
-    return Square(text=f"{100 * share:.2f}", heat="hot", share=max(0.0, 1 - (1 - share) / LEAST_AGREEMENT))
+def _agreement(share: float, worst: float) -> Square:
+    """The less two agree, the stronger the colour."""
+    differing = 1 - share
+    return Square(text=f"{100 * share:.2f}", heat="hot" if differing else "", share=differing / worst if worst else 0)

@@ -1,4 +1,4 @@
-"""The table of all cases, which a reader sorts and filters; every cell holds the exact number beside the written one."""
+"""The table of all cases, to be sorted and filtered; every cell holds the exact number beside the written one."""
 
 from __future__ import annotations
 

@@ -51,9 +51,7 @@ def _verdicts(comparison: Comparison) -> Iterator[Section]:
 
 def _table(comparison: Comparison) -> Markup:
     """The findings, to be sorted and filtered by case and verdict."""
-    return render(
-        "findings.html", sheet=findings_sheet(comparison, everything=True), findings=comparison.findings
-    )
+    return render("findings.html", sheet=findings_sheet(comparison, everything=True), findings=comparison.findings)
 
 
 def _details(findings: Sequence[Finding]) -> list[str]:

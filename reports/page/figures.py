@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from reports.errors import ReportError
@@ -15,7 +16,9 @@ try:
     from markupsafe import Markup, escape
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 except ModuleNotFoundError as error:
     raise ReportError(f"{error.name} is not installed: pip install 'crossrt[page]'") from error
 
@@ -26,6 +29,9 @@ INK: Final = "#1c2127"
 MUTED: Final = "#5b6570"
 GRID: Final = "#dde2e8"
 PAPER: Final = "#ffffff"
+
+WIDE: Final = 8.0
+"""A ratio of the largest to the smallest number from which on ticks go by factors."""
 
 _VARIABLES: Final = {
     INK: "--ink",
@@ -76,6 +82,20 @@ def new_figure(width_in: float, height_in: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
+def log_ticks(axis: Axis, numbers: Sequence[float], style: str) -> None:
+    """Readable ticks on a logarithmic axis, whether the numbers span percents or decades.
+
+    Args:
+        axis: The axis.
+        numbers: What it shows.
+        style: How a tick is written, such as `{x:g}`.
+    """
+    is_wide = max(numbers) > WIDE * min(numbers)
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if is_wide else MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(style)
+    axis.set_minor_locator(NullLocator())
+
+
 def tip(artist: Artist, text: str) -> None:
     """What a reader sees who points at a part of the figure on a page."""
     artist.set_gid(_TIP + printable(text))
@@ -100,7 +120,7 @@ def svg_text(figure: Figure) -> str:
     """The figure as an SVG file."""
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata=_WITHOUT_METADATA)
-    return re.sub(rf'<g id="{_TIP}([^"]*)">', r"<g><title>\1</title>", file.getvalue())
+    return re.sub(rf"<g id=([\"']){_TIP}(.*?)\1>", r"<g><title>\2</title>", file.getvalue())
 
 
 def png_bytes(figure: Figure) -> bytes:

@@ -26,9 +26,7 @@ def report_page(report: Report) -> str:
     """The whole page, to be saved as one file."""
     verdict = headline(report)
     tone = "bad" if any(result.status == "failed" for result in report.results) else ""
-    header = Header(
-        verdict=verdict, facts=Summary(report).headline(), tone=tone, cautions=[*caution_notes(report)]
-    )
+    header = Header(verdict=verdict, facts=Summary(report).headline(), tone=tone, cautions=[*caution_notes(report)])
     return document(f"crossrt: {_models(report)}", list(report_sections(report)), header)
 
 
@@ -46,7 +44,9 @@ def report_sections(report: Report) -> Iterator[Section]:
     yield from _plotted("batch", "Throughput and batch size", _only(scaling(report)))
     yield from _plotted("size", "Size and memory", _only(footprint(report)))
     if (confusion := confusion_matrices(report)) is not None:
-        lead = "Mistakes are coloured by how often they were made; in the differences, better is green and worse is red."
+        lead = (
+            "Mistakes are coloured by how often they were made; in the differences, better is green and worse is red."
+        )
         yield Section(id="answers", title="Confusion", body=confusion, lead=lead)
     if (matrix := agreement_matrix(report)) is not None:
         yield Section(id="agreement", title="Agreement", body=matrix, lead=_LEAD_OF_AGREEMENT)

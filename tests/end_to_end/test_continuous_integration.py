@@ -105,9 +105,7 @@ def test_run_becomes_the_baseline_of_the_next(runner):
     assert worse.returncode == 1
     assert runner.outputs["verdict"] == "worse"
     assert "size" in runner.summary
-    told = runner.run(
-        "Measure and compare", arguments=ONE_CASE, baseline="smaller.json", fail_on_regression="false"
-    )
+    told = runner.run("Measure and compare", arguments=ONE_CASE, baseline="smaller.json", fail_on_regression="false")
     assert told.returncode == 0
     assert runner.outputs["verdict"] == "worse"
 

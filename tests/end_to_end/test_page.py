@@ -40,13 +40,17 @@ def many_cases(report: Report) -> Report:
     for number in range(16):
         for batch in BATCHES:
             rounds = tuple(
-                msgspec.structs.replace(each, latency_ns=tuple(ns * batch * (20 + number) // 20 for ns in each.latency_ns))
+                msgspec.structs.replace(
+                    each, latency_ns=tuple(ns * batch * (20 + number) // 20 for ns in each.latency_ns)
+                )
                 for each in first.rounds
             )
             case = f"mnist-cnn.fp32-{number:02}@ort-cpu/b{batch}/t1"
             results.append(msgspec.structs.replace(first, case=case, batch_size=batch, rounds=rounds))
     reason = "the worker was killed by signal 11 <script>"
-    failed = msgspec.structs.replace(first, case="mnist-cnn.odd@ort-cpu/b1/t1", status="failed", reason=reason, rounds=())
+    failed = msgspec.structs.replace(
+        first, case="mnist-cnn.odd@ort-cpu/b1/t1", status="failed", reason=reason, rounds=()
+    )
     results = (*report.results, *results, failed)
     metrics = derive_metrics(results, report.artifacts, report.run.settings.baseline)
     return msgspec.structs.replace(report, results=results, metrics=metrics)
@@ -90,7 +94,9 @@ def rows(browser, table="cases"):
 
 
 def numbers(browser, metric):
-    script = "return [...document.querySelectorAll(`#cases td[data-metric='${arguments[0]}']`)].map(e => e.dataset.value)"
+    script = (
+        "return [...document.querySelectorAll(`#cases td[data-metric='${arguments[0]}']`)].map(e => e.dataset.value)"
+    )
     return [float(value) for value in browser.execute_script(script, metric)]
 
 
@@ -155,7 +161,8 @@ def test_theme_can_be_chosen(page):
 @pytest.mark.parametrize("width", [360, 1280])
 def test_nothing_but_tables_and_plots_is_wider_than_the_window(page, width):
     page.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600},
     )
     try:
         assert page.execute_script("return document.documentElement.scrollWidth") <= width

@@ -35,9 +35,7 @@ def changes(comparison: Comparison) -> Plot | None:
         if finding.margin is not None:
             axes.plot([100 * finding.margin] * 2, [row - 0.35, row + 0.35], color=MUTED, linewidth=1.2)
         tip(axes.scatter([change], [row], s=26, color=color, zorder=3), _tip(finding, names[finding.case]))
-    axes.set_yticks(
-        range(len(shown)), [f"{names[each.case]}  {metric_label(each)}: {each.word}" for each in shown]
-    )
+    axes.set_yticks(range(len(shown)), [f"{names[each.case]}  {metric_label(each)}: {each.word}" for each in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x", color=GRID)

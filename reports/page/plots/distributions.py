@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reports.cells import counted, microseconds
 from reports.lookup import Lookup, Scenario
 from reports.metrics import scenario_of
-from reports.page.figures import PAPER, new_figure, tip
+from reports.page.figures import GRID, PAPER, new_figure, tip
 from reports.page.plots.plot import WIDTH_IN, Plot, color_of
 from reports.schema import Report, Result
 
@@ -45,6 +45,7 @@ def distributions(report: Report, scenario: Scenario) -> Plot | None:
     axes.set_yticks(range(len(timed)), [_name(look, result) for result in timed])
     axes.set_ylim(len(timed) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
+    axes.hlines(np.arange(1, len(timed)) - 0.5, -1000, 1000, color=GRID, linewidth=0.7)
     left, right = min(span[0] for span in spans), max(span[1] for span in spans)
     axes.set_xlim(100 * max(left - 0.02, -WIDEST), 100 * min(right + 0.02, WIDEST))
     return Plot(name=f"latency-rounds-b{batch_size}-t{threads}-{io}", figure=figure, caption=CAPTION)
@@ -59,7 +60,7 @@ def _draw(axes: Axes, row: int, result: Result, color: str) -> tuple[float, floa
     """Draws a band, and returns from where to where it reaches, as shares."""
     levels = np.array([np.percentile(each.latency_ns, PERCENTS) for each in result.rounds])
     relative = levels / np.median(levels[:, 2]) - 1
-    places = np.linspace(row - 0.36, row + 0.36, len(levels)) if len(levels) > 1 else np.array([float(row)])
+    places = np.linspace(row - 0.3, row + 0.3, len(levels)) if len(levels) > 1 else np.array([float(row)])
     for ends, width in (((0, 4), 0.8), ((1, 3), 2.6)):
         axes.add_collection(LineCollection(list(_lines(relative, places, ends)), colors=color, linewidths=width))
     dots = axes.scatter(100 * relative[:, 2], places, s=9, color=PAPER, edgecolors=color, linewidths=0.9, zorder=3)

@@ -33,7 +33,7 @@ def footprint(report: Report) -> Plot | None:
     batches = sorted({result.batch_size for result in report.results})
     for row, (name, results) in enumerate(subjects.items()):
         _size(left, look, row, name, results[0])
-        for result in results:
+        for result in sorted(results, key=lambda result: -result.batch_size):
             _memory(right, row, name, result, color_of(str(result.batch_size), [str(each) for each in batches]))
     left.set_yticks(range(len(subjects)), list(subjects))
     left.set_ylim(len(subjects) - 0.5, -0.5)
@@ -52,7 +52,9 @@ def _size(axes: Axes, look: Lookup, row: int, name: str, result: Result) -> None
     if metric := look.metric(result, "size_bytes"):
         kilobytes = metric.value / 1000
         (bar,) = axes.barh(row, kilobytes, height=0.6, color=COLORS[0])
-        axes.annotate(f"{kilobytes:,.1f}", (kilobytes, row), (3, 0), textcoords="offset points", va="center", fontsize=8)
+        axes.annotate(
+            f"{kilobytes:,.1f}", (kilobytes, row), (3, 0), textcoords="offset points", va="center", fontsize=8
+        )
         tip(bar, f"{name}: {kilobytes:,.1f} KB")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from reports.lookup import Lookup
-from reports.page.figures import new_figure, tip
+from reports.page.figures import log_ticks, new_figure, tip
 from reports.page.plots.plot import WIDTH_IN, Plot, bounds, color_of
 from reports.schema import Metric, Report, Result
 
 CAPTION: Final = (
-    "Digits per second, batch size over p50; bars are 95% intervals. A colour is a runtime, a marker a variant. Both axes"
-    " are logarithmic: a line that falls means that larger batches cost more than they save."
+    "Digits per second, batch size over p50; bars are 95% intervals. A colour is a runtime, a marker a variant. Both"
+    " axes are logarithmic: a line that falls means that larger batches cost more than they save."
 )
 MARKERS: Final = "osD^vP*X<>phd8"
 
@@ -31,8 +31,7 @@ def scaling(report: Report) -> Plot | None:
     axes.set_ylabel("digits/s")
     axes.set_xticks(sorted({result.batch_size for points in lines.values() for result, _ in points}))
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.yaxis.set_minor_formatter("{x:,.0f}")
+    log_ticks(axes.yaxis, [metric.value for points in lines.values() for _, metric in points], "{x:,.0f}")
     runtimes = list(dict.fromkeys(result.runtime for result in report.results))
     artifacts = list(dict.fromkeys(result.artifact.rpartition(".")[0] for result in report.results))
     for name, points in sorted(lines.items(), key=lambda line: -line[1][-1][1].value):

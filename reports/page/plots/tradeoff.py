@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from reports.cells import counted, microseconds_with_interval, share_with_interval
 from reports.choice.pareto import Front, Standing
 from reports.lookup import Lookup
-from reports.page.figures import GRID, INK, MUTED, PAPER, new_figure, tip
+from reports.page.figures import GRID, INK, MUTED, PAPER, log_ticks, new_figure, tip
 from reports.page.plots.plot import WIDTH_IN, Plot, bounds, color_of
 from reports.schema import Metric, Report
 
@@ -20,8 +20,8 @@ LEAST_GAP: Final = 0.065
 
 CAPTION: Final = (
     "Up and to the left is better. Filled: on the Pareto front of latency, size and accuracy (no other case beats it);"
-    " hollow: beaten. The line is the best accuracy at or below a latency. Bars are 95% intervals; cases answer the same"
-    " digits, so differences between them are surer than the vertical bars suggest."
+    " hollow: beaten. The line is the best accuracy at or below a latency. Bars are 95% intervals; cases answer the"
+    " same digits, so differences between them are surer than the vertical bars suggest."
 )
 
 Point = tuple[Standing, Metric, Metric]
@@ -43,8 +43,7 @@ def tradeoff(report: Report, front: Front) -> Plot | None:
     axes.set_title(f"Batch {batch_size}, {counted(threads, 'thread')}{', native' if io == 'native' else ''}")
     axes.set_xlabel("p50 of one call, µs")
     axes.set_ylabel("top-1, %")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}")
+    log_ticks(axes.xaxis, [latency.value / 1000 for _, latency, _ in points], "{x:g}")
     _front_line(axes, points)
     runtimes = list(dict.fromkeys(result.runtime for result in report.results))
     for point in points:
@@ -73,7 +72,9 @@ def _draw(axes: Axes, look: Lookup, point: Point, color: str) -> None:
     y, below, above = bounds(top1, 100)
     axes.errorbar([x], [y], xerr=[[left], [right]], yerr=[[below], [above]], fmt="none", ecolor=color, elinewidth=0.7)
     is_unbeaten = standing.beaten_by is None
-    dot = axes.scatter([x], [y], s=42, color=color if is_unbeaten else PAPER, edgecolors=color, linewidths=1.3, zorder=3)
+    dot = axes.scatter(
+        [x], [y], s=42, color=color if is_unbeaten else PAPER, edgecolors=color, linewidths=1.3, zorder=3
+    )
     tip(dot, f"{look.label(standing.result)}: {microseconds_with_interval(latency)} µs, {share_with_interval(top1)} %")
 
 

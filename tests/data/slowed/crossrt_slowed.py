@@ -1,8 +1,8 @@
 """ONNX Runtime with a known slowdown: each call takes so many percent longer than it took by itself.
 
 The runtimes are called `slowed-0`, `slowed-2` and so on; `slowed` reads its percentage from `SLOWED_PERCENT`. All of
-them, `slowed-0` too, read the clock around the call and spin afterwards, so they differ in nothing but the injected part:
-a call that follows spinning is itself faster by a quarter of a percent than one that follows another call.
+them, `slowed-0` too, read the clock around the call and spin afterwards, so they differ in nothing but the injected
+part: a call that follows spinning is itself faster by a quarter of a percent than one that follows another call.
 """
 
 import os

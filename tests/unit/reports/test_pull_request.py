@@ -40,7 +40,7 @@ def test_report_alone_has_its_headline(sample):
     assert "Size and accuracy" in text
 
 
-def test_noise_stands_unfolded(make_result, make_report, make_round, sample):
+def test_noise_stands_unfolded(sample):
     text = pull_request_comment(sample)
     unfolded = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
     assert ("noise:" in unfolded) == any(control.kind == "twin" for control in sample.controls)
@@ -49,7 +49,7 @@ def test_noise_stands_unfolded(make_result, make_report, make_round, sample):
 @pytest.mark.parametrize("cases", [300, 2000])
 def test_however_many_cases_the_comment_is_short_enough(make_result, make_report, cases):
     results = [
-        make_result(f"int8-{number:04}@ort-cpu", status="failed", reason="<b>|" + 600 * "x", rounds=())
+        make_result(f"int8-{number:04}@ort-cpu", status="failed", reason=f"<b>|{number}" + 600 * "x", rounds=())
         for number in range(cases)
     ]
     text = pull_request_comment(make_report(make_result(), *results))
@@ -68,5 +68,5 @@ def test_text_of_a_report_is_not_markup(make_result, make_report):
 def test_block_without_room_for_a_line_is_left_out_whole():
     block = Block(head=("<details>",), body=("1234567890", "x"), tail=("</details>",))
     assert block.fitted(20) == []
-    assert block.fitted(35) == ["<details>", "1234567890", "</details>"]
+    assert block.fitted(33) == ["<details>", "1234567890", "</details>"]
     assert block.fitted(100) == ["<details>", "1234567890", "x", "</details>"]

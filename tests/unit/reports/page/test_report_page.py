@@ -47,7 +47,7 @@ class Reader(HTMLParser):
         self.ids += [attributes["id"]] if "id" in attributes else []
         self.addresses += [value for name, value in attributes.items() if name in ("src", "href", "xlink:href")]
         self._case = attributes.get("data-case", self._case)
-        if "data-metric" in attributes:
+        if tag == "td" and "data-metric" in attributes:
             self.values[self._case, attributes["data-metric"]] = float(attributes["data-value"])
 
 
