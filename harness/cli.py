@@ -22,6 +22,7 @@ from harness.commands.explain import explain
 from harness.commands.export import export
 from harness.commands.quantize import quantize
 from harness.commands.recipes import recipes
+from harness.commands.report import report
 from harness.commands.robustness import robustness
 from harness.commands.runtimes import runtimes
 from harness.commands.sensitivity import sensitivity
@@ -48,6 +49,7 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
         pareto,
         quantize,
         recipes,
+        report,
         robustness,
         runtimes,
         sensitivity,
@@ -74,6 +76,8 @@ def cli() -> None:
     crossrt advise REPORT   which variant to ship within an accuracy budget?
     crossrt doctor          is this machine fit to measure on?
     crossrt show REPORT     print a saved report again
+    crossrt report REPORT --to FORMAT
+                            write it as files that other tools read
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 
