@@ -68,7 +68,7 @@ def began_at(report: Report) -> datetime:
 
 def one_line(text: str) -> str:
     """Text on a single line, without signs that could do harm."""
-    return printable(" ".join(text.split()))
+    return " ".join(printable(text).split())
 
 
 def as_json(content: Any) -> str:

@@ -150,7 +150,7 @@ def _benchmarks(known: Mapping[str, Any], points: Iterable[Point], path: Path) -
     """What there is to show, with every case that any file of results may name."""
     benchmarks = {**known, "version": BENCHMARKS_VERSION}
     for point in points:
-        benchmark = benchmarks.get(point.series) or _benchmark(point)
+        benchmark = benchmarks.get(point.series, _benchmark(point))
         try:
             (cases,) = benchmark["params"]
             is_ours = benchmark["param_names"] == [PARAMETER] and isinstance(cases, list)
