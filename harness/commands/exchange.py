@@ -52,7 +52,9 @@ def _encoded(output: Output) -> bytes:
 def _remarks(name: str, reports: Sequence[Report]) -> list[str]:
     """What a reader of the files will not see in them."""
     remarks = [
-        f"run {each.run.id} was interrupted: it has fewer rounds" for each in reports if each.run.status == "interrupted"
+        f"run {each.run.id} was interrupted: it has fewer rounds"
+        for each in reports
+        if each.run.status == "interrupted"
     ]
     if FORMATS[name].names_commits:
         remarks += [

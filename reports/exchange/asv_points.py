@@ -69,7 +69,7 @@ class Point:
 
 
 def points_of(report: Report) -> list[Point]:
-    """All points, series by series. A skipped case has none; a failed one has one without value where others have one."""
+    """All points by series. A skipped case has none; a failed one has one without a value where others have one."""
     metrics = metrics_by_case(report)
     tried = [result for result in report.results if result.status != "skipped"]
     measured = [each for result in tried for each in _measured(result, metrics.get(result.case, ()))]

@@ -14,6 +14,7 @@ import msgspec
 
 from reports.errors import ReportError
 from reports.exchange.contents import as_json
+from reports.files import UNREADABLE
 
 CONFIGURATIONS: Final = ("asv.conf.json", "asv.conf.jsonc")
 FORMAT_VERSION: Final = 1
@@ -117,7 +118,7 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
     """JSON, or JSON with the comments that asv allows."""
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         if path.name not in CONFIGURATIONS:
             raise ReportError(f"{path} is damaged: {error}; mend it or choose another --out") from error
     try:
@@ -126,7 +127,7 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
         content = json5.loads(raw.decode())
     except ModuleNotFoundError as error:
         raise ReportError(f"{path} has comments, and json5 reads them: pip install json5") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReportError(f"{path} is damaged: {error}; mend it or choose another --out") from error
     if not isinstance(content, dict):
         raise ReportError(f"{path} is damaged: it holds no table; mend it or choose another --out")

@@ -1,4 +1,4 @@
-"""Reports as one tidy table: one row per metric of a case of a run, and a column for everything that tells rows apart."""
+"""Reports as one tidy table: one row per metric of a case of a run, and a column for all that tells rows apart."""
 
 from __future__ import annotations
 

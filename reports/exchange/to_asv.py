@@ -1,11 +1,11 @@
 """Reports as results of asv, from which `asv publish` builds its pages and which `asv compare` prints.
 
-One file of results per report, under the commit that the run stood on; a folder without asv.conf.json gets one. What asv
-calls a benchmark is a metric in a scenario, such as `b1_t1.latency_p50`, and its parameter is the case. Times come with
-the values of the rounds and their 99% interval, which are what asv judges by. A failed case is a failed result, a
+One file of results per report, under the commit that the run stood on; a folder without asv.conf.json gets one. What
+asv calls a benchmark is a metric in a scenario, such as `b1_t1.latency_p50`, and its parameter is the case. Times come
+with the values of the rounds and their 99% interval, which are what asv judges by. A failed case is a failed result, a
 skipped one is left out. Nothing that is there is lost: another run of the same commit is another file, of which
 `asv publish` shows the mean and `asv compare` one. Left out: metrics of which more is better and that are no share or
-ratio (see `asv_points`), intervals of anything but times, the kernel, and versions of runtimes.
+ratio (see `asv_points`), intervals of anything but times, versions of runtimes, kernels after the first.
 
 Source: asv/results.py, asv/benchmarks.py and asv/machine.py of asv 0.6.6, https://github.com/airspeed-velocity/asv
 """
@@ -23,7 +23,7 @@ import msgspec
 
 from reports.errors import ReportError
 from reports.exchange.asv_machine import machine_of
-from reports.exchange.asv_points import Point, points_of
+from reports.exchange.asv_points import Point, Stats, points_of
 from reports.exchange.asv_project import Project, existing_json, open_project
 from reports.exchange.contents import as_json, began_at
 from reports.schema import Report
@@ -123,23 +123,23 @@ def _results(
 
 
 def _row(points: Sequence[Point], began_ms: int) -> list[Any]:
-    """One benchmark in the order of `COLUMNS`: a list over the cases, or null where no case has anything."""
-    stats = [point.stats for point in points]
-    quartiles = [each.quartiles if each else (None, None) for each in stats]
-    lists: tuple[list[Any], ...] = (
-        [each.lower if each else None for each in stats],
-        [each.upper if each else None for each in stats],
-        [first for first, _ in quartiles],
-        [third for _, third in quartiles],
-        [each.number if each else None for each in stats],
-        [len(each.samples) if each else None for each in stats],
-        [each.samples if each else None for each in stats],
-    )
+    """One benchmark in the order of `COLUMNS`: each a list over the cases, or null where no case has anything."""
     values = _or_null([point.value for point in points])
-    row = [values, [[point.subject for point in points]], SERIES_VERSION, began_ms, None, *map(_or_null, lists), None]
+    spread = zip(*(_cells(point.stats) for point in points), strict=True)
+    row = [
+        *(values, [[point.subject for point in points]], SERIES_VERSION, began_ms, None),
+        *(_or_null(list(column)) for column in spread),
+    ]
     while row[-1] is None:
         row.pop()
     return row
+
+
+def _cells(stats: Stats | None) -> tuple[Any, ...]:
+    """One case in the columns from `stats_ci_99_a` to `samples`."""
+    if stats is None:
+        return (None,) * 7
+    return (stats.lower, stats.upper, *stats.quartiles, stats.number, len(stats.samples), stats.samples)
 
 
 def _or_null(values: list[Any]) -> list[Any] | None:
@@ -151,15 +151,19 @@ def _benchmarks(known: Mapping[str, Any], points: Iterable[Point], path: Path) -
     benchmarks = {**known, "version": BENCHMARKS_VERSION}
     for point in points:
         benchmark = benchmarks.get(point.series, _benchmark(point))
-        try:
-            (cases,) = benchmark["params"]
-            is_ours = benchmark["param_names"] == [PARAMETER] and isinstance(cases, list)
-        except (KeyError, TypeError, ValueError):
-            is_ours = False
-        if not is_ours:
+        cases = _cases(benchmark)
+        if cases is None:
             raise ReportError(f"{path} has a benchmark {point.series} that is not crossrt's: choose another --out")
         benchmarks[point.series] = {**benchmark, "params": [list(dict.fromkeys((*cases, point.subject)))]}
     return benchmarks
+
+
+def _cases(benchmark: Any) -> list[str] | None:
+    """The cases of one of our benchmarks; None for any other."""
+    match benchmark:
+        case {"param_names": [name], "params": [[*cases]]} if name == PARAMETER:
+            return cases if all(isinstance(case, str) for case in cases) else None
+    return None
 
 
 def _benchmark(point: Point) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """A report as JUnit XML, which CI services show: one test case per case.
 
-A case that failed is a failure, one that was skipped is skipped, each with its reason and the last words of its process;
-a case that was measured passes, with its metrics as output. Left out: how long a test case took, as the calls of a case
-are spread over the whole run; judgements, which `crossrt compare --format junit` gives.
+A case that failed is a failure, one that was skipped is skipped, each with its reason and the last words of its
+process; a case that was measured passes, with its metrics as output. Left out: how long a test case took, as the calls
+of a case are spread over the whole run; judgements, which `crossrt compare --format junit` gives.
 """
 
 from __future__ import annotations

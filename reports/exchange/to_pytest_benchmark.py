@@ -1,8 +1,8 @@
 """A report as the JSON file that `pytest-benchmark compare` reads.
 
 One benchmark per timed case. A round there is one call here: its statistics are over all calls of all rounds. Case ids
-and everything that pytest-benchmark has no field for are in `extra_info`. Left out: failed and skipped cases, intervals,
-directions.
+and everything that pytest-benchmark has no field for are in `extra_info`. Left out: failed and skipped cases,
+intervals, directions.
 """
 
 from __future__ import annotations
