@@ -47,7 +47,7 @@ def _described(environment: Environment, name: str) -> dict[str, Any]:
 
 
 def _harmless(text: str) -> str:
-    """asv writes these into its pages as HTML."""
+    """Text without markup: asv writes it into its pages as HTML."""
     return re.sub(r"[^\w .,:;@()/+-]", "_", text)
 
 

@@ -95,7 +95,7 @@ def _python(report: Report) -> str:
 
 
 def _file_name(report: Report, revision: str) -> str:
-    """asv reads the commit before the first dash; run and digest keep apart what must not replace each other."""
+    """The commit, which asv reads up to the first dash; run and digest keep files apart that must not be one."""
     run = re.sub(r"[^A-Za-z0-9]", "", report.run.id)[:40]
     digest = hashlib.sha256(msgspec.json.encode(report)).hexdigest()[:8]
     return f"{revision[:8]}-{_environment_name(report)}-{run}-{digest}.json"

@@ -16,7 +16,9 @@ def mixed(make_result, make_report) -> Report:
     return make_report(
         make_result(medians=(50_000, 51_000, 52_000, 50_500)),
         make_result("int8@tflite", medians=(20_000, 21_000, 20_500, 20_700)),
-        make_result("bad@tflite", status="failed", reason="it <broke>", stderr_tail="last words \x1b[31m", **unmeasured),
+        make_result(
+            "bad@tflite", status="failed", reason="it <broke>", stderr_tail="last words \x1b[31m", **unmeasured
+        ),
         make_result("gone@tflite", status="skipped", reason="not installed", **unmeasured),
     )
 

@@ -20,7 +20,9 @@ def test_the_names_are_those_that_scripts_rely_on():
 
 
 def test_every_module_of_a_format_is_listed():
-    assert {each.source.partition(":")[0] for each in FORMATS.values()} == {path.stem for path in FOLDER.glob("to_*.py")}
+    assert {each.source.partition(":")[0] for each in FORMATS.values()} == {
+        path.stem for path in FOLDER.glob("to_*.py")
+    }
 
 
 def test_every_line_fits_a_terminal_of_80_columns():

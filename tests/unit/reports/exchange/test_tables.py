@@ -48,7 +48,9 @@ def test_a_failed_case_shows_as_failed(mixed):
 
 def test_csv_holds_numbers_in_full_and_leaves_cells_empty_where_nothing_is_known(mixed):
     lines = lines_of(mixed)
-    for line, metric in zip(lines, sorted(mixed.metrics, key=lambda each: list(names(mixed)).index(each.case)), strict=True):
+    for line, metric in zip(
+        lines, sorted(mixed.metrics, key=lambda each: list(names(mixed)).index(each.case)), strict=True
+    ):
         assert (line["case"], line["metric"], float(line["value"])) == (metric.case, metric.name, metric.value)
         assert line["lower"] == ("" if metric.lower is msgspec.UNSET else repr(metric.lower))
         assert line["upper"] == ("" if metric.upper is msgspec.UNSET else repr(metric.upper))
