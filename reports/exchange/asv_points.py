@@ -115,7 +115,7 @@ def _smaller_is_better(metric: Metric) -> tuple[str, str, float] | None:
     """Name, unit and value for asv, or None where it has no way to say it."""
     if metric.direction == "bigger_is_better":
         if metric.unit == "share":
-            return f"one_minus_{metric.name}", "share", 1 - metric.value
+            return f"one_minus_{metric.name}", "share", round(1 - metric.value, 12)  # 0.0017, not 0.0017000000000000348
         if metric.unit == "ratio" and metric.value > 0:
             return f"one_over_{metric.name}", "ratio", 1 / metric.value
         return None

@@ -54,7 +54,7 @@ def _add(suite: ET.Element, result: Result, metrics: Sequence[Metric]) -> None:
 
 
 def _line(metric: Metric) -> str:
-    """`latency_p50_ns = 30440.1 ns, 95% interval 30100 to 30800`."""
+    """`latency_p50_ns = 30440.1 ns, 95% interval 30100.2 to 30800.3`."""
     lower, upper = bound(metric.lower), bound(metric.upper)
-    interval = "" if lower is None or upper is None else f", 95% interval {lower:g} to {upper:g}"
-    return f"{metric.name} = {metric.value:g} {metric.unit}{interval}"
+    interval = "" if lower is None or upper is None else f", 95% interval {lower:.8g} to {upper:.8g}"
+    return f"{metric.name} = {metric.value:.8g} {metric.unit}{interval}"
