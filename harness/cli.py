@@ -77,7 +77,9 @@ def cli() -> None:
     crossrt doctor          is this machine fit to measure on?
     crossrt show REPORT     print a saved report again
     crossrt report REPORT --to FORMAT
-                            write it as files that other tools read
+                            files that other tools read
+    crossrt report REPORT --html FILE
+                            a page to look at; --markdown for a pull request
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 

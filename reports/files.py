@@ -136,7 +136,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         half_written.chmod(0o666 & ~_umask())
         half_written.replace(path)
     except OSError as error:
-        raise ReportError(f"{path} cannot be written: {error.strerror}; free space or choose another --out") from error
+        raise ReportError(f"{path} cannot be written: {error.strerror}; free space or choose another place") from error
     finally:
         if half_written is not None:
             half_written.unlink(missing_ok=True)

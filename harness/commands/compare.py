@@ -8,28 +8,19 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.commands.config import config_option
-from harness.commands.options import only_option
+from harness.commands.options import margin_option, only_option
 
 if TYPE_CHECKING:
     from reports.comparison.findings import Comparison
-    from reports.comparison.rules import Rule
     from reports.schema import Report
 
 FORMATS = ("table", "markdown", "json", "junit")
-SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
 
 @click.command(short_help="Did anything become worse from one saved report to another?")
 @click.argument("baseline", type=click.Path(path_type=Path))
 @click.argument("current", type=click.Path(path_type=Path))
-@click.option(
-    "--margin",
-    "margins",
-    multiple=True,
-    metavar="[CASES:]METRIC=PERCENT",
-    help="How much worse a metric may become, such as latency_p50_ns=3% or 'int8*:top1=off'. May be repeated; the last"
-    " that fits counts.",
-)
+@margin_option
 @only_option
 @click.option(
     "--history",
@@ -61,21 +52,18 @@ def compare(
     crossrt compare before.json after.json --margin latency_p50_ns=3% --margin 'int8*:size_bytes=off'
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from harness.commands.report_files import report_in
+    from harness.step_summary import add_to_step_summary
     from reports.comparison.basis import Question
     from reports.comparison.compare import compare_reports
+    from reports.comparison.render import comparison_as_markdown
+    from reports.comparison.rules import rules_with
     from reports.files import read_report
 
-    question = Question(rules=_rules(margins), only=only, history=_history(history), is_paired=paired)
+    question = Question(rules=rules_with(margins), only=only, history=_history(history), is_paired=paired)
     comparison = compare_reports(read_report(report_in(baseline)), read_report(report_in(current)), question)
     _show(comparison, style, everything=everything)
-    _write_summary(comparison)
+    add_to_step_summary(comparison_as_markdown(comparison))
     return comparison.exit_code
-
-
-def _rules(margins: tuple[str, ...]) -> tuple[Rule, ...]:
-    from reports.comparison.rules import DEFAULT_RULES, parse_rule
-
-    return (*DEFAULT_RULES, *(parse_rule(margin) for margin in margins))
 
 
 def _history(paths: tuple[Path, ...]) -> list[Report]:
@@ -103,18 +91,3 @@ def _show(comparison: Comparison, style: str, *, everything: bool) -> None:
         from reports.comparison.render import print_comparison
 
         print_comparison(comparison, result_console(), everything=everything)
-
-
-def _write_summary(comparison: Comparison) -> None:
-    """Adds to the summary of a GitHub job, where there is one; what became of it does not change the verdict."""
-    import os
-
-    from reports.comparison.render import comparison_as_markdown
-
-    if not (path := os.environ.get(SUMMARY_VARIABLE)):
-        return
-    try:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(comparison_as_markdown(comparison))
-    except OSError as error:
-        click.echo(f"crossrt: the summary {path} cannot be written: {error.strerror}", err=True)

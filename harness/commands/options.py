@@ -57,6 +57,15 @@ only_option = click.option(
     help="Only what contains PATTERN in its name, or matches it as a shell pattern. May be repeated.",
 )
 
+margin_option = click.option(
+    "--margin",
+    "margins",
+    multiple=True,
+    metavar="[CASES:]METRIC=PERCENT",
+    help="How much worse a metric may become, such as latency_p50_ns=3% or 'int8*:top1=off'. May be repeated; the last"
+    " that fits counts.",
+)
+
 minimum_agreement_option = click.option(
     "--min-agreement",
     type=FiniteRange(0, 1),

@@ -107,6 +107,11 @@ def _share(number: str, text: str) -> float | None:
     return percent / 100
 
 
+def rules_with(margins: Sequence[str]) -> tuple[Rule, ...]:
+    """The default margins, overruled by those that a user wrote; raises `ReportError` like `parse_rule`."""
+    return (*DEFAULT_RULES, *(parse_rule(margin) for margin in margins))
+
+
 def margin_for(rules: Sequence[Rule], case: str, metric: str) -> float | None:
     """The margin of the last rule that fits."""
     for rule in reversed(rules):

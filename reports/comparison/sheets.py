@@ -61,7 +61,7 @@ def comparison_notes(comparison: Comparison, *, everything: bool = False) -> lis
     if any(finding.word == "vanished" for finding in comparison.findings):
         notes.append("vanished: in the baseline and not in the current report; --only selects what is compared")
     told = (finding for finding in comparison.findings if finding.word not in ("same", "vanished"))
-    notes += [f"{names[finding.case]} {_metric(finding)}: {finding.detail}" for finding in told if finding.detail]
+    notes += [f"{names[finding.case]} {metric_label(finding)}: {finding.detail}" for finding in told if finding.detail]
     return [*notes, *comparison.notes, *(comparison.method if everything else ())]
 
 
@@ -71,7 +71,7 @@ def _row(finding: Finding, names: Mapping[str, str]) -> tuple[Cell, ...]:
         verdict += f" > {_trimmed(100 * finding.margin)}{_points(finding)}"
     return (
         Cell(text=names[finding.case]),
-        Cell(text=_metric(finding)),
+        Cell(text=metric_label(finding)),
         Cell(text=_value(finding, finding.baseline)),
         Cell(text=_value(finding, finding.current)),
         Cell(text=_change(finding)),
@@ -94,7 +94,8 @@ def short_names(cases: Sequence[str]) -> dict[str, str]:
     return {case: (case.partition(".")[2] if has_one_model else case).removesuffix(shared) for case in cases}
 
 
-def _metric(finding: Finding) -> str:
+def metric_label(finding: Finding) -> str:
+    """The metric in words, with its unit."""
     unit = _UNITS.get(finding.unit or "", (None, ""))[1]
     name = finding.metric.removesuffix("_ns").removesuffix("_bytes").removesuffix("_fp32").replace("_", " ")
     return f"{_LABELS.get(finding.metric, name)} {unit}".strip()
@@ -137,4 +138,4 @@ def _line(finding: Finding) -> str:
     margin = "" if finding.margin is None else f", margin {_trimmed(100 * finding.margin)}{_points(finding)}"
     values = f"{_value(finding, finding.baseline)} -> {_value(finding, finding.current)}"
     detail = f"; {finding.detail}" if finding.detail else ""
-    return f"{finding.case}: {_metric(finding)} {finding.word}: {values}, {_change(finding)}{margin}{detail}"
+    return f"{finding.case}: {metric_label(finding)} {finding.word}: {values}, {_change(finding)}{margin}{detail}"

@@ -86,7 +86,9 @@ def test_uncommitted_changes_are_told_where_results_stand_under_a_commit(crossrt
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["report", REPORT], "Missing option '--to'"),
+        (["report", REPORT, "--to", "csv", "--markdown"], "--to stands alone"),
+        (["report", REPORT, "--to", "csv", "--margin", "top1=1%"], "--to stands alone"),
+        (["report", REPORT, "--out", "x"], "--out goes with --to"),
         (["report", "--to", "csv"], "Missing argument 'REPORT...'"),
         (["report", REPORT, "--to", "nonesuch"], "'nonesuch' is not one of"),
         (["report", REPORT, REPORT, "--to", "bencher"], "bencher holds one run, and 2 reports were given"),
@@ -138,7 +140,7 @@ def test_a_folder_in_the_way_of_a_file_is_left_alone(crossrt, tmp_path):
     (tmp_path / "run.csv").mkdir()
     done = crossrt("report", REPORT, "--to", "csv", "--out", "run.csv")
     assert done.returncode == 2
-    assert "choose another --out" in done.stderr
+    assert "Is a directory" in done.stderr
     assert list(tmp_path.iterdir()) == [tmp_path / "run.csv"]
 
 

@@ -142,7 +142,7 @@ def test_an_interrupted_write_leaves_no_half_written_report(tmp_path, monkeypatc
 
 def test_a_folder_that_cannot_be_made_is_one_error(sample, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ReportError, match="choose another --out") as caught:
+    with pytest.raises(ReportError, match="choose another place") as caught:
         write_report(sample, tmp_path / "file" / "report.json")
     assert str(tmp_path / "file" / "report.json") in str(caught.value)
 
