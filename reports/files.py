@@ -33,7 +33,10 @@ def read_report(path: Path) -> Report:
     """
     raw, header = _read_header(path)
     if header.kind == "duel":
-        raise ReportError(f"{path} is a duel, not a report of crossrt bench: crossrt show prints it")
+        raise ReportError(
+            f"{path} is a duel, not a report of crossrt bench: crossrt show prints it, and a.json and b.json beside it"
+            " are reports of its sides"
+        )
     report = _decode(raw, Report, path)
     check_report(report, path)
     return report

@@ -1,4 +1,4 @@
-"""`crossrt report`: a saved report as a page, a comment, or plots."""
+"""`crossrt report`: a saved report as a page, a comment, plots, or files of other tools."""
 
 from __future__ import annotations
 
@@ -8,21 +8,34 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.commands.options import margin_option
+from reports.exchange.registry import FORMATS
 
 if TYPE_CHECKING:
     from reports.comparison.findings import Comparison
     from reports.schema import Report
 
 MOST_COMPARED = 2
+_LISTED = "\n".join(f"{name:<24} {each.summary}" for name, each in FORMATS.items())
 
 
-@click.command(short_help="A saved report as a page of HTML, a pull-request comment, or plots.")
+@click.command(
+    short_help="A saved report as a page of HTML, a pull-request comment, plots, or files of other tools.",
+    epilog=f"\b\nFormats of --to:\n{_LISTED}",
+)
 @click.argument("reports", metavar="REPORT...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one page that opens offline.")
 @click.option("--png", type=click.Path(file_okay=False, path_type=Path), help="Write the plots into a folder.")
 @click.option("--svg", type=click.Path(file_okay=False, path_type=Path), help="Write the plots into a folder.")
 @click.option(
     "--markdown", is_flag=True, help="Print a pull-request comment; a GitHub job's step summary gets it as well."
+)
+@click.option(
+    "--to", "name", metavar="FORMAT", type=click.Choice(list(FORMATS)), help="Write what another tool reads: see below."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="With --to: the file, or the folder for formats of several files.  [default: standard output]",
 )
 @margin_option
 def report(
@@ -31,6 +44,8 @@ def report(
     png: Path | None,
     svg: Path | None,
     markdown: bool,
+    name: str | None,
+    out: Path | None,
     margins: tuple[str, ...],
 ) -> None:
     """Render REPORT, a report.json or the folder that holds one; of two, the second is held against the first.
@@ -39,11 +54,20 @@ def report(
     crossrt report results/<run> --html report.html
     crossrt report results/<before> results/<after> --html changes.html
     crossrt report results/<before> results/<after> --markdown > comment.md
+    crossrt report results/<run> --to csv --out run.csv
 
     The verdicts are those of crossrt compare, whose exit code a gate asks for; here it is 0 whatever they are.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    if not (html or png or svg or markdown):
-        raise click.UsageError("say what to make: --html FILE, --markdown, --png FOLDER or --svg FOLDER")
+    is_shown = bool(html or png or svg or markdown)
+    if name is not None:
+        if is_shown or margins:
+            raise click.UsageError("--to stands alone: ask for a page, a comment or plots in another call")
+        _export(reports, name, out)
+        return
+    if out is not None:
+        raise click.UsageError("--out goes with --to: --html, --png and --svg name what they write")
+    if not is_shown:
+        raise click.UsageError("say what to make: --html FILE, --markdown, --png FOLDER, --svg FOLDER or --to FORMAT")
     if len(reports) > MOST_COMPARED:
         raise click.UsageError(f"{len(reports)} reports were given: one is shown, two are compared")
     *baselines, current = (_loaded(path) for path in reports)
@@ -54,6 +78,12 @@ def report(
         _write_page(current, comparison, html)
     if png or svg:
         _write_plots(current, comparison, png, svg)
+
+
+def _export(paths: tuple[Path, ...], name: str, out: Path | None) -> None:
+    from harness.commands.exchange import export
+
+    export(paths, name, out)
 
 
 def _loaded(path: Path) -> Report:
