@@ -52,7 +52,7 @@
       said.textContent = shown === rows.length ? "" : `${shown} of ${rows.length} shown`;
     };
     form.hidden = false;
-    form.addEventListener("input", apply);
+    for (const event of ["input", "change"]) form.addEventListener(event, apply);
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("reset", () => setTimeout(apply));
   }
