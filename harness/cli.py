@@ -23,6 +23,7 @@ from harness.commands.export import export
 from harness.commands.history import history
 from harness.commands.quantize import quantize
 from harness.commands.recipes import recipes
+from harness.commands.report import report
 from harness.commands.robustness import robustness
 from harness.commands.runtimes import runtimes
 from harness.commands.sensitivity import sensitivity
@@ -50,6 +51,7 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
         pareto,
         quantize,
         recipes,
+        report,
         robustness,
         runtimes,
         sensitivity,
@@ -78,6 +80,10 @@ def cli() -> None:
     crossrt advise REPORT   which variant to ship within an accuracy budget?
     crossrt doctor          is this machine fit to measure on?
     crossrt show REPORT     print a saved report again
+    crossrt report REPORT --to FORMAT
+                            files that other tools read
+    crossrt report REPORT --html FILE
+                            a page to look at; --markdown for a pull request
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 

@@ -42,19 +42,20 @@ def percentile(samples: Sequence[int], percent: int) -> float | None:
     return float(np.percentile(np.asarray(samples, dtype=np.int64), percent, method="linear"))
 
 
-def over_rounds(values: Sequence[float]) -> Estimate:
+def over_rounds(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """Geometric mean over rounds, with Student's t interval on the logarithms.
 
     Latencies vary by factors, so their logarithms are averaged. One round gives no interval.
 
     Args:
         values: One positive value per round.
+        confidence: What the interval holds.
     """
     logs = np.log(np.maximum(values, 1e-9))
     mean = float(logs.mean())
     if len(logs) < 2:
         return Estimate(value=math.exp(mean))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs)))
+    half = float(stats.t.ppf((1 + confidence) / 2, len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs)))
     return Estimate(value=math.exp(mean), lower=math.exp(mean - half), upper=math.exp(mean + half))
 
 

@@ -40,7 +40,10 @@ def read_hashed_report(path: Path) -> tuple[Report, str]:
     """A report, and the sha256 of the file's bytes; raises `ReportError` like `read_report`."""
     raw, header = _read_header(path)
     if header.kind == "duel":
-        raise ReportError(f"{path} is a duel, not a report of crossrt bench: crossrt show prints it")
+        raise ReportError(
+            f"{path} is a duel, not a report of crossrt bench: crossrt show prints it, and a.json and b.json beside it"
+            " are reports of its sides"
+        )
     report = _decode(raw, Report, path)
     check_report(report, path)
     return report, hashlib.sha256(raw).hexdigest()

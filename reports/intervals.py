@@ -21,6 +21,10 @@ round slower, in some runs nearly half of the rounds."""
 
 FEWEST_TO_TRIM: Final = 5
 
+LEAST_SCATTER: Final = 0.25
+"""How much less than their own errors say rounds may scatter, as a share of the variance. A round's error is estimated
+as if its blocks were normal; where neighbours disturb some of them, their median is up to twice as sure as that."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogInterval:
@@ -79,9 +83,9 @@ def pooled_interval(contrasts: Sequence[Contrast], alpha: float) -> LogInterval:
 
     Rounds differ by memory layout, which is drawn once a process, and by how restless the machine was. The former is
     estimated after Paule and Mandel (1982) and adds to every round's variance; weights are inverse variances; the
-    interval is Student's t after Hartung and Knapp (2001) and Sidik and Jonkman (2002), never narrower than the
-    rounds' own errors allow. As a round's error is itself an estimate from few blocks, none is taken to be smaller than
-    that of the typical round.
+    interval is Student's t after Hartung and Knapp (2001) and Sidik and Jonkman (2002), never less than half as wide as
+    the rounds' own errors ask for. As a round's error is itself an estimate from few blocks, none is taken to be
+    smaller than that of the typical round.
     """
     values = np.array([each.value for each in contrasts], dtype=np.float64)
     errors = np.array([each.error for each in contrasts], dtype=np.float64)
@@ -90,7 +94,7 @@ def pooled_interval(contrasts: Sequence[Contrast], alpha: float) -> LogInterval:
         return LogInterval(mean=float(values.sum()), half=math.inf, alpha=alpha, standard_error=math.inf, degrees=1)
     weights = 1 / (variances + _between_rounds(values, variances))
     mean, scatter = _weighted(values, weights)
-    error = math.sqrt(max(scatter / (len(values) - 1), 1.0) / float(weights.sum()))
+    error = math.sqrt(max(scatter / (len(values) - 1), LEAST_SCATTER) / float(weights.sum()))
     return _interval(mean, error, len(values) - 1, alpha)
 
 

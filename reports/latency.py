@@ -18,7 +18,7 @@ from reports.schema import Metric, Result
 def latency_sheet(look: Lookup, scenario: Scenario) -> Sheet:
     """Steady state of one scenario."""
     results = [result for result in look.report.results if scenario_of(result) == scenario]
-    best = dict.fromkeys(("latency_p50_ns", "throughput_per_s"), _fastest(look, results, look.noise(scenario)))
+    best = dict.fromkeys(("latency_p50_ns", "throughput_per_s"), fastest_cases(look, results, look.noise(scenario)))
     rows = [
         (
             Cell(text=look.label(result)),
@@ -35,7 +35,7 @@ def latency_sheet(look: Lookup, scenario: Scenario) -> Sheet:
     batch_size, threads, _ = scenario
     title = f"Batch {batch_size}, {counted(threads, 'thread')}: latency of one call in µs"
     columns = ("case", "p50", "p90", "p99", "digits/s", "speed-up x")
-    return Sheet(title=title, columns=columns, rows=tuple(rows), footer=tuple(_noise_lines(look, scenario)))
+    return Sheet(title=title, columns=columns, rows=tuple(rows), footer=tuple(noise_lines(look, scenario)))
 
 
 def _speedup(look: Lookup, result: Result) -> Cell:
@@ -44,10 +44,10 @@ def _speedup(look: Lookup, result: Result) -> Cell:
     metric = look.metric(result, "speedup_p50")
     if metric is None:
         return Cell(text=ABSENT)
-    return Cell(text=ratio_with_interval(metric), tone=_tone(metric, look.noise(scenario_of(result))))
+    return Cell(text=ratio_with_interval(metric), tone=speedup_tone(metric, look.noise(scenario_of(result))))
 
 
-def _tone(metric: Metric, noise: Noise | None) -> Tone | None:
+def speedup_tone(metric: Metric, noise: Noise | None) -> Tone | None:
     """Colours a speed-up that its interval and the noise of the run both tell from 1."""
     if metric.lower is UNSET or metric.upper is UNSET:
         return None
@@ -57,7 +57,7 @@ def _tone(metric: Metric, noise: Noise | None) -> Tone | None:
     return "bad" if metric.upper < 1 and metric.value < 1 / (1 + smallest) else None
 
 
-def _noise_lines(look: Lookup, scenario: Scenario) -> Iterator[str]:
+def noise_lines(look: Lookup, scenario: Scenario) -> Iterator[str]:
     """What the run's own controls say of the table above."""
     noise = look.noise(scenario)
     if noise is not None:
@@ -89,7 +89,7 @@ def _floor(look: Lookup, runtime: str, floors: Mapping[str, Estimate], scenario:
     return f"{text}, {floors[runtime].value / p50[fastest]:.0%} of {look.label_of(fastest)}"
 
 
-def _fastest(look: Lookup, results: Sequence[Result], noise: Noise | None) -> frozenset[str]:
+def fastest_cases(look: Lookup, results: Sequence[Result], noise: Noise | None) -> frozenset[str]:
     """The fastest case of a scenario, and those that shared rounds or the run's noise do not tell from it."""
     found = [metric for result in results if (metric := look.metric(result, "slowdown_p50"))]
     if len(found) < 2:

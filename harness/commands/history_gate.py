@@ -34,8 +34,8 @@ def gate(
     """Judge REPORT by the newest runs before it that may be compared with it; it need not be in the history itself.
 
     How far those lie apart says how far the next one may lie from them, which a single baseline cannot tell. Metrics,
-    margins, words and exit codes are those of crossrt compare: 0 fine, 1 a regression, 2 wrong usage or input, 3 nothing
-    comparable.
+    margins, words and exit codes are those of crossrt compare: 0 fine, 1 a regression, 2 wrong usage or input, 3
+    nothing comparable.
     """
     from harness.commands.report_files import report_in
     from reports.comparison.rules import rules_with

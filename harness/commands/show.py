@@ -44,7 +44,7 @@ def show(report: Path, style: str, case: str | None) -> None:
     elif style == "json":
         _print_json(loaded)
     elif style == "pytest-benchmark":
-        from reports.pytest_benchmark import as_pytest_benchmark
+        from reports.exchange.to_pytest_benchmark import as_pytest_benchmark
 
         click.echo(as_pytest_benchmark(loaded), nl=False)
     elif style == "markdown":

@@ -122,7 +122,7 @@ def _candidates(scaled: Values) -> list[int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fit:
-    """A series as levels: where each change is, the means between, the spread around them and its degrees of freedom."""
+    """A series as levels: where each change is, the means between, and the spread around them."""
 
     bounds: Sequence[int]
     means: Sequence[float]

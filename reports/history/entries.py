@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from reports.comparison.comparable import environment_key
-from reports.errors import ReportError
+from reports.exchange.contents import began_at
 from reports.files import read_hashed_report
 from reports.history.levels import Level, LevelKey, anchor_level, levels_of
 from reports.schema import Accuracy, Report, Result
@@ -59,22 +59,12 @@ def entry_of(report: Report, sha256: str, path: Path) -> Entry:
         report=_bare(report),
         sha256=sha256,
         path=str(path.resolve()),
-        started_at=_moment(report.run.started_at, path),
+        started_at=began_at(report),
         environment=environment_key(report),
         anchor=anchor_level(report),
         rounds={result.case: len(result.rounds) for result in report.results},
         levels=levels_of(report),
     )
-
-
-def _moment(text: str, path: Path) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise ReportError(
-            f"{path} is damaged or was edited by hand: its run began at {text!r}, which is no ISO 8601 time"
-        ) from error
 
 
 def _bare(report: Report) -> Report:

@@ -16,7 +16,7 @@ BUSY_S: Final = 30
 """How long a command waits for others that write."""
 
 _SQLITE: Final = {
-    sqlite3.SQLITE_BUSY: f"is locked: another process has kept it for more than {BUSY_S} s; try again when that is done",
+    sqlite3.SQLITE_BUSY: f"is locked: another process has kept it for over {BUSY_S} s; try again when that is done",
     sqlite3.SQLITE_READONLY: "cannot be written: the file or its folder is read-only; mend that or name another file",
     sqlite3.SQLITE_FULL: "cannot grow: the disk is full; free space, then try again",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: its folder is missing or closed to you; mend that or name another file",

@@ -117,8 +117,8 @@ class Gate:
         few = [each for each in self._timed if len(each.earlier) < FEWEST_RUNS]
         if few:
             yield (
-                f"{counted(len(few), 'time')} of {len(self._timed)} have fewer than {FEWEST_RUNS} comparable runs in the"
-                " history: the built-in allowance stands for the spread between runs"
+                f"{counted(len(few), 'time')} of {len(self._timed)} have fewer than {FEWEST_RUNS} comparable runs in"
+                " the history: the built-in allowance stands for the spread between runs"
             )
         yield from self._anchor_note()
 
@@ -127,16 +127,16 @@ class Gate:
         known = [run.anchor for run in self._past.comparable if run.anchor is not None]
         if spread is not None and spread.is_anchored and known and self._current.anchor is not None:
             yield (
-                f"the anchor, the same work in every run, took {math.exp(self._current.anchor - fmean(known)):.3f} times"
-                " as long as in the earlier runs: latencies are judged relative to it"
+                f"the anchor, the same work in every run, took {math.exp(self._current.anchor - fmean(known)):.3f}"
+                " times as long as in the earlier runs: latencies are judged relative to it"
             )
 
     def _method(self) -> Iterator[str]:
         if not self._timed:
             return
         yield (
-            "times: trimmed means over rounds of logarithms, as crossrt compare takes them; the new run's is held against"
-            " the interval in which the spread of the earlier runs predicts it (Student's t, k - 1 degrees)"
+            "times: trimmed means over rounds of logarithms, as crossrt compare takes them; the new run's is held"
+            " against the interval in which the spread of the earlier runs predicts it (Student's t, k - 1 degrees)"
         )
         for metric, spread in self.spreads.items():
             scale = "ratio to the anchor" if spread.is_anchored else "time itself"

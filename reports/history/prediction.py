@@ -16,8 +16,8 @@ def predicted_interval(current: Level, earlier: Sequence[Level], alpha: float, *
     """A new run minus what earlier ones make of it, from the spread between those.
 
     If nothing changed, the new level less the mean of k earlier ones, over `s sqrt(1 + 1/k)`, has Student's t
-    distribution with k - 1 degrees of freedom: the prediction interval of Fisher (1935), which also counts that the mean
-    and the spread are estimated. The spread holds what differs within runs too, for runs like the earlier ones; where
+    distribution with k - 1 degrees of freedom: the prediction interval of Fisher (1935), which also counts that mean
+    and spread are estimated. The spread holds what differs within runs too, for runs like the earlier ones; where
     the new run's own error is larger, as with fewer rounds, the difference of the two variances is added.
 
     Args:

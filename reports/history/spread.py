@@ -21,8 +21,8 @@ class Spread:
     Attributes:
         is_anchored: Whether the ratio to the anchor is judged in place of the time itself.
         allowance: Standard deviation between runs that is taken where too few of them show it.
-        choices: Scales of which the steadier was taken: each has its part of the chance of error, as a scale that happens to
-            look steady is the likelier one to be taken.
+        choices: Scales of which the steadier was taken: each has its part of the chance of error, as one that happens
+            to look steady is likelier to be taken.
         reason: Why, in words.
     """
 
@@ -35,8 +35,8 @@ class Spread:
 def spread_of(metric: str, judged: Sequence[Judged]) -> Spread:
     """Chooses the scale on which earlier runs are steadier; the run that is judged has no say in it.
 
-    With too few of them the ratio to the anchor is taken, as it is steadier wherever that was measured, unless it is far
-    less steady over the rounds of these runs.
+    With too few of them the ratio to the anchor is taken, as it is steadier wherever that was measured, unless it is
+    far less steady over the rounds of these runs.
     """
     with_anchor, without = BETWEEN_RUNS.get(metric, ANY_BETWEEN_RUNS)
     levels = [level for current, earlier in judged for level in (current, *earlier)]

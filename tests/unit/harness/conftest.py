@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from exporters.artifact import ModelArtifact
 from exporters.manifest import read_manifest
 from harness.bench import run_bench
 from harness.builder import Artifacts
+from harness.cli import main
 from harness.exported import write_folder
 from harness.progress import Silent
 from harness.settings import BenchSettings, Effort, WorkerLimits
@@ -59,3 +62,32 @@ def bench(folder):
         return run_bench(dataclasses.replace(settings, limits=limits, **changes), ["crossrt", "bench"], Silent())
 
     return run
+
+
+@dataclasses.dataclass
+class Done:
+    """What a command came to."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def crossrt(tmp_path, monkeypatch, capfd):
+    """Runs the command in this process, which saves starting one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+
+    def run(*arguments, **variables) -> Done:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["crossrt", *map(str, arguments)])
+        code = main()
+        output, errors = capfd.readouterr()
+        return Done(code, output, errors)
+
+    yield run
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -34,11 +34,12 @@ def test_help_and_show_import_neither_tensorflow_nor_a_runtime(tmp_path, command
     assert not imported_by(*command, cwd=tmp_path) & set(HEAVY)
 
 
-def test_help_imports_neither_numpy_nor_scipy(tmp_path):
-    assert not imported_by("bench", "--help", cwd=tmp_path) & {"numpy", "scipy"}
+@pytest.mark.parametrize("command", ["bench", "report"])
+def test_help_imports_neither_numpy_nor_scipy(tmp_path, command):
+    assert not imported_by(command, "--help", cwd=tmp_path) & {"numpy", "scipy", "pyarrow", "msgspec"}
 
 
-@pytest.mark.parametrize("command", ["bench", "export", "runtimes", "show", "train"])
+@pytest.mark.parametrize("command", ["bench", "export", "report", "runtimes", "show", "train"])
 def test_every_command_explains_itself(tmp_path, command):
     done = crossrt(command, "--help", cwd=tmp_path)
     assert done.returncode == 0
@@ -160,6 +161,13 @@ def test_terminal_that_knows_ascii_only_gets_the_tables(tmp_path):
     done = crossrt_with({"PYTHONIOENCODING": "ascii"}, "show", REPORT, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert b"int8-qdq@ort-cpu" in done.stdout
+
+
+def test_files_of_other_tools_are_utf_8_whatever_the_terminal_knows(tmp_path):
+    (tmp_path / "report.json").write_text(REPORT.read_text().replace('"AMD EPYC"', '"µ-CPU"'), encoding="utf-8")
+    done = crossrt_with({"PYTHONIOENCODING": "ascii"}, "report", "report.json", "--to", "csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "µ-CPU" in done.stdout.decode()
 
 
 def test_run_without_a_measured_case_is_no_success(tmp_path, folder):

@@ -3,49 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
 
-from harness.cli import main
 from reports.files import read_report, write_report
 
 DATA = Path(__file__).parents[2] / "data"
 REPORT = DATA / "report-v1.json"
-
-
-@dataclass
-class Done:
-    """What a command came to."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def crossrt(tmp_path, monkeypatch, capfd):
-    """Runs the command in this process, which saves starting one."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("COLUMNS", raising=False)
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-
-    def run(*arguments, **variables) -> Done:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["crossrt", *map(str, arguments)])
-        code = main()
-        output, errors = capfd.readouterr()
-        return Done(code, output, errors)
-
-    yield run
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture

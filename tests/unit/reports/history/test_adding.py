@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from reports.errors import ReportError
-from reports.files import read_report, write_report
+from reports.files import write_report
 from reports.history import adding
 from reports.history.address import parse_address
 from reports.history.collecting import add_files, report_files
@@ -100,7 +100,7 @@ def test_folders_are_searched_for_reports(save, make_run, tmp_path):
     paths = save(make_run(1), make_run(2))
     assert report_files([tmp_path, paths[0]]) == paths
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ReportError, match="holds no report.json"):
+    with pytest.raises(ReportError, match="holds no report"):
         report_files([tmp_path / "empty"])
 
 

@@ -1,17 +1,18 @@
 """A report as the JSON file that `pytest-benchmark compare` reads.
 
 One benchmark per timed case. A round there is one call here: its statistics are over all calls of all rounds. Case ids
-and everything that pytest-benchmark has no field for are in `extra_info`.
+and everything that pytest-benchmark has no field for are in `extra_info`. Left out: failed and skipped cases,
+intervals, directions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
+from reports.exchange.contents import as_json, metrics_by_case, timed_results
 from reports.schema import Metric, Report, Result
 
 FORMAT_VERSION: Final = "5.1.0"
@@ -22,21 +23,15 @@ _SECONDS: Final = 1e-9
 
 def as_pytest_benchmark(report: Report) -> str:
     """The file's text; times are in seconds, and nothing that was not measured is written."""
-    metrics: dict[str, list[Metric]] = {}
-    for metric in report.metrics:
-        metrics.setdefault(metric.case, []).append(metric)
+    metrics = metrics_by_case(report)
     content = {
         "machine_info": _machine(report),
         "commit_info": _commit(report),
-        "benchmarks": [_benchmark(result, metrics.get(result.case, [])) for result in _timed(report)],
+        "benchmarks": [_benchmark(result, metrics.get(result.case, [])) for result in timed_results(report)],
         "datetime": report.run.finished_at,
         "version": FORMAT_VERSION,
     }
-    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
-
-
-def _timed(report: Report) -> Iterator[Result]:
-    return (result for result in report.results if result.status == "ok" and result.rounds)
+    return as_json(content)
 
 
 def _machine(report: Report) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Reports as files that other tools read: one module per format, all of them named in `registry`."""

@@ -1,0 +1,92 @@
+"""Where and how a report was measured, for its page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from markupsafe import Markup
+
+from reports.cells import counted
+from reports.findings import batch_notes, disturbance_notes, graph_notes
+from reports.latency import noise_lines
+from reports.lookup import Lookup
+from reports.metrics import scenario_of
+from reports.page.document import folded, joined, render
+from reports.schema import Environment, Report, Settings
+
+
+def environment(report: Report) -> Markup:
+    """The machine, its packages, and how restless it was."""
+    found = report.environment
+    parts = [_pairs(_machine(found))]
+    parts.append(folded(f"{len(found.packages)} packages", _pairs(dict(sorted(found.packages.items())))))
+    parts.append(folded("Instruction sets", _pairs({"CPU flags": " ".join(found.cpu_flags) or "unknown"})))
+    return joined(parts)
+
+
+def _machine(found: Environment) -> dict[str, str]:
+    revision = found.git_revision
+    dirty = ", with uncommitted changes" if found.git_dirty else ""
+    return {
+        "processor": found.cpu_model,
+        "CPUs": f"{len(found.usable_cpus)} usable of {found.logical_cpus}"
+        + (f", quota {found.cpu_quota:g}" if found.cpu_quota is not None else ""),
+        "memory": "unknown" if found.memory_bytes is None else f"{found.memory_bytes / 2**30:.1f} GiB",
+        "system": f"Linux {found.kernel}, {found.machine}",
+        "frequency governor": found.governor or "not told",
+        "load average": ", ".join(f"{each:.2f}" for each in found.load_average) or "unknown",
+        "Python": found.python,
+        "thread variables": ", ".join(f"{name}={value}" for name, value in sorted(found.thread_variables.items()))
+        or "none set",
+        "revision": f"{revision}{dirty}" if revision else "no git repository",
+        "test digits, SHA-256": found.data_sha256,
+        "Keras model, SHA-256": found.model_sha256 or "unknown",
+    }
+
+
+def noise(report: Report) -> Markup:
+    """What the run's own controls say, scenario by scenario."""
+    look = Lookup(report)
+    scenarios = dict.fromkeys(scenario_of(result) for result in report.results)
+    lines = [
+        f"Batch {batch_size}, {counted(threads, 'thread')}: {line}"
+        for batch_size, threads, io in scenarios
+        for line in noise_lines(look, (batch_size, threads, io))
+    ]
+    lines += disturbance_notes(report)
+    lines += graph_notes(report.results, look.label) + batch_notes(report.results, look.label)
+    return render("lines.html", lines=lines)
+
+
+def method(report: Report) -> Markup:
+    """The settings, and the definition of every number."""
+    run = report.run
+    parts = [
+        _pairs({"command": " ".join(run.command), "began": run.started_at, "ended": run.finished_at}),
+        _pairs(_settings(run.settings)),
+        folded("Definitions", _pairs(run.definitions)),
+    ]
+    return joined(parts)
+
+
+def _settings(settings: Settings) -> dict[str, str]:
+    pinned = settings.pinned_cpu
+    return {
+        "rounds": f"{settings.rounds} of {counted(settings.blocks_per_round, 'block')} of calls, a block of about"
+        f" {settings.block_target_ns / 1e6:g} ms",
+        "pinned to": "no CPU" if pinned is None else f"CPU {pinned}",
+        "baseline": settings.baseline,
+        "least agreement with Keras": f"{100 * settings.minimum_agreement:g}% of the test digits",
+        "seed": str(settings.seed),
+        "limits": f"{settings.timeout_s:g} s a step, {settings.memory_limit_bytes / 2**20:,.0f} MiB a process",
+    }
+
+
+def failures(report: Report) -> Markup | None:
+    """What could not be measured, with the last words of its process; None where all was."""
+    found = [result for result in report.results if result.status != "ok"]
+    return render("failures.html", results=found) if found else None
+
+
+def _pairs(pairs: Mapping[str, str]) -> Markup:
+    return render("pairs.html", pairs=pairs)

@@ -1,0 +1,58 @@
+"""The page of two reports: what changed, then the current one in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from markupsafe import Markup
+
+from reports.comparison.findings import Comparison, Finding
+from reports.comparison.sheets import findings_sheet
+from reports.comparison.sheets import headline as outcome
+from reports.findings import caution_notes
+from reports.page.document import Header, Section, document, figure, render
+from reports.page.figures import as_svg
+from reports.page.plots.changes import changes
+from reports.page.report_page import report_sections
+from reports.schema import Report
+
+_TONES = {0: "good", 1: "bad", 3: "doubt"}
+
+
+def comparison_page(comparison: Comparison, current: Report) -> str:
+    """The whole page, to be saved as one file."""
+    header = Header(
+        verdict=[outcome(comparison), *(f"Not judged: {reason}" for reason in comparison.incomparable)],
+        facts=[f"{name}: {said}" for name, said in zip(("baseline", "current"), comparison.subjects, strict=True)],
+        tone=_tone(comparison),
+        cautions=caution_notes(current),
+    )
+    sections = [*_verdicts(comparison), *report_sections(current)]
+    return document("crossrt: current against baseline", sections, header)
+
+
+def _tone(comparison: Comparison) -> str:
+    if comparison.exit_code == 0 and any(each.verdict == "inconclusive" for each in comparison.findings):
+        return "doubt"
+    return _TONES[comparison.exit_code]
+
+
+def _verdicts(comparison: Comparison) -> Iterator[Section]:
+    if comparison.findings:
+        lead = "The worst first. Everything below the verdicts is about the current report alone."
+        yield Section(id="verdicts", title="Verdicts", body=_table(comparison), lead=lead)
+    if plot := changes(comparison):
+        drawn = figure(as_svg(plot.figure, "Changes of times with intervals"), plot.name, plot.caption)
+        yield Section(id="changes", title="Changes of times", body=drawn)
+    notes = [*_details(comparison.findings), *comparison.notes, *comparison.method]
+    if notes:
+        yield Section(id="judged", title="How it was judged", body=render("lines.html", lines=notes))
+
+
+def _table(comparison: Comparison) -> Markup:
+    """The findings, to be sorted and filtered by case and verdict."""
+    return render("findings.html", sheet=findings_sheet(comparison, everything=True), findings=comparison.findings)
+
+
+def _details(findings: Sequence[Finding]) -> list[str]:
+    return [f"{each.case} {each.metric}: {each.detail}" for each in findings if each.detail and each.verdict != "same"]

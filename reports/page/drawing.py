@@ -1,0 +1,62 @@
+"""All plots of a report, for its page and for files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+from reports.choice.pareto import fronts
+from reports.comparison.findings import Comparison
+from reports.files import write_atomically
+from reports.metrics import scenario_of
+from reports.page.figures import png_bytes, svg_text
+from reports.page.plots.changes import changes
+from reports.page.plots.distributions import distributions
+from reports.page.plots.footprint import footprint
+from reports.page.plots.kernels import kernels
+from reports.page.plots.plot import Plot
+from reports.page.plots.scaling import scaling
+from reports.page.plots.tradeoff import tradeoff
+from reports.schema import Report
+
+ImageFormat = Literal["png", "svg"]
+
+_CONTENT: Final[dict[ImageFormat, Callable[[Plot], bytes]]] = {
+    "png": lambda plot: png_bytes(plot.figure),
+    "svg": lambda plot: svg_text(plot.figure).encode(),
+}
+
+
+def tradeoffs(report: Report) -> list[Plot]:
+    """Accuracy against latency, one plot for each scenario."""
+    return [plot for front in fronts(report) if (plot := tradeoff(report, front))]
+
+
+def rounds_plots(report: Report) -> list[Plot]:
+    """Latency distributions, one plot for each scenario."""
+    scenarios = dict.fromkeys(scenario_of(result) for result in report.results)
+    return [plot for scenario in scenarios if (plot := distributions(report, scenario))]
+
+
+def all_plots(report: Report, comparison: Comparison | None = None) -> Iterator[Plot]:
+    """Every plot that the report has the numbers for."""
+    if comparison is not None and (plot := changes(comparison)):
+        yield plot
+    yield from tradeoffs(report)
+    yield from rounds_plots(report)
+    yield from (plot for draw in (scaling, footprint, kernels) if (plot := draw(report)))
+
+
+def save_plots(plots: Sequence[Plot], folder: Path, kind: ImageFormat) -> list[Path]:
+    """Writes one file for each plot; each appears whole or not at all.
+
+    Raises:
+        ReportError: The folder cannot be written.
+    """
+    paths = []
+    for plot in plots:
+        path = folder / f"{plot.name}.{kind}"
+        write_atomically(path, _CONTENT[kind](plot))
+        paths.append(path)
+    return paths

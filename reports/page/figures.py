@@ -1,0 +1,130 @@
+"""Figures in one style: on a page their colours follow the reader's theme, in a file they stay as drawn."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from reports.errors import ReportError
+from reports.printable import printable
+
+try:
+    import matplotlib as mpl
+    from markupsafe import Markup, escape
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+except ModuleNotFoundError as error:
+    raise ReportError(f"{error.name} is not installed: pip install 'crossrt[page]'") from error
+
+COLORS: Final = ("#0a66c2", "#c2410c", "#15803d", "#7c3aed", "#a16207", "#be185d", "#0e7490", "#4d5a0f")
+"""Of series, in order; each stands out from white and, in its dark form, from near black."""
+
+INK: Final = "#1c2127"
+MUTED: Final = "#5b6570"
+GRID: Final = "#dde2e8"
+PAPER: Final = "#ffffff"
+
+WIDE: Final = 8.0
+"""A ratio of the largest to the smallest number from which on ticks go by factors."""
+
+_VARIABLES: Final = {
+    INK: "--ink",
+    MUTED: "--muted",
+    GRID: "--grid",
+    PAPER: "--paper",
+    **{color: f"--series-{place}" for place, color in enumerate(COLORS)},
+}
+_COLOR: Final = re.compile("|".join(_VARIABLES))
+_TIP: Final = "tip:"
+_WITHOUT_METADATA: Final = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+_DOTS_PER_INCH: Final = 160
+
+mpl.rcParams.update(
+    {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "crossrt",
+        "text.parse_math": False,
+        "font.size": 9,
+        "text.color": INK,
+        "axes.edgecolor": GRID,
+        "axes.facecolor": "none",
+        "axes.labelcolor": MUTED,
+        "axes.titlesize": 10,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.unicode_minus": False,
+        "grid.color": GRID,
+        "grid.linewidth": 0.7,
+        "xtick.color": GRID,
+        "xtick.labelcolor": MUTED,
+        "ytick.color": GRID,
+        "ytick.labelcolor": MUTED,
+        "legend.frameon": False,
+        "legend.labelcolor": INK,
+        "figure.facecolor": "none",
+    }
+)
+
+
+def new_figure(width_in: float, height_in: float) -> tuple[Figure, Axes]:
+    """An empty figure with one pair of axes."""
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def log_ticks(axis: Axis, numbers: Sequence[float], style: str) -> None:
+    """Readable ticks on a logarithmic axis, whether the numbers span percents or decades.
+
+    Args:
+        axis: The axis.
+        numbers: What it shows.
+        style: How a tick is written, such as `{x:g}`.
+    """
+    is_wide = max(numbers) > WIDE * min(numbers)
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if is_wide else MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(style)
+    axis.set_minor_locator(NullLocator())
+
+
+def tip(artist: Artist, text: str) -> None:
+    """What a reader sees who points at a part of the figure on a page."""
+    artist.set_gid(_TIP + printable(text))
+
+
+def as_svg(figure: Figure, alt: str) -> Markup:
+    """The figure for a page: names of its parts are its own, and its colours those of the page.
+
+    Args:
+        figure: What was drawn.
+        alt: What it shows, in words.
+    """
+    drawn = svg_text(figure)
+    drawn = drawn[drawn.index("<svg") :]
+    own = f"f{hashlib.sha256(drawn.encode()).hexdigest()[:8]}-"
+    drawn = re.sub(r'\b(id="|xlink:href="#|url\(#)', lambda match: match[0] + own, drawn)
+    drawn = _COLOR.sub(lambda match: f"var({_VARIABLES[match[0]]})", drawn)
+    return Markup(re.sub(r"<svg\b", f'<svg role="img" aria-label="{escape(printable(alt))}"', drawn, count=1))  # noqa: S704
+
+
+def svg_text(figure: Figure) -> str:
+    """The figure as an SVG file."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg", metadata=_WITHOUT_METADATA)
+    return re.sub(rf"<g id=([\"']){_TIP}(.*?)\1>", r"<g><title>\2</title>", file.getvalue())
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """The figure as a PNG file, on white."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=_DOTS_PER_INCH, facecolor=PAPER, metadata={"Software": None})
+    return file.getvalue()

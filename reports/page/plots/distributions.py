@@ -1,0 +1,75 @@
+"""Latency distributions, case by case and round by round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from numpy.typing import NDArray
+
+from reports.cells import counted, microseconds
+from reports.lookup import Lookup, Scenario
+from reports.metrics import scenario_of
+from reports.page.figures import GRID, PAPER, new_figure, tip
+from reports.page.plots.plot import WIDTH_IN, Plot, color_of
+from reports.schema import Report, Result
+
+ROW_IN: Final = 0.42
+PERCENTS: Final = (10, 25, 50, 75, 90)
+WIDEST: Final = 0.6
+"""Where the axis ends, as a share above the case's median."""
+
+CAPTION: Final = (
+    "Each case is a band, each line in it a round (a fresh process), the first on top: from the 10th to the 90th"
+    " percentile of its calls, thick from the 25th to the 75th, with a dot at the median, all relative to the median of"
+    " the case's rounds. Dots that wander from top to bottom are drift; dots that jump are memory layout."
+)
+
+
+def distributions(report: Report, scenario: Scenario) -> Plot | None:
+    """All timed cases of one scenario; None where there are none."""
+    look = Lookup(report)
+    results = [result for result in report.results if scenario_of(result) == scenario and result.rounds]
+    timed = [result for result in results if result.status == "ok"]
+    if not timed:
+        return None
+    batch_size, threads, io = scenario
+    figure, axes = new_figure(WIDTH_IN, 1.1 + ROW_IN * len(timed))
+    runtimes = list(dict.fromkeys(result.runtime for result in report.results))
+    spans = [_draw(axes, row, result, color_of(result.runtime, runtimes)) for row, result in enumerate(timed)]
+    axes.set_title(f"Batch {batch_size}, {counted(threads, 'thread')}{', native' if io == 'native' else ''}")
+    axes.set_xlabel("latency of a call, % above or below the median of its case")
+    axes.set_yticks(range(len(timed)), [_name(look, result) for result in timed])
+    axes.set_ylim(len(timed) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.hlines(np.arange(1, len(timed)) - 0.5, -1000, 1000, color=GRID, linewidth=0.7)
+    left, right = min(span[0] for span in spans), max(span[1] for span in spans)
+    axes.set_xlim(100 * max(left - 0.02, -WIDEST), 100 * min(right + 0.02, WIDEST))
+    return Plot(name=f"latency-rounds-b{batch_size}-t{threads}-{io}", figure=figure, caption=CAPTION)
+
+
+def _name(look: Lookup, result: Result) -> str:
+    metric = look.metric(result, "latency_p50_ns")
+    return f"{look.label(result)}  {microseconds(metric)} µs" if metric else look.label(result)
+
+
+def _draw(axes: Axes, row: int, result: Result, color: str) -> tuple[float, float]:
+    """Draws a band, and returns from where to where it reaches, as shares."""
+    levels = np.array([np.percentile(each.latency_ns, PERCENTS) for each in result.rounds])
+    relative = levels / np.median(levels[:, 2]) - 1
+    places = np.linspace(row - 0.3, row + 0.3, len(levels)) if len(levels) > 1 else np.array([float(row)])
+    for ends, width in (((0, 4), 0.8), ((1, 3), 2.6)):
+        axes.add_collection(LineCollection(list(_lines(relative, places, ends)), colors=color, linewidths=width))
+    dots = axes.scatter(100 * relative[:, 2], places, s=9, color=PAPER, edgecolors=color, linewidths=0.9, zorder=3)
+    tip(dots, f"{result.case}: medians of {counted(len(levels), 'round')}")
+    return float(relative[:, 0].min()), float(np.percentile(relative[:, 4], 90))
+
+
+def _lines(
+    relative: NDArray[np.float64], places: NDArray[np.float64], ends: Sequence[int]
+) -> Iterator[list[tuple[float, float]]]:
+    for levels, place in zip(relative, places, strict=True):
+        yield [(100 * float(levels[end]), float(place)) for end in ends]

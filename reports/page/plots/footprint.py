@@ -1,0 +1,67 @@
+"""Size of the file and peak memory, side by side."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.lookup import Lookup
+from reports.page.figures import COLORS, PAPER, tip
+from reports.page.plots.plot import WIDTH_IN, Plot, color_of
+from reports.schema import Report, Result
+
+ROW_IN: Final = 0.27
+CAPTION: Final = (
+    "Left: the model file. Right: the most memory that a fresh process ever held, Python and runtime included, at each"
+    " batch size; the hollow mark is the same process before it loaded the model."
+)
+
+
+def footprint(report: Report) -> Plot | None:
+    """A row for each file and runtime; None where nothing was measured."""
+    look = Lookup(report)
+    subjects: dict[str, list[Result]] = {}
+    for result in report.results:
+        if result.status == "ok":
+            subjects.setdefault(look.label(result), []).append(result)
+    if not subjects:
+        return None
+    figure = Figure(figsize=(WIDTH_IN, 1.0 + ROW_IN * len(subjects)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    batches = sorted({result.batch_size for result in report.results})
+    for row, (name, results) in enumerate(subjects.items()):
+        _size(left, look, row, name, results[0])
+        for result in sorted(results, key=lambda result: -result.batch_size):
+            _memory(right, row, name, result, color_of(str(result.batch_size), [str(each) for each in batches]))
+    left.set_yticks(range(len(subjects)), list(subjects))
+    left.set_ylim(len(subjects) - 0.5, -0.5)
+    left.set_title("Size of the file, KB")
+    right.set_title("Peak memory, MB")
+    for axes in (left, right):
+        axes.grid(visible=False, axis="y")
+    for batch in batches:
+        right.plot([], [], "o", color=color_of(str(batch), [str(each) for each in batches]), label=f"batch {batch}")
+    right.legend(loc="upper left", bbox_to_anchor=(0, -0.12), ncols=4, borderaxespad=0, handletextpad=0.2)
+    right.set_xlim(left=0)
+    return Plot(name="size-memory", figure=figure, caption=CAPTION)
+
+
+def _size(axes: Axes, look: Lookup, row: int, name: str, result: Result) -> None:
+    if metric := look.metric(result, "size_bytes"):
+        kilobytes = metric.value / 1000
+        (bar,) = axes.barh(row, kilobytes, height=0.6, color=COLORS[0])
+        axes.annotate(
+            f"{kilobytes:,.1f}", (kilobytes, row), (3, 0), textcoords="offset points", va="center", fontsize=8
+        )
+        tip(bar, f"{name}: {kilobytes:,.1f} KB")
+
+
+def _memory(axes: Axes, row: int, name: str, result: Result, color: str) -> None:
+    if result.memory is None:
+        return
+    before, peak = result.memory.before_load_bytes / 1e6, result.memory.peak_bytes / 1e6
+    axes.plot([before, peak], [row, row], color=color, linewidth=1)
+    axes.scatter([before], [row], s=18, color=PAPER, edgecolors=color, zorder=3)
+    tip(axes.scatter([peak], [row], s=26, color=color, zorder=3), f"{name}, batch {result.batch_size}: {peak:.1f} MB")

@@ -1,0 +1,78 @@
+"""The page of one report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from markupsafe import Markup
+
+from reports.findings import caution_notes
+from reports.headline import headline
+from reports.page.answers import agreement_matrix, confusion_matrices
+from reports.page.case_table import case_table
+from reports.page.circumstances import environment, failures, method, noise
+from reports.page.document import Header, Section, document, figure, joined
+from reports.page.drawing import rounds_plots, tradeoffs
+from reports.page.figures import as_svg
+from reports.page.plots.footprint import footprint
+from reports.page.plots.kernels import kernels
+from reports.page.plots.plot import Plot
+from reports.page.plots.scaling import scaling
+from reports.schema import Report
+from reports.summary import Summary
+
+
+def report_page(report: Report) -> str:
+    """The whole page, to be saved as one file."""
+    verdict = headline(report)
+    tone = "bad" if any(result.status == "failed" for result in report.results) else ""
+    header = Header(verdict=verdict, facts=Summary(report).headline(), tone=tone, cautions=[*caution_notes(report)])
+    return document(f"crossrt: {_models(report)}", list(report_sections(report)), header)
+
+
+def _models(report: Report) -> str:
+    return ", ".join(dict.fromkeys(artifact.model for artifact in report.artifacts)) or "no model"
+
+
+def report_sections(report: Report) -> Iterator[Section]:
+    """All parts for which the report has numbers."""
+    yield Section(id="cases-all", title="Cases", body=case_table(report))
+    if (failed := failures(report)) is not None:
+        yield Section(id="failures", title="Not measured", body=failed)
+    yield from _plotted("tradeoff", "Accuracy and latency", tradeoffs(report))
+    yield from _plotted("rounds", "Latency, round by round", rounds_plots(report))
+    yield from _plotted("batch", "Throughput and batch size", _only(scaling(report)))
+    yield from _plotted("size", "Size and memory", _only(footprint(report)))
+    if (confusion := confusion_matrices(report)) is not None:
+        lead = (
+            "Mistakes are coloured by how often they were made; in the differences, better is green and worse is red."
+        )
+        yield Section(id="answers", title="Confusion", body=confusion, lead=lead)
+    if (matrix := agreement_matrix(report)) is not None:
+        yield Section(id="agreement", title="Agreement", body=matrix, lead=_LEAD_OF_AGREEMENT)
+    yield from _plotted("kernels", "Kernels", _only(kernels(report)))
+    yield Section(id="noise", title="Noise", body=noise(report))
+    yield Section(id="environment", title="Environment", body=environment(report))
+    yield Section(id="method", title="How it was measured", body=method(report))
+
+
+_LEAD_OF_AGREEMENT = (
+    "Two cases agree on a digit if they give it the same class, right or wrong: two files of one accuracy can still"
+    " disagree."
+)
+
+
+def _only(plot: Plot | None) -> list[Plot]:
+    return [] if plot is None else [plot]
+
+
+def _plotted(name: str, title: str, plots: Sequence[Plot]) -> Iterator[Section]:
+    """A section of plots; a caption that several share stands once, below the last."""
+    if not plots:
+        return
+    drawn: list[Markup] = []
+    for place, plot in enumerate(plots):
+        is_last = place == len(plots) - 1
+        caption = plot.caption if is_last or plots[place + 1].caption != plot.caption else ""
+        drawn.append(figure(as_svg(plot.figure, f"{title}: {plot.name}"), plot.name, caption))
+    yield Section(id=name, title=title, body=joined(drawn))

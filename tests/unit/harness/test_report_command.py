@@ -1,0 +1,101 @@
+"""`crossrt report`: what it makes, what it refuses, what it imports."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
+MAIN = "import sys; from harness.cli import main; sys.exit(main())"
+HEAVY = {"matplotlib", "jinja2", "sqlalchemy", "onnxruntime", "ai_edge_litert", "tensorflow", "onnx"}
+
+
+def crossrt(*arguments, cwd, **variables):
+    command = [sys.executable, "-P", "-c", MAIN, *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, **variables})
+
+
+def test_page_and_plots_are_written(tmp_path):
+    done = crossrt("report", REPORT, "--html", "out/page.html", "--svg", "plots", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "page.html").read_text().startswith("<!DOCTYPE html>")
+    written = sorted((tmp_path / "plots").iterdir())
+    assert [f"plot: plots/{path.name}" for path in written] == sorted(
+        line for line in done.stderr.splitlines() if line.startswith("plot")
+    )
+
+
+def test_second_report_is_held_against_the_first(tmp_path):
+    done = crossrt("report", REPORT, REPORT, "--html", "page.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert 'id="verdicts"' in (tmp_path / "page.html").read_text()
+
+
+def test_comment_is_printed_and_added_to_the_summary_of_the_job(tmp_path):
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    done = crossrt("report", REPORT, "--markdown", cwd=tmp_path, GITHUB_STEP_SUMMARY=str(summary))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("<!-- crossrt report -->\n### crossrt: ")
+    assert summary.read_text() == "before\n" + done.stdout
+
+
+def test_summary_that_cannot_be_written_is_told_and_changes_nothing(tmp_path):
+    done = crossrt("report", REPORT, "--markdown", cwd=tmp_path, GITHUB_STEP_SUMMARY=str(tmp_path))
+    assert done.returncode == 0
+    assert "cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([REPORT], "say what to make"),
+        ([REPORT, REPORT, REPORT, "--markdown"], "3 reports were given"),
+        (["missing.json", "--markdown"], "missing.json cannot be read"),
+        ([REPORT, REPORT, "--markdown", "--margin", "nonsense"], "is not written"),
+        (["--markdown"], "Missing argument"),
+        ([REPORT, "--html", "/proc/page.html"], "cannot be written"),
+    ],
+)
+def test_wrong_usage_is_one_message_and_exit_code_2(tmp_path, arguments, message):
+    done = crossrt("report", *arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_page_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("old")
+    damaged = tmp_path / "report.json"
+    damaged.write_bytes(REPORT.read_bytes()[:-50])
+    assert crossrt("report", damaged, "--html", page, cwd=tmp_path).returncode == 2
+    assert page.read_text() == "old"
+
+
+@pytest.mark.parametrize("arguments", [["report", REPORT, "--markdown"], ["compare", REPORT, REPORT], ["show", REPORT]])
+def test_text_needs_neither_plotting_nor_database_nor_runtime(tmp_path, arguments):
+    source = (
+        "import sys, contextlib, io\nfrom harness.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()): main()\nprint(*sys.modules)"
+    )
+    command = [sys.executable, "-P", "-c", source, *map(str, arguments)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert not {name.partition(".")[0] for name in done.stdout.split()} & HEAVY
+
+
+def test_folder_of_one_run_is_that_run(tmp_path):
+    run = tmp_path / "results" / "only"
+    run.mkdir(parents=True)
+    (run / "report.json").write_bytes(REPORT.read_bytes())
+    assert crossrt("report", "results", "--markdown", cwd=tmp_path).returncode == 0
+    (tmp_path / "results" / "other").mkdir()
+    (tmp_path / "results" / "other" / "report.json").write_bytes(REPORT.read_bytes())
+    done = crossrt("report", "results", "--markdown", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "holds 2 runs" in done.stderr

@@ -1,0 +1,120 @@
+"""The plots, as files and by what they hold."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from reports.choice.pareto import fronts
+from reports.comparison.basis import Question
+from reports.comparison.compare import compare_reports
+from reports.errors import ReportError
+from reports.page.drawing import all_plots, save_plots
+from reports.page.figures import as_svg, new_figure, svg_text, tip
+from reports.page.plots.changes import changes
+from reports.page.plots.distributions import distributions
+from reports.page.plots.footprint import footprint
+from reports.page.plots.kernels import kernels
+from reports.page.plots.scaling import scaling
+from reports.page.plots.tradeoff import tradeoff
+from reports.schema import KernelCounts
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def report(make_result, make_report):
+    """Two variants at two batch sizes."""
+    kernels = KernelCounts(integer=5, float=1)
+    return make_report(
+        *(
+            make_result(case, medians=[median * batch] * 3, batch_size=batch, kernels=kernels)
+            for case, median in (("fp32@ort-cpu", 90_000), ("int8-qdq@ort-cpu", 30_000))
+            for batch in (1, 8)
+        )
+    )
+
+
+def tips(plot) -> list[str]:
+    return [title.text for title in ET.fromstring(svg_text(plot.figure)).iter(f"{SVG}title")]
+
+
+def words(plot) -> str:
+    return " ".join(text.text or "" for text in ET.fromstring(svg_text(plot.figure)).iter(f"{SVG}text"))
+
+
+def test_every_case_is_a_point_with_its_numbers(report):
+    plot = tradeoff(report, fronts(report)[0])
+    assert [tip.partition(":")[0] for tip in tips(plot)] == ["int8-qdq@ort-cpu", "fp32@ort-cpu"]
+    assert "30.0" in tips(plot)[0]
+    assert "int8-qdq@ort-cpu" in words(plot)
+
+
+def test_every_round_is_seen(report):
+    plot = distributions(report, (1, 1, "float32"))
+    assert [tip.rpartition(": ")[2] for tip in tips(plot)] == ["medians of 3 rounds"] * 2
+    assert "90.0 µs" in words(plot)
+
+
+def test_throughput_wants_two_batch_sizes(report, make_result, make_report):
+    assert set(tips(scaling(report))) == {"fp32@ort-cpu", "int8-qdq@ort-cpu"}
+    assert scaling(make_report(make_result())) is None
+
+
+def test_memory_is_shown_for_each_batch_size(report):
+    found = tips(footprint(report))
+    assert "fp32@ort-cpu, batch 1: 70.0 MB" in found
+    assert "fp32@ort-cpu, batch 8: 70.0 MB" in found
+
+
+def test_kinds_of_kernels_are_counted(report, make_result, make_report):
+    assert tips(kernels(report))[:2] == ["fp32@ort-cpu: 5 integer", "fp32@ort-cpu: 1 float"]
+    assert kernels(make_report(make_result())) is None
+
+
+def test_changes_stand_with_their_intervals(make_result, make_report):
+    before = make_report(make_result(medians=[30_000, 30_100, 29_900] * 3), id="before")
+    after = make_report(make_result(medians=[60_000, 60_100, 59_900] * 3), id="after")
+    plot = changes(compare_reports(before, after, Question()))
+    assert re.match(r"fp32@ort-cpu: \+(99|100)\.\d% \[", tips(plot)[0])
+    assert "slower" in words(plot)
+
+
+def test_report_without_a_timed_case_has_no_plots(make_result, make_report):
+    failed = make_result(status="failed", reason="crashed", rounds=(), accuracy=None, memory=None)
+    assert list(all_plots(make_report(failed))) == []
+
+
+def test_files_are_named_after_what_they_show(report, tmp_path):
+    plots = list(all_plots(report))
+    names = {path.name for path in save_plots(plots, tmp_path / "plots", "svg")}
+    assert names == {
+        *(f"accuracy-latency-b{batch}-t1-float32.svg" for batch in (1, 8)),
+        *(f"latency-rounds-b{batch}-t1-float32.svg" for batch in (1, 8)),
+        *("throughput-batch.svg", "size-memory.svg", "kernels.svg"),
+    }
+    (path, *_) = save_plots(plots[:1], tmp_path, "png")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_folder_that_is_a_file_is_one_clear_error(report, tmp_path):
+    (tmp_path / "plots").write_text("in the way")
+    with pytest.raises(ReportError, match="cannot be written"):
+        save_plots(list(all_plots(report))[:1], tmp_path / "plots", "svg")
+
+
+def test_dollar_signs_are_text():
+    figure, axes = new_figure(2, 2)
+    axes.set_title("cost $x_1$")
+    assert "cost $x_1$" in svg_text(figure)
+
+
+def test_tips_cannot_become_markup():
+    figure, axes = new_figure(2, 2)
+    tip(axes.scatter([1], [1]), '<script>"&')
+    drawn = as_svg(figure, 'a "plot" <of> it')
+    assert "<script>" not in drawn
+    assert "<title>&lt;script" in drawn
+    assert 'aria-label="a &#34;plot&#34; &lt;of&gt; it"' in drawn
