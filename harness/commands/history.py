@@ -87,10 +87,16 @@ def list_runs(limit: int, case: str | None, environment: str | None, style: str,
     if style == "json":
         _print_json(found)
         return
+    from rich.text import Text
+
     from harness.commands.options import result_console
+    from reports.printable import printable
     from reports.tables import sheet_table
 
-    result_console().print(sheet_table(list_sheet(found, total)))
+    console, sheet = result_console(), list_sheet(found, total)
+    console.print(sheet_table(sheet))
+    for line in sheet.footer:
+        console.print(Text(printable(line), style="dim"))
 
 
 @history.command(short_help="Show one run.")

@@ -87,7 +87,8 @@ def _print(found: Trend, style: str) -> None:
         if sheet.rows:
             console.print()
             console.print(sheet_table(sheet))
-    for case in found.cases if len(found.cases) <= MOST_PLOTS else ():
+    plotted = [case for case in found.cases if len(case.points) > 1]
+    for case in plotted if len(plotted) <= MOST_PLOTS else ():
         console.print()
         click.echo(trend_plot(case, min(console.width, 100)))
     console.print()

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from reports.cells import Cell, Sheet
+from reports.cells import Cell, Sheet, counted
 from reports.history.selection import SHORT, RunRow, holds, machine_named, matching_cases, newest, run_rows
 from reports.history.tables import cases, environments, results, runs
 
@@ -96,23 +96,23 @@ def _listed(row: RunRow, statuses: dict[str, int], runtimes: set[str]) -> Listed
 
 
 def list_sheet(found: Sequence[Listed], total: int) -> Sheet:
-    """A row for each run, newest first."""
-    rows = tuple(_row(each) for each in found)
-    shown = f"the newest {len(found)} of {total:,} runs" if len(found) < total else f"{total:,} runs"
-    columns = ("run", "started", "git", "environment", "machine", "ok", "failed", "runtimes")
-    return Sheet(title=f"History: {shown}", columns=columns, rows=rows, is_text=True)
+    """A row for each run, newest first, and the machines below."""
+    machines = {each.environment: each.machine for each in found}
+    shown = f"the newest {len(found)} of {total:,} runs" if len(found) < total else counted(total, "run")
+    columns = ("run", "started", "git", "environment", "ok", "failed", "runtimes")
+    footer = tuple(f"environment {key[:SHORT]}: {machine}" for key, machine in machines.items())
+    return Sheet(title=f"History: {shown}", columns=columns, rows=tuple(map(_row, found)), is_text=True, footer=footer)
 
 
 def _row(each: Listed) -> tuple[Cell, ...]:
-    broken = sum(number for status, number in each.cases.items() if status == "failed")
-    mark = " (interrupted)" if each.status == "interrupted" else ""
+    failed = each.cases.get("failed", 0)
+    runtimes = ", ".join(each.runtimes) or ABSENT
     return (
-        Cell(text=f"{each.run}{mark}"),
+        Cell(text=each.run),
         Cell(text=each.started_at[:16].replace("T", " ")),
         Cell(text=each.revision or ABSENT),
         Cell(text=each.environment[:SHORT]),
-        Cell(text=each.machine.partition(" (")[0]),
         Cell(text=str(each.cases.get("ok", 0))),
-        Cell(text=str(broken), tone="bad" if broken else None),
-        Cell(text=", ".join(each.runtimes) or ABSENT),
+        Cell(text=str(failed), tone="bad" if failed else None),
+        Cell(text=f"INTERRUPTED, {runtimes}" if each.status == "interrupted" else runtimes),
     )
