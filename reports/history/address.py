@@ -38,6 +38,9 @@ class Address:
         """The file, where it is one."""
         return Path(str(self.url.database)) if self.backend == SQLITE else None
 
+    def __repr__(self) -> str:
+        return f"Address({str(self)!r})"
+
     def __str__(self) -> str:
         if self.path is not None:
             return str(self.path)

@@ -26,16 +26,13 @@ _SQLITE: Final = {
 }
 
 _POSTGRESQL: Final = {
-    "28": "check user and password in the URL",
-    "3D": "make the database first: createdb NAME",
     "42501": "the user needs the right to do that: GRANT it, or name another user",
     "25006": "the server is read-only: name one that takes writes",
     "53100": "free space on the server's disk",
-    "53300": "the server has too many connections: try again later",
     "55P03": f"another process has kept a table for more than {BUSY_S} s: try again when that is done",
     "57P0": "the server was shut down or ended the connection: try again when it is back",
 }
-_GONE: Final = "check that the server runs and can be reached, then try again"
+_GONE: Final = "check user, password and database in the URL, and that the server runs and can be reached"
 
 
 @contextmanager
