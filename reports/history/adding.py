@@ -21,7 +21,7 @@ from reports.history.shared import (
     metric_ids,
     storable,
 )
-from reports.history.tables import metrics, results, run_artifacts, runs, times
+from reports.history.tables import metrics, results, runs, times
 from reports.schema import Metric
 
 Outcome = Literal["added", "known"]
@@ -43,15 +43,8 @@ def add_entry(connection: Connection, entry: Entry) -> Outcome:
     run = _add_run(connection, entry)
     if run is None:  # another process added it since we looked
         return _known(connection, entry) or "known"
-    _add_artifacts(connection, entry, run)
     _add_results(connection, entry, run)
     return "added"
-
-
-def _add_artifacts(connection: Connection, entry: Entry, run: int) -> None:
-    found = artifact_ids(connection, entry)
-    if found:
-        connection.execute(insert(run_artifacts), [{"run_id": run, "artifact_id": each} for each in found])
 
 
 def _known(connection: Connection, entry: Entry) -> Outcome | None:
@@ -90,11 +83,12 @@ def _add_results(connection: Connection, entry: Entry, run: int) -> None:
     if not found:
         return
     each_case = case_ids(connection, found)
-    each_answers = answers_ids(connection, found)
+    each_file, each_answers = artifact_ids(connection, entry), answers_ids(connection, found)
     rows = [
         {
             "run_id": run,
             "case_id": case,
+            "artifact_id": file,
             "answers_id": answers,
             "calls_per_block": result.calls_per_block,
             "rounds": entry.rounds[result.case],
@@ -102,7 +96,7 @@ def _add_results(connection: Connection, entry: Entry, run: int) -> None:
             "runtime_version": result.runtime_version and storable(result.runtime_version),
             "reason": result.reason and storable(result.reason),
         }
-        for result, case, answers in zip(found, each_case, each_answers, strict=True)
+        for result, case, file, answers in zip(found, each_case, each_file, each_answers, strict=True)
     ]
     connection.execute(insert(results), rows)
     query = select(results.c.case_id, results.c.id).where(results.c.run_id == run)

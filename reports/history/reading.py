@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from reports.history.digits import unpacked
 from reports.history.entries import Entry
@@ -21,7 +21,6 @@ from reports.history.tables import (
     metric_names,
     metrics,
     results,
-    run_artifacts,
     runs,
     times,
 )
@@ -80,9 +79,9 @@ def _numbers_of(run: int, table: Any) -> Select[Any]:
 
 
 def _artifacts(connection: Connection, run: int) -> tuple[Artifact, ...]:
-    query = select(artifacts.c.content).join(run_artifacts).where(run_artifacts.c.run_id == run)
-    contents = connection.execute(query.order_by(artifacts.c.id)).scalars()
-    return tuple(msgspec.json.decode(content, type=Artifact) for content in contents)
+    query = select(artifacts.c.id, artifacts.c.content).join_from(results, artifacts).where(results.c.run_id == run)
+    found = connection.execute(query.group_by(artifacts.c.id, artifacts.c.content).order_by(func.min(results.c.id)))
+    return tuple(msgspec.json.decode(row.content, type=Artifact) for row in found)
 
 
 def _report(row: AnyRow, files: tuple[Artifact, ...], found: Sequence[AnyRow], numbers: Sequence[AnyRow]) -> Report:

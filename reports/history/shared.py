@@ -64,14 +64,16 @@ def environment_id(connection: Connection, entry: Entry) -> int:
     return ids_of(connection, environments, CONTENT, [row])[(sha256,)]
 
 
-def artifact_ids(connection: Connection, entry: Entry) -> Sequence[int]:
-    """The model files of a run."""
-    contents = [(each, _json(each)) for each in entry.report.artifacts]
+def artifact_ids(connection: Connection, entry: Entry) -> Sequence[int | None]:
+    """The model file of each result, in order; None where it could not be made."""
+    contents = {each.id: (each, _json(each)) for each in entry.report.artifacts}
     rows = [
         {"sha256": _sha256(content), "name": storable(each.id), "file_sha256": each.sha256[:64], "content": content}
-        for each, content in contents
+        for each, content in contents.values()
     ]
-    return sorted(ids_of(connection, artifacts, CONTENT, rows).values())
+    ids = ids_of(connection, artifacts, CONTENT, rows)
+    by_name = {name: ids[(row["sha256"],)] for name, row in zip(contents, rows, strict=True)}
+    return [by_name.get(result.artifact) for result in entry.report.results]
 
 
 def case_ids(connection: Connection, results: Sequence[Result]) -> Sequence[int]:

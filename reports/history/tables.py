@@ -95,14 +95,6 @@ artifacts: Final = Table(
     Index("artifacts_sha256", "sha256", unique=True),
 )
 
-run_artifacts: Final = Table(
-    "run_artifacts",
-    metadata,
-    Column("run_id", Integer, ForeignKey("runs.id"), primary_key=True),
-    Column("artifact_id", Integer, ForeignKey("artifacts.id"), primary_key=True),
-    sqlite_with_rowid=False,
-)
-
 cases: Final = Table(
     "cases",
     metadata,
@@ -134,6 +126,7 @@ results: Final = Table(
     Column("id", Integer, primary_key=True),
     Column("run_id", Integer, ForeignKey("runs.id"), nullable=False),
     Column("case_id", Integer, ForeignKey("cases.id"), nullable=False),
+    Column("artifact_id", Integer, ForeignKey("artifacts.id")),
     Column("answers_id", Integer, ForeignKey("answers.id")),
     Column("calls_per_block", Integer, nullable=False),
     Column("rounds", SmallInteger, nullable=False),

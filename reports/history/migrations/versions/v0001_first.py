@@ -89,12 +89,6 @@ def _runs() -> None:
     op.create_index("runs_sha256", "runs", ["sha256"], unique=True)
     op.create_index("runs_environment_started", "runs", ["environment_id", "started_at"])
     op.create_index("runs_started", "runs", ["started_at"])
-    op.create_table(
-        "run_artifacts",
-        sa.Column("run_id", sa.Integer, sa.ForeignKey("runs.id"), primary_key=True),
-        sa.Column("artifact_id", sa.Integer, sa.ForeignKey("artifacts.id"), primary_key=True),
-        sqlite_with_rowid=False,
-    )
 
 
 def _numbers() -> None:
@@ -104,6 +98,7 @@ def _numbers() -> None:
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("run_id", sa.Integer, sa.ForeignKey("runs.id"), nullable=False),
         sa.Column("case_id", sa.Integer, sa.ForeignKey("cases.id"), nullable=False),
+        sa.Column("artifact_id", sa.Integer, sa.ForeignKey("artifacts.id")),
         sa.Column("answers_id", sa.Integer, sa.ForeignKey("answers.id")),
         sa.Column("calls_per_block", sa.Integer, nullable=False),
         sa.Column("rounds", sa.SmallInteger, nullable=False),
