@@ -65,7 +65,7 @@ class Gate:
             current=self._current.report.run.id,
             subjects=(self._past_subject(), subject(self._current.report)),
             findings=tuple(sorted(findings, key=lambda finding: finding.severity)),
-            notes=(*notes_on_reports(basis), *self._notes()),
+            notes=(*notes_on_reports(basis), *self._notes(), *self._undecided(findings)),
             method=tuple(self._method()),
             incomparable=tuple(incomparable(basis)),
         )
@@ -96,7 +96,11 @@ class Gate:
         spread = self.spreads[timed.metric]
         if len(timed.earlier) >= FEWEST_RUNS:
             return predicted_interval(
-                timed.current, timed.earlier, alpha / spread.choices, is_anchored=spread.is_anchored
+                timed.current,
+                timed.earlier,
+                alpha / spread.choices,
+                is_anchored=spread.is_anchored,
+                moderation=spread.moderation,
             )
         return allowed_interval(timed.current, timed.earlier, spread.allowance, alpha, is_anchored=spread.is_anchored)
 
@@ -122,6 +126,17 @@ class Gate:
             )
         yield from self._anchor_note()
 
+    def _undecided(self, findings: Sequence[Finding]) -> Iterator[str]:
+        """What would decide more: other runs, where there are any."""
+        times = {each.metric for each in self._timed}
+        undecided = sum(each.verdict == "inconclusive" and each.metric in times for each in findings)
+        if undecided and self._past.older:
+            runs = len(self._past.comparable)
+            yield (
+                f"{counted(undecided, 'time')} could not be decided by {counted(runs, 'run')}; the history holds"
+                f" {self._past.older} more: --last {2 * runs} narrows the intervals"
+            )
+
     def _anchor_note(self) -> Iterator[str]:
         spread = self.spreads.get("latency_p50_ns")
         known = [run.anchor for run in self._past.comparable if run.anchor is not None]
@@ -136,11 +151,15 @@ class Gate:
             return
         yield (
             "times: trimmed means over rounds of logarithms, as crossrt compare takes them; the new run's is held"
-            " against the interval in which the spread of the earlier runs predicts it (Student's t, k - 1 degrees)"
+            " against the interval in which the spread of the earlier runs predicts it (Student's t)"
         )
+        if any(spread.moderation for spread in self.spreads.values()):
+            yield "the spread of a case is its own, or that of all cases together where its own is less (moderated t)"
         for metric, spread in self.spreads.items():
             scale = "ratio to the anchor" if spread.is_anchored else "time itself"
             yield f"{metric}: {scale} ({spread.reason})"
+            if any(len(each.earlier) < FEWEST_RUNS for each in self._timed if each.metric == metric):
+                yield f"{metric}: {spread.allowance:.1%} of spread between runs is allowed where too few show it"
         judged = len(self.basis.judged_times())
         yield f"intervals hold for all {judged} times at once, with a chance of error of {ALPHA:.0%} on each side"
 

@@ -10,8 +10,17 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from reports.cells import Cell, Sheet, counted
-from reports.history.selection import SHORT, RunRow, holds, machine_named, matching_cases, newest, run_rows
-from reports.history.tables import cases, environments, results, runs
+from reports.history.selection import (
+    SHORT,
+    RunRow,
+    count_runs,
+    holds,
+    machine_named,
+    matching_cases,
+    newest,
+    run_rows,
+)
+from reports.history.tables import cases, environments, results
 
 ABSENT: Final = "-"
 MOST_NAMED: Final = 500
@@ -61,8 +70,7 @@ def listed_runs(
     if environment is not None:
         conditions.append(environments.c.key == machine_named(connection, environment).key)
     rows = run_rows(connection, newest(*conditions, limit=limit))
-    count = select(func.count()).select_from(runs.join(environments)).where(*conditions)
-    return _described(connection, rows), connection.execute(count).scalar_one()
+    return _described(connection, rows), count_runs(connection, *conditions)
 
 
 def _described(connection: Connection, rows: Sequence[RunRow]) -> list[Listed]:

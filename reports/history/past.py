@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from reports.history.entries import Entry
 from reports.history.reading import read_entry
-from reports.history.selection import newest, run_rows
+from reports.history.selection import count_runs, newest, run_rows
 from reports.history.tables import environments, runs
 from reports.schema import Report
 
@@ -22,10 +22,12 @@ class Past:
     Attributes:
         comparable: Of the same environment.
         other: The newest run of another environment, where there is none of the same.
+        older: How many more there are of the same environment.
     """
 
     comparable: tuple[Entry, ...]
     other: Entry | None
+    older: int
 
     @property
     def newest(self) -> Entry | None:
@@ -47,10 +49,14 @@ def past_of(connection: Connection, entry: Entry, last: int) -> Past:
         runs.c.sha256 != entry.sha256,
         runs.c.status == "complete",
     )
-    same = newest(*earlier, environments.c.key == entry.environment, limit=last)
-    found = [read_entry(connection, row.number) for row in run_rows(connection, same)]
+    same = (*earlier, environments.c.key == entry.environment)
+    found = [read_entry(connection, row.number) for row in run_rows(connection, newest(*same, limit=last))]
     others = [] if found else run_rows(connection, newest(*earlier, limit=1))
-    return Past(comparable=tuple(found), other=read_entry(connection, others[0].number) if others else None)
+    return Past(
+        comparable=tuple(found),
+        other=read_entry(connection, others[0].number) if others else None,
+        older=count_runs(connection, *same) - len(found),
+    )
 
 
 def baseline_of(past: Sequence[Entry], current: Report) -> tuple[Report, tuple[str, ...]]:

@@ -9,10 +9,18 @@ from statistics import fmean, variance
 from scipy import stats
 
 from reports.history.levels import Level
+from reports.history.moderation import Moderation
 from reports.intervals import LogInterval, kept_replicates
 
 
-def predicted_interval(current: Level, earlier: Sequence[Level], alpha: float, *, is_anchored: bool) -> LogInterval:
+def predicted_interval(
+    current: Level,
+    earlier: Sequence[Level],
+    alpha: float,
+    *,
+    is_anchored: bool,
+    moderation: Moderation | None = None,
+) -> LogInterval:
     """A new run minus what earlier ones make of it, from the spread between those.
 
     If nothing changed, the new level less the mean of k earlier ones, over `s sqrt(1 + 1/k)`, has Student's t
@@ -25,6 +33,7 @@ def predicted_interval(current: Level, earlier: Sequence[Level], alpha: float, *
         earlier: Two or more runs.
         alpha: Chance of error on each side.
         is_anchored: Whether ratios to the anchor are compared; all runs have them then.
+        moderation: What other cases say of the spread, where there are enough of them.
     """
     means = [_mean(each, is_anchored=is_anchored) for each in earlier]
     count = len(means)
@@ -32,8 +41,11 @@ def predicted_interval(current: Level, earlier: Sequence[Level], alpha: float, *
     own = _variance(current, is_anchored=is_anchored)
     usual = fmean(_variance(each, is_anchored=is_anchored) for each in earlier)
     excess = own - usual if math.isfinite(usual) else 0.0
-    total = variance(means) * (1 + 1 / count) + max(excess, 0.0)
-    return _student(mean, total, count - 1, alpha)
+    spread, degrees = variance(means), float(count - 1)
+    if moderation is not None:
+        spread, degrees = moderation.of(spread, count - 1)
+    total = spread * (1 + 1 / count) + max(excess, 0.0)
+    return _student(mean, total, degrees, alpha)
 
 
 def allowed_interval(

@@ -131,3 +131,9 @@ def machine_named(connection: Connection, key: str) -> Machine:
         raise ReportError(f"no environment of the history begins with {key!r}: crossrt history list shows their keys")
     told = ", ".join(row.key[:SHORT] for row in found[:5])
     raise ReportError(f"several environments begin with {key!r}: {told}; give more of the key")
+
+
+def count_runs(connection: Connection, *conditions: ColumnElement[bool]) -> int:
+    """How many runs meet all conditions."""
+    query = select(func.count()).select_from(runs.join(environments)).where(*conditions)
+    return int(connection.execute(query).scalar_one())

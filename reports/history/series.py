@@ -7,11 +7,20 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, select
 
 from reports.errors import ReportError
 from reports.history.levels import TIMES
-from reports.history.selection import Machine, RunRow, holds, machine_named, matching_cases, newest, run_rows
+from reports.history.selection import (
+    Machine,
+    RunRow,
+    count_runs,
+    holds,
+    machine_named,
+    matching_cases,
+    newest,
+    run_rows,
+)
 from reports.history.tables import environments, metric_names, metrics, results, runs, times
 from reports.schema import Direction
 
@@ -90,9 +99,9 @@ def find_series(connection: Connection, metric: str, pattern: str, *, environmen
     return Found(
         machine=machine,
         series=_series(connection, metric, number, named, chosen),
-        others=_count(connection, environments.c.key != machine.key, has_case),
-        interrupted=_count(connection, same, has_case, runs.c.status != "complete"),
-        older=_count(connection, same, complete, has_case) - len(chosen),
+        others=count_runs(connection, environments.c.key != machine.key, has_case),
+        interrupted=count_runs(connection, same, has_case, runs.c.status != "complete"),
+        older=count_runs(connection, same, complete, has_case) - len(chosen),
     )
 
 
@@ -112,11 +121,6 @@ def _newest_machine(connection: Connection, has_case: ColumnElement[bool]) -> Ma
     if not found:
         raise ReportError("no run of the history has one of these cases")
     return found[0].machine
-
-
-def _count(connection: Connection, *conditions: ColumnElement[bool]) -> int:
-    query = select(func.count()).select_from(runs.join(environments)).where(*conditions)
-    return int(connection.execute(query).scalar_one())
 
 
 def _series(

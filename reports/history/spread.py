@@ -9,6 +9,7 @@ from statistics import fmean, median, variance
 
 from reports.comparison.times import ANY_BETWEEN_RUNS, BETWEEN_RUNS, FEWEST_RUNS, UNSTEADY
 from reports.history.levels import Level
+from reports.history.moderation import Moderation, moderation_of
 
 Judged = tuple[Level, tuple[Level, ...]]
 """A new run's level, and those of earlier runs."""
@@ -24,12 +25,14 @@ class Spread:
         choices: Scales of which the steadier was taken: each has its part of the chance of error, as one that happens
             to look steady is likelier to be taken.
         reason: Why, in words.
+        moderation: What all cases say together of the spread between runs.
     """
 
     is_anchored: bool
     allowance: float
-    choices: int = 1
+    choices: int
     reason: str
+    moderation: Moderation | None
 
 
 def spread_of(metric: str, judged: Sequence[Judged]) -> Spread:
@@ -38,33 +41,45 @@ def spread_of(metric: str, judged: Sequence[Judged]) -> Spread:
     With too few of them the ratio to the anchor is taken, as it is steadier wherever that was measured, unless it is
     far less steady over the rounds of these runs.
     """
-    with_anchor, without = BETWEEN_RUNS.get(metric, ANY_BETWEEN_RUNS)
+    is_anchored, choices, reason = _scale(judged)
+    allowance = BETWEEN_RUNS.get(metric, ANY_BETWEEN_RUNS)[0 if is_anchored else 1]
+    means = [_means(earlier, is_anchored=is_anchored) for _, earlier in judged]
+    return Spread(
+        is_anchored=is_anchored,
+        allowance=allowance,
+        choices=choices,
+        reason=reason,
+        moderation=moderation_of([each for each in means if len(each) >= FEWEST_RUNS]),
+    )
+
+
+def _scale(judged: Sequence[Judged]) -> tuple[bool, int, str]:
+    """Whether the ratio to the anchor is judged, of how many scales that was chosen by its steadiness, and why."""
     levels = [level for current, earlier in judged for level in (current, *earlier)]
     if not all(level.anchored is not None for level in levels):
-        return Spread(is_anchored=False, allowance=without, reason="a run has no anchor for these rounds")
+        return False, 1, "a run has no anchor for these rounds"
     by_anchor, by_time = (_between(judged, is_anchored=is_anchored) for is_anchored in (True, False))
     if by_anchor is not None and by_time is not None:
-        steadier = by_anchor < by_time
-        reason = (
-            f"over earlier runs the ratio to the anchor varied by {by_anchor:.1%} and the time itself by {by_time:.1%}"
-        )
-        return Spread(is_anchored=steadier, allowance=with_anchor if steadier else without, choices=2, reason=reason)
-    ratios = [
-        level.anchored_error / level.plain_error for level in levels if level.anchored_error and level.plain_error
-    ]
-    if ratios and median(ratios) >= UNSTEADY:
-        reason = f"over rounds the ratio to the anchor varied {median(ratios):.1f} times as much"
-        return Spread(is_anchored=False, allowance=without, reason=reason)
-    reason = f"steadier from run to run, allowing {with_anchor:.1%} of spread between runs"
-    return Spread(is_anchored=True, allowance=with_anchor, reason=reason)
+        told = f"the ratio to the anchor varied by {by_anchor:.1%} and the time itself by {by_time:.1%}"
+        return by_anchor < by_time, 2, f"over earlier runs {told}"
+    ratio = _unsteadiness(levels)
+    if ratio is not None and ratio >= UNSTEADY:
+        return False, 1, f"over rounds the ratio to the anchor varied {ratio:.1f} times as much"
+    return True, 1, "steadier from run to run, and these rounds do not speak against it"
+
+
+def _unsteadiness(levels: Sequence[Level]) -> float | None:
+    """Spread over rounds with the anchor over that without; the median over cases and runs."""
+    found = [each.anchored_error / each.plain_error for each in levels if each.anchored_error and each.plain_error]
+    return median(found) if found else None
 
 
 def _between(judged: Sequence[Judged], *, is_anchored: bool) -> float | None:
     """Root mean square over cases of the standard deviation of earlier levels; None for too few runs."""
-    found = [
-        variance(means)
-        for _, earlier in judged
-        if len(means := [mean for level in earlier if (mean := level.mean(is_anchored=is_anchored)) is not None])
-        >= FEWEST_RUNS
-    ]
+    means = [_means(earlier, is_anchored=is_anchored) for _, earlier in judged]
+    found = [variance(each) for each in means if len(each) >= FEWEST_RUNS]
     return math.sqrt(fmean(found)) if found else None
+
+
+def _means(earlier: Sequence[Level], *, is_anchored: bool) -> list[float]:
+    return [mean for level in earlier if (mean := level.mean(is_anchored=is_anchored)) is not None]
