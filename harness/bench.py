@@ -15,6 +15,7 @@ from harness.assess import Assessor, failed, skipped
 from harness.builder import Artifacts
 from harness.case import Case
 from harness.compose import report_of
+from harness.distances import files_for_logits, measure_distances
 from harness.environment import read_environment
 from harness.errors import ChildFailedError, HarnessError
 from harness.exported import read_folder
@@ -115,12 +116,14 @@ def _assess(state: RunState, reference: NDArray[np.float32] | None, workspace: W
     cases = [case for case in state.cases if case.id not in state.assessments]
     if cases:
         display.phase("checking answers", len(cases))
-    assessor = Assessor(state.artifacts, reference, state.settings, workspace)
+    files = files_for_logits(state.cases, workspace)
+    assessor = Assessor(state.artifacts, reference, state.settings, workspace, kept=files)
     for case, assessment in assessor.assess_all(cases):
         state.assessments[case.id] = assessment
         if assessment.status != "ok":
             display.remark(f"  {case.id}: {assessment.status}: {assessment.reason}")
         display.step(case.id)
+    state.distances = measure_distances(state, files)
 
 
 def _measure(state: RunState, workspace: Workspace, display: Display) -> None:

@@ -29,6 +29,7 @@ def report_of(state: RunState) -> Report:
         results=results,
         metrics=derive_metrics(results, artifacts, state.baseline),
         controls=_controls(state),
+        distances=tuple(state.distances),
     )
 
 

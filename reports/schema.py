@@ -19,13 +19,18 @@ Direction = Literal["smaller_is_better", "bigger_is_better"]
 
 
 class Tensor(Struct, frozen=True, kw_only=True):
-    """One input or output of a model file; `null` in `shape` is a dynamic dimension."""
+    """One input or output of a model file; `null` in `shape` is a dynamic dimension.
+
+    `scale` and `zero_point` are those of a tensor of integers. `step` is the scale of the integers that a float32 output
+    is made from where the file dequantizes it last.
+    """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
     scale: float | None = None
     zero_point: int | None = None
+    step: float | None = None
 
 
 class Quantization(Struct, frozen=True, kw_only=True):
@@ -151,6 +156,21 @@ class Result(Struct, frozen=True, kw_only=True):
     kernels: KernelCounts | None = None
 
 
+class Distance(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far the logits of two cases are apart over the test digits: each pair once, at the smallest batch size.
+
+    `max_steps` is the largest difference of a logit in steps of the output's scale, the coarser of two; it is absent
+    where neither output comes from integers. `kl_nats` is the mean over digits of `sum p log(p / q)`, where p is the
+    softmax of the logits of `one` and q that of `other`; `kl_back_nats` is the same with their roles swapped.
+    """
+
+    one: Text
+    other: Text
+    kl_nats: Annotated[float, Meta(ge=0)]
+    kl_back_nats: Annotated[float, Meta(ge=0)]
+    max_steps: Annotated[float, Meta(ge=0)] | None = None
+
+
 class Control(Struct, frozen=True, kw_only=True):
     """What was timed in the same rounds to judge them by, and is no result itself.
 
@@ -239,6 +259,7 @@ class Report(Struct, frozen=True, kw_only=True):
     results: tuple[Result, ...]
     metrics: tuple[Metric, ...]
     controls: tuple[Control, ...] = ()
+    distances: tuple[Distance, ...] = ()
 
 
 class Arm(Struct, frozen=True, kw_only=True):
