@@ -25,7 +25,7 @@ from harness.errors import ChildFailedError
 from harness.foreign_python import ForeignPython
 from harness.settings import BenchSettings
 from harness.workspace import Workspace
-from reports.schema import Accuracy, KernelCounts, Memory, Status
+from reports.schema import Accuracy, KernelCounts, KernelShares, Memory, Status
 from runtimes.kernels import Profile
 
 TRIAL_CALLS = 20
@@ -48,6 +48,7 @@ class Assessment:
     memory: Memory | None = None
     operators: tuple[str, ...] | None = None
     kernels: KernelCounts | None = None
+    kernel_shares: KernelShares | None = None
     trial_ns: int = 0
 
     def calls_for(self, target_ns: int) -> int:

@@ -11,10 +11,10 @@ from typing import Final, get_args
 from exporters.artifact import ModelArtifact, Quantization
 from exporters.variants import main_variants
 from harness.case import Scenario
-from harness.case_worker import CaseWorker
 from harness.errors import HarnessError
 from harness.exported import read_folder
 from harness.probe import RuntimeInfo
+from harness.profiling import profile_file
 from harness.progress import Display
 from harness.settings import WorkerLimits
 from reports.cells import Cell, Sheet, counted
@@ -83,25 +83,17 @@ def run_explain(
         ChildFailedError: A worker crashed, hung, or its model gave up.
     """
     display.phase("profiling", 1 + len(others))
-    profile = _profile(artifact, runtime, scenario, CALLS)
+    profile = profile_file(artifact, runtime, scenario, CALLS, WorkerLimits())
     if profile is None:
         raise HarnessError(f"{runtime} cannot tell which kernels it runs")
     display.step()
     twins = []
     for other in others:
-        found = _profile(other, runtime, scenario, 1)
+        found = profile_file(other, runtime, scenario, 1, WorkerLimits())
         if found is not None and _steps(found) == _steps(profile):
             twins.append(other.variant)
         display.step()
     return Explanation(artifact=artifact, runtime=runtime, batch_size=scenario.batch_size, profile=profile, twins=twins)
-
-
-def _profile(artifact: ModelArtifact, runtime: str, scenario: Scenario, calls: int) -> Profile | None:
-    with CaseWorker(scenario.threads, WorkerLimits()) as worker:
-        worker.start_import(runtime)
-        worker.finish_import()
-        worker.load(artifact, scenario)
-        return worker.profile(calls)
 
 
 def _steps(profile: Profile) -> list[tuple[str, str, str | None]]:

@@ -13,7 +13,7 @@ from harness.case import Case
 from harness.participant import Participant
 from harness.rounds import Measurements
 from harness.settings import BenchSettings
-from reports.schema import Distance, Environment
+from reports.schema import Distance, Environment, LayerErrors
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +32,7 @@ class RunState:
     participants: Sequence[Participant] = ()
     measurements: Measurements = field(default_factory=Measurements)
     distances: Sequence[Distance] = ()
+    layers: Sequence[LayerErrors] = ()
     interrupted: bool = False
 
 

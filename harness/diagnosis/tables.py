@@ -8,8 +8,9 @@ from typing import Final
 from exporters.diagnosis.record import BINS, MARGIN_BINS, DiagnosedTensor, Diagnosis
 from harness.diagnosis.run import is_hidden, saturates, worst_activation
 from harness.diagnosis.trials import Trial
-from harness.subject import Found, short_name
+from harness.subject import Found
 from reports.cells import Cell, Sheet
+from reports.tensor_names import short_name
 
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 _WORST: Final = 3
