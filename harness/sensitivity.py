@@ -27,7 +27,7 @@ from harness.progress import Display
 from harness.recipes import choose_recipes
 from harness.subject import Subject, ask_about
 from harness.workspace import open_workspace
-from reports.cells import Cell, Sheet
+from reports.cells import Cell, Sheet, listed
 from reports.schema import Accuracy
 from reports.tensor_names import short_name
 
@@ -96,7 +96,7 @@ def _variants(named: NamedRecipe, subsets: int) -> tuple[Variant, dict[int, Vari
 
 def _only_one(recipes: Sequence[NamedRecipe], name: str) -> NamedRecipe:
     if len(recipes) != 1:
-        raise HarnessError(f"{name} names several recipes: choose one of {', '.join(each.item for each in recipes)}")
+        raise HarnessError(f"{name} names several recipes: choose one of {listed([each.item for each in recipes])}")
     return recipes[0]
 
 

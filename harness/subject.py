@@ -25,6 +25,7 @@ from harness.packages import QUIET, check_packages
 from harness.progress import Display
 from harness.recipes import choose_recipes
 from harness.workspace import open_workspace
+from reports.cells import listed
 
 TIMEOUT_S = 300.0
 READING: Final = ("onnx", "onnxruntime", "ai_edge_litert", "sympy")
@@ -92,7 +93,9 @@ def as_found(artifact: ModelArtifact, original: ModelArtifact) -> Found:
     return Found(artifact=artifact, original=original, recipe=recipe)
 
 
-def ask_about(artifact: ModelArtifact, module: str, job: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:
+def ask_about(
+    artifact: ModelArtifact, module: str, job: Mapping[str, Any], wanted: str, packages: Sequence[str] = READING
+) -> Mapping[str, Any]:
     """Lets a process of its own look at a file, and returns its one answer.
 
     Raises:
@@ -100,7 +103,7 @@ def ask_about(artifact: ModelArtifact, module: str, job: Mapping[str, Any], want
         ExportError: The file cannot be looked at.
         ChildFailedError: The process crashed or hung.
     """
-    check_packages(module.split(".")[1], READING)
+    check_packages(module.split(".")[1], packages)
     with ChildProcess(module, variables=QUIET) as child:
         child.send(job)
         event = child.receive(TIMEOUT_S)
@@ -131,7 +134,7 @@ def _only(fitting: Sequence[ModelArtifact], name: str, known: Sequence[str]) -> 
     if len(fitting) != 1:
         which = [each.id for each in fitting] or known
         problem = "is there in both formats" if fitting else "is not there"
-        raise HarnessError(f"{name} {problem}: name one of {', '.join(which)}")
+        raise HarnessError(f"{name} {problem}: name one of {listed(which)}")
     return fitting[0]
 
 
@@ -140,7 +143,7 @@ def _built(subject: Subject, display: Display) -> tuple[ModelArtifact, ModelArti
     recipes = choose_recipes(subject.recipes, [subject.variant], model).recipes
     if len(recipes) != 1:
         raise HarnessError(
-            f"{subject.variant} names several recipes: choose one of {', '.join(r.item for r in recipes)}"
+            f"{subject.variant} names several recipes: choose one of {listed([each.item for each in recipes])}"
         )
     variant = variant_of(recipes[0])
     original = next(each for each in (FLOAT_ONNX, FLOAT_TFLITE) if each.format == variant.format)

@@ -11,6 +11,7 @@ from reports.cells import Cell, Sheet
 from reports.printable import printable
 from reports.schema import Report
 from reports.summary import Summary
+from reports.trimmed import Trimmed
 
 MARK = "*"
 _NAME_WIDTH = 20
@@ -33,7 +34,7 @@ def print_report(report: Report, console: Console) -> None:
         console.print(Text(printable(note), style="dim"))
 
 
-def sheet_table(sheet: Sheet) -> Table:
+def sheet_table(sheet: Sheet) -> Trimmed:
     """A plain table in rich's dress."""
     table = Table(
         title=printable(sheet.title),
@@ -54,7 +55,7 @@ def sheet_table(sheet: Sheet) -> Table:
         )
     for row in sheet.rows:
         table.add_row(*(_text(cell) for cell in row))
-    return table
+    return Trimmed(table)
 
 
 def _least_width(sheet: Sheet) -> int:

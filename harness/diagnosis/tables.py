@@ -92,8 +92,9 @@ def diagnosis_notes(diagnosis: Diagnosis, found: Found) -> list[str]:
     """What a reader must know."""
     notes = []
     if diagnosis.shipped_logits_db is not None:
-        shipped, precise = _decibel(diagnosis.shipped_logits_db), _decibel(diagnosis.precise_logits_db)
-        notes.append(f"logits of the file as it is, over these digits: {shipped} dB; precise: {precise} dB")
+        precise = diagnosis.precise_logits_db
+        beside = "" if precise is None else f"; precise: {_decibel(precise)} dB"
+        notes.append(f"logits of the file as it is, over these digits: {_decibel(diagnosis.shipped_logits_db)} dB{beside}")
     if saturates(diagnosis):
         notes.append(
             "CAUTION: on this processor sums of two 8-bit products saturate in ONNX Runtime's kernels, as it has no"

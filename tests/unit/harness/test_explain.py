@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from exporters.artifact import ModelArtifact
+from exporters.explanation.record import LostFusion
 from exporters.manifest import read_manifest
-from exporters.recipes.recipe import OnnxStatic
+from exporters.recipes.recipe import OnnxStatic, TfliteStatic
 from exporters.variants import Variant
 from harness.case import Scenario
 from harness.explain import Explanation, explanation_lines, kernel_sheet, run_explain
+from harness.lost_fusions import lost_lines
 from harness.progress import Silent
 from runtimes.kernels import Kernel, Profile, kind_of
 
@@ -27,11 +29,11 @@ def kernel(operator, *dtypes, us=None, delegate=None):
     return Kernel(operator=operator, name=operator, kind=kind, dtype=dtype, delegate=delegate, duration_ns=duration_ns)
 
 
-def explanation(*kernels, call_us=None, recipe=None, twins=()):
+def explanation(*kernels, call_us=None, recipe=None, twins=(), form="onnx"):
     artifact = FP32
     if recipe is not None:
-        record = Variant(name="mine", format="onnx", recipe=recipe).quantization_record()
-        artifact = dataclasses.replace(FP32, quantization=record)
+        record = Variant(name="mine", format=form, recipe=recipe).quantization_record()
+        artifact = dataclasses.replace(FP32, quantization=record, format=form)
     profile = Profile(kernels=kernels, call_ns=None if call_us is None else 1000 * call_us)
     return Explanation(artifact=artifact, runtime="ort-cpu", batch_size=1, profile=profile, twins=twins)
 
@@ -71,20 +73,36 @@ def test_without_times_kernels_are_counted():
     assert [cell.text for cell in kernel_sheet(found).rows[0]] == ["CONV_2D", "int8", "integer", "XNNPACK", "-", "-"]
 
 
-@pytest.mark.parametrize(
-    ("recipe", "words"),
-    [
-        (OnnxStatic(activation_type="uint16"), "no integer kernels for uint16"),
-        (OnnxStatic(weight_type="int4"), "no integer kernels for int4"),
-        (OnnxStatic(op_types_to_quantize=("Conv",)), "leaves nodes or operator types in float"),
-        (OnnxStatic(), "several readers"),
-        (OnnxStatic(quant_format="qoperator"), "found no integer operator"),
-    ],
-)
-def test_why_something_is_left_in_float(recipe, words):
-    found = list(explanation_lines(explanation(kernel("Gemm", "float32", us=5), recipe=recipe)))
-    assert found[-1].startswith("left in float: Gemm. ")
-    assert words in found[-1]
+def lost(kind, operator, *reasons, node="layer_1"):
+    return LostFusion(operator=operator, node=node, kind=kind, reasons=reasons)
+
+
+def test_kernels_in_float_are_named_with_their_reason_and_conversions_counted():
+    found = [
+        lost("conversion", "DequantizeLinear", "before Gemm layer_1, in float"),
+        lost("float", "Gemm", "the recipe leaves out Gemm"),
+        lost("float", "Gemm", "the recipe leaves out Gemm", node="layer_2"),
+        lost("float", "Add", "one", "two"),
+        lost("float", "Mul"),
+        lost("conversion", "DequantizeLinear", "before Gemm layer_1, in float"),
+    ]
+    assert list(lost_lines(found)) == [
+        "in float: Gemm layer_1, Gemm layer_2: the recipe leaves out Gemm",
+        "in float: Add layer_1: one; two",
+        "in float: Mul layer_1: the graph does not show why",
+        "2 conversions: before Gemm layer_1, in float",
+    ]
+
+
+def test_without_the_packages_that_read_graphs_kernels_are_still_shown():
+    found = explanation(kernel("Gemm", "float32", us=5), recipe=OnnxStatic())
+    found = dataclasses.replace(found, unexplained="explanation needs onnx")
+    assert list(explanation_lines(found))[-1] == "why kernels compute in float is not known: explanation needs onnx"
+
+
+def test_of_other_formats_kernels_in_float_are_named_alone():
+    found = explanation(kernel("SOFTMAX", "float32"), recipe=TfliteStatic(), form="tflite")
+    assert list(explanation_lines(found))[-1] == "in float: SOFTMAX"
 
 
 def test_nothing_is_said_where_float_was_wanted():
