@@ -13,8 +13,10 @@ from exporters.manifest import read_manifest
 from exporters.recipes.recipe import OnnxStatic, TfliteStatic
 from exporters.variants import Variant
 from harness.case import Scenario
-from harness.explain import Explanation, explanation_lines, kernel_sheet, run_explain
+from harness.errors import HarnessError
+from harness.explain import Explanation, explanation_lines, kernel_sheet, run_explain, variants_for
 from harness.lost_fusions import lost_lines
+from harness.probe import RuntimeInfo
 from harness.progress import Silent
 from runtimes.kernels import Kernel, Profile, kind_of
 
@@ -114,3 +116,26 @@ def test_files_that_come_to_the_same_kernels_are_named():
     assert found.twins == ["int8-io"]
     assert found.counts["integer"] >= 2
     assert "int8-io comes to the same kernels: only its file and its loading differ" in explanation_lines(found)
+
+
+ORT = RuntimeInfo(name="ort-cpu", version="1", formats=("onnx",))
+MINE = """
+[recipes.first]
+kind = "onnx-static"
+
+[recipes.second]
+kind = "tflite-static"
+"""
+
+
+def test_a_shipped_recipe_beyond_the_main_job_is_built_beside_its_variants():
+    names = [each.item for each in variants_for("w4@ort-cpu", ORT, None, None)]
+    assert names == ["fp32.onnx", "int8-qdq.onnx", "int8-qoperator.onnx", "int8-dynamic.onnx", "w4.onnx"]
+
+
+def test_a_file_of_recipes_takes_the_place_of_the_shipped_ones(tmp_path):
+    (tmp_path / "mine.toml").write_text(MINE)
+    names = [each.item for each in variants_for("first@ort-cpu", ORT, None, tmp_path / "mine.toml")]
+    assert names == ["fp32.onnx", "first.onnx"]
+    with pytest.raises(HarnessError, match="no case 'second@ort-cpu'; there are: fp32@ort-cpu, first@ort-cpu"):
+        variants_for("second@ort-cpu", ORT, None, tmp_path / "mine.toml")
