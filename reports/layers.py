@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
@@ -31,20 +32,26 @@ def _worst(tensors: Iterable[TensorError]) -> list[TensorError]:
 
 def layer_sheet(report: Report) -> Sheet:
     """The worst tensors of the files that were diagnosed."""
-    rows = tuple(_row(file, tensor) for file, tensor in worst_tensors(report))
+    variants = Counter(_item(file).partition(".")[0] for file in report.layers)
+    rows = tuple(_row(file, tensor, variants) for file, tensor in worst_tensors(report))
     samples = max((file.samples for file in report.layers), default=0)
     title = f"Worst tensors of {counted(len(report.layers), 'quantized file')} over {samples:,} test digits"
-    columns = ("tensor", "file", "type", "SQNR dB", "error %", "clipped %")
+    columns = ("tensor", "of", "SQNR dB", "error %", "clipped %")
     return Sheet(title=title, columns=columns, rows=rows, footer=(_LEGEND,))
 
 
-def _row(file: LayerErrors, tensor: TensorError) -> tuple[Cell, ...]:
-    model, _, item = file.artifact.partition(".")
+def _item(file: LayerErrors) -> str:
+    """`<variant>.<format>`."""
+    return file.artifact.partition(".")[2]
+
+
+def _row(file: LayerErrors, tensor: TensorError, variants: Counter[str]) -> tuple[Cell, ...]:
+    """The format is told where two files have one variant."""
+    model, variant = file.artifact.partition(".")[0], _item(file).partition(".")[0]
     role = "" if tensor.role == "activation" else f" ({tensor.role})"
     cells = (
         short_name(tensor.tensor, model) + role,
-        item,
-        tensor.dtype,
+        variant if variants[variant] == 1 else _item(file),
         f"{tensor.sqnr_db:.1f}",
         f"{100 * tensor.relative_error:.2f}",
         f"{100 * tensor.clipped:.3f}",

@@ -20,17 +20,21 @@ _ONE_SCALE: Final = ("MaxPool", "Slice", "Gather", "Resize", "Pad", "Split", "To
 def layer_of(written: Graph, kernel: onnx.NodeProto) -> onnx.NodeProto | None:
     """The node of the file that an optimised float kernel comes from.
 
-    A kernel keeps the name of its tensor or of its node; where an activation was fused into it, its tensor is that of
-    the activation.
+    A kernel makes the tensor of its node, or is named after its node or its tensor. Where an activation was fused into
+    it, the tensor is that of the activation.
     """
-    maker = written.makers.get(kernel.output[0])
+    maker = written.makers.get(kernel.output[0]) or _named_alike(written, kernel.name)
     if maker is not None and maker.op_type in _ACTIVATIONS and maker.op_type != kernel.op_type:
         before = written.makers.get(maker.input[0])
-        maker = before if before is not None and before.op_type in kernel.op_type else maker
-    if maker is not None:
-        return maker
-    fitting = [node for node in written.nodes if node.name and kernel.name.startswith(node.name)]
-    return max(fitting, key=lambda node: len(node.name), default=None)
+        return before if before is not None and before.op_type in kernel.op_type else maker
+    return maker
+
+
+def _named_alike(written: Graph, name: str) -> onnx.NodeProto | None:
+    """The node of the longest name, its own or its tensor's, with which another name begins."""
+    names = {each: node for node in written.nodes for each in (node.name, node.output[0]) if each}
+    fitting = [each for each in names if name.startswith(each)]
+    return names[max(fitting, key=len)] if fitting else None
 
 
 def reasons_for(written: Graph, layer: onnx.NodeProto, recipe: OnnxStatic) -> list[str]:
