@@ -120,7 +120,7 @@ def _farthest(report: Report, chosen: Sequence[Answers], measure: Measure) -> Sh
         tuple(map(_cell, (look.label(one.result), look.label(other.result), *_measures(pairs, one, other))))
         for one, other in sorted(found, key=lambda pair: _nearness(pairs, *pair, measure))[:MOST_PAIRS]
     ]
-    columns = ("case", "and", "same answer %", "steps", "nats", "back")
+    columns: tuple[str, ...] = ("case", "and", "same answer %", "steps", "nats", "back")
     title = f"The {len(rows)} of {len(found):,} pairs that {_ORDERS[measure]} (--only chooses cases)"
     if not report.distances:
         columns, rows = columns[:3], [row[:3] for row in rows]
