@@ -19,7 +19,7 @@ _PACKAGES: Final = ("onnx", "onnxruntime")
 
 
 def can_be_explained(artifact: ModelArtifact, runtime: str) -> bool:
-    """True if all of a file was meant to compute on integers and its graphs can be read: static ONNX, shipped runtime."""
+    """True if all of a file was meant to compute on integers and its graphs can be read: static ONNX, as shipped."""
     how = artifact.quantization
     return how is not None and how.scheme == "static" and artifact.format == "onnx" and runtime in SHIPPED
 

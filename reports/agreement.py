@@ -22,8 +22,7 @@ ALPHA: Final = 0.005
 LEGEND: Final = (
     "fixed, broken: digits that the case calls right and the baseline wrong, and the other way round. change: of top-1"
     " in points, with the 99% interval given the number of flips (Clopper-Pearson). p: exact McNemar test, two-sided."
-    " most broken: the class whose digits lost most, net. --measure steps or kl: how far logits and probabilities are"
-    " apart, in place of same answers."
+    " most broken: the class whose digits lost most, net."
 )
 
 

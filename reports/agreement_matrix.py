@@ -22,8 +22,13 @@ _GAP: Final = 2
 _LEAST_NATS: Final = 1e-9
 _TITLES: Final = {
     "top1": "Same answer, in percent of the digits",
-    "steps": "Largest difference of a logit, in steps of the output (of two, the coarser)",
-    "kl": "Divergence of the column's probabilities from the row's: mean of sum p log(p / q), p the row's, in nats",
+    "steps": "Largest difference of a logit, in steps",
+    "kl": "Divergence of columns from rows, in nats",
+}
+LEGENDS: Final = {
+    "top1": "--measure steps or kl: how far logits or probabilities are apart.",
+    "steps": "steps: of the integers that the output is made from, the coarser of two; - where both outputs are float.",
+    "kl": "divergence: mean over digits of sum p log(p / q), p the softmax of the row's logits and q of the column's.",
 }
 _ORDERS: Final = {"top1": "agree least", "steps": "are most steps apart", "kl": "diverge most"}
 
@@ -81,7 +86,7 @@ def _matrix(report: Report, chosen: Sequence[Answers], measure: Measure) -> Shee
 
 
 def _letters(place: int) -> str:
-    """a to z, then aa, ab and so on."""
+    """A to z, then aa, ab and so on."""
     rest, last = divmod(place, 26)
     return (_letters(rest - 1) if rest else "") + chr(ord("a") + last)
 
@@ -118,7 +123,7 @@ def _farthest(report: Report, chosen: Sequence[Answers], measure: Measure) -> Sh
     found = list(itertools.combinations(chosen, 2))
     rows = [
         tuple(map(_cell, (look.label(one.result), look.label(other.result), *_measures(pairs, one, other))))
-        for one, other in sorted(found, key=lambda pair: _nearness(pairs, *pair, measure))[:MOST_PAIRS]
+        for one, other in sorted(found, key=lambda pair: _nearness(pairs, pair, measure))[:MOST_PAIRS]
     ]
     columns: tuple[str, ...] = ("case", "and", "same answer %", "steps", "nats", "back")
     title = f"The {len(rows)} of {len(found):,} pairs that {_ORDERS[measure]} (--only chooses cases)"
@@ -136,8 +141,9 @@ def _measures(pairs: Pairs, one: Answers, other: Answers) -> tuple[str, ...]:
     return f"{100 * agreement(one, other):.2f}", _as_steps(pairs.steps(one, other)), *map(_as_nats, nats)
 
 
-def _nearness(pairs: Pairs, one: Answers, other: Answers, measure: Measure) -> float:
+def _nearness(pairs: Pairs, pair: tuple[Answers, Answers], measure: Measure) -> float:
     """Ascending from the farthest pair; a pair without the measure comes last."""
+    one, other = pair
     if measure == "top1":
         return agreement(one, other)
     both = [pairs.steps(one, other)] if measure == "steps" else [pairs.nats(one, other), pairs.nats(other, one)]

@@ -72,6 +72,7 @@ def counted(number: int, what: str) -> str:
     plural = "es" if what.endswith("ch") else "s"
     return f"{number} {what}{plural if number != 1 else ''}"
 
+
 def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
     """Names in a line; of many the first, and how many more there are."""
     more = len(names) - most
@@ -93,4 +94,3 @@ def _with_interval(metric: Metric, factor: float, decimals: int) -> str:
 def _decimals(number: float) -> int:
     """As many as three significant digits need."""
     return 0 if number >= 1000 else 1 if number >= 10 else 2
-

@@ -60,8 +60,8 @@ def _row(file: LayerErrors, tensor: TensorError, variants: Counter[str]) -> tupl
 
 
 _LEGEND: Final = (
-    "SQNR: 10 log10(sum x² / sum (x - x')²) against the float32 file; error: ||x - x'|| / ||x||; clipped: float32 values"
-    " beyond the range of the integers. crossrt diagnose shows every tensor of a file."
+    "SQNR: 10 log10(sum x² / sum (x - x')²) against the float32 file; error: ||x - x'|| / ||x||; clipped: float32"
+    " values beyond the range of the integers. crossrt diagnose shows every tensor of a file."
 )
 
 

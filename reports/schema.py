@@ -22,8 +22,8 @@ Direction = Literal["smaller_is_better", "bigger_is_better"]
 class Tensor(Struct, frozen=True, kw_only=True):
     """One input or output of a model file; `null` in `shape` is a dynamic dimension.
 
-    `scale` and `zero_point` are those of a tensor of integers. `step` is the scale of the integers that a float32 output
-    is made from where the file dequantizes it last.
+    `scale` and `zero_point` are those of a tensor of integers. `step` is the scale of the integers that a float32
+    output is made from, where the file dequantizes it last.
     """
 
     name: str

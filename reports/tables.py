@@ -23,15 +23,19 @@ def print_report(report: Report, console: Console) -> None:
     """Prints all tables; every column fits 80 characters, and no meaning is in colour alone."""
     summary = Summary(report)
     for line in summary.headline():
-        console.print(Text(printable(line), style="dim"))
+        console.print(_dim(line))
     for sheet in summary.sheets():
         console.print()
         console.print(sheet_table(sheet))
         for line in sheet.footer:
-            console.print(Text(printable(line), style="dim"))
+            console.print(_dim(line))
     console.print()
     for note in summary.notes():
-        console.print(Text(printable(note), style="dim"))
+        console.print(_dim(note))
+
+
+def _dim(text: str) -> Trimmed:
+    return Trimmed(Text(printable(text), style="dim"))
 
 
 def sheet_table(sheet: Sheet) -> Trimmed:

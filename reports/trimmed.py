@@ -1,21 +1,20 @@
-"""Tables whose lines end where their text ends, so that logs and files hold no blanks at the ends of lines."""
+"""Lines that end where their text ends: logs and files hold no blanks behind it."""
 
 from __future__ import annotations
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
-from rich.table import Table
 
 
 class Trimmed:
-    """A table as rich draws it, without the blanks that fill its last column."""
+    """Anything as rich draws it, without the blanks at the ends of lines, such as those that fill a table's columns."""
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self, drawn: RenderableType) -> None:
+        self._drawn = drawn
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Called by rich."""
-        for line in console.render_lines(self._table, options, pad=False):
+        for line in console.render_lines(self._drawn, options, pad=False):
             yield from _trimmed(line)
             yield Segment.line()
 

@@ -42,7 +42,9 @@ def diagnose(job: DiagnosisJob) -> Diagnosis:
 
         return diagnose_tflite(Path(job.path), Path(job.float_path), digits)
     kind = recipe.__struct_config__.tag
-    raise ExportError(f"a file of kind {kind} holds no integers: diagnose takes static, dynamic and weight-only recipes")
+    raise ExportError(
+        f"a file of kind {kind} holds no integers: diagnose takes static, dynamic and weight-only recipes"
+    )
 
 
 def _run(job: DiagnosisJob, events: EventStream) -> None:

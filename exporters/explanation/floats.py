@@ -7,11 +7,12 @@ from typing import Final
 
 import onnx
 
-from exporters.explanation.graph import DEQUANTIZE, QUANTIZE, Graph, named, same_scheme, scheme_of
+from exporters.explanation.graph import DEQUANTIZE, LAYOUT, QUANTIZE, Graph, named, same_scheme, scheme_of
 from exporters.recipes.recipe import OnnxStatic
 
 _EIGHT_BITS: Final = ("int8", "uint8")
-_ACTIVATIONS: Final = ("Relu", "Clip")
+_SEEN_THROUGH: Final = LAYOUT | {"Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSigmoid", "Tanh"}
+"""Operators that a runtime leaves out, or fuses into the one before."""
 _TAKE_CHANNELS: Final = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _ONE_SCALE: Final = ("MaxPool", "Slice", "Gather", "Resize", "Pad", "Split", "TopK")
 """Operators that pick values: integers pass through them where one scale holds before and behind."""
@@ -23,11 +24,10 @@ def layer_of(written: Graph, kernel: onnx.NodeProto) -> onnx.NodeProto | None:
     A kernel makes the tensor of its node, or is named after its node or its tensor. Where an activation was fused into
     it, the tensor is that of the activation.
     """
-    maker = written.makers.get(kernel.output[0]) or _named_alike(written, kernel.name)
-    if maker is not None and maker.op_type in _ACTIVATIONS and maker.op_type != kernel.op_type:
-        before = written.makers.get(maker.input[0])
-        return before if before is not None and before.op_type in kernel.op_type else maker
-    return maker
+    maker = node = written.makers.get(kernel.output[0]) or _named_alike(written, kernel.name)
+    while node is not None and node.op_type not in kernel.op_type and node.op_type in _SEEN_THROUGH:
+        node = written.makers.get(node.input[0])
+    return node if node is not None and node.op_type in kernel.op_type else maker
 
 
 def _named_alike(written: Graph, name: str) -> onnx.NodeProto | None:

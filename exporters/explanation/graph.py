@@ -62,7 +62,7 @@ class Graph:
         """The type of an initializer, as numpy names it, or ONNX where numpy has none."""
         if name not in self._initializers:
             return None
-        return onnx.TensorProto.DataType.Name(self._initializers[name].data_type).lower()
+        return str(onnx.TensorProto.DataType.Name(self._initializers[name].data_type)).lower()
 
     def source(self, tensor: str) -> onnx.NodeProto | None:
         """The node that computes a tensor, seen through those that only move values; None for an input or constant."""

@@ -1,4 +1,4 @@
-"""Explains the kernels of one file. Runs in a process of its own: `python -m exporters.explanation.run`, job on stdin."""
+"""Explains the kernels of a file. Runs in a process of its own: `python -m exporters.explanation.run`, job on stdin."""
 
 from __future__ import annotations
 

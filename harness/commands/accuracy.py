@@ -31,7 +31,7 @@ def accuracy(report: Path, only: tuple[str, ...], measure: Measure, confusion: b
     from harness.commands.options import result_console
     from harness.commands.report_files import report_in
     from reports.agreement import LEGEND, answers_in, baseline_of, change_sheet, confusion_sheet
-    from reports.agreement_matrix import agreement_sheet
+    from reports.agreement_matrix import LEGENDS, agreement_sheet
     from reports.errors import ReportError
     from reports.files import read_report
     from reports.tables import sheet_table
@@ -51,4 +51,4 @@ def accuracy(report: Path, only: tuple[str, ...], measure: Measure, confusion: b
             console.print()
             console.print(sheet_table(confusion_sheet(baseline, each, each.result.case)))
     console.print()
-    console.print(LEGEND, style="dim", markup=False)
+    console.print(f"{LEGEND} {LEGENDS[measure]}", style="dim", markup=False)

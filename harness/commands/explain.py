@@ -29,9 +29,7 @@ from harness.commands.recipes import recipe_file_option
 )
 @click.option("--threads", type=COUNT, default=1, show_default=True, help="Threads per operator.")
 @config_option()
-def explain(
-    case: str, model: Path | None, file: Path | None, artifacts: Path | None, batch: int, threads: int
-) -> None:
+def explain(case: str, model: Path | None, file: Path | None, artifacts: Path | None, batch: int, threads: int) -> None:
     """Show which kernels RUNTIME runs for VARIANT: on integers, on floats, or only to convert and to move data.
 
     Where the runtime has a profiler, with their times. Other variants that come to the same kernels are named, and for

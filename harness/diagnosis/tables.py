@@ -94,7 +94,9 @@ def diagnosis_notes(diagnosis: Diagnosis, found: Found) -> list[str]:
     if diagnosis.shipped_logits_db is not None:
         precise = diagnosis.precise_logits_db
         beside = "" if precise is None else f"; precise: {_decibel(precise)} dB"
-        notes.append(f"logits of the file as it is, over these digits: {_decibel(diagnosis.shipped_logits_db)} dB{beside}")
+        notes.append(
+            f"logits of the file as it is, over these digits: {_decibel(diagnosis.shipped_logits_db)} dB{beside}"
+        )
     if saturates(diagnosis):
         notes.append(
             "CAUTION: on this processor sums of two 8-bit products saturate in ONNX Runtime's kernels, as it has no"

@@ -177,10 +177,14 @@ def test_parent_and_workers_share_no_processor_where_there_are_two(cpus, monkeyp
 def test_logits_of_every_two_files_are_compared_at_the_smallest_batch_size(bench):
     found = bench(batch_sizes=(1, 4)).distances
     cases = [f"conv.{each}/b1/t1" for each in ("fp32@ort-cpu", "fp32@tflite", "int8-io@tflite")]
-    assert {(each.one, each.other) for each in found} == {(cases[0], cases[1]), (cases[0], cases[2]), (cases[1], cases[2])}
+    assert {(each.one, each.other) for each in found} == {
+        (cases[0], cases[1]),
+        (cases[0], cases[2]),
+        (cases[1], cases[2]),
+    }
     steps = {each.other: each.max_steps for each in found}
     assert steps[cases[1]] is None
-    assert 0 < steps[cases[2]] < 20
+    assert 0 < steps[cases[2]] < 50
     assert all(each.kl_nats < 0.1 for each in found)
 
 

@@ -75,7 +75,7 @@ def test_the_order_of_a_pair_in_the_file_does_not_matter(report):
 )
 def test_of_too_many_cases_the_farthest_pairs_are_listed_with_all_measures(report, measure, title, first):
     known = report(10, p1_2=(9.0, 0.001, 0.002), p3_4=(1.0, 0, 0.5), p5_6=(None, 0, 0))
-    found = sheet_of(known, measure, width=60)
+    found = sheet_of(known, measure, width=30)
     assert found.title == f"{title} (--only chooses cases)"
     assert len(found.rows) == MOST_PAIRS
     assert texts(found)[0] == first

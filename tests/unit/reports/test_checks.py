@@ -88,5 +88,5 @@ def test_a_pair_that_is_compared_twice_is_refused(make_result, make_report, tmp_
     report = make_report(make_result(), make_result("int8@tflite"))
     names = [result.case for result in report.results]
     assert read_report(saved(with_distances(report, *names), tmp_path)).distances[0].kl_nats == 0.1
-    with pytest.raises(ReportError, match="the distance of .* is there 2 times"):
+    with pytest.raises(ReportError, match=r"the distance of .* is there 2 times"):
         read_report(saved(with_distances(report, *names, count=2), tmp_path))

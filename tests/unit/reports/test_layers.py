@@ -87,7 +87,8 @@ def test_both_are_saved_read_and_rendered(make_report, make_result, printed, tmp
     made = msgspec.structs.replace(results, layers=(layers("int8-qoperator.onnx", tensor("|weird|", 3.0)),))
     write_report(made, tmp_path / "report.json")
     assert json.loads((tmp_path / "report.json").read_text())["layers"][0]["samples"] == 1_000
-    assert (found := read_report(tmp_path / "report.json")) == made
+    found = read_report(tmp_path / "report.json")
+    assert found == made
     text = printed(found)
     assert "Worst tensors of 1 quantized file" in text
     assert max(map(len, text.splitlines())) <= 80

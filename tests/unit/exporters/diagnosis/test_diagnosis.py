@@ -161,7 +161,7 @@ def test_a_weight_only_file_has_its_weights_and_its_logits(diagnosed):
     for found, dtype in ((few, "uint4"), (many, "uint8")):
         (weight,) = found.tensors
         assert (weight.name, weight.role, weight.dtype, weight.kernels) == ("dense", "weight", dtype, "stored")
-        assert weight.clipped == 0
+        assert weight.clipped < 0.02  # of the two ends, one is half a step nearer
     assert many.tensors[0].sqnr_db - few.tensors[0].sqnr_db == pytest.approx(4 * 6.02, abs=2)
     assert many.shipped_logits_db > few.shipped_logits_db > 10
     assert few.precise_logits_db is None

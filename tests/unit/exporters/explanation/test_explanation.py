@@ -129,12 +129,20 @@ def test_an_output_of_the_model(path):
 
 def test_an_activation_that_stands_between(path):
     net = Qdq()
+    net.node("Erf", [net.conv(net.quantized("image"), "conv")], "erf")
+    net.node("Identity", [net.quantized("erf")], "out")
+    found = dict(explained(net.save(path), OnnxStatic())["float"])
+    assert found["Erf"] == "its input conv comes from Conv conv_conv, in float"
+    (conv,) = (reason for name, reason in found.items() if "Conv" in name)
+    assert conv == "its output goes to Erf erf_erf before it is quantized"
+
+
+def test_an_activation_that_was_fused_into_the_layer(path):
+    net = Qdq()
     net.node("Tanh", [net.conv(net.quantized("image"), "conv")], "tanh")
     net.node("Identity", [net.quantized("tanh")], "out")
-    found = dict(explained(net.save(path), OnnxStatic())["float"])
-    assert found["Tanh"] == "its input conv comes from Conv conv_conv, in float"
-    (conv,) = (reason for name, reason in found.items() if "Conv" in name)
-    assert conv == "its output goes to Tanh tanh_tanh before it is quantized"
+    found = explained(net.save(path), OnnxStatic())["float"]
+    assert found == [("FusedConv", "its output goes to Tanh tanh_tanh before it is quantized")]
 
 
 def test_an_input_in_float(path):
