@@ -186,6 +186,6 @@ def _left_in_float(explanation: Explanation) -> Iterator[str]:
     if explanation.unexplained is not None:
         yield f"why kernels compute in float is not known: {explanation.unexplained}"
     elif can_be_explained(explanation.artifact, explanation.runtime):
-        yield from lost_lines(explanation.lost)
+        yield from lost_lines(explanation.lost, explanation.artifact.model)
     elif left := dict.fromkeys(kernel.operator for kernel in explanation.profile.kernels if kernel.kind == "float"):
         yield f"in float: {', '.join(left)}"

@@ -9,9 +9,10 @@ from typing import Final, get_args
 import msgspec
 
 from exporters.artifact import ModelArtifact
-from exporters.explanation.record import ExplanationJob, LostFusion, LostKind
+from exporters.explanation.record import IN_FLOAT, ExplanationJob, LostFusion, LostKind
 from harness.subject import ask_about
 from reports.cells import counted, listed
+from reports.tensor_names import short_name
 from runtimes.kernels import Profile
 from runtimes.registry import SHIPPED
 
@@ -47,19 +48,28 @@ def find_lost_fusions(artifact: ModelArtifact, profile: Profile, batch_size: int
     return msgspec.convert(event["kernels"], list[LostFusion])
 
 
-def lost_lines(lost: Sequence[LostFusion]) -> Iterator[str]:
-    """A line for each reason, kernels in float first."""
+def lost_lines(lost: Sequence[LostFusion], model: str) -> Iterator[str]:
+    """A line for each reason, kernels in float first; conversions are counted, as their names say little.
+
+    Args:
+        lost: The kernels.
+        model: Name of the model, which layers are told without.
+    """
     for kind in get_args(LostKind):
-        groups: dict[tuple[str, ...], list[LostFusion]] = {}
+        groups: dict[str, list[LostFusion]] = {}
         for each in lost:
             if each.kind == kind:
-                groups.setdefault(each.reasons, []).append(each)
-        for reasons, kernels in groups.items():
-            yield f"{_counted(kernels)}: {'; '.join(reasons) or 'the graph does not show why'}"
+                groups.setdefault(_reason(each), []).append(each)
+        for reason, kernels in groups.items():
+            if kind == "conversion":
+                yield f"{counted(len(kernels), kind)}: {reason}"
+            else:
+                names = [f"{each.operator} {short_name(each.layer or each.node, model)}".strip() for each in kernels]
+                yield f"in float: {listed(names)}: {reason}"
 
 
-def _counted(kernels: Sequence[LostFusion]) -> str:
-    """`in float: Gemm dense_1`, or `2 conversions`: their names say little."""
-    if kernels[0].kind == "conversion":
-        return counted(len(kernels), "conversion")
-    return f"in float: {listed([f'{each.operator} {each.node}'.strip() for each in kernels])}"
+def _reason(lost: LostFusion) -> str:
+    """In words; which kernel in float a conversion serves is seen from the table."""
+    if lost.kind == "conversion" and lost.reasons and all(each.endswith(IN_FLOAT) for each in lost.reasons):
+        return "beside kernels in float"
+    return "; ".join(lost.reasons) or "the graph does not show why"

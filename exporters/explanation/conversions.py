@@ -7,6 +7,7 @@ from collections.abc import Collection
 import onnx
 
 from exporters.explanation.graph import DEQUANTIZE, QUANTIZE, Graph, named, same_scheme
+from exporters.explanation.record import IN_FLOAT
 
 
 def is_border(graph: Graph, node: onnx.NodeProto) -> bool:
@@ -35,16 +36,16 @@ def _behind(graph: Graph, node: onnx.NodeProto, floats: Collection[str]) -> list
         return []
     if source.op_type == DEQUANTIZE:
         return ["integers change their scale"] if not same_scheme(graph, source, node) else []
-    return [f"behind {named([source])}, in float"] if source.name in floats else []
+    return [f"behind {named([source])}{IN_FLOAT}"] if source.name in floats else []
 
 
 def _before(graph: Graph, node: onnx.NodeProto, floats: Collection[str]) -> list[str]:
     users = [each for each in graph.users(node.output[0]) if each.name in floats]
     what = "constants of" if node.input[0] in graph.constants else "before"
-    found = [f"{what} {named(users)}, in float"] if users else []
+    found = [f"{what} {named(users)}{IN_FLOAT}"] if users else []
     requantized = [each for each in graph.users(node.output[0]) if each.op_type == QUANTIZE]
     if any(not same_scheme(graph, node, each) for each in requantized):
         found.append("integers change their scale")
     if graph.reaches_output(node.output[0]) and found:
-        found.append("an output of the model, in float")
+        found.append(f"an output of the model{IN_FLOAT}")
     return found

@@ -104,7 +104,7 @@ def _outputs(written: Graph, layer: onnx.NodeProto) -> Iterator[str]:
 def _types(written: Graph, layer: onnx.NodeProto) -> Iterator[str]:
     wide = {each: None for each in _dtypes(written, layer) if each not in (*_EIGHT_BITS, "int32")}
     if wide:
-        yield f"it has {' and '.join(wide)} around it, and integer kernels take 8 bits"
+        yield f"{' and '.join(wide)} around it, and integer kernels take 8 bits"
 
 
 def _dtypes(written: Graph, layer: onnx.NodeProto) -> list[str]:
@@ -127,4 +127,4 @@ def _scales(written: Graph, layer: onnx.NodeProto) -> Iterator[str]:
 
 def _complete(written: Graph, layer: onnx.NodeProto) -> str:
     types = " and ".join(_dtypes(written, layer))
-    return f"it is quantized on all sides ({types}), and the runtime has put no integer kernel in its place"
+    return f"quantized on all sides ({types}), but the runtime has put no integer kernel in its place"

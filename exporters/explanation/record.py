@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
 LostKind = Literal["float", "conversion"]
+IN_FLOAT: Final = ", in float"
+"""How the reason of a conversion ends that stands beside a kernel in float."""
 
 
 class RunKernel(Struct, frozen=True, kw_only=True):
@@ -42,6 +44,7 @@ class LostFusion(Struct, frozen=True, kw_only=True):
     Attributes:
         operator: Its type.
         node: Its name in the optimised graph.
+        layer: The node of the file that it comes from, as `nodes_to_exclude` would name it; None where none is seen.
         kind: Whether it computes in float, or only converts.
         reasons: What the graphs show; empty where they show nothing.
     """
@@ -50,3 +53,4 @@ class LostFusion(Struct, frozen=True, kw_only=True):
     node: str
     kind: LostKind
     reasons: tuple[str, ...]
+    layer: str | None = None

@@ -35,24 +35,21 @@ def explain(job: ExplanationJob) -> Sequence[LostFusion]:
         node = run.by_name(kernel.node)
         if node is not None and kernel.kind == "conversion" and is_border(run, node):
             continue
-        found.append(
-            LostFusion(
-                operator=kernel.operator,
-                node=kernel.node,
-                kind=kernel.kind,
-                reasons=() if node is None else tuple(_reasons(written, run, node, kernel, floats, recipe)),
-            )
-        )
+        found.append(_lost(written, run, node, kernel, floats, recipe))
     return found
 
 
-def _reasons(
-    written: Graph, run: Graph, node: onnx.NodeProto, kernel: RunKernel, floats: set[str], recipe: OnnxStatic
-) -> Sequence[str]:
+def _lost(
+    written: Graph, run: Graph, node: onnx.NodeProto | None, kernel: RunKernel, floats: set[str], recipe: OnnxStatic
+) -> LostFusion:
+    found = LostFusion(operator=kernel.operator, node=kernel.node, kind=kernel.kind, reasons=())
+    if node is None:
+        return found
     if kernel.kind == "conversion":
-        return reasons_left(run, node, floats)
-    layer = layer_of(written, node)
-    return [] if layer is None else reasons_for(written, layer, recipe)
+        return msgspec.structs.replace(found, reasons=tuple(reasons_left(run, node, floats)))
+    if (layer := layer_of(written, node)) is None:
+        return found
+    return msgspec.structs.replace(found, reasons=tuple(reasons_for(written, layer, recipe)), layer=layer.name or None)
 
 
 def _run(job: ExplanationJob, events: EventStream) -> None:

@@ -75,8 +75,8 @@ def test_without_times_kernels_are_counted():
     assert [cell.text for cell in kernel_sheet(found).rows[0]] == ["CONV_2D", "int8", "integer", "XNNPACK", "-", "-"]
 
 
-def lost(kind, operator, *reasons, node="layer_1"):
-    return LostFusion(operator=operator, node=node, kind=kind, reasons=reasons)
+def lost(kind, operator, *reasons, node="layer_1", layer=None):
+    return LostFusion(operator=operator, node=node, kind=kind, reasons=reasons, layer=layer)
 
 
 def test_kernels_in_float_are_named_with_their_reason_and_conversions_counted():
@@ -84,15 +84,17 @@ def test_kernels_in_float_are_named_with_their_reason_and_conversions_counted():
         lost("conversion", "DequantizeLinear", "before Gemm layer_1, in float"),
         lost("float", "Gemm", "the recipe leaves out Gemm"),
         lost("float", "Gemm", "the recipe leaves out Gemm", node="layer_2"),
-        lost("float", "Add", "one", "two"),
+        lost("float", "Add", "one", "two", layer="net_1/sum"),
         lost("float", "Mul"),
-        lost("conversion", "DequantizeLinear", "before Gemm layer_1, in float"),
+        lost("conversion", "QuantizeLinear", "behind Gemm layer_1, in float"),
+        lost("conversion", "QuantizeLinear", "integers change their scale"),
     ]
-    assert list(lost_lines(found)) == [
+    assert list(lost_lines(found, "net")) == [
         "in float: Gemm layer_1, Gemm layer_2: the recipe leaves out Gemm",
-        "in float: Add layer_1: one; two",
+        "in float: Add sum: one; two",
         "in float: Mul layer_1: the graph does not show why",
-        "2 conversions: before Gemm layer_1, in float",
+        "2 conversions: beside kernels in float",
+        "1 conversion: integers change their scale",
     ]
 
 

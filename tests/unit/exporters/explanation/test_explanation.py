@@ -158,7 +158,7 @@ def test_types_without_integer_kernels(path):
     net.node("Identity", [net.quantized(net.conv(net.quantized("image"), "conv"))], "out")
     found = explained(net.save(path), OnnxStatic(activation_type="uint16"))
     (reason,) = (reason for name, reason in found["float"] if "Conv" in name)
-    assert reason == "it has uint16 around it, and integer kernels take 8 bits"
+    assert reason == "uint16 around it, and integer kernels take 8 bits"
     assert all("Conv" in reason for _, reason in found["conversion"])
 
 
@@ -174,7 +174,7 @@ def test_an_operator_that_the_runtime_has_no_integers_for(path):
     net = Qdq()
     net.node("Identity", [net.quantized(net.node("Erf", [net.quantized("image")], "erf"))], "out")
     found = explained(net.save(path), OnnxStatic())
-    words = "it is quantized on all sides (uint8), and the runtime has put no integer kernel in its place"
+    words = "quantized on all sides (uint8), but the runtime has put no integer kernel in its place"
     assert found["float"] == [("Erf", words)]
 
 
