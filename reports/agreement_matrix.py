@@ -20,7 +20,7 @@ MOST_PAIRS: Final = 8
 
 _GAP: Final = 2
 _LEAST_NATS: Final = 1e-9
-_TITLES: Final = {
+TITLES: Final = {
     "top1": "Same answer, in percent of the digits",
     "steps": "Largest difference of a logit, in steps",
     "kl": "Divergence of columns from rows, in nats",
@@ -82,7 +82,7 @@ def _matrix(report: Report, chosen: Sequence[Answers], measure: Measure) -> Shee
         cells = [Cell(text=_text(pairs, one, other, measure)) for other in shown]
         cells += [Cell(text="")] * (len(chosen) - len(shown))
         rows.append((Cell(text=f"{letters[place]}  {look.label(one.result)}"), *cells))
-    return Sheet(title=_TITLES[measure], columns=("case", *letters), rows=tuple(rows))
+    return Sheet(title=TITLES[measure], columns=("case", *letters), rows=tuple(rows))
 
 
 def _letters(place: int) -> str:
@@ -102,14 +102,15 @@ def _text(pairs: Pairs, one: Answers, other: Answers, measure: Measure) -> str:
         return f"{100 * agreement(one, other):.2f}"
     if one is other:
         return "·"
-    return _as_steps(pairs.steps(one, other)) if measure == "steps" else _as_nats(pairs.nats(one, other))
+    return as_steps(pairs.steps(one, other)) if measure == "steps" else as_nats(pairs.nats(one, other))
 
 
-def _as_steps(steps: float | None) -> str:
+def as_steps(steps: float | None) -> str:
+    """With one decimal."""
     return ABSENT if steps is None else f"{steps:.1f}"
 
 
-def _as_nats(nats: float | None) -> str:
+def as_nats(nats: float | None) -> str:
     """Two digits, in few signs: `3.1e-4`."""
     if nats is None:
         return ABSENT
@@ -138,7 +139,7 @@ def _cell(text: str) -> Cell:
 
 def _measures(pairs: Pairs, one: Answers, other: Answers) -> tuple[str, ...]:
     nats = (pairs.nats(one, other), pairs.nats(other, one))
-    return f"{100 * agreement(one, other):.2f}", _as_steps(pairs.steps(one, other)), *map(_as_nats, nats)
+    return f"{100 * agreement(one, other):.2f}", as_steps(pairs.steps(one, other)), *map(as_nats, nats)
 
 
 def _nearness(pairs: Pairs, pair: tuple[Answers, Answers], measure: Measure) -> float:
