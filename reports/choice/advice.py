@@ -173,6 +173,6 @@ def _measures(name: str, candidate: Candidate, log_ratio: float) -> str:
     change = candidate.change
     return (
         f"{name}: {math.exp(log_ratio):.2f} times as fast as the baseline; top-1 {100 * change.change:+.2f} points"
-        f" (99% interval {100 * change.lower:+.2f} to {100 * change.upper:+.2f}: {counted(change.fixed, 'digit')} fixed,"
-        f" {change.broken} broken)"
+        f" (99% interval {100 * change.lower:+.2f} to {100 * change.upper:+.2f}:"
+        f" {counted(change.fixed, 'digit')} fixed, {change.broken} broken)"
     )
