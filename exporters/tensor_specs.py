@@ -51,7 +51,8 @@ def _onnx_steps(graph: onnx.GraphProto) -> dict[str, float]:
 def _tflite_steps(interpreter: Interpreter) -> dict[int, float]:
     """The same for a TFLite file, by index of the tensor."""
     scales = {int(each["index"]): float(each["quantization"][0]) for each in interpreter.get_tensor_details()}
-    makers = [each for each in interpreter._get_ops_details() if each["op_name"] == "DEQUANTIZE"]
+    details = getattr(interpreter, "_get_ops_details", list)  # a private method: a newer LiteRT may drop it
+    makers = [each for each in details() if each["op_name"] == "DEQUANTIZE"]
     steps = {int(each["outputs"][0]): scales[int(each["inputs"][0])] for each in makers}
     return {index: scale for index, scale in steps.items() if scale > 0}  # 0: made from float16
 

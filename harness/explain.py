@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final, get_args
 
 from exporters.artifact import ModelArtifact
+from exporters.errors import ExportError
 from exporters.explanation.record import LostFusion
 from exporters.variants import Variant, shipped_recipes, variant_of
 from harness.case import Scenario
-from harness.errors import HarnessError
+from harness.errors import ChildFailedError, HarnessError
 from harness.exported import read_folder
 from harness.lost_fusions import can_be_explained, find_lost_fusions, lost_lines
 from harness.probe import RuntimeInfo
@@ -134,7 +135,7 @@ def _lost(
         return (), None
     try:
         return find_lost_fusions(artifact, profile, batch_size), None
-    except HarnessError as error:
+    except (HarnessError, ExportError, ChildFailedError) as error:
         return (), str(error)
 
 

@@ -22,7 +22,8 @@ _PACKAGES: Final = ("onnx", "onnxruntime")
 def can_be_explained(artifact: ModelArtifact, runtime: str) -> bool:
     """True if all of a file was meant to compute on integers and its graphs can be read: static ONNX, as shipped."""
     how = artifact.quantization
-    return how is not None and how.scheme == "static" and artifact.format == "onnx" and runtime in SHIPPED
+    is_meant = how is not None and how.scheme == "static" and how.recipe is not None
+    return is_meant and artifact.format == "onnx" and runtime in SHIPPED
 
 
 def find_lost_fusions(artifact: ModelArtifact, profile: Profile, batch_size: int) -> Sequence[LostFusion]:

@@ -27,7 +27,7 @@ TITLES: Final = {
 }
 LEGENDS: Final = {
     "top1": "--measure steps or kl: how far logits or probabilities are apart.",
-    "steps": "steps: of the integers that the output is made from, the coarser of two; - where both outputs are float.",
+    "steps": "steps: of the integers that the output is made from, the coarser of two; - where neither has any.",
     "kl": "divergence: mean over digits of sum p log(p / q), p the softmax of the row's logits and q of the column's.",
 }
 _ORDERS: Final = {"top1": "agree least", "steps": "are most steps apart", "kl": "diverge most"}

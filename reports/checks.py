@@ -49,6 +49,7 @@ def _problems(report: Report) -> Iterator[str]:
     for control in report.controls:
         yield from _of_rounds(f"the {control.kind} of {control.of}", control.rounds, control.calls_per_block)
     yield from _of_distances(report)
+    yield from _of_layers(report)
 
 
 def _problems_of_duel(duel: Duel) -> Iterator[str]:
@@ -63,6 +64,15 @@ def _problems_of_duel(duel: Duel) -> Iterator[str]:
         yield f"it was judged after {', '.join(map(str, looked))} rounds, and {finished} are there"
     if any(look.alpha > MOST_ALPHA for look in duel.looks):
         yield "a look has more than the chance of error of the whole duel"
+
+
+def _of_layers(report: Report) -> Iterator[str]:
+    known = {artifact.id for artifact in report.artifacts}
+    for name, count in Counter(each.artifact for each in report.layers).items():
+        if name not in known:
+            yield f"it diagnoses {name}, which is none of its files"
+        elif count > 1:
+            yield f"it diagnoses {name} {count} times"
 
 
 def _of_distances(report: Report) -> Iterator[str]:

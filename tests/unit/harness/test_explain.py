@@ -141,3 +141,10 @@ def test_a_file_of_recipes_takes_the_place_of_the_shipped_ones(tmp_path):
     assert names == ["fp32.onnx", "first.onnx"]
     with pytest.raises(HarnessError, match="no case 'second@ort-cpu'; there are: fp32@ort-cpu, first@ort-cpu"):
         variants_for("second@ort-cpu", ORT, None, tmp_path / "mine.toml")
+
+
+def test_of_a_manifest_without_a_recipe_kernels_in_float_are_named_alone():
+    found = explanation(kernel("Gemm", "float32", us=5), recipe=OnnxStatic())
+    older = dataclasses.replace(found.artifact.quantization, recipe=None)
+    found = dataclasses.replace(found, artifact=dataclasses.replace(found.artifact, quantization=older))
+    assert list(explanation_lines(found))[-1] == "in float: Gemm"

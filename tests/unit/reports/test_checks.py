@@ -7,7 +7,7 @@ import pytest
 
 from reports.errors import ReportError
 from reports.files import read_duel, read_report, write_report
-from reports.schema import Distance
+from reports.schema import Distance, LayerErrors
 
 
 def saved(report, tmp_path):
@@ -24,6 +24,11 @@ def with_result(report, **changes):
 def with_distances(report, one, other, count=1):
     found = Distance(one=one, other=other, kl_nats=0.1, kl_back_nats=0.2)
     return msgspec.structs.replace(report, distances=(found,) * count)
+
+
+def with_layers(report, *artifacts):
+    layers = tuple(LayerErrors(artifact=name, samples=10, tensors=()) for name in artifacts)
+    return msgspec.structs.replace(report, layers=layers)
 
 
 def test_a_sound_report_is_read(make_result, make_report, tmp_path):
@@ -63,6 +68,8 @@ def test_a_sound_report_is_read(make_result, make_report, tmp_path):
         ),
         (lambda report: with_distances(report, report.results[0].case, "m.other@x/b1/t1"), "are not two of its cases"),
         (lambda report: with_distances(report, *[report.results[0].case] * 2), "are not two of its cases"),
+        (lambda report: with_layers(report, "m.other.onnx"), "diagnoses m.other.onnx, which is none of its files"),
+        (lambda report: with_layers(report, *[report.artifacts[0].id] * 2), "diagnoses .* 2 times"),
     ],
 )
 def test_a_report_that_contradicts_itself_is_refused(make_result, make_report, tmp_path, break_it, message):

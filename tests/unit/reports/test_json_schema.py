@@ -85,3 +85,14 @@ def test_distances_are_valid_with_steps_and_without(validator, make_result, make
     validator.validate(report)
     report["distances"][0]["kl_nats"] = -1
     assert not validator.is_valid(report)
+
+
+def test_diagnoses_are_valid_and_shares_are_at_most_one(validator, make_result, make_report):
+    tensor = {"relative_error": 0.1, "cosine": 1.0, "saturated": 0.0, "clipped": 0.0, "sqnr_db": None}
+    layers = {"artifact": "a", "samples": 10, "tensors": [{"tensor": "t", "role": "weight", "dtype": "int8", **tensor}]}
+    shares = {"integer": 1.0, "hybrid": 0.0, "float": 0.0, "conversion": 0.0, "layout": 0.0}
+    report = json.loads(msgspec.json.encode(make_report(make_result()))) | {"layers": [layers]}
+    report["results"][0]["kernel_shares"] = {"kernels_ns": 5, **shares}
+    validator.validate(report)
+    report["results"][0]["kernel_shares"]["float"] = 1.5
+    assert not validator.is_valid(report)

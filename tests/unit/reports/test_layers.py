@@ -84,7 +84,7 @@ def test_kernel_time_is_shown_at_the_largest_batch_size(make_report, make_result
 
 def test_both_are_saved_read_and_rendered(make_report, make_result, printed, tmp_path):
     results = make_report(make_result(kernel_shares=shares(integer=1.0)))
-    made = msgspec.structs.replace(results, layers=(layers("int8-qoperator.onnx", tensor("|weird|", 3.0)),))
+    made = msgspec.structs.replace(results, layers=(layers("fp32.onnx", tensor("|weird|", 3.0)),))
     write_report(made, tmp_path / "report.json")
     assert json.loads((tmp_path / "report.json").read_text())["layers"][0]["samples"] == 1_000
     found = read_report(tmp_path / "report.json")
