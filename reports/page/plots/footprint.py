@@ -43,7 +43,7 @@ def footprint(report: Report) -> Plot | None:
         axes.grid(visible=False, axis="y")
     for batch in batches:
         right.plot([], [], "o", color=color_of(str(batch), [str(each) for each in batches]), label=f"batch {batch}")
-    right.legend(loc="upper left", bbox_to_anchor=(0, -0.12), ncols=4, borderaxespad=0, handletextpad=0.2)
+    figure.legend(loc="outside lower right", ncols=6, handletextpad=0.2)
     right.set_xlim(left=0)
     return Plot(name="size-memory", figure=figure, caption=CAPTION)
 

@@ -64,7 +64,7 @@ def _bars(
     axes.set_ylim(len(parts) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.set_title(title)
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.1), ncols=len(KINDS), borderaxespad=0)
+    figure.legend(loc="outside lower left", ncols=len(KINDS))
     return Plot(name=name, figure=figure, caption=caption)
 
 

@@ -51,7 +51,7 @@ def tradeoff(report: Report, front: Front) -> Plot | None:
     _label(axes, look, points)
     for runtime in dict.fromkeys(standing.result.runtime for standing, _, _ in points):
         axes.plot([], [], "o", color=color_of(runtime, runtimes), label=runtime)
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.14), ncols=6, borderaxespad=0, handletextpad=0.2)
+    figure.legend(loc="outside lower left", ncols=6, handletextpad=0.2)
     return Plot(name=f"accuracy-latency-b{batch_size}-t{threads}-{io}", figure=figure, caption=CAPTION)
 
 
