@@ -31,26 +31,28 @@ class Logits:
 def distances(answers: Iterable[Logits]) -> tuple[Distance, ...]:
     """Each pair once, in the order of the cases."""
     known = [(each, log_softmax(each.values.astype(np.float64), axis=1)) for each in answers]
+    shares = {each.case: np.exp(log_p) for each, log_p in known}
     return tuple(
         Distance(
             one=one.case,
             other=other.case,
-            kl_nats=mean_divergence(log_p, log_q),
-            kl_back_nats=mean_divergence(log_q, log_p),
+            kl_nats=mean_divergence(shares[one.case], log_p, log_q),
+            kl_back_nats=mean_divergence(shares[other.case], log_q, log_p),
             max_steps=_steps(one, other),
         )
         for (one, log_p), (other, log_q) in combinations(known, 2)
     )
 
 
-def mean_divergence(log_p: NDArray[np.float64], log_q: NDArray[np.float64]) -> float:
+def mean_divergence(p: NDArray[np.float64], log_p: NDArray[np.float64], log_q: NDArray[np.float64]) -> float:
     """Kullback-Leibler divergence `sum p log(p / q)` in nats, mean over rows; rounding cannot make it negative.
 
     Args:
-        log_p: Logarithms of probabilities, `(samples, classes)`.
-        log_q: The same of the other.
+        p: Probabilities, `(samples, classes)`.
+        log_p: Their logarithms.
+        log_q: Those of the other.
     """
-    by_row = np.einsum("ij,ij->i", np.exp(log_p), log_p - log_q)
+    by_row = np.einsum("ij,ij->i", p, log_p - log_q)
     return max(0.0, float(by_row.mean()))
 
 
