@@ -40,7 +40,7 @@ def _of_file(file: LayerErrors) -> Plot | None:
     axes.set_xlabel("SQNR, dB")
     for role in dict.fromkeys(tensor.role for tensor, _ in noisy):
         axes.plot([], [], "o", color=ROLES[role], label=role)
-    axes.legend(loc="lower right", fontsize=8)
+    figure.legend(loc="outside lower left", ncols=len(ROLES), handletextpad=0.2)
     return Plot(name=f"layers-{file.artifact}", figure=figure, caption=CAPTION)
 
 
