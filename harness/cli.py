@@ -20,6 +20,7 @@ from harness.commands.doctor import doctor
 from harness.commands.duel import duel
 from harness.commands.explain import explain
 from harness.commands.export import export
+from harness.commands.history import history
 from harness.commands.quantize import quantize
 from harness.commands.recipes import recipes
 from harness.commands.report import report
@@ -46,6 +47,7 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
         duel,
         explain,
         export,
+        history,
         pareto,
         quantize,
         recipes,
@@ -69,6 +71,8 @@ def cli() -> None:
     crossrt bench --quick   the same in a fraction of the time
     crossrt duel A B        two cases side by side: which one is faster, and how sure is that?
     crossrt compare A B     did anything become worse from report A to report B?
+    crossrt history trend METRIC
+                            how did results move over time, and where did they change?
     crossrt quantize        build and check every quantization recipe, or some
     crossrt audit VARIANT   is a quantized file what the textbook says?
     crossrt diagnose VARIANT

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +33,11 @@ def read_report(path: Path) -> Report:
     Raises:
         ReportError: Missing, damaged, of a newer version, or not a report.
     """
+    return read_hashed_report(path)[0]
+
+
+def read_hashed_report(path: Path) -> tuple[Report, str]:
+    """A report, and the sha256 of the file's bytes; raises `ReportError` like `read_report`."""
     raw, header = _read_header(path)
     if header.kind == "duel":
         raise ReportError(
@@ -39,7 +46,7 @@ def read_report(path: Path) -> Report:
         )
     report = _decode(raw, Report, path)
     check_report(report, path)
-    return report
+    return report, hashlib.sha256(raw).hexdigest()
 
 
 def read_duel(path: Path) -> Duel:
@@ -125,12 +132,17 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         ReportError: The folder cannot be written, or the disk is full; the old file, if any, is untouched.
     """
+    write_parts_atomically(path, (content,))
+
+
+def write_parts_atomically(path: Path, parts: Iterable[bytes]) -> None:
+    """Likewise, part by part: whatever fails meanwhile, the old file, if any, is untouched."""
     half_written: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             half_written = Path(file.name)
-            file.write(content)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         half_written.chmod(0o666 & ~_umask())

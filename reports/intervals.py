@@ -137,6 +137,11 @@ def _dropped(count: int) -> tuple[int, int]:
     return (int(TRIM_FAST * count), int(TRIM_SLOW * count)) if count >= FEWEST_TO_TRIM else (0, 0)
 
 
+def kept_replicates(count: int) -> int:
+    """How many replicates a trimmed mean is of."""
+    return count - sum(_dropped(count))
+
+
 def welch_interval(current: Sequence[float], baseline: Sequence[float], alpha: float, between: float) -> LogInterval:
     """Two samples of unequal spread: the trimmed mean of `current` minus that of `baseline`.
 
@@ -154,7 +159,7 @@ def welch_interval(current: Sequence[float], baseline: Sequence[float], alpha: f
     if min(len(current), len(baseline)) < 2:
         return LogInterval(mean=mean, half=math.inf, alpha=alpha, standard_error=math.inf, degrees=1)
     parts = [trimmed_error(each) ** 2 for each in (current, baseline)]
-    kept = [len(each) - sum(_dropped(len(each))) for each in (current, baseline)]
+    kept = [kept_replicates(len(each)) for each in (current, baseline)]
     total = sum(parts) + 2 * between**2
     lost = sum(part**2 / (number - 1) for part, number in zip(parts, kept, strict=True))
     return _interval(mean, math.sqrt(total), total**2 / lost if lost else math.inf, alpha)

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.commands.comparison_output import FORMATS, show_comparison
 from harness.commands.config import config_option
 from harness.commands.options import margin_option, only_option
 
 if TYPE_CHECKING:
-    from reports.comparison.findings import Comparison
     from reports.schema import Report
-
-FORMATS = ("table", "markdown", "json", "junit")
 
 
 @click.command(short_help="Did anything become worse from one saved report to another?")
@@ -52,17 +50,14 @@ def compare(
     crossrt compare before.json after.json --margin latency_p50_ns=3% --margin 'int8*:size_bytes=off'
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from harness.commands.report_files import report_in
-    from harness.step_summary import add_to_step_summary
     from reports.comparison.basis import Question
     from reports.comparison.compare import compare_reports
-    from reports.comparison.render import comparison_as_markdown
     from reports.comparison.rules import rules_with
     from reports.files import read_report
 
     question = Question(rules=rules_with(margins), only=only, history=_history(history), is_paired=paired)
     comparison = compare_reports(read_report(report_in(baseline)), read_report(report_in(current)), question)
-    _show(comparison, style, everything=everything)
-    add_to_step_summary(comparison_as_markdown(comparison))
+    show_comparison(comparison, style, "crossrt compare", everything=everything)
     return comparison.exit_code
 
 
@@ -71,23 +66,3 @@ def _history(paths: tuple[Path, ...]) -> list[Report]:
 
     files = [each for path in paths for each in (sorted(path.glob("**/report.json")) if path.is_dir() else [path])]
     return [read_report(path) for path in files]
-
-
-def _show(comparison: Comparison, style: str, *, everything: bool) -> None:
-    if style == "json":
-        import msgspec
-
-        click.echo(msgspec.json.format(msgspec.json.encode(comparison), indent=2))
-    elif style == "junit":
-        from reports.comparison.junit import comparison_as_junit
-
-        click.echo(comparison_as_junit(comparison), nl=False)
-    elif style == "markdown":
-        from reports.comparison.render import comparison_as_markdown
-
-        click.echo(comparison_as_markdown(comparison, everything=everything), nl=False)
-    else:
-        from harness.commands.options import result_console
-        from reports.comparison.render import print_comparison
-
-        print_comparison(comparison, result_console(), everything=everything)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from reports.schema import Report
 
@@ -48,6 +51,12 @@ class Comparability:
     times: tuple[Difference, ...]
     accuracy: tuple[Difference, ...]
     noted: tuple[Difference, ...]
+
+
+def environment_key(report: Report) -> str:
+    """Names everything in which two reports must agree for their times to be compared: 64 hexadecimal digits."""
+    fields = [(name, read(report)) for name, read in _TIMES.items()]
+    return hashlib.sha256(msgspec.json.encode(fields)).hexdigest()
 
 
 def comparability(baseline: Report, current: Report) -> Comparability:

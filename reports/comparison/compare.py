@@ -20,7 +20,7 @@ _ROUNDING = 1e-12
 def compare_reports(baseline: Report, current: Report, question: Question) -> Comparison:
     """Judges the current report against the baseline."""
     basis = Basis(baseline, current, question)
-    findings = [*_status(basis), *_times(basis), *_answers(basis), *_plain(basis)]
+    findings = [*status_findings(basis), *_times(basis), *answer_findings(basis), *exact_findings(basis)]
     return Comparison(
         baseline=baseline.run.id,
         current=current.run.id,
@@ -32,7 +32,7 @@ def compare_reports(baseline: Report, current: Report, question: Question) -> Co
     )
 
 
-def _status(basis: Basis) -> Iterator[Finding]:
+def status_findings(basis: Basis) -> Iterator[Finding]:
     """Cases that vanished, failed, or work again."""
     for result in basis.pairing.vanished:
         yield _status_finding(result, "worse", "vanished", "is in the baseline and not in the current report")
@@ -49,7 +49,7 @@ def _times(basis: Basis) -> Iterator[Finding]:
     for pair, name, how, margin in judged:
         change = _change(basis, pair, name, ALPHA / len(judged))
         if change is not None:
-            yield _time_finding(pair, name, how, margin, change)
+            yield time_finding(pair, name, how, margin, change)
 
 
 def _change(basis: Basis, pair: Pair, name: str, alpha: float) -> Change | None:
@@ -69,7 +69,8 @@ def _twins(basis: Basis, pair: Pair) -> tuple[Control, ...]:
     return tuple(found) if len(found) == 2 else ()
 
 
-def _answers(basis: Basis) -> Iterator[Finding]:
+def answer_findings(basis: Basis) -> Iterator[Finding]:
+    """Accuracy over the same digits."""
     if basis.differences.accuracy:
         return
     for pair, name, how, margin in basis.judged("digits"):
@@ -93,7 +94,8 @@ def _answers(basis: Basis) -> Iterator[Finding]:
         )
 
 
-def _plain(basis: Basis) -> Iterator[Finding]:
+def exact_findings(basis: Basis) -> Iterator[Finding]:
+    """Metrics without chance, by the plain change, and memory."""
     for pair, name, how, margin in (*basis.judged("ratio"), *basis.judged("share")):
         needs_digits = how.kind == "share" or name == "max_abs_error"
         is_time_like = name == "peak_memory_bytes"
@@ -151,7 +153,8 @@ def _status_finding(result: Result, verdict: Verdict, word: str, detail: str) ->
     )
 
 
-def _time_finding(pair: Pair, name: str, how: Judged, margin: float, change: Change) -> Finding:
+def time_finding(pair: Pair, name: str, how: Judged, margin: float, change: Change) -> Finding:
+    """What a time came to: the interval against the margin."""
     interval = change.interval
     bound = math.log1p(margin)
     verdict = _verdict(interval.lower, interval.upper, bound)

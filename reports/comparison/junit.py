@@ -9,13 +9,13 @@ from reports.comparison.sheets import explain, headline
 from reports.junit import add_case, add_text, junit_suite, junit_text
 
 
-def comparison_as_junit(comparison: Comparison) -> str:
+def comparison_as_junit(comparison: Comparison, title: str = "crossrt compare") -> str:
     """XML text that CI services read."""
     by_case: dict[str, list[Finding]] = {}
     for finding in comparison.findings:
         by_case.setdefault(finding.case, []).append(finding)
     failed = {finding.case for finding in comparison.regressions}
-    suite = junit_suite("crossrt compare", tests=len(by_case), failures=len(failed))
+    suite = junit_suite(title, tests=len(by_case), failures=len(failed))
     for case, findings in by_case.items():
         _add(suite, case, findings)
     if comparison.incomparable or comparison.notes:

@@ -29,6 +29,12 @@ def incomparable(basis: Basis) -> Iterator[str]:
 
 def notes(basis: Basis) -> Iterator[str]:
     """What a reader must know beside the findings."""
+    yield from notes_on_reports(basis)
+    yield from _on_times(basis)
+
+
+def notes_on_reports(basis: Basis) -> Iterator[str]:
+    """What to know of two reports, whatever is compared."""
     for pair in basis.pairing.pairs:
         if pair.is_renamed:
             yield f"{pair.baseline.case} is now called {pair.current.case}: the same file in the same scenario"
@@ -45,7 +51,6 @@ def notes(basis: Basis) -> Iterator[str]:
     for rule in basis.question.rules:
         if rule.cases != "*" and not any(case_matches(rule.cases, case) for case in cases):
             yield f"the margin for {rule.cases!r} fits no case"
-    yield from _on_times(basis)
 
 
 def _on_times(basis: Basis) -> Iterator[str]:

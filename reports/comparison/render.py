@@ -29,10 +29,10 @@ def print_comparison(comparison: Comparison, console: Console, *, everything: bo
         console.print(Text(printable(note), style="dim" if not note.startswith("NOT") else "yellow"))
 
 
-def comparison_as_markdown(comparison: Comparison, *, everything: bool = False) -> str:
+def comparison_as_markdown(comparison: Comparison, *, everything: bool = False, title: str = "crossrt compare") -> str:
     """GitHub-flavoured Markdown."""
     sheet = findings_sheet(comparison, everything=everything)
-    lines = ["### crossrt compare", "", f"**{escaped(headline(comparison))}**", ""]
+    lines = [f"### {title}", "", f"**{escaped(headline(comparison))}**", ""]
     lines += [f"- {name}: {escaped(subject)}" for name, subject in zip(_SIDES, comparison.subjects, strict=True)]
     lines.append("")
     if sheet.rows:

@@ -94,18 +94,26 @@ def short_names(cases: Sequence[str]) -> dict[str, str]:
     return {case: (case.partition(".")[2] if has_one_model else case).removesuffix(shared) for case in cases}
 
 
+def metric_title(metric: str, unit: str | None) -> str:
+    """A metric in words, with the unit that its values are written in."""
+    shown = _UNITS.get(unit or "", (None, ""))[1]
+    name = metric.removesuffix("_ns").removesuffix("_bytes").removesuffix("_fp32").replace("_", " ")
+    return f"{_LABELS.get(metric, name)} {shown}".strip()
+
+
+def written(value: float, unit: str | None) -> str:
+    """A value in the unit that its metric's title names."""
+    known = _UNITS.get(unit or "")
+    return known[0](value) if known else f"{value:g}"
+
+
 def metric_label(finding: Finding) -> str:
     """The metric in words, with its unit."""
-    unit = _UNITS.get(finding.unit or "", (None, ""))[1]
-    name = finding.metric.removesuffix("_ns").removesuffix("_bytes").removesuffix("_fp32").replace("_", " ")
-    return f"{_LABELS.get(finding.metric, name)} {unit}".strip()
+    return metric_title(finding.metric, finding.unit)
 
 
 def _value(finding: Finding, value: float | None) -> str:
-    if value is None:
-        return ABSENT
-    known = _UNITS.get(finding.unit or "")
-    return known[0](value) if known else f"{value:g}"
+    return ABSENT if value is None else written(value, finding.unit)
 
 
 def _points(finding: Finding) -> str:

@@ -27,11 +27,12 @@ def as_csv(reports: Sequence[Report]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows_of(reports):
-        writer.writerow(_cell(getattr(row, name)) for name in COLUMNS)
+        writer.writerow(cell(getattr(row, name)) for name in COLUMNS)
     return text.getvalue()
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """A value as a cell of CSV."""
     if isinstance(value, str):
         return defused(one_line(value))
     if isinstance(value, bool):

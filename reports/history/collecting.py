@@ -1,0 +1,84 @@
+"""Report files as a user names them, one after the other into a history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from reports.errors import ReportError
+from reports.history.adding import KnownRunError, add_entry
+from reports.history.address import Address
+from reports.history.database import History, open_history
+from reports.history.entries import read_entry_file
+
+NAME = "report.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What became of one report file.
+
+    Attributes:
+        path: The file.
+        outcome: Added, known already, or refused.
+        run: Its run's id, where it could be read.
+        status: Whether that run was complete or interrupted.
+        reason: Why it was refused.
+    """
+
+    path: Path
+    outcome: Literal["added", "known", "refused"]
+    run: str | None = None
+    status: str | None = None
+    reason: str | None = None
+
+
+def report_files(paths: Sequence[Path]) -> list[Path]:
+    """Files, and the reports beneath folders; raises `ReportError` for a folder without any."""
+    found: list[Path] = []
+    for path in paths:
+        beneath = sorted(path.glob(f"**/{NAME}")) if path.is_dir() else [path]
+        if not beneath:
+            raise ReportError(f"{path} holds no {NAME}: crossrt bench writes them")
+        found += beneath
+    return list(dict.fromkeys(found))
+
+
+def add_files(address: Address, files: Sequence[Path]) -> Iterator[Added]:
+    """Adds reports, each in a transaction of its own; one that is refused does not stop the others.
+
+    The history is begun with the first report that can be read.
+
+    Raises:
+        ReportError: The database failed; the message says what was added before.
+    """
+    added = 0
+    with ExitStack() as stack:
+        history: History | None = None
+        for path in files:
+            try:
+                entry = read_entry_file(path)
+            except ReportError as error:
+                yield Added(path=path, outcome="refused", reason=str(error))
+                continue
+            run = entry.report.run
+            try:
+                history = history or stack.enter_context(open_history(address, writes=True))
+                with history.writing() as connection:
+                    outcome = add_entry(connection, entry)
+            except KnownRunError as error:
+                yield Added(path=path, outcome="refused", run=run.id, reason=str(error))
+                continue
+            except ReportError as error:
+                raise ReportError(f"{error}. {_progress(added, path, len(files))}") from error
+            added += outcome == "added"
+            yield Added(path=path, outcome=outcome, run=run.id, status=run.status)
+
+
+def _progress(added: int, path: Path, wanted: int) -> str:
+    if wanted == 1:
+        return f"{path} was not added"
+    return f"{added} of {wanted} reports were added before that, {path} was not: the same command goes on there"

@@ -1,0 +1,167 @@
+"""A new report judged by earlier runs, whose spread says how far runs of the same thing lie apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from reports.cells import counted
+from reports.comparison.basis import ALPHA, Basis, Question
+from reports.comparison.compare import answer_findings, exact_findings, status_findings, time_finding
+from reports.comparison.findings import Comparison, Finding
+from reports.comparison.notes import FEWEST_ROUNDS, incomparable, notes_on_reports, subject
+from reports.comparison.pairing import Pair
+from reports.comparison.rules import Rule
+from reports.comparison.times import FEWEST_RUNS, Change
+from reports.history.entries import Entry
+from reports.history.levels import Level
+from reports.history.past import Past, baseline_of
+from reports.history.prediction import allowed_interval, predicted_interval
+from reports.history.spread import Spread, spread_of
+from reports.intervals import LogInterval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Timed:
+    """A time that is judged: where it was, where it is."""
+
+    pair: Pair
+    metric: str
+    current: Level
+    earlier: tuple[Level, ...]
+
+
+class Gate:
+    """Judges one report.
+
+    Attributes:
+        basis: The report, and what its exact metrics are held against.
+        spreads: How the times of each metric are compared.
+    """
+
+    def __init__(self, current: Entry, past: Past, newest: Entry, rules: Sequence[Rule], only: Sequence[str]) -> None:
+        self._current, self._past, self._newest = current, past, newest
+        baseline, self._lent = baseline_of(past.comparable or (newest,), current.report)
+        self.basis = Basis(baseline, current.report, Question(rules=rules, only=only))
+        self._timed = list(self._find_times())
+        self.spreads: dict[str, Spread] = {
+            metric: spread_of(metric, [(each.current, each.earlier) for each in self._timed if each.metric == metric])
+            for metric in dict.fromkeys(each.metric for each in self._timed)
+        }
+
+    def comparison(self) -> Comparison:
+        """The verdicts, in the form of those of two reports."""
+        basis = self.basis
+        findings = [
+            *status_findings(basis),
+            *self._time_findings(),
+            *answer_findings(basis),
+            *exact_findings(basis),
+        ]
+        return Comparison(
+            baseline=self._newest.report.run.id,
+            current=self._current.report.run.id,
+            subjects=(self._past_subject(), subject(self._current.report)),
+            findings=tuple(sorted(findings, key=lambda finding: finding.severity)),
+            notes=(*notes_on_reports(basis), *self._notes()),
+            method=tuple(self._method()),
+            incomparable=tuple(incomparable(basis)),
+        )
+
+    def _find_times(self) -> Iterator[_Timed]:
+        for pair, metric, _, _ in self.basis.judged_times():
+            current = self._current.levels.get((pair.current.case, metric))
+            key = (pair.baseline.case, metric)
+            earlier = tuple(run.levels[key] for run in self._past.comparable if key in run.levels)
+            if current is not None and earlier:
+                yield _Timed(pair=pair, metric=metric, current=current, earlier=earlier)
+
+    def _time_findings(self) -> Iterator[Finding]:
+        judged = self.basis.judged_times()
+        how = {(pair.current.case, metric): (words, margin) for pair, metric, words, margin in judged}
+        for each in self._timed:
+            words, margin = how[each.pair.current.case, each.metric]
+            yield time_finding(each.pair, each.metric, words, margin, self._change(each, ALPHA / len(judged)))
+
+    def _change(self, timed: _Timed, alpha: float) -> Change:
+        return Change(
+            interval=self._interval(timed, alpha),
+            baseline=math.exp(fmean(level.plain for level in timed.earlier)),
+            current=math.exp(timed.current.plain),
+        )
+
+    def _interval(self, timed: _Timed, alpha: float) -> LogInterval:
+        spread = self.spreads[timed.metric]
+        if len(timed.earlier) >= FEWEST_RUNS:
+            return predicted_interval(
+                timed.current, timed.earlier, alpha / spread.choices, is_anchored=spread.is_anchored
+            )
+        return allowed_interval(timed.current, timed.earlier, spread.allowance, alpha, is_anchored=spread.is_anchored)
+
+    def _past_subject(self) -> str:
+        runs = self._past.comparable
+        if len(runs) < 2:
+            return subject(self._newest.report)
+        return f"{len(runs)} runs, {runs[-1].report.run.id} to {runs[0].report.run.id}; sizes and answers: the newest"
+
+    def _notes(self) -> Iterator[str]:
+        if self._lent:
+            yield f"not in the newest run, and held against older ones: {', '.join(self._lent)}"
+        if not self._timed:
+            return
+        rounds = min(each.current.rounds for each in self._timed)
+        if rounds < FEWEST_ROUNDS:
+            yield f"the report has {counted(rounds, 'round')}: too few to see much; bench without --quick makes more"
+        few = [each for each in self._timed if len(each.earlier) < FEWEST_RUNS]
+        if few:
+            yield (
+                f"{counted(len(few), 'time')} of {len(self._timed)} have fewer than {FEWEST_RUNS} comparable runs in"
+                " the history: the built-in allowance stands for the spread between runs"
+            )
+        yield from self._anchor_note()
+
+    def _anchor_note(self) -> Iterator[str]:
+        spread = self.spreads.get("latency_p50_ns")
+        known = [run.anchor for run in self._past.comparable if run.anchor is not None]
+        if spread is not None and spread.is_anchored and known and self._current.anchor is not None:
+            yield (
+                f"the anchor, the same work in every run, took {math.exp(self._current.anchor - fmean(known)):.3f}"
+                " times as long as in the earlier runs: latencies are judged relative to it"
+            )
+
+    def _method(self) -> Iterator[str]:
+        if not self._timed:
+            return
+        yield (
+            "times: trimmed means over rounds of logarithms, as crossrt compare takes them; the new run's is held"
+            " against the interval in which the spread of the earlier runs predicts it (Student's t, k - 1 degrees)"
+        )
+        for metric, spread in self.spreads.items():
+            scale = "ratio to the anchor" if spread.is_anchored else "time itself"
+            yield f"{metric}: {scale} ({spread.reason})"
+        judged = len(self.basis.judged_times())
+        yield f"intervals hold for all {judged} times at once, with a chance of error of {ALPHA:.0%} on each side"
+
+
+def judge_by_past(current: Entry, past: Past, rules: Sequence[Rule], only: Sequence[str] = ()) -> Comparison:
+    """Judges a report by the runs before it.
+
+    Args:
+        current: The report.
+        past: What the history holds before it.
+        rules: Margins; the last that fits counts.
+        only: Patterns of the cases to judge; empty for all.
+    """
+    if past.newest is None:
+        return Comparison(
+            baseline="none",
+            current=current.report.run.id,
+            subjects=("no run", subject(current.report)),
+            findings=(),
+            notes=(),
+            method=(),
+            incomparable=("the history holds no complete run before this one",),
+        )
+    return Gate(current, past, past.newest, rules, only).comparison()

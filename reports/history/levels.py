@@ -1,0 +1,88 @@
+"""What a history keeps of a run's rounds: where they put each time, and how sure they are of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from reports.comparison.rules import METRICS
+from reports.comparison.times import RoundLogs, anchor_logs, anchored, time_logs
+from reports.intervals import trimmed_error, trimmed_mean
+from reports.schema import Report, Result
+
+TIMES: Final = tuple(name for name, how in METRICS.items() if how.kind == "time")
+FEWEST_ROUNDS: Final = 2
+"""Rounds below which there is no standard error."""
+
+LevelKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """A time of one case in one run: trimmed means over rounds, as a comparison of two reports takes them.
+
+    Attributes:
+        rounds: How many support the metric.
+        plain: Logarithm of nanoseconds.
+        plain_error: Its standard error; None for a single round.
+        anchored: The same of the ratio to the anchor in the same round; None where fewer than two rounds have both.
+        anchored_error: Its standard error.
+    """
+
+    rounds: int
+    plain: float
+    plain_error: float | None
+    anchored: float | None
+    anchored_error: float | None
+
+    def mean(self, *, is_anchored: bool) -> float | None:
+        """The level on a scale."""
+        return self.anchored if is_anchored else self.plain
+
+    def error(self, *, is_anchored: bool) -> float | None:
+        """Its standard error on a scale."""
+        return self.anchored_error if is_anchored else self.plain_error
+
+
+def anchor_level(report: Report) -> float | None:
+    """Logarithm of the anchor's nanoseconds; None where a report has none."""
+    logs = anchor_logs(report)
+    return trimmed_mean(list(logs.values())) if logs else None
+
+
+def levels_of(report: Report) -> dict[LevelKey, Level]:
+    """The levels of all times of all measured cases, under case and metric."""
+    anchor = anchor_logs(report)
+    return {
+        (result.case, metric): level
+        for result in report.results
+        if result.status == "ok"
+        for metric, level in _levels(result, anchor)
+    }
+
+
+def _levels(result: Result, anchor: RoundLogs) -> Iterator[tuple[str, Level]]:
+    for metric in TIMES:
+        logs = time_logs(result, metric)
+        if logs:
+            yield metric, _level(logs, anchored(logs, anchor))
+
+
+def _level(logs: RoundLogs, related: RoundLogs) -> Level:
+    has_anchor = len(related) >= FEWEST_ROUNDS
+    return Level(
+        rounds=len(logs),
+        plain=_mean(logs),
+        plain_error=_error(logs),
+        anchored=_mean(related) if has_anchor else None,
+        anchored_error=_error(related) if has_anchor else None,
+    )
+
+
+def _mean(logs: Mapping[int, float]) -> float:
+    return trimmed_mean(list(logs.values()))
+
+
+def _error(logs: Mapping[int, float]) -> float | None:
+    return trimmed_error(list(logs.values())) if len(logs) >= FEWEST_ROUNDS else None

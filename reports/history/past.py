@@ -1,0 +1,86 @@
+"""What a new report is judged by: the runs before it that may be compared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+from sqlalchemy import Connection
+
+from reports.history.entries import Entry
+from reports.history.reading import read_entry
+from reports.history.selection import newest, run_rows
+from reports.history.tables import environments, runs
+from reports.schema import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """Earlier runs, newest first.
+
+    Attributes:
+        comparable: Of the same environment.
+        other: The newest run of another environment, where there is none of the same.
+    """
+
+    comparable: tuple[Entry, ...]
+    other: Entry | None
+
+    @property
+    def newest(self) -> Entry | None:
+        """What sizes, answers and the like are held against."""
+        return self.comparable[0] if self.comparable else self.other
+
+
+def past_of(connection: Connection, entry: Entry, last: int) -> Past:
+    """The complete runs before a run, without itself.
+
+    Args:
+        connection: Within a transaction that reads.
+        entry: The run that is judged, whether or not it is in the history.
+        last: How many are wanted, at most.
+    """
+    earlier = (
+        runs.c.started_at <= entry.started_at,
+        runs.c.name != entry.report.run.id,
+        runs.c.sha256 != entry.sha256,
+        runs.c.status == "complete",
+    )
+    same = newest(*earlier, environments.c.key == entry.environment, limit=last)
+    found = [read_entry(connection, row.number) for row in run_rows(connection, same)]
+    others = [] if found else run_rows(connection, newest(*earlier, limit=1))
+    return Past(comparable=tuple(found), other=read_entry(connection, others[0].number) if others else None)
+
+
+def baseline_of(past: Sequence[Entry], current: Report) -> tuple[Report, tuple[str, ...]]:
+    """The newest run, with the cases that it lacks from the newest run that has them.
+
+    Args:
+        past: Newest first, at least one.
+        current: The report that is judged.
+
+    Returns:
+        The report to hold it against, and the cases that come from older runs.
+    """
+    baseline, lent = past[0].report, []
+    present = {result.case for result in baseline.results}
+    for case in (result.case for result in current.results if result.case not in present):
+        for older in past[1:]:
+            if any(result.case == case for result in older.report.results):
+                baseline = _with_case(baseline, older.report, case)
+                lent.append(case)
+                break
+    return baseline, tuple(lent)
+
+
+def _with_case(baseline: Report, older: Report, case: str) -> Report:
+    results = [result for result in older.results if result.case == case]
+    present = {artifact.id for artifact in baseline.artifacts}
+    wanted = {result.artifact for result in results} - present
+    return replace(
+        baseline,
+        results=(*baseline.results, *results),
+        metrics=(*baseline.metrics, *(metric for metric in older.metrics if metric.case == case)),
+        artifacts=(*baseline.artifacts, *(artifact for artifact in older.artifacts if artifact.id in wanted)),
+    )

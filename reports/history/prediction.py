@@ -1,0 +1,79 @@
+"""Where the next run is expected to lie, given earlier ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, variance
+
+from scipy import stats
+
+from reports.history.levels import Level
+from reports.intervals import LogInterval, kept_replicates
+
+
+def predicted_interval(current: Level, earlier: Sequence[Level], alpha: float, *, is_anchored: bool) -> LogInterval:
+    """A new run minus what earlier ones make of it, from the spread between those.
+
+    If nothing changed, the new level less the mean of k earlier ones, over `s sqrt(1 + 1/k)`, has Student's t
+    distribution with k - 1 degrees of freedom: the prediction interval of Fisher (1935), which also counts that mean
+    and spread are estimated. The spread holds what differs within runs too, for runs like the earlier ones; where
+    the new run's own error is larger, as with fewer rounds, the difference of the two variances is added.
+
+    Args:
+        current: The run that is judged.
+        earlier: Two or more runs.
+        alpha: Chance of error on each side.
+        is_anchored: Whether ratios to the anchor are compared; all runs have them then.
+    """
+    means = [_mean(each, is_anchored=is_anchored) for each in earlier]
+    count = len(means)
+    mean = _mean(current, is_anchored=is_anchored) - fmean(means)
+    own = _variance(current, is_anchored=is_anchored)
+    usual = fmean(_variance(each, is_anchored=is_anchored) for each in earlier)
+    excess = own - usual if math.isfinite(usual) else 0.0
+    total = variance(means) * (1 + 1 / count) + max(excess, 0.0)
+    return _student(mean, total, count - 1, alpha)
+
+
+def allowed_interval(
+    current: Level, earlier: Sequence[Level], between: float, alpha: float, *, is_anchored: bool
+) -> LogInterval:
+    """Likewise where there are too few earlier runs to see their spread: it is taken as known.
+
+    Source: Welch's interval of the new run and the mean of the earlier ones, as `reports.intervals.welch_interval` has
+    it for two runs, with Satterthwaite's degrees of freedom for the errors within runs.
+
+    Args:
+        current: The run that is judged.
+        earlier: One or more runs.
+        between: Standard deviation of one run's level around the truth, beyond its own error.
+        alpha: Chance of error on each side.
+        is_anchored: Whether ratios to the anchor are compared.
+    """
+    count = len(earlier)
+    mean = _mean(current, is_anchored=is_anchored) - fmean(_mean(each, is_anchored=is_anchored) for each in earlier)
+    parts = [(_variance(current, is_anchored=is_anchored), current)]
+    parts += [(_variance(each, is_anchored=is_anchored) / count**2, each) for each in earlier]
+    total = sum(part for part, _ in parts) + between**2 * (1 + 1 / count)
+    if not math.isfinite(total):
+        return _student(mean, math.inf, 1, alpha)
+    lost = sum(part**2 / (kept_replicates(level.rounds) - 1) for part, level in parts)
+    return _student(mean, total, total**2 / lost if lost else math.inf, alpha)
+
+
+def _mean(level: Level, *, is_anchored: bool) -> float:
+    mean = level.mean(is_anchored=is_anchored)
+    return level.plain if mean is None else mean
+
+
+def _variance(level: Level, *, is_anchored: bool) -> float:
+    """Of the level, within its run; infinite where a single round tells none."""
+    error = level.error(is_anchored=is_anchored)
+    return math.inf if error is None else error**2
+
+
+def _student(mean: float, total: float, degrees: float, alpha: float) -> LogInterval:
+    error = math.sqrt(total)
+    half = float(stats.t.ppf(1 - alpha, degrees)) * error if math.isfinite(error) else math.inf
+    return LogInterval(mean=mean, half=half, alpha=alpha, standard_error=error, degrees=degrees)

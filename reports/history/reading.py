@@ -1,0 +1,153 @@
+"""A run as it was added, put together again from the tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+from sqlalchemy import Connection, Row, Select, func, select
+
+from reports.history.digits import unpacked
+from reports.history.entries import Entry
+from reports.history.levels import Level
+from reports.history.tables import (
+    answers,
+    artifacts,
+    cases,
+    environments,
+    metric_names,
+    metrics,
+    results,
+    runs,
+    times,
+)
+from reports.schema import SCHEMA_VERSION, Accuracy, Artifact, Environment, Metric, Report, Result, Run
+
+AnyRow = Row[Any]
+
+
+def read_entry(connection: Connection, run: int) -> Entry:
+    """A run of the history.
+
+    Args:
+        connection: Within a transaction that reads.
+        run: Its number in the table of runs.
+    """
+    query = select(runs, environments.c.key, environments.c.content.label("environment")).join_from(runs, environments)
+    row = connection.execute(query.where(runs.c.id == run)).one()
+    by_result = {each.id: each for each in connection.execute(_results_of(run))}
+    numbers = [each for table in (times, metrics) for each in connection.execute(_numbers_of(run, table))]
+    return Entry(
+        report=_report(row, _artifacts(connection, run), list(by_result.values()), numbers),
+        sha256=row.sha256,
+        path=row.path,
+        started_at=row.started_at,
+        environment=row.key,
+        anchor=row.anchor,
+        rounds={each.name: each.rounds for each in by_result.values()},
+        levels={(each.case, each.name): _level(each) for each in numbers if _has_level(each)},
+    )
+
+
+def _results_of(run: int) -> Select[Any]:
+    return (
+        select(results, *cases.c[_CASE], *answers.c[_ANSWERS])
+        .join_from(results, cases)
+        .outerjoin(answers)
+        .where(results.c.run_id == run)
+        .order_by(results.c.id)
+    )
+
+
+_CASE: Final = ("name", "artifact", "runtime", "batch_size", "threads", "io")
+_ANSWERS: Final = ("samples", "correct", "reference_correct", "wrong")
+
+
+def _numbers_of(run: int, table: Any) -> Select[Any]:
+    """Metrics of a run in the order of its results; `times` has more columns than `metrics`."""
+    return (
+        select(cases.c.name.label("case"), *metric_names.c["name", "unit", "direction"], *table.c)
+        .join_from(results, cases)
+        .join(table, table.c.result_id == results.c.id)
+        .join(metric_names)
+        .where(results.c.run_id == run)
+        .order_by(results.c.id, table.c.metric_id)
+    )
+
+
+def _artifacts(connection: Connection, run: int) -> tuple[Artifact, ...]:
+    query = select(artifacts.c.id, artifacts.c.content).join_from(results, artifacts).where(results.c.run_id == run)
+    found = connection.execute(query.group_by(artifacts.c.id, artifacts.c.content).order_by(func.min(results.c.id)))
+    return tuple(msgspec.json.decode(row.content, type=Artifact) for row in found)
+
+
+def _report(row: AnyRow, files: tuple[Artifact, ...], found: Sequence[AnyRow], numbers: Sequence[AnyRow]) -> Report:
+    environment = msgspec.json.decode(row.environment, type=Environment)
+    by_case: Mapping[str, list[Metric]] = defaultdict(list)
+    for each in numbers:
+        by_case[each.case].append(_metric(each))
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        run=msgspec.json.decode(row.content, type=Run),
+        environment=msgspec.structs.replace(environment, git_revision=row.git_revision, git_dirty=row.git_dirty),
+        artifacts=files,
+        results=tuple(map(_result, found)),
+        metrics=tuple(metric for each in found for metric in by_case[each.name]),
+    )
+
+
+def _result(row: AnyRow) -> Result:
+    return Result(
+        case=row.name,
+        artifact=row.artifact,
+        runtime=row.runtime,
+        runtime_version=row.runtime_version,
+        batch_size=row.batch_size,
+        threads=row.threads,
+        io=row.io,
+        status=row.status,
+        reason=row.reason,
+        calls_per_block=row.calls_per_block,
+        accuracy=None if row.samples is None else _accuracy(row),
+    )
+
+
+def _accuracy(row: AnyRow) -> Accuracy:
+    return Accuracy(
+        samples=row.samples,
+        correct=row.correct,
+        confusion=(),
+        per_class=(),
+        logits_sha256="",
+        reference_correct=row.reference_correct,
+        misclassified=unpacked(row.wrong),
+    )
+
+
+def _metric(row: AnyRow) -> Metric:
+    return Metric(
+        case=row.case,
+        name=row.name,
+        value=row.value,
+        unit=row.unit,
+        direction=row.direction,
+        lower=UNSET if row.lower is None else row.lower,
+        upper=UNSET if row.upper is None else row.upper,
+    )
+
+
+def _has_level(row: AnyRow) -> bool:
+    return getattr(row, "level", None) is not None
+
+
+def _level(row: AnyRow) -> Level:
+    return Level(
+        rounds=row.rounds,
+        plain=row.level,
+        plain_error=row.error,
+        anchored=row.anchored,
+        anchored_error=row.anchored_error,
+    )

@@ -1,0 +1,139 @@
+"""A trend as tables, notes and plots of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from reports.cells import Cell, Sheet, counted
+from reports.comparison.sheets import metric_title, short_names, written
+from reports.history.changes import FALSE_ALARM, FEWEST_VALUES
+from reports.history.selection import SHORT
+from reports.history.trend import CaseTrend, Step, Trend
+from reports.printable import printable
+
+PLOT_HEIGHT: Final = 10
+MOST_PLOTS: Final = 4
+"""Cases beyond which a terminal shows tables alone."""
+
+_MARGIN: Final = 16
+
+
+def trend_headline(trend: Trend) -> str:
+    """The outcome in one sentence."""
+    steps = [step for case in trend.cases for step in case.steps]
+    worse = sum(step.is_worse for step in steps)
+    if not steps:
+        return f"No change of {trend.metric} in {counted(len(trend.cases), 'case')}."
+    changed = sum(bool(case.steps) for case in trend.cases)
+    return (
+        f"{counted(len(steps), 'change')} of {trend.metric} in {changed} of {counted(len(trend.cases), 'case')},"
+        f" {worse} to the worse."
+    )
+
+
+def overview_sheet(trend: Trend) -> Sheet:
+    """A row for each case: how many runs, where it is now, how steady it is."""
+    names = short_names([case.case for case in trend.cases])
+    title = metric_title(trend.metric, trend.cases[0].unit)
+    rows = tuple(
+        (
+            Cell(text=names[case.case]),
+            Cell(text=str(len(case.points))),
+            Cell(text=written(case.points[0].value, case.unit)),
+            Cell(text=written(case.points[-1].value, case.unit)),
+            Cell(text=written(case.levels()[-1], case.unit)),
+            Cell(text=_noise(case)),
+            Cell(text=str(len(case.steps))),
+        )
+        for case in trend.cases
+    )
+    columns = ("case", "runs", "oldest", "newest", "level now", "noise", "changes")
+    return Sheet(title=f"{title}, over runs", columns=columns, rows=rows)
+
+
+def step_sheet(trend: Trend) -> Sheet:
+    """A row for each change: between which commits, by how much."""
+    names = short_names([case.case for case in trend.cases])
+    rows = tuple(_step_row(names[case.case], case, step) for case in trend.cases for step in case.steps)
+    columns = ("case", "between", "first run since", "before", "after", "change")
+    return Sheet(title="Changes of level", columns=columns, rows=rows, is_text=True)
+
+
+def _step_row(name: str, case: CaseTrend, step: Step) -> tuple[Cell, ...]:
+    first = case.points[step.index]
+    return (
+        Cell(text=name),
+        Cell(text=step.span),
+        Cell(text=f"{first.started_at[:16].replace('T', ' ')}  {first.run}"),
+        Cell(text=written(step.before, case.unit)),
+        Cell(text=written(step.after, case.unit)),
+        Cell(text=change_text(case, step), tone="bad" if step.is_worse else "good"),
+    )
+
+
+def change_text(case: CaseTrend, step: Step) -> str:
+    """`+5.1% [+4.2, +6.0]`, or the difference in points or in the metric's unit."""
+    if case.scale == "ratio" or case.unit == "share":
+        digits, sign = (1, "%") if case.scale == "ratio" else (2, " pt")
+        text = f"{100 * step.change:+.{digits}f}{sign}"
+        if step.lower is None or step.upper is None:
+            return text
+        return f"{text} [{100 * step.lower:+.{digits}f}, {100 * step.upper:+.{digits}f}]"
+    return f"{step.change:+g}"
+
+
+def _noise(case: CaseTrend) -> str:
+    if case.scale == "ratio":
+        return f"{case.noise:.1%}"
+    return f"{100 * case.noise:.2f} pt" if case.unit == "share" else f"{case.noise:g}"
+
+
+def trend_notes(trend: Trend) -> Iterator[str]:
+    """What was left out, and how to read the rest."""
+    yield f"environment {trend.environment[:SHORT]}: {trend.machine}"
+    for number, what in (
+        (trend.others, "of other environments, whose times cannot be compared (--environment chooses one)"),
+        (trend.older, "before these (--last takes more)"),
+        (trend.interrupted, "that were interrupted"),
+    ):
+        if number:
+            yield f"left out: {counted(number, 'run')} {what}"
+    if any(case.is_anchored for case in trend.cases):
+        yield (
+            "times are relative to the anchor, the same work in every run, where that is steadier than the time itself;"
+            " they are shown at the anchor's median speed"
+        )
+    if any(len(case.points) < FEWEST_VALUES for case in trend.cases):
+        yield f"changes of what varies by chance are looked for in {FEWEST_VALUES} runs or more"
+    yield (
+        f"noise: spread from run to run. Where nothing changed, one trend in {1 / FALSE_ALARM:.0f} names a change;"
+        " [ ] is a 95% interval of its size"
+    )
+
+
+def trend_plot(case: CaseTrend, width: int) -> str:
+    """Values over runs, with their levels, as text."""
+    from uniplot import plot_to_string
+
+    runs = list(range(1, len(case.points) + 1))
+    factor, unit = plot_unit(case)
+    return str(
+        plot_to_string(
+            xs=[runs, runs],
+            ys=[[level * factor for level in case.levels()], [point.value * factor for point in case.points]],
+            lines=[True, False],
+            legend_labels=["level", "run"],
+            title=printable(f"{case.case}: {case.metric}"),
+            y_unit=unit,
+            width=width - _MARGIN,
+            height=PLOT_HEIGHT,
+            character_set="ascii",
+            color=False,
+        )
+    )
+
+
+def plot_unit(case: CaseTrend) -> tuple[float, str]:
+    """What values are multiplied by for an axis, and the unit that they have then."""
+    return {"ns": (1e-3, " µs"), "bytes": (1e-3, " KB"), "share": (100.0, " %")}.get(case.unit, (1.0, ""))

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from reports.files import write_report
+from reports.history.address import Address, parse_address
+from reports.history.collecting import add_files
+from reports.history.database import open_history
+from reports.schema import Control, Report, Round
+
+BLOCKS, CALLS = 8, 4
+ANCHOR_NS, CASE_NS = 40_000, 50_000
+FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def place(request, tmp_path) -> str:
+    """Where a test's history is to be: nothing is there yet."""
+    if request.param == "sqlite":
+        return str(tmp_path / "history.sqlite")
+    return request.getfixturevalue("postgresql_url")
+
+
+@pytest.fixture
+def address(place) -> Address:
+    return parse_address(place)
+
+
+@pytest.fixture
+def file_address(tmp_path) -> Address:
+    """A SQLite file, for what has nothing to do with the database."""
+    return parse_address(str(tmp_path / "history.sqlite"))
+
+
+@pytest.fixture
+def make_run(make_report, make_result):
+    """Makes the report of the run of one day, at a commit of its own.
+
+    `slower` multiplies the times of the cases that it names, `machine` those of the anchor too.
+    """
+
+    def make(
+        day: int = 0,
+        *subjects: str,
+        slower: dict[str, float] | None = None,
+        machine: float = 1.0,
+        rounds: int = 6,
+        anchor: bool = True,
+        environment: dict | None = None,
+        status: str = "complete",
+        **fields,
+    ) -> Report:
+        random = np.random.default_rng(day)
+        results = [
+            make_result(
+                subject,
+                rounds=make_rounds(CASE_NS * machine * (slower or {}).get(subject, 1.0), rounds, random),
+                calls_per_block=CALLS,
+                **fields,
+            )
+            for subject in subjects or ("fp32@ort-cpu",)
+        ]
+        control = Control(
+            kind="anchor",
+            of="numpy",
+            batch_size=1,
+            threads=1,
+            calls_per_block=CALLS,
+            rounds=make_rounds(ANCHOR_NS * machine, rounds, random),
+        )
+        moment = FIRST_DAY + timedelta(days=day)
+        report = make_report(*results, id=f"run-{day:03}", started_at=moment.isoformat(), status=status)
+        changed = {"git_revision": f"{day:07x}" + 33 * "0", "git_dirty": False} | (environment or {})
+        return msgspec.structs.replace(
+            report,
+            environment=msgspec.structs.replace(report.environment, **changed),
+            controls=(control,) if anchor else (),
+        )
+
+    return make
+
+
+def make_rounds(level_ns: float, rounds: int, random: np.random.Generator) -> tuple[Round, ...]:
+    return tuple(
+        Round(
+            index=index,
+            position=0,
+            load_ns=int(5e6 * random.lognormal(0, 0.05)),
+            first_run_ns=int(5e5 * random.lognormal(0, 0.05)),
+            latency_ns=tuple(
+                (level_ns * random.lognormal(0, 0.004) * random.lognormal(0, 0.003, BLOCKS * CALLS))
+                .astype(int)
+                .tolist()
+            ),
+        )
+        for index in range(rounds)
+    )
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Writes reports as a run of crossrt bench does."""
+
+    def write(*reports: Report) -> list[Path]:
+        paths = [tmp_path / "results" / report.run.id / "report.json" for report in reports]
+        for report, path in zip(reports, paths, strict=True):
+            write_report(report, path)
+        return paths
+
+    return write
+
+
+@pytest.fixture
+def add(save, address):
+    """Adds reports to the history."""
+
+    def put(*reports: Report) -> list[str]:
+        return [added.outcome for added in add_files(address, save(*reports))]
+
+    return put
+
+
+@pytest.fixture
+def reading(address):
+    """Asks the history."""
+
+    def ask(question):
+        with open_history(address) as history, history.reading() as connection:
+            return question(connection)
+
+    return ask
