@@ -181,8 +181,9 @@ def test_advice_needs_to_know_which_digits_were_wrong(crossrt):
 
 @pytest.mark.parametrize("command", ["pareto", "advise"])
 def test_a_folder_of_runs_is_a_question_which(crossrt, tmp_path, command):
-    (tmp_path / "runs" / "one").mkdir(parents=True)
-    shutil.copy(REPORT, tmp_path / "runs" / "one" / "report.json")
+    for name in ("one", "other"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        shutil.copy(REPORT, tmp_path / "runs" / name / "report.json")
     code, _, errors = crossrt(command, tmp_path / "runs")
     assert code == 2
     assert "name one of them" in errors
