@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from reports.layers import KINDS
 from reports.lookup import Lookup
-from reports.page.figures import COLORS, MUTED, PAPER, new_figure, tip
+from reports.page.figures import COLORS, MUTED, PAPER, legend_below, new_figure, tip
 from reports.page.plots.plot import WIDTH_IN, Plot
 from reports.schema import Report, Result
 
@@ -56,7 +56,7 @@ def _bars(
 ) -> Plot | None:
     if not parts:
         return None
-    figure, axes = new_figure(WIDTH_IN, 1.0 + ROW_IN * len(parts))
+    figure, axes = new_figure(WIDTH_IN, 1.2 + ROW_IN * len(parts), names=list(parts), has_legend=True)
     longest = max(sum(numbers) for numbers in parts.values())
     for row, (case, numbers) in enumerate(parts.items()):
         _bar(axes, row, case, numbers, text, longest)
@@ -64,7 +64,7 @@ def _bars(
     axes.set_ylim(len(parts) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.set_title(title)
-    figure.legend(loc="outside lower left", ncols=len(KINDS))
+    legend_below(figure, axes)
     return Plot(name=name, figure=figure, caption=caption)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reports.page.figures import COLORS, GRID, new_figure, tip
+from reports.page.figures import COLORS, GRID, dot, legend_below, new_figure
 from reports.page.plots.plot import WIDTH_IN, Plot
 from reports.schema import LayerErrors, Report, TensorError
 from reports.tensor_names import short_name
@@ -27,20 +27,20 @@ def _of_file(file: LayerErrors) -> Plot | None:
     noisy = [(each, each.sqnr_db) for each in file.tensors if each.sqnr_db is not None][:MOST_ROWS]
     if not noisy:
         return None
-    figure, axes = new_figure(WIDTH_IN, 1.0 + ROW_IN * len(noisy))
-    model = file.artifact.partition(".")[0]
+    names = [short_name(each.tensor, file.artifact.partition(".")[0]) for each, _ in noisy]
+    figure, axes = new_figure(WIDTH_IN, 1.2 + ROW_IN * len(noisy), names=names, has_legend=True)
     worst = min(0.0, *(sqnr_db for _, sqnr_db in noisy))
     for row, (tensor, sqnr_db) in enumerate(noisy):
         axes.plot([worst, sqnr_db], [row, row], color=GRID, linewidth=1, zorder=1)
-        tip(axes.scatter([sqnr_db], [row], s=26, color=ROLES[tensor.role], zorder=3), _tip(tensor))
-    axes.set_yticks(range(len(noisy)), [short_name(each.tensor, model) for each, _ in noisy])
+        dot(axes, sqnr_db, row, ROLES[tensor.role], text=_tip(tensor))
+    axes.set_yticks(range(len(noisy)), names)
     axes.set_ylim(len(noisy) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.set_title(file.artifact)
     axes.set_xlabel("SQNR, dB")
     for role in dict.fromkeys(tensor.role for tensor, _ in noisy):
         axes.plot([], [], "o", color=ROLES[role], label=role)
-    figure.legend(loc="outside lower left", ncols=len(ROLES), handletextpad=0.2)
+    legend_below(figure, axes)
     return Plot(name=f"layers-{file.artifact}", figure=figure, caption=CAPTION)
 
 
