@@ -52,6 +52,7 @@ mpl.rcParams.update(
         "svg.fonttype": "none",
         "svg.hashsalt": "crossrt",
         "text.parse_math": False,
+        "font.sans-serif": ["DejaVu Sans", "Arial"],
         "font.size": 9,
         "text.color": INK,
         "axes.edgecolor": GRID,

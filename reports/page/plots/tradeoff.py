@@ -84,7 +84,8 @@ def _named(points: Sequence[Point]) -> list[Point]:
 
 
 def _label(axes: Axes, look: Lookup, named: Sequence[Point]) -> None:
-    """Names right of the axes, each with a line to its point."""
+    """Names right of the axes, each with a line to its point; the limits of the axes are final from here on."""
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     places = [axes.transAxes.inverted().transform(axes.transData.transform(_at(point))) for point in named]
     for (standing, _, _), (x, y), row in zip(named, places, _spread([y for _, y in places]), strict=True):
         axes.plot([x, 1.015], [y, row], color=GRID, linewidth=0.8, transform=axes.transAxes, clip_on=False, zorder=0)
