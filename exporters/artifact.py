@@ -28,6 +28,7 @@ class TensorSpec:
         shape: One entry per dimension; `None` is a dynamic dimension.
         scale: Real value of one integer step, for integer tensors: `real = scale * (q - zero_point)`.
         zero_point: The integer that stands for 0.0, for integer tensors.
+        step: Scale of the integers that a float32 output is made from, where the file dequantizes it last.
     """
 
     name: str
@@ -35,6 +36,7 @@ class TensorSpec:
     shape: tuple[int | None, ...]
     scale: float | None = None
     zero_point: int | None = None
+    step: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

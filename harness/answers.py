@@ -38,12 +38,29 @@ def read_reference(reference: ReferenceLogits, workspace: Workspace) -> NDArray[
 
 
 def judge_answers(
-    worker: CaseWorker, batch_size: int, workspace: Workspace, reference: NDArray[np.float32] | None
+    worker: CaseWorker,
+    batch_size: int,
+    workspace: Workspace,
+    reference: NDArray[np.float32] | None,
+    kept: Path | None = None,
 ) -> Accuracy:
-    """Evaluates all test digits with a worker that has loaded its model; raises `ChildFailedError` where that fails."""
-    path = workspace.folder / f"logits-{worker.pid}.npy"
+    """Evaluates all test digits with a worker that has loaded its model.
+
+    Args:
+        worker: The worker.
+        batch_size: Digits per call.
+        workspace: Holds the digits.
+        reference: The Keras model's own logits.
+        kept: Where the logits, float32 `(10000, 10)`, stay as `.npy`; None to drop them.
+
+    Raises:
+        ChildFailedError: The model cannot answer, or answers something else.
+    """
+    path = kept or workspace.folder / f"logits-{worker.pid}.npy"
     worker.evaluate(workspace.images, batch_size, path)
-    logits = _take(path)
+    logits: NDArray[np.float32] = np.load(path, allow_pickle=False)
+    if kept is None:
+        path.unlink()
     if logits.shape != (len(workspace.labels), mnist.CLASSES):
         raise worker.failure(f"the model's answers have the shape {logits.shape}, not (10000, 10)")
     return judge_logits(logits, workspace.labels, reference)
@@ -69,9 +86,3 @@ def saturation(quantization: Quantization) -> list[str]:
         "this processor has no VNNI instructions, so sums of two 8-bit products may saturate: set reduce_range, or make"
         " the weights uint8"
     ]
-
-
-def _take(path: Path) -> NDArray[np.float32]:
-    logits: NDArray[np.float32] = np.load(path, allow_pickle=False)
-    path.unlink()
-    return logits

@@ -13,7 +13,7 @@ from harness.case import Case
 from harness.locations import cache_folder
 from harness.plan import Candidate
 from harness.progress import Display
-from harness.settings import BenchSettings
+from harness.settings import BASELINE_VARIANT, BenchSettings
 from harness.workspace import Workspace
 
 
@@ -35,6 +35,8 @@ def artifacts_for(cases: Sequence[Case], settings: BenchSettings, workspace: Wor
         HarnessError: Something must be built, and packages for that are missing.
     """
     wanted = {(case.variant, case.format) for case in cases}
+    if settings.diagnoses:
+        wanted |= {(BASELINE_VARIANT, case.format) for case in cases}
     request = BuildRequest(
         model=model_name(settings.model_path),
         model_path=settings.model_path,

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -24,7 +25,7 @@ from harness.errors import ChildFailedError
 from harness.foreign_python import ForeignPython
 from harness.settings import BenchSettings
 from harness.workspace import Workspace
-from reports.schema import Accuracy, KernelCounts, Memory, Status
+from reports.schema import Accuracy, KernelCounts, KernelShares, Memory, Status
 from runtimes.kernels import Profile
 
 TRIAL_CALLS = 20
@@ -47,6 +48,7 @@ class Assessment:
     memory: Memory | None = None
     operators: tuple[str, ...] | None = None
     kernels: KernelCounts | None = None
+    kernel_shares: KernelShares | None = None
     trial_ns: int = 0
 
     def calls_for(self, target_ns: int) -> int:
@@ -80,12 +82,15 @@ class Assessor:
         settings: BenchSettings,
         workspace: Workspace,
         python: ForeignPython | None = None,
+        kept: Mapping[str, Path] | None = None,
     ) -> None:
+        """Where `kept` names a file for a case, its logits stay there."""
         self._artifacts = artifacts
         self._reference = reference
         self._settings = settings
         self._workspace = workspace
         self._python = python
+        self._kept = kept or {}
 
     def assess_all(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Assessment]]:
         """As many cases at once as there are processors, in the order in which they finish."""
@@ -119,7 +124,8 @@ class Assessor:
         worker.first_run()
         trial = worker.time(TRIAL_CALLS, self._settings.effort.warmup_ns)
         memory = Memory(peak_bytes=worker.peak_memory_bytes(), before_load_bytes=imported.peak_bytes)
-        accuracy = judge_answers(worker, batch_size, self._workspace, self._reference)
+        kept = self._kept.get(case.id)
+        accuracy = judge_answers(worker, batch_size, self._workspace, self._reference, kept)
         how = self._artifacts[case.artifact_id].quantization
         problem = agreement_problem(accuracy, self._settings.minimum_agreement, how)
         return Assessment(

@@ -11,8 +11,9 @@ from exporters.artifact import ModelArtifact
 from exporters.audit.record import AuditedTensor, AuditJob
 from harness.errors import HarnessError
 from harness.progress import Display
-from harness.subject import Subject, ask_about, find_subject, short_name
+from harness.subject import Subject, ask_about, find_subject
 from reports.cells import Cell, Sheet
+from reports.tensor_names import short_name
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def run_audit(subject: Subject, display: Display) -> Audit:
     artifact = found.artifact
     job = AuditJob(path=str(artifact.path), float_path=str(found.original.path), recipe=found.recipe)
     display.phase("auditing", 1)
-    event = ask_about(found, "exporters.audit.run", dataclasses.asdict(job), "audited")
+    event = ask_about(artifact, "exporters.audit.run", dataclasses.asdict(job), "audited")
     display.step()
     tensors = msgspec.convert(event["tensors"], list[AuditedTensor])
     if not tensors:

@@ -15,12 +15,16 @@ from harness.assess import Assessor, failed, skipped
 from harness.builder import Artifacts
 from harness.case import Case
 from harness.compose import report_of
+from harness.distances import files_for_logits, measure_distances
 from harness.environment import read_environment
 from harness.errors import ChildFailedError, HarnessError
 from harness.exported import read_folder
 from harness.interrupts import ignore_interrupts
+from harness.kernel_shares import profile_cases
+from harness.layers import diagnose_layers
 from harness.locations import cache_folder
 from harness.lock import measuring_alone
+from harness.packages import check_packages
 from harness.participants import participants_of
 from harness.plan import choose_baseline, plan_cases
 from harness.probe import RuntimeInfo, probe_runtimes
@@ -28,6 +32,7 @@ from harness.progress import Display
 from harness.rounds import RoundRunner, RoundSettings
 from harness.run_state import RunState, new_run_id
 from harness.settings import BenchSettings
+from harness.subject import READING
 from harness.workspace import Workspace, open_workspace
 from reports.schema import Report
 
@@ -39,6 +44,8 @@ def run_bench(settings: BenchSettings, command: Sequence[str], display: Display)
         HarnessError: Nothing can be run as asked.
         ExportError: The model or the artifacts cannot be used.
     """
+    if settings.diagnoses:
+        check_packages("--diagnose", READING)
     runtimes = probe_runtimes(settings.runtimes, settings.limits)
     with open_workspace() as workspace:
         folder = read_folder(settings.artifacts) if settings.artifacts else None
@@ -52,6 +59,8 @@ def run_bench(settings: BenchSettings, command: Sequence[str], display: Display)
             with measuring_alone(cache_folder() / "measuring.lock", display):
                 _assess(state, reference, workspace, display)
                 _measure(state, workspace, display)
+                if settings.diagnoses:
+                    _diagnose(state, display)
         except KeyboardInterrupt:
             ignore_interrupts()
             state.interrupted = True
@@ -115,12 +124,14 @@ def _assess(state: RunState, reference: NDArray[np.float32] | None, workspace: W
     cases = [case for case in state.cases if case.id not in state.assessments]
     if cases:
         display.phase("checking answers", len(cases))
-    assessor = Assessor(state.artifacts, reference, state.settings, workspace)
+    files = files_for_logits(state.cases, workspace)
+    assessor = Assessor(state.artifacts, reference, state.settings, workspace, kept=files)
     for case, assessment in assessor.assess_all(cases):
         state.assessments[case.id] = assessment
         if assessment.status != "ok":
             display.remark(f"  {case.id}: {assessment.status}: {assessment.reason}")
         display.step(case.id)
+    state.distances = measure_distances(state, files)
 
 
 def _measure(state: RunState, workspace: Workspace, display: Display) -> None:
@@ -130,6 +141,12 @@ def _measure(state: RunState, workspace: Workspace, display: Display) -> None:
         state.participants = participants_of(state, cases)
         how = RoundSettings(effort=settings.effort, limits=settings.limits, seed=settings.seed, images=workspace.images)
         RoundRunner(list(state.participants), how, state.measurements).run(display)
+
+
+def _diagnose(state: RunState, display: Display) -> None:
+    """Looks into files and kernels, now that nothing is timed any more."""
+    state.layers = diagnose_layers(state, display)
+    profile_cases(state, display)
 
 
 def report_path(out: Path, report: Report) -> Path:

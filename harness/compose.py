@@ -29,6 +29,8 @@ def report_of(state: RunState) -> Report:
         results=results,
         metrics=derive_metrics(results, artifacts, state.baseline),
         controls=_controls(state),
+        distances=tuple(state.distances),
+        layers=tuple(state.layers),
     )
 
 
@@ -120,4 +122,5 @@ def result_record(case: Case, assessment: Assessment, calls: int, rounds: tuple[
         memory=assessment.memory,
         operators=assessment.operators,
         kernels=assessment.kernels,
+        kernel_shares=assessment.kernel_shares,
     )

@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, get_args
 
-from exporters.artifact import ModelArtifact, Quantization
-from exporters.variants import main_variants
+from exporters.artifact import ModelArtifact
+from exporters.errors import ExportError
+from exporters.explanation.record import LostFusion
+from exporters.variants import Variant, shipped_recipes, variant_of
 from harness.case import Scenario
-from harness.case_worker import CaseWorker
-from harness.errors import HarnessError
+from harness.errors import ChildFailedError, HarnessError
 from harness.exported import read_folder
+from harness.lost_fusions import can_be_explained, find_lost_fusions, lost_lines
 from harness.probe import RuntimeInfo
+from harness.profiling import profile_file
 from harness.progress import Display
 from harness.settings import WorkerLimits
-from reports.cells import Cell, Sheet, counted
+from harness.variant_files import known_variants
+from reports.cells import Cell, Sheet, counted, listed
 from runtimes.kernels import Kernel, KernelKind, Profile
 
 CALLS: Final = 200
@@ -34,6 +38,8 @@ class Explanation:
         batch_size: Digits per call.
         profile: The kernels of a call.
         twins: Other variants that come to the same kernels.
+        lost: Kernels that are no integer kernels, and why.
+        unexplained: Why that is not known, where it could be.
     """
 
     artifact: ModelArtifact
@@ -41,6 +47,8 @@ class Explanation:
     batch_size: int
     profile: Profile
     twins: Sequence[str]
+    lost: Sequence[LostFusion] = ()
+    unexplained: str | None = None
 
     @property
     def counts(self) -> Counter[KernelKind]:
@@ -61,16 +69,30 @@ class Explanation:
         return 1 - sum(kernel.duration_ns or 0.0 for kernel in self.profile.kernels) / self.profile.call_ns
 
 
-def check_case(case: str, runtime: RuntimeInfo, folder: Path | None) -> None:
-    """Raises `HarnessError` where there is no such `variant@runtime`, before anything is built."""
-    if folder is not None:
-        known = [(each.variant, each.format) for each in read_folder(folder).artifacts.values()]
-    else:
-        known = [(each.name, each.format) for each in main_variants()]
-    names = [name for name, form in known if form in runtime.formats]
-    if case.partition("@")[0] not in names:
-        there = ", ".join(f"{name}@{runtime.name}" for name in names)
+def variants_for(case: str, runtime: RuntimeInfo, folder: Path | None, recipes: Path | None) -> Sequence[Variant]:
+    """What to build for an explanation: the named variant among those of the main job, or of a file of recipes.
+
+    Args:
+        case: `variant@runtime`.
+        runtime: That runtime.
+        folder: Exported artifacts, of which nothing has to be built.
+        recipes: A file of recipes.
+
+    Raises:
+        HarnessError: There is no such case.
+    """
+    name = case.partition("@")[0]
+    variants: list[Variant] = [] if folder else [*known_variants(recipes)]
+    if folder is None and recipes is None:
+        others = (variant_of(each) for each in shipped_recipes() if each.name == name)
+        variants += [each for each in others if each not in variants]
+    files = read_folder(folder).artifacts.values() if folder else ()
+    known = [(each.variant, each.format) for each in files] + [(each.name, each.format) for each in variants]
+    names = [each for each, form in known if form in runtime.formats]
+    if name not in names:
+        there = listed([f"{each}@{runtime.name}" for each in names])
         raise HarnessError(f"there is no case {case!r}; there are: {there}")
+    return [each for each in variants if each.format in runtime.formats]
 
 
 def run_explain(
@@ -83,25 +105,38 @@ def run_explain(
         ChildFailedError: A worker crashed, hung, or its model gave up.
     """
     display.phase("profiling", 1 + len(others))
-    profile = _profile(artifact, runtime, scenario, CALLS)
+    profile = profile_file(artifact, runtime, scenario, CALLS, WorkerLimits())
     if profile is None:
         raise HarnessError(f"{runtime} cannot tell which kernels it runs")
     display.step()
     twins = []
     for other in others:
-        found = _profile(other, runtime, scenario, 1)
+        found = profile_file(other, runtime, scenario, 1, WorkerLimits())
         if found is not None and _steps(found) == _steps(profile):
             twins.append(other.variant)
         display.step()
-    return Explanation(artifact=artifact, runtime=runtime, batch_size=scenario.batch_size, profile=profile, twins=twins)
+    lost, unexplained = _lost(artifact, runtime, profile, scenario.batch_size)
+    return Explanation(
+        artifact=artifact,
+        runtime=runtime,
+        batch_size=scenario.batch_size,
+        profile=profile,
+        twins=twins,
+        lost=lost,
+        unexplained=unexplained,
+    )
 
 
-def _profile(artifact: ModelArtifact, runtime: str, scenario: Scenario, calls: int) -> Profile | None:
-    with CaseWorker(scenario.threads, WorkerLimits()) as worker:
-        worker.start_import(runtime)
-        worker.finish_import()
-        worker.load(artifact, scenario)
-        return worker.profile(calls)
+def _lost(
+    artifact: ModelArtifact, runtime: str, profile: Profile, batch_size: int
+) -> tuple[Sequence[LostFusion], str | None]:
+    """What is known of kernels in float, or why nothing is: a profile is worth having without."""
+    if not can_be_explained(artifact, runtime):
+        return (), None
+    try:
+        return find_lost_fusions(artifact, profile, batch_size), None
+    except (HarnessError, ExportError, ChildFailedError) as error:
+        return (), str(error)
 
 
 def _steps(profile: Profile) -> list[tuple[str, str, str | None]]:
@@ -141,29 +176,17 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
         yield f"outside the kernels, under the profiler: {explanation.outside:.0%} of the call"
     for twin in explanation.twins:
         yield f"{twin} comes to the same kernels: only its file and its loading differ"
-    yield from _reasons(explanation)
+    yield from _left_in_float(explanation)
 
 
-def _reasons(explanation: Explanation) -> Iterator[str]:
-    """Why arithmetic is left in float, where the recipe wanted integers."""
+def _left_in_float(explanation: Explanation) -> Iterator[str]:
+    """What computes in float though its recipe wanted integers, and why as far as it is known."""
     how = explanation.artifact.quantization
-    left = [kernel for kernel in explanation.profile.kernels if kernel.kind == "float"]
-    if how is None or how.scheme != "static" or not left:
+    if how is None or how.scheme != "static":
         return
-    names = ", ".join(dict.fromkeys(kernel.operator for kernel in left))
-    yield f"left in float: {names}. {_reason(how)}"
-
-
-def _reason(how: Quantization) -> str:
-    recipe = how.recipe or {}
-    wide = [each for each in (how.activation_type, how.weight_type) if each and each.endswith(("16", "4"))]
-    if how.representation == "qdq" and wide:
-        return f"The runtime has no integer kernels for {' and '.join(wide)}: it converts, and computes in float."
-    if recipe.get("nodes_to_exclude") or recipe.get("op_types_to_quantize"):
-        return "The recipe leaves nodes or operator types in float."
-    if how.representation == "qdq":
-        return (
-            "QDQ operators fuse to integer ones only where each input comes from a DequantizeLinear and the output goes"
-            " to one QuantizeLinear alone: several readers, or an operator without an integer kernel, prevent it."
-        )
-    return "The quantizer found no integer operator for it."
+    if explanation.unexplained is not None:
+        yield f"why kernels compute in float is not known: {explanation.unexplained}"
+    elif can_be_explained(explanation.artifact, explanation.runtime):
+        yield from lost_lines(explanation.lost, explanation.artifact.model)
+    elif left := dict.fromkeys(kernel.operator for kernel in explanation.profile.kernels if kernel.kind == "float"):
+        yield f"in float: {', '.join(left)}"

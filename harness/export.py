@@ -19,6 +19,7 @@ from harness.evaluation import evaluate_artifact
 from harness.locations import cache_folder
 from harness.progress import Display
 from harness.workspace import Workspace, open_workspace
+from reports.cells import listed
 from reports.patterns import matches
 
 
@@ -57,7 +58,7 @@ def select_variants(model: str, variants: Sequence[Variant], only: Sequence[str]
     """
     found = [each for each in variants if not only or any(_fits(pattern, model, each.item) for pattern in only)]
     if not found:
-        known = ", ".join(variant.item for variant in variants)
+        known = listed([variant.item for variant in variants])
         raise HarnessError(f"{' '.join(only)} selects no artifact; there are: {known}")
     return found
 

@@ -10,6 +10,7 @@ from harness.case import Case, Scenario, select
 from harness.errors import HarnessError
 from harness.probe import RuntimeInfo
 from harness.settings import BASELINE_VARIANT, BenchSettings
+from reports.cells import listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ def plan_cases(candidates: Sequence[Candidate], runtimes: Sequence[RuntimeInfo],
     ]
     chosen = select(cases, settings.only)
     if not chosen:
-        known = ", ".join(dict.fromkeys(f"{case.variant}@{case.runtime}" for case in cases)) or "none"
+        known = listed(list(dict.fromkeys(f"{case.variant}@{case.runtime}" for case in cases))) or "none"
         raise HarnessError(f"--only {' '.join(settings.only)} selects no case; there are: {known}")
     return chosen
 
@@ -65,4 +66,4 @@ def choose_baseline(cases: Sequence[Case], wanted: str | None) -> str:
     for subject in subjects:
         if name in (subject, subject.partition(".")[2]):
             return subject
-    raise HarnessError(f"--baseline {wanted} is not among the cases of this run: {', '.join(subjects)}")
+    raise HarnessError(f"--baseline {wanted} is not among the cases of this run: {listed(subjects)}")

@@ -15,7 +15,7 @@ from exporters.recipes.recipe import Recipe
 from exporters.recipes.toml_files import NamedRecipe, RecipeFile, read_recipes
 from exporters.variants import shipped_recipes
 from harness.builder import Artifacts
-from reports.cells import Cell, Sheet
+from reports.cells import Cell, Sheet, listed
 from reports.patterns import matches
 
 
@@ -45,7 +45,7 @@ def choose_recipes(file: Path | None, patterns: Sequence[str], model: str) -> Ch
         if not any(_fits(pattern, model, item) for item in items):
             names = [*items, *(item.partition(".")[0] for item in items)]
             close = difflib.get_close_matches(pattern, names, n=1)
-            hint = f": did you mean {close[0]!r}?" if close else f"; there are: {', '.join(items)}"
+            hint = f": did you mean {close[0]!r}?" if close else f"; there are: {listed(items)}"
             raise RecipeError(f"{pattern!r} fits no recipe{hint}")
     return Chosen(
         recipes=[each for each in source.recipes if each.item in chosen],

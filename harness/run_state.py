@@ -13,7 +13,7 @@ from harness.case import Case
 from harness.participant import Participant
 from harness.rounds import Measurements
 from harness.settings import BenchSettings
-from reports.schema import Environment
+from reports.schema import Distance, Environment, LayerErrors
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,6 +31,8 @@ class RunState:
     assessments: dict[str, Assessment] = field(default_factory=dict)
     participants: Sequence[Participant] = ()
     measurements: Measurements = field(default_factory=Measurements)
+    distances: Sequence[Distance] = ()
+    layers: Sequence[LayerErrors] = ()
     interrupted: bool = False
 
 

@@ -25,10 +25,11 @@ from harness.evaluation import evaluate_artifact
 from harness.locations import cache_folder
 from harness.progress import Display
 from harness.recipes import choose_recipes
-from harness.subject import Found, Subject, ask_about, short_name
+from harness.subject import Subject, ask_about
 from harness.workspace import open_workspace
-from reports.cells import Cell, Sheet
+from reports.cells import Cell, Sheet, listed
 from reports.schema import Accuracy
+from reports.tensor_names import short_name
 
 _MOST_TENSORS: Final = 8
 
@@ -95,14 +96,14 @@ def _variants(named: NamedRecipe, subsets: int) -> tuple[Variant, dict[int, Vari
 
 def _only_one(recipes: Sequence[NamedRecipe], name: str) -> NamedRecipe:
     if len(recipes) != 1:
-        raise HarnessError(f"{name} names several recipes: choose one of {', '.join(each.item for each in recipes)}")
+        raise HarnessError(f"{name} names several recipes: choose one of {listed([each.item for each in recipes])}")
     return recipes[0]
 
 
 def _scales(artifact: ModelArtifact, original: ModelArtifact, variant: Variant) -> dict[str, float]:
-    found = Found(artifact=artifact, original=original, recipe=msgspec.to_builtins(variant.recipe))
-    job = AuditJob(path=str(artifact.path), float_path=str(original.path), recipe=found.recipe)
-    event = ask_about(found, "exporters.audit.run", dataclasses.asdict(job), "audited")
+    recipe = msgspec.to_builtins(variant.recipe)
+    job = AuditJob(path=str(artifact.path), float_path=str(original.path), recipe=recipe)
+    event = ask_about(artifact, "exporters.audit.run", dataclasses.asdict(job), "audited")
     tensors = msgspec.convert(event["tensors"], list[AuditedTensor])
     return {each.name: each.scale for each in tensors if each.role == "activation"}
 

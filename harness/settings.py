@@ -67,6 +67,7 @@ class BenchSettings:
         minimum_agreement: A case below it is failed and not timed.
         seed: Seed of all random orders and of the digits that are timed.
         limits: What a worker may take.
+        diagnoses: Whether files are diagnosed and kernels profiled as well, after all is timed.
     """
 
     model_path: Path
@@ -81,6 +82,7 @@ class BenchSettings:
     minimum_agreement: float = MINIMUM_AGREEMENT
     seed: int = 0
     limits: WorkerLimits = WorkerLimits()
+    diagnoses: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

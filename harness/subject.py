@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -25,8 +25,11 @@ from harness.packages import QUIET, check_packages
 from harness.progress import Display
 from harness.recipes import choose_recipes
 from harness.workspace import open_workspace
+from reports.cells import listed
 
 TIMEOUT_S = 300.0
+READING: Final = ("onnx", "onnxruntime", "ai_edge_litert", "sympy")
+"""Packages that a process which looks into model files may need."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,15 @@ def find_subject(subject: Subject, display: Display) -> Found:
         ExportError: It cannot be built.
     """
     artifact, original = _from_folder(subject) if subject.folder else _built(subject, display)
+    return as_found(artifact, original)
+
+
+def as_found(artifact: ModelArtifact, original: ModelArtifact) -> Found:
+    """A quantized file and its float32 file, with the recipe between them.
+
+    Raises:
+        HarnessError: It is not quantized by a recipe, or by one that this crossrt does not know.
+    """
     if artifact.quantization is None or artifact.quantization.recipe is None:
         raise HarnessError(f"{artifact.id} is not quantized by a recipe: name one that is")
     recipe = dict(artifact.quantization.recipe)
@@ -81,20 +93,22 @@ def find_subject(subject: Subject, display: Display) -> Found:
     return Found(artifact=artifact, original=original, recipe=recipe)
 
 
-def ask_about(found: Found, module: str, job: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:
-    """Lets a process of its own look at the files, and returns its one answer.
+def ask_about(
+    artifact: ModelArtifact, module: str, job: Mapping[str, Any], wanted: str, packages: Sequence[str] = READING
+) -> Mapping[str, Any]:
+    """Lets a process of its own look at a file, and returns its one answer.
 
     Raises:
         HarnessError: Packages for it are missing.
-        ExportError: The files cannot be looked at.
+        ExportError: The file cannot be looked at.
         ChildFailedError: The process crashed or hung.
     """
-    check_packages(module.split(".")[1], ("onnx", "onnxruntime", "ai_edge_litert", "sympy"))
+    check_packages(module.split(".")[1], packages)
     with ChildProcess(module, variables=QUIET) as child:
         child.send(job)
         event = child.receive(TIMEOUT_S)
     if event["event"] != wanted:
-        raise ExportError(f"{found.artifact.id}: {event['reason']}")
+        raise ExportError(f"{artifact.id}: {event['reason']}")
     return event
 
 
@@ -120,7 +134,7 @@ def _only(fitting: Sequence[ModelArtifact], name: str, known: Sequence[str]) -> 
     if len(fitting) != 1:
         which = [each.id for each in fitting] or known
         problem = "is there in both formats" if fitting else "is not there"
-        raise HarnessError(f"{name} {problem}: name one of {', '.join(which)}")
+        raise HarnessError(f"{name} {problem}: name one of {listed(which)}")
     return fitting[0]
 
 
@@ -129,7 +143,7 @@ def _built(subject: Subject, display: Display) -> tuple[ModelArtifact, ModelArti
     recipes = choose_recipes(subject.recipes, [subject.variant], model).recipes
     if len(recipes) != 1:
         raise HarnessError(
-            f"{subject.variant} names several recipes: choose one of {', '.join(r.item for r in recipes)}"
+            f"{subject.variant} names several recipes: choose one of {listed([each.item for each in recipes])}"
         )
     variant = variant_of(recipes[0])
     original = next(each for each in (FLOAT_ONNX, FLOAT_TFLITE) if each.format == variant.format)
@@ -143,10 +157,3 @@ def _taken(found: Artifacts, key: str) -> ModelArtifact:
     if key not in found.artifacts:
         raise ExportError(f"{key} cannot be built: {found.problems[key].reason}")
     return found.artifacts[key]
-
-
-def short_name(name: str, model: str) -> str:
-    """A tensor's name without what all of them share: the first of those that a converter fused, without the model."""
-    first = name.partition(";")[0].removesuffix(":0")
-    head, _, rest = first.partition("/")
-    return rest if rest and head.startswith(model) else first

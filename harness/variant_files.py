@@ -8,8 +8,8 @@ from pathlib import Path
 from exporters.artifact import ModelArtifact
 from exporters.cache import ArtifactCache
 from exporters.errors import ExportError
-from exporters.keras_model import model_name
-from exporters.variants import FLOAT_ONNX, main_variants
+from exporters.keras_model import SHIPPED_MODEL, model_name
+from exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant, main_variants, variant_of
 from harness.builder import Artifacts, BuildRequest
 from harness.building import get_artifacts
 from harness.errors import HarnessError
@@ -17,14 +17,42 @@ from harness.export import select_variants
 from harness.exported import read_folder
 from harness.locations import cache_folder
 from harness.progress import Display
+from harness.recipes import choose_recipes
 from harness.workspace import Workspace
+from reports.cells import listed
 from reports.patterns import matches
 
 
+def known_variants(recipes: Path | None) -> Sequence[Variant]:
+    """The variants of the main job; or those of a file of recipes, with float32 in each of their formats.
+
+    Raises:
+        RecipeError: The file is wrong.
+    """
+    if recipes is None:
+        return main_variants()
+    variants = [variant_of(each) for each in choose_recipes(recipes, (), SHIPPED_MODEL.stem).recipes]
+    formats = {each.format for each in variants}
+    return [*(each for each in (FLOAT_ONNX, FLOAT_TFLITE) if each.format in formats), *variants]
+
+
 def variant_files(
-    model_path: Path, folder: Path | None, only: Sequence[str], workspace: Workspace, display: Display
+    model_path: Path,
+    folder: Path | None,
+    variants: Sequence[Variant],
+    only: Sequence[str],
+    workspace: Workspace,
+    display: Display,
 ) -> list[ModelArtifact]:
     """The float32 ONNX file, or where there is none the float32 TFLite file, and those that fit the patterns.
+
+    Args:
+        model_path: The `.keras` file.
+        folder: Exported artifacts to take in place of the cache.
+        variants: What to choose from where there is no folder.
+        only: Patterns; empty for all.
+        workspace: A scratch folder.
+        display: Follows the build.
 
     Raises:
         HarnessError: A pattern fits nothing, or there is no float32 file.
@@ -34,13 +62,14 @@ def variant_files(
         found = read_folder(folder)
         chosen = [key for key, each in found.artifacts.items() if not only or _fits(each, only)]
         if not chosen:
-            raise HarnessError(f"{' '.join(only)} selects no artifact; there are: {', '.join(found.artifacts)}")
+            raise HarnessError(f"{' '.join(only)} selects no artifact; there are: {listed(list(found.artifacts))}")
     else:
         model = model_name(model_path)
-        variants = select_variants(model, main_variants(), only)
-        request = BuildRequest(model=model, model_path=model_path, variants=[FLOAT_ONNX, *variants])
+        selected = select_variants(model, variants, only)
+        wanted = list(dict.fromkeys((FLOAT_ONNX, *selected)))
+        request = BuildRequest(model=model, model_path=model_path, variants=wanted)
         found = get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)
-        chosen = [f"{model}.{each.item}" for each in variants]
+        chosen = [f"{model}.{each.item}" for each in selected]
     files = [_usable(found, key) for key in chosen]
     floats = [each for each in found.artifacts.values() if each.quantization is None]
     if not floats:

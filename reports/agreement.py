@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,9 +18,6 @@ from reports.schema import Accuracy, Report, Result
 
 ALPHA: Final = 0.005
 """Chance of error on each side of the interval of a change."""
-
-MOST_IN_MATRIX: Final = 8
-"""Cases that a matrix of 80 characters has room for."""
 
 LEGEND: Final = (
     "fixed, broken: digits that the case calls right and the baseline wrong, and the other way round. change: of top-1"
@@ -116,38 +112,6 @@ def _change(found: Flips) -> Cell:
 def _most_broken(net: NDArray[np.int64]) -> str:
     worst = int(net.argmax())
     return f"{worst} (-{net[worst]})" if net[worst] > 0 else "-"
-
-
-def agreement_sheet(report: Report, chosen: Sequence[Answers]) -> Sheet:
-    """How far each two cases give the same class, in percent; of many cases, the pairs that agree least."""
-    if len(chosen) > MOST_IN_MATRIX:
-        return _least_agreeing(report, chosen)
-    look = Lookup(report)
-    letters = [chr(ord("a") + place) for place in range(len(chosen))]
-    rows = [
-        (
-            Cell(text=f"{letter}  {look.label(each.result)}"),
-            *(Cell(text=f"{100 * agreement(each, other):.2f}") for other in chosen[: place + 1]),
-            *[Cell(text="")] * (len(chosen) - place - 1),
-        )
-        for place, (letter, each) in enumerate(zip(letters, chosen, strict=True))
-    ]
-    return Sheet(title="Same answer, in percent of the digits", columns=("case", *letters), rows=tuple(rows))
-
-
-def _least_agreeing(report: Report, chosen: Sequence[Answers]) -> Sheet:
-    look = Lookup(report)
-    pairs = sorted(itertools.combinations(chosen, 2), key=lambda pair: agreement(*pair))
-    rows = tuple(
-        (
-            Cell(text=look.label(one.result)),
-            Cell(text=look.label(other.result)),
-            Cell(text=f"{100 * agreement(one, other):.2f}"),
-        )
-        for one, other in pairs[:MOST_IN_MATRIX]
-    )
-    title = f"The {MOST_IN_MATRIX} of {len(pairs):,} pairs that agree least (--only chooses cases)"
-    return Sheet(title=title, columns=("case", "and", "same answer %"), rows=rows)
 
 
 def confusion_sheet(baseline: Answers, current: Answers, name: str) -> Sheet:

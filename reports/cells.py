@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ from msgspec import UNSET
 from reports.schema import Metric
 
 WIDEST_SYMMETRIC = 0.2
+MOST_LISTED = 12
 Tone = Literal["good", "bad", "doubt"]
 
 
@@ -69,6 +71,12 @@ def counted(number: int, what: str) -> str:
     """`1 batch`, `2 batches`."""
     plural = "es" if what.endswith("ch") else "s"
     return f"{number} {what}{plural if number != 1 else ''}"
+
+
+def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
+    """Names in a line; of many the first, and how many more there are."""
+    more = len(names) - most
+    return f"{', '.join(names[:most])} and {more} more" if more > 0 else ", ".join(names)
 
 
 def _with_interval(metric: Metric, factor: float, decimals: int) -> str:

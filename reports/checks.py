@@ -48,6 +48,8 @@ def _problems(report: Report) -> Iterator[str]:
         yield from _of_accuracy(result)
     for control in report.controls:
         yield from _of_rounds(f"the {control.kind} of {control.of}", control.rounds, control.calls_per_block)
+    yield from _of_distances(report)
+    yield from _of_layers(report)
 
 
 def _problems_of_duel(duel: Duel) -> Iterator[str]:
@@ -62,6 +64,25 @@ def _problems_of_duel(duel: Duel) -> Iterator[str]:
         yield f"it was judged after {', '.join(map(str, looked))} rounds, and {finished} are there"
     if any(look.alpha > MOST_ALPHA for look in duel.looks):
         yield "a look has more than the chance of error of the whole duel"
+
+
+def _of_layers(report: Report) -> Iterator[str]:
+    known = {artifact.id for artifact in report.artifacts}
+    for name, count in Counter(each.artifact for each in report.layers).items():
+        if name not in known:
+            yield f"it diagnoses {name}, which is none of its files"
+        elif count > 1:
+            yield f"it diagnoses {name} {count} times"
+
+
+def _of_distances(report: Report) -> Iterator[str]:
+    cases = {result.case for result in report.results}
+    pairs = [frozenset((each.one, each.other)) for each in report.distances]
+    for pair, count in Counter(pairs).items():
+        if not pair <= cases or len(pair) < 2:
+            yield f"it compares the logits of {' and '.join(sorted(pair))}, which are not two of its cases"
+        elif count > 1:
+            yield f"the distance of {' and '.join(sorted(pair))} is there {count} times"
 
 
 def _of_rounds(name: str, rounds: Sequence[Round], calls_per_block: int) -> Iterator[str]:

@@ -10,6 +10,7 @@ from rich.text import Text
 from reports.errors import ReportError
 from reports.printable import printable
 from reports.schema import Accuracy, Report, Result
+from reports.trimmed import Trimmed
 
 
 def print_details(report: Report, pattern: str, console: Console) -> None:
@@ -33,7 +34,7 @@ def _print_case(result: Result, console: Console) -> None:
     if result.operators:
         console.print(Text(printable(f"operators: {', '.join(result.operators)}")))
     if result.accuracy is not None:
-        console.print(_by_class(result.accuracy), _confusion(result.accuracy))
+        console.print(Trimmed(_by_class(result.accuracy)), Trimmed(_confusion(result.accuracy)))
     if result.stderr_tail:
         console.print(Text("last lines of the process's standard error:", style="bold"))
         console.print(Text(printable(result.stderr_tail)))

@@ -15,6 +15,7 @@ from reports.estimates import over_rounds, percentile
 from reports.markdown import escaped
 from reports.printable import printable
 from reports.schema import Arm, Duel, Round
+from reports.trimmed import Trimmed
 
 BUSY = 0.1
 """Share of blocks that were disturbed twice above which a reader is warned."""
@@ -204,7 +205,7 @@ def print_duel(duel: Duel, console: Console) -> None:
     facts = Table.grid(padding=(0, 2))
     for name, text in evidence(judgement, duel):
         facts.add_row(Text(name), Text(printable(text)))
-    console.print(facts)
+    console.print(Trimmed(facts))
 
 
 def duel_as_markdown(duel: Duel) -> str:

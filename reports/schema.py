@@ -13,19 +13,25 @@ SCHEMA_VERSION: Final = 1
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Nanoseconds = Annotated[int, Meta(ge=0, le=10**15)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 Text = Annotated[str, Meta(min_length=1)]
 Status = Literal["ok", "skipped", "failed"]
 Direction = Literal["smaller_is_better", "bigger_is_better"]
 
 
 class Tensor(Struct, frozen=True, kw_only=True):
-    """One input or output of a model file; `null` in `shape` is a dynamic dimension."""
+    """One input or output of a model file; `null` in `shape` is a dynamic dimension.
+
+    `scale` and `zero_point` are those of a tensor of integers. `step` is the scale of the integers that a float32
+    output is made from, where the file dequantizes it last.
+    """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
     scale: float | None = None
     zero_point: int | None = None
+    step: float | None = None
 
 
 class Quantization(Struct, frozen=True, kw_only=True):
@@ -130,6 +136,20 @@ class KernelCounts(Struct, frozen=True, kw_only=True):
     layout: Count = 0
 
 
+class KernelShares(Struct, frozen=True, kw_only=True):
+    """Share of each kind of kernel in the time of a call's kernels, while a profiler looked on.
+
+    `kernels_ns` is that time. The kinds are those of `KernelCounts`.
+    """
+
+    kernels_ns: Nanoseconds
+    integer: Share
+    hybrid: Share
+    float: Share
+    conversion: Share
+    layout: Share
+
+
 class Result(Struct, frozen=True, kw_only=True):
     """One case: an artifact on a runtime in a scenario. A failure is a result, with its reason."""
 
@@ -149,6 +169,48 @@ class Result(Struct, frozen=True, kw_only=True):
     memory: Memory | None = None
     operators: tuple[str, ...] | None = None
     kernels: KernelCounts | None = None
+    kernel_shares: KernelShares | None = None
+
+
+class Distance(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far the logits of two cases are apart over the test digits: each pair once, at the smallest batch size.
+
+    `max_steps` is the largest difference of a logit in steps of the output's scale, the coarser of two; it is absent
+    where neither output comes from integers. `kl_nats` is the mean over digits of `sum p log(p / q)`, where p is the
+    softmax of the logits of `one` and q that of `other`; `kl_back_nats` is the same with their roles swapped.
+    """
+
+    one: Text
+    other: Text
+    kl_nats: Annotated[float, Meta(ge=0)]
+    kl_back_nats: Annotated[float, Meta(ge=0)]
+    max_steps: Annotated[float, Meta(ge=0)] | None = None
+
+
+class TensorError(Struct, frozen=True, kw_only=True):
+    """A tensor x' of a quantized file beside its float32 counterpart x.
+
+    `sqnr_db` is `10 log10(sum x**2 / sum (x - x')**2)`, and null without any noise; `relative_error` is
+    `||x - x'|| / ||x||` and `cosine` that of the angle between them. `saturated` is the share of integers at either end
+    of their range (a folded Relu puts its zeros there), `clipped` the share of float32 values beyond it.
+    """
+
+    tensor: Text
+    role: Literal["activation", "weight", "bias"]
+    dtype: str
+    sqnr_db: float | None
+    relative_error: float
+    cosine: float
+    saturated: Share
+    clipped: Share
+
+
+class LayerErrors(Struct, frozen=True, kw_only=True):
+    """The tensors of a quantized file over `samples` test digits: activations in the order of the layers, constants."""
+
+    artifact: Text
+    samples: Annotated[int, Meta(ge=1)]
+    tensors: tuple[TensorError, ...]
 
 
 class Control(Struct, frozen=True, kw_only=True):
@@ -239,6 +301,8 @@ class Report(Struct, frozen=True, kw_only=True):
     results: tuple[Result, ...]
     metrics: tuple[Metric, ...]
     controls: tuple[Control, ...] = ()
+    distances: tuple[Distance, ...] = ()
+    layers: tuple[LayerErrors, ...] = ()
 
 
 class Arm(Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from reports.cells import (
 )
 from reports.findings import batch_notes, caution_notes, disturbance_notes, graph_notes
 from reports.latency import latency_sheet
+from reports.layers import kernel_time_sheet, layer_sheet
 from reports.lookup import ABSENT, Lookup, Scenario
 from reports.metrics import scenario_of
 from reports.schema import Report, Result
@@ -68,6 +69,8 @@ class Summary:
             self.accuracy(),
             *(self.latency(scenario) for scenario in self.scenarios),
             self.startup(),
+            kernel_time_sheet(self.report, self._look),
+            layer_sheet(self.report),
             self.unmeasured(),
         ]
         return [sheet for sheet in sheets if sheet.rows]

@@ -11,6 +11,7 @@ from reports.cells import Cell, Sheet
 from reports.printable import printable
 from reports.schema import Report
 from reports.summary import Summary
+from reports.trimmed import Trimmed
 
 MARK = "*"
 _NAME_WIDTH = 20
@@ -22,18 +23,22 @@ def print_report(report: Report, console: Console) -> None:
     """Prints all tables; every column fits 80 characters, and no meaning is in colour alone."""
     summary = Summary(report)
     for line in summary.headline():
-        console.print(Text(printable(line), style="dim"))
+        console.print(_dim(line))
     for sheet in summary.sheets():
         console.print()
         console.print(sheet_table(sheet))
         for line in sheet.footer:
-            console.print(Text(printable(line), style="dim"))
+            console.print(_dim(line))
     console.print()
     for note in summary.notes():
-        console.print(Text(printable(note), style="dim"))
+        console.print(_dim(note))
 
 
-def sheet_table(sheet: Sheet) -> Table:
+def _dim(text: str) -> Trimmed:
+    return Trimmed(Text(printable(text), style="dim"))
+
+
+def sheet_table(sheet: Sheet) -> Trimmed:
     """A plain table in rich's dress."""
     table = Table(
         title=printable(sheet.title),
@@ -54,7 +59,7 @@ def sheet_table(sheet: Sheet) -> Table:
         )
     for row in sheet.rows:
         table.add_row(*(_text(cell) for cell in row))
-    return table
+    return Trimmed(table)
 
 
 def _least_width(sheet: Sheet) -> int:

@@ -20,25 +20,25 @@ from exporters.errors import ExportError
 from exporters.ort.calibrate import BATCH
 
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "DELEGATE")
+_OPEN: dict[str, Any] = {
+    "experimental_op_resolver_type": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    "experimental_preserve_all_tensors": True,
+}
 _WITH_WEIGHTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 Operator = dict[str, Any]
 Details = dict[str, Any]
 
 
-def open_tflite(path: Path, batch_size: int | None = None) -> Interpreter:
-    """An interpreter without delegates, which keeps every tensor.
+def open_tflite(path: Path, batch_size: int | None = None, *, is_shipped: bool = False) -> Interpreter:
+    """An interpreter without delegates, which keeps every tensor; or one as it really runs, if `is_shipped`.
 
     Raises:
         ExportError: The file cannot be run.
     """
     try:
-        interpreter = Interpreter(
-            model_path=str(path),
-            num_threads=1,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_preserve_all_tensors=True,
-        )
+        options = {} if is_shipped else _OPEN
+        interpreter = Interpreter(model_path=str(path), num_threads=1, **options)
         if batch_size is not None:
             shape = interpreter.get_input_details()[0]["shape"]
             interpreter.resize_tensor_input(0, [batch_size, *shape[1:]])

@@ -37,7 +37,8 @@ class Measure:
         self.name, self.role, self.dtype, self.kernels = name, role, dtype, kernels
         self._affine, self._axis = affine, axis
         self._integers = TYPES[dtype]
-        self._ends = [dequantize(np.full_like(affine.zero_point, end), affine) for end in self._integers]
+        ends = [dequantize(np.full_like(affine.zero_point, end), affine) for end in self._integers]
+        self._ends = np.minimum(*ends), np.maximum(*ends)  # the scale of a block may be negative
         self._low, self._high = float(np.min(self._ends[0])), float(np.max(self._ends[1]))
         step = (self._high - self._low) / BINS
         self._edges = np.linspace(
@@ -67,7 +68,7 @@ class Measure:
 
     def _outside(self, exact: NDArray[Any]) -> int:
         """Values further out than half a step beyond the ends, which is as far as rounding reaches."""
-        half = self._affine.scale / 2
+        half = np.abs(self._affine.scale) / 2
         low, high = (along(each, exact, self._axis) for each in (self._ends[0] - half, self._ends[1] + half))
         return int(((exact < low) | (exact > high)).sum())
 

@@ -77,8 +77,8 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
         tensors: In the order of the layers.
         samples: Test digits that were run.
         missing: Quantized activations without a counterpart in the float32 model.
-        shipped_logits_db: Ratio of the logits of the file as it is, with nothing added that could be seen; ONNX alone.
-        precise_logits_db: The same on kernels that cannot saturate between two products.
+        shipped_logits_db: Ratio of the logits of the file as it is, with nothing added that could be seen.
+        precise_logits_db: The same on kernels that cannot saturate between two products; static and dynamic ONNX alone.
     """
 
     tensors: tuple[DiagnosedTensor, ...]

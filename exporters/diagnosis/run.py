@@ -14,14 +14,14 @@ from exporters.diagnosis.record import Diagnosis, DiagnosisJob
 from exporters.errors import ExportError
 from exporters.events import EventStream, read_job
 from exporters.ort.prepare import prepare
-from exporters.recipes.recipe import OnnxDynamic, OnnxStatic, Recipe, TfliteDynamic, TfliteStatic
+from exporters.recipes.recipe import OnnxDynamic, OnnxStatic, OnnxWeightOnly, Recipe, TfliteDynamic, TfliteStatic
 
 
 def diagnose(job: DiagnosisJob) -> Diagnosis:
     """Every quantized tensor of a file beside its float32 counterpart, over test digits.
 
     Raises:
-        ExportError: The recipe stores no affine scales, or the files do not belong together.
+        ExportError: The recipe stores no integers, or the files do not belong together.
     """
     recipe = msgspec.convert(job.recipe, Recipe)
     digits = calibration_digits(Calibration(job.samples, 0, "test"))
@@ -33,12 +33,18 @@ def diagnose(job: DiagnosisJob) -> Diagnosis:
             source.write_bytes(Path(job.float_path).read_bytes())
             prepare(source, prepared)
             return diagnose_onnx(Path(job.path), prepared, digits)
+    if isinstance(recipe, OnnxWeightOnly):
+        from exporters.diagnosis.weight_only import diagnose_weight_only
+
+        return diagnose_weight_only(Path(job.path), Path(job.float_path), digits)
     if isinstance(recipe, TfliteStatic | TfliteDynamic):
         from exporters.diagnosis.tflite_file import diagnose_tflite
 
         return diagnose_tflite(Path(job.path), Path(job.float_path), digits)
     kind = recipe.__struct_config__.tag
-    raise ExportError(f"a file of kind {kind} holds no affine scales: diagnose takes static and dynamic recipes")
+    raise ExportError(
+        f"a file of kind {kind} holds no integers: diagnose takes static, dynamic and weight-only recipes"
+    )
 
 
 def _run(job: DiagnosisJob, events: EventStream) -> None:

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.commands.options import only_option
 
+if TYPE_CHECKING:
+    from reports.agreement_matrix import Measure
+
 
 @click.command(short_help="Hold the answers of a report's cases against each other, digit by digit.")
 @click.argument("report", type=click.Path(path_type=Path))
 @only_option
+@click.option(
+    "--measure",
+    type=click.Choice(["top1", "steps", "kl"]),
+    default="top1",
+    show_default=True,
+    help="How cases are compared with each other: same answers, largest difference of a logit in steps of the"
+    " quantized output, or divergence of the probabilities in nats.",
+)
 @click.option("--confusion", is_flag=True, help="Also print each confusion matrix minus the baseline's.")
-def accuracy(report: Path, only: tuple[str, ...], confusion: bool) -> None:
+def accuracy(report: Path, only: tuple[str, ...], measure: Measure, confusion: bool) -> None:
     """Show which digits each case of REPORT fixed and broke against the baseline, and how far cases agree."""
     from exporters import mnist
     from harness.commands.options import result_console
     from harness.commands.report_files import report_in
-    from reports.agreement import LEGEND, agreement_sheet, answers_in, baseline_of, change_sheet, confusion_sheet
+    from reports.agreement import LEGEND, answers_in, baseline_of, change_sheet, confusion_sheet
+    from reports.agreement_matrix import LEGENDS, agreement_sheet
     from reports.errors import ReportError
     from reports.files import read_report
     from reports.tables import sheet_table
@@ -29,12 +42,13 @@ def accuracy(report: Path, only: tuple[str, ...], confusion: bool) -> None:
     labels = mnist.shipped("test").labels
     chosen, baseline = answers_in(loaded, only), baseline_of(loaded)
     console = result_console()
+    matrix = agreement_sheet(loaded, chosen, measure, console.width)  # first: the report may not hold it
     console.print(sheet_table(change_sheet(loaded, chosen, baseline, labels)))
     console.print()
-    console.print(sheet_table(agreement_sheet(loaded, chosen)))
+    console.print(sheet_table(matrix))
     for each in chosen if confusion else ():
         if each.result.case != baseline.result.case:
             console.print()
             console.print(sheet_table(confusion_sheet(baseline, each, each.result.case)))
     console.print()
-    console.print(LEGEND, style="dim", markup=False)
+    console.print(f"{LEGEND} {LEGENDS[measure]}", style="dim", markup=False)

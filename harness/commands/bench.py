@@ -34,6 +34,13 @@ if TYPE_CHECKING:
 @measuring_options
 @click.option("--rounds", type=COUNT, help="Fresh processes per case.  [default: 10; 3 with --quick]")
 @click.option("--baseline", metavar="CASE", help="What speed-ups refer to, such as fp32@tflite.  [default: first fp32]")
+@click.option(
+    "--diagnose",
+    "diagnoses",
+    is_flag=True,
+    help="Afterwards, also hold every tensor of the quantized files against float32 and profile the kernels; takes some"
+    " 16 s for the nine variants of the main job.",
+)
 @minimum_agreement_option
 @out_option("report.json")
 @config_option()
@@ -70,6 +77,7 @@ def _settings(
     runtime: tuple[str, ...],
     rounds: int | None,
     baseline: str | None,
+    diagnoses: bool,
     **shared: Any,
 ) -> BenchSettings:
     from dataclasses import replace
@@ -84,6 +92,7 @@ def _settings(
         only=only,
         effort=effort if rounds is None else replace(effort, rounds=rounds),
         baseline=baseline,
+        diagnoses=diagnoses,
     )
 
 

@@ -33,7 +33,9 @@ def diagnose(
     subject = subject_of(variant, artifacts, file, model)
     with Terminal(message_console()) as display:
         found = find_subject(subject, display)
-        diagnosis = diagnose_file(found, samples, display)
+        display.phase("diagnosing", 1)
+        diagnosis = diagnose_file(found, samples)
+        display.step()
         trials = [] if no_advice or artifacts else try_changes(subject, found, diagnosis, display)
     console = result_console()
     console.print(f"{found.artifact.id} against {found.original.id}\n", style="bold", markup=False)

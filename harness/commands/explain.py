@@ -8,11 +8,13 @@ import click
 
 from harness.commands.config import config_option
 from harness.commands.options import COUNT, model_option
+from harness.commands.recipes import recipe_file_option
 
 
 @click.command(short_help="Why a variant is as fast as it is: the kernels that its runtime runs.")
 @click.argument("case", metavar="VARIANT@RUNTIME")
 @model_option
+@recipe_file_option
 @click.option(
     "--artifacts",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -27,21 +29,24 @@ from harness.commands.options import COUNT, model_option
 )
 @click.option("--threads", type=COUNT, default=1, show_default=True, help="Threads per operator.")
 @config_option()
-def explain(case: str, model: Path | None, artifacts: Path | None, batch: int, threads: int) -> None:
+def explain(case: str, model: Path | None, file: Path | None, artifacts: Path | None, batch: int, threads: int) -> None:
     """Show which kernels RUNTIME runs for VARIANT: on integers, on floats, or only to convert and to move data.
 
-    Where the runtime has a profiler, with their times. Other variants that come to the same kernels are named.
+    Where the runtime has a profiler, with their times. Other variants that come to the same kernels are named, and for
+    ONNX files what the graph shows of why a kernel is no integer kernel.
     """
     from harness.case import Scenario
     from harness.commands.options import message_console, model_path, result_console
     from harness.errors import HarnessError
-    from harness.explain import check_case, explanation_lines, kernel_sheet, run_explain
+    from harness.explain import explanation_lines, kernel_sheet, run_explain, variants_for
     from harness.probe import probe_runtimes
     from harness.progress import Terminal
     from harness.variant_files import variant_files
     from harness.workspace import open_workspace
     from reports.tables import sheet_table
 
+    if artifacts and (model or file):
+        raise click.UsageError("--artifacts excludes --model and --file: the folder says what it holds")
     variant, sign, name = case.partition("@")
     if not sign or not variant or not name:
         raise click.UsageError(f"{case!r} is not written like a case: name it VARIANT@RUNTIME, such as int8@tflite")
@@ -51,8 +56,8 @@ def explain(case: str, model: Path | None, artifacts: Path | None, batch: int, t
     if (problem := runtimes[name].problem) is not None:
         raise HarnessError(f"{name}: {problem}")
     with Terminal(message_console()) as display, open_workspace() as workspace:
-        check_case(case, runtimes[name], artifacts)
-        files = variant_files(model_path(model), artifacts, (), workspace, display)
+        variants = variants_for(case, runtimes[name], artifacts, file)
+        files = variant_files(model_path(model), artifacts, variants, (), workspace, display)
         readable = [each for each in files if each.format in runtimes[name].formats]
         chosen = next(each for each in readable if each.variant == variant)
         others = [each for each in readable if each.quantization is not None and each is not chosen]

@@ -8,10 +8,12 @@ import click
 
 from harness.commands.config import config_option
 from harness.commands.options import model_option, only_option
+from harness.commands.recipes import recipe_file_option
 
 
 @click.command(short_help="How quantized variants answer noisy, blurred, turned and otherwise spoilt digits.")
 @model_option
+@recipe_file_option
 @only_option
 @click.option(
     "--artifacts",
@@ -23,7 +25,9 @@ from harness.commands.options import model_option, only_option
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the corruptions.")
 @config_option()
-def robustness(model: Path | None, only: tuple[str, ...], artifacts: Path | None, samples: int, seed: int) -> None:
+def robustness(
+    model: Path | None, file: Path | None, only: tuple[str, ...], artifacts: Path | None, samples: int, seed: int
+) -> None:
     """Evaluate variants on test digits under ten kinds of corruption, five strengths each, against float32.
 
     A model that keeps its accuracy on clean digits may lose it where inputs are not like those it was calibrated with.
@@ -31,14 +35,14 @@ def robustness(model: Path | None, only: tuple[str, ...], artifacts: Path | None
     from harness.commands.options import message_console, model_path, result_console
     from harness.progress import Terminal
     from harness.robustness import LEGEND, corruption_sheet, run_robustness, variant_sheet
-    from harness.variant_files import variant_files
+    from harness.variant_files import known_variants, variant_files
     from harness.workspace import open_workspace
     from reports.tables import sheet_table
 
-    if artifacts and model:
-        raise click.UsageError("--artifacts and --model exclude each other: the folder says which model it holds")
+    if artifacts and (model or file):
+        raise click.UsageError("--artifacts excludes --model and --file: the folder says what it holds")
     with Terminal(message_console()) as display, open_workspace() as workspace:
-        files = variant_files(model_path(model), artifacts, only, workspace, display)
+        files = variant_files(model_path(model), artifacts, known_variants(file), only, workspace, display)
         found = run_robustness(files, workspace, samples, seed, display)
     labels = {each.id: each.id.removeprefix(f"{each.model}.") for each in files}
     console = result_console()

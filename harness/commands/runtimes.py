@@ -15,6 +15,7 @@ def runtimes() -> None:
     from harness.commands.options import result_console
     from harness.probe import probe_runtimes
     from reports.printable import printable
+    from reports.trimmed import Trimmed
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("runtime", "version", "reads", "state"):
@@ -22,4 +23,4 @@ def runtimes() -> None:
     for each in probe_runtimes():
         cells = (each.name, each.version or "-", ", ".join(each.formats) or "-", each.problem or "ready")
         table.add_row(*(Text(printable(cell)) for cell in cells))
-    result_console().print(table)
+    result_console().print(Trimmed(table))

@@ -9,25 +9,23 @@ from typing import Final
 import msgspec
 
 from exporters.diagnosis.record import DiagnosedTensor, Diagnosis, DiagnosisJob
-from harness.progress import Display
 from harness.subject import Found, ask_about
 
 SATURATING_DB: Final = 3.0
 """Kernels that cost more than this against precise ones saturate between two products."""
 
 
-def diagnose_file(found: Found, samples: int, display: Display) -> Diagnosis:
-    """Runs the quantized and the float32 file side by side.
+def diagnose_file(found: Found, samples: int) -> Diagnosis:
+    """Runs the quantized and the float32 file side by side over test digits, in a process of its own.
 
     Raises:
         ExportError: The file cannot be diagnosed.
+        ChildFailedError: The process crashed or hung.
     """
     job = DiagnosisJob(
         path=str(found.artifact.path), float_path=str(found.original.path), recipe=found.recipe, samples=samples
     )
-    display.phase("diagnosing", 1)
-    event = ask_about(found, "exporters.diagnosis.run", dataclasses.asdict(job), "diagnosed")
-    display.step()
+    event = ask_about(found.artifact, "exporters.diagnosis.run", dataclasses.asdict(job), "diagnosed")
     return msgspec.convert(event["diagnosis"], Diagnosis)
 
 

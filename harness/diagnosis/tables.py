@@ -8,8 +8,9 @@ from typing import Final
 from exporters.diagnosis.record import BINS, MARGIN_BINS, DiagnosedTensor, Diagnosis
 from harness.diagnosis.run import is_hidden, saturates, worst_activation
 from harness.diagnosis.trials import Trial
-from harness.subject import Found, short_name
+from harness.subject import Found
 from reports.cells import Cell, Sheet
+from reports.tensor_names import short_name
 
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 _WORST: Final = 3
@@ -91,8 +92,11 @@ def diagnosis_notes(diagnosis: Diagnosis, found: Found) -> list[str]:
     """What a reader must know."""
     notes = []
     if diagnosis.shipped_logits_db is not None:
-        shipped, precise = _decibel(diagnosis.shipped_logits_db), _decibel(diagnosis.precise_logits_db)
-        notes.append(f"logits of the file as it is, over these digits: {shipped} dB; precise: {precise} dB")
+        precise = diagnosis.precise_logits_db
+        beside = "" if precise is None else f"; precise: {_decibel(precise)} dB"
+        notes.append(
+            f"logits of the file as it is, over these digits: {_decibel(diagnosis.shipped_logits_db)} dB{beside}"
+        )
     if saturates(diagnosis):
         notes.append(
             "CAUTION: on this processor sums of two 8-bit products saturate in ONNX Runtime's kernels, as it has no"

@@ -12,7 +12,7 @@ import msgspec
 from exporters.cache import ArtifactCache
 from exporters.diagnosis.record import Diagnosis
 from exporters.keras_model import model_name
-from exporters.recipes.recipe import OnnxStatic, Recipe, TfliteStatic
+from exporters.recipes.recipe import OnnxDynamic, OnnxStatic, OnnxWeightOnly, Recipe, TfliteStatic
 from exporters.recipes.rules import impossible
 from exporters.variants import Variant
 from harness.answers import read_reference
@@ -58,6 +58,13 @@ def changes(recipe: Recipe, diagnosis: Diagnosis) -> Iterator[Mapping[str, Any]]
         worst = worst_activation(diagnosis)
         if worst is not None and worst.node is not None:
             yield {"nodes_to_exclude": (*recipe.nodes_to_exclude, worst.node)}
+    if isinstance(recipe, OnnxDynamic):
+        yield {"per_channel": True}
+        yield {"weight_type": "int8", "weight_symmetric": True, "reduce_range": True}
+    if isinstance(recipe, OnnxWeightOnly):
+        yield {"bits": 8}
+        yield {"block_size": 16}
+        yield {"weight_symmetric": False}
     if isinstance(recipe, TfliteStatic):
         yield {"per_channel": True, "per_channel_dense": True}
         yield {"calibration_samples": 10_000}

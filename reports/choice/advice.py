@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from reports.cells import counted
 from reports.choice.pareto import p50
 from reports.choice.relations import ALPHA, Relating, latency_ratio
 from reports.comparison.answers import Flips, flips
@@ -172,6 +173,6 @@ def _measures(name: str, candidate: Candidate, log_ratio: float) -> str:
     change = candidate.change
     return (
         f"{name}: {math.exp(log_ratio):.2f} times as fast as the baseline; top-1 {100 * change.change:+.2f} points"
-        f" (99% interval {100 * change.lower:+.2f} to {100 * change.upper:+.2f}: {change.fixed} digits fixed,"
-        f" {change.broken} broken)"
+        f" (99% interval {100 * change.lower:+.2f} to {100 * change.upper:+.2f}:"
+        f" {counted(change.fixed, 'digit')} fixed, {change.broken} broken)"
     )

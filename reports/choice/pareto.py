@@ -63,8 +63,8 @@ def p50(relating: Relating, result: Result) -> float:
 
 def _standing(relating: Relating, result: Result, others: Sequence[Result]) -> Standing:
     for other in others:
-        if other is not result and (how := relating.relations(other, result)).dominates:
-            return Standing(result=result, beaten_by=other, how=how)
+        if other is not result and relating.beats(other, result):
+            return Standing(result=result, beaten_by=other, how=relating.relations(other, result))
     return Standing(result=result)
 
 

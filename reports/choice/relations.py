@@ -40,12 +40,21 @@ class Relating:
 
     def __init__(self, report: Report) -> None:
         self.look = Lookup(report)
+        self._beats: dict[tuple[str, str], bool] = {}
 
     def relations(self, one: Result, other: Result) -> Relations:
         """How `one` stands to `other`."""
         return Relations(
             latency=self.latency(one, other), size=self._size(one, other), accuracy=self._accuracy(one, other)
         )
+
+    def beats(self, one: Result, other: Result) -> bool:
+        """True if `one` is worse in nothing and better in something; what is quickest to tell is asked first."""
+        pair = (one.case, other.case)
+        if pair not in self._beats:
+            may = self._size(one, other) != "worse" and self.latency(one, other) != "worse"
+            self._beats[pair] = may and self.relations(one, other).dominates
+        return self._beats[pair]
 
     def latency(self, one: Result, other: Result) -> Relation:
         """By their ratio over shared rounds: told apart where its interval and the run's noise both allow it."""

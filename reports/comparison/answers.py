@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scipy import stats
+from scipy import special, stats
 
 from reports.schema import Accuracy
 
@@ -38,7 +38,7 @@ class Flips:
 def flips(baseline: Accuracy, current: Accuracy, alpha: float) -> Flips | None:
     """Pairs the answers digit by digit; None where a report does not say which digits were called wrong.
 
-    The interval is that of Clopper and Pearson for the share of flips that fix, given the number of flips: with no
+    The interval is that of Clopper and Pearson (1934) for the share of flips that fix, given their number: with no
     flips at all the change is exactly 0.
 
     Args:
@@ -53,14 +53,14 @@ def flips(baseline: Accuracy, current: Accuracy, alpha: float) -> Flips | None:
     number = broken + fixed
     if number == 0:
         return Flips(broken=0, fixed=0, samples=current.samples, p_value=1.0, lower=0.0, upper=0.0)
-    test = stats.binomtest(fixed, number)
-    interval = test.proportion_ci(1 - 2 * alpha, method="exact")
+    low = float(special.betaincinv(fixed, broken + 1, alpha)) if fixed else 0.0
+    high = float(special.betaincinv(fixed + 1, broken, 1 - alpha)) if broken else 1.0
     scale = number / current.samples
     return Flips(
         broken=broken,
         fixed=fixed,
         samples=current.samples,
-        p_value=float(test.pvalue),
-        lower=(2 * float(interval.low) - 1) * scale,
-        upper=(2 * float(interval.high) - 1) * scale,
+        p_value=float(stats.binomtest(fixed, number).pvalue),
+        lower=(2 * low - 1) * scale,
+        upper=(2 * high - 1) * scale,
     )

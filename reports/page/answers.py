@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from reports.agreement import Answers, agreement, answers_in
+from reports.agreement_matrix import TITLES, Pairs, as_nats, as_steps
 from reports.comparison.answers import flips
 from reports.errors import ReportError
 from reports.lookup import Lookup
@@ -108,19 +109,38 @@ def _differences(difference: NDArray[np.int64]) -> Iterator[list[Square]]:
         ]
 
 
-def agreement_matrix(report: Report) -> Markup | None:
-    """Share of digits to which two cases give the same class; None where fewer than two are known."""
-    look, known = Lookup(report), _answers(report)[:MOST_IN_MATRIX]
+def agreement_matrices(report: Report) -> list[Markup]:
+    """How far each two cases agree, by every measure that the report holds; none where fewer than two are known."""
+    look, known, pairs = Lookup(report), _answers(report)[:MOST_IN_MATRIX], Pairs(report)
     if len(known) < 2:
-        return None
-    shares = [[agreement(one, other) for other in known] for one in known]
-    worst = max(1 - share for row in shares for share in row)
-    rows = [[_agreement(share, worst) for share in row] for row in shares]
-    title = "Same answer, in percent of the digits"
-    return _matrix(title, rows, [look.label(each.result) for each in known])
+        return []
+    names = [look.label(each.result) for each in known]
+    found = [_heated(TITLES["top1"], names, _squares(known, lambda one, other: 1 - agreement(one, other), _agreeing))]
+    if report.distances:
+        found.append(_heated(TITLES["steps"], names, _squares(known, pairs.steps, as_steps)))
+        found.append(_heated(TITLES["kl"], names, _squares(known, pairs.nats, as_nats)))
+    return found
 
 
-def _agreement(share: float, worst: float) -> Square:
-    """The less two agree, the stronger the colour."""
-    differing = 1 - share
-    return Square(text=f"{100 * share:.2f}", heat="hot" if differing else "", share=differing / worst if worst else 0)
+def _agreeing(differing: float | None) -> str:
+    return f"{100 * (1 - (differing or 0.0)):.2f}"
+
+
+def _squares(
+    known: Sequence[Answers],
+    distance: Callable[[Answers, Answers], float | None],
+    text: Callable[[float | None], str],
+) -> list[list[tuple[str, float]]]:
+    """What each pair says, and how far apart the two are: none from itself, and 0 where nothing is known."""
+    apart = [[0.0 if one is other else distance(one, other) for other in known] for one in known]
+    return [[(text(each), each or 0.0) for each in row] for row in apart]
+
+
+def _heated(title: str, names: Sequence[str], rows: Sequence[Sequence[tuple[str, float]]]) -> Markup:
+    """The farther two are apart, the stronger the colour."""
+    worst = max(distance for row in rows for _, distance in row) or 1.0
+    squares = [
+        [Square(text=text, heat="hot" if distance else "", share=distance / worst) for text, distance in row]
+        for row in rows
+    ]
+    return _matrix(title, squares, names)

@@ -14,7 +14,8 @@ from reports.page.figures import png_bytes, svg_text
 from reports.page.plots.changes import changes
 from reports.page.plots.distributions import distributions
 from reports.page.plots.footprint import footprint
-from reports.page.plots.kernels import kernels
+from reports.page.plots.kernels import kernel_time, kernels
+from reports.page.plots.layers import layers
 from reports.page.plots.plot import Plot
 from reports.page.plots.scaling import scaling
 from reports.page.plots.tradeoff import tradeoff
@@ -45,7 +46,8 @@ def all_plots(report: Report, comparison: Comparison | None = None) -> Iterator[
         yield plot
     yield from tradeoffs(report)
     yield from rounds_plots(report)
-    yield from (plot for draw in (scaling, footprint, kernels) if (plot := draw(report)))
+    yield from (plot for draw in (scaling, footprint, kernels, kernel_time) if (plot := draw(report)))
+    yield from layers(report)
 
 
 def save_plots(plots: Sequence[Plot], folder: Path, kind: ImageFormat) -> list[Path]:

@@ -44,12 +44,15 @@ _COLOR: Final = re.compile("|".join(_VARIABLES))
 _TIP: Final = "tip:"
 _WITHOUT_METADATA: Final = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _DOTS_PER_INCH: Final = 160
+_LETTER_IN: Final = 0.078
+_EDGE_IN, _NUMBERS_IN, _TITLE_IN, _LABEL_IN, _LEGEND_IN = 0.15, 0.8, 0.35, 0.55, 0.3
 
 mpl.rcParams.update(
     {
         "svg.fonttype": "none",
         "svg.hashsalt": "crossrt",
         "text.parse_math": False,
+        "font.sans-serif": ["DejaVu Sans", "Arial"],
         "font.size": 9,
         "text.color": INK,
         "axes.edgecolor": GRID,
@@ -76,10 +79,54 @@ mpl.rcParams.update(
 )
 
 
-def new_figure(width_in: float, height_in: float) -> tuple[Figure, Axes]:
-    """An empty figure with one pair of axes."""
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
-    return figure, figure.add_subplot()
+def new_figure(
+    width_in: float,
+    height_in: float,
+    *,
+    names: Sequence[str] = (),
+    beside: Sequence[str] = (),
+    has_legend: bool = False,
+) -> tuple[Figure, Axes]:
+    """An empty figure with one pair of axes, and room around them.
+
+    Rooms are reckoned from the length of texts: matplotlib's own layout draws everything twice to find them.
+
+    Args:
+        width_in: Inches.
+        height_in: Inches.
+        names: What stands left of the axes, where that is longer than numbers.
+        beside: What stands right of them.
+        has_legend: Whether `legend_below` follows.
+    """
+    figure = Figure(figsize=(width_in, height_in))
+    left, right = max(_NUMBERS_IN, _room_in(names)), max(_EDGE_IN, _room_in(beside))
+    bottom = _LABEL_IN + (_LEGEND_IN if has_legend else 0.0)
+    area = (
+        left / width_in,
+        bottom / height_in,
+        1 - (left + right) / width_in,
+        1 - (bottom + _TITLE_IN) / height_in,
+    )
+    return figure, figure.add_axes(area)
+
+
+def _room_in(texts: Sequence[str]) -> float:
+    return _EDGE_IN + _LETTER_IN * max((len(text) for text in texts), default=0)
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """A legend of one line below the axes."""
+    left = axes.get_position().x0
+    entries = len(axes.get_legend_handles_labels()[1])
+    figure.legend(loc="lower left", bbox_to_anchor=(left, 0), ncols=max(entries, 1), handletextpad=0.3, borderpad=0.2)
+
+
+def dot(axes: Axes, x: float, y: float, color: str, *, is_filled: bool = True, text: str = "", size: float = 5) -> None:
+    """A point, with what a reader sees who points at it."""
+    inside = color if is_filled else PAPER
+    (drawn,) = axes.plot([x], [y], "o", color=inside, markeredgecolor=color, markersize=size, zorder=3)
+    if text:
+        tip(drawn, text)
 
 
 def log_ticks(axis: Axis, numbers: Sequence[float], style: str) -> None:

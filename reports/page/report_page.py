@@ -8,14 +8,15 @@ from markupsafe import Markup
 
 from reports.findings import caution_notes
 from reports.headline import headline
-from reports.page.answers import agreement_matrix, confusion_matrices
+from reports.page.answers import agreement_matrices, confusion_matrices
 from reports.page.case_table import case_table
 from reports.page.circumstances import environment, failures, method, noise
 from reports.page.document import Header, Section, document, figure, joined
 from reports.page.drawing import rounds_plots, tradeoffs
 from reports.page.figures import as_svg
 from reports.page.plots.footprint import footprint
-from reports.page.plots.kernels import kernels
+from reports.page.plots.kernels import kernel_time, kernels
+from reports.page.plots.layers import layers
 from reports.page.plots.plot import Plot
 from reports.page.plots.scaling import scaling
 from reports.schema import Report
@@ -48,9 +49,10 @@ def report_sections(report: Report) -> Iterator[Section]:
             "Mistakes are coloured by how often they were made; in the differences, better is green and worse is red."
         )
         yield Section(id="answers", title="Confusion", body=confusion, lead=lead)
-    if (matrix := agreement_matrix(report)) is not None:
-        yield Section(id="agreement", title="Agreement", body=matrix, lead=_LEAD_OF_AGREEMENT)
-    yield from _plotted("kernels", "Kernels", _only(kernels(report)))
+    if matrices := agreement_matrices(report):
+        yield Section(id="agreement", title="Agreement", body=joined(matrices), lead=_LEAD_OF_AGREEMENT)
+    yield from _plotted("layers", "Layer errors", layers(report))
+    yield from _plotted("kernels", "Kernels", [*_only(kernels(report)), *_only(kernel_time(report))])
     yield Section(id="noise", title="Noise", body=noise(report))
     yield Section(id="environment", title="Environment", body=environment(report))
     yield Section(id="method", title="How it was measured", body=method(report))

@@ -136,7 +136,7 @@ def fifty_cases(path: Path, folder: Path) -> None:
         for each in real
     )[:50]
     metrics = derive_metrics(results, report.artifacts, report.run.settings.baseline)
-    write_report(msgspec.structs.replace(report, results=results, metrics=metrics), path)
+    write_report(msgspec.structs.replace(report, results=results, metrics=metrics, distances=()), path)
 
 
 OPENING = "return performance.getEntriesByType('navigation')[0].loadEventEnd"

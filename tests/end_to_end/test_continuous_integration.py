@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 STEPS = {step["name"]: step for step in ACTION["runs"]["steps"]}
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
-ONE_CASE = "--only=fp32@tflite\n--batch=1\n--rounds=3\n\n"
+ONE_CASE = "--only=fp32@tflite\n--batch=1\n--rounds=2\n\n"
 
 
 class Runner:
@@ -31,13 +31,13 @@ class Runner:
         self.path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         (folder / "temp").mkdir()
 
-    def run(self, name: str, **inputs: str) -> subprocess.CompletedProcess[str]:
+    def run(self, name: str, action_path: str = str(ROOT), **inputs: str) -> subprocess.CompletedProcess[str]:
         step = STEPS[name]
         for file in self.files.values():
             file.write_text("")
         known = {f"inputs.{name}": each["default"] for name, each in ACTION["inputs"].items()}
         known |= {f"inputs.{name.replace('_', '-')}": value for name, value in inputs.items()}
-        known |= {"github.action_path": str(ROOT)}
+        known["github.action_path"] = action_path
         variables = {
             name: EXPRESSION.sub(lambda found: known[found[1]], value) for name, value in step.get("env", {}).items()
         }
@@ -73,12 +73,30 @@ def test_scripts_take_values_from_variables_alone():
     assert not [name for name, step in STEPS.items() if EXPRESSION.search(step.get("run", ""))]
 
 
-def test_install_puts_the_command_on_the_path(runner, monkeypatch):
-    monkeypatch.setenv("PIP_NO_DEPS", "1")  # what crossrt needs is installed beside this test
-    done = runner.run("Install crossrt", python=sys.executable)
+STAND_IN = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "crossrt"
+version = "0"
+optional-dependencies = {export = [], page = []}
+scripts = {crossrt = "crossrt:main"}
+[tool.hatch.build.targets.wheel]
+only-include = ["crossrt.py"]
+"""
+
+
+def test_install_puts_the_command_on_the_path(runner, tmp_path):
+    action = tmp_path / "an action"
+    action.mkdir()
+    (action / "pyproject.toml").write_text(STAND_IN)
+    (action / "crossrt.py").write_text("def main(): print('it is me')\n")
+    (action / "constraints.txt").write_text("")
+    done = runner.run("Install crossrt", python=sys.executable, action_path=str(action))
     assert done.returncode == 0, done.stderr
     (added,) = runner.files["GITHUB_PATH"].read_text().splitlines()
-    assert (Path(added) / "crossrt").exists()
+    assert subprocess.run([f"{added}/crossrt"], capture_output=True, text=True).stdout == "it is me\n"
 
 
 def test_run_becomes_the_baseline_of_the_next(runner):
@@ -105,9 +123,6 @@ def test_run_becomes_the_baseline_of_the_next(runner):
     assert worse.returncode == 1
     assert runner.outputs["verdict"] == "worse"
     assert "size" in runner.summary
-    told = runner.run("Measure and compare", arguments=ONE_CASE, baseline="smaller.json", fail_on_regression="false")
-    assert told.returncode == 0
-    assert runner.outputs["verdict"] == "worse"
 
 
 def test_model_of_the_base_is_measured_beside_the_new_one(runner):

@@ -42,7 +42,17 @@ def test_errors_of_an_adapter():
 
 
 def test_top_level_of_a_report():
-    names = ("schema_version", "run", "environment", "artifacts", "results", "metrics", "controls")
+    names = (
+        "schema_version",
+        "run",
+        "environment",
+        "artifacts",
+        "results",
+        "metrics",
+        "controls",
+        "distances",
+        "layers",
+    )
     assert Report.__struct_fields__ == names
     assert Metric.__struct_fields__ == ("case", "name", "value", "unit", "direction", "lower", "upper")
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from reports.comparison.findings import Comparison, Finding
 from reports.comparison.sheets import metric_label, short_names
-from reports.page.figures import COLORS, GRID, INK, MUTED, new_figure, tip
+from reports.page.figures import COLORS, GRID, INK, MUTED, dot, new_figure
 from reports.page.plots.plot import WIDTH_IN, Plot
 
 ROW_IN: Final = 0.3
@@ -26,7 +26,8 @@ def changes(comparison: Comparison) -> Plot | None:
         return None
     shown = timed[:MOST_ROWS]
     names = short_names([each.case for each in comparison.findings])
-    figure, axes = new_figure(WIDTH_IN, 1.2 + ROW_IN * len(shown))
+    labels = [f"{names[each.case]}  {metric_label(each)}: {each.word}" for each in shown]
+    figure, axes = new_figure(WIDTH_IN, 0.95 + ROW_IN * len(shown), names=labels)
     axes.axvline(0, color=INK, linewidth=1)
     for row, finding in enumerate(shown):
         change, lower, upper = (_percent(each) for each in (finding.change, finding.lower, finding.upper))
@@ -34,8 +35,8 @@ def changes(comparison: Comparison) -> Plot | None:
         axes.plot([lower, upper], [row, row], color=color, linewidth=2.2, solid_capstyle="butt")
         if finding.margin is not None:
             axes.plot([100 * finding.margin] * 2, [row - 0.35, row + 0.35], color=MUTED, linewidth=1.2)
-        tip(axes.scatter([change], [row], s=26, color=color, zorder=3), _tip(finding, names[finding.case]))
-    axes.set_yticks(range(len(shown)), [f"{names[each.case]}  {metric_label(each)}: {each.word}" for each in shown])
+        dot(axes, change, row, color, text=_tip(finding, names[finding.case]))
+    axes.set_yticks(range(len(shown)), labels)
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x", color=GRID)

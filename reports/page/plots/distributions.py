@@ -17,7 +17,8 @@ from reports.page.figures import GRID, PAPER, new_figure, tip
 from reports.page.plots.plot import WIDTH_IN, Plot, color_of
 from reports.schema import Report, Result
 
-ROW_IN: Final = 0.42
+ROW_IN: Final = 0.36
+ROUND_IN: Final = 0.03
 PERCENTS: Final = (10, 25, 50, 75, 90)
 WIDEST: Final = 0.6
 """Where the axis ends, as a share above the case's median."""
@@ -37,12 +38,14 @@ def distributions(report: Report, scenario: Scenario) -> Plot | None:
     if not timed:
         return None
     batch_size, threads, io = scenario
-    figure, axes = new_figure(WIDTH_IN, 1.1 + ROW_IN * len(timed))
+    names = [_name(look, result) for result in timed]
+    height = 0.9 + (ROW_IN + ROUND_IN * len(timed[0].rounds)) * len(timed)
+    figure, axes = new_figure(WIDTH_IN, height, names=names)
     runtimes = list(dict.fromkeys(result.runtime for result in report.results))
     spans = [_draw(axes, row, result, color_of(result.runtime, runtimes)) for row, result in enumerate(timed)]
     axes.set_title(f"Batch {batch_size}, {counted(threads, 'thread')}{', native' if io == 'native' else ''}")
     axes.set_xlabel("latency of a call, % above or below the median of its case")
-    axes.set_yticks(range(len(timed)), [_name(look, result) for result in timed])
+    axes.set_yticks(range(len(timed)), names)
     axes.set_ylim(len(timed) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.hlines(np.arange(1, len(timed)) - 0.5, -1000, 1000, color=GRID, linewidth=0.7)
@@ -60,10 +63,12 @@ def _draw(axes: Axes, row: int, result: Result, color: str) -> tuple[float, floa
     """Draws a band, and returns from where to where it reaches, as shares."""
     levels = np.array([np.percentile(each.latency_ns, PERCENTS) for each in result.rounds])
     relative = levels / np.median(levels[:, 2]) - 1
-    places = np.linspace(row - 0.3, row + 0.3, len(levels)) if len(levels) > 1 else np.array([float(row)])
-    for ends, width in (((0, 4), 0.8), ((1, 3), 2.6)):
+    places = np.linspace(row - 0.36, row + 0.36, len(levels)) if len(levels) > 1 else np.array([float(row)])
+    for ends, width in (((0, 4), 0.7), ((1, 3), 2.0)):
         axes.add_collection(LineCollection(list(_lines(relative, places, ends)), colors=color, linewidths=width))
-    dots = axes.scatter(100 * relative[:, 2], places, s=9, color=PAPER, edgecolors=color, linewidths=0.9, zorder=3)
+    (dots,) = axes.plot(
+        100 * relative[:, 2], places, "o", color=PAPER, markeredgecolor=color, markersize=2.6, markeredgewidth=0.9
+    )
     tip(dots, f"{result.case}: medians of {counted(len(levels), 'round')}")
     return float(relative[:, 0].min()), float(np.percentile(relative[:, 4], 90))
 

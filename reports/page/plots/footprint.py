@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.lookup import Lookup
-from reports.page.figures import COLORS, PAPER, tip
+from reports.page.figures import COLORS, dot, legend_below, new_figure, tip
 from reports.page.plots.plot import WIDTH_IN, Plot, color_of
 from reports.schema import Report, Result
 
 ROW_IN: Final = 0.27
+GAP: Final = 0.06
 CAPTION: Final = (
     "Left: the model file. Right: the most memory that a fresh process ever held, Python and runtime included, at each"
     " batch size; the hollow mark is the same process before it loaded the model."
@@ -28,8 +29,8 @@ def footprint(report: Report) -> Plot | None:
             subjects.setdefault(look.label(result), []).append(result)
     if not subjects:
         return None
-    figure = Figure(figsize=(WIDTH_IN, 1.0 + ROW_IN * len(subjects)), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
+    figure, left = new_figure(WIDTH_IN, 1.1 + ROW_IN * len(subjects), names=list(subjects), has_legend=True)
+    right = _second_half(figure, left)
     batches = sorted({result.batch_size for result in report.results})
     for row, (name, results) in enumerate(subjects.items()):
         _size(left, look, row, name, results[0])
@@ -43,9 +44,19 @@ def footprint(report: Report) -> Plot | None:
         axes.grid(visible=False, axis="y")
     for batch in batches:
         right.plot([], [], "o", color=color_of(str(batch), [str(each) for each in batches]), label=f"batch {batch}")
-    right.legend(loc="upper left", bbox_to_anchor=(0, -0.12), ncols=4, borderaxespad=0, handletextpad=0.2)
+    legend_below(figure, right)
     right.set_xlim(left=0)
     return Plot(name="size-memory", figure=figure, caption=CAPTION)
+
+
+def _second_half(figure: Figure, left: Axes) -> Axes:
+    """Further axes in the right half of the place of the first, with the same rows."""
+    place = left.get_position()
+    width = (place.width - GAP) / 2
+    left.set_position((place.x0, place.y0, width, place.height))
+    right = figure.add_axes((place.x0 + width + GAP, place.y0, width, place.height), sharey=left)
+    right.tick_params(labelleft=False)
+    return right
 
 
 def _size(axes: Axes, look: Lookup, row: int, name: str, result: Result) -> None:
@@ -63,5 +74,5 @@ def _memory(axes: Axes, row: int, name: str, result: Result, color: str) -> None
         return
     before, peak = result.memory.before_load_bytes / 1e6, result.memory.peak_bytes / 1e6
     axes.plot([before, peak], [row, row], color=color, linewidth=1)
-    axes.scatter([before], [row], s=18, color=PAPER, edgecolors=color, zorder=3)
-    tip(axes.scatter([peak], [row], s=26, color=color, zorder=3), f"{name}, batch {result.batch_size}: {peak:.1f} MB")
+    dot(axes, before, row, color, is_filled=False, size=4)
+    dot(axes, peak, row, color, text=f"{name}, batch {result.batch_size}: {peak:.1f} MB")

@@ -1,50 +1,81 @@
-"""Which kinds of kernels each case runs."""
+"""Which kinds of kernels each case runs, and where the time of a call goes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from matplotlib.axes import Axes
+
+from reports.layers import KINDS
 from reports.lookup import Lookup
-from reports.page.figures import COLORS, MUTED, new_figure, tip
+from reports.page.figures import COLORS, MUTED, PAPER, legend_below, new_figure, tip
 from reports.page.plots.plot import WIDTH_IN, Plot
 from reports.schema import Report, Result
 
 ROW_IN: Final = 0.27
-KINDS: Final = {
-    "integer": COLORS[2],
-    "hybrid": COLORS[0],
-    "float": COLORS[1],
-    "conversion": COLORS[5],
-    "layout": MUTED,
-}
+_COLORS: Final = dict(zip(KINDS, (COLORS[2], COLORS[0], COLORS[1], COLORS[5], MUTED), strict=True))
+_LEAST_WRITTEN: Final = 0.04
+"""A part of the whole axis below which its number has no room."""
+
 CAPTION: Final = (
     "Kernels that one call runs. integer: computes on integers; hybrid: on floats with integer weights; conversion:"
     " only quantizes, dequantizes or casts; layout: moves data. A quantized file with float kernels has lost a fusion."
+)
+SHARES: Final = (
+    "Share of each kind in the time of the kernels, under the runtime's profiler, at the largest batch size."
 )
 
 
 def kernels(report: Report) -> Plot | None:
     """A bar for each file and runtime at its smallest batch size; None where no runtime told its kernels."""
     look = Lookup(report)
-    counted: dict[str, Result] = {}
-    for result in report.results:
-        if result.kernels is not None:
-            counted.setdefault(look.label(result), result)
-    if not counted:
+    found = _first_of_each(look, [result for result in report.results if result.kernels is not None])
+    counts = {name: [getattr(result.kernels, kind) for kind in KINDS] for name, result in found.items()}
+    return _bars("kernels", "Kernels of one call", CAPTION, counts, str)
+
+
+def kernel_time(report: Report) -> Plot | None:
+    """A bar for each file and runtime at its largest batch size; None where no profiler looked on."""
+    look = Lookup(report)
+    timed = [result for result in report.results if result.kernel_shares is not None]
+    found = _first_of_each(look, sorted(timed, key=lambda result: -result.batch_size))
+    shares = {name: [100 * getattr(result.kernel_shares, kind) for kind in KINDS] for name, result in found.items()}
+    return _bars("kernel-time", "Share of kernel time, %", SHARES, shares, lambda share: f"{share:.0f}")
+
+
+def _first_of_each(look: Lookup, results: Sequence[Result]) -> dict[str, Result]:
+    found: dict[str, Result] = {}
+    for result in results:
+        found.setdefault(look.label(result), result)
+    return found
+
+
+def _bars(
+    name: str, title: str, caption: str, parts: Mapping[str, Sequence[float]], text: Callable[[float], str]
+) -> Plot | None:
+    if not parts:
         return None
-    figure, axes = new_figure(WIDTH_IN, 1.0 + ROW_IN * len(counted))
-    for row, (name, result) in enumerate(counted.items()):
-        start = 0
-        for kind, color in KINDS.items():
-            number = getattr(result.kernels, kind)
-            (bar,) = axes.barh(row, number, left=start, height=0.6, color=color, label=None if row else kind)
-            if number:
-                axes.text(start + number / 2, row, str(number), ha="center", va="center", fontsize=8, color="white")
-                tip(bar, f"{name}: {number} {kind}")
-            start += number
-    axes.set_yticks(range(len(counted)), list(counted))
-    axes.set_ylim(len(counted) - 0.5, -0.5)
+    figure, axes = new_figure(WIDTH_IN, 1.2 + ROW_IN * len(parts), names=list(parts), has_legend=True)
+    longest = max(sum(numbers) for numbers in parts.values())
+    for row, (case, numbers) in enumerate(parts.items()):
+        _bar(axes, row, case, numbers, text, longest)
+    axes.set_yticks(range(len(parts)), list(parts))
+    axes.set_ylim(len(parts) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
-    axes.set_title("Kernels of one call")
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.1), ncols=5, borderaxespad=0)
-    return Plot(name="kernels", figure=figure, caption=CAPTION)
+    axes.set_title(title)
+    legend_below(figure, axes)
+    return Plot(name=name, figure=figure, caption=caption)
+
+
+def _bar(
+    axes: Axes, row: int, case: str, numbers: Sequence[float], text: Callable[[float], str], longest: float
+) -> None:
+    start = 0.0
+    for kind, number in zip(KINDS, numbers, strict=True):
+        (part,) = axes.barh(row, number, left=start, height=0.6, color=_COLORS[kind], label=None if row else kind)
+        if number:
+            tip(part, f"{case}: {text(number)} {kind}")
+        if number > _LEAST_WRITTEN * longest:
+            axes.text(start + number / 2, row, text(number), ha="center", va="center", fontsize=8, color=PAPER)
+        start += number

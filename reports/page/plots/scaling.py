@@ -24,7 +24,8 @@ def scaling(report: Report) -> Plot | None:
     lines = {name: points for name, points in _lines(report, look).items() if len(points) > 1}
     if not lines:
         return None
-    figure, axes = new_figure(WIDTH_IN, max(4.2, 0.22 * len(lines)))
+    beside = [f"--o-- {name}" for name in lines]
+    figure, axes = new_figure(WIDTH_IN, max(4.2, 0.22 * len(lines)), beside=beside)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xlabel("batch size, digits")

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from reports.cells import counted, microseconds_with_interval, share_with_interval
 from reports.choice.pareto import Front, Standing
 from reports.lookup import Lookup
-from reports.page.figures import GRID, INK, MUTED, PAPER, log_ticks, new_figure, tip
+from reports.page.figures import GRID, INK, MUTED, dot, legend_below, log_ticks, new_figure
 from reports.page.plots.plot import WIDTH_IN, Plot, bounds, color_of
 from reports.schema import Metric, Report
 
@@ -38,7 +38,9 @@ def tradeoff(report: Report, front: Front) -> Plot | None:
     if not points:
         return None
     batch_size, threads, io = front.scenario
-    figure, axes = new_figure(WIDTH_IN, 4.2)
+    named = _named(points)
+    beside = [look.label(standing.result) for standing, _, _ in named]
+    figure, axes = new_figure(WIDTH_IN, 4.2, beside=beside, has_legend=True)
     axes.set_xscale("log")
     axes.set_title(f"Batch {batch_size}, {counted(threads, 'thread')}{', native' if io == 'native' else ''}")
     axes.set_xlabel("p50 of one call, µs")
@@ -48,10 +50,10 @@ def tradeoff(report: Report, front: Front) -> Plot | None:
     runtimes = list(dict.fromkeys(result.runtime for result in report.results))
     for point in points:
         _draw(axes, look, point, color_of(point[0].result.runtime, runtimes))
-    _label(axes, look, points)
+    _label(axes, look, named)
     for runtime in dict.fromkeys(standing.result.runtime for standing, _, _ in points):
         axes.plot([], [], "o", color=color_of(runtime, runtimes), label=runtime)
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.14), ncols=6, borderaxespad=0, handletextpad=0.2)
+    legend_below(figure, axes)
     return Plot(name=f"accuracy-latency-b{batch_size}-t{threads}-{io}", figure=figure, caption=CAPTION)
 
 
@@ -71,31 +73,28 @@ def _draw(axes: Axes, look: Lookup, point: Point, color: str) -> None:
     x, left, right = bounds(latency, 1e-3)
     y, below, above = bounds(top1, 100)
     axes.errorbar([x], [y], xerr=[[left], [right]], yerr=[[below], [above]], fmt="none", ecolor=color, elinewidth=0.7)
-    is_unbeaten = standing.beaten_by is None
-    dot = axes.scatter(
-        [x], [y], s=42, color=color if is_unbeaten else PAPER, edgecolors=color, linewidths=1.3, zorder=3
-    )
-    tip(dot, f"{look.label(standing.result)}: {microseconds_with_interval(latency)} µs, {share_with_interval(top1)} %")
+    text = f"{look.label(standing.result)}: {microseconds_with_interval(latency)} µs, {share_with_interval(top1)} %"
+    dot(axes, x, y, color, is_filled=standing.beaten_by is None, text=text, size=6.5)
 
 
-def _label(axes: Axes, look: Lookup, points: Sequence[Point]) -> None:
-    """Names beside the axes, from top to bottom like their points; of many cases only the unbeaten ones."""
-    named = [point for point in points if len(points) <= MOST_LABELS or point[0].beaten_by is None][:MOST_LABELS]
-    named.sort(key=lambda point: -point[2].value)
-    low, high = axes.get_ylim()
-    wanted = [(100 * top1.value - low) / (high - low) for _, _, top1 in named]
-    for (standing, latency, top1), place in zip(named, _spread(wanted), strict=True):
-        axes.annotate(
-            look.label(standing.result),
-            xy=(latency.value / 1000, 100 * top1.value),
-            xytext=(1.02, place),
-            textcoords="axes fraction",
-            va="center",
-            fontsize=8,
-            color=INK,
-            arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.8, "shrinkB": 4},
-            zorder=0,
-        )
+def _named(points: Sequence[Point]) -> list[Point]:
+    """Those that are named, from top to bottom: all of few cases, of many the unbeaten ones."""
+    few = [point for point in points if len(points) <= MOST_LABELS or point[0].beaten_by is None]
+    return sorted(few[:MOST_LABELS], key=lambda point: (-point[2].value, -point[1].value))
+
+
+def _label(axes: Axes, look: Lookup, named: Sequence[Point]) -> None:
+    """Names right of the axes, each with a line to its point; the limits of the axes are final from here on."""
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
+    places = [axes.transAxes.inverted().transform(axes.transData.transform(_at(point))) for point in named]
+    for (standing, _, _), (x, y), row in zip(named, places, _spread([y for _, y in places]), strict=True):
+        axes.plot([x, 1.015], [y, row], color=GRID, linewidth=0.8, transform=axes.transAxes, clip_on=False, zorder=0)
+        name = look.label(standing.result)
+        axes.text(1.02, row, name, transform=axes.transAxes, va="center", fontsize=8, color=INK)
+
+
+def _at(point: Point) -> tuple[float, float]:
+    return point[1].value / 1000, 100 * point[2].value
 
 
 def _spread(wanted: Sequence[float]) -> list[float]:

@@ -172,3 +172,44 @@ def test_parent_and_workers_share_no_processor_where_there_are_two(cpus, monkeyp
     with affinity.parent_off(affinity.pinned_cpu(threads=1)):
         pass
     assert asked == ([] if len(cpus) == 1 else [{0}, {0, 1}])
+
+
+def test_logits_of_every_two_files_are_compared_at_the_smallest_batch_size(bench):
+    found = bench(batch_sizes=(1, 4)).distances
+    cases = [f"conv.{each}/b1/t1" for each in ("fp32@ort-cpu", "fp32@tflite", "int8-io@tflite")]
+    assert {(each.one, each.other) for each in found} == {
+        (cases[0], cases[1]),
+        (cases[0], cases[2]),
+        (cases[1], cases[2]),
+    }
+    steps = {each.other: each.max_steps for each in found}
+    assert steps[cases[1]] is None
+    assert 0 < steps[cases[2]] < 50
+    assert all(each.kl_nats < 0.1 for each in found)
+
+
+def test_a_case_that_does_not_answer_is_compared_with_none(bench, chaos):
+    chaos("run:nan")
+    assert bench(runtimes=("chaos", "ort-cpu")).distances == ()
+
+
+def test_files_are_diagnosed_and_kernels_profiled_where_it_is_asked_for(bench):
+    plain, found = bench(), bench(diagnoses=True)
+    assert plain.layers == ()
+    assert all(result.kernel_shares is None for result in plain.results)
+    (layers,) = found.layers
+    assert layers.artifact == "conv.int8-io.tflite"
+    assert {each.role for each in layers.tensors} == {"activation", "weight", "bias"}
+    assert all(each.sqnr_db is None or each.sqnr_db > 20 for each in layers.tensors)
+    shares = case(found, "fp32@ort-cpu").kernel_shares
+    assert shares.integer + shares.hybrid + shares.float + shares.conversion + shares.layout == pytest.approx(1)
+    assert shares.float > 0
+    assert case(found, "fp32@tflite").kernel_shares is None  # LiteRT's Python interface has no profiler
+
+
+def test_a_file_that_cannot_be_diagnosed_does_not_end_the_run(bench, folder):
+    (folder / "conv.fp32.tflite.manifest.json").unlink()
+    report = bench(diagnoses=True)
+    assert report.run.status == "complete"
+    assert report.layers == ()
+    assert case(report, "int8-io").status == "ok"

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from exporters.diagnosis.record import BINS, MARGIN_BINS, DiagnosedTensor, Diagnosis
-from exporters.recipes.recipe import OnnxFloat16, OnnxStatic, TfliteStatic
+from exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly, TfliteStatic
 from harness.diagnosis.run import is_hidden, saturates, worst_activation
-from harness.diagnosis.tables import histograms, tensor_sheet
+from harness.diagnosis.tables import diagnosis_notes, histograms, tensor_sheet
 from harness.diagnosis.trials import changes
 
 
@@ -70,7 +70,9 @@ def test_the_worst_layer_is_tried_in_float():
     assert {"nodes_to_exclude": ("other", "node-b")} in list(changes(recipe, found))
 
 
-@pytest.mark.parametrize("recipe", [OnnxStatic(), TfliteStatic()], ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize(
+    "recipe", [OnnxStatic(), OnnxDynamic(), OnnxWeightOnly(), TfliteStatic()], ids=lambda each: type(each).__name__
+)
 def test_changes_are_fields_of_the_recipe(recipe):
     for fields in changes(recipe, diagnosis(tensor("a", 45.0), tensor("b", 20.0, precise_sqnr_db=40.0))):
         other = msgspec.structs.replace(recipe, **fields)
@@ -92,3 +94,11 @@ def test_activations_come_in_order_and_weights_worst_first():
     tensors = (tensor("b", 30.0), tensor("a", 40.0), tensor("v", 50.0, role="weight"), tensor("w", 20.0, role="weight"))
     sheet = tensor_sheet(diagnosis(*tensors), "net")
     assert [row[0].text for row in sheet.rows] == ["b", "a", "w (weight)", "v (weight)"]
+
+
+def test_only_what_was_measured_of_the_logits_is_told():
+    weights = Diagnosis(tensors=(tensor("w", 20.0, role="weight"),), samples=9, shipped_logits_db=31.25)
+    notes = diagnosis_notes(weights, None)
+    assert notes[0] == "logits of the file as it is, over these digits: 31.2 dB"
+    precise = msgspec.structs.replace(weights, precise_logits_db=32.0)
+    assert diagnosis_notes(precise, None)[0].endswith("31.2 dB; precise: 32.0 dB")

@@ -9,11 +9,14 @@ import signal
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from exporters.recipes.toml_files import read_recipes
 from exporters.variants import shipped_recipes
 from harness.cli import main
+from reports.cells import MOST_LISTED
+from reports.files import write_report
 
 REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
 
@@ -65,6 +68,7 @@ def test_an_unknown_recipe_is_an_error_that_names_the_nearest_or_all(crossrt, co
     code, _, errors = crossrt(*command, "bfloat")
     assert code == 2
     assert "'bfloat' fits no recipe; there are: int8-qdq.onnx" in errors
+    assert f"and {len(shipped_recipes()) - MOST_LISTED} more" in errors
 
 
 def test_a_recipe_without_a_summary_shows_what_it_changes(crossrt, tmp_path):
@@ -177,8 +181,9 @@ def test_advice_needs_to_know_which_digits_were_wrong(crossrt):
 
 @pytest.mark.parametrize("command", ["pareto", "advise"])
 def test_a_folder_of_runs_is_a_question_which(crossrt, tmp_path, command):
-    (tmp_path / "runs" / "one").mkdir(parents=True)
-    shutil.copy(REPORT, tmp_path / "runs" / "one" / "report.json")
+    for name in ("one", "other"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        shutil.copy(REPORT, tmp_path / "runs" / name / "report.json")
     code, _, errors = crossrt(command, tmp_path / "runs")
     assert code == 2
     assert "name one of them" in errors
@@ -225,3 +230,34 @@ def test_what_cannot_be_explained_is_said(crossrt, folder, case, message):
     code, _, errors = crossrt("explain", case, "--artifacts", folder)
     assert code == 2
     assert message in errors
+
+
+@pytest.mark.parametrize("command", [["explain", "fp32@tflite"], ["robustness"]])
+def test_a_folder_says_what_it_holds(crossrt, folder, command):
+    code, _, errors = crossrt(*command, "--artifacts", folder, "--model", "mnist-dense")
+    assert code == 2
+    assert "--artifacts excludes --model and --file" in errors
+
+
+@pytest.mark.parametrize(
+    ("measure", "title"),
+    [
+        ("top1", "Same answer, in percent of the digits"),
+        ("steps", "Largest difference of a logit, in steps"),
+        ("kl", "Divergence of columns from rows, in nats"),
+    ],
+)
+def test_every_two_cases_are_held_against_each_other(crossrt, bench, tmp_path, measure, title):
+    write_report(bench(), tmp_path / "report.json")
+    code, output, errors = crossrt("accuracy", tmp_path, "--measure", measure)
+    assert code == 0, errors
+    assert title in " ".join(output.split())
+    assert "c  int8-io@tflite" in output
+    assert max(map(len, output.splitlines())) <= 100
+
+
+def test_an_older_report_does_not_say_how_far_logits_are_apart(crossrt, bench, tmp_path):
+    write_report(msgspec.structs.replace(bench(), distances=()), tmp_path / "report.json")
+    code, output, errors = crossrt("accuracy", tmp_path, "--measure", "kl")
+    assert (code, output) == (2, "")
+    assert "measure it again with crossrt bench" in errors

@@ -56,7 +56,7 @@ def test_each_corruption_names_who_loses_most():
 
 def test_the_small_models_are_evaluated_on_every_set(folder, tmp_path):
     with open_workspace() as workspace:
-        files = variant_files(tmp_path / "unused.keras", folder, ("int8-io", "fp32"), workspace, Silent())
+        files = variant_files(tmp_path / "unused.keras", folder, (), ("int8-io", "fp32"), workspace, Silent())
         found = run_robustness(files, workspace, 100, 0, Silent())
         again = run_robustness(files, workspace, 100, 0, Silent())
     assert files[0].id == "conv.fp32.onnx"

@@ -7,7 +7,6 @@ import pytest
 
 from reports.agreement import (
     agreement,
-    agreement_sheet,
     answers_in,
     baseline_of,
     change_sheet,
@@ -72,20 +71,6 @@ def test_agreement_is_about_answers_and_not_about_being_right(report):
     assert agreement(base, same) == 1
     assert agreement(base, elsewhere) == pytest.approx(199 / 200)
     assert agreement(base, right) == agreement(right, base) == pytest.approx(198 / 200)
-
-
-def test_the_matrix_has_every_pair_once(report):
-    found = report(elsewhere={3: 5, 13: 8}, right={})
-    rows = texts(agreement_sheet(found, answers_in(found, ())))
-    assert rows[0] == ["a  fp32@ort-cpu", "100.00", "", ""]
-    assert rows[2] == ["c  right@tflite", "99.00", "99.00", "100.00"]
-
-
-def test_of_many_cases_the_pairs_that_agree_least_are_shown(report):
-    found = report(**{f"case{number}": dict.fromkeys(range(1, number), 0) for number in range(1, 10)})
-    sheet = agreement_sheet(found, answers_in(found, ()))
-    assert sheet.title == "The 8 of 45 pairs that agree least (--only chooses cases)"
-    assert [cell.text for cell in sheet.rows[0]][:2] == ["fp32@ort-cpu", "case9@tflite"]
 
 
 def test_the_difference_of_two_confusion_matrices(report):

@@ -7,6 +7,7 @@ import pytest
 
 from reports.errors import ReportError
 from reports.files import read_duel, read_report, write_report
+from reports.schema import Distance, LayerErrors
 
 
 def saved(report, tmp_path):
@@ -18,6 +19,16 @@ def saved(report, tmp_path):
 def with_result(report, **changes):
     first, *rest = report.results
     return msgspec.structs.replace(report, results=(msgspec.structs.replace(first, **changes), *rest))
+
+
+def with_distances(report, one, other, count=1):
+    found = Distance(one=one, other=other, kl_nats=0.1, kl_back_nats=0.2)
+    return msgspec.structs.replace(report, distances=(found,) * count)
+
+
+def with_layers(report, *artifacts):
+    layers = tuple(LayerErrors(artifact=name, samples=10, tensors=()) for name in artifacts)
+    return msgspec.structs.replace(report, layers=layers)
 
 
 def test_a_sound_report_is_read(make_result, make_report, tmp_path):
@@ -55,6 +66,10 @@ def test_a_sound_report_is_read(make_result, make_report, tmp_path):
             ),
             "names 1 wrong answers and counts others",
         ),
+        (lambda report: with_distances(report, report.results[0].case, "m.other@x/b1/t1"), "are not two of its cases"),
+        (lambda report: with_distances(report, *[report.results[0].case] * 2), "are not two of its cases"),
+        (lambda report: with_layers(report, "m.other.onnx"), "diagnoses m.other.onnx, which is none of its files"),
+        (lambda report: with_layers(report, *[report.artifacts[0].id] * 2), "diagnoses .* 2 times"),
     ],
 )
 def test_a_report_that_contradicts_itself_is_refused(make_result, make_report, tmp_path, break_it, message):
@@ -74,3 +89,11 @@ def test_times_that_are_no_times_are_refused(make_result, make_report, tmp_path,
 def test_a_report_is_no_duel(make_result, make_report, tmp_path):
     with pytest.raises(ReportError, match="is no duel"):
         read_duel(saved(make_report(make_result()), tmp_path))
+
+
+def test_a_pair_that_is_compared_twice_is_refused(make_result, make_report, tmp_path):
+    report = make_report(make_result(), make_result("int8@tflite"))
+    names = [result.case for result in report.results]
+    assert read_report(saved(with_distances(report, *names), tmp_path)).distances[0].kl_nats == 0.1
+    with pytest.raises(ReportError, match=r"the distance of .* is there 2 times"):
+        read_report(saved(with_distances(report, *names, count=2), tmp_path))

@@ -44,9 +44,9 @@ def test_variance_between_rounds_makes_the_weighted_scatter_what_chance_would_gi
     assert found.standard_error == pytest.approx(1 / math.sqrt(weight))
 
 
-def test_rounds_alike_beyond_their_errors_are_not_believed_more_than_those_errors_allow():
+def test_rounds_alike_beyond_their_errors_are_believed_at_most_twice_as_much():
     found = pooled_interval(contrasts_of([(0.1, 0.02)] * 4), 0.025)
-    assert found.standard_error == pytest.approx(0.02 / 2)
+    assert found.standard_error == pytest.approx(0.02 / 2 / 2)
 
 
 def test_a_restless_round_hardly_counts():

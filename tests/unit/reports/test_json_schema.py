@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from reports.json_schema import report_json_schema
+from reports.schema import Distance
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +75,24 @@ def test_a_missing_part_is_invalid(validator, document, part):
 def test_a_report_without_version_is_invalid(validator, document):
     del document["schema_version"]
     assert not validator.is_valid(document)
+
+
+def test_distances_are_valid_with_steps_and_without(validator, make_result, make_report):
+    pair = {"one": "a", "other": "b", "kl_nats": 0.0, "kl_back_nats": 1e-5}
+    found = (Distance(**pair), Distance(**pair, max_steps=3.0))
+    report = json.loads(msgspec.json.encode(msgspec.structs.replace(make_report(make_result()), distances=found)))
+    assert ["max_steps" in each for each in report["distances"]] == [False, True]
+    validator.validate(report)
+    report["distances"][0]["kl_nats"] = -1
+    assert not validator.is_valid(report)
+
+
+def test_diagnoses_are_valid_and_shares_are_at_most_one(validator, make_result, make_report):
+    tensor = {"relative_error": 0.1, "cosine": 1.0, "saturated": 0.0, "clipped": 0.0, "sqnr_db": None}
+    layers = {"artifact": "a", "samples": 10, "tensors": [{"tensor": "t", "role": "weight", "dtype": "int8", **tensor}]}
+    shares = {"integer": 1.0, "hybrid": 0.0, "float": 0.0, "conversion": 0.0, "layout": 0.0}
+    report = json.loads(msgspec.json.encode(make_report(make_result()))) | {"layers": [layers]}
+    report["results"][0]["kernel_shares"] = {"kernels_ns": 5, **shares}
+    validator.validate(report)
+    report["results"][0]["kernel_shares"]["float"] = 1.5
+    assert not validator.is_valid(report)

@@ -110,3 +110,10 @@ def test_an_interrupted_run_says_so(make_result, make_report, printed):
 
 def test_a_report_without_any_case_is_printed(make_report, printed):
     assert "complete" in printed(make_report())
+
+
+def test_no_line_ends_in_blanks(make_result, make_report, printed):
+    absent = make_result("int8-qdq@ort-cpu", status="failed", reason="crashed " * 30, rounds=())
+    report = make_report(make_result(), absent)
+    for text in (printed(report), printed(report, case="fp32@ort-cpu")):
+        assert [line for line in text.splitlines() if line != line.rstrip()] == []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import runtimes.ort
 from exporters.artifact import ModelArtifact
 from exporters.manifest import ARTIFACT_MANIFEST, read_manifest
 from runtimes.errors import ModelRefusedError
@@ -55,3 +56,16 @@ def test_a_record_that_names_another_tensor_is_refused(runtime, model, side):
     renamed = (replace(getattr(artifact, side)[0], name="other"),)
     with pytest.raises(ModelRefusedError, match="other"):
         get_runtime(runtime).prepare(replace(artifact, **{side: renamed}), SessionOptions())
+
+
+def test_ort_is_profiled_once_for_operators_and_kernels(monkeypatch):
+    loads = []
+    load = runtimes.ort._load
+    monkeypatch.setattr(runtimes.ort, "_load", lambda *arguments: loads.append(arguments) or load(*arguments))
+    with get_runtime("ort-cpu").prepare(artifact_of("conv.fp32.onnx"), SessionOptions()) as session:
+        operators = session.executed_operators()
+        profile = session.profile(1)
+        assert len(loads) == 2  # the session, and one beside it that is profiled
+        assert tuple(kernel.operator for kernel in profile.kernels) == operators
+        session.profile(5)
+        assert len(loads) == 3

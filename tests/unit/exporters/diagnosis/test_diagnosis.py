@@ -7,15 +7,18 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 from exporters.audit.affine import TYPES, Affine, affine_from_range, dequantize, quantize
 from exporters.diagnosis.measure import Measure
 from exporters.diagnosis.record import BINS, MARGIN_BINS, Diagnosis, DiagnosisJob
 from exporters.diagnosis.run import diagnose
+from exporters.diagnosis.weight_only import unpack_weight
 from exporters.errors import ExportError
 from exporters.ort.quantize import OnnxQuantizer
-from exporters.recipes.recipe import OnnxDynamic, OnnxStatic, OnnxWeightOnly, TfliteStatic
+from exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly, TfliteStatic
 
 MODELS = Path(__file__).parents[3] / "data" / "models"
 VALUES = np.random.default_rng(0).normal(0, 1, (6, 50)).astype(np.float32)
@@ -142,13 +145,52 @@ def test_wider_activations_have_less_noise(diagnosed):
     assert wide["logits"].sqnr_db > narrow["logits"].sqnr_db
 
 
-def test_a_dynamic_file_has_weights_alone(diagnosed):
-    assert {each.role for each in diagnosed(OnnxDynamic()).tensors} == {"weight"}
+def test_a_dynamic_file_has_its_weights_and_its_logits(diagnosed):
+    found = diagnosed(OnnxDynamic())
+    assert {each.role for each in found.tensors} == {"weight"}
+    assert found.shipped_logits_db > 20
 
 
-def test_a_recipe_without_affine_scales_is_refused(diagnosed):
-    with pytest.raises(ExportError, match="onnx-weight-only holds no affine scales"):
-        diagnosed(OnnxWeightOnly())
+def test_a_recipe_without_integers_is_refused(diagnosed):
+    with pytest.raises(ExportError, match="onnx-float16 holds no integers"):
+        diagnosed(OnnxFloat16())
+
+
+def test_a_weight_only_file_has_its_weights_and_its_logits(diagnosed):
+    few, many = (diagnosed(OnnxWeightOnly(bits=bits)) for bits in (4, 8))
+    for found, dtype in ((few, "uint4"), (many, "uint8")):
+        (weight,) = found.tensors
+        assert (weight.name, weight.role, weight.dtype, weight.kernels) == ("dense", "weight", dtype, "stored")
+        assert weight.clipped < 0.02  # of the two ends, one is half a step nearer
+    assert many.tensors[0].sqnr_db - few.tensors[0].sqnr_db == pytest.approx(4 * 6.02, abs=2)
+    assert many.shipped_logits_db > few.shipped_logits_db > 10
+    assert few.precise_logits_db is None
+
+
+BLOCKS = [
+    OnnxWeightOnly(block_size=128),
+    OnnxWeightOnly(weight_symmetric=False),
+    OnnxWeightOnly(bits=8),
+    OnnxWeightOnly(bits=8, weight_symmetric=False, block_size=64),
+]
+
+
+@pytest.mark.parametrize("recipe", BLOCKS, ids=lambda each: f"{each.bits} bits by {each.block_size}")
+def test_blocks_are_unpacked_to_what_the_runtime_multiplies_with(network, tmp_path, recipe):
+    """The product with the unit matrix is the weight; 196 inputs fill no block of these sizes evenly."""
+    OnnxQuantizer(network(), tmp_path).quantize(recipe, tmp_path / "out.onnx")
+    graph = onnx.load(tmp_path / "out.onnx").graph
+    (node,) = (node for node in graph.node if node.op_type == "MatMulNBits")
+    constants = [each for each in graph.initializer if each.name in node.input]
+    integers, affine, _ = unpack_weight(node, {each.name: onnx.numpy_helper.to_array(each) for each in constants})
+    unit = onnx.helper.make_tensor_value_info(node.input[0], onnx.TensorProto.FLOAT, [196, 196])
+    weight = onnx.helper.make_tensor_value_info(node.output[0], onnx.TensorProto.FLOAT, [196, 10])
+    alone = onnx.helper.make_graph([node], "weight", [unit], [weight], constants)
+    opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid("com.microsoft", 1)]
+    model = onnx.helper.make_model(alone, ir_version=10, opset_imports=opsets)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (product,) = session.run(None, {node.input[0]: np.eye(196, dtype=np.float32)})
+    np.testing.assert_allclose(dequantize(integers, affine, 0).reshape(10, 196).T, product, atol=1e-5)
 
 
 def test_a_tflite_file_is_seen_on_the_interpreters_own_kernels():
@@ -159,3 +201,4 @@ def test_a_tflite_file_is_seen_on_the_interpreters_own_kernels():
     assert [each.role for each in found.tensors].count("weight") == 2
     assert all(each.sqnr_db is None or each.sqnr_db > 20 for each in found.tensors)
     assert found.samples == 120
+    assert found.shipped_logits_db > 20

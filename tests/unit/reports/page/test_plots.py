@@ -45,11 +45,23 @@ def words(plot) -> str:
     return " ".join(text.text or "" for text in ET.fromstring(svg_text(plot.figure)).iter(f"{SVG}text"))
 
 
+def assert_inside(plot) -> None:
+    """Every text begins within the picture."""
+    drawn = ET.fromstring(svg_text(plot.figure))
+    _, _, width, height = map(float, drawn.get("viewBox").split())
+    for text in drawn.iter(f"{SVG}text"):
+        moved = re.search(r"(?:translate|rotate)\((?:-?90 |-?0 )?([-\d.]+) ([-\d.]+)\)", text.get("transform"))
+        x, y = moved.groups()
+        assert 0 <= float(x) <= width, text.text
+        assert 0 <= float(y) <= height, text.text
+
+
 def test_every_case_is_a_point_with_its_numbers(report):
     plot = tradeoff(report, fronts(report)[0])
     assert [tip.partition(":")[0] for tip in tips(plot)] == ["int8-qdq@ort-cpu", "fp32@ort-cpu"]
     assert "30.0" in tips(plot)[0]
     assert "int8-qdq@ort-cpu" in words(plot)
+    assert_inside(plot)
 
 
 def test_every_round_is_seen(report):
