@@ -8,7 +8,11 @@ from typing import Final
 
 from reports.errors import ReportError
 
-EXTRAS: Final = {"sqlalchemy": "history", "alembic": "history", "ruptures": "history", "psycopg": "postgresql"}
+EXTRAS: Final = {
+    **dict.fromkeys(("sqlalchemy", "alembic", "ruptures"), "history"),
+    "psycopg": "postgresql",
+    **dict.fromkeys(("jinja2", "markupsafe", "matplotlib"), "page"),
+}
 
 
 @contextmanager

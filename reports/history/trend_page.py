@@ -1,55 +1,75 @@
-"""A trend as a page of its own: a figure for each case, and the same tables."""
+"""A trend as a page of its own: the changes first, then a figure for each case."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
+from matplotlib.ticker import MaxNLocator
 
+from reports.cells import counted
 from reports.comparison.sheets import metric_title, short_names
 from reports.history.trend import CaseTrend, Trend
 from reports.history.trend_text import change_text, overview_sheet, plot_unit, step_sheet, trend_headline, trend_notes
-from reports.page.document import Section, document, table
-from reports.page.figures import COLORS, as_svg, new_figure
+from reports.page.document import Header, Section, document, figure, folded, joined, table
+from reports.page.figures import COLORS, as_svg, dot, new_figure
 
-WIDTH_IN, HEIGHT_IN = 9.0, 3.2
+WIDTH_IN, HEIGHT_IN = 9.0, 3.0
 
 
 def trend_as_page(trend: Trend) -> str:
     """HTML that needs nothing beside it."""
-    return document(f"crossrt history: {trend.metric}", list(_sections(trend)))
+    is_worse = any(step.is_worse for case in trend.cases for step in case.steps)
+    header = Header(
+        verdict=(trend_headline(trend),), facts=tuple(trend_notes(trend)), tone="bad" if is_worse else "good"
+    )
+    return document(f"crossrt history: {trend.metric}", list(_sections(trend)), header)
 
 
 def _sections(trend: Trend) -> Iterator[Section]:
-    sheets = [sheet for sheet in (step_sheet(trend), overview_sheet(trend)) if sheet.rows]
-    body = Markup("").join(table(sheet) for sheet in sheets) + _list(trend)
-    yield Section(id="summary", title="What changed", lead=trend_headline(trend), body=body)
     names = short_names([case.case for case in trend.cases])
-    for number, case in enumerate(trend.cases, start=1):
-        yield Section(id=f"case-{number}", title=names[case.case], body=_figure(case))
+    changed = [case for case in trend.cases if case.steps]
+    if changed:
+        body = joined([table(step_sheet(trend)), *_figures(changed, names)])
+        yield Section(id="changes", title="What changed", body=body)
+    yield Section(id="cases", title="All cases", body=table(overview_sheet(trend)))
+    steady = [case for case in trend.cases if not case.steps]
+    if steady:
+        drawn = joined(_figures(steady, names))
+        body = drawn if not changed else folded(counted(len(steady), "figure"), drawn)
+        yield Section(id="steady", title="Cases without a change", body=body)
 
 
-def _list(trend: Trend) -> Markup:
-    items = Markup("").join(Markup("<li>{}</li>").format(note) for note in trend_notes(trend))
-    return Markup("<ul>{}</ul>").format(items)
+def _figures(cases: Sequence[CaseTrend], names: dict[str, str]) -> list[Markup]:
+    return [figure(_drawn(case), names[case.case], _caption(case, names[case.case])) for case in cases]
 
 
-def _figure(case: CaseTrend) -> Markup:
+def _caption(case: CaseTrend, name: str) -> str:
+    if not case.steps:
+        return f"{name}: {counted(len(case.points), 'run')}, no change"
+    told = "; ".join(f"{change_text(case, step)} in {step.span}" for step in case.steps)
+    return f"{name}: {told}"
+
+
+def _drawn(case: CaseTrend) -> Markup:
     factor, unit = plot_unit(case)
     runs = range(1, len(case.points) + 1)
-    figure, axes = new_figure(WIDTH_IN, HEIGHT_IN)
-    axes.plot(runs, [point.value * factor for point in case.points], "o", ms=4, color=COLORS[0], label="run")
-    axes.step(runs, [level * factor for level in case.levels()], where="mid", color=COLORS[1], label="level")
+    drawing, axes = new_figure(WIDTH_IN, HEIGHT_IN)
+    axes.step(runs, [level * factor for level in case.levels()], where="mid", color=COLORS[1])
+    for run, point in zip(runs, case.points, strict=True):
+        value = point.value * factor
+        said = f"{point.run}, {point.revision or 'no revision'}: {value:.5g}{unit}"
+        dot(axes, run, value, COLORS[0], text=said, size=4)
     for step in case.steps:
         axes.annotate(
-            f"{step.span}\n{change_text(case, step)}",
-            (step.index + 0.5, step.after * factor),
-            xytext=(4, 8),
+            step.span,
+            (step.index + 0.5, max(step.before, step.after) * factor),
+            xytext=(4, 10),
             textcoords="offset points",
             fontsize=8,
         )
-    axes.margins(y=0.25)
-    axes.set_xlabel("run, oldest first")
+    axes.margins(y=0.3)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("run, oldest first; the line is the level")
     axes.set_ylabel(metric_title(case.metric, case.unit) if unit else case.metric)
-    axes.legend(loc="best", fontsize=8)
-    return as_svg(figure, f"{case.metric} of {case.case} over {len(case.points)} runs, with its levels")
+    return as_svg(drawing, f"{case.metric} of {case.case} over {counted(len(case.points), 'run')}, with its levels")

@@ -57,7 +57,8 @@ def step_sheet(trend: Trend) -> Sheet:
     names = short_names([case.case for case in trend.cases])
     rows = tuple(_step_row(names[case.case], case, step) for case in trend.cases for step in case.steps)
     columns = ("case", "between", "first run since", "before", "after", "change")
-    return Sheet(title="Changes of level", columns=columns, rows=rows, is_text=True)
+    title = f"{metric_title(trend.metric, trend.cases[0].unit)}: changes of level"
+    return Sheet(title=title, columns=columns, rows=rows, is_text=True)
 
 
 def _step_row(name: str, case: CaseTrend, step: Step) -> tuple[Cell, ...]:
