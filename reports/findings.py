@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from statistics import median
 
 from msgspec import UNSET
 
-from reports.noise import disturbances
+from reports.metrics import scenario_of
+from reports.noise import disturbances, noise_of
 from reports.schema import Metric, Report, Result
 
 WIDE = 0.1
+MOST_KEPT = 0.1
+"""Share of blocks that other load hit and that were kept, beyond which a reader is warned."""
+
+LARGEST_BIAS = 0.02
+"""A difference of two equals, as a logarithm, beyond which a reader is warned where its interval leaves out 0."""
 
 
 def graph_notes(results: Sequence[Result], label: Callable[[Result], str]) -> list[str]:
@@ -75,7 +82,7 @@ def caution_notes(report: Report) -> list[str]:
             f"CAUTION: the intervals of p50 are wide (±{typical:.0%} at the median): the machine was busy, or"
             " there were few rounds. Run again on a quiet machine or with more --rounds."
         )
-    notes += _saturation_notes(report)
+    notes += [*_restless_notes(report), *_saturation_notes(report)]
     usable = len(report.environment.usable_cpus)
     threads = max((result.threads for result in report.results), default=1)
     if threads > usable:
@@ -85,6 +92,25 @@ def caution_notes(report: Report) -> list[str]:
     timed = {result.case.partition("/")[0] for result in report.results if result.status == "ok"}
     if timed and report.run.settings.baseline not in timed:
         notes.append(f"CAUTION: the baseline {report.run.settings.baseline} has no times, so there are no speed-ups.")
+    return notes
+
+
+def _restless_notes(report: Report) -> list[str]:
+    """Signs that the machine did other things meanwhile, which intervals over rounds need not show."""
+    notes = []
+    blocks, _, kept = disturbances(report)
+    if kept > MOST_KEPT * blocks:
+        notes.append(
+            f"CAUTION: {kept:,} of {blocks:,} blocks of calls were hit by other load twice and kept: the machine was"
+            " busy, and these times say little. Run again on a quiet machine."
+        )
+    for scenario in dict.fromkeys(scenario_of(result) for result in report.results):
+        noise = noise_of(report, scenario)
+        if noise is not None and noise.ratio.excludes_zero and abs(noise.ratio.mean) > LARGEST_BIAS:
+            notes.append(
+                f"CAUTION: at batch {scenario[0]} {noise.case} and its twin, which are equal, differ by"
+                f" {100 * math.expm1(noise.ratio.mean):+.1f}%: the machine was restless. Run again."
+            )
     return notes
 
 

@@ -28,10 +28,15 @@ def _lines(summary: Summary) -> Iterator[str]:
 def sheet_as_markdown(sheet: Sheet) -> Iterator[str]:
     """The lines of a table."""
     yield _row(escaped(name) for name in sheet.columns)
-    numbers = "---" if sheet.is_text else "---:"
-    yield _row("---" if index == 0 else numbers for index in range(len(sheet.columns)))
+    yield _row("---:" if _is_number(sheet, index) else "---" for index in range(len(sheet.columns)))
     for row in sheet.rows:
         yield _row(_cell(cell) for cell in row)
+
+
+def _is_number(sheet: Sheet, index: int) -> bool:
+    """Whether a column holds numbers: not the first, and none whose cells all begin with a letter."""
+    starts = [row[index].text[:1] for row in sheet.rows]
+    return index > 0 and not sheet.is_text and not all(start.isalpha() for start in starts)
 
 
 def _row(cells: Iterator[str]) -> str:

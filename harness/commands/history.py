@@ -42,7 +42,7 @@ def add(reports: tuple[Path, ...], place: str) -> int:
     A report that is in the history already changes nothing. Raw samples stay in the report files, which the history
     finds again by path and hash. The exit code is 2 if a report was refused.
     """
-    from reports.history.packages import named_packages
+    from reports.packages import named_packages
 
     with named_packages():
         from reports.history.collecting import add_files, report_files
@@ -76,7 +76,7 @@ def _say(added: Added) -> None:
 @history_option
 def list_runs(limit: int, case: str | None, environment: str | None, style: str, place: str) -> None:
     """Show the newest runs, and the environment of each: times are comparable where its key is the same."""
-    from reports.history.packages import named_packages
+    from reports.packages import named_packages
 
     with named_packages():
         from reports.history.database import open_history
@@ -105,7 +105,7 @@ def list_runs(limit: int, case: str | None, environment: str | None, style: str,
 @history_option
 def show(run: str, style: str, place: str) -> None:
     """Show what the history holds of RUN, named by its id or the beginning of it."""
-    from reports.history.packages import named_packages
+    from reports.packages import named_packages
 
     with named_packages():
         from reports.history.database import open_history

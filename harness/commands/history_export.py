@@ -19,7 +19,7 @@ FORMATS = ("csv", "jsonl")
 @history_option
 def export(style: str, out: Path | None, place: str) -> None:
     """Write a row for each metric of each case of each run, as CSV or as lines of JSON."""
-    from reports.history.packages import named_packages
+    from reports.packages import named_packages
 
     with named_packages():
         from reports.files import write_parts_atomically
@@ -43,7 +43,7 @@ def copy(target: str, place: str) -> None:
 
     What is there already stays as it is; a copy that broke off is finished by the same command.
     """
-    from reports.history.packages import named_packages
+    from reports.packages import named_packages
 
     with named_packages():
         from reports.history.copying import copy_runs

@@ -39,7 +39,7 @@ def gate(
     """
     from harness.commands.report_files import report_in
     from reports.comparison.rules import rules_with
-    from reports.history.packages import named_packages
+    from reports.packages import named_packages
 
     with named_packages():
         from reports.history.database import open_history

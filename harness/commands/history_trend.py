@@ -38,7 +38,7 @@ def trend(
     Each change comes with the commits between which it happened and its size with a 95% interval. Runs of other
     environments are left out and counted; --environment chooses another than that of the newest run.
     """
-    from reports.history.packages import named_packages
+    from reports.packages import named_packages
 
     with named_packages():
         found = _read(metric, pattern, environment, last, place)

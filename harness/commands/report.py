@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.commands.options import margin_option
+from harness.commands.options import margin_option, only_option
 from reports.exchange.registry import FORMATS
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _LISTED = "\n".join(f"{name:<24} {each.summary}" for name, each in FORMATS.items
     help="With --to: the file, or the folder for formats of several files.  [default: standard output]",
 )
 @margin_option
+@only_option
 def report(
     reports: tuple[Path, ...],
     html: Path | None,
@@ -47,6 +48,7 @@ def report(
     name: str | None,
     out: Path | None,
     margins: tuple[str, ...],
+    only: tuple[str, ...],
 ) -> None:
     """Render REPORT, a report.json or the folder that holds one; of two, the second is held against the first.
 
@@ -56,11 +58,12 @@ def report(
     crossrt report results/<before> results/<after> --markdown > comment.md
     crossrt report results/<run> --to csv --out run.csv
 
-    The verdicts are those of crossrt compare, whose exit code a gate asks for; here it is 0 whatever they are.
+    The verdicts are those of crossrt compare, with its --margin and --only; a gate asks for the exit code of that, as
+    here it is 0 whatever they are.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     is_shown = bool(html or png or svg or markdown)
     if name is not None:
-        if is_shown or margins:
+        if is_shown or margins or only:
             raise click.UsageError("--to stands alone: ask for a page, a comment or plots in another call")
         _export(reports, name, out)
         return
@@ -71,7 +74,9 @@ def report(
     if len(reports) > MOST_COMPARED:
         raise click.UsageError(f"{len(reports)} reports were given: one is shown, two are compared")
     *baselines, current = (_loaded(path) for path in reports)
-    comparison = _compared(baselines[0], current, margins) if baselines else None
+    if only and not baselines:
+        raise click.UsageError("--only chooses the cases that two reports are compared by: one report was given")
+    comparison = _compared(baselines[0], current, margins, only) if baselines else None
     if markdown:
         _comment(current, comparison)
     if html:
@@ -93,12 +98,12 @@ def _loaded(path: Path) -> Report:
     return read_report(report_in(path))
 
 
-def _compared(baseline: Report, current: Report, margins: tuple[str, ...]) -> Comparison:
+def _compared(baseline: Report, current: Report, margins: tuple[str, ...], only: tuple[str, ...]) -> Comparison:
     from reports.comparison.basis import Question
     from reports.comparison.compare import compare_reports
     from reports.comparison.rules import rules_with
 
-    return compare_reports(baseline, current, Question(rules=rules_with(margins)))
+    return compare_reports(baseline, current, Question(rules=rules_with(margins), only=only))
 
 
 def _comment(current: Report, comparison: Comparison | None) -> None:

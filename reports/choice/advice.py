@@ -156,12 +156,13 @@ def advice_lines(report: Report, advice: Advice, budget: Budget) -> list[str]:
     else:
         chosen = advice.chosen
         ratio = latency_ratio(advice.baseline, chosen.result)
-        lines.append(f"Ship {label(chosen.result)}: the fastest within the budget ({allowed})")
+        where = f"at batch {advice.scenario[0]}"
+        lines.append(f"Ship {label(chosen.result)}: the fastest {where} within the budget ({allowed})")
         lines.append("")
         lines.append(_measures(look.label(chosen.result), chosen, ratio.mean))
         if advice.tied:
             names = ", ".join(label(each.result) for each in advice.tied)
-            lines.append(f"not told from it in latency, and no smaller: {names}")
+            lines.append(f"not told from it in latency (by 99% intervals), and no smaller: {names}")
     rejected = [f"{label(each.result)} {each.problem}" for each in advice.candidates if each.problem]
     if rejected:
         more = f"; and {len(rejected) - MOST_NAMED} more" if len(rejected) > MOST_NAMED else ""

@@ -85,7 +85,7 @@ def front_sheet(report: Report, front: Front) -> Sheet:
             )
         )
     batch_size, threads, _ = front.scenario
-    title = f"Batch {batch_size}, {counted(threads, 'thread')}: {len(front.unbeaten)} of {len(rows)} cases are unbeaten"
+    title = f"Batch {batch_size}, {counted(threads, 'thread')}: unbeaten are {len(front.unbeaten)} of {len(rows)} cases"
     return Sheet(title=title, columns=("case", "p50 µs", "KB", "top-1 %", "beaten by, in"), rows=tuple(rows))
 
 

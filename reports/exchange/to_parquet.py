@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from reports.errors import ReportError
 from reports.exchange.rows import COLUMNS, rows_of
+from reports.packages import named_packages
 from reports.schema import Report
 
 OPTIONAL: Final = frozenset(
@@ -35,13 +35,9 @@ def as_parquet(reports: Sequence[Report]) -> bytes:
 
 
 def _pyarrow() -> tuple[Any, Any]:
-    try:
+    with named_packages():
         import pyarrow
         from pyarrow import parquet
-    except ModuleNotFoundError as error:
-        if error.name != "pyarrow":
-            raise
-        raise ReportError("pyarrow is not installed: pip install 'crossrt[parquet]'") from error
     return pyarrow, parquet
 
 

@@ -55,4 +55,8 @@ def _table(comparison: Comparison) -> Markup:
 
 
 def _details(findings: Sequence[Finding]) -> list[str]:
-    return [f"{each.case} {each.metric}: {each.detail}" for each in findings if each.detail and each.verdict != "same"]
+    return [
+        f"{each.case} {each.metric}: {each.detail}"
+        for each in findings
+        if each.detail and each.word not in ("same", "vanished")
+    ]

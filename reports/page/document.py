@@ -11,14 +11,12 @@ from importlib import resources
 from typing import Final
 
 from reports.cells import Cell, Sheet
-from reports.errors import ReportError
+from reports.packages import named_packages
 from reports.printable import printable
 
-try:
+with named_packages():
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
-except ModuleNotFoundError as error:
-    raise ReportError(f"{error.name} is not installed: pip install 'crossrt[page]'") from error
 
 MARK: Final = "*"
 

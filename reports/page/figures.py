@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from reports.errors import ReportError
+from reports.packages import named_packages
 from reports.printable import printable
 
-try:
+with named_packages():
     import matplotlib as mpl
     from markupsafe import Markup, escape
     from matplotlib.artist import Artist
@@ -19,8 +19,6 @@ try:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
-except ModuleNotFoundError as error:
-    raise ReportError(f"{error.name} is not installed: pip install 'crossrt[page]'") from error
 
 COLORS: Final = ("#0a66c2", "#c2410c", "#15803d", "#7c3aed", "#a16207", "#be185d", "#0e7490", "#4d5a0f")
 """Of series, in order; each stands out from white and, in its dark form, from near black."""

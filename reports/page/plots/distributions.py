@@ -21,12 +21,13 @@ ROW_IN: Final = 0.36
 ROUND_IN: Final = 0.03
 PERCENTS: Final = (10, 25, 50, 75, 90)
 WIDEST: Final = 0.6
-"""Where the axis ends, as a share above the case's median."""
+"""How far lines are followed, as a share of the case's median; every median is in the picture."""
 
 CAPTION: Final = (
     "Each case is a band, each line in it a round (a fresh process), the first on top: from the 10th to the 90th"
     " percentile of its calls, thick from the 25th to the 75th, with a dot at the median, all relative to the median of"
-    " the case's rounds. Dots that wander from top to bottom are drift; dots that jump are memory layout."
+    " the case's rounds. Dots that wander from top to bottom are drift; dots that jump are memory layout. A line that"
+    " ends at the edge goes on beyond it."
 )
 
 
@@ -50,7 +51,7 @@ def distributions(report: Report, scenario: Scenario) -> Plot | None:
     axes.grid(visible=False, axis="y")
     axes.hlines(np.arange(1, len(timed)) - 0.5, -1000, 1000, color=GRID, linewidth=0.7)
     left, right = min(span[0] for span in spans), max(span[1] for span in spans)
-    axes.set_xlim(100 * max(left - 0.02, -WIDEST), 100 * min(right + 0.02, WIDEST))
+    axes.set_xlim(100 * (left - 0.02), 100 * (right + 0.02))
     return Plot(name=f"latency-rounds-b{batch_size}-t{threads}-{io}", figure=figure, caption=CAPTION)
 
 
@@ -70,7 +71,9 @@ def _draw(axes: Axes, row: int, result: Result, color: str) -> tuple[float, floa
         100 * relative[:, 2], places, "o", color=PAPER, markeredgecolor=color, markersize=2.6, markeredgewidth=0.9
     )
     tip(dots, f"{result.case}: medians of {counted(len(levels), 'round')}")
-    return float(relative[:, 0].min()), float(np.percentile(relative[:, 4], 90))
+    medians = relative[:, 2]
+    left, right = max(float(relative[:, 0].min()), -WIDEST), min(float(np.percentile(relative[:, 4], 90)), WIDEST)
+    return min(left, float(medians.min())), max(right, float(medians.max()))
 
 
 def _lines(

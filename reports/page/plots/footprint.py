@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 
 from reports.lookup import Lookup
 from reports.page.figures import COLORS, dot, legend_below, new_figure, tip
-from reports.page.plots.plot import WIDTH_IN, Plot, color_of
+from reports.page.plots.plot import WIDTH_IN, Plot
 from reports.schema import Report, Result
 
 ROW_IN: Final = 0.27
@@ -35,7 +36,7 @@ def footprint(report: Report) -> Plot | None:
     for row, (name, results) in enumerate(subjects.items()):
         _size(left, look, row, name, results[0])
         for result in sorted(results, key=lambda result: -result.batch_size):
-            _memory(right, row, name, result, color_of(str(result.batch_size), [str(each) for each in batches]))
+            _memory(right, row, name, result, _color(result.batch_size, batches))
     left.set_yticks(range(len(subjects)), list(subjects))
     left.set_ylim(len(subjects) - 0.5, -0.5)
     left.set_title("Size of the file, KB")
@@ -43,10 +44,15 @@ def footprint(report: Report) -> Plot | None:
     for axes in (left, right):
         axes.grid(visible=False, axis="y")
     for batch in batches:
-        right.plot([], [], "o", color=color_of(str(batch), [str(each) for each in batches]), label=f"batch {batch}")
+        right.plot([], [], "o", color=_color(batch, batches), label=f"batch {batch}")
     legend_below(figure, right)
     right.set_xlim(left=0)
     return Plot(name="size-memory", figure=figure, caption=CAPTION)
+
+
+def _color(batch_size: int, batches: Sequence[int]) -> str:
+    """Of a batch size; the first colours are those of runtimes."""
+    return COLORS[(3 + batches.index(batch_size)) % len(COLORS)]
 
 
 def _second_half(figure: Figure, left: Axes) -> Axes:

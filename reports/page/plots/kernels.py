@@ -20,10 +20,12 @@ _LEAST_WRITTEN: Final = 0.04
 
 CAPTION: Final = (
     "Kernels that one call runs. integer: computes on integers; hybrid: on floats with integer weights; conversion:"
-    " only quantizes, dequantizes or casts; layout: moves data. A quantized file with float kernels has lost a fusion."
+    " only quantizes, dequantizes or casts; layout: moves data. A statically quantized file with float kernels has lost"
+    " a fusion; dynamic, weight-only and float16 ones are meant to have some."
 )
 SHARES: Final = (
-    "Share of each kind in the time of the kernels, under the runtime's profiler, at the largest batch size."
+    "Share of each kind in the time of the kernels at the largest batch size, for runtimes with a profiler. Its own"
+    " time weighs on small kernels, and one look is no measurement: two files that run the same may differ by points."
 )
 
 

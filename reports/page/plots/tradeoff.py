@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from reports.cells import counted, microseconds_with_interval, share_with_interval
 from reports.choice.pareto import Front, Standing
 from reports.lookup import Lookup
-from reports.page.figures import GRID, INK, MUTED, dot, legend_below, log_ticks, new_figure
+from reports.page.figures import GRID, MUTED, dot, legend_below, log_ticks, new_figure
 from reports.page.plots.plot import WIDTH_IN, Plot, bounds, color_of
 from reports.schema import Metric, Report
 
@@ -20,8 +20,8 @@ LEAST_GAP: Final = 0.065
 
 CAPTION: Final = (
     "Up and to the left is better. Filled: on the Pareto front of latency, size and accuracy (no other case beats it);"
-    " hollow: beaten. The line is the best accuracy at or below a latency. Bars are 95% intervals; cases answer the"
-    " same digits, so differences between them are surer than the vertical bars suggest."
+    " hollow: beaten, be it by a smaller file. The line is the best accuracy at or below a latency. Bars are 95%"
+    " intervals; cases answer the same digits, so differences are surer than the vertical bars suggest."
 )
 
 Point = tuple[Standing, Metric, Metric]
@@ -50,7 +50,7 @@ def tradeoff(report: Report, front: Front) -> Plot | None:
     runtimes = list(dict.fromkeys(result.runtime for result in report.results))
     for point in points:
         _draw(axes, look, point, color_of(point[0].result.runtime, runtimes))
-    _label(axes, look, named)
+    _label(axes, look, named, runtimes)
     for runtime in dict.fromkeys(standing.result.runtime for standing, _, _ in points):
         axes.plot([], [], "o", color=color_of(runtime, runtimes), label=runtime)
     legend_below(figure, axes)
@@ -83,14 +83,14 @@ def _named(points: Sequence[Point]) -> list[Point]:
     return sorted(few[:MOST_LABELS], key=lambda point: (-point[2].value, -point[1].value))
 
 
-def _label(axes: Axes, look: Lookup, named: Sequence[Point]) -> None:
+def _label(axes: Axes, look: Lookup, named: Sequence[Point], runtimes: Sequence[str]) -> None:
     """Names right of the axes, each with a line to its point; the limits of the axes are final from here on."""
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     places = [axes.transAxes.inverted().transform(axes.transData.transform(_at(point))) for point in named]
     for (standing, _, _), (x, y), row in zip(named, places, _spread([y for _, y in places]), strict=True):
         axes.plot([x, 1.015], [y, row], color=GRID, linewidth=0.8, transform=axes.transAxes, clip_on=False, zorder=0)
-        name = look.label(standing.result)
-        axes.text(1.02, row, name, transform=axes.transAxes, va="center", fontsize=8, color=INK)
+        name, color = look.label(standing.result), color_of(standing.result.runtime, runtimes)
+        axes.text(1.02, row, name, transform=axes.transAxes, va="center", fontsize=8, color=color)
 
 
 def _at(point: Point) -> tuple[float, float]:

@@ -200,7 +200,6 @@ def test_a_missing_package_comes_with_its_install_command(tmp_path):
         text=True,
         env={**os.environ, "PYTHONPATH": str(absent.parent)},
     )
-    assert (done.returncode, done.stderr) == (
-        2,
-        "crossrt: sqlalchemy is not installed: pip install 'crossrt[history]'\n",
-    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("crossrt: sqlalchemy is not installed: ")
+    assert done.stderr.endswith(" install alembic ruptures sqlalchemy\n")

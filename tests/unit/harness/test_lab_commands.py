@@ -168,7 +168,7 @@ def test_a_damaged_file_is_not_audited(crossrt, folder):
 def test_pareto_shows_a_table_a_plot_and_its_rule(crossrt):
     code, output, _ = crossrt("pareto", REPORT)
     assert code == 0
-    assert "1 of 3 cases are unbeaten" in output
+    assert "unbeaten are 1 of 3 cases" in output
     assert "top-1 against p50" in output
     assert "exact McNemar" in output
 

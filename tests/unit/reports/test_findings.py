@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from reports.findings import batch_notes, graph_notes
+from reports.findings import batch_notes, caution_notes, graph_notes
+from reports.schema import Control
 
 OPERATORS = ("QuantizeLinear", "QLinearConv", "NhwcMaxPool", "NhwcMaxPool", "QGemm")
 
@@ -92,3 +94,27 @@ def test_a_batch_size_that_changes_answers_is_noted(make_result, make_accuracy):
 
 def test_a_batch_size_that_changes_nothing_is_not_noted(make_result):
     assert batch_notes([make_result(), make_result(batch_size=32)], label) == []
+
+
+def test_a_run_whose_blocks_were_mostly_hit_is_not_to_be_trusted(make_result, make_report):
+    result = make_result()
+    hit = tuple(msgspec.structs.replace(each, disturbed_blocks=(0, 1, 2)) for each in result.rounds)
+    calm, busy = make_report(result), make_report(msgspec.structs.replace(result, rounds=hit))
+    assert not any("machine was busy" in note for note in caution_notes(calm))
+    blocks = len(hit) * busy.run.settings.blocks_per_round
+    expected = (
+        f"{3 * len(hit):,} of {blocks:,} blocks of calls were hit by other load twice and kept: the machine was busy"
+    )
+    assert any(expected in note for note in caution_notes(busy))
+
+
+def test_equals_that_differ_are_a_caution(make_result, make_report, make_round):
+    result = make_result(medians=[90_000] * 6)
+
+    def report(twin_ns: int):
+        rounds = tuple(make_round(index, twin_ns + index) for index in range(6))
+        twin = Control(kind="twin", of=result.case, batch_size=1, threads=1, calls_per_block=10, rounds=rounds)
+        return msgspec.structs.replace(make_report(result), controls=(twin,))
+
+    assert not any("its twin" in note for note in caution_notes(report(90_000)))
+    assert any("differ by +10.0%: the machine was restless" in note for note in caution_notes(report(99_000)))

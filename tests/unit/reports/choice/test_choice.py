@@ -69,7 +69,7 @@ def test_the_table_says_who_beats_whom_in_what(report):
     found = report(int8_at_tflite=(FAST, 2), fp32_at_ort_cpu=(SLOW, 2))
     (front,) = fronts(found)
     sheet = front_sheet(found, front)
-    assert sheet.title == "Batch 1, 1 thread: 1 of 2 cases are unbeaten"
+    assert sheet.title == "Batch 1, 1 thread: unbeaten are 1 of 2 cases"
     assert [row[-1].text for row in sheet.rows] == ["unbeaten", "int8@tflite: latency, size"]
 
 
@@ -96,7 +96,10 @@ def test_of_equally_fast_ones_the_smallest_is_named(report):
     found = report(fp32_at_ort_cpu=(SLOW, 2), small_at_tflite=twice, large_at_tflite=twice)
     assert chosen(found) == "small@tflite"
     lines = advice_lines(found, advise(found, Budget(drop=0.05)), Budget(drop=0.05))
-    assert lines[0] == "Ship small@tflite: the fastest within the budget (at most 5 points of top-1 below fp32@ort-cpu)"
+    assert (
+        lines[0]
+        == "Ship small@tflite: the fastest at batch 1 within the budget (at most 5 points of top-1 below fp32@ort-cpu)"
+    )
     assert "not told from it in latency, and no smaller: large@tflite" in lines
 
 

@@ -117,7 +117,7 @@ def test_columns_may_be_null_where_a_row_may_lack_them(mixed):
 
 def test_missing_pyarrow_is_said_with_the_command_that_installs_it(mixed, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ReportError, match=r"pyarrow is not installed: pip install 'crossrt\[parquet\]'"):
+    with pytest.raises(ReportError, match=r"pyarrow is not installed: .* install pyarrow"):
         as_parquet([mixed])
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -22,8 +22,6 @@ from reports.history.entries import read_entry_file
 from reports.history.reading import read_entry
 from reports.history.selection import newest, run_named, run_rows
 from reports.history.tables import answers, artifacts, cases, environments, metrics, results, runs, times
-
-SPAWN = multiprocessing.get_context("spawn")
 
 
 def count(table):
@@ -128,45 +126,41 @@ def test_sample_report_of_version_1_is_added(address, reading, sample_path, samp
     assert kept.sha256 == hashlib.sha256(sample_path.read_bytes()).hexdigest()
 
 
-def add_all(place: str, folder: str) -> None:
-    """What a process of its own does."""
-    for _ in add_files(parse_address(place), report_files([Path(folder)])):
-        pass
+ADD = """
+import os, signal, sys
+from pathlib import Path
+from reports.history import adding
+from reports.history.address import parse_address
+from reports.history.collecting import add_files, report_files
+place, folder, is_killed = sys.argv[1:]
+if is_killed == "killed":
+    adding._add_numbers = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+for _ in add_files(parse_address(place), report_files([Path(folder)])):
+    pass
+"""
+
+
+def adding_process(place: str, folder: Path, *, is_killed: bool = False) -> subprocess.Popen[bytes]:
+    """A process of its own that adds a folder, and is killed when its first report is half in the history if wanted."""
+    return subprocess.Popen([sys.executable, "-P", "-c", ADD, place, str(folder), "killed" if is_killed else ""])
 
 
 def test_processes_that_add_at_the_same_time_lose_nothing(place, reading, make_run, tmp_path):
     for day in range(12):
         write_report(make_run(day, "fp32@ort-cpu", "int8@tflite"), tmp_path / f"{day % 3}" / f"{day}" / "report.json")
         write_report(make_run(99, "fp32@ort-cpu"), tmp_path / f"{day % 3}" / "shared" / "report.json")
-    processes = [SPAWN.Process(target=add_all, args=(place, str(tmp_path / f"{each}"))) for each in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+    processes = [adding_process(place, tmp_path / f"{each}") for each in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
     assert reading(count(runs)) == 13
     assert reading(count(results)) == 25
     assert reading(count(cases)) == 2
     assert reading(count(environments)) == 1
 
 
-def add_and_die(place: str, path: str) -> None:
-    """A process that is killed when its report is half in the history."""
-
-    def die(*_):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    adding._add_numbers = die
-    add_all(place, path)
-
-
 def test_a_process_that_is_killed_leaves_no_half(place, add, reading, make_run, tmp_path):
     add(make_run(1))
     write_report(make_run(2, "int8@tflite"), tmp_path / "next" / "report.json")
-    process = SPAWN.Process(target=add_and_die, args=(place, str(tmp_path / "next")))
-    process.start()
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL
+    assert adding_process(place, tmp_path / "next", is_killed=True).wait(60) == -signal.SIGKILL
     assert [reading(count(table)) for table in (runs, results, cases)] == [1, 1, 1]
     assert add(make_run(2, "int8@tflite")) == ["added"]
 

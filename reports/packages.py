@@ -1,0 +1,47 @@
+"""Packages that are not among crossrt's own dependencies, and the command that installs them."""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from reports.errors import ReportError
+
+EXTRAS: Final = (
+    ("alembic", "ruptures", "sqlalchemy"),
+    ("jinja2", "markupsafe", "matplotlib"),
+    ("psycopg",),
+    ("pyarrow",),
+)
+"""Packages that are needed together: the extras `history`, `page`, `postgresql` and `parquet`."""
+
+_INSTALLED_AS: Final = {"psycopg": "psycopg[binary]"}
+
+
+@contextmanager
+def named_packages() -> Iterator[None]:
+    """Turns a missing package into the command that installs it into the running environment.
+
+    Raises:
+        ReportError: A package of an extra is missing; any other missing module is a defect and passes.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        for needed in EXTRAS:
+            if package in needed:
+                raise ReportError(f"{package} is not installed: {_command(needed)}") from error
+        raise
+
+
+def _command(packages: tuple[str, ...]) -> str:
+    """The environment may have no pip of its own."""
+    wanted = shlex.join(_INSTALLED_AS.get(package, package) for package in packages)
+    if importlib.util.find_spec("pip") is not None:
+        return f"{shlex.quote(sys.executable)} -m pip install {wanted}"
+    return f"python3 -m pip --python {shlex.quote(sys.executable)} install {wanted}"
