@@ -12,7 +12,7 @@ from reports.errors import ReportError
 from reports.history.adding import KnownRunError, add_entry
 from reports.history.address import Address
 from reports.history.database import History, open_history
-from reports.history.entries import read_entry_file
+from reports.history.entries import Entry, read_entry_file
 
 NAME = "report.json"
 
@@ -64,18 +64,23 @@ def add_files(address: Address, files: Sequence[Path]) -> Iterator[Added]:
             except ReportError as error:
                 yield Added(path=path, outcome="refused", reason=str(error))
                 continue
-            run = entry.report.run
             try:
                 history = history or stack.enter_context(open_history(address, writes=True))
-                with history.writing() as connection:
-                    outcome = add_entry(connection, entry)
-            except KnownRunError as error:
-                yield Added(path=path, outcome="refused", run=run.id, reason=str(error))
-                continue
+                found = _add(history, path, entry)
             except ReportError as error:
                 raise ReportError(f"{error}. {_progress(added, path, len(files))}") from error
-            added += outcome == "added"
-            yield Added(path=path, outcome=outcome, run=run.id, status=run.status)
+            added += found.outcome == "added"
+            yield found
+
+
+def _add(history: History, path: Path, entry: Entry) -> Added:
+    run = entry.report.run
+    try:
+        with history.writing() as connection:
+            outcome = add_entry(connection, entry)
+    except KnownRunError as error:
+        return Added(path=path, outcome="refused", run=run.id, reason=str(error))
+    return Added(path=path, outcome=outcome, run=run.id, status=run.status)
 
 
 def _progress(added: int, path: Path, wanted: int) -> str:
