@@ -134,7 +134,7 @@ class Gate:
             runs = len(self._past.comparable)
             yield (
                 f"{counted(undecided, 'time')} could not be decided by {counted(runs, 'run')}; the history holds"
-                f" {self._past.older} more: --last {2 * runs} narrows the intervals"
+                f" {self._past.older} more: --last {runs + min(runs, self._past.older)} narrows the intervals"
             )
 
     def _anchor_note(self) -> Iterator[str]:

@@ -155,7 +155,7 @@ def addition_seconds(history: History, report: Report, folder: Path, count: int)
     found = []
     for number in range(TIMES):
         moment = later_moment(report, count + number)
-        run = msgspec.structs.replace(report.run, id=f"added-{number}", started_at=moment)
+        run = msgspec.structs.replace(report.run, id=f"added-{time.time_ns()}", started_at=moment)
         write_report(msgspec.structs.replace(report, run=run), folder / f"{number}.json")
         started = time.perf_counter()
         entry = read_entry_file(folder / f"{number}.json")

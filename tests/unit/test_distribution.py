@@ -17,6 +17,8 @@ DATA = {
     "exporters/data/mnist/train-10k-images-idx3-ubyte.gz",
     "exporters/data/mnist/train-10k-labels-idx1-ubyte.gz",
     "exporters/models/mnist-cnn.keras",
+    "reports/history/migrations/env.py",
+    "reports/history/migrations/versions/v0001_first.py",
 }
 
 
