@@ -33,7 +33,7 @@ def _sections(trend: Trend) -> Iterator[Section]:
         body = joined([table(step_sheet(trend)), *_figures(changed, names)])
         yield Section(id="changes", title="What changed", body=body)
     yield Section(id="cases", title="All cases", body=table(overview_sheet(trend)))
-    steady = [case for case in trend.cases if not case.steps]
+    steady = [case for case in trend.cases if not case.steps and len(case.points) > 1]
     if steady:
         drawn = joined(_figures(steady, names))
         body = drawn if not changed else folded(counted(len(steady), "figure"), drawn)

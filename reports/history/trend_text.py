@@ -9,13 +9,15 @@ from reports.cells import Cell, Sheet, counted
 from reports.comparison.sheets import metric_title, short_names, written
 from reports.history.changes import FALSE_ALARM, FEWEST_VALUES
 from reports.history.selection import SHORT
-from reports.history.trend import CaseTrend, Step, Trend
+from reports.history.trend import CaseTrend, Step, Trend, is_exact
+from reports.lookup import ABSENT
 from reports.printable import printable
 
 PLOT_HEIGHT: Final = 10
 MOST_PLOTS: Final = 4
 """Cases beyond which a terminal shows tables alone."""
 
+FEWEST_FOR_NOISE: Final = 3
 _MARGIN: Final = 16
 
 
@@ -23,13 +25,22 @@ def trend_headline(trend: Trend) -> str:
     """The outcome in one sentence."""
     steps = [step for case in trend.cases for step in case.steps]
     worse = sum(step.is_worse for step in steps)
+    short = sum(is_too_short(case) for case in trend.cases)
+    told = f" {counted(short, 'case')} of {len(trend.cases)} have too few runs to tell." if short else ""
+    if not steps and short == len(trend.cases):
+        return f"Too few runs to tell a change of {trend.metric}: {FEWEST_VALUES} are needed."
     if not steps:
-        return f"No change of {trend.metric} in {counted(len(trend.cases), 'case')}."
+        return f"No change of {trend.metric} in {counted(len(trend.cases) - short, 'case')}.{told}"
     changed = sum(bool(case.steps) for case in trend.cases)
     return (
         f"{counted(len(steps), 'change')} of {trend.metric} in {changed} of {counted(len(trend.cases), 'case')},"
-        f" {worse} to the worse."
+        f" {worse} to the worse.{told}"
     )
+
+
+def is_too_short(case: CaseTrend) -> bool:
+    """True where too few runs are known for a change of what varies by chance to be seen."""
+    return not is_exact(case.metric) and len(case.points) < FEWEST_VALUES
 
 
 def overview_sheet(trend: Trend) -> Sheet:
@@ -44,7 +55,7 @@ def overview_sheet(trend: Trend) -> Sheet:
             Cell(text=written(case.points[-1].value, case.unit)),
             Cell(text=written(case.levels()[-1], case.unit)),
             Cell(text=_noise(case)),
-            Cell(text=str(len(case.steps))),
+            Cell(text=ABSENT if is_too_short(case) and not case.steps else str(len(case.steps))),
         )
         for case in trend.cases
     )
@@ -85,6 +96,8 @@ def change_text(case: CaseTrend, step: Step) -> str:
 
 
 def _noise(case: CaseTrend) -> str:
+    if len(case.points) < FEWEST_FOR_NOISE:
+        return ABSENT
     if case.scale == "ratio":
         return f"{case.noise:.1%}"
     return f"{100 * case.noise:.2f} pt" if case.unit == "share" else f"{case.noise:g}"
@@ -105,8 +118,10 @@ def trend_notes(trend: Trend) -> Iterator[str]:
             "times are relative to the anchor, the same work in every run, where that is steadier than the time itself;"
             " they are shown at the anchor's median speed"
         )
-    if any(len(case.points) < FEWEST_VALUES for case in trend.cases):
+    if any(is_too_short(case) for case in trend.cases):
         yield f"changes of what varies by chance are looked for in {FEWEST_VALUES} runs or more"
+    if trend.metric == "latency_p50_ns":
+        yield "quiet latency: what a call takes while nothing else disturbs it, below the median that bench prints"
     yield (
         f"noise: spread from run to run. Where nothing changed, one trend in {1 / FALSE_ALARM:.0f} names a change;"
         " [ ] is a 95% interval of its size"
