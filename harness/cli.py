@@ -95,7 +95,10 @@ def main() -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an ASCII terminal shows ? for the few other signs
     try:
-        return cli.main(standalone_mode=False) or 0
+        with cli.make_context("crossrt", sys.argv[1:]) as context:  # click's own main makes 1 of a closed pipe
+            return cli.invoke(context) or 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from msgspec import UNSET
+
 from reports.errors import ReportError
 from reports.schema import Duel, Report, Result, Round
 
 LONGEST_NS: Final = 1e15
+SMALLEST: Final = 1e-30
 MOST_ALPHA: Final = 0.006
 """A little more than the half percent on each side that a duel may be wrong: no look alone may have more."""
 
@@ -36,8 +38,11 @@ def _problems(report: Report) -> Iterator[str]:
         if count > 1:
             yield f"{name} of {case} is there {count} times"
     for metric in report.metrics:
-        if not math.isfinite(metric.value) or (metric.unit == "ns" and not 0 < metric.value < LONGEST_NS):
+        if metric.unit == "ns" and not 0 < metric.value < LONGEST_NS:
             yield f"{metric.name} of {metric.case} is {metric.value:g}"
+        for number in (metric.value, metric.lower, metric.upper):
+            if number is not UNSET and not _is_sensible(number):
+                yield f"{metric.name} of {metric.case} is {number:g}"
     measured = {metric.case for metric in report.metrics}
     for result in report.results:
         if result.status == "ok" and not result.rounds:
@@ -50,6 +55,11 @@ def _problems(report: Report) -> Iterator[str]:
         yield from _of_rounds(f"the {control.kind} of {control.of}", control.rounds, control.calls_per_block)
     yield from _of_distances(report)
     yield from _of_layers(report)
+
+
+def _is_sensible(number: float) -> bool:
+    """No metric is as large or as close to zero as what arithmetic cannot hold."""
+    return number == 0 or SMALLEST < abs(number) < 1 / SMALLEST
 
 
 def _problems_of_duel(duel: Duel) -> Iterator[str]:

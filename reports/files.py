@@ -135,10 +135,22 @@ def write_atomically(path: Path, content: bytes) -> None:
     write_parts_atomically(path, (content,))
 
 
+def _write_straight(path: Path, parts: Iterable[bytes]) -> None:
+    with path.open("wb") as file:
+        file.writelines(parts)
+
+
 def write_parts_atomically(path: Path, parts: Iterable[bytes]) -> None:
-    """Likewise, part by part: whatever fails meanwhile, the old file, if any, is untouched."""
+    """Likewise, part by part: whatever fails meanwhile, the old file, if any, is untouched.
+
+    What a link leads to is replaced, not the link; a device or a pipe is written to.
+    """
     half_written: Path | None = None
     try:
+        path = path.resolve() if path.is_symlink() else path
+        if path.exists() and not path.is_file() and not path.is_dir():
+            _write_straight(path, parts)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             half_written = Path(file.name)

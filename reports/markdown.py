@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from reports.cells import Cell, Sheet
 from reports.printable import printable
 from reports.schema import Report
 from reports.summary import Summary
+
+_MENTION: Final = re.compile(r"(?<!\w)@(?=\w)")
+"""What GitHub takes for a person to be told; the @ of `int8@tflite` is none."""
 
 
 def report_as_markdown(report: Report) -> str:
@@ -52,4 +57,4 @@ def escaped(text: str) -> str:
     one_line = printable(" ".join(text.split()))
     for sign in "\\|*_<>`[]~$":
         one_line = one_line.replace(sign, f"\\{sign}")
-    return one_line
+    return _MENTION.sub("@\N{WORD JOINER}", one_line)

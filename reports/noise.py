@@ -55,7 +55,9 @@ def floors_of(report: Report, scenario: Scenario) -> dict[str, Estimate]:
     return {
         control.of: over_rounds([percentile(each.latency_ns, 50) or 1.0 for each in control.rounds])
         for control in report.controls
-        if control.kind == "floor" and (control.batch_size, control.threads, "float32") == (batch_size, threads, io)
+        if control.rounds
+        and control.kind == "floor"
+        and (control.batch_size, control.threads, "float32") == (batch_size, threads, io)
     }
 
 

@@ -13,6 +13,7 @@ SCHEMA_VERSION: Final = 1
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Nanoseconds = Annotated[int, Meta(ge=0, le=10**15)]
+Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Text = Annotated[str, Meta(min_length=1)]
 Status = Literal["ok", "skipped", "failed"]
@@ -157,8 +158,8 @@ class Result(Struct, frozen=True, kw_only=True):
     artifact: Text
     runtime: Text
     runtime_version: str | None
-    batch_size: Annotated[int, Meta(ge=1)]
-    threads: Annotated[int, Meta(ge=1)]
+    batch_size: Positive
+    threads: Positive
     io: Literal["float32", "native"]
     status: Status
     reason: str | None = None
@@ -223,8 +224,8 @@ class Control(Struct, frozen=True, kw_only=True):
 
     kind: Literal["twin", "floor", "anchor"]
     of: Text
-    batch_size: Annotated[int, Meta(ge=1)]
-    threads: Annotated[int, Meta(ge=1)]
+    batch_size: Positive
+    threads: Positive
     calls_per_block: Annotated[int, Meta(ge=1)]
     rounds: tuple[Round, ...]
 

@@ -20,6 +20,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 COUNT = click.IntRange(min=1)
 LONGEST_TIMEOUT_S = 86_400
 LARGEST_LIMIT_MIB = 2**22
+LEAST_WIDTH = 20
 
 
 class FiniteRange(click.FloatRange):
@@ -201,5 +202,12 @@ def result_console() -> Console:
 
     from rich.console import Console
 
-    console = Console(highlight=False)
-    return console if console.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=100)
+    class Results(Console):
+        def on_broken_pipe(self) -> None:
+            """Leaves it to `main`: rich would exit with 1, which means that something became worse."""
+            raise BrokenPipeError
+
+    console = Results(highlight=False)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        return console if console.width >= LEAST_WIDTH else Results(highlight=False, width=LEAST_WIDTH)
+    return Results(highlight=False, width=100)

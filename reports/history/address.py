@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
 _ALIASES: Final = {"postgres": POSTGRESQL}
 _WANTED: Final = "name a SQLite file by its path, or a server as postgresql://USER@HOST/DATABASE"
+_CONNECTION: Final = re.compile(r"^(postgres\w*|sqlite)(\+\w+)?:|\b(host|user|password|dbname)\s*=", re.IGNORECASE)
 _SECRET: Final = ("password", "passfile", "sslpassword")
 
 
@@ -63,8 +65,13 @@ def parse_address(text: str) -> Address:
         ReportError: It is neither the path of a file nor the URL of a database that can hold a history.
     """
     if "://" not in text:
+        if _CONNECTION.search(text):  # not quoted: a password may be part of it
+            raise ReportError(f"the history looks like a server's address and is none: {_WANTED}")
         return _of_file(text)
-    scheme = text.partition("://")[0]
+    scheme = text.partition("://")[0].lower()
+    if text.partition("://")[2].partition("/")[0].count("@") > 1:
+        raise ReportError(f"the history's {scheme} URL has two @ before its host: write %40 for one in a password")
+    text = f"{scheme}://{text.partition('://')[2]}"
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:  # neither is quoted: a password may be part of the text

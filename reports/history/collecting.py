@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from reports.history.adding import KnownRunError, add_entry
 from reports.history.address import Address
 from reports.history.database import History, open_history
 from reports.history.entries import Entry, read_entry_file
+from reports.printable import printable
 
 NAME = "report.json"
 
@@ -40,11 +42,20 @@ def report_files(paths: Sequence[Path]) -> list[Path]:
     """Files, and the reports beneath folders; raises `ReportError` for a folder without any."""
     found: list[Path] = []
     for path in paths:
-        beneath = sorted(path.glob(f"**/{NAME}")) if path.is_dir() else [path]
+        beneath = _beneath(path) if path.is_dir() else [path]
         if not beneath:
             raise ReportError(f"{path} holds no {NAME}: crossrt bench writes them")
         found += beneath
     return list(dict.fromkeys(found))
+
+
+def _beneath(folder: Path) -> list[Path]:
+    """Reports in a folder, however deep; a folder that cannot be read is told."""
+
+    def refuse(error: OSError) -> None:
+        raise ReportError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+    return sorted(Path(here) / NAME for here, _, names in os.walk(folder, onerror=refuse) if NAME in names)
 
 
 def add_files(address: Address, files: Sequence[Path]) -> Iterator[Added]:
@@ -60,6 +71,7 @@ def add_files(address: Address, files: Sequence[Path]) -> Iterator[Added]:
         history: History | None = None
         for path in files:
             try:
+                _check_name(path)
                 entry = read_entry_file(path)
             except ReportError as error:
                 yield Added(path=path, outcome="refused", reason=str(error))
@@ -71,6 +83,13 @@ def add_files(address: Address, files: Sequence[Path]) -> Iterator[Added]:
                 raise ReportError(f"{error}. {_progress(added, path, len(files))}") from error
             added += found.outcome == "added"
             yield found
+
+
+def _check_name(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ReportError(f"{printable(str(path))}: a history keeps names in UTF-8, which this one is not") from error
 
 
 def _add(history: History, path: Path, entry: Entry) -> Added:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
+import warnings
 from collections.abc import Sequence
-from typing import Final
+from typing import IO, Any, Final
 
 from reports.packages import named_packages
 from reports.printable import printable
 
+os.environ.pop("MPLBACKEND", None)  # it names a window, which nothing here opens; a wrong name fails the import
 with named_packages():
     import matplotlib as mpl
     from markupsafe import Markup, escape
@@ -164,12 +167,19 @@ def as_svg(figure: Figure, alt: str) -> Markup:
 def svg_text(figure: Figure) -> str:
     """The figure as an SVG file."""
     file = io.StringIO()
-    figure.savefig(file, format="svg", metadata=_WITHOUT_METADATA)
+    _save(figure, file, format="svg", metadata=_WITHOUT_METADATA)
     return re.sub(rf"<g id=([\"']){_TIP}(.*?)\1>", r"<g><title>\2</title>", file.getvalue())
 
 
 def png_bytes(figure: Figure) -> bytes:
     """The figure as a PNG file, on white."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=_DOTS_PER_INCH, facecolor=PAPER, metadata={"Software": None})
+    _save(figure, file, format="png", dpi=_DOTS_PER_INCH, facecolor=PAPER, metadata={"Software": None})
     return file.getvalue()
+
+
+def _save(figure: Figure, file: IO[Any], **options: Any) -> None:
+    """Without a word on signs that the font lacks: names come from reports."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")
+        figure.savefig(file, **options)

@@ -118,8 +118,8 @@ def test_run_becomes_the_baseline_of_the_next(runner):
     report["artifacts"][0]["size_bytes"] -= 100_000
     for metric in report["metrics"]:
         metric["value"] -= 100_000 * (metric["name"] == "size_bytes")
-    (runner.folder / "smaller.json").write_text(json.dumps(report))
-    worse = runner.run("Measure and compare", arguments=ONE_CASE, baseline="smaller.json")
+    (out / "report.json").write_text(json.dumps(report))  # the baseline may lie where the report will
+    worse = runner.run("Measure and compare", arguments=ONE_CASE, baseline=str(out / "report.json"))
     assert worse.returncode == 1
     assert runner.outputs["verdict"] == "worse"
     assert "size" in runner.summary
@@ -140,6 +140,31 @@ def test_wrong_arguments_fail_the_step(runner):
     assert done.returncode == 2
     assert "'none' is not a valid integer" in done.stderr
     assert "verdict" not in runner.outputs
+
+
+@pytest.mark.parametrize("arguments", ["--out\nelsewhere", "--out=elsewhere"])
+def test_place_of_the_report_is_not_the_callers_to_choose(runner, arguments):
+    done = runner.run("Measure and compare", arguments=arguments, fail_on_regression="false")
+    assert done.returncode == 2
+    assert "--out is the first argument" in done.stderr
+    assert "verdict" not in runner.outputs
+
+
+def test_other_words_than_true_and_false_do_not_open_the_gate(runner):
+    done = runner.run("Measure and compare", fail_on_regression="yes")
+    assert done.returncode == 2
+    assert "true or false is wanted" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["--quick"], [__file__], ["out", "missing.json"]])
+def test_wrong_usage_of_the_script_is_told_and_nothing_measured(tmp_path, arguments):
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    command = ["bash", str(ROOT / ".ci" / "measure"), *arguments]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2, done.stderr
+    assert not list(tmp_path.glob("*/*"))
 
 
 def test_missing_baseline_is_told_before_anything_is_measured(runner):

@@ -62,7 +62,7 @@ def _name(look: Lookup, result: Result) -> str:
 
 def _draw(axes: Axes, row: int, result: Result, color: str) -> tuple[float, float]:
     """Draws a band, and returns from where to where it reaches, as shares."""
-    levels = np.array([np.percentile(each.latency_ns, PERCENTS) for each in result.rounds])
+    levels = np.maximum([np.percentile(each.latency_ns, PERCENTS) for each in result.rounds], 1.0)
     relative = levels / np.median(levels[:, 2]) - 1
     places = np.linspace(row - 0.36, row + 0.36, len(levels)) if len(levels) > 1 else np.array([float(row)])
     for ends, width in (((0, 4), 0.7), ((1, 3), 2.0)):

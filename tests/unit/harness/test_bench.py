@@ -16,6 +16,8 @@ from harness.errors import HarnessError
 from harness.exported import read_folder
 from reports.schema import Report
 
+pytestmark = pytest.mark.processes
+
 
 def case(report: Report, part: str):
     return next(result for result in report.results if part in result.case)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 DATA = Path(__file__).parents[2] / "data"
 MAIN = "import sys; from harness.cli import main; sys.exit(main())"
 REPORT = DATA / "report-v1.json"
@@ -178,3 +180,18 @@ def test_run_without_a_measured_case_is_no_success(tmp_path, folder):
     done = crossrt_with({"PYTHONPATH": str(absent.parent)}, *arguments, cwd=tmp_path)
     assert done.returncode == 1
     assert b"onnxruntime is not installed" in done.stdout
+
+
+def test_reader_that_leaves_early_is_no_verdict(tmp_path):
+    command = [sys.executable, "-P", "-c", MAIN, "compare", str(REPORT), str(REPORT), "--all"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.wait(60) == 141
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("variables", [{"COLUMNS": "0"}, {"COLUMNS": "3"}])
+def test_terminal_without_width_gets_the_tables(tmp_path, variables):
+    done = crossrt_with(variables, "show", REPORT, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -29,6 +29,8 @@ from reports.json_schema import duel_json_schema
 from reports.schema import Look
 from reports.spending import Spending
 
+pytestmark = pytest.mark.processes
+
 DATA = Path(__file__).parents[2] / "data"
 SHORT = Effort(rounds=1, blocks=6, block_target_ns=300_000, warmup_ns=100_000, sessions=2)
 

@@ -14,6 +14,8 @@ from rich.console import Console
 from reports.files import read_report, write_report
 from reports.tables import print_report
 
+pytestmark = pytest.mark.processes
+
 CHAOS = {"runtimes": ("chaos", "ort-cpu")}
 
 

@@ -29,6 +29,11 @@ def test_page_and_plots_are_written(tmp_path):
     )
 
 
+def test_window_system_that_matplotlib_would_open_plays_no_part(tmp_path):
+    done = crossrt("report", REPORT, "--html", "page.html", cwd=tmp_path, MPLBACKEND="nonesuch")
+    assert done.returncode == 0, done.stderr
+
+
 def test_second_report_is_held_against_the_first(tmp_path):
     done = crossrt("report", REPORT, REPORT, "--html", "page.html", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

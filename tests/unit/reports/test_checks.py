@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 
+from reports.checks import check_report
 from reports.errors import ReportError
 from reports.files import read_duel, read_report, write_report
 from reports.schema import Distance, LayerErrors
@@ -97,3 +101,12 @@ def test_a_pair_that_is_compared_twice_is_refused(make_result, make_report, tmp_
     assert read_report(saved(with_distances(report, *names), tmp_path)).distances[0].kl_nats == 0.1
     with pytest.raises(ReportError, match=r"the distance of .* is there 2 times"):
         read_report(saved(with_distances(report, *names, count=2), tmp_path))
+
+
+@pytest.mark.parametrize("number", [1e300, -1e300, 5e-324])
+@pytest.mark.parametrize("field", ["value", "lower", "upper"])
+def test_numbers_that_arithmetic_cannot_hold_are_refused(sample, field, number):
+    first, *others = (metric for metric in sample.metrics if metric.unit == "share")
+    odd = msgspec.structs.replace(first, **{field: number})
+    with pytest.raises(ReportError, match=re.escape(f"{first.name} of {first.case} is {number:g}")):
+        check_report(msgspec.structs.replace(sample, metrics=(odd, *others)), Path("report.json"))

@@ -168,3 +168,21 @@ def test_samples_are_written_as_integers(sample, tmp_path):
     samples = written["results"][0]["rounds"][0]["latency_ns"]
     assert len(samples) == 70
     assert {type(each) for each in samples} == {int}
+
+
+def test_what_a_link_leads_to_is_replaced_and_the_link_stays(tmp_path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    write_atomically(link, b"new")
+    assert (link.is_symlink(), target.read_bytes()) == (True, b"new")
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(pipe, b"content")
+    assert os.read(reader, 100) == b"content"
+    os.close(reader)
+    assert pipe.is_fifo()

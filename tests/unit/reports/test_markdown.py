@@ -7,7 +7,7 @@ import re
 import msgspec
 import pytest
 
-from reports.markdown import report_as_markdown
+from reports.markdown import escaped, report_as_markdown
 from reports.summary import Summary
 
 UNESCAPED_PIPE = re.compile(r"(?<!\\)\|")
@@ -99,3 +99,7 @@ def test_notes_are_a_list(sample):
     text = report_as_markdown(sample)
     assert len(re.findall(r"^- ", text, re.MULTILINE)) == len(Summary(sample).notes())
     assert text.endswith("\n")
+
+
+def test_nobody_is_told_of_a_name():
+    assert escaped("@everyone int8@tflite (@team)") == "@\u2060everyone int8@tflite (@\u2060team)"

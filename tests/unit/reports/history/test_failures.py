@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sqlalchemy import event, func, select
 from reports.errors import ReportError
 from reports.history import adding, database, failures
 from reports.history.address import parse_address
-from reports.history.collecting import add_files
+from reports.history.collecting import add_files, report_files
 from reports.history.database import open_history
 from reports.history.tables import runs
 from reports.packages import named_packages
@@ -235,3 +236,42 @@ def test_another_missing_module_is_a_defect():
 
 def test_the_wait_is_the_one_that_is_told():
     assert f"over {failures.BUSY_S} s" in failures._SQLITE[sqlite3.SQLITE_BUSY]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "postgresql://user:p@s3cret@localhost/db",
+        "postgresql:/user:s3cret@localhost/db",
+        "host=localhost user=user password=s3cret",
+    ],
+)
+def test_what_looks_like_an_address_is_refused_and_not_quoted(place):
+    with pytest.raises(ReportError) as caught:
+        parse_address(place)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_schemes_are_read_in_any_case():
+    assert parse_address("POSTGRESQL://user@host/db").backend == "postgresql"
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+
+    def walk(folder, onerror):
+        onerror(PermissionError(13, "Permission denied", str(tmp_path / "closed")))
+        yield from ()
+
+    monkeypatch.setattr(os, "walk", walk)
+    with pytest.raises(ReportError, match="closed cannot be read: Permission denied"):
+        report_files([tmp_path])
+
+
+def test_a_name_that_is_no_utf_8_does_not_stop_the_others(tmp_path, save, make_run):
+    (odd,), (good,) = save(make_run(1)), save(make_run(2))
+    strange = tmp_path / "b\udcffd.json"
+    strange.write_bytes(odd.read_bytes())
+    address = parse_address(str(tmp_path / "history.sqlite"))
+    outcomes = [each.outcome for each in add_files(address, [strange, good])]
+    assert outcomes == ["refused", "added"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
 from reports.choice.pareto import fronts
@@ -12,7 +13,7 @@ from reports.comparison.basis import Question
 from reports.comparison.compare import compare_reports
 from reports.errors import ReportError
 from reports.page.drawing import all_plots, save_plots
-from reports.page.figures import as_svg, new_figure, svg_text, tip
+from reports.page.figures import as_svg, new_figure, png_bytes, svg_text, tip
 from reports.page.plots.changes import changes
 from reports.page.plots.distributions import distributions
 from reports.page.plots.footprint import footprint
@@ -130,3 +131,17 @@ def test_tips_cannot_become_markup():
     assert "<script>" not in drawn
     assert "<title>&lt;script" in drawn
     assert 'aria-label="a &#34;plot&#34; &lt;of&gt; it"' in drawn
+
+
+def test_calls_that_took_no_time_are_drawn_too(make_result, make_report, make_round):
+    rounds = tuple(msgspec.structs.replace(make_round(index, 0), latency_ns=(0,) * 70) for index in range(3))
+    report = make_report(msgspec.structs.replace(make_result(), rounds=rounds))
+    assert [plot.name for plot in all_plots(report)][:1] == ["accuracy-latency-b1-t1-float32"]
+    assert all(svg_text(plot.figure) for plot in all_plots(report))
+
+
+def test_signs_that_the_font_lacks_are_no_warning():
+    figure, axes = new_figure(2, 2)
+    axes.set_title("a\tb\U000e0001")
+    assert svg_text(figure)
+    assert png_bytes(figure)
