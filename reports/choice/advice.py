@@ -82,7 +82,7 @@ def advise(report: Report, budget: Budget) -> Advice:
     scenario = _scenario(measured, budget)
     here = [result for result in measured if scenario_of(result) == scenario]
     baseline = _baseline(report, here)
-    ordered = sorted(here, key=lambda result: (p50(relating, result), result.case))
+    ordered = sorted(here, key=lambda result: (p50(relating.look, result), result.case))
     candidates = tuple(
         _candidate(relating, result, baseline, budget)
         for result in ordered

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reports.cells import Cell, Sheet, counted, microseconds_with_interval, share_with_interval
 from reports.choice.relations import MEASURES, Relating, Relations
-from reports.lookup import Scenario
+from reports.lookup import Lookup, Scenario
 from reports.metrics import scenario_of
 from reports.schema import Report, Result
 
@@ -49,15 +49,15 @@ def fronts(report: Report) -> list[Front]:
 
 
 def _front(relating: Relating, scenario: Scenario, results: Sequence[Result]) -> Front:
-    ordered = sorted(results, key=lambda result: (p50(relating, result), result.case))
+    ordered = sorted(results, key=lambda result: (p50(relating.look, result), result.case))
     unbeaten = [each for each in ordered if _standing(relating, each, ordered).beaten_by is None]
     candidates = [*unbeaten, *(each for each in ordered if each not in unbeaten)]
     return Front(scenario=scenario, standings=tuple(_standing(relating, each, candidates) for each in ordered))
 
 
-def p50(relating: Relating, result: Result) -> float:
-    """Median latency in nanoseconds."""
-    metric = relating.look.metric(result, "latency_p50_ns")
+def p50(look: Lookup, result: Result) -> float:
+    """Median latency in nanoseconds; infinite where there is none."""
+    metric = look.metric(result, "latency_p50_ns")
     return metric.value if metric else float("inf")
 
 
@@ -116,7 +116,7 @@ def front_plot(report: Report, front: Front, width: int) -> str:
     named = {name: results for name, results in groups.items() if results}
     return str(
         plot_to_string(
-            xs=[[p50(relating, each) / 1000 for each in results] for results in named.values()],
+            xs=[[p50(relating.look, each) / 1000 for each in results] for results in named.values()],
             ys=[[_top1(relating, each) for each in results] for results in named.values()],
             legend_labels=list(named),
             title="top-1 against p50",

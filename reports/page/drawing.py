@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-from reports.choice.pareto import fronts
+import msgspec
+
+from reports.choice.pareto import fronts, p50
 from reports.comparison.findings import Comparison
 from reports.files import write_atomically
+from reports.lookup import Lookup
 from reports.metrics import scenario_of
 from reports.page.figures import png_bytes, svg_text
 from reports.page.plots.changes import changes
@@ -23,10 +26,25 @@ from reports.schema import Report
 
 ImageFormat = Literal["png", "svg"]
 
+MOST_DRAWN: Final = 60
+"""Cases of one scenario in a plot."""
+
 _CONTENT: Final[dict[ImageFormat, Callable[[Plot], bytes]]] = {
     "png": lambda plot: png_bytes(plot.figure),
     "svg": lambda plot: svg_text(plot.figure).encode(),
 }
+
+
+def drawn_part(report: Report) -> Report:
+    """The report with the cases that plots have room for: of many in one scenario the fastest, then untimed ones."""
+    look = Lookup(report)
+    kept: set[str] = set()
+    for scenario in dict.fromkeys(scenario_of(result) for result in report.results):
+        here = [result for result in report.results if scenario_of(result) == scenario]
+        kept |= {result.case for result in sorted(here, key=lambda result: p50(look, result))[:MOST_DRAWN]}
+    if len(kept) == len(report.results):
+        return report
+    return msgspec.structs.replace(report, results=tuple(each for each in report.results if each.case in kept))
 
 
 def tradeoffs(report: Report) -> list[Plot]:
@@ -44,6 +62,7 @@ def all_plots(report: Report, comparison: Comparison | None = None) -> Iterator[
     """Every plot that the report has the numbers for."""
     if comparison is not None and (plot := changes(comparison)):
         yield plot
+    report = drawn_part(report)
     yield from tradeoffs(report)
     yield from rounds_plots(report)
     yield from (plot for draw in (scaling, footprint, kernels, kernel_time) if (plot := draw(report)))

@@ -12,7 +12,7 @@ from reports.page.answers import agreement_matrices, confusion_matrices
 from reports.page.case_table import case_table
 from reports.page.circumstances import environment, failures, method, noise
 from reports.page.document import Header, Section, document, figure, joined
-from reports.page.drawing import rounds_plots, tradeoffs
+from reports.page.drawing import MOST_DRAWN, drawn_part, rounds_plots, tradeoffs
 from reports.page.figures import as_svg
 from reports.page.plots.footprint import footprint
 from reports.page.plots.kernels import kernel_time, kernels
@@ -40,24 +40,28 @@ def report_sections(report: Report) -> Iterator[Section]:
     yield Section(id="cases-all", title="Cases", body=case_table(report))
     if (failed := failures(report)) is not None:
         yield Section(id="failures", title="Not measured", body=failed)
-    yield from _plotted("tradeoff", "Accuracy and latency", tradeoffs(report))
-    yield from _plotted("rounds", "Latency, round by round", rounds_plots(report))
-    yield from _plotted("batch", "Throughput and batch size", _only(scaling(report)))
-    yield from _plotted("size", "Size and memory", _only(footprint(report)))
-    if (confusion := confusion_matrices(report)) is not None:
+    part = drawn_part(report)
+    if part is not report:
+        yield Section(id="drawn", title="Plots", body=Markup(), lead=_LEFT_OUT)
+    yield from _plotted("tradeoff", "Accuracy and latency", tradeoffs(part))
+    yield from _plotted("rounds", "Latency, round by round", rounds_plots(part))
+    yield from _plotted("batch", "Throughput and batch size", _only(scaling(part)))
+    yield from _plotted("size", "Size and memory", _only(footprint(part)))
+    if (confusion := confusion_matrices(part)) is not None:
         lead = (
             "Mistakes are coloured by how often they were made; in the differences, better is green and worse is red."
         )
         yield Section(id="answers", title="Confusion", body=confusion, lead=lead)
-    if matrices := agreement_matrices(report):
+    if matrices := agreement_matrices(part):
         yield Section(id="agreement", title="Agreement", body=joined(matrices), lead=_LEAD_OF_AGREEMENT)
     yield from _plotted("layers", "Layer errors", layers(report))
-    yield from _plotted("kernels", "Kernels", [*_only(kernels(report)), *_only(kernel_time(report))])
+    yield from _plotted("kernels", "Kernels", [*_only(kernels(part)), *_only(kernel_time(part))])
     yield Section(id="noise", title="Noise", body=noise(report))
     yield Section(id="environment", title="Environment", body=environment(report))
     yield Section(id="method", title="How it was measured", body=method(report))
 
 
+_LEFT_OUT = f"The plots and matrices below show the {MOST_DRAWN} fastest cases of each batch size; the table above has them all."
 _LEAD_OF_AGREEMENT = (
     "Two cases agree on a digit if they give it the same class, right or wrong: two files of one accuracy can still"
     " disagree."

@@ -143,3 +143,12 @@ def test_without_the_extra_the_install_command_is_named(tmp_path, sample_path):
 def test_data_of_the_page_is_no_json_that_a_browser_cannot_read(sample):
     for value in re.findall(r'data-value="([^"]*)"', report_page(sample)):
         json.loads(value)
+
+
+def test_of_many_cases_the_table_has_all_and_the_plots_the_fastest(make_result, make_report):
+    results = [make_result(f"v{number:03}@ort-cpu", medians=[30_000 + number]) for number in range(70)]
+    page = report_page(make_report(*results))
+    drawn = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+    assert len({case for case, _ in Reader(page).values}) == 70
+    assert ("v059@ort-cpu" in drawn, "v060@ort-cpu" in drawn) == (True, False)
+    assert "show the 60 fastest cases" in page
