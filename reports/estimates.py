@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+
+from reports.student import t_quantile
 
 CONFIDENCE = 0.95
 
@@ -55,11 +56,13 @@ def over_rounds(values: Sequence[float], confidence: float = CONFIDENCE) -> Esti
     mean = float(logs.mean())
     if len(logs) < 2:
         return Estimate(value=math.exp(mean))
-    half = float(stats.t.ppf((1 + confidence) / 2, len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs)))
+    half = t_quantile((1 + confidence) / 2, len(logs) - 1) * float(logs.std(ddof=1)) / math.sqrt(len(logs))
     return Estimate(value=math.exp(mean), lower=math.exp(mean - half), upper=math.exp(mean + half))
 
 
 def proportion(successes: int, samples: int) -> Estimate:
     """A share with its Wilson score interval (Wilson 1927), which stays sound near 0 and 1."""
+    from scipy import stats  # its import takes long, and who shows a report does not need it
+
     interval = stats.binomtest(successes, samples).proportion_ci(CONFIDENCE, method="wilson")
     return Estimate(value=successes / samples, lower=float(interval.low), upper=float(interval.high))

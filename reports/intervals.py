@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
 
 from reports.contrasts import Contrast
+from reports.student import t_quantile
 
 POWER: Final = 0.95
 TRIM_FAST: Final = 0.1
@@ -74,7 +74,7 @@ class LogInterval:
 
         Source: the usual sample-size formula, `(t[1 - alpha] + t[power]) * standard error`.
         """
-        quantile = float(stats.t.ppf(POWER, self.degrees))
+        quantile = t_quantile(POWER, self.degrees)
         return self.half + quantile * self.standard_error
 
 
@@ -106,6 +106,8 @@ def _between_rounds(values: NDArray[np.float64], variances: NDArray[np.float64])
 
     if excess(0.0) <= 0:
         return 0.0
+    from scipy import optimize  # its import costs more than all else here, and few comparisons need it
+
     return float(optimize.brentq(excess, 0.0, float(values.var(ddof=1)) * len(values), xtol=1e-12))
 
 
@@ -166,5 +168,5 @@ def welch_interval(current: Sequence[float], baseline: Sequence[float], alpha: f
 
 
 def _interval(mean: float, error: float, degrees: float, alpha: float) -> LogInterval:
-    half = float(stats.t.ppf(1 - alpha, degrees)) * error
+    half = t_quantile(1 - alpha, degrees) * error
     return LogInterval(mean=mean, half=half, alpha=alpha, standard_error=error, degrees=degrees)

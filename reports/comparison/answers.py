@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scipy import special, stats
+from scipy import special
 
 from reports.schema import Accuracy
 
@@ -60,7 +60,7 @@ def flips(baseline: Accuracy, current: Accuracy, alpha: float) -> Flips | None:
         broken=broken,
         fixed=fixed,
         samples=current.samples,
-        p_value=float(stats.binomtest(fixed, number).pvalue),
+        p_value=min(1.0, 2 * float(special.bdtr(min(fixed, broken), number, 0.5))),
         lower=(2 * low - 1) * scale,
         upper=(2 * high - 1) * scale,
     )

@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from reports.student import t_quantile, t_tail
 
 FALSE_ALARM: Final = 0.01
 """The chance that a trend names any change where there is none, divided among the series that it looks at."""
@@ -154,10 +155,10 @@ def _fit(series: Values, bounds: Sequence[int]) -> _Fit:
 
 def _chance(fit: _Fit, index: int) -> float:
     """How likely a change of this size is without any: two-sided."""
-    return 2 * float(stats.t.sf(abs(fit.size(index)) / fit.error(index), fit.degrees))
+    return 2 * t_tail(abs(fit.size(index)) / fit.error(index), fit.degrees)
 
 
 def _change(fit: _Fit, index: int) -> Change:
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, fit.degrees)) * fit.error(index)
+    half = t_quantile((1 + CONFIDENCE) / 2, fit.degrees) * fit.error(index)
     size = fit.size(index)
     return Change(index=fit.bounds[index], size=size, lower=size - half, upper=size + half)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 FEWEST_CASES: Final = 3
 """Cases below which each is judged by its own runs alone."""
@@ -71,6 +71,8 @@ def moderation_of(series: Sequence[Sequence[float]]) -> Moderation | None:
     excess = float(logs.var(ddof=1)) - float(special.polygamma(1, degrees / 2))
     if excess <= _LEAST_EXCESS:
         return Moderation(variance=float(variances.mean()), degrees=math.inf, most=most)
+    from scipy import optimize
+
     half = float(optimize.brentq(lambda x: float(special.polygamma(1, x)) - excess, 1e-6, 2 / _LEAST_EXCESS))
     typical = math.exp(float(logs.mean()) + float(special.digamma(half)) - math.log(half))
     return Moderation(variance=typical, degrees=2 * half, most=most)

@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, variance
 
-from scipy import stats
-
 from reports.history.levels import Level
 from reports.history.moderation import Moderation
 from reports.intervals import LogInterval, kept_replicates
+from reports.student import t_quantile
 
 
 def predicted_interval(
@@ -87,5 +86,5 @@ def _variance(level: Level, *, is_anchored: bool) -> float:
 
 def _student(mean: float, total: float, degrees: float, alpha: float) -> LogInterval:
     error = math.sqrt(total)
-    half = float(stats.t.ppf(1 - alpha, degrees)) * error if math.isfinite(error) else math.inf
+    half = t_quantile(1 - alpha, degrees) * error if math.isfinite(error) else math.inf
     return LogInterval(mean=mean, half=half, alpha=alpha, standard_error=error, degrees=degrees)

@@ -61,7 +61,7 @@ def report_sections(report: Report) -> Iterator[Section]:
     yield Section(id="method", title="How it was measured", body=method(report))
 
 
-_LEFT_OUT = f"The plots and matrices below show the {MOST_DRAWN} fastest cases of each batch size; the table above has them all."
+_LEFT_OUT = f"Plots and matrices show the {MOST_DRAWN} fastest cases of each batch size; the table above has all."
 _LEAD_OF_AGREEMENT = (
     "Two cases agree on a digit if they give it the same class, right or wrong: two files of one accuracy can still"
     " disagree."

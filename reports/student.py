@@ -1,0 +1,17 @@
+"""Student's t distribution from scipy.special: scipy.stats has it too, and takes most of a second to import."""
+
+from __future__ import annotations
+
+import math
+
+from scipy import special
+
+
+def t_quantile(share: float, degrees: float) -> float:
+    """The value below which a share of the distribution lies; infinite degrees of freedom make it the normal one."""
+    return float(special.stdtrit(degrees, share) if math.isfinite(degrees) else special.ndtri(share))
+
+
+def t_tail(value: float, degrees: float) -> float:
+    """The share of the distribution above a value."""
+    return float(special.stdtr(degrees, -value) if math.isfinite(degrees) else special.ndtr(-value))
