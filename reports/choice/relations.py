@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from reports.comparison.answers import flips
-from reports.contrasts import by_round, contrasts
+from reports.contrasts import Logs, by_round, contrasts
 from reports.intervals import LogInterval, pooled_interval
 from reports.lookup import Lookup
 from reports.metrics import scenario_of
@@ -41,6 +42,8 @@ class Relating:
     def __init__(self, report: Report) -> None:
         self.look = Lookup(report)
         self._beats: dict[tuple[str, str], bool] = {}
+        self._latencies: dict[tuple[str, str], Relation] = {}
+        self._logs: dict[tuple[str, int], Mapping[int, Logs]] = {}
 
     def relations(self, one: Result, other: Result) -> Relations:
         """How `one` stands to `other`."""
@@ -58,12 +61,25 @@ class Relating:
 
     def latency(self, one: Result, other: Result) -> Relation:
         """By their ratio over shared rounds: told apart where its interval and the run's noise both allow it."""
-        ratio = latency_ratio(one, other)
+        pair = (one.case, other.case)
+        if pair not in self._latencies:
+            self._latencies[pair] = self._latency(one, other)
+        return self._latencies[pair]
+
+    def _latency(self, one: Result, other: Result) -> Relation:
+        used = min(one.calls_per_block, other.calls_per_block)
+        ratio = pooled_interval(contrasts([self._by_round(one, used)], [self._by_round(other, used)]), ALPHA)
         noise = self.look.noise(scenario_of(one))
         smallest = math.log1p(noise.smallest_difference) if noise else 0.0
         if not math.isfinite(ratio.half) or not ratio.excludes_zero or abs(ratio.mean) <= smallest:
             return "even"
         return "better" if ratio.mean < 0 else "worse"
+
+    def _by_round(self, result: Result, used: int) -> Mapping[int, Logs]:
+        key = (result.case, used)
+        if key not in self._logs:
+            self._logs[key] = by_round(result.rounds, result.calls_per_block, used)
+        return self._logs[key]
 
     def _size(self, one: Result, other: Result) -> Relation:
         sizes = [self.look.metric(each, "size_bytes") for each in (one, other)]
