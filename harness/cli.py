@@ -80,10 +80,8 @@ def cli() -> None:
     crossrt advise REPORT   which variant to ship within an accuracy budget?
     crossrt doctor          is this machine fit to measure on?
     crossrt show REPORT     print a saved report again
-    crossrt report REPORT --to FORMAT
-                            files that other tools read
     crossrt report REPORT --html FILE
-                            a page to look at; --markdown for a pull request
+                            a page to look at; --markdown for a pull request, --to for other tools
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
 from reports.comparison.basis import Question
 from reports.comparison.compare import compare_reports
 from reports.pull_request import MARK, MOST_CHARACTERS, Block, pull_request_comment
+from reports.schema import Control
 
 
 @pytest.fixture
@@ -40,10 +42,13 @@ def test_report_alone_has_its_headline(sample):
     assert "Size and accuracy" in text
 
 
-def test_noise_stands_unfolded(sample):
-    text = pull_request_comment(sample)
+def test_noise_stands_unfolded(make_result, make_report, make_round):
+    result = make_result(medians=[90_000, 90_100, 89_900])
+    rounds = tuple(make_round(index, 90_000) for index in range(3))
+    twin = Control(kind="twin", of=result.case, batch_size=1, threads=1, calls_per_block=10, rounds=rounds)
+    text = pull_request_comment(msgspec.structs.replace(make_report(result), controls=(twin,)))
     unfolded = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
-    assert ("noise:" in unfolded) == any(control.kind == "twin" for control in sample.controls)
+    assert "noise: fp32@ort-cpu timed twice in the same rounds" in unfolded
 
 
 @pytest.mark.parametrize("cases", [300, 800])

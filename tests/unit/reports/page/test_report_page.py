@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -141,8 +142,9 @@ def test_without_the_extra_the_install_command_is_named(tmp_path, sample_path):
 
 
 def test_data_of_the_page_is_no_json_that_a_browser_cannot_read(sample):
-    for value in re.findall(r'data-value="([^"]*)"', report_page(sample)):
-        json.loads(value)
+    values = re.findall(r'data-value="([^"]*)"', report_page(sample))
+    assert all(math.isfinite(json.loads(value)) for value in values)
+    assert values
 
 
 def test_of_many_cases_the_table_has_all_and_the_plots_the_fastest(make_result, make_report):
