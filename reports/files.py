@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -132,35 +134,49 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         ReportError: The folder cannot be written, or the disk is full; the old file, if any, is untouched.
     """
-    write_parts_atomically(path, (content,))
+    write_together({path: (content,)})
 
 
-def _write_straight(path: Path, parts: Iterable[bytes]) -> None:
-    with path.open("wb") as file:
-        file.writelines(parts)
-
-
-def write_parts_atomically(path: Path, parts: Iterable[bytes]) -> None:
-    """Likewise, part by part: whatever fails meanwhile, the old file, if any, is untouched.
+def write_together(files: Mapping[Path, Iterable[bytes]]) -> None:
+    """Likewise for files that belong together, each in parts: none is renamed before all are on disk.
 
     What a link leads to is replaced, not the link; a device or a pipe is written to.
+
+    Raises:
+        ReportError: A folder cannot be written, or the disk is full; the old files, if any, are untouched.
     """
-    half_written: Path | None = None
+    with ExitStack() as half_written:
+        renames = []
+        for path, parts in files.items():
+            with _explained(path):
+                renames += _staged(path.resolve() if path.is_symlink() else path, parts, half_written)
+        for staged, target in renames:
+            with _explained(target):
+                staged.replace(target)
+
+
+def _staged(path: Path, parts: Iterable[bytes], half_written: ExitStack) -> list[tuple[Path, Path]]:
+    """The file beside its target, and the target; nothing for a device, which has taken the parts already."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if path.exists() and not path.is_file():
+        with path.open("wb") as device:
+            device.writelines(parts)
+        return []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        staged = Path(file.name)
+        half_written.callback(staged.unlink, missing_ok=True)
+        file.writelines(parts)
+        file.flush()
+        os.fsync(file.fileno())
+    staged.chmod(0o666 & ~_umask())
+    return [(staged, path)]
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
     try:
-        path = path.resolve() if path.is_symlink() else path
-        if path.exists() and not path.is_file() and not path.is_dir():
-            _write_straight(path, parts)
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            half_written = Path(file.name)
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        half_written.chmod(0o666 & ~_umask())
-        half_written.replace(path)
+        yield
     except OSError as error:
         raise ReportError(f"{path} cannot be written: {error.strerror}; free space or choose another place") from error
-    finally:
-        if half_written is not None:
-            half_written.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ import click
 
 from harness.commands.report_files import report_in
 from reports.exchange.registry import FORMATS, Output, check_request, convert
-from reports.files import read_report, write_atomically
+from reports.files import read_report, write_together
 from reports.printable import printable
 
 if TYPE_CHECKING:
@@ -37,10 +37,9 @@ def export(paths: Sequence[Path], name: str, out: Path | None) -> None:
 
 def _write(output: Output, out: Path) -> None:
     if isinstance(output, Mapping):
-        for name, text in output.items():
-            write_atomically(out / name, text.encode())
+        write_together({out / name: (text.encode(),) for name, text in output.items()})
     else:
-        write_atomically(out, _encoded(output))
+        write_together({out: (_encoded(output),)})
 
 
 def _encoded(output: Output) -> bytes:

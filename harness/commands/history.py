@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,10 @@ from harness.commands.history_options import address_of, environment_option, his
 from harness.commands.history_trend import trend
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from reports.history.address import Address
     from reports.history.collecting import Added
 
 FORMATS = ("table", "json")
@@ -45,18 +50,37 @@ def add(reports: tuple[Path, ...], place: str) -> int:
     from reports.packages import named_packages
 
     with named_packages():
-        from reports.history.collecting import add_files, report_files
+        from reports.history.collecting import report_files
 
         address = address_of(place)
-        found = []
-        for added in add_files(address, report_files(reports)):
-            _say(added)
-            found.append(added.outcome)
-    counts = {outcome: found.count(outcome) for outcome in ("added", "known", "refused")}
+        found = _add(address, report_files(reports))
+    outcomes = [added.outcome for added in found]
+    counts = {outcome: outcomes.count(outcome) for outcome in ("added", "known", "refused")}
     known = f", {counts['known']} already there" if counts["known"] else ""
     refused = f", {counts['refused']} refused" if counts["refused"] else ""
     click.echo(f"{counts['added']} added{known}{refused}; history: {address}")
     return 2 if counts["refused"] else 0
+
+
+def _add(address: Address, files: Sequence[Path]) -> list[Added]:
+    """Adds files behind a bar, then says what is unusual about each, also where the database fails midway."""
+    from harness.commands.options import message_console
+    from harness.progress import Display, Silent, Terminal
+    from reports.history.collecting import add_files
+
+    console = message_console()
+    bar: AbstractContextManager[Display] = Terminal(console) if console.is_terminal else nullcontext(Silent())
+    found = []
+    try:
+        with bar as display:
+            display.phase("adding", len(files))
+            for added in add_files(address, files):
+                found.append(added)
+                display.step(str(added.path))
+    finally:
+        for added in found:
+            _say(added)
+    return found
 
 
 def _say(added: Added) -> None:
@@ -122,6 +146,28 @@ def show(run: str, style: str, place: str) -> None:
     from harness.commands.options import result_console
 
     print_entry(entry, result_console())
+
+
+@history.command(short_help="Take one run out.")
+@click.argument("run")
+@history_option
+def remove(run: str, place: str) -> None:
+    """Take RUN, named by its id or the beginning of it, out of the history: trends and gates no longer see it.
+
+    The report file stays; crossrt history add puts the run back.
+    """
+    from reports.packages import named_packages
+    from reports.printable import printable
+
+    with named_packages():
+        from reports.history.database import open_history
+        from reports.history.removing import remove_run
+        from reports.history.selection import run_named
+
+        with open_history(address_of(place)) as opened, opened.writing() as connection:
+            found = run_named(connection, run)
+            remove_run(connection, found.number)
+    click.echo(printable(f"run {found.name} removed; its report stays where it was: {found.path}"))
 
 
 def _print_json(found: object) -> None:

@@ -22,14 +22,14 @@ def export(style: str, out: Path | None, place: str) -> None:
     from reports.packages import named_packages
 
     with named_packages():
-        from reports.files import write_parts_atomically
+        from reports.files import write_together
         from reports.history.database import open_history
         from reports.history.export import as_lines, exported_rows
 
         with open_history(address_of(place)) as opened, opened.reading() as connection:
             lines = as_lines(exported_rows(connection), "csv" if style == "csv" else "jsonl")
             if out is not None:
-                write_parts_atomically(out, lines)
+                write_together({out: lines})
                 return
             for line in lines:
                 click.echo(line, nl=False)

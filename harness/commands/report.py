@@ -126,9 +126,11 @@ def _write_page(current: Report, comparison: Comparison | None, path: Path) -> N
 
 
 def _write_plots(current: Report, comparison: Comparison | None, png: Path | None, svg: Path | None) -> None:
-    from reports.page.drawing import all_plots, save_plots
+    from reports.files import write_together
+    from reports.page.drawing import all_plots, plot_files
 
     plots = list(all_plots(current, comparison))
-    paths = [*(save_plots(plots, png, "png") if png else ()), *(save_plots(plots, svg, "svg") if svg else ())]
-    for path in paths:
+    found = {**(plot_files(plots, png, "png") if png else {}), **(plot_files(plots, svg, "svg") if svg else {})}
+    write_together({path: (content,) for path, content in found.items()})
+    for path in found:
         click.echo(f"plot: {path}", err=True)

@@ -54,7 +54,7 @@ def _known(connection: Connection, entry: Entry) -> Outcome | None:
         if found.sha256 != entry.sha256:
             raise KnownRunError(
                 f"{entry.path} is another report of the run {name} than the one in the history, which was"
-                f" {found.path}: a run is added once; if that one is wrong, begin a new history"
+                f" {found.path}: a run is added once; crossrt history remove {name} takes that one out"
             )
         return "known"
     return None

@@ -46,6 +46,8 @@ def explained(address: Address) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise ReportError(f"the history {address} {_reason(error, address)}") from error
+    except UnicodeEncodeError as error:
+        raise ReportError(f"{error.object!r}: a history keeps text in UTF-8, which this is not") from error
     except SQLAlchemyError as error:
         said = address.without_secrets(" ".join(str(error).split()))
         raise ReportError(f"the history {address} cannot be used: {said}") from error

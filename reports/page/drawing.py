@@ -10,7 +10,6 @@ import msgspec
 
 from reports.choice.pareto import fronts, p50
 from reports.comparison.findings import Comparison
-from reports.files import write_atomically
 from reports.lookup import Lookup
 from reports.metrics import scenario_of
 from reports.page.figures import png_bytes, svg_text
@@ -69,15 +68,6 @@ def all_plots(report: Report, comparison: Comparison | None = None) -> Iterator[
     yield from layers(report)
 
 
-def save_plots(plots: Sequence[Plot], folder: Path, kind: ImageFormat) -> list[Path]:
-    """Writes one file for each plot; each appears whole or not at all.
-
-    Raises:
-        ReportError: The folder cannot be written.
-    """
-    paths = []
-    for plot in plots:
-        path = folder / f"{plot.name}.{kind}"
-        write_atomically(path, _CONTENT[kind](plot))
-        paths.append(path)
-    return paths
+def plot_files(plots: Sequence[Plot], folder: Path, kind: ImageFormat) -> dict[Path, bytes]:
+    """The content of one file for each plot."""
+    return {folder / f"{plot.name}.{kind}": _CONTENT[kind](plot) for plot in plots}

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from reports.cells import counted, microseconds_with_interval, share_with_interval
 from reports.choice.pareto import Front, Standing
 from reports.lookup import Lookup
-from reports.page.figures import GRID, MUTED, dot, legend_below, log_ticks, new_figure
+from reports.page.figures import MUTED, dot, legend_below, log_ticks, new_figure
 from reports.page.plots.plot import WIDTH_IN, Plot, bounds, color_of
 from reports.schema import Metric, Report
 
@@ -88,8 +88,9 @@ def _label(axes: Axes, look: Lookup, named: Sequence[Point], runtimes: Sequence[
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     places = [axes.transAxes.inverted().transform(axes.transData.transform(_at(point))) for point in named]
     for (standing, _, _), (x, y), row in zip(named, places, _spread([y for _, y in places]), strict=True):
-        axes.plot([x, 1.015], [y, row], color=GRID, linewidth=0.8, transform=axes.transAxes, clip_on=False, zorder=0)
         name, color = look.label(standing.result), color_of(standing.result.runtime, runtimes)
+        ends = ([x, 1.015], [y, row])
+        axes.plot(*ends, color=color, linewidth=0.7, alpha=0.5, transform=axes.transAxes, clip_on=False, zorder=0)
         axes.text(1.02, row, name, transform=axes.transAxes, va="center", fontsize=8, color=color)
 
 

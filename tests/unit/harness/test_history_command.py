@@ -145,6 +145,10 @@ def test_what_is_refused_is_named_and_the_rest_is_added(crossrt, twenty):
         (["add", "none"], "does not exist"),
         (["add", REPORT, "--history", "mysql://u:secret@h/d"], "a history cannot be kept at mysql://"),
         (["show", "zzz"], "no run of the history begins with 'zzz'"),
+        (["show", os.fsdecode(b"\xff")], "a history keeps text in UTF-8, which this is not"),
+        (["list", "--environment", os.fsdecode(b"\xff")], "a history keeps text in UTF-8, which this is not"),
+        (["remove", "zzz"], "no run of the history begins with 'zzz'"),
+        (["remove", "run-1"], "several runs begin with 'run-1'"),
         (["show", "run-"], "several runs begin with 'run-': run-20, run-19, run-18, run-17, run-16; name one"),
         (["trend", "latency"], "did you mean latency_"),
         (["trend", "top1", "--case", "zzz"], "no case of the history matches 'zzz'"),
@@ -163,6 +167,18 @@ def test_wrong_usage_is_one_message_and_exit_code_2(crossrt, twenty, arguments, 
     assert message in " ".join(errors.split())
     assert "Traceback" not in errors
     assert "secret" not in errors
+
+
+def test_a_run_that_was_a_mistake_is_taken_out_and_may_come_back(crossrt, twenty):
+    crossrt("history", "add", "runs")
+    code, output, _ = crossrt("history", "remove", "run-07")
+    assert (code, output.startswith("run run-07 removed; its report stays where it was: ")) == (0, True)
+    assert Path("runs/7/report.json").exists()
+    assert crossrt("history", "show", "run-07")[0] == 2
+    assert "of 19 runs" in crossrt("history", "list", "--limit", 3)[1]
+    assert len(crossrt("history", "export", "--format", "jsonl")[1].splitlines()) == 19 * len(at(1).metrics)
+    assert crossrt("history", "add", "runs")[1].startswith("1 added, 19 already there")
+    assert crossrt("history", "show", "run-07")[0] == 0
 
 
 def test_copies_say_what_they_did(crossrt, twenty):

@@ -12,7 +12,7 @@ from reports.classification import judge_logits
 from reports.details import print_details
 from reports.files import read_report
 from reports.metrics import derive_metrics
-from reports.schema import Accuracy, Memory, Report, Result, Round
+from reports.schema import Accuracy, Control, Memory, Report, Result, Round
 from reports.tables import print_report
 
 SAMPLE = Path(__file__).parents[2] / "data" / "report-v1.json"
@@ -52,6 +52,44 @@ def make_round():
         return Round(index=index, position=0, load_ns=1_000_000, first_run_ns=300_000, latency_ns=spread)
 
     return make
+
+
+@pytest.fixture
+def simulate_rounds():
+    """Makes rounds of blocks of four calls around a level, in nanoseconds.
+
+    Rounds differ by `layouts`, blocks by 0.4% and calls by 0.3%, as standard deviations of logarithms.
+    """
+
+    def simulate(
+        level_ns: float, rounds: int, random: np.random.Generator, *, blocks: int, layouts: float = 0.0
+    ) -> tuple[Round, ...]:
+        levels = level_ns * random.lognormal(0, layouts, rounds) if layouts else np.full(rounds, level_ns)
+        return tuple(
+            Round(
+                index=index,
+                position=0,
+                load_ns=int(5e6 * random.lognormal(0, 0.05)),
+                first_run_ns=int(5e5 * random.lognormal(0, 0.05)),
+                latency_ns=tuple(
+                    (level * random.lognormal(0, 0.004) * random.lognormal(0, 0.003, 4 * blocks)).astype(int).tolist()
+                ),
+            )
+            for index, level in enumerate(levels)
+        )
+
+    return simulate
+
+
+@pytest.fixture
+def anchored():
+    """Adds the rounds of an anchor, in blocks of four calls, to a report."""
+
+    def add(report: Report, rounds: tuple[Round, ...]) -> Report:
+        anchor = Control(kind="anchor", of="numpy", batch_size=1, threads=1, calls_per_block=4, rounds=rounds)
+        return msgspec.structs.replace(report, controls=(anchor,))
+
+    return add
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from reports import files
 from reports.errors import ReportError
-from reports.files import read_report, write_atomically, write_report
+from reports.files import read_report, write_atomically, write_report, write_together
 
 DAMAGES = {
     "empty": lambda _: b"",
@@ -186,3 +186,22 @@ def test_a_pipe_is_written_to_and_stays_one(tmp_path):
     assert os.read(reader, 100) == b"content"
     os.close(reader)
     assert pipe.is_fifo()
+
+
+def test_files_that_belong_together_are_written_all_or_none(tmp_path):
+    first, obstacle = tmp_path / "first", tmp_path / "obstacle"
+    first.write_text("old")
+    obstacle.write_text("no folder")
+    with pytest.raises(ReportError, match="second cannot be written"):
+        write_together({first: (b"new",), obstacle / "second": (b"new",)})
+    assert first.read_text() == "old"
+    assert set(tmp_path.iterdir()) == {first, obstacle}
+
+
+def test_a_folder_in_the_place_of_one_file_costs_no_other(tmp_path):
+    first, folder = tmp_path / "first", tmp_path / "folder"
+    first.write_text("old")
+    folder.mkdir()
+    with pytest.raises(ReportError, match="folder cannot be written: Is a directory"):
+        write_together({first: (b"new",), folder: (b"new",)})
+    assert first.read_text() == "old"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -11,10 +12,8 @@ from reports.files import write_report
 from reports.history.address import Address, parse_address
 from reports.history.collecting import add_files
 from reports.history.database import open_history
-from reports.schema import Control, Report, Round
+from reports.schema import Report
 
-BLOCKS, CALLS = 8, 4
-ANCHOR_NS, CASE_NS = 40_000, 50_000
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -38,11 +37,12 @@ def file_address(tmp_path) -> Address:
 
 
 @pytest.fixture
-def make_run(make_report, make_result):
+def make_run(make_report, make_result, simulate_rounds, anchored):
     """Makes the report of the run of one day, at a commit of its own.
 
     `slower` multiplies the times of the cases that it names, `machine` those of the anchor too.
     """
+    make_rounds = partial(simulate_rounds, blocks=8)
 
     def make(
         day: int = 0,
@@ -59,47 +59,20 @@ def make_run(make_report, make_result):
         results = [
             make_result(
                 subject,
-                rounds=make_rounds(CASE_NS * machine * (slower or {}).get(subject, 1.0), rounds, random),
-                calls_per_block=CALLS,
+                rounds=make_rounds(50_000 * machine * (slower or {}).get(subject, 1.0), rounds, random),
+                calls_per_block=4,
                 **fields,
             )
             for subject in subjects or ("fp32@ort-cpu",)
         ]
-        control = Control(
-            kind="anchor",
-            of="numpy",
-            batch_size=1,
-            threads=1,
-            calls_per_block=CALLS,
-            rounds=make_rounds(ANCHOR_NS * machine, rounds, random),
-        )
         moment = FIRST_DAY + timedelta(days=day)
         report = make_report(*results, id=f"run-{day:03}", started_at=moment.isoformat(), status=status)
+        if anchor:
+            report = anchored(report, make_rounds(40_000 * machine, rounds, random))
         changed = {"git_revision": f"{day:07x}" + 33 * "0", "git_dirty": False} | (environment or {})
-        return msgspec.structs.replace(
-            report,
-            environment=msgspec.structs.replace(report.environment, **changed),
-            controls=(control,) if anchor else (),
-        )
+        return msgspec.structs.replace(report, environment=msgspec.structs.replace(report.environment, **changed))
 
     return make
-
-
-def make_rounds(level_ns: float, rounds: int, random: np.random.Generator) -> tuple[Round, ...]:
-    return tuple(
-        Round(
-            index=index,
-            position=0,
-            load_ns=int(5e6 * random.lognormal(0, 0.05)),
-            first_run_ns=int(5e5 * random.lognormal(0, 0.05)),
-            latency_ns=tuple(
-                (level_ns * random.lognormal(0, 0.004) * random.lognormal(0, 0.003, BLOCKS * CALLS))
-                .astype(int)
-                .tolist()
-            ),
-        )
-        for index in range(rounds)
-    )
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from reports.errors import ReportError
-from reports.files import write_parts_atomically
+from reports.files import write_together
 from reports.history.address import parse_address
 from reports.history.collecting import add_files
 from reports.history.copying import copy_runs
@@ -59,7 +59,7 @@ def test_an_export_that_fails_leaves_the_old_file(tmp_path):
 
     (tmp_path / "out.csv").write_text("old")
     with pytest.raises(ReportError):
-        write_parts_atomically(tmp_path / "out.csv", parts())
+        write_together({tmp_path / "out.csv": parts()})
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("out.csv", "old")]
 
 

@@ -11,8 +11,7 @@ import pytest
 from reports.choice.pareto import fronts
 from reports.comparison.basis import Question
 from reports.comparison.compare import compare_reports
-from reports.errors import ReportError
-from reports.page.drawing import all_plots, save_plots
+from reports.page.drawing import all_plots, plot_files
 from reports.page.figures import as_svg, new_figure, png_bytes, svg_text, tip
 from reports.page.plots.changes import changes
 from reports.page.plots.distributions import distributions
@@ -102,20 +101,14 @@ def test_report_without_a_timed_case_has_no_plots(make_result, make_report):
 
 def test_files_are_named_after_what_they_show(report, tmp_path):
     plots = list(all_plots(report))
-    names = {path.name for path in save_plots(plots, tmp_path / "plots", "svg")}
+    names = {path.name for path in plot_files(plots, tmp_path, "svg")}
     assert names == {
         *(f"accuracy-latency-b{batch}-t1-float32.svg" for batch in (1, 8)),
         *(f"latency-rounds-b{batch}-t1-float32.svg" for batch in (1, 8)),
         *("throughput-batch.svg", "size-memory.svg", "kernels.svg"),
     }
-    (path, *_) = save_plots(plots[:1], tmp_path, "png")
-    assert path.read_bytes().startswith(b"\x89PNG")
-
-
-def test_folder_that_is_a_file_is_one_clear_error(report, tmp_path):
-    (tmp_path / "plots").write_text("in the way")
-    with pytest.raises(ReportError, match="cannot be written"):
-        save_plots(list(all_plots(report))[:1], tmp_path / "plots", "svg")
+    (content,) = plot_files(plots[:1], tmp_path, "png").values()
+    assert content.startswith(b"\x89PNG")
 
 
 def test_dollar_signs_are_text():
