@@ -1,4 +1,4 @@
-"""How often the gates are right: `python tests/benchmarks/gate_power.py EXPORTED`, two to three hours for all cells.
+"""How often the gates are right: `python tests/benchmarks/gate_power.py EXPORTED`, two and a half hours for all cells.
 
 EXPORTED is a folder that `crossrt export` wrote. A runtime is slowed by known shares of each call (`tests/data/slowed`)
 on the machine as it is and under a bursty load on every core (`bursts.py`). Each trial asks the same question of
