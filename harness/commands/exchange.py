@@ -10,7 +10,7 @@ import click
 
 from harness.commands.report_files import report_in
 from reports.exchange.registry import FORMATS, Output, check_request, convert
-from reports.files import read_report, write_together
+from reports.files import read_report, write_atomically, write_together
 from reports.printable import printable
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _write(output: Output, out: Path) -> None:
     if isinstance(output, Mapping):
         write_together({out / name: (text.encode(),) for name, text in output.items()})
     else:
-        write_together({out: (_encoded(output),)})
+        write_atomically(out, _encoded(output))
 
 
 def _encoded(output: Output) -> bytes:

@@ -76,7 +76,7 @@ def _add(address: Address, files: Sequence[Path]) -> list[Added]:
             display.phase("adding", len(files))
             for added in add_files(address, files):
                 found.append(added)
-                display.step(str(added.path))
+                display.step()
     finally:
         for added in found:
             _say(added)

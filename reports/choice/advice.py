@@ -9,7 +9,7 @@ from typing import Final
 
 from reports.cells import counted
 from reports.choice.pareto import p50
-from reports.choice.relations import ALPHA, Relating, latency_ratio
+from reports.choice.relations import ALPHA, Relating
 from reports.comparison.answers import Flips, flips
 from reports.errors import ReportError
 from reports.lookup import Scenario
@@ -145,8 +145,8 @@ def _size(relating: Relating, candidate: Candidate) -> float:
 
 def advice_lines(report: Report, advice: Advice, budget: Budget) -> list[str]:
     """The advice in words: what, why, what else came into question, what did not."""
-    look = Relating(report).look
-    label = look.label
+    relating = Relating(report)
+    label = relating.look.label
     allowed = f"at most {100 * budget.drop:g} points of top-1 below {label(advice.baseline)}"
     if budget.size_bytes is not None:
         allowed += f", at most {budget.size_bytes / 1000:g} KB"
@@ -155,11 +155,11 @@ def advice_lines(report: Report, advice: Advice, budget: Budget) -> list[str]:
         lines.append(f"Nothing fits: {allowed}")
     else:
         chosen = advice.chosen
-        ratio = latency_ratio(advice.baseline, chosen.result)
+        ratio = relating.latency_ratio(advice.baseline, chosen.result)
         where = f"at batch {advice.scenario[0]}"
         lines.append(f"Ship {label(chosen.result)}: the fastest {where} within the budget ({allowed})")
         lines.append("")
-        lines.append(_measures(look.label(chosen.result), chosen, ratio.mean))
+        lines.append(_measures(label(chosen.result), chosen, ratio.mean))
         if advice.tied:
             names = ", ".join(label(each.result) for each in advice.tied)
             lines.append(f"not told from it in latency (by 99% intervals), and no smaller: {names}")

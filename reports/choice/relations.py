@@ -66,9 +66,13 @@ class Relating:
             self._latencies[pair] = self._latency(one, other)
         return self._latencies[pair]
 
-    def _latency(self, one: Result, other: Result) -> Relation:
+    def latency_ratio(self, one: Result, other: Result) -> LogInterval:
+        """Logarithm of the time of `one` over that of `other`, paired block by block."""
         used = min(one.calls_per_block, other.calls_per_block)
-        ratio = pooled_interval(contrasts([self._by_round(one, used)], [self._by_round(other, used)]), ALPHA)
+        return pooled_interval(contrasts([self._by_round(one, used)], [self._by_round(other, used)]), ALPHA)
+
+    def _latency(self, one: Result, other: Result) -> Relation:
+        ratio = self.latency_ratio(one, other)
         noise = self.look.noise(scenario_of(one))
         smallest = math.log1p(noise.smallest_difference) if noise else 0.0
         if not math.isfinite(ratio.half) or not ratio.excludes_zero or abs(ratio.mean) <= smallest:
@@ -95,10 +99,3 @@ class Relating:
         if found is None or found.lower <= 0 <= found.upper:
             return "even"
         return "better" if found.lower > 0 else "worse"
-
-
-def latency_ratio(one: Result, other: Result) -> LogInterval:
-    """Logarithm of the time of `one` over that of `other`, paired block by block."""
-    used = min(one.calls_per_block, other.calls_per_block)
-    processes = [by_round(each.rounds, each.calls_per_block, used) for each in (one, other)]
-    return pooled_interval(contrasts(processes[:1], processes[1:]), ALPHA)

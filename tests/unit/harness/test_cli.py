@@ -195,3 +195,4 @@ def test_reader_that_leaves_early_is_no_verdict(tmp_path):
 def test_terminal_without_width_gets_the_tables(tmp_path, variables):
     done = crossrt_with(variables, "show", REPORT, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert b"fp32@ort-cpu" in done.stdout.replace(b"\n", b"")

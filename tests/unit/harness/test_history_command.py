@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -12,8 +13,10 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from harness.cli import main
+from harness.commands import options
 from reports.files import read_report, write_report
 
 DATA = Path(__file__).parents[2] / "data"
@@ -167,6 +170,16 @@ def test_wrong_usage_is_one_message_and_exit_code_2(crossrt, twenty, arguments, 
     assert message in " ".join(errors.split())
     assert "Traceback" not in errors
     assert "secret" not in errors
+
+
+def test_adding_shows_a_bar_where_somebody_looks(crossrt, twenty, monkeypatch):
+    screen = Console(file=io.StringIO(), force_terminal=True, width=80)
+    monkeypatch.setattr(options, "message_console", lambda: screen)
+    Path("runs/3/report.json").write_text("{}")
+    _, output, errors = crossrt("history", "add", "runs")
+    assert output.startswith("19 added, 1 refused")
+    assert "not added: runs/3/report.json" in errors
+    assert "20/20" in screen.file.getvalue()
 
 
 def test_a_run_that_was_a_mistake_is_taken_out_and_may_come_back(crossrt, twenty):

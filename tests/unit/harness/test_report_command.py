@@ -29,6 +29,15 @@ def test_page_and_plots_are_written(tmp_path):
     )
 
 
+def test_plots_with_a_file_in_the_way_are_one_error_and_nothing_is_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done = crossrt("report", REPORT, "--png", "plots", "--svg", "file/plots", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "file/plots" in done.stderr
+    assert "cannot be written" in done.stderr
+    assert not list(tmp_path.glob("plots/*"))
+
+
 def test_window_system_that_matplotlib_would_open_plays_no_part(tmp_path):
     done = crossrt("report", REPORT, "--html", "page.html", cwd=tmp_path, MPLBACKEND="nonesuch")
     assert done.returncode == 0, done.stderr
