@@ -1,10 +1,11 @@
-"""Which processors measure: all single-thread cases share one, and the parent stays off it."""
+"""Which processors measure: all single-thread cases share one and the parent stays off it; the others have all."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from harness.errors import HarnessError
 
@@ -22,19 +23,42 @@ def usable_cpus() -> frozenset[int]:
 
 def pinned_cpu(threads: int) -> int | None:
     """The one processor for all single-thread cases: the last, for interrupts tend to go to the first."""
-    return max(usable_cpus()) if threads == 1 else None
+    return Processors.of_this_process().pinned_cpu(threads)
 
 
-@contextmanager
-def parent_off(cpu: int | None) -> Iterator[None]:
-    """Keeps this process off the pinned processor where there is another one."""
-    before = usable_cpus()
-    others = before - {cpu}
-    if cpu is None or not others:
-        yield
-        return
-    os.sched_setaffinity(0, others)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
+@dataclass(frozen=True, slots=True)
+class Processors:
+    """The processors that this process could use when this was read, before it was kept off any of them."""
+
+    usable: frozenset[int]
+
+    @classmethod
+    def of_this_process(cls) -> Processors:
+        """Reads them.
+
+        Raises:
+            HarnessError: The system cannot tell.
+        """
+        return cls(usable_cpus())
+
+    def pinned_cpu(self, threads: int) -> int | None:
+        """The one processor of a case with one thread; None for several threads, which are not pinned to one."""
+        return max(self.usable) if threads == 1 else None
+
+    def of_worker(self, threads: int) -> tuple[int, ...]:
+        """Where a worker with so many threads runs: one processor for one thread, else all of them."""
+        cpu = self.pinned_cpu(threads)
+        return tuple(sorted(self.usable)) if cpu is None else (cpu,)
+
+    @contextmanager
+    def parent_off(self, cpu: int | None) -> Iterator[None]:
+        """Keeps this process off a processor where there is another one."""
+        others = self.usable - {cpu}
+        if cpu is None or not others:
+            yield
+            return
+        os.sched_setaffinity(0, others)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, self.usable)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from harness.affinity import parent_off, pinned_cpu, usable_cpus
+from harness.affinity import Processors
 from harness.case_worker import CaseWorker, UnsupportedError
 from harness.errors import ChildFailedError
 from harness.participant import Participant
@@ -79,7 +79,9 @@ class RoundRunner:
         self._settings = settings
         self._found = measurements
         self._random = Random(settings.seed)  # noqa: S311 - orders, not secrets
-        self._shares_a_core = any(each.scenario.threads == 1 for each in participants)
+        self._processors = Processors.of_this_process()  # now: in a round this process has fewer
+        shares_a_core = any(each.scenario.threads == 1 for each in participants)
+        self._kept_free = self._processors.pinned_cpu(1) if shares_a_core else None
 
     def run(self, display: Display) -> None:
         """Runs all rounds. What fails keeps its finished rounds and is left out of the later ones."""
@@ -96,7 +98,7 @@ class RoundRunner:
             display.doing(f"round {index + 1}: starting {len(order)} fresh processes")
             running = [self._start(each, position, stack) for position, each in enumerate(order)]
             running = self._survivors(running, self._finish_import)
-            with parent_off(pinned_cpu(1) if self._shares_a_core else None):
+            with self._processors.parent_off(self._kept_free):
                 running = self._survivors(running, self._prepare)
                 display.step(f"round {index + 1}: timing")
                 for block in range(self._settings.effort.blocks):
@@ -134,8 +136,7 @@ class RoundRunner:
     def _prepare(self, each: _Running) -> None:
         """Loads the model and makes the first call, alone on the machine once all imports are over."""
         worker, subject, scenario = each.worker, each.participant.subject, each.participant.scenario
-        cpu = pinned_cpu(scenario.threads)
-        worker.pin([cpu] if cpu is not None else sorted(usable_cpus()))
+        worker.pin(self._processors.of_worker(scenario.threads))
         if subject is None:
             each.load_ns = worker.load_anchor()
         else:

@@ -12,13 +12,15 @@ from exporters.manifest import read_manifest
 from harness.bench import run_bench
 from harness.builder import Artifacts
 from harness.cli import main
+from harness.duel.run import run_duel
 from harness.exported import write_folder
 from harness.progress import Silent
-from harness.settings import BenchSettings, Effort, WorkerLimits
+from harness.settings import BenchSettings, DuelSettings, Effort, WorkerLimits
 from reports.schema import Report
 
 DATA = Path(__file__).parents[2] / "data"
 SHORT = Effort(rounds=3, blocks=2, block_target_ns=500_000, warmup_ns=100_000)
+SHORT_DUEL = Effort(rounds=1, blocks=6, block_target_ns=300_000, warmup_ns=100_000, sessions=2)
 
 
 @pytest.fixture(autouse=True)
@@ -58,10 +60,32 @@ def bench(folder):
 
     def run(**changes) -> Report:
         settings = BenchSettings(model_path=Path("unused.keras"), artifacts=folder, batch_sizes=(1,), effort=SHORT)
+        if (rounds := changes.pop("effort_rounds", None)) is not None:
+            changes["effort"] = dataclasses.replace(SHORT, rounds=rounds)
         limits = WorkerLimits(timeout_s=changes.pop("timeout_s", 20.0), memory_limit_bytes=2**30)
         return run_bench(dataclasses.replace(settings, limits=limits, **changes), ["crossrt", "bench"], Silent())
 
     return run
+
+
+@pytest.fixture
+def duel(folder, monkeypatch):
+    """Fights a short duel over the small models."""
+    monkeypatch.setattr("harness.duel.prepare.DUEL_EFFORT", SHORT_DUEL)
+    monkeypatch.setattr("harness.duel.fight.FEWEST_ROUNDS", 3)
+
+    def fight(a="fp32@ort-cpu", b=None, *, display=None, timeout_s=20.0, **changes):
+        run = BenchSettings(
+            model_path=Path("unused.keras"),
+            artifacts=folder,
+            batch_sizes=(1,),
+            limits=WorkerLimits(timeout_s=timeout_s, memory_limit_bytes=2**30),
+        )
+        run = dataclasses.replace(run, **{name: changes.pop(name) for name in ("seed", "threads") if name in changes})
+        settings = DuelSettings(run=run, a=a, b=b or a, **{"budget_s": 0.5, "margin": 0.5, **changes})
+        return run_duel(settings, ["crossrt", "duel"], display or Silent())
+
+    return fight
 
 
 @dataclasses.dataclass

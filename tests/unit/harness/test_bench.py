@@ -164,18 +164,6 @@ def test_reference_of_another_model_is_refused(bench, folder, write_reference):
         bench(only=("fp32@ort",))
 
 
-@pytest.mark.parametrize("cpus", [{0}, {0, 1}])
-def test_parent_and_workers_share_no_processor_where_there_are_two(cpus, monkeypatch):
-    from harness import affinity
-
-    asked = []
-    monkeypatch.setattr(affinity.os, "sched_getaffinity", lambda _: cpus)
-    monkeypatch.setattr(affinity.os, "sched_setaffinity", lambda _, wanted: asked.append(set(wanted)))
-    with affinity.parent_off(affinity.pinned_cpu(threads=1)):
-        pass
-    assert asked == ([] if len(cpus) == 1 else [{0}, {0, 1}])
-
-
 def test_logits_of_every_two_files_are_compared_at_the_smallest_batch_size(bench):
     found = bench(batch_sizes=(1, 4)).distances
     cases = [f"conv.{each}/b1/t1" for each in ("fp32@ort-cpu", "fp32@tflite", "int8-io@tflite")]

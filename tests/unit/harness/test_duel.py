@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import signal
@@ -14,10 +13,9 @@ import jsonschema
 import msgspec
 import pytest
 
-from harness.duel.run import run_duel
 from harness.errors import HarnessError
 from harness.progress import Silent
-from harness.settings import BenchSettings, DuelSettings, Effort, WorkerLimits
+from harness.settings import Effort
 from reports.comparison.basis import Question
 from reports.comparison.compare import compare_reports
 from reports.duel import ALPHA, CONFIRMING_ROUNDS, judge_duel
@@ -33,26 +31,6 @@ pytestmark = pytest.mark.processes
 
 DATA = Path(__file__).parents[2] / "data"
 SHORT = Effort(rounds=1, blocks=6, block_target_ns=300_000, warmup_ns=100_000, sessions=2)
-
-
-@pytest.fixture
-def duel(folder, monkeypatch):
-    """Fights a short duel over the small models."""
-    monkeypatch.setattr("harness.duel.prepare.DUEL_EFFORT", SHORT)
-    monkeypatch.setattr("harness.duel.fight.FEWEST_ROUNDS", 3)
-
-    def fight(a="fp32@ort-cpu", b=None, *, display=None, timeout_s=20.0, **changes):
-        run = BenchSettings(
-            model_path=Path("unused.keras"),
-            artifacts=folder,
-            batch_sizes=(1,),
-            limits=WorkerLimits(timeout_s=timeout_s, memory_limit_bytes=2**30),
-        )
-        run = dataclasses.replace(run, **{name: changes.pop(name) for name in ("seed", "threads") if name in changes})
-        settings = DuelSettings(run=run, a=a, b=b or a, **{"budget_s": 0.5, "margin": 0.5, **changes})
-        return run_duel(settings, ["crossrt", "duel"], display or Silent())
-
-    return fight
 
 
 def assert_nobody_won(found):

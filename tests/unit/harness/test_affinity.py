@@ -1,0 +1,78 @@
+"""Where workers run while they are timed: read from the kernel, for every thread of every worker."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness import affinity
+from harness.affinity import Processors, pinned_cpu, usable_cpus
+from harness.rounds import RoundRunner
+
+N = len(os.sched_getaffinity(0))
+THREADS = sorted({1, 2, N})
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """By participant: the processors of each thread of its worker, read before and after each block."""
+    found: dict[str, set[frozenset[int]]] = {}
+    time_block = RoundRunner._time
+
+    def watched(self, each):
+        places = found.setdefault(each.participant.key, set())
+        places |= affinities(each.worker.pid)
+        time_block(self, each)
+        places |= affinities(each.worker.pid)
+        assert Processors.of_this_process().usable == self._processors.usable - {self._kept_free} or N == 1
+
+    monkeypatch.setattr(RoundRunner, "_time", watched)
+    return found
+
+
+def affinities(pid: int) -> set[frozenset[int]]:
+    return {frozenset(os.sched_getaffinity(int(task.name))) for task in Path(f"/proc/{pid}/task").iterdir()}
+
+
+@pytest.mark.with_floors
+@pytest.mark.processes
+@pytest.mark.parametrize("threads", THREADS)
+def test_every_thread_of_every_worker_of_a_bench_runs_where_it_should(bench, seen, threads):
+    before = usable_cpus()
+    report = bench(threads=threads, effort_rounds=1)
+    expected = frozenset({max(before)}) if threads == 1 else before
+    assert {result.status for result in report.results} == {"ok"}
+    anchor = seen.pop("anchor")
+    assert anchor == {frozenset({max(before)})}
+    assert any(key.startswith("floor") for key in seen)
+    assert any(key.endswith("twin") for key in seen)
+    assert {key: places for key, places in seen.items() if places != {expected}} == {}
+    assert report.run.settings.pinned_cpu == (max(before) if threads == 1 else None)
+    assert usable_cpus() == before
+
+
+@pytest.mark.processes
+def test_arms_of_a_duel_with_one_and_with_several_threads_run_where_they_should(duel, seen):
+    before = usable_cpus()
+    duel("fp32@ort-cpu/t1", "fp32@ort-cpu/t2")
+    assert {key[0] for key in seen} == {"A", "B"}
+    for key, places in seen.items():
+        assert places == {before if key.startswith("B") else frozenset({max(before)})}, key
+
+
+@pytest.mark.parametrize("cpus", [{0}, {0, 1}, {2, 3, 5}])
+def test_parent_and_workers_share_no_processor_where_there_are_two(cpus, monkeypatch):
+    asked = []
+    monkeypatch.setattr(affinity.os, "sched_getaffinity", lambda _: set(asked[-1]) if asked else cpus)
+    monkeypatch.setattr(affinity.os, "sched_setaffinity", lambda _, wanted: asked.append(set(wanted)))
+    processors = Processors.of_this_process()
+    with processors.parent_off(processors.pinned_cpu(1)):
+        assert processors.of_worker(1) == (max(cpus),)
+        assert processors.of_worker(2) == tuple(sorted(cpus))
+    assert asked == ([] if len(cpus) == 1 else [cpus - {max(cpus)}, cpus])
+
+
+def test_nothing_is_pinned_to_one_processor_with_several_threads():
+    assert pinned_cpu(2) is None
