@@ -1,5 +1,4 @@
-"""Model and data in, checked model files with manifests out.
+"""Sources, recipes and quantizers: a model and calibration data in, checked artifacts with manifests out.
 
-Nothing in this package imports another package of the project. TensorFlow and tf2onnx are imported only by
-`exporters.build` and `exporters.train`, which run in processes of their own.
+TensorFlow and tf2onnx are imported only by modules that run in processes of their own. Running is done elsewhere.
 """

@@ -1,4 +1,4 @@
-"""Builds from Keras. Runs in a process of its own: `python -m exporters.build`, job on stdin, events on stdout.
+"""Builds from Keras. Runs in a process of its own: `python -m crossrt.exporters.build`, job on stdin, events on stdout.
 
 TensorFlow is imported here and nowhere near a measurement.
 """
@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from exporters import mnist
-from exporters.artifact import Quantization, ReferenceLogits, sha256_of
-from exporters.cache import converter_versions
-from exporters.events import EventStream, read_job
-from exporters.jobs import BuildJob, build_all, write_artifact
-from exporters.keras_model import check_model_file, load_model
-from exporters.manifest import REFERENCE_MANIFEST, write_manifest
-from exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteStatic
-from exporters.variants import Variant
+from crossrt.core.artifact import Quantization, ReferenceLogits, sha256_of
+from crossrt.core.events import EventStream, read_job
+from crossrt.core.manifest import REFERENCE_MANIFEST, write_manifest
+from crossrt.datasets.mnist import digits as mnist
+from crossrt.exporters.cache import converter_versions
+from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
+from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteStatic
+from crossrt.exporters.sources.keras_file import check_model_file, load_model
+from crossrt.exporters.variants import Variant
 
 if TYPE_CHECKING:
     import keras
@@ -50,11 +50,11 @@ class KerasBuilder:
     def _write(self, variant: Variant, path: Path) -> Quantization | None:
         recipe = variant.recipe
         if variant.format == "onnx":
-            from exporters.to_onnx import export_onnx
+            from crossrt.exporters.to_onnx import export_onnx
 
             export_onnx(self._model, path)
         else:
-            from exporters.to_tflite import export_tflite
+            from crossrt.exporters.to_tflite import export_tflite
 
             assert recipe is None or isinstance(recipe, TfliteDynamic | TfliteFloat16 | TfliteStatic)
             export_tflite(self._model, path, recipe)

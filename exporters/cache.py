@@ -18,11 +18,11 @@ from typing import TypeVar
 
 import msgspec
 
-from exporters import mnist
-from exporters.artifact import ModelArtifact, ReferenceLogits
-from exporters.errors import ArtifactError
-from exporters.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, check_file, read_manifest
-from exporters.variants import Variant
+from crossrt.core.artifact import ModelArtifact, ReferenceLogits
+from crossrt.core.errors import ArtifactError
+from crossrt.core.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, check_file, read_manifest
+from crossrt.datasets.mnist import digits as mnist
+from crossrt.exporters.variants import Variant
 
 CONVERTERS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
 MANIFESTS = {ModelArtifact: ARTIFACT_MANIFEST, ReferenceLogits: REFERENCE_MANIFEST}

@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from exporters import mnist
-from exporters.recipes.recipe import OnnxStatic, Recipe, TfliteStatic
+from crossrt.datasets.mnist import digits as mnist
+from crossrt.exporters.recipes.recipe import OnnxStatic, Recipe, TfliteStatic
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,14 @@
-"""What can go wrong while a model file is made or read back."""
+"""What can go wrong while a model file is made."""
+
+from crossrt.core.errors import CrossrtError
 
 
-class ExportError(Exception):
-    """A model, a data file or an artifact cannot be used; the message says what, what was found and what to do."""
-
-
-class DataError(ExportError):
-    """A data file is missing, damaged or of the wrong shape."""
+class ExportError(CrossrtError):
+    """A model cannot be used, converted or quantized."""
 
 
 class ModelError(ExportError):
-    """A Keras model cannot be loaded, or does not fit the data."""
-
-
-class ArtifactError(ExportError):
-    """An artifact or its manifest is missing, damaged or does not match its hash."""
+    """A model file cannot be loaded."""
 
 
 class RecipeError(ExportError):

@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from exporters.artifact import ModelArtifact, Quantization, sha256_of
-from exporters.cache import converter_versions
-from exporters.errors import ExportError
-from exporters.events import EventStream, reason_of
-from exporters.manifest import ARTIFACT_MANIFEST, write_manifest
-from exporters.recipes.recipe import Recipe
-from exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
+from crossrt.core.artifact import ModelArtifact, Quantization, sha256_of
+from crossrt.core.events import EventStream, reason_of
+from crossrt.core.manifest import ARTIFACT_MANIFEST, write_manifest
+from crossrt.exporters.cache import converter_versions
+from crossrt.exporters.errors import ExportError
+from crossrt.exporters.recipes.recipe import Recipe
+from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class BuildJob:
 
 def write_artifact(job: BuildJob, variant: Variant, write: Callable[[Path], Quantization | None], folder: Path) -> None:
     """Writes a model file and its manifest; `write` says how the file is quantized."""
-    from exporters.tensor_specs import onnx_specs, tflite_specs
+    from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
 
     path = folder / f"{job.model}.{variant.item}"
     quantization = write(path)

@@ -1,4 +1,4 @@
-"""Quantizes an ONNX file. Runs in a process of its own: `python -m exporters.quantize`, job on stdin, events on stdout.
+"""Quantizes an ONNX file in a process of its own: `python -m crossrt.exporters.quantize`, job on stdin, events out.
 
 TensorFlow is not needed here, which halves the memory and lets it run beside the process that needs it.
 """
@@ -10,13 +10,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from exporters.artifact import Quantization
-from exporters.events import EventStream, read_job
-from exporters.jobs import BuildJob, build_all, write_artifact
-from exporters.ort.hazards import hazards
-from exporters.ort.quantize import OnnxQuantizer
-from exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly
-from exporters.variants import Variant
+from crossrt.core.artifact import Quantization
+from crossrt.core.events import EventStream, read_job
+from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
+from crossrt.exporters.ort.hazards import hazards
+from crossrt.exporters.ort.quantize import OnnxQuantizer
+from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly
+from crossrt.exporters.variants import Variant
 
 
 class OnnxBuilder:

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from ai_edge_litert.interpreter import Interpreter
 
-from exporters.artifact import TensorSpec
-from exporters.errors import ExportError
+from crossrt.core.artifact import TensorSpec
+from crossrt.exporters.errors import ExportError
 
 Specs = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 

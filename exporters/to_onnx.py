@@ -10,9 +10,9 @@ import onnxslim
 import tensorflow as tf
 import tf2onnx
 
-from exporters import mnist
-from exporters.errors import ExportError
-from exporters.keras_model import INPUT_NAME, OUTPUT_NAME
+from crossrt.datasets.mnist import digits as mnist
+from crossrt.exporters.errors import ExportError
+from crossrt.exporters.sources.keras_file import INPUT_NAME, OUTPUT_NAME
 
 if TYPE_CHECKING:
     import keras

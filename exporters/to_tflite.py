@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from exporters.calibration import calibration_digits, calibration_of
-from exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteRecipe, TfliteStatic
-from exporters.to_onnx import serving_function
+from crossrt.exporters.calibration import calibration_digits, calibration_of
+from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteRecipe, TfliteStatic
+from crossrt.exporters.to_onnx import serving_function
 
 
 def export_tflite(model: keras.Model, path: Path, recipe: TfliteRecipe | None) -> None:

@@ -8,10 +8,10 @@ from functools import cache
 
 import msgspec
 
-from exporters.artifact import ModelFormat, Quantization
-from exporters.calibration import calibration_of, digits_sha256
-from exporters.recipes.recipe import Recipe
-from exporters.recipes.toml_files import SHIPPED_FILE, NamedRecipe, format_of, read_recipes
+from crossrt.core.artifact import ModelFormat, Quantization
+from crossrt.exporters.calibration import calibration_of, digits_sha256
+from crossrt.exporters.recipes.recipe import Recipe
+from crossrt.exporters.recipes.toml_files import SHIPPED_FILE, NamedRecipe, format_of, read_recipes
 
 _MAIN = (
     "fp32.onnx",

@@ -1,1 +1,1 @@
-"""Where everything meets: plans cases, builds artifacts, drives workers, composes reports; the command line."""
+"""Where everything meets: worker processes, rounds, answers, building, and the command line."""

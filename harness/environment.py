@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from exporters import mnist
-from harness.affinity import usable_cpus
-from harness.case_worker import thread_variables
-from harness.probe import RuntimeInfo
-from reports.schema import Environment
+from crossrt.datasets.mnist import digits as mnist
+from crossrt.harness.process.affinity import usable_cpus
+from crossrt.harness.process.case_worker import thread_variables
+from crossrt.harness.process.probe import RuntimeInfo
+from crossrt.reports.schema.records import Environment
 
 COMPUTING_PACKAGES = ("crossrt", "numpy", "scipy", "onnxruntime", "ai-edge-litert")
 _ISA_PREFIXES = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "sme", "i8mm", "bf16", "dotprod")

@@ -1,13 +1,11 @@
-"""What the user can mend, from all four packages: the command line prints the message alone and exits with 2."""
+"""What can go wrong in a run."""
 
 from __future__ import annotations
 
-from exporters.errors import ExportError
-from reports.errors import ReportError
-from runtimes.errors import RuntimeAdapterError
+from crossrt.core.errors import CrossrtError
 
 
-class HarnessError(Exception):
+class HarnessError(CrossrtError):
     """A run cannot start or go on; the message says what, what was found and what to do."""
 
 
@@ -30,6 +28,3 @@ class ChildFailedError(Exception):
 
 class NotInstalledError(ChildFailedError):
     """A runtime's package is missing: its cases are skipped, not failed."""
-
-
-USER_ERRORS = (HarnessError, ExportError, ReportError, RuntimeAdapterError)

@@ -1,5 +1,7 @@
 """What can go wrong when a report is read or written."""
 
+from crossrt.core.errors import CrossrtError
 
-class ReportError(Exception):
-    """A report cannot be read or written; the message says what, what was found and what to do."""
+
+class ReportError(CrossrtError):
+    """A report cannot be read or written."""

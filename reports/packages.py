@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from reports.errors import ReportError
+from crossrt.reports.errors import ReportError
 
 EXTRAS: Final = (
     ("alembic", "ruptures", "sqlalchemy"),

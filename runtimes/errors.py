@@ -1,7 +1,9 @@
 """What an adapter raises; everything else that escapes one is a defect of the adapter or of its runtime."""
 
+from crossrt.core.errors import CrossrtError
 
-class RuntimeAdapterError(Exception):
+
+class RuntimeAdapterError(CrossrtError):
     """A runtime cannot do what was asked; the message says what, what was found and what to do."""
 
 

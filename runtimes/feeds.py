@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exporters.artifact import TensorSpec
-from runtimes.errors import InputRefusedError
-from runtimes.protocol import Feeds, IoMode
+from crossrt.core.artifact import TensorSpec
+from crossrt.runtimes.errors import InputRefusedError
+from crossrt.runtimes.protocol import Feeds, IoMode
 
 
 def at_batch_size(specs: Sequence[TensorSpec], batch_size: int, io: IoMode) -> tuple[TensorSpec, ...]:

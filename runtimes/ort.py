@@ -16,11 +16,11 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: it ope
 import numpy as np
 import onnxruntime
 
-from exporters.artifact import ModelArtifact, ModelFormat, TensorSpec
-from runtimes.errors import ModelRefusedError
-from runtimes.kernels import Kernel, Profile, kind_of
-from runtimes.protocol import Feeds, Outputs, SessionOptions
-from runtimes.session import BaseSession
+from crossrt.core.artifact import ModelArtifact, ModelFormat, TensorSpec
+from crossrt.runtimes.errors import ModelRefusedError
+from crossrt.runtimes.kernels import Kernel, Profile, kind_of
+from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
+from crossrt.runtimes.session import BaseSession
 
 BATCH_DIMENSION = "batch"
 _ONLY_ERRORS = 3

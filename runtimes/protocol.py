@@ -12,9 +12,9 @@ from typing import Any, Literal, Protocol, Self, get_args
 
 from numpy.typing import NDArray
 
-from exporters.artifact import ModelArtifact, ModelFormat, TensorSpec
-from runtimes.errors import OptionRefusedError
-from runtimes.kernels import Profile
+from crossrt.core.artifact import ModelArtifact, ModelFormat, TensorSpec
+from crossrt.runtimes.errors import OptionRefusedError
+from crossrt.runtimes.kernels import Profile
 
 Feeds = Mapping[str, NDArray[Any]]
 Outputs = dict[str, NDArray[Any]]

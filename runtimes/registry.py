@@ -12,9 +12,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from exporters.artifact import ModelFormat
-from runtimes.errors import RuntimeBrokenError, RuntimeNotInstalledError, UnknownRuntimeError
-from runtimes.protocol import Runtime
+from crossrt.core.artifact import ModelFormat
+from crossrt.runtimes.errors import RuntimeBrokenError, RuntimeNotInstalledError, UnknownRuntimeError
+from crossrt.runtimes.protocol import Runtime
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -65,11 +65,11 @@ def get_runtime(name: str) -> Runtime:
 
 def _load(name: str) -> object:
     if name == "ort-cpu":
-        from runtimes.ort import OrtCpu
+        from crossrt.runtimes.ort import OrtCpu
 
         return OrtCpu
     if name == "tflite":
-        from runtimes.tflite import TfLite
+        from crossrt.runtimes.tflite import TfLite
 
         return TfLite
     return _from_entry_point(name)

@@ -8,11 +8,11 @@ from typing import Self
 
 import numpy as np
 
-from exporters.artifact import ModelArtifact, TensorSpec
-from runtimes.errors import SessionClosedError
-from runtimes.feeds import at_batch_size, refusal
-from runtimes.kernels import Profile
-from runtimes.protocol import Feeds, SessionOptions
+from crossrt.core.artifact import ModelArtifact, TensorSpec
+from crossrt.runtimes.errors import SessionClosedError
+from crossrt.runtimes.feeds import at_batch_size, refusal
+from crossrt.runtimes.kernels import Profile
+from crossrt.runtimes.protocol import Feeds, SessionOptions
 
 
 class BaseSession(ABC):

@@ -9,12 +9,12 @@ import ai_edge_litert
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from exporters.artifact import ModelArtifact, ModelFormat, TensorSpec
-from runtimes.errors import ModelRefusedError
-from runtimes.feeds import Quantizer, dequantize
-from runtimes.kernels import Kernel, Profile, kind_of
-from runtimes.protocol import Feeds, Outputs, SessionOptions
-from runtimes.session import BaseSession
+from crossrt.core.artifact import ModelArtifact, ModelFormat, TensorSpec
+from crossrt.runtimes.errors import ModelRefusedError
+from crossrt.runtimes.feeds import Quantizer, dequantize
+from crossrt.runtimes.kernels import Kernel, Profile, kind_of
+from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
+from crossrt.runtimes.session import BaseSession
 
 DELEGATE = "DELEGATE"
 

@@ -22,10 +22,10 @@ from onnxruntime.quantization.calibrate import (
     save_tensors_data,
 )
 
-from exporters.calibration import Calibration, calibration_digits, calibration_of
-from exporters.errors import ExportError
-from exporters.keras_model import INPUT_NAME
-from exporters.recipes.recipe import OnnxStatic
+from crossrt.exporters.calibration import Calibration, calibration_digits, calibration_of
+from crossrt.exporters.errors import ExportError
+from crossrt.exporters.recipes.recipe import OnnxStatic
+from crossrt.exporters.sources.keras_file import INPUT_NAME
 
 BATCH = 100
 METHODS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from exporters.recipes.recipe import OnnxRecipe, OnnxStatic
+from crossrt.exporters.recipes.recipe import OnnxRecipe, OnnxStatic
 
 _REMOVABLE = ("Relu", "Clip")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from exporters.errors import ExportError
+from crossrt.exporters.errors import ExportError
 
 _QUANTIZED_DOMAIN = "com.microsoft"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import onnx
 from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
 
-from exporters.errors import ExportError
-from exporters.ort.calibrate import METHODS, SharedRanges
-from exporters.ort.prepare import check_float, prepare
-from exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxRecipe, OnnxStatic, OnnxWeightOnly
+from crossrt.exporters.errors import ExportError
+from crossrt.exporters.ort.calibrate import METHODS, SharedRanges
+from crossrt.exporters.ort.prepare import check_float, prepare
+from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxRecipe, OnnxStatic, OnnxWeightOnly
 
 _TYPES = {
     "uint8": QuantType.QUInt8,

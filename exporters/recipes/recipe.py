@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from exporters.artifact import CalibrationMethod, Quantization
+from crossrt.core.artifact import CalibrationMethod, Quantization
 
 Split = Literal["train", "test"]
 Percent = Annotated[float, Meta(gt=50, le=100)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporters.recipes.recipe import OnnxStatic, Recipe, TfliteDynamic, TfliteStatic
+from crossrt.exporters.recipes.recipe import OnnxStatic, Recipe, TfliteDynamic, TfliteStatic
 
 _WIDE = ("int16", "uint16")
 _NARROW = ("int4", "uint4")

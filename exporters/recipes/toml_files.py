@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
-from exporters.errors import RecipeError
-from exporters.recipes.recipe import Recipe
-from exporters.recipes.rules import impossible
+from crossrt.exporters.errors import RecipeError
+from crossrt.exporters.recipes.recipe import Recipe
+from crossrt.exporters.recipes.rules import impossible
 
 SHIPPED_FILE: Final = Path(__file__).parent / "shipped.toml"
 MOST_COMBINATIONS: Final = 1_000

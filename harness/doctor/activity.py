@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness.affinity import usable_cpus
-from harness.doctor.check import Check, read_text
+from crossrt.harness.doctor.check import Check, read_text
+from crossrt.harness.process.affinity import usable_cpus
 
 BUSY_SHARE: Final = 0.05
 """Share of one processor above which another process is called busy."""

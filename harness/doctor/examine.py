@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from harness.doctor import activity, frequency, resources
-from harness.doctor.check import Check
+from crossrt.harness.doctor import activity, frequency, resources
+from crossrt.harness.doctor.check import Check
 
 OBSERVED_S: Final = 1.0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from harness.doctor.check import Check, read_text
+from crossrt.harness.doctor.check import Check, read_text
 
 SLOW_CLOCK_NS: Final = 200
 _CPU: Final = Path("/sys/devices/system/cpu")

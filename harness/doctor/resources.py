@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from harness.affinity import pinned_cpu, usable_cpus
-from harness.doctor.check import Check, read_text
-from harness.environment import cpu_quota
+from crossrt.harness.doctor.check import Check, read_text
+from crossrt.harness.environment import cpu_quota
+from crossrt.harness.process.affinity import pinned_cpu, usable_cpus
 
 _CPU: Final = Path("/sys/devices/system/cpu")
 _ENOUGH_BYTES: Final = 2 * 2**30

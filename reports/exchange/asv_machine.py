@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from reports.errors import ReportError
-from reports.exchange.asv_project import existing_json
-from reports.schema import Environment
+from crossrt.reports.errors import ReportError
+from crossrt.reports.exchange.asv_project import existing_json
+from crossrt.reports.schema.records import Environment
 
 FORMAT_VERSION: Final = 1
 LONGEST_NAME: Final = 40

@@ -14,10 +14,10 @@ from typing import Final
 
 import numpy as np
 
-from reports.estimates import FEWEST_SAMPLES, over_rounds, percentile
-from reports.exchange.contents import metrics_by_case
-from reports.metrics import scenario_of
-from reports.schema import Metric, Report, Result, Round
+from crossrt.reports.exchange.contents import metrics_by_case
+from crossrt.reports.schema.records import Metric, Report, Result, Round
+from crossrt.reports.statistics.estimates import FEWEST_SAMPLES, over_rounds, percentile
+from crossrt.reports.statistics.metrics import scenario_of
 
 CONFIDENCE: Final = 0.99
 """What asv wants its intervals to hold."""

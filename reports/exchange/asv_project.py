@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from reports.errors import ReportError
-from reports.exchange.contents import as_json
-from reports.files import UNREADABLE
+from crossrt.reports.errors import ReportError
+from crossrt.reports.exchange.contents import as_json
+from crossrt.reports.schema.files import UNREADABLE
 
 CONFIGURATIONS: Final = ("asv.conf.json", "asv.conf.jsonc")
 FORMAT_VERSION: Final = 1

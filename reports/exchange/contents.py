@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from reports.errors import ReportError
-from reports.printable import printable
-from reports.schema import Metric, Report, Result
+from crossrt.reports.errors import ReportError
+from crossrt.reports.schema.records import Metric, Report, Result
+from crossrt.reports.text.printable import printable
 
 
 def timed_results(report: Report) -> list[Result]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from reports.errors import ReportError
+from crossrt.reports.errors import ReportError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reports.schema import Report
+    from crossrt.reports.schema.records import Report
 
 Output = str | bytes | Mapping[str, str]
 """One text, one binary file, or the texts of several files under their names."""
@@ -118,4 +118,4 @@ def convert(name: str, reports: Sequence[Report], out: Path) -> Output:
 
 def _load(asked: Format) -> Callable[..., Output]:
     module, _, function = asked.source.partition(":")
-    return cast("Callable[..., Output]", getattr(import_module(f"reports.exchange.{module}"), function))
+    return cast("Callable[..., Output]", getattr(import_module(f"crossrt.reports.exchange.{module}"), function))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final
 
-from reports.exchange.contents import began_at, bound, measured_results
-from reports.schema import Artifact, Direction, Metric, Report, Result, Status
+from crossrt.reports.exchange.contents import began_at, bound, measured_results
+from crossrt.reports.schema.records import Artifact, Direction, Metric, Report, Result, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,12 +21,12 @@ from typing import Any, Final
 
 import msgspec
 
-from reports.errors import ReportError
-from reports.exchange.asv_machine import machine_of
-from reports.exchange.asv_points import Point, Stats, points_of
-from reports.exchange.asv_project import Project, existing_json, open_project
-from reports.exchange.contents import as_json, began_at
-from reports.schema import Report
+from crossrt.reports.errors import ReportError
+from crossrt.reports.exchange.asv_machine import machine_of
+from crossrt.reports.exchange.asv_points import Point, Stats, points_of
+from crossrt.reports.exchange.asv_project import Project, existing_json, open_project
+from crossrt.reports.exchange.contents import as_json, began_at
+from crossrt.reports.schema.records import Report
 
 RESULTS_VERSION: Final = 2
 BENCHMARKS_VERSION: Final = 2

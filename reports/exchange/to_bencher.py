@@ -16,8 +16,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from reports.exchange.contents import as_json, bound, measured_results, one_line
-from reports.schema import Metric, Report
+from crossrt.reports.exchange.contents import as_json, bound, measured_results, one_line
+from crossrt.reports.schema.records import Metric, Report
 
 BUILT_IN: Final[Mapping[str, str]] = {
     "latency_p50_ns": "latency",

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from reports.exchange.contents import one_line
-from reports.exchange.rows import COLUMNS, rows_of
-from reports.schema import Report
+from crossrt.reports.exchange.contents import one_line
+from crossrt.reports.exchange.rows import COLUMNS, rows_of
+from crossrt.reports.schema.records import Report
 
 FORMULA_SIGNS: Final = "=+-@＝＋－＠"  # noqa: RUF001 - spreadsheets take the wide forms for the narrow ones
 

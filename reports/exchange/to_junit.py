@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from reports.exchange.contents import bound, metrics_by_case
-from reports.junit import add_case, add_properties, add_text, junit_suite, junit_text
-from reports.schema import Metric, Report, Result
+from crossrt.reports.exchange.contents import bound, metrics_by_case
+from crossrt.reports.schema.records import Metric, Report, Result
+from crossrt.reports.text.junit import add_case, add_properties, add_text, junit_suite, junit_text
 
 UNKNOWN = "no reason is known"
 

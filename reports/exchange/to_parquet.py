@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from reports.exchange.rows import COLUMNS, rows_of
-from reports.packages import named_packages
-from reports.schema import Report
+from crossrt.reports.exchange.rows import COLUMNS, rows_of
+from crossrt.reports.packages import named_packages
+from crossrt.reports.schema.records import Report
 
 OPTIONAL: Final = frozenset(
     {"model", "variant", "format", "runtime_version", "lower", "upper", "git_revision", "git_dirty"}

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from reports.errors import ReportError
-from reports.exchange.contents import as_json, began_at, one_line, timed_results
-from reports.schema import Report, Result, Round
+from crossrt.reports.errors import ReportError
+from crossrt.reports.exchange.contents import as_json, began_at, one_line, timed_results
+from crossrt.reports.schema.records import Report, Result, Round
 
 FORMAT_VERSION: Final = "1.0"
 _SECONDS: Final = 1e-9

@@ -12,8 +12,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from reports.exchange.contents import as_json, metrics_by_case, timed_results
-from reports.schema import Metric, Report, Result
+from crossrt.reports.exchange.contents import as_json, metrics_by_case, timed_results
+from crossrt.reports.schema.records import Metric, Report, Result
 
 FORMAT_VERSION: Final = "5.1.0"
 """Version of pytest-benchmark whose file this is; later ones read it."""

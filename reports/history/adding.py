@@ -9,10 +9,10 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, insert, or_, select
 
-from reports.errors import ReportError
-from reports.history.entries import Entry
-from reports.history.levels import TIMES, Level
-from reports.history.shared import (
+from crossrt.reports.errors import ReportError
+from crossrt.reports.history.entries import Entry
+from crossrt.reports.history.levels import TIMES, Level
+from crossrt.reports.history.shared import (
     answers_ids,
     artifact_ids,
     case_ids,
@@ -21,8 +21,8 @@ from reports.history.shared import (
     metric_ids,
     storable,
 )
-from reports.history.tables import metrics, results, runs, times
-from reports.schema import Metric
+from crossrt.reports.history.tables import metrics, results, runs, times
+from crossrt.reports.schema.records import Metric
 
 Outcome = Literal["added", "known"]
 

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from reports.errors import ReportError
+from crossrt.reports.errors import ReportError
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.student import t_quantile, t_tail
+from crossrt.reports.statistics.student import t_quantile, t_tail
 
 FALSE_ALARM: Final = 0.01
 """The chance that a trend names any change where there is none, divided among the series that it looks at."""

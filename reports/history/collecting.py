@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from reports.errors import ReportError
-from reports.history.adding import KnownRunError, add_entry
-from reports.history.address import Address
-from reports.history.database import History, open_history
-from reports.history.entries import Entry, read_entry_file
-from reports.printable import printable
+from crossrt.reports.errors import ReportError
+from crossrt.reports.history.adding import KnownRunError, add_entry
+from crossrt.reports.history.address import Address
+from crossrt.reports.history.database import History, open_history
+from crossrt.reports.history.entries import Entry, read_entry_file
+from crossrt.reports.text.printable import printable
 
 NAME = "report.json"
 

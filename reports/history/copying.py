@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from reports.errors import ReportError
-from reports.history.adding import Outcome, add_entry
-from reports.history.address import Address
-from reports.history.database import open_history
-from reports.history.reading import read_entry
-from reports.history.tables import runs
+from crossrt.reports.errors import ReportError
+from crossrt.reports.history.adding import Outcome, add_entry
+from crossrt.reports.history.address import Address
+from crossrt.reports.history.database import open_history
+from crossrt.reports.history.reading import read_entry
+from crossrt.reports.history.tables import runs
 
 
 def copy_runs(source: Address, target: Address) -> Iterator[Outcome]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from reports.comparison.comparable import environment_key
-from reports.exchange.contents import began_at
-from reports.files import read_hashed_report
-from reports.history.levels import Level, LevelKey, anchor_level, levels_of
-from reports.schema import Accuracy, Report, Result
+from crossrt.reports.exchange.contents import began_at
+from crossrt.reports.history.levels import Level, LevelKey, anchor_level, levels_of
+from crossrt.reports.schema.files import read_hashed_report
+from crossrt.reports.schema.records import Accuracy, Report, Result
+from crossrt.reports.verdicts.comparison.comparable import environment_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,12 @@ from typing import Any, Final, Literal
 import msgspec
 from sqlalchemy import Connection, select
 
-from reports.exchange.rows import COLUMNS as METRIC_COLUMNS
-from reports.exchange.rows import Row, rows_of
-from reports.exchange.to_csv import cell
-from reports.history.entries import Entry
-from reports.history.reading import read_entry
-from reports.history.tables import runs
+from crossrt.reports.exchange.rows import COLUMNS as METRIC_COLUMNS
+from crossrt.reports.exchange.rows import Row, rows_of
+from crossrt.reports.exchange.to_csv import cell
+from crossrt.reports.history.entries import Entry
+from crossrt.reports.history.reading import read_entry
+from crossrt.reports.history.tables import runs
 
 Format = Literal["csv", "jsonl"]
 

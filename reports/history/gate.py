@@ -7,20 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from reports.cells import counted
-from reports.comparison.basis import ALPHA, Basis, Question
-from reports.comparison.compare import answer_findings, exact_findings, status_findings, time_finding
-from reports.comparison.findings import Comparison, Finding
-from reports.comparison.notes import FEWEST_ROUNDS, incomparable, notes_on_reports, subject
-from reports.comparison.pairing import Pair
-from reports.comparison.rules import Rule
-from reports.comparison.times import FEWEST_RUNS, Change
-from reports.history.entries import Entry
-from reports.history.levels import Level
-from reports.history.past import Past, baseline_of
-from reports.history.prediction import allowed_interval, predicted_interval
-from reports.history.spread import Spread, spread_of
-from reports.intervals import LogInterval
+from crossrt.reports.history.entries import Entry
+from crossrt.reports.history.levels import Level
+from crossrt.reports.history.past import Past, baseline_of
+from crossrt.reports.history.prediction import allowed_interval, predicted_interval
+from crossrt.reports.history.spread import Spread, spread_of
+from crossrt.reports.statistics.intervals import LogInterval
+from crossrt.reports.text.cells import counted
+from crossrt.reports.verdicts.comparison.basis import ALPHA, Basis, Question
+from crossrt.reports.verdicts.comparison.compare import answer_findings, exact_findings, status_findings, time_finding
+from crossrt.reports.verdicts.comparison.findings import Comparison, Finding
+from crossrt.reports.verdicts.comparison.notes import FEWEST_ROUNDS, incomparable, notes_on_reports, subject
+from crossrt.reports.verdicts.comparison.pairing import Pair
+from crossrt.reports.verdicts.comparison.rules import Rule
+from crossrt.reports.verdicts.comparison.times import FEWEST_RUNS, Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

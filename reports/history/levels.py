@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from reports.comparison.rules import METRICS
-from reports.comparison.times import RoundLogs, anchor_logs, anchored, time_logs
-from reports.intervals import trimmed_error, trimmed_mean
-from reports.schema import Report, Result
+from crossrt.reports.schema.records import Report, Result
+from crossrt.reports.statistics.intervals import trimmed_error, trimmed_mean
+from crossrt.reports.verdicts.comparison.rules import METRICS
+from crossrt.reports.verdicts.comparison.times import RoundLogs, anchor_logs, anchored, time_logs
 
 TIMES: Final = tuple(name for name, how in METRICS.items() if how.kind == "time")
 FEWEST_ROUNDS: Final = 2

@@ -9,8 +9,7 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from reports.cells import Cell, Sheet, counted
-from reports.history.selection import (
+from crossrt.reports.history.selection import (
     SHORT,
     RunRow,
     count_runs,
@@ -20,7 +19,8 @@ from reports.history.selection import (
     newest,
     run_rows,
 )
-from reports.history.tables import cases, environments, results
+from crossrt.reports.history.tables import cases, environments, results
+from crossrt.reports.text.cells import Cell, Sheet, counted
 
 ABSENT: Final = "-"
 MOST_NAMED: Final = 500

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from reports.history.entries import Entry
-from reports.history.reading import read_entry
-from reports.history.selection import count_runs, newest, run_rows
-from reports.history.tables import environments, runs
-from reports.schema import Report
+from crossrt.reports.history.entries import Entry
+from crossrt.reports.history.reading import read_entry
+from crossrt.reports.history.selection import count_runs, newest, run_rows
+from crossrt.reports.history.tables import environments, runs
+from crossrt.reports.schema.records import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, variance
 
-from reports.history.levels import Level
-from reports.history.moderation import Moderation
-from reports.intervals import LogInterval, kept_replicates
-from reports.student import t_quantile
+from crossrt.reports.history.levels import Level
+from crossrt.reports.history.moderation import Moderation
+from crossrt.reports.statistics.intervals import LogInterval, kept_replicates
+from crossrt.reports.statistics.student import t_quantile
 
 
 def predicted_interval(
@@ -52,7 +52,7 @@ def allowed_interval(
 ) -> LogInterval:
     """Likewise where there are too few earlier runs to see their spread: it is taken as known.
 
-    Source: Welch's interval of the new run and the mean of the earlier ones, as `reports.intervals.welch_interval` has
+    Source: Welch's interval of the new run and the mean of the earlier ones, as `welch_interval` has
     it for two runs, with Satterthwaite's degrees of freedom for the errors within runs.
 
     Args:

@@ -10,10 +10,10 @@ import msgspec
 from msgspec import UNSET
 from sqlalchemy import Connection, Row, Select, func, select
 
-from reports.history.digits import unpacked
-from reports.history.entries import Entry
-from reports.history.levels import Level
-from reports.history.tables import (
+from crossrt.reports.history.digits import unpacked
+from crossrt.reports.history.entries import Entry
+from crossrt.reports.history.levels import Level
+from crossrt.reports.history.tables import (
     answers,
     artifacts,
     cases,
@@ -24,7 +24,7 @@ from reports.history.tables import (
     runs,
     times,
 )
-from reports.schema import SCHEMA_VERSION, Accuracy, Artifact, Environment, Metric, Report, Result, Run
+from crossrt.reports.schema.records import SCHEMA_VERSION, Accuracy, Artifact, Environment, Metric, Report, Result, Run
 
 AnyRow = Row[Any]
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, exists, func, select
 
-from reports.errors import ReportError
-from reports.history.tables import cases, environments, results, runs
-from reports.patterns import case_matches
+from crossrt.reports.errors import ReportError
+from crossrt.reports.history.tables import cases, environments, results, runs
+from crossrt.reports.text.patterns import case_matches
 
 SHORT: Final = 8
 """Digits of a key or a revision that are shown."""

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, select
 
-from reports.errors import ReportError
-from reports.history.levels import TIMES
-from reports.history.selection import (
+from crossrt.reports.errors import ReportError
+from crossrt.reports.history.levels import TIMES
+from crossrt.reports.history.selection import (
     Machine,
     RunRow,
     count_runs,
@@ -21,8 +21,8 @@ from reports.history.selection import (
     newest,
     run_rows,
 )
-from reports.history.tables import environments, metric_names, metrics, results, runs, times
-from reports.schema import Direction
+from crossrt.reports.history.tables import environments, metric_names, metrics, results, runs, times
+from crossrt.reports.schema.records import Direction
 
 MOST_NAMED: Final = 500
 """Runs that one query names."""

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
-from reports.history.digits import packed
-from reports.history.entries import Entry
-from reports.history.tables import answers, artifacts, cases, environments, metric_names
-from reports.schema import Accuracy, Metric, Result
+from crossrt.reports.history.digits import packed
+from crossrt.reports.history.entries import Entry
+from crossrt.reports.history.tables import answers, artifacts, cases, environments, metric_names
+from crossrt.reports.schema.records import Accuracy, Metric, Result
 
 Row = Mapping[str, Any]
 Ids = Mapping[tuple[Any, ...], int]

@@ -11,12 +11,12 @@ from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
-from reports.history.entries import Entry
-from reports.history.selection import SHORT
-from reports.printable import printable
-from reports.schema import Metric, Run, Status
-from reports.summary import Summary
-from reports.tables import sheet_table
+from crossrt.reports.history.entries import Entry
+from crossrt.reports.history.selection import SHORT
+from crossrt.reports.schema.records import Metric, Run, Status
+from crossrt.reports.tables.summary import Summary
+from crossrt.reports.tables.terminal import sheet_table
+from crossrt.reports.text.printable import printable
 
 FileState = Literal["there", "missing", "changed"]
 

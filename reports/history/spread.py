@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, variance
 
-from reports.comparison.times import ANY_BETWEEN_RUNS, BETWEEN_RUNS, FEWEST_RUNS, UNSTEADY
-from reports.history.levels import Level
-from reports.history.moderation import Moderation, moderation_of
+from crossrt.reports.history.levels import Level
+from crossrt.reports.history.moderation import Moderation, moderation_of
+from crossrt.reports.verdicts.comparison.times import ANY_BETWEEN_RUNS, BETWEEN_RUNS, FEWEST_RUNS, UNSTEADY
 
 Judged = tuple[Level, tuple[Level, ...]]
 """A new run's level, and those of earlier runs."""

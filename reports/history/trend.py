@@ -10,11 +10,11 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from reports.comparison.rules import METRICS
-from reports.history.changes import FALSE_ALARM, Change, exact_changes, find_changes, noise_of
-from reports.history.selection import RunRow
-from reports.history.series import Found, Sample, Series
-from reports.schema import Direction
+from crossrt.reports.history.changes import FALSE_ALARM, Change, exact_changes, find_changes, noise_of
+from crossrt.reports.history.selection import RunRow
+from crossrt.reports.history.series import Found, Sample, Series
+from crossrt.reports.schema.records import Direction
+from crossrt.reports.verdicts.comparison.rules import METRICS
 
 FEWEST_TO_CHOOSE: Final = 4
 """Runs below which the ratio to the anchor is taken without a look at which is steadier."""

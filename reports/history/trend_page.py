@@ -7,12 +7,19 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
-from reports.cells import counted
-from reports.comparison.sheets import metric_title, short_names
-from reports.history.trend import CaseTrend, Trend
-from reports.history.trend_text import change_text, overview_sheet, plot_unit, step_sheet, trend_headline, trend_notes
-from reports.page.document import Header, Section, document, figure, folded, joined, table
-from reports.page.figures import COLORS, as_svg, dot, new_figure
+from crossrt.reports.history.trend import CaseTrend, Trend
+from crossrt.reports.history.trend_text import (
+    change_text,
+    overview_sheet,
+    plot_unit,
+    step_sheet,
+    trend_headline,
+    trend_notes,
+)
+from crossrt.reports.page.document import Header, Section, document, figure, folded, joined, table
+from crossrt.reports.page.figures import COLORS, as_svg, dot, new_figure
+from crossrt.reports.text.cells import counted
+from crossrt.reports.verdicts.comparison.sheets import metric_title, short_names
 
 WIDTH_IN, HEIGHT_IN = 9.0, 3.0
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from reports.cells import Cell, Sheet, counted
-from reports.comparison.sheets import metric_title, short_names, written
-from reports.history.changes import FALSE_ALARM, FEWEST_VALUES
-from reports.history.selection import SHORT
-from reports.history.trend import CaseTrend, Step, Trend, is_exact
-from reports.lookup import ABSENT
-from reports.printable import printable
+from crossrt.reports.history.changes import FALSE_ALARM, FEWEST_VALUES
+from crossrt.reports.history.selection import SHORT
+from crossrt.reports.history.trend import CaseTrend, Step, Trend, is_exact
+from crossrt.reports.tables.lookup import ABSENT
+from crossrt.reports.text.cells import Cell, Sheet, counted
+from crossrt.reports.text.printable import printable
+from crossrt.reports.verdicts.comparison.sheets import metric_title, short_names, written
 
 PLOT_HEIGHT: Final = 10
 MOST_PLOTS: Final = 4

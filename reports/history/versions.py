@@ -7,9 +7,9 @@ from typing import Final
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, func, inspect, select
 
-from reports.errors import ReportError
-from reports.history.address import POSTGRESQL, SQLITE, Address
-from reports.history.tables import metadata
+from crossrt.reports.errors import ReportError
+from crossrt.reports.history.address import POSTGRESQL, SQLITE, Address
+from crossrt.reports.history.tables import metadata
 
 KNOWN: Final = ("0001",)
 """Every version there has been, oldest first: one for each file in `migrations/versions`."""

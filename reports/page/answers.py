@@ -10,13 +10,13 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from reports.agreement import Answers, agreement, answers_in
-from reports.agreement_matrix import TITLES, Pairs, as_nats, as_steps
-from reports.comparison.answers import flips
-from reports.errors import ReportError
-from reports.lookup import Lookup
-from reports.page.document import folded, joined, render
-from reports.schema import Report
+from crossrt.reports.errors import ReportError
+from crossrt.reports.page.document import folded, joined, render
+from crossrt.reports.schema.records import Report
+from crossrt.reports.tables.agreement import Answers, agreement, answers_in
+from crossrt.reports.tables.agreement_matrix import TITLES, Pairs, as_nats, as_steps
+from crossrt.reports.tables.lookup import Lookup
+from crossrt.reports.verdicts.comparison.answers import flips
 
 ALPHA: Final = 0.025
 MOST_IN_MATRIX: Final = 24

@@ -8,18 +8,18 @@ from typing import Final
 
 from markupsafe import Markup
 
-from reports.cells import (
+from crossrt.reports.page.document import render
+from crossrt.reports.schema.records import Metric, Report, Result
+from crossrt.reports.statistics.metrics import scenario_of
+from crossrt.reports.tables.latency import fastest_cases, speedup_tone
+from crossrt.reports.tables.lookup import ABSENT, Lookup
+from crossrt.reports.text.cells import (
     microseconds,
     microseconds_with_interval,
     percent,
     ratio_with_interval,
     share_with_interval,
 )
-from reports.latency import fastest_cases, speedup_tone
-from reports.lookup import ABSENT, Lookup
-from reports.metrics import scenario_of
-from reports.page.document import render
-from reports.schema import Metric, Report, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

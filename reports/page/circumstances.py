@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from reports.cells import counted
-from reports.findings import batch_notes, disturbance_notes, graph_notes
-from reports.latency import noise_lines
-from reports.lookup import Lookup
-from reports.metrics import scenario_of
-from reports.page.document import folded, joined, render
-from reports.schema import Environment, Report, Settings
+from crossrt.reports.page.document import folded, joined, render
+from crossrt.reports.schema.records import Environment, Report, Settings
+from crossrt.reports.statistics.metrics import scenario_of
+from crossrt.reports.tables.findings import batch_notes, disturbance_notes, graph_notes
+from crossrt.reports.tables.latency import noise_lines
+from crossrt.reports.tables.lookup import Lookup
+from crossrt.reports.text.cells import counted
 
 
 def environment(report: Report) -> Markup:

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from reports.comparison.findings import Comparison, Finding
-from reports.comparison.sheets import findings_sheet
-from reports.comparison.sheets import headline as outcome
-from reports.findings import caution_notes
-from reports.page.document import Header, Section, document, figure, render
-from reports.page.figures import as_svg
-from reports.page.plots.changes import changes
-from reports.page.report_page import report_sections
-from reports.schema import Report
+from crossrt.reports.page.document import Header, Section, document, figure, render
+from crossrt.reports.page.figures import as_svg
+from crossrt.reports.page.plots.changes import changes
+from crossrt.reports.page.report_page import report_sections
+from crossrt.reports.schema.records import Report
+from crossrt.reports.tables.findings import caution_notes
+from crossrt.reports.verdicts.comparison.findings import Comparison, Finding
+from crossrt.reports.verdicts.comparison.sheets import findings_sheet
+from crossrt.reports.verdicts.comparison.sheets import headline as outcome
 
 _TONES = {0: "good", 1: "bad", 3: "doubt"}
 

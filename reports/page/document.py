@@ -10,9 +10,9 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from reports.cells import Cell, Sheet
-from reports.packages import named_packages
-from reports.printable import printable
+from crossrt.reports.packages import named_packages
+from crossrt.reports.text.cells import Cell, Sheet
+from crossrt.reports.text.printable import printable
 
 with named_packages():
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -97,7 +97,7 @@ def joined(parts: Sequence[Markup]) -> Markup:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("reports.page"),
+        loader=PackageLoader("crossrt.reports.page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -119,4 +119,4 @@ def _marked(cell: Cell) -> str:
 
 @cache
 def _resource(name: str) -> str:
-    return resources.files("reports.page").joinpath("templates", name).read_text(encoding="utf-8")
+    return resources.files("crossrt.reports.page").joinpath("templates", name).read_text(encoding="utf-8")

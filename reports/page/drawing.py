@@ -8,20 +8,20 @@ from typing import Final, Literal
 
 import msgspec
 
-from reports.choice.pareto import fronts, p50
-from reports.comparison.findings import Comparison
-from reports.lookup import Lookup
-from reports.metrics import scenario_of
-from reports.page.figures import png_bytes, svg_text
-from reports.page.plots.changes import changes
-from reports.page.plots.distributions import distributions
-from reports.page.plots.footprint import footprint
-from reports.page.plots.kernels import kernel_time, kernels
-from reports.page.plots.layers import layers
-from reports.page.plots.plot import Plot
-from reports.page.plots.scaling import scaling
-from reports.page.plots.tradeoff import tradeoff
-from reports.schema import Report
+from crossrt.reports.page.figures import png_bytes, svg_text
+from crossrt.reports.page.plots.changes import changes
+from crossrt.reports.page.plots.distributions import distributions
+from crossrt.reports.page.plots.footprint import footprint
+from crossrt.reports.page.plots.kernels import kernel_time, kernels
+from crossrt.reports.page.plots.layers import layers
+from crossrt.reports.page.plots.plot import Plot
+from crossrt.reports.page.plots.scaling import scaling
+from crossrt.reports.page.plots.tradeoff import tradeoff
+from crossrt.reports.schema.records import Report
+from crossrt.reports.statistics.metrics import scenario_of
+from crossrt.reports.tables.lookup import Lookup
+from crossrt.reports.verdicts.choice.pareto import fronts, p50
+from crossrt.reports.verdicts.comparison.findings import Comparison
 
 ImageFormat = Literal["png", "svg"]
 

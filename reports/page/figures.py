@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Sequence
 from typing import IO, Any, Final
 
-from reports.packages import named_packages
-from reports.printable import printable
+from crossrt.reports.packages import named_packages
+from crossrt.reports.text.printable import printable
 
 os.environ.pop("MPLBACKEND", None)  # it names a window, which nothing here opens; a wrong name fails the import
 with named_packages():

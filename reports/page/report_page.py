@@ -6,21 +6,21 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from reports.findings import caution_notes
-from reports.headline import headline
-from reports.page.answers import agreement_matrices, confusion_matrices
-from reports.page.case_table import case_table
-from reports.page.circumstances import environment, failures, method, noise
-from reports.page.document import Header, Section, document, figure, joined
-from reports.page.drawing import MOST_DRAWN, drawn_part, rounds_plots, tradeoffs
-from reports.page.figures import as_svg
-from reports.page.plots.footprint import footprint
-from reports.page.plots.kernels import kernel_time, kernels
-from reports.page.plots.layers import layers
-from reports.page.plots.plot import Plot
-from reports.page.plots.scaling import scaling
-from reports.schema import Report
-from reports.summary import Summary
+from crossrt.reports.page.answers import agreement_matrices, confusion_matrices
+from crossrt.reports.page.case_table import case_table
+from crossrt.reports.page.circumstances import environment, failures, method, noise
+from crossrt.reports.page.document import Header, Section, document, figure, joined
+from crossrt.reports.page.drawing import MOST_DRAWN, drawn_part, rounds_plots, tradeoffs
+from crossrt.reports.page.figures import as_svg
+from crossrt.reports.page.plots.footprint import footprint
+from crossrt.reports.page.plots.kernels import kernel_time, kernels
+from crossrt.reports.page.plots.layers import layers
+from crossrt.reports.page.plots.plot import Plot
+from crossrt.reports.page.plots.scaling import scaling
+from crossrt.reports.schema.records import Report
+from crossrt.reports.tables.findings import caution_notes
+from crossrt.reports.tables.headline import headline
+from crossrt.reports.tables.summary import Summary
 
 
 def report_page(report: Report) -> str:

@@ -15,31 +15,31 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from exporters.cache import ArtifactCache
-from exporters.keras_model import SHIPPED_MODEL, model_name
-from exporters.variants import main_variants
-from harness.answers import read_reference
-from harness.artifacts import candidates_of
-from harness.assess import Assessment, Assessor
-from harness.bench import run_bench
-from harness.builder import Artifacts, BuildRequest
-from harness.building import get_artifacts
-from harness.case import Case
-from harness.commands.report_files import report_in
-from harness.environment import read_environment
-from harness.exported import read_folder
-from harness.locations import cache_folder
-from harness.plan import plan_cases
-from harness.probe import RuntimeInfo, probe_runtimes
-from harness.progress import Silent
-from harness.settings import DEFAULT_EFFORT, QUICK_EFFORT, BenchSettings
-from harness.workspace import Workspace, open_workspace
-from reports.comparison.basis import Question
-from reports.comparison.compare import compare_reports
-from reports.comparison.findings import Comparison
-from reports.comparison.render import print_comparison
-from reports.files import read_report
-from reports.patterns import case_matches
+from crossrt.exporters.cache import ArtifactCache
+from crossrt.exporters.sources.keras_file import SHIPPED_MODEL, model_name
+from crossrt.exporters.variants import main_variants
+from crossrt.harness.build.artifacts import candidates_of
+from crossrt.harness.build.builder import Artifacts, BuildRequest
+from crossrt.harness.build.building import get_artifacts
+from crossrt.harness.build.exported import read_folder
+from crossrt.harness.cli.commands.report_files import report_in
+from crossrt.harness.cli.progress import Silent
+from crossrt.harness.environment import read_environment
+from crossrt.harness.evaluate.answers import read_reference
+from crossrt.harness.evaluate.assess import Assessment, Assessor
+from crossrt.harness.evaluate.workspace import Workspace, open_workspace
+from crossrt.harness.locations import cache_folder
+from crossrt.harness.measure.case import Case
+from crossrt.harness.measure.plan import plan_cases
+from crossrt.harness.measure.settings import DEFAULT_EFFORT, QUICK_EFFORT, BenchSettings
+from crossrt.harness.process.probe import RuntimeInfo, probe_runtimes
+from crossrt.harness.run.bench import run_bench
+from crossrt.reports.schema.files import read_report
+from crossrt.reports.text.patterns import case_matches
+from crossrt.reports.verdicts.comparison.basis import Question
+from crossrt.reports.verdicts.comparison.compare import compare_reports
+from crossrt.reports.verdicts.comparison.findings import Comparison
+from crossrt.reports.verdicts.comparison.render import print_comparison
 
 COMPARISON = pytest.StashKey[Comparison]()
 

@@ -19,17 +19,17 @@ import click
 import msgspec
 import numpy as np
 
-from exporters.keras_model import SHIPPED_MODEL
-from harness.case import Scenario
-from harness.case_worker import CaseWorker
-from harness.evaluation import CHECK_BATCH
-from harness.exported import read_folder
-from harness.settings import WorkerLimits
-from harness.workspace import open_workspace
-from reports.files import read_report, write_report
-from reports.metrics import derive_metrics
-from runtimes.protocol import SessionOptions
-from runtimes.registry import get_runtime
+from crossrt.exporters.sources.keras_file import SHIPPED_MODEL
+from crossrt.harness.build.exported import read_folder
+from crossrt.harness.evaluate.evaluation import CHECK_BATCH
+from crossrt.harness.evaluate.workspace import open_workspace
+from crossrt.harness.measure.case import Scenario
+from crossrt.harness.measure.settings import WorkerLimits
+from crossrt.harness.process.case_worker import CaseWorker
+from crossrt.reports.schema.files import read_report, write_report
+from crossrt.reports.statistics.metrics import derive_metrics
+from crossrt.runtimes.protocol import SessionOptions
+from crossrt.runtimes.registry import get_runtime
 
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
 STARTS = 11
@@ -81,9 +81,9 @@ def harness_error(folder: Path) -> str:
 HISTOGRAMS = """
 import sys, tempfile
 from pathlib import Path
-from exporters.ort.quantize import OnnxQuantizer
-from exporters.recipes.recipe import OnnxStatic
-from harness.worker import peak_memory_bytes
+from crossrt.exporters.ort.quantize import OnnxQuantizer
+from crossrt.exporters.recipes.recipe import OnnxStatic
+from crossrt.harness.process.worker import peak_memory_bytes
 with tempfile.TemporaryDirectory() as folder:
     quantizer = OnnxQuantizer(Path(sys.argv[1]), Path(folder))
     for method in ("entropy", "percentile", "distribution"):

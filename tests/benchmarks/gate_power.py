@@ -28,11 +28,11 @@ from statistics import median
 import click
 import msgspec
 
-from reports.comparison.basis import Question
-from reports.comparison.compare import compare_reports
-from reports.duel import judge_duel
-from reports.files import read_duel, read_report
-from reports.schema import Report
+from crossrt.reports.schema.files import read_duel, read_report
+from crossrt.reports.schema.records import Report
+from crossrt.reports.verdicts.comparison.basis import Question
+from crossrt.reports.verdicts.comparison.compare import compare_reports
+from crossrt.reports.verdicts.duel import judge_duel
 
 HERE = Path(__file__).parent
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
@@ -45,9 +45,9 @@ REPORTS = 28
 BENCHMARK = """
 import numpy as np
 from pathlib import Path
-from harness.exported import read_folder
-from runtimes.protocol import SessionOptions
-from runtimes.registry import get_runtime
+from crossrt.harness.build.exported import read_folder
+from crossrt.runtimes.protocol import SessionOptions
+from crossrt.runtimes.registry import get_runtime
 
 def test_model(benchmark):
     artifact = read_folder(Path({folder!r})).artifacts[{artifact!r}]

@@ -20,10 +20,10 @@ from time import perf_counter_ns
 import click
 import numpy as np
 
-from exporters import mnist
-from harness.affinity import pinned_cpu
-from harness.exported import read_folder
-from harness.worker import Worker
+from crossrt.datasets.mnist import digits as mnist
+from crossrt.harness.build.exported import read_folder
+from crossrt.harness.process.affinity import pinned_cpu
+from crossrt.harness.process.worker import Worker
 
 BATCHES = 200
 CALLS = 250

@@ -23,13 +23,13 @@ import msgspec
 import numpy as np
 from sqlalchemy import func, select
 
-from reports.files import read_report, write_report
-from reports.history.adding import add_entry
-from reports.history.address import Address, parse_address
-from reports.history.database import History, open_history
-from reports.history.entries import Entry, read_entry_file
-from reports.metrics import derive_metrics
-from reports.schema import Control, KernelCounts, Report, Result, Round
+from crossrt.reports.history.adding import add_entry
+from crossrt.reports.history.address import Address, parse_address
+from crossrt.reports.history.database import History, open_history
+from crossrt.reports.history.entries import Entry, read_entry_file
+from crossrt.reports.schema.files import read_report, write_report
+from crossrt.reports.schema.records import Control, KernelCounts, Report, Result, Round
+from crossrt.reports.statistics.metrics import derive_metrics
 
 SAMPLE = Path(__file__).parents[1] / "data" / "report-v1.json"
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from reports.comparison.findings import Comparison
-from reports.comparison.sheets import explain
+from crossrt.reports.verdicts.comparison.findings import Comparison
+from crossrt.reports.verdicts.comparison.sheets import explain
 
 
 def test_no_regression(judged_case: str, comparison: Comparison) -> None:

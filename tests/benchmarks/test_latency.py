@@ -11,11 +11,11 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from harness.affinity import pinned_cpu, usable_cpus
-from harness.assess import Assessment
-from harness.builder import Artifacts
-from harness.case import Case
-from runtimes.registry import get_runtime
+from crossrt.harness.build.builder import Artifacts
+from crossrt.harness.evaluate.assess import Assessment
+from crossrt.harness.measure.case import Case
+from crossrt.harness.process.affinity import pinned_cpu, usable_cpus
+from crossrt.runtimes.registry import get_runtime
 
 WARMUP_CALLS = 50
 CALLS = {1: 2_000}

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from exporters.artifact import ModelArtifact
-from exporters.manifest import ARTIFACT_MANIFEST, check_file, read_manifest
-from runtimes.errors import RuntimeAdapterError, RuntimeNotInstalledError
-from runtimes.protocol import SessionOptions
-from runtimes.registry import get_runtime, runtime_names
+from crossrt.core.artifact import ModelArtifact
+from crossrt.core.manifest import ARTIFACT_MANIFEST, check_file, read_manifest
+from crossrt.runtimes.errors import RuntimeAdapterError, RuntimeNotInstalledError
+from crossrt.runtimes.protocol import SessionOptions
+from crossrt.runtimes.registry import get_runtime, runtime_names
 
 MODELS = Path(__file__).parents[1] / "data" / "models"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from exporters.artifact import ModelArtifact
-from exporters.manifest import read_manifest
-from runtimes.protocol import SessionOptions
-from runtimes.registry import get_runtime
+from crossrt.core.artifact import ModelArtifact
+from crossrt.core.manifest import read_manifest
+from crossrt.runtimes.protocol import SessionOptions
+from crossrt.runtimes.registry import get_runtime
 
 
 def thread_count():

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from exporters.artifact import ModelArtifact
-from exporters.manifest import read_manifest
-from runtimes.errors import ModelRefusedError
-from runtimes.protocol import SessionOptions
-from runtimes.registry import get_runtime
+from crossrt.core.artifact import ModelArtifact
+from crossrt.core.manifest import read_manifest
+from crossrt.runtimes.errors import ModelRefusedError
+from crossrt.runtimes.protocol import SessionOptions
+from crossrt.runtimes.registry import get_runtime
 
 runtime_name, manifest, model_file = sys.argv[1:]
 artifact = dataclasses.replace(read_manifest(Path(manifest), ModelArtifact), path=Path(model_file))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtimes.protocol import SessionOptions
+from crossrt.runtimes.protocol import SessionOptions
 
 IO_MODES = ["float32", "native"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporters.manifest import ARTIFACT_MANIFEST
+from crossrt.core.manifest import ARTIFACT_MANIFEST
 
 CHILD = Path(__file__).with_name("load_and_run.py")
 TIMEOUT_S = 60

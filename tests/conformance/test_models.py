@@ -5,8 +5,8 @@ from typing import get_args
 
 import pytest
 
-from exporters.artifact import ModelArtifact, ModelFormat
-from exporters.manifest import ARTIFACT_MANIFEST, read_manifest
+from crossrt.core.artifact import ModelArtifact, ModelFormat
+from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from runtimes.errors import InputRefusedError
+from crossrt.runtimes.errors import InputRefusedError
 
 IO_MODES = ["float32", "native"]
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from exporters.artifact import ModelFormat
-from runtimes.protocol import SessionOptions
+from crossrt.core.artifact import ModelFormat
+from crossrt.runtimes.protocol import SessionOptions
 
 
 def test_the_name_is_the_registered_one(runtime, runtime_name):

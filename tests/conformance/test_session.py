@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from runtimes.errors import SessionClosedError
-from runtimes.protocol import SessionOptions
+from crossrt.runtimes.errors import SessionClosedError
+from crossrt.runtimes.protocol import SessionOptions
 
 
 def at_batch_size(specs, batch_size):

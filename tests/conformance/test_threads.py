@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from exporters.manifest import ARTIFACT_MANIFEST
-from runtimes.protocol import SessionOptions
+from crossrt.core.manifest import ARTIFACT_MANIFEST
+from crossrt.runtimes.protocol import SessionOptions
 
 CHILD = Path(__file__).with_name("count_threads.py")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporters.keras_model import SHIPPED_MODEL
+from crossrt.exporters.sources.keras_file import SHIPPED_MODEL
 
 ROOT = Path(__file__).parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())

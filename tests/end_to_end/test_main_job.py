@@ -15,8 +15,8 @@ import jsonschema
 import msgspec
 import pytest
 
-from reports.files import read_report
-from reports.json_schema import report_json_schema
+from crossrt.reports.schema.files import read_report
+from crossrt.reports.schema.json_schema import report_json_schema
 
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
 ONNX = ("fp32", "int8-qdq", "int8-qoperator", "int8-dynamic")
@@ -141,6 +141,10 @@ def workers_of(parent: int) -> list[str]:
             line = status.with_name("cmdline").read_text().replace("\0", " ")
         except OSError:
             continue
-        if "harness.worker" in line and int(fields[1]) in (1, parent) and int(status.parent.name) != os.getpid():
+        if (
+            "harness.process.worker" in line
+            and int(fields[1]) in (1, parent)
+            and int(status.parent.name) != os.getpid()
+        ):
             found.append(line)
     return found

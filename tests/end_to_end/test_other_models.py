@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.files import read_report
+from crossrt.reports.schema.files import read_report
 
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
 CASES = ("fp32@ort-cpu", "int8-qdq@ort-cpu", "fp32@tflite", "int8@tflite")

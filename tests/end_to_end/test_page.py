@@ -14,9 +14,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from reports.files import read_report, write_report
-from reports.metrics import derive_metrics
-from reports.schema import Report
+from crossrt.reports.schema.files import read_report, write_report
+from crossrt.reports.schema.records import Report
+from crossrt.reports.statistics.metrics import derive_metrics
 
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
 SAMPLE = Path(__file__).parents[1] / "data" / "report-v1.json"

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reports.files import read_duel
+from crossrt.reports.schema.files import read_duel
 
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
 SLOWED = Path(__file__).parents[1] / "data" / "slowed"

@@ -12,11 +12,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DATA = {
-    "exporters/data/mnist/t10k-images-idx3-ubyte.gz",
-    "exporters/data/mnist/t10k-labels-idx1-ubyte.gz",
-    "exporters/data/mnist/train-10k-images-idx3-ubyte.gz",
-    "exporters/data/mnist/train-10k-labels-idx1-ubyte.gz",
-    "exporters/models/mnist-cnn.keras",
+    "datasets/mnist/data/t10k-images-idx3-ubyte.gz",
+    "datasets/mnist/data/t10k-labels-idx1-ubyte.gz",
+    "datasets/mnist/data/train-10k-images-idx3-ubyte.gz",
+    "datasets/mnist/data/train-10k-labels-idx1-ubyte.gz",
+    "datasets/mnist/models/mnist-cnn.keras",
     "reports/history/migrations/env.py",
     "reports/history/migrations/versions/v0001_first.py",
 }
@@ -25,16 +25,16 @@ DATA = {
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-P", "-m", "hatchling", "build", "-d", str(folder)]
+    command = [sys.executable, "-P", "-m", "build", "--no-isolation", "-o", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     return folder
 
 
-def test_wheel_holds_exactly_the_four_packages_with_data_model_and_licences(built):
+def test_wheel_holds_exactly_one_package_with_data_model_and_licences(built):
     names = zipfile.ZipFile(next(built.glob("*.whl"))).namelist()
-    info = "crossrt-0.1.0.dist-info"
-    assert {name.partition("/")[0] for name in names} == {"exporters", "harness", "reports", "runtimes", info}
-    assert set(names) >= DATA | {f"{each}/py.typed" for each in ("exporters", "harness", "reports", "runtimes")}
+    info = "crossrt-0.2.0.dev0.dist-info"
+    assert {name.partition("/")[0] for name in names} == {"crossrt", info}
+    assert set(names) >= {f"crossrt/{each}" for each in (*DATA, "py.typed", "__main__.py")}
     assert set(names) >= {f"{info}/licenses/LICENSE", f"{info}/licenses/NOTICE"}
 
 
@@ -44,7 +44,7 @@ def test_wheel_is_small_and_has_no_leftovers(built):
     shipped = {
         name for name in zipfile.ZipFile(wheel).namelist() if name.endswith((".pyc", ".npy", ".onnx", ".tflite"))
     }
-    assert shipped == {f"exporters/models/identity/{each}/model.{each}" for each in ("onnx", "tflite")}
+    assert shipped == {f"crossrt/harness/measure/noop_files/{each}/model.{each}" for each in ("onnx", "tflite")}
 
 
 def test_sdist_holds_what_the_wheel_is_built_from_and_the_tests(built):

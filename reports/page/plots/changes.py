@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from reports.comparison.findings import Comparison, Finding
-from reports.comparison.sheets import metric_label, short_names
-from reports.page.figures import COLORS, GRID, INK, MUTED, dot, new_figure
-from reports.page.plots.plot import WIDTH_IN, Plot
+from crossrt.reports.page.figures import COLORS, GRID, INK, MUTED, dot, new_figure
+from crossrt.reports.page.plots.plot import WIDTH_IN, Plot
+from crossrt.reports.verdicts.comparison.findings import Comparison, Finding
+from crossrt.reports.verdicts.comparison.sheets import metric_label, short_names
 
 ROW_IN: Final = 0.3
 MOST_ROWS: Final = 60

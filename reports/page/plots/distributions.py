@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
-from reports.cells import counted, microseconds
-from reports.lookup import Lookup, Scenario
-from reports.metrics import scenario_of
-from reports.page.figures import GRID, PAPER, new_figure, tip
-from reports.page.plots.plot import WIDTH_IN, Plot, color_of
-from reports.schema import Report, Result
+from crossrt.reports.page.figures import GRID, PAPER, new_figure, tip
+from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, color_of
+from crossrt.reports.schema.records import Report, Result
+from crossrt.reports.statistics.metrics import scenario_of
+from crossrt.reports.tables.lookup import Lookup, Scenario
+from crossrt.reports.text.cells import counted, microseconds
 
 ROW_IN: Final = 0.36
 ROUND_IN: Final = 0.03

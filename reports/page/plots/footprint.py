@@ -8,10 +8,10 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.lookup import Lookup
-from reports.page.figures import COLORS, dot, legend_below, new_figure, tip
-from reports.page.plots.plot import WIDTH_IN, Plot
-from reports.schema import Report, Result
+from crossrt.reports.page.figures import COLORS, dot, legend_below, new_figure, tip
+from crossrt.reports.page.plots.plot import WIDTH_IN, Plot
+from crossrt.reports.schema.records import Report, Result
+from crossrt.reports.tables.lookup import Lookup
 
 ROW_IN: Final = 0.27
 GAP: Final = 0.06

@@ -7,11 +7,11 @@ from typing import Final
 
 from matplotlib.axes import Axes
 
-from reports.layers import KINDS
-from reports.lookup import Lookup
-from reports.page.figures import COLORS, MUTED, PAPER, legend_below, new_figure, tip
-from reports.page.plots.plot import WIDTH_IN, Plot
-from reports.schema import Report, Result
+from crossrt.reports.page.figures import COLORS, MUTED, PAPER, legend_below, new_figure, tip
+from crossrt.reports.page.plots.plot import WIDTH_IN, Plot
+from crossrt.reports.schema.records import Report, Result
+from crossrt.reports.tables.layers import KINDS
+from crossrt.reports.tables.lookup import Lookup
 
 ROW_IN: Final = 0.27
 _COLORS: Final = dict(zip(KINDS, (COLORS[2], COLORS[0], COLORS[1], COLORS[5], MUTED), strict=True))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from reports.page.figures import COLORS, GRID, dot, legend_below, new_figure
-from reports.page.plots.plot import WIDTH_IN, Plot
-from reports.schema import LayerErrors, Report, TensorError
-from reports.tensor_names import short_name
+from crossrt.reports.page.figures import COLORS, GRID, dot, legend_below, new_figure
+from crossrt.reports.page.plots.plot import WIDTH_IN, Plot
+from crossrt.reports.schema.records import LayerErrors, Report, TensorError
+from crossrt.reports.text.tensor_names import short_name
 
 ROW_IN: Final = 0.24
 MOST_ROWS: Final = 60

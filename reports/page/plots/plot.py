@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 from msgspec import UNSET
 
-from reports.page.figures import COLORS
-from reports.schema import Metric
+from crossrt.reports.page.figures import COLORS
+from crossrt.reports.schema.records import Metric
 
 WIDTH_IN = 9.0
 

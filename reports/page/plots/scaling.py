@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from reports.lookup import Lookup
-from reports.page.figures import log_ticks, new_figure, tip
-from reports.page.plots.plot import WIDTH_IN, Plot, bounds, color_of
-from reports.schema import Metric, Report, Result
+from crossrt.reports.page.figures import log_ticks, new_figure, tip
+from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, bounds, color_of
+from crossrt.reports.schema.records import Metric, Report, Result
+from crossrt.reports.tables.lookup import Lookup
 
 CAPTION: Final = (
     "Digits per second, batch size over p50; bars are 95% intervals. A colour is a runtime, a marker a variant. Both"

@@ -7,12 +7,12 @@ from typing import Final
 
 from matplotlib.axes import Axes
 
-from reports.cells import counted, microseconds_with_interval, share_with_interval
-from reports.choice.pareto import Front, Standing
-from reports.lookup import Lookup
-from reports.page.figures import MUTED, dot, legend_below, log_ticks, new_figure
-from reports.page.plots.plot import WIDTH_IN, Plot, bounds, color_of
-from reports.schema import Metric, Report
+from crossrt.reports.page.figures import MUTED, dot, legend_below, log_ticks, new_figure
+from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, bounds, color_of
+from crossrt.reports.schema.records import Metric, Report
+from crossrt.reports.tables.lookup import Lookup
+from crossrt.reports.text.cells import counted, microseconds_with_interval, share_with_interval
+from crossrt.reports.verdicts.choice.pareto import Front, Standing
 
 MOST_LABELS: Final = 12
 LEAST_GAP: Final = 0.065

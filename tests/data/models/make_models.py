@@ -21,13 +21,13 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from exporters import mnist
-from exporters.artifact import ModelArtifact, Quantization, sha256_of
-from exporters.manifest import ARTIFACT_MANIFEST, write_manifest
-from exporters.recipes.recipe import TfliteStatic
-from exporters.tensor_specs import onnx_specs, tflite_specs
-from exporters.to_tflite import export_tflite
-from exporters.variants import Variant
+from crossrt.core.artifact import ModelArtifact, Quantization, sha256_of
+from crossrt.core.manifest import ARTIFACT_MANIFEST, write_manifest
+from crossrt.datasets.mnist import digits as mnist
+from crossrt.exporters.recipes.recipe import TfliteStatic
+from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
+from crossrt.exporters.to_tflite import export_tflite
+from crossrt.exporters.variants import Variant
 
 HERE = Path(__file__).parent
 MODEL = "conv"

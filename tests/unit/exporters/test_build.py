@@ -16,19 +16,19 @@ import onnx
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from exporters.artifact import ModelArtifact, ReferenceLogits, sha256_of
-from exporters.jobs import BuildJob
-from exporters.keras_model import SHIPPED_MODEL
-from exporters.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, check_file, read_manifest
-from exporters.mnist import shipped, shipped_sha256
-from exporters.variants import shipped_recipes
+from crossrt.core.artifact import ModelArtifact, ReferenceLogits, sha256_of
+from crossrt.core.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, check_file, read_manifest
+from crossrt.datasets.mnist.digits import shipped, shipped_sha256
+from crossrt.exporters.jobs import BuildJob
+from crossrt.exporters.sources.keras_file import SHIPPED_MODEL
+from crossrt.exporters.variants import shipped_recipes
 
 VARIANTS = ("fp32.onnx", "int8-qdq.onnx", "int8-io.tflite")
 FROM_KERAS = ("reference", "no-such-variant.onnx", "fp32.onnx", "int8-io.tflite")
 FROM_ONNX = ("w4.onnx", "int8-qdq.onnx", "int8-qdq-entropy.onnx")
 
 
-def build(folder: Path, source: Path, items, module="exporters.build", **variables) -> tuple[int, list[dict]]:
+def build(folder: Path, source: Path, items, module="crossrt.exporters.build", **variables) -> tuple[int, list[dict]]:
     recipes = {each.item: msgspec.to_builtins(each.recipe) for each in shipped_recipes() if each.item in items}
     job = BuildJob(
         model="mnist-cnn",
@@ -69,7 +69,7 @@ def quantized(built, tmp_path_factory):
     broken = tmp_path_factory.mktemp("broken")
     for name in ("tensorflow", "keras"):
         (broken / f"{name}.py").write_text(f"raise SystemExit('{name} was imported')\n")
-    status, events = build(folder, source, FROM_ONNX, "exporters.quantize", PYTHONPATH=str(broken))
+    status, events = build(folder, source, FROM_ONNX, "crossrt.exporters.quantize", PYTHONPATH=str(broken))
     assert status == 0, events
     assert [path.name for path in scratch.iterdir()] == ["float.onnx"]
     return folder, events

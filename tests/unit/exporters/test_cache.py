@@ -7,12 +7,12 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from exporters import cache as cache_module
-from exporters.artifact import ModelArtifact, ReferenceLogits
-from exporters.cache import ArtifactCache, converter_versions, reference_key, variant_key
-from exporters.errors import ArtifactError
-from exporters.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, write_manifest
-from exporters.variants import main_variants
+from crossrt.core.artifact import ModelArtifact, ReferenceLogits
+from crossrt.core.errors import ArtifactError
+from crossrt.core.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, write_manifest
+from crossrt.exporters import cache as cache_module
+from crossrt.exporters.cache import ArtifactCache, converter_versions, reference_key, variant_key
+from crossrt.exporters.variants import main_variants
 
 VARIANTS = main_variants()
 KEY = "net.int8.tflite-0123456789abcdef"
@@ -157,7 +157,7 @@ def test_key_changes_with_every_setting_of_the_recipe(change):
 
 def test_key_changes_with_the_calibration_digits(monkeypatch):
     before = variant_key("net", "a" * 64, VARIANTS[1])
-    monkeypatch.setattr("exporters.variants.digits_sha256", lambda _: "f" * 64)
+    monkeypatch.setattr("crossrt.exporters.variants.digits_sha256", lambda _: "f" * 64)
     assert variant_key("net", "a" * 64, VARIANTS[1]) != before
 
 
@@ -172,7 +172,7 @@ def test_key_changes_with_the_converters(monkeypatch):
 
 def test_reference_key_changes_with_the_test_digits(monkeypatch):
     before = reference_key("net", "a" * 64)
-    monkeypatch.setattr("exporters.mnist.shipped_sha256", lambda _split: "another")
+    monkeypatch.setattr("crossrt.datasets.mnist.digits.shipped_sha256", lambda _split: "another")
     assert reference_key("net", "a" * 64) != before
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from exporters import keras_model
-from exporters.architectures import ARCHITECTURES
-from exporters.errors import ModelError
-from exporters.keras_model import SHIPPED_MODEL, check_model_file, model_file, model_name, shipped_models
-from harness.commands.train import train
+from crossrt.datasets.mnist.architectures import ARCHITECTURES
+from crossrt.exporters.errors import ModelError
+from crossrt.exporters.sources import keras_file as keras_model
+from crossrt.exporters.sources.keras_file import SHIPPED_MODEL, check_model_file, model_file, model_name, shipped_models
+from crossrt.harness.cli.commands.train import train
 
 
 def refusal(path) -> str:
@@ -58,7 +58,7 @@ def test_an_oversized_file_is_refused(monkeypatch):
 
 def test_checking_a_file_does_not_import_keras():
     source = (
-        "import sys\nfrom exporters.keras_model import SHIPPED_MODEL, check_model_file\n"
+        "import sys\nfrom crossrt.exporters.sources.keras_file import SHIPPED_MODEL, check_model_file\n"
         "check_model_file(SHIPPED_MODEL)\nprint(*sys.modules)"
     )
     command = [sys.executable, "-P", "-c", source]

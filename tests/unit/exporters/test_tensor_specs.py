@@ -7,10 +7,10 @@ from pathlib import Path
 import onnx
 import pytest
 
-from exporters.audit.onnx_file import stored_in_onnx
-from exporters.ort.quantize import OnnxQuantizer
-from exporters.recipes.recipe import OnnxDynamic, OnnxStatic
-from exporters.tensor_specs import onnx_specs, tflite_specs
+from crossrt.analysis.audit.onnx_file import stored_in_onnx
+from crossrt.exporters.ort.quantize import OnnxQuantizer
+from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxStatic
+from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
 
 MODELS = Path(__file__).parents[2] / "data" / "models"
 

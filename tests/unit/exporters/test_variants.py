@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exporters import mnist
-from exporters.calibration import Calibration, calibration_digits, digits_sha256
-from exporters.variants import main_variants
+from crossrt.datasets.mnist import digits as mnist
+from crossrt.exporters.calibration import Calibration, calibration_digits, digits_sha256
+from crossrt.exporters.variants import main_variants
 
 ITEMS = [
     "fp32.onnx",

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from exporters.artifact import ModelArtifact
-from exporters.manifest import read_manifest
-from harness.bench import run_bench
-from harness.builder import Artifacts
-from harness.cli import main
-from harness.duel.run import run_duel
-from harness.exported import write_folder
-from harness.progress import Silent
-from harness.settings import BenchSettings, DuelSettings, Effort, WorkerLimits
-from reports.schema import Report
+from crossrt.core.artifact import ModelArtifact
+from crossrt.core.manifest import read_manifest
+from crossrt.harness.build.builder import Artifacts
+from crossrt.harness.build.exported import write_folder
+from crossrt.harness.cli.main import main
+from crossrt.harness.cli.progress import Silent
+from crossrt.harness.measure.duel.run import run_duel
+from crossrt.harness.measure.settings import BenchSettings, DuelSettings, Effort, WorkerLimits
+from crossrt.harness.run.bench import run_bench
+from crossrt.reports.schema.records import Report
 
 DATA = Path(__file__).parents[2] / "data"
 SHORT = Effort(rounds=3, blocks=2, block_target_ns=500_000, warmup_ns=100_000)
@@ -34,7 +34,7 @@ def own_cache(tmp_path, monkeypatch) -> Path:
 def no_floors(request, monkeypatch) -> None:
     """Saves two processes a round in all tests but those of the floor itself."""
     if not request.node.get_closest_marker("with_floors"):
-        monkeypatch.setattr("harness.participants.floor_artifacts", dict)
+        monkeypatch.setattr("crossrt.harness.measure.participants.floor_artifacts", dict)
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ def bench(folder):
 @pytest.fixture
 def duel(folder, monkeypatch):
     """Fights a short duel over the small models."""
-    monkeypatch.setattr("harness.duel.prepare.DUEL_EFFORT", SHORT_DUEL)
-    monkeypatch.setattr("harness.duel.fight.FEWEST_ROUNDS", 3)
+    monkeypatch.setattr("crossrt.harness.measure.duel.prepare.DUEL_EFFORT", SHORT_DUEL)
+    monkeypatch.setattr("crossrt.harness.measure.duel.fight.FEWEST_ROUNDS", 3)
 
     def fight(a="fp32@ort-cpu", b=None, *, display=None, timeout_s=20.0, **changes):
         run = BenchSettings(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import affinity
-from harness.affinity import Processors, pinned_cpu, usable_cpus
-from harness.rounds import RoundRunner
+from crossrt.harness.measure.rounds import RoundRunner
+from crossrt.harness.process import affinity
+from crossrt.harness.process.affinity import Processors, pinned_cpu, usable_cpus
 
 N = len(os.sched_getaffinity(0))
 THREADS = sorted({1, 2, N})

@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from exporters import mnist
-from exporters.artifact import ReferenceLogits, sha256_of
-from exporters.manifest import read_manifest, write_manifest
-from harness.errors import HarnessError
-from harness.exported import read_folder
-from reports.schema import Report
+from crossrt.core.artifact import ReferenceLogits, sha256_of
+from crossrt.core.manifest import read_manifest, write_manifest
+from crossrt.datasets.mnist import digits as mnist
+from crossrt.harness.build.exported import read_folder
+from crossrt.harness.errors import HarnessError
+from crossrt.reports.schema.records import Report
 
 pytestmark = pytest.mark.processes
 
@@ -92,7 +92,7 @@ def test_runtime_asked_for_alone_is_measured_alone(bench):
 
 
 def test_interrupt_between_rounds_keeps_what_is_finished(bench, monkeypatch):
-    from harness.rounds import RoundRunner
+    from crossrt.harness.measure.rounds import RoundRunner
 
     run_round = RoundRunner.run_round
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.case import Case, Scenario, select
+from crossrt.harness.measure.case import Case, Scenario, select
 
 
 def case(variant="int8-qdq", runtime="ort-cpu", batch_size=1, io="float32"):

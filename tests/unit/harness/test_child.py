@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from harness.child import ChildProcess, kill_all_children
-from harness.errors import ChildFailedError
+from crossrt.harness.errors import ChildFailedError
+from crossrt.harness.process.child import ChildProcess, kill_all_children
 
 ECHO = "import sys\nfor line in sys.stdin:\n    print(line, end='', flush=True)\n"
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 
-from reports.files import read_report, write_report
+from crossrt.reports.schema.files import read_report, write_report
 
 DATA = Path(__file__).parents[2] / "data"
 REPORT = DATA / "report-v1.json"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from exporters.diagnosis.record import BINS, MARGIN_BINS, DiagnosedTensor, Diagnosis
-from exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly, TfliteStatic
-from harness.diagnosis.run import is_hidden, saturates, worst_activation
-from harness.diagnosis.tables import diagnosis_notes, histograms, tensor_sheet
-from harness.diagnosis.trials import changes
+from crossrt.analysis.diagnosis.record import BINS, MARGIN_BINS, DiagnosedTensor, Diagnosis
+from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly, TfliteStatic
+from crossrt.harness.analyze.diagnosis.run import is_hidden, saturates, worst_activation
+from crossrt.harness.analyze.diagnosis.tables import diagnosis_notes, histograms, tensor_sheet
+from crossrt.harness.analyze.diagnosis.trials import changes
 
 
 def tensor(name, sqnr_db, **fields) -> DiagnosedTensor:

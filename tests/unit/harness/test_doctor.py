@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from harness.doctor import activity, frequency, resources
-from harness.doctor.activity import Sample
-from harness.doctor.check import read_text
-from harness.doctor.examine import examine
+from crossrt.harness.doctor import activity, frequency, resources
+from crossrt.harness.doctor.activity import Sample
+from crossrt.harness.doctor.check import read_text
+from crossrt.harness.doctor.examine import examine
 
 
 def sample(**changes) -> Sample:

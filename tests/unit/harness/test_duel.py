@@ -13,19 +13,19 @@ import jsonschema
 import msgspec
 import pytest
 
-from harness.errors import HarnessError
-from harness.progress import Silent
-from harness.settings import Effort
-from reports.comparison.basis import Question
-from reports.comparison.compare import compare_reports
-from reports.duel import ALPHA, CONFIRMING_ROUNDS, judge_duel
-from reports.duel_reports import arm_report
-from reports.duel_text import duel_as_markdown, duel_lines, gate_line
-from reports.errors import ReportError
-from reports.files import read_duel, write_report
-from reports.json_schema import duel_json_schema
-from reports.schema import Look
-from reports.spending import Spending
+from crossrt.harness.cli.progress import Silent
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.measure.settings import Effort
+from crossrt.reports.errors import ReportError
+from crossrt.reports.schema.files import read_duel, write_report
+from crossrt.reports.schema.json_schema import duel_json_schema
+from crossrt.reports.schema.records import Look
+from crossrt.reports.statistics.spending import Spending
+from crossrt.reports.tables.duel_text import duel_as_markdown, duel_lines, gate_line
+from crossrt.reports.verdicts.comparison.basis import Question
+from crossrt.reports.verdicts.comparison.compare import compare_reports
+from crossrt.reports.verdicts.duel import ALPHA, CONFIRMING_ROUNDS, judge_duel
+from crossrt.reports.verdicts.duel_reports import arm_report
 
 pytestmark = pytest.mark.processes
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from exporters.artifact import ModelArtifact
-from exporters.explanation.record import LostFusion
-from exporters.manifest import read_manifest
-from exporters.recipes.recipe import OnnxStatic, TfliteStatic
-from exporters.variants import Variant
-from harness.case import Scenario
-from harness.errors import HarnessError
-from harness.explain import Explanation, explanation_lines, kernel_sheet, run_explain, variants_for
-from harness.lost_fusions import lost_lines
-from harness.probe import RuntimeInfo
-from harness.progress import Silent
-from runtimes.kernels import Kernel, Profile, kind_of
+from crossrt.analysis.explanation.record import LostFusion
+from crossrt.core.artifact import ModelArtifact
+from crossrt.core.manifest import read_manifest
+from crossrt.exporters.recipes.recipe import OnnxStatic, TfliteStatic
+from crossrt.exporters.variants import Variant
+from crossrt.harness.analyze.explain import Explanation, explanation_lines, kernel_sheet, run_explain, variants_for
+from crossrt.harness.analyze.lost_fusions import lost_lines
+from crossrt.harness.cli.progress import Silent
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.measure.case import Scenario
+from crossrt.harness.process.probe import RuntimeInfo
+from crossrt.runtimes.kernels import Kernel, Profile, kind_of
 
 MODELS = Path(__file__).parents[2] / "data" / "models"
 INT8 = read_manifest(MODELS / "conv.int8-io.tflite" / "artifact.json", ModelArtifact)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from reports.files import read_report, write_report
-from reports.tables import print_report
+from crossrt.reports.schema.files import read_report, write_report
+from crossrt.reports.tables.terminal import print_report
 
 pytestmark = pytest.mark.processes
 

@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from harness.cli import main
-from harness.commands import options
-from reports.files import read_report, write_report
+from crossrt.harness.cli.commands import options
+from crossrt.harness.cli.main import main
+from crossrt.reports.schema.files import read_report, write_report
 
 DATA = Path(__file__).parents[2] / "data"
 REPORT = DATA / "report-v1.json"
@@ -203,7 +203,7 @@ def test_copies_say_what_they_did(crossrt, twenty):
 
 def imported_by(*arguments, cwd):
     source = (
-        "import sys, contextlib, io\nfrom harness.cli import main\n"
+        "import sys, contextlib, io\nfrom crossrt.harness.cli.main import main\n"
         "with contextlib.redirect_stdout(io.StringIO()): main()\nprint(*sys.modules)"
     )
     command = [sys.executable, "-P", "-c", source, *map(str, arguments)]
@@ -221,7 +221,7 @@ def test_a_missing_package_comes_with_its_install_command(tmp_path):
     absent = tmp_path / "absent" / "sqlalchemy"
     absent.mkdir(parents=True)
     (absent / "__init__.py").write_text("raise ModuleNotFoundError('gone', name='sqlalchemy')\n")
-    command = [sys.executable, "-P", "-c", "import sys; from harness.cli import main; sys.exit(main())"]
+    command = [sys.executable, "-P", "-c", "import sys; from crossrt.harness.cli.main import main; sys.exit(main())"]
     done = subprocess.run(
         [*command, "history", "add", str(REPORT)],
         cwd=tmp_path,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.kernel_shares import shares_of
-from runtimes.kernels import Kernel, Profile
+from crossrt.harness.analyze.kernel_shares import shares_of
+from crossrt.runtimes.kernels import Kernel, Profile
 
 
 def kernel(kind, duration_ns):

@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from exporters.recipes.toml_files import read_recipes
-from exporters.variants import shipped_recipes
-from harness.cli import main
-from reports.cells import MOST_LISTED
-from reports.files import write_report
+from crossrt.exporters.recipes.toml_files import read_recipes
+from crossrt.exporters.variants import shipped_recipes
+from crossrt.harness.cli.main import main
+from crossrt.reports.schema.files import write_report
+from crossrt.reports.text.cells import MOST_LISTED
 
 REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import threading
 
-from harness.lock import measuring_alone
-from harness.progress import Silent
+from crossrt.harness.cli.progress import Silent
+from crossrt.harness.process.lock import measuring_alone
 
 
 class Remarks(Silent):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.plan import Candidate, choose_baseline, plan_cases
-from harness.probe import RuntimeInfo
-from harness.settings import BenchSettings
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.measure.plan import Candidate, choose_baseline, plan_cases
+from crossrt.harness.measure.settings import BenchSettings
+from crossrt.harness.process.probe import RuntimeInfo
 
 RUNTIMES = [
     RuntimeInfo(name="ort-cpu", version="1", formats=("onnx",)),

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from reports.exchange.registry import FORMATS
-from reports.files import read_report, write_report
+from crossrt.reports.exchange.registry import FORMATS
+from crossrt.reports.schema.files import read_report, write_report
 
 DATA = Path(__file__).parents[2] / "data"
 REPORT = DATA / "report-v1.json"

@@ -5,11 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from exporters.corruption import CORRUPTIONS, STRENGTHS
-from harness.progress import Silent
-from harness.robustness import CLEAN, Robustness, corruption_sheet, mean_change, run_robustness, variant_sheet
-from harness.variant_files import variant_files
-from harness.workspace import open_workspace
+from crossrt.analysis.corruption import CORRUPTIONS, STRENGTHS
+from crossrt.harness.analyze.robustness import (
+    CLEAN,
+    Robustness,
+    corruption_sheet,
+    mean_change,
+    run_robustness,
+    variant_sheet,
+)
+from crossrt.harness.build.variant_files import variant_files
+from crossrt.harness.cli.progress import Silent
+from crossrt.harness.evaluate.workspace import open_workspace
 
 DIGITS = 200
 LABELS = (np.arange(DIGITS) % 10).astype(np.uint8)

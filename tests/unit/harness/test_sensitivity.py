@@ -6,11 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness.errors import HarnessError
-from harness.progress import Silent
-from harness.sensitivity import Calibrated, answers_sheet, run_sensitivity, scales_sheet
-from harness.subject import Subject
-from reports.classification import judge_logits
+from crossrt.harness.analyze.sensitivity import Calibrated, answers_sheet, run_sensitivity, scales_sheet
+from crossrt.harness.build.subject import Subject
+from crossrt.harness.cli.progress import Silent
+from crossrt.harness.errors import HarnessError
+from crossrt.reports.statistics.classification import judge_logits
 
 
 @pytest.fixture

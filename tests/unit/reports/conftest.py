@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from reports.classification import judge_logits
-from reports.details import print_details
-from reports.files import read_report
-from reports.metrics import derive_metrics
-from reports.schema import Accuracy, Control, Memory, Report, Result, Round
-from reports.tables import print_report
+from crossrt.reports.schema.files import read_report
+from crossrt.reports.schema.records import Accuracy, Control, Memory, Report, Result, Round
+from crossrt.reports.statistics.classification import judge_logits
+from crossrt.reports.statistics.metrics import derive_metrics
+from crossrt.reports.tables.details import print_details
+from crossrt.reports.tables.terminal import print_report
 
 SAMPLE = Path(__file__).parents[2] / "data" / "report-v1.json"
 CALLS = 70

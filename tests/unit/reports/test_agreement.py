@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reports.agreement import (
+from crossrt.reports.errors import ReportError
+from crossrt.reports.statistics.classification import judge_logits
+from crossrt.reports.tables.agreement import (
     agreement,
     answers_in,
     baseline_of,
@@ -13,8 +15,6 @@ from reports.agreement import (
     confusion_sheet,
     flips_by_class,
 )
-from reports.classification import judge_logits
-from reports.errors import ReportError
 
 LABELS = (np.arange(200) % 10).astype(np.uint8)
 

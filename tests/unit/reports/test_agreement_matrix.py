@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from reports.agreement import answers_in
-from reports.agreement_matrix import MOST_PAIRS, agreement_sheet
-from reports.errors import ReportError
-from reports.schema import Distance
+from crossrt.reports.errors import ReportError
+from crossrt.reports.schema.records import Distance
+from crossrt.reports.tables.agreement import answers_in
+from crossrt.reports.tables.agreement_matrix import MOST_PAIRS, agreement_sheet
 
 WIDE = 100
 

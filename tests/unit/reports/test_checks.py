@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from reports.checks import check_report
-from reports.errors import ReportError
-from reports.files import read_duel, read_report, write_report
-from reports.schema import Distance, LayerErrors
+from crossrt.reports.errors import ReportError
+from crossrt.reports.schema.checks import check_report
+from crossrt.reports.schema.files import read_duel, read_report, write_report
+from crossrt.reports.schema.records import Distance, LayerErrors
 
 
 def saved(report, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from reports.classification import class_scores, confusion_matrix, judge_logits
+from crossrt.reports.statistics.classification import class_scores, confusion_matrix, judge_logits
 
 CLASSES = range(10)
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from reports.contrasts import block_logs, block_medians, by_round, contrasts, quiet_level
-from reports.schema import Round
+from crossrt.reports.schema.records import Round
+from crossrt.reports.statistics.contrasts import block_logs, block_medians, by_round, contrasts, quiet_level
 
 CALLS = 4
 

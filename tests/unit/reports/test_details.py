@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.errors import ReportError
+from crossrt.reports.errors import ReportError
 
 
 def test_details_hold_the_scores_of_every_class(sample, printed):

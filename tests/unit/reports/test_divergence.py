@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from reports.divergence import Logits, distances
+from crossrt.reports.statistics.divergence import Logits, distances
 
 VALUES = np.random.default_rng(0).normal(0, 3, (50, 10)).astype(np.float32)
 NOISY = VALUES + np.random.default_rng(1).normal(0, 1, VALUES.shape).astype(np.float32)

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from reports.contrasts import Contrast, by_round
-from reports.duel import ALPHA, Samples, judge_looks, judge_samples, samples_of
-from reports.schema import Look, Round
-from reports.spending import Spending
+from crossrt.reports.schema.records import Look, Round
+from crossrt.reports.statistics.contrasts import Contrast, by_round
+from crossrt.reports.statistics.spending import Spending
+from crossrt.reports.verdicts.duel import ALPHA, Samples, judge_looks, judge_samples, samples_of
 
 MARGIN = 0.02
 CALM = Contrast(value=0.0, error=0.001)

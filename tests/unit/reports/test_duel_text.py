@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from reports.contrasts import Contrast
-from reports.duel import ALPHA, Samples, judge_looks, judge_samples
-from reports.duel_text import headline, interval_bar, progress_line
-from reports.schema import Look
+from crossrt.reports.schema.records import Look
+from crossrt.reports.statistics.contrasts import Contrast
+from crossrt.reports.tables.duel_text import headline, interval_bar, progress_line
+from crossrt.reports.verdicts.duel import ALPHA, Samples, judge_looks, judge_samples
 
 MARGIN = 0.02
 

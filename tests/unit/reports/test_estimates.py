@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from reports.estimates import Estimate, over_rounds, percentile, proportion
+from crossrt.reports.statistics.estimates import Estimate, over_rounds, percentile, proportion
 
 
 @pytest.mark.parametrize(("percent", "fewest"), [(50, 1), (90, 64), (95, 130), (99, 662)])

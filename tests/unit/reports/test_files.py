@@ -9,9 +9,9 @@ import os
 import msgspec
 import pytest
 
-from reports import files
-from reports.errors import ReportError
-from reports.files import read_report, write_atomically, write_report, write_together
+from crossrt.reports.errors import ReportError
+from crossrt.reports.schema import files
+from crossrt.reports.schema.files import read_report, write_atomically, write_report, write_together
 
 DAMAGES = {
     "empty": lambda _: b"",

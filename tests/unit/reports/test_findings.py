@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from reports.findings import batch_notes, caution_notes, graph_notes
-from reports.schema import Control
+from crossrt.reports.schema.records import Control
+from crossrt.reports.tables.findings import batch_notes, caution_notes, graph_notes
 
 OPERATORS = ("QuantizeLinear", "QLinearConv", "NhwcMaxPool", "NhwcMaxPool", "QGemm")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.headline import headline
+from crossrt.reports.tables.headline import headline
 
 
 def test_fastest_case_is_named_with_its_price(make_result, make_report):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.contrasts import Contrast
-from reports.intervals import pooled_interval, trimmed_error, trimmed_mean, welch_interval
+from crossrt.reports.statistics.contrasts import Contrast
+from crossrt.reports.statistics.intervals import pooled_interval, trimmed_error, trimmed_mean, welch_interval
 
 STUDIES = ((0.10, 0.05), (0.30, 0.08), (0.35, 0.10), (0.65, 0.12), (0.45, 0.20))
 """Effects and their standard errors, of which none is taken to be smaller than the median."""
@@ -70,7 +70,7 @@ def test_two_runs_are_compared_like_scipys_welch_test_where_nothing_is_trimmed()
 
 def test_trimming_alike_on_both_sides_is_scipys_yuen_test(monkeypatch):
     for name in ("TRIM_FAST", "TRIM_SLOW"):
-        monkeypatch.setattr(f"reports.intervals.{name}", 0.2)
+        monkeypatch.setattr(f"crossrt.reports.statistics.intervals.{name}", 0.2)
     random = np.random.default_rng(1)
     current, baseline = random.normal(0.1, 0.05, 11), random.normal(0, 0.02, 10)
     found = welch_interval(current, baseline, 0.01, 0.0)

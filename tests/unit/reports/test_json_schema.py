@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from reports.json_schema import report_json_schema
-from reports.schema import Distance
+from crossrt.reports.schema.json_schema import report_json_schema
+from crossrt.reports.schema.records import Distance
 
 
 @pytest.fixture(scope="module")

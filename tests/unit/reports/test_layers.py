@@ -7,12 +7,12 @@ import json
 import msgspec
 import pytest
 
-from reports.files import read_report, write_report
-from reports.layers import KINDS, MOST_ROWS, kernel_time_sheet, layer_sheet
-from reports.lookup import Lookup
-from reports.markdown import report_as_markdown
-from reports.schema import KernelShares, LayerErrors, TensorError
-from reports.summary import Summary
+from crossrt.reports.schema.files import read_report, write_report
+from crossrt.reports.schema.records import KernelShares, LayerErrors, TensorError
+from crossrt.reports.tables.layers import KINDS, MOST_ROWS, kernel_time_sheet, layer_sheet
+from crossrt.reports.tables.lookup import Lookup
+from crossrt.reports.tables.summary import Summary
+from crossrt.reports.text.markdown import report_as_markdown
 
 
 def tensor(name, sqnr_db, role="activation") -> TensorError:

@@ -7,8 +7,8 @@ import re
 import msgspec
 import pytest
 
-from reports.markdown import escaped, report_as_markdown
-from reports.summary import Summary
+from crossrt.reports.tables.summary import Summary
+from crossrt.reports.text.markdown import escaped, report_as_markdown
 
 UNESCAPED_PIPE = re.compile(r"(?<!\\)\|")
 

@@ -7,7 +7,7 @@ import math
 import msgspec
 import pytest
 
-from reports.metrics import derive_metrics
+from crossrt.reports.statistics.metrics import derive_metrics
 
 UNITS = {
     "latency_p50_ns": "ns",

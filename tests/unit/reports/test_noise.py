@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from reports.noise import disturbances, floors_of, noise_of
-from reports.schema import Control, Round
-from reports.summary import Summary
+from crossrt.reports.schema.records import Control, Round
+from crossrt.reports.statistics.noise import disturbances, floors_of, noise_of
+from crossrt.reports.tables.summary import Summary
 
 SCENARIO = (1, 1, "float32")
 BLOCKS, CALLS = 12, 10

@@ -7,10 +7,10 @@ import re
 import msgspec
 import pytest
 
-from reports.comparison.basis import Question
-from reports.comparison.compare import compare_reports
-from reports.pull_request import MARK, MOST_CHARACTERS, Block, pull_request_comment
-from reports.schema import Control
+from crossrt.reports.schema.records import Control
+from crossrt.reports.tables.pull_request import MARK, MOST_CHARACTERS, Block, pull_request_comment
+from crossrt.reports.verdicts.comparison.basis import Question
+from crossrt.reports.verdicts.comparison.compare import compare_reports
 
 
 @pytest.fixture

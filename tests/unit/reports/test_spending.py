@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.spending import Spending
+from crossrt.reports.statistics.spending import Spending
 
 ALPHA = 0.005
 

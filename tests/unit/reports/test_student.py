@@ -7,7 +7,7 @@ import math
 import pytest
 from scipy import stats
 
-from reports.student import t_quantile, t_tail
+from crossrt.reports.statistics.student import t_quantile, t_tail
 
 
 @pytest.mark.parametrize("degrees", [1, 2.5, 9, 200, math.inf])

@@ -7,7 +7,7 @@ import math
 import msgspec
 import pytest
 
-from reports.summary import MOST_ROWS_OF_A_REASON, Summary
+from crossrt.reports.tables.summary import MOST_ROWS_OF_A_REASON, Summary
 
 SINGLE = (1, 1, "float32")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reports.summary import Summary
-from reports.tables import MARK
+from crossrt.reports.tables.summary import Summary
+from crossrt.reports.tables.terminal import MARK
 
 VARIANTS = ("fp32@ort-cpu", "int8-qdq@ort-cpu", "int8-qoperator@ort-cpu", "int8-dynamic@ort-cpu", "fp32@tflite")
 

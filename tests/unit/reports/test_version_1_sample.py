@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from reports.metrics import derive_metrics
+from crossrt.reports.statistics.metrics import derive_metrics
 
 REDEFINED = ("speedup_p50", "slowdown_p50")  # since: paired block by block, no longer by the medians of rounds
 

@@ -7,9 +7,9 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
-from runtimes.errors import ModelRefusedError
-from runtimes.feeds import refusal
-from runtimes.session import BaseSession
+from crossrt.runtimes.errors import ModelRefusedError
+from crossrt.runtimes.feeds import refusal
+from crossrt.runtimes.session import BaseSession
 
 STRIDE = 4
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from exporters.artifact import TensorSpec
-from runtimes.feeds import at_batch_size, refusal
+from crossrt.core.artifact import TensorSpec
+from crossrt.runtimes.feeds import at_batch_size, refusal
 
 FLOAT = TensorSpec(name="image", dtype="float32", shape=(None, 28, 28, 1))
 INT8 = TensorSpec(name="image", dtype="int8", shape=(None, 28, 28, 1), scale=0.1, zero_point=3)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from exporters.artifact import TensorSpec
-from runtimes.feeds import Quantizer, dequantize
+from crossrt.core.artifact import TensorSpec
+from crossrt.runtimes.feeds import Quantizer, dequantize
 
 SPECS = [
     TensorSpec(name="pixels", dtype="int8", shape=(None,), scale=1 / 255, zero_point=-128),

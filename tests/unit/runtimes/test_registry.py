@@ -7,8 +7,8 @@ import types
 
 import pytest
 
-from runtimes.errors import UnknownRuntimeError
-from runtimes.registry import get_runtime, install_command, runtime_names
+from crossrt.runtimes.errors import UnknownRuntimeError
+from crossrt.runtimes.registry import get_runtime, install_command, runtime_names
 
 GET = """
     import sys
@@ -17,7 +17,8 @@ GET = """
             if name in {absent!r}:
                 raise ModuleNotFoundError("No module named " + repr(name), name=name)
     sys.meta_path.insert(0, Absent())
-    from runtimes import errors, registry
+    from crossrt.runtimes import errors
+    from crossrt.runtimes import registry
     try:
         print(registry.get_runtime({name!r}).name)
     except errors.RuntimeAdapterError as error:
@@ -43,7 +44,9 @@ def test_nothing_is_imported_before_it_is_asked_for(printed, install):
     install("costly", "raise SystemExit('imported')", costly="costly:Runtime")
     heavy = {"onnxruntime", "ai_edge_litert", "tensorflow", "costly"}
     listed = f"print(runtime_names(), sorted({heavy} & sys.modules.keys()))"
-    output = printed(f"import sys, runtimes.protocol\nfrom runtimes.registry import runtime_names\n{listed}")
+    output = printed(
+        f"import sys, crossrt.runtimes.protocol\nfrom crossrt.runtimes.registry import runtime_names\n{listed}"
+    )
     assert output == "('ort-cpu', 'tflite', 'costly') []"
 
 
@@ -78,7 +81,7 @@ def test_a_package_that_lost_a_part_of_itself_is_broken(printed, install):
 
 def test_other_packages_runtimes_are_listed_by_name(printed, install):
     install("zoo", "", zebra="zoo:Zebra", ape="zoo:Ape")
-    listed = printed("from runtimes.registry import runtime_names\nprint(*runtime_names())")
+    listed = printed("from crossrt.runtimes.registry import runtime_names\nprint(*runtime_names())")
     assert listed == "ort-cpu tflite ape zebra"
 
 
@@ -128,7 +131,7 @@ def test_an_entry_point_whose_function_fails_shows_the_error(printed, install, e
 
 def test_a_shipped_name_cannot_be_taken_over(printed, install):
     install("own", "raise SystemExit('imported')", tflite="own:Runtime")
-    assert printed("from runtimes.registry import runtime_names\nprint(*runtime_names())") == "ort-cpu tflite"
+    assert printed("from crossrt.runtimes.registry import runtime_names\nprint(*runtime_names())") == "ort-cpu tflite"
     assert get(printed, "tflite") == "tflite"
 
 

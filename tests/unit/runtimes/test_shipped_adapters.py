@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-import runtimes.ort
-from exporters.artifact import ModelArtifact
-from exporters.manifest import ARTIFACT_MANIFEST, read_manifest
-from runtimes.errors import ModelRefusedError
-from runtimes.protocol import SessionOptions
-from runtimes.registry import get_runtime
+import crossrt.runtimes.ort
+from crossrt.core.artifact import ModelArtifact
+from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
+from crossrt.runtimes.errors import ModelRefusedError
+from crossrt.runtimes.protocol import SessionOptions
+from crossrt.runtimes.registry import get_runtime
 
 MODELS = Path(__file__).parents[2] / "data" / "models"
 BOTH = [("ort-cpu", "conv.fp32.onnx"), ("tflite", "conv.fp32.tflite")]
@@ -60,8 +60,8 @@ def test_a_record_that_names_another_tensor_is_refused(runtime, model, side):
 
 def test_ort_is_profiled_once_for_operators_and_kernels(monkeypatch):
     loads = []
-    load = runtimes.ort._load
-    monkeypatch.setattr(runtimes.ort, "_load", lambda *arguments: loads.append(arguments) or load(*arguments))
+    load = crossrt.runtimes.ort._load
+    monkeypatch.setattr(crossrt.runtimes.ort, "_load", lambda *arguments: loads.append(arguments) or load(*arguments))
     with get_runtime("ort-cpu").prepare(artifact_of("conv.fp32.onnx"), SessionOptions()) as session:
         operators = session.executed_operators()
         profile = session.profile(1)

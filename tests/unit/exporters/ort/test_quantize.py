@@ -10,14 +10,14 @@ import onnxruntime
 import pytest
 from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-from exporters.calibration import Calibration, calibration_digits
-from exporters.errors import ExportError
-from exporters.ort import calibrate
-from exporters.ort.calibrate import Batches, SharedRanges
-from exporters.ort.hazards import hazards
-from exporters.ort.prepare import prepare
-from exporters.ort.quantize import OnnxQuantizer
-from exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly
+from crossrt.exporters.calibration import Calibration, calibration_digits
+from crossrt.exporters.errors import ExportError
+from crossrt.exporters.ort import calibrate
+from crossrt.exporters.ort.calibrate import Batches, SharedRanges
+from crossrt.exporters.ort.hazards import hazards
+from crossrt.exporters.ort.prepare import prepare
+from crossrt.exporters.ort.quantize import OnnxQuantizer
+from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly
 
 SAMPLES = 250
 

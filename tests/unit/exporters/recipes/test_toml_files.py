@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from exporters.errors import RecipeError
-from exporters.recipes.recipe import OnnxStatic, TfliteStatic
-from exporters.recipes.toml_files import SHIPPED_FILE, read_recipes
+from crossrt.exporters.errors import RecipeError
+from crossrt.exporters.recipes.recipe import OnnxStatic, TfliteStatic
+from crossrt.exporters.recipes.toml_files import SHIPPED_FILE, read_recipes
 
 
 @pytest.fixture

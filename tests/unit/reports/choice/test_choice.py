@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from reports.choice.advice import Budget, advice_lines, advise
-from reports.choice.pareto import front_plot, front_sheet, fronts
-from reports.choice.relations import Relating
-from reports.errors import ReportError
+from crossrt.reports.errors import ReportError
+from crossrt.reports.verdicts.choice.advice import Budget, advice_lines, advise
+from crossrt.reports.verdicts.choice.pareto import front_plot, front_sheet, fronts
+from crossrt.reports.verdicts.choice.relations import Relating
 
 FAST, SLOW = (30_000, 30_100, 30_050, 29_950), (60_000, 60_200, 59_900, 60_100)
 BASELINE = "fp32@ort-cpu"

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from reports.schema import Report
+from crossrt.reports.schema.records import Report
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.classification import judge_logits
-from reports.comparison.answers import flips
+from crossrt.reports.statistics.classification import judge_logits
+from crossrt.reports.verdicts.comparison.answers import flips
 
 LABELS = (np.arange(300) % 10).astype(np.uint8)
 

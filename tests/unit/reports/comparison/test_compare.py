@@ -6,10 +6,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from reports.comparison.basis import Question
-from reports.comparison.compare import compare_reports
-from reports.comparison.rules import DEFAULT_RULES, parse_rule
-from reports.schema import Control, KernelCounts
+from crossrt.reports.schema.records import Control, KernelCounts
+from crossrt.reports.verdicts.comparison.basis import Question
+from crossrt.reports.verdicts.comparison.compare import compare_reports
+from crossrt.reports.verdicts.comparison.rules import DEFAULT_RULES, parse_rule
 
 
 def compared(baseline, current, **question):

@@ -9,11 +9,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
-from reports.comparison.basis import Question
-from reports.comparison.compare import compare_reports
-from reports.comparison.junit import comparison_as_junit
-from reports.comparison.render import comparison_as_markdown, print_comparison
-from reports.comparison.sheets import explain, headline, short_names
+from crossrt.reports.verdicts.comparison.basis import Question
+from crossrt.reports.verdicts.comparison.compare import compare_reports
+from crossrt.reports.verdicts.comparison.junit import comparison_as_junit
+from crossrt.reports.verdicts.comparison.render import comparison_as_markdown, print_comparison
+from crossrt.reports.verdicts.comparison.sheets import explain, headline, short_names
 
 
 @pytest.fixture

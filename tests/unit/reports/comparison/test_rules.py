@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from reports.comparison.rules import DEFAULT_RULES, METRICS, margin_for, parse_rule
-from reports.errors import ReportError
+from crossrt.reports.errors import ReportError
+from crossrt.reports.verdicts.comparison.rules import DEFAULT_RULES, METRICS, margin_for, parse_rule
 
 CASE = "mnist-cnn.int8-qdq@ort-cpu/b1/t1"
 

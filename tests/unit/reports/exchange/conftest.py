@@ -6,7 +6,7 @@ import sys
 import msgspec
 import pytest
 
-from reports.schema import Report
+from crossrt.reports.schema.records import Report
 
 
 @pytest.fixture

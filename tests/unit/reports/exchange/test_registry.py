@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import reports.exchange
-from reports.errors import ReportError
-from reports.exchange.registry import FORMATS, check_request, convert
+import crossrt.reports.exchange
+from crossrt.reports.errors import ReportError
+from crossrt.reports.exchange.registry import FORMATS, check_request, convert
 
-FOLDER = Path(reports.exchange.__file__).parent
+FOLDER = Path(crossrt.reports.exchange.__file__).parent
 
 
 def test_the_names_are_those_that_scripts_rely_on():

@@ -13,10 +13,10 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from reports.errors import ReportError
-from reports.exchange.rows import COLUMNS, Row, rows_of
-from reports.exchange.to_csv import as_csv
-from reports.exchange.to_parquet import OPTIONAL, as_parquet
+from crossrt.reports.errors import ReportError
+from crossrt.reports.exchange.rows import COLUMNS, Row, rows_of
+from crossrt.reports.exchange.to_csv import as_csv
+from crossrt.reports.exchange.to_parquet import OPTIONAL, as_parquet
 
 FP32 = "mnist-cnn.fp32@ort-cpu/b1/t1"
 

@@ -8,8 +8,8 @@ import subprocess
 import msgspec
 import pytest
 
-from reports.errors import ReportError
-from reports.exchange.to_asv import asv_files
+from crossrt.reports.errors import ReportError
+from crossrt.reports.exchange.to_asv import asv_files
 
 FP32, INT8, BAD = "mnist-cnn.fp32@ort-cpu", "mnist-cnn.int8@tflite", "mnist-cnn.bad@tflite"
 COMMITTED = ("2026-11-01T10:00:00+00:00", "2026-11-02T10:00:00+00:00")

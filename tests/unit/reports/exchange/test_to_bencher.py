@@ -8,8 +8,8 @@ import re
 import pytest
 from jsonschema import Draft7Validator
 
-from reports.errors import ReportError
-from reports.exchange.to_bencher import as_bencher
+from crossrt.reports.errors import ReportError
+from crossrt.reports.exchange.to_bencher import as_bencher
 
 NUMBER = {"type": "number"}
 SCHEMA = {

@@ -8,8 +8,8 @@ import re
 import msgspec
 import pytest
 
-from reports.errors import ReportError
-from reports.exchange.to_github_action_benchmark import FILES, github_action_files
+from crossrt.reports.errors import ReportError
+from crossrt.reports.exchange.to_github_action_benchmark import FILES, github_action_files
 
 FP32 = "mnist-cnn.fp32@ort-cpu/b1/t1"
 

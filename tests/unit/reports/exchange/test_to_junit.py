@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reports.exchange.to_junit import as_junit
+from crossrt.reports.exchange.to_junit import as_junit
 
 
 @pytest.fixture

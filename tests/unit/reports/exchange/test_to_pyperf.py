@@ -6,8 +6,8 @@ import msgspec
 import pyperf
 import pytest
 
-from reports.errors import ReportError
-from reports.exchange.to_pyperf import as_pyperf
+from crossrt.reports.errors import ReportError
+from crossrt.reports.exchange.to_pyperf import as_pyperf
 
 FP32 = "mnist-cnn.fp32@ort-cpu/b1/t1"
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from reports.exchange.to_pytest_benchmark import as_pytest_benchmark
+from crossrt.reports.exchange.to_pytest_benchmark import as_pytest_benchmark
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from reports.files import write_report
-from reports.history.address import Address, parse_address
-from reports.history.collecting import add_files
-from reports.history.database import open_history
-from reports.schema import Report
+from crossrt.reports.history.address import Address, parse_address
+from crossrt.reports.history.collecting import add_files
+from crossrt.reports.history.database import open_history
+from crossrt.reports.schema.files import write_report
+from crossrt.reports.schema.records import Report
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 

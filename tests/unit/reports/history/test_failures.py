@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, func, select
 
-from reports.errors import ReportError
-from reports.history import adding, database, failures
-from reports.history.address import parse_address
-from reports.history.collecting import add_files, report_files
-from reports.history.database import open_history
-from reports.history.tables import runs
-from reports.packages import named_packages
+from crossrt.reports.errors import ReportError
+from crossrt.reports.history import adding, database, failures
+from crossrt.reports.history.address import parse_address
+from crossrt.reports.history.collecting import add_files, report_files
+from crossrt.reports.history.database import open_history
+from crossrt.reports.history.tables import runs
+from crossrt.reports.packages import named_packages
 
 
 def names(connection):

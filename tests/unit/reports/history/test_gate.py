@@ -10,14 +10,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from reports.comparison.rules import rules_with
-from reports.history.entries import read_entry_file
-from reports.history.gate import judge_by_past
-from reports.history.levels import Level
-from reports.history.moderation import moderation_of
-from reports.history.past import past_of
-from reports.history.prediction import allowed_interval, predicted_interval
-from reports.history.spread import spread_of
+from crossrt.reports.history.entries import read_entry_file
+from crossrt.reports.history.gate import judge_by_past
+from crossrt.reports.history.levels import Level
+from crossrt.reports.history.moderation import moderation_of
+from crossrt.reports.history.past import past_of
+from crossrt.reports.history.prediction import allowed_interval, predicted_interval
+from crossrt.reports.history.spread import spread_of
+from crossrt.reports.verdicts.comparison.rules import rules_with
 
 CASE = "mnist-cnn.fp32@ort-cpu/b1/t1"
 CASES = ("fp32@ort-cpu", "int8@tflite")

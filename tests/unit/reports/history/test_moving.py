@@ -10,15 +10,15 @@ import sqlite3
 import pytest
 from sqlalchemy import select
 
-from reports.errors import ReportError
-from reports.files import write_together
-from reports.history.address import parse_address
-from reports.history.collecting import add_files
-from reports.history.copying import copy_runs
-from reports.history.database import open_history
-from reports.history.export import COLUMNS, as_lines, exported_rows
-from reports.history.reading import read_entry
-from reports.history.tables import runs
+from crossrt.reports.errors import ReportError
+from crossrt.reports.history.address import parse_address
+from crossrt.reports.history.collecting import add_files
+from crossrt.reports.history.copying import copy_runs
+from crossrt.reports.history.database import open_history
+from crossrt.reports.history.export import COLUMNS, as_lines, exported_rows
+from crossrt.reports.history.reading import read_entry
+from crossrt.reports.history.tables import runs
+from crossrt.reports.schema.files import write_together
 
 
 def entries(address):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from reports.errors import ReportError
-from reports.history.series import find_series
-from reports.history.trend import Trend, is_exact, trend_of
-from reports.history.trend_text import overview_sheet, step_sheet, trend_headline, trend_notes, trend_plot
+from crossrt.reports.errors import ReportError
+from crossrt.reports.history.series import find_series
+from crossrt.reports.history.trend import Trend, is_exact, trend_of
+from crossrt.reports.history.trend_text import overview_sheet, step_sheet, trend_headline, trend_notes, trend_plot
 
 CASE = "mnist-cnn.int8@tflite/b1/t1"
 

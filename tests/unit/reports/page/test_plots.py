@@ -8,18 +8,18 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 
-from reports.choice.pareto import fronts
-from reports.comparison.basis import Question
-from reports.comparison.compare import compare_reports
-from reports.page.drawing import all_plots, plot_files
-from reports.page.figures import as_svg, new_figure, png_bytes, svg_text, tip
-from reports.page.plots.changes import changes
-from reports.page.plots.distributions import distributions
-from reports.page.plots.footprint import footprint
-from reports.page.plots.kernels import kernels
-from reports.page.plots.scaling import scaling
-from reports.page.plots.tradeoff import tradeoff
-from reports.schema import KernelCounts
+from crossrt.reports.page.drawing import all_plots, plot_files
+from crossrt.reports.page.figures import as_svg, new_figure, png_bytes, svg_text, tip
+from crossrt.reports.page.plots.changes import changes
+from crossrt.reports.page.plots.distributions import distributions
+from crossrt.reports.page.plots.footprint import footprint
+from crossrt.reports.page.plots.kernels import kernels
+from crossrt.reports.page.plots.scaling import scaling
+from crossrt.reports.page.plots.tradeoff import tradeoff
+from crossrt.reports.schema.records import KernelCounts
+from crossrt.reports.verdicts.choice.pareto import fronts
+from crossrt.reports.verdicts.comparison.basis import Question
+from crossrt.reports.verdicts.comparison.compare import compare_reports
 
 SVG = "{http://www.w3.org/2000/svg}"
 

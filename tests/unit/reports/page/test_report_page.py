@@ -12,10 +12,10 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from reports.comparison.basis import Question
-from reports.comparison.compare import compare_reports
-from reports.page.comparison_page import comparison_page
-from reports.page.report_page import report_page
+from crossrt.reports.page.comparison_page import comparison_page
+from crossrt.reports.page.report_page import report_page
+from crossrt.reports.verdicts.comparison.basis import Question
+from crossrt.reports.verdicts.comparison.compare import compare_reports
 
 HOSTILE = "</td></script><script>alert(1)</script><img src=x onerror=alert(2)>\"' onload=alert(3) {{ 7*7 }} $x_1$"
 VOID = {"meta", "link", "br", "img", "input", "path", "use", "rect", "stop"}
@@ -132,7 +132,7 @@ def test_same_report_gives_the_same_page(sample):
 def test_without_the_extra_the_install_command_is_named(tmp_path, sample_path):
     (tmp_path / "jinja2").mkdir()
     (tmp_path / "jinja2" / "__init__.py").write_text("raise ModuleNotFoundError('gone', name='jinja2')\n")
-    source = "import sys; from harness.cli import main; sys.exit(main())"
+    source = "import sys; from crossrt.harness.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-P", "-c", source, "report", str(sample_path), "--html", "page.html"]
     done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
     assert done.returncode == 2

@@ -1,0 +1,88 @@
+"""What a diagnosis is asked and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from crossrt.analysis.audit.record import Role
+
+Kernels = Literal["shipped", "simulated", "stored"]
+BINS: Final = 40
+MARGIN_BINS: Final = 8
+"""Bins on each side of a histogram that lie outside the range: what falls there is clipped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnosisJob:
+    """What to diagnose.
+
+    Attributes:
+        path: The quantized file.
+        float_path: The float32 file of the same format.
+        recipe: How it was quantized, as plain values.
+        samples: How many test digits to run.
+    """
+
+    path: str
+    float_path: str
+    recipe: Mapping[str, Any]
+    samples: int
+
+
+class DiagnosedTensor(Struct, frozen=True, kw_only=True):
+    """One tensor beside its float32 counterpart.
+
+    Attributes:
+        name: The tensor, by its float32 name.
+        role: Activation, weight or bias.
+        dtype: Its integer type.
+        place: Its place in the order of the layers.
+        node: The ONNX node that computes it, for `nodes_to_exclude`.
+        sqnr_db: Signal-to-quantization-noise ratio, `10 log10(sum x**2 / sum (x - x')**2)`; None without any noise.
+        relative_error: `||x - x'|| / ||x||`.
+        cosine: Cosine of the angle between `x` and `x'`.
+        saturated: Share of integers at either end of their range.
+        clipped: Share of float32 values outside the range that the integers can say.
+        range_used: Width that the values take up over the width that the integers can say.
+        histogram: Counts of the values in even bins over the range and a margin on both sides of it.
+        kernels: Whether it was seen on the kernels that really run, on others, or lies in the file.
+        precise_sqnr_db: The same ratio on kernels that cannot saturate between two products (ONNX Runtime's
+            `session.x64quantprecision`); on a processor without VNNI instructions it may be far better.
+    """
+
+    name: str
+    role: Role
+    dtype: str
+    place: int
+    node: str | None
+    sqnr_db: float | None
+    relative_error: float
+    cosine: float
+    saturated: float
+    clipped: float
+    range_used: float
+    histogram: tuple[int, ...]
+    kernels: Kernels
+    precise_sqnr_db: float | None = None
+
+
+class Diagnosis(Struct, frozen=True, kw_only=True):
+    """All tensors that have a counterpart.
+
+    Attributes:
+        tensors: In the order of the layers.
+        samples: Test digits that were run.
+        missing: Quantized activations without a counterpart in the float32 model.
+        shipped_logits_db: Ratio of the logits of the file as it is, with nothing added that could be seen.
+        precise_logits_db: The same on kernels that cannot saturate between two products; static and dynamic ONNX alone.
+    """
+
+    tensors: tuple[DiagnosedTensor, ...]
+    samples: int
+    missing: tuple[str, ...] = ()
+    shipped_logits_db: float | None = None
+    precise_logits_db: float | None = None

@@ -1,0 +1,1 @@
+"""Benchmark quantized models across inference runtimes, with numbers that can be believed."""

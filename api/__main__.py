@@ -1,0 +1,8 @@
+"""`python -m crossrt`: the command line."""
+
+import sys
+
+from crossrt.harness.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

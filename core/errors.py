@@ -1,0 +1,17 @@
+"""The root of everything that crossrt raises, and the errors of what this room reads."""
+
+
+class CrossrtError(Exception):
+    """Something that the user can fix; the message says what, what was found and what to do."""
+
+
+class ArtifactError(CrossrtError):
+    """An artifact or its manifest is missing, damaged or does not match its hash."""
+
+
+class DataError(CrossrtError):
+    """Data are missing, damaged, or do not fit the model."""
+
+
+class PluginError(CrossrtError):
+    """A plug-in is not known, cannot be imported, or shares its name with another."""

@@ -1,0 +1,116 @@
+"""Trains a reference classifier. Runs in a process of its own: `python -m crossrt.datasets.mnist.train`, job on stdin.
+
+The result depends on the seed, the data and the TensorFlow version; two machines may still differ in the last bits.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossrt.core.events import EventStream, read_job
+from crossrt.datasets.mnist import digits as mnist
+
+if TYPE_CHECKING:
+    import keras
+
+BATCH = 128
+LEARNING_RATE = 2e-3
+LARGEST_SHIFT = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingJob:
+    """What to train, on what, and where to put the model; `data` is a folder, `shipped` or `download`."""
+
+    architecture: str
+    data: str
+    out: str
+    epochs: int
+    seed: int
+
+
+def training_digits(source: str) -> mnist.Digits:
+    """The training set that a job names.
+
+    Raises:
+        DataError: The folder's files are missing or damaged, or the download failed.
+    """
+    if source == "shipped":
+        return mnist.shipped("train")
+    if source == "download":
+        return mnist.download_training_set()
+    return mnist.full_training_set(Path(source))
+
+
+def shifted(images: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:
+    """Each image `(28, 28, 1)` moved by up to two pixels in both directions, zeros moving in."""
+    margin = LARGEST_SHIFT
+    padded = np.pad(images[..., 0], ((0, 0), (margin, margin), (margin, margin)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:3], axis=(1, 2))
+    rows, columns = generator.integers(0, 2 * margin + 1, (2, len(images)))
+    moved: NDArray[np.float32] = windows[np.arange(len(images)), rows, columns][..., np.newaxis]
+    return moved
+
+
+def train(job: TrainingJob, events: EventStream) -> None:
+    """Trains the model and writes it to `job.out`, reporting every epoch."""
+    import keras
+
+    from crossrt.datasets.mnist.architectures import ARCHITECTURES
+
+    digits, test = training_digits(job.data), mnist.shipped("test")
+    keras.utils.set_random_seed(job.seed)
+    generator = np.random.default_rng(job.seed)
+    model = ARCHITECTURES[job.architecture]()
+    _compile(model, steps=job.epochs * -(-len(digits.images) // BATCH))
+    images = digits.as_input()
+    for epoch in range(job.epochs):
+        model.fit(shifted(images, generator), digits.labels, batch_size=BATCH, verbose=0)
+        events.send("epoch", number=epoch + 1, top1=top1(model, test))
+    _save(model, job.architecture, Path(job.out))
+
+
+def top1(model: keras.Model, digits: mnist.Digits) -> float:
+    """Share of digits whose highest score is their label."""
+    scores = model.predict(digits.as_input(), batch_size=500, verbose=0)
+    return float((scores.argmax(axis=1) == digits.labels).mean())
+
+
+def _compile(model: keras.Model, *, steps: int) -> None:
+    import keras
+
+    model.compile(
+        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+
+
+def _save(model: keras.Model, architecture: str, path: Path) -> None:
+    """Writes the inference model: the optimiser's state would triple the file."""
+    from crossrt.datasets.mnist.architectures import ARCHITECTURES
+
+    bare = ARCHITECTURES[architecture]()
+    bare.set_weights(model.get_weights())
+    half_written = path.with_name(f".{path.stem}.{os.getpid()}.keras")
+    try:
+        bare.save(half_written)
+        half_written.replace(path)
+    finally:
+        half_written.unlink(missing_ok=True)
+
+
+def main() -> int:
+    """Reads a job, trains, and reports failures as an event."""
+    events = EventStream.take_stdout()
+    return events.guard(lambda: train(read_job(sys.stdin, TrainingJob), events))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

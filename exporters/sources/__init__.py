@@ -1,0 +1,1 @@
+"""What a user brings: one module for each kind of model file."""

@@ -1,0 +1,89 @@
+"""What quantization did to every tensor of the files of a run: a pass of its own, in processes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from typing import Final
+
+from crossrt.analysis.diagnosis.record import DiagnosedTensor, Diagnosis
+from crossrt.core.artifact import ModelArtifact
+from crossrt.exporters.errors import ExportError
+from crossrt.harness.analyze.diagnosis.run import diagnose_file
+from crossrt.harness.build.subject import Found, as_found
+from crossrt.harness.cli.progress import Display
+from crossrt.harness.errors import ChildFailedError, HarnessError
+from crossrt.harness.measure.settings import BASELINE_VARIANT
+from crossrt.harness.process.affinity import usable_cpus
+from crossrt.harness.process.child import kill_all_children
+from crossrt.harness.run.run_state import RunState
+from crossrt.reports.schema.records import LayerErrors, TensorError
+
+SAMPLES: Final = 1_000
+"""Test digits that each file answers."""
+
+
+def diagnose_layers(state: RunState, display: Display) -> tuple[LayerErrors, ...]:
+    """Every quantized file that answered, in the order of the run; one that cannot be diagnosed is a remark."""
+    pairs = _pairs(state, display)
+    display.phase("diagnosing", len(pairs))
+    diagnoses: dict[str, Diagnosis] = {}
+    with ThreadPoolExecutor(len(usable_cpus())) as pool:
+        futures: dict[Future[Diagnosis], str] = {
+            pool.submit(diagnose_file, found, SAMPLES): name for name, found in pairs.items()
+        }
+        try:
+            for future in as_completed(futures):
+                name = futures[future]
+                try:
+                    diagnoses[name] = future.result()
+                except (ExportError, ChildFailedError) as error:
+                    display.remark(f"  {name}: not diagnosed: {error}")
+                display.step(name)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            kill_all_children()
+            raise
+    return tuple(_layer_errors(name, diagnoses[name]) for name in pairs if name in diagnoses)
+
+
+def _pairs(state: RunState, display: Display) -> Mapping[str, Found]:
+    """Each quantized file that answered, beside the float32 file of its format."""
+    answered = {case.artifact_id for case in state.cases if _has_answered(state, case.id)}
+    found = {}
+    for name, artifact in state.artifacts.items():
+        if name not in answered or artifact.quantization is None or artifact.quantization.scheme == "float16":
+            continue
+        original = state.artifacts.get(f"{artifact.model}.{BASELINE_VARIANT}.{artifact.format}")
+        try:
+            found[name] = _pair(artifact, original)
+        except HarnessError as error:
+            display.remark(f"  {name}: not diagnosed: {error}")
+    return found
+
+
+def _has_answered(state: RunState, case: str) -> bool:
+    return case in state.assessments and state.assessments[case].accuracy is not None
+
+
+def _pair(artifact: ModelArtifact, original: ModelArtifact | None) -> Found:
+    if original is None:
+        raise HarnessError(f"there is no float32 {artifact.format} file beside it")
+    return as_found(artifact, original)
+
+
+def _layer_errors(name: str, diagnosis: Diagnosis) -> LayerErrors:
+    return LayerErrors(artifact=name, samples=diagnosis.samples, tensors=tuple(map(_tensor_error, diagnosis.tensors)))
+
+
+def _tensor_error(tensor: DiagnosedTensor) -> TensorError:
+    return TensorError(
+        tensor=tensor.name,
+        role=tensor.role,
+        dtype=tensor.dtype,
+        sqnr_db=tensor.sqnr_db,
+        relative_error=tensor.relative_error,
+        cosine=tensor.cosine,
+        saturated=tensor.saturated,
+        clipped=tensor.clipped,
+    )

@@ -1,0 +1,1 @@
+"""Getting artifacts: from files, folders and the cache, or built in processes of their own."""

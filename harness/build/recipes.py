@@ -1,0 +1,99 @@
+"""Choosing recipes, and saying what became of them."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from crossrt.exporters.errors import RecipeError
+from crossrt.exporters.recipes.recipe import Recipe
+from crossrt.exporters.recipes.toml_files import NamedRecipe, RecipeFile, read_recipes
+from crossrt.exporters.variants import shipped_recipes
+from crossrt.harness.build.builder import Artifacts
+from crossrt.reports.text.cells import Cell, Sheet, listed
+from crossrt.reports.text.patterns import matches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What is to be built, and what of a grid cannot be.
+
+    Attributes:
+        recipes: What can be built.
+        rejected: Reasons by item.
+    """
+
+    recipes: Sequence[NamedRecipe]
+    rejected: Mapping[str, str]
+
+
+def choose_recipes(file: Path | None, patterns: Sequence[str], model: str) -> Chosen:
+    """The recipes of a file, or the shipped ones, that fit a pattern.
+
+    Raises:
+        RecipeError: The file is wrong, or a pattern fits nothing.
+    """
+    source = read_recipes(file) if file else RecipeFile(recipes=shipped_recipes(), rejected={})
+    items = [*(each.item for each in source.recipes), *source.rejected]
+    chosen = {item for item in items if not patterns or any(_fits(pattern, model, item) for pattern in patterns)}
+    for pattern in patterns:
+        if not any(_fits(pattern, model, item) for item in items):
+            names = [*items, *(item.partition(".")[0] for item in items)]
+            close = difflib.get_close_matches(pattern, names, n=1)
+            hint = f": did you mean {close[0]!r}?" if close else f"; there are: {listed(items)}"
+            raise RecipeError(f"{pattern!r} fits no recipe{hint}")
+    return Chosen(
+        recipes=[each for each in source.recipes if each.item in chosen],
+        rejected={item: reason for item, reason in source.rejected.items() if item in chosen},
+    )
+
+
+def _fits(pattern: str, model: str, item: str) -> bool:
+    """A name as a whole, with or without its format, or a shell pattern; no parts, as names begin alike."""
+    name = item.partition(".")[0]
+    if any(sign in pattern for sign in "*?["):
+        return matches(pattern, f"{model}.{item}", item, name)
+    return pattern in (name, item, f"{model}.{item}")
+
+
+def recipe_as_toml(named: NamedRecipe) -> str:
+    """A table with every option; strings, numbers and lists are written in TOML as in JSON."""
+    fields = {"summary": named.summary, **msgspec.to_builtins(named.recipe)}
+    return "\n".join(
+        [f'[recipes."{named.item}"]', *(f"{name} = {json.dumps(value)}" for name, value in fields.items())]
+    )
+
+
+def recipe_sheet(recipes: Sequence[NamedRecipe]) -> Sheet:
+    """One line each."""
+    rows = tuple((Cell(text=each.item), Cell(text=each.summary or _differences(each.recipe))) for each in recipes)
+    return Sheet(title="Recipes", columns=("recipe", "what it does"), rows=rows, is_text=True)
+
+
+def _differences(recipe: Recipe) -> str:
+    """What a recipe asks for beyond the defaults of its kind."""
+    fields, defaults = msgspec.to_builtins(recipe), msgspec.to_builtins(type(recipe)())
+    told = [f"{name} = {json.dumps(value)}" for name, value in fields.items() if value != defaults[name]]
+    return f"{fields['kind']}: {', '.join(told) or 'all defaults'}"
+
+
+def outcome_sheet(found: Artifacts, model: str) -> Sheet:
+    """What was built, and how it answers."""
+    rows = []
+    for artifact in found.artifacts.values():
+        accuracy = found.accuracies[artifact.id]
+        cells = (
+            artifact.id.removeprefix(f"{model}."),
+            f"{artifact.size_bytes / 1000:,.1f}",
+            f"{100 * accuracy.correct / accuracy.samples:.2f}",
+            "-" if accuracy.agreement is None else f"{100 * accuracy.agreement:.2f}",
+            "-" if accuracy.max_abs_error is None else f"{accuracy.max_abs_error:.3g}",
+        )
+        rows.append(tuple(Cell(text=text) for text in cells))
+    columns = ("recipe", "size KB", "top1 %", "agreement %", "max error")
+    return Sheet(title=f"{model}, quantized", columns=columns, rows=tuple(rows))

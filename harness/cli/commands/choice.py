@@ -1,0 +1,66 @@
+"""`crossrt pareto` and `crossrt advise`: which variant to ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from crossrt.harness.cli.commands.options import FiniteRange, only_option
+
+
+@click.command(short_help="Which cases of a report no other beats?")
+@click.argument("report", type=click.Path(path_type=Path))
+def pareto(report: Path) -> None:
+    """Show the cases of REPORT that no other beats in latency, size and accuracy at once, and who beats the others."""
+    from crossrt.harness.cli.commands.options import result_console
+    from crossrt.harness.cli.commands.report_files import report_in
+    from crossrt.reports.errors import ReportError
+    from crossrt.reports.schema.files import read_report
+    from crossrt.reports.tables.terminal import sheet_table
+    from crossrt.reports.verdicts.choice.pareto import NOTE, front_plot, front_sheet, fronts
+
+    loaded, console = read_report(report_in(report)), result_console()
+    found = fronts(loaded)
+    if not found:
+        raise ReportError(f"{report} has no measured case")
+    for front in found:
+        console.print(sheet_table(front_sheet(loaded, front)))
+        console.print()
+        click.echo(front_plot(loaded, front, min(console.width, 100)))
+        console.print()
+    console.print(NOTE, style="dim", markup=False)
+
+
+@click.command(short_help="Which case of a report to ship, within a budget.")
+@click.argument("report", type=click.Path(path_type=Path))
+@click.option(
+    "--max-drop",
+    type=FiniteRange(0, 100),
+    default=0.2,
+    show_default=True,
+    metavar="POINTS",
+    help="Top-1 that may be lost against the baseline, in points; the interval's lower end counts.",
+)
+@click.option("--max-size", type=FiniteRange(0.001), metavar="KB", help="Largest file.")
+@click.option("--batch", type=click.IntRange(min=1), help="Digits per call.  [default: the smallest in the report]")
+@only_option
+def advise(report: Path, max_drop: float, max_size: float | None, batch: int | None, only: tuple[str, ...]) -> int:
+    """Name one case of REPORT: the fastest that keeps its accuracy, and among equally fast ones the smallest.
+
+    The exit code is 1 if nothing fits the budget.
+    """
+    from crossrt.harness.cli.commands.options import result_console
+    from crossrt.harness.cli.commands.report_files import report_in
+    from crossrt.reports.schema.files import read_report
+    from crossrt.reports.verdicts.choice.advice import Budget, advice_lines
+    from crossrt.reports.verdicts.choice.advice import advise as choose
+
+    loaded = read_report(report_in(report))
+    size_bytes = None if max_size is None else round(1000 * max_size)
+    budget = Budget(drop=max_drop / 100, size_bytes=size_bytes, only=only, batch_size=batch)
+    advice = choose(loaded, budget)
+    console = result_console()
+    for line in advice_lines(loaded, advice, budget):
+        console.print(line, markup=False)
+    return int(advice.chosen is None)

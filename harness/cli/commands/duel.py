@@ -1,0 +1,132 @@
+"""`crossrt duel`: two cases against each other."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crossrt.harness.cli.commands.config import config_option
+from crossrt.harness.cli.commands.options import (
+    FiniteRange,
+    PercentRange,
+    measuring_options,
+    minimum_agreement_option,
+    model_option,
+    out_option,
+)
+
+if TYPE_CHECKING:
+    from crossrt.harness.measure.settings import DuelSettings
+    from crossrt.reports.schema.records import Duel
+
+
+@click.command(short_help="Two cases side by side: which one is faster, and how sure is that?")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="[B]", required=False)
+@click.option(
+    "--python-b",
+    type=click.Path(exists=True, path_type=Path),
+    help="Run B under the Python (or virtual environment) at this path; it needs numpy and B's runtime, not crossrt.",
+)
+@click.option(
+    "--margin",
+    type=PercentRange(0.01, 1000),
+    metavar="PERCENT",
+    help="Times that differ by less count as the same.  [default: 2%]",
+)
+@click.option(
+    "--fail-if-slower",
+    type=PercentRange(0.01, 1000),
+    metavar="PERCENT",
+    help="A gate: exit with 1 if B is slower than A by more than this, which is the margin too; with 0 if it is not, or"
+    " if that stays undecided.",
+)
+@click.option(
+    "--budget",
+    type=FiniteRange(1, 3600),
+    default=8.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long may be measured before the verdict; it ends sooner where the answer is clear.",
+)
+@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Digits per call.")
+@model_option
+@measuring_options
+@minimum_agreement_option
+@out_option("duel.json")
+@config_option()
+def duel(out: Path, **options: Any) -> int:
+    """Time A and B in the same rounds of fresh processes until their ratio is known.
+
+    A and B are written VARIANT@RUNTIME[/bN][/tN][/native]. Without B, A meets itself, or A under another Python. There
+    are four verdicts: A is faster, B is faster (by more than the margin), same (within it), inconclusive.
+
+    \b
+    crossrt duel int8-qdq@ort-cpu int8@tflite
+    crossrt duel fp32@ort-cpu/t1 fp32@ort-cpu/t2
+    crossrt duel int8-qdq@ort-cpu --python-b ~/newer-ort/bin/python --fail-if-slower 2%
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    from crossrt.harness.cli.commands.options import message_console, result_console, save_run
+    from crossrt.harness.cli.progress import Terminal
+    from crossrt.harness.measure.duel.run import run_duel
+    from crossrt.harness.process.out import check_writable
+    from crossrt.reports.tables.duel_text import gate_line, print_duel
+    from crossrt.reports.verdicts.duel_reports import arm_report
+
+    if options["margin"] is not None and options["fail_if_slower"] is not None:
+        raise click.UsageError("--margin and --fail-if-slower exclude each other: the latter is the margin")
+    check_writable(out)
+    with Terminal(message_console()) as display:
+        found = run_duel(_settings(**options), ["crossrt", *sys.argv[1:]], display)
+    path = save_run(found, out / found.run.id / "duel.json")
+    for name, arm in (("a", found.a), ("b", found.b)):
+        if arm.result.rounds:
+            save_run(arm_report(found, arm), path.with_name(f"{name}.json"))
+    print_duel(found, result_console())
+    if options["fail_if_slower"] is not None:
+        click.echo(f"\n{gate_line(found)}")
+    click.echo(f"\nduel: {path}")
+    return _exit_code(found, fails=options["fail_if_slower"] is not None)
+
+
+def _settings(
+    *,
+    a: str,
+    b: str | None,
+    python_b: Path | None,
+    margin: float | None,
+    fail_if_slower: float | None,
+    budget: float,
+    batch: int,
+    model: Path | None,
+    artifacts: Path | None,
+    min_agreement: float,
+    **measuring: Any,
+) -> DuelSettings:
+    from crossrt.harness.cli.commands.options import bench_settings
+    from crossrt.harness.measure.settings import DuelSettings
+
+    wanted = margin if fail_if_slower is None else fail_if_slower
+    run = bench_settings(model=model, artifacts=artifacts, batch=(batch,), min_agreement=min_agreement, **measuring)
+    return DuelSettings(
+        run=run,
+        a=a,
+        b=b or a,
+        python_b=python_b,
+        margin=0.02 if wanted is None else wanted,
+        budget_s=budget,
+        is_gate=fail_if_slower is not None,
+    )
+
+
+def _exit_code(found: Duel, *, fails: bool) -> int:
+    from crossrt.reports.verdicts.duel import judge_duel
+
+    if found.run.status == "interrupted":
+        return 130
+    if "failed" in (found.a.result.status, found.b.result.status):
+        return 1
+    return int(fails and judge_duel(found).b_is_slower)

@@ -1,0 +1,213 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from crossrt.harness.measure.settings import BenchSettings
+    from crossrt.reports.schema.records import Duel, Report
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+COUNT = click.IntRange(min=1)
+LONGEST_TIMEOUT_S = 86_400
+LARGEST_LIMIT_MIB = 2**22
+LEAST_WIDTH = 20
+
+
+class FiniteRange(click.FloatRange):
+    """A float within bounds; NaN, which passes every comparison, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Converts and checks."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+class PercentRange(FiniteRange):
+    """A share between two bounds in percent, written `2%` or `2`; the value is the share, 0.02."""
+
+    name = "percent"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Converts and checks."""
+        return super().convert(str(value).removesuffix("%"), param, ctx) / 100
+
+
+model_option = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="A .keras file that maps (28, 28, 1) digits to 10 scores, or the name of one that ships.  [default:"
+    " mnist-cnn]",
+)
+
+only_option = click.option(
+    "--only",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only what contains PATTERN in its name, or matches it as a shell pattern. May be repeated.",
+)
+
+margin_option = click.option(
+    "--margin",
+    "margins",
+    multiple=True,
+    metavar="[CASES:]METRIC=PERCENT",
+    help="How much worse a metric may become, such as latency_p50_ns=3% or 'int8*:top1=off'. May be repeated; the last"
+    " that fits counts.",
+)
+
+minimum_agreement_option = click.option(
+    "--min-agreement",
+    type=FiniteRange(0, 1),
+    default=0.99,
+    show_default=True,
+    help="A variant that agrees with the Keras model on a smaller share of the test digits is a failed row.",
+)
+
+
+artifacts_out_option = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("results/artifacts"),
+    show_default=True,
+    help="Folder for the model files and their manifests, the float32 files among them.",
+)
+
+
+_MEASURING = (
+    click.option(
+        "--artifacts",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Measure the artifacts in this folder, written by crossrt export or quantize; needs no TensorFlow.",
+    ),
+    click.option("--threads", type=COUNT, default=1, show_default=True, help="Threads per operator, on every runtime."),
+    click.option(
+        "--io",
+        type=click.Choice(["float32", "native"]),
+        default="float32",
+        show_default=True,
+        help="Feed and read float32, or the model's own integer types where it has them.",
+    ),
+    click.option(
+        "--timeout",
+        type=FiniteRange(0.1, LONGEST_TIMEOUT_S),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Deadline of each single step of a worker process.",
+    ),
+    click.option(
+        "--memory-limit",
+        type=click.IntRange(64, LARGEST_LIMIT_MIB),
+        default=4096,
+        show_default=True,
+        metavar="MIB",
+        help="Private memory that a worker process may have.",
+    ),
+    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random orders."),
+)
+
+
+def measuring_options(command: Decorated) -> Decorated:
+    """The options of every command that measures."""
+    for option in reversed(_MEASURING):
+        command = option(command)
+    return command
+
+
+def out_option(name: str) -> Callable[[Decorated], Decorated]:
+    """The `--out` option of a command that writes `<run>/<name>`."""
+    return click.option(
+        "--out",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("results"),
+        show_default=True,
+        help=f"Folder for <run>/{name}.",
+    )
+
+
+def bench_settings(
+    *,
+    model: Path | None,
+    artifacts: Path | None,
+    threads: int,
+    batch: tuple[int, ...],
+    io: Any,
+    min_agreement: float,
+    timeout: float,
+    memory_limit: int,
+    seed: int,
+) -> BenchSettings:
+    """What the shared options ask for."""
+    from crossrt.harness.measure.settings import BenchSettings, WorkerLimits
+
+    if model and artifacts:
+        raise click.UsageError("--model and --artifacts exclude each other: the folder says which model it holds")
+    return BenchSettings(
+        model_path=model_path(model),
+        artifacts=artifacts,
+        batch_sizes=tuple(sorted(set(batch))),
+        threads=threads,
+        io=io,
+        minimum_agreement=min_agreement,
+        seed=seed,
+        limits=WorkerLimits(timeout_s=timeout, memory_limit_bytes=memory_limit * 2**20),
+    )
+
+
+def save_run(found: Report | Duel, path: Path) -> Path:
+    """Writes what a run found; where the folder became unwritable meanwhile, to the system's temporary folder."""
+    import tempfile
+
+    from crossrt.reports.errors import ReportError
+    from crossrt.reports.schema.files import write_report
+
+    try:
+        write_report(found, path)
+    except ReportError as error:
+        path = Path(tempfile.gettempdir()) / f"crossrt-{found.run.id}.json"
+        write_report(found, path)
+        click.echo(f"crossrt: {error}. It was saved as {path}", err=True)
+    return path
+
+
+def model_path(named: Path | None) -> Path:
+    """The model that the user named, or the shipped one."""
+    from crossrt.exporters.sources.keras_file import SHIPPED_MODEL, model_file
+
+    return model_file(str(named)) if named else SHIPPED_MODEL
+
+
+def message_console() -> Console:
+    """Where progress goes: standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def result_console() -> Console:
+    """Where results go: standard output; in a log 100 columns wide, unless COLUMNS says otherwise."""
+    import os
+
+    from rich.console import Console
+
+    class Results(Console):
+        def on_broken_pipe(self) -> None:
+            """Leaves it to `main`: rich would exit with 1, which means that something became worse."""
+            raise BrokenPipeError
+
+    console = Results(highlight=False)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        return console if console.width >= LEAST_WIDTH else Results(highlight=False, width=LEAST_WIDTH)
+    return Results(highlight=False, width=100)

@@ -1,0 +1,32 @@
+"""`crossrt recipes`: what there is to quantize with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+recipe_file_option = click.option(
+    "--file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML file with recipes of your own, in place of the shipped ones.",
+)
+
+
+@click.command(short_help="List the quantization recipes, or show how some are written.")
+@click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
+@recipe_file_option
+def recipes(patterns: tuple[str, ...], file: Path | None) -> None:
+    """List the recipes, a line each; with PATTERN, print those as TOML with every option that they have."""
+    from crossrt.exporters.sources.keras_file import SHIPPED_MODEL
+    from crossrt.harness.build.recipes import choose_recipes, recipe_as_toml, recipe_sheet
+    from crossrt.harness.cli.commands.options import result_console
+    from crossrt.reports.tables.terminal import sheet_table
+
+    chosen = choose_recipes(file, patterns, SHIPPED_MODEL.stem)
+    if patterns:
+        click.echo("\n\n".join(map(recipe_as_toml, chosen.recipes)))
+    else:
+        result_console().print(sheet_table(recipe_sheet(chosen.recipes)))
+    for item, reason in chosen.rejected.items():
+        click.echo(f"{item}: cannot be built: {reason}", err=True)

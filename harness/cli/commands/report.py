@@ -1,0 +1,136 @@
+"""`crossrt report`: a saved report as a page, a comment, plots, or files of other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crossrt.harness.cli.commands.options import margin_option, only_option
+from crossrt.reports.exchange.registry import FORMATS
+
+if TYPE_CHECKING:
+    from crossrt.reports.schema.records import Report
+    from crossrt.reports.verdicts.comparison.findings import Comparison
+
+MOST_COMPARED = 2
+_LISTED = "\n".join(f"{name:<24} {each.summary}" for name, each in FORMATS.items())
+
+
+@click.command(
+    short_help="A saved report as a page of HTML, a pull-request comment, plots, or files of other tools.",
+    epilog=f"\b\nFormats of --to:\n{_LISTED}",
+)
+@click.argument("reports", metavar="REPORT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one page that opens offline.")
+@click.option("--png", type=click.Path(file_okay=False, path_type=Path), help="Write the plots into a folder.")
+@click.option("--svg", type=click.Path(file_okay=False, path_type=Path), help="Write the plots into a folder.")
+@click.option(
+    "--markdown", is_flag=True, help="Print a pull-request comment; a GitHub job's step summary gets it as well."
+)
+@click.option(
+    "--to", "name", metavar="FORMAT", type=click.Choice(list(FORMATS)), help="Write what another tool reads: see below."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="With --to: the file, or the folder for formats of several files.  [default: standard output]",
+)
+@margin_option
+@only_option
+def report(
+    reports: tuple[Path, ...],
+    html: Path | None,
+    png: Path | None,
+    svg: Path | None,
+    markdown: bool,
+    name: str | None,
+    out: Path | None,
+    margins: tuple[str, ...],
+    only: tuple[str, ...],
+) -> None:
+    """Render REPORT, a report.json or the folder that holds one; of two, the second is held against the first.
+
+    \b
+    crossrt report results/<run> --html report.html
+    crossrt report results/<before> results/<after> --html changes.html
+    crossrt report results/<before> results/<after> --markdown > comment.md
+    crossrt report results/<run> --to csv --out run.csv
+
+    The verdicts are those of crossrt compare, with its --margin and --only; a gate asks for the exit code of that, as
+    here it is 0 whatever they are.
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    is_shown = bool(html or png or svg or markdown)
+    if name is not None:
+        if is_shown or margins or only:
+            raise click.UsageError("--to stands alone: ask for a page, a comment or plots in another call")
+        _export(reports, name, out)
+        return
+    if out is not None:
+        raise click.UsageError("--out goes with --to: --html, --png and --svg name what they write")
+    if not is_shown:
+        raise click.UsageError("say what to make: --html FILE, --markdown, --png FOLDER, --svg FOLDER or --to FORMAT")
+    if len(reports) > MOST_COMPARED:
+        raise click.UsageError(f"{len(reports)} reports were given: one is shown, two are compared")
+    *baselines, current = (_loaded(path) for path in reports)
+    if only and not baselines:
+        raise click.UsageError("--only chooses the cases that two reports are compared by: one report was given")
+    comparison = _compared(baselines[0], current, margins, only) if baselines else None
+    if markdown:
+        _comment(current, comparison)
+    if html:
+        _write_page(current, comparison, html)
+    if png or svg:
+        _write_plots(current, comparison, png, svg)
+
+
+def _export(paths: tuple[Path, ...], name: str, out: Path | None) -> None:
+    from crossrt.harness.cli.commands.exchange import export
+
+    export(paths, name, out)
+
+
+def _loaded(path: Path) -> Report:
+    from crossrt.harness.cli.commands.report_files import report_in
+    from crossrt.reports.schema.files import read_report
+
+    return read_report(report_in(path))
+
+
+def _compared(baseline: Report, current: Report, margins: tuple[str, ...], only: tuple[str, ...]) -> Comparison:
+    from crossrt.reports.verdicts.comparison.basis import Question
+    from crossrt.reports.verdicts.comparison.compare import compare_reports
+    from crossrt.reports.verdicts.comparison.rules import rules_with
+
+    return compare_reports(baseline, current, Question(rules=rules_with(margins), only=only))
+
+
+def _comment(current: Report, comparison: Comparison | None) -> None:
+    from crossrt.harness.cli.step_summary import add_to_step_summary
+    from crossrt.reports.tables.pull_request import pull_request_comment
+
+    text = pull_request_comment(current, comparison)
+    click.echo(text, nl=False)
+    add_to_step_summary(text)
+
+
+def _write_page(current: Report, comparison: Comparison | None, path: Path) -> None:
+    from crossrt.reports.page.comparison_page import comparison_page
+    from crossrt.reports.page.report_page import report_page
+    from crossrt.reports.schema.files import write_atomically
+
+    text = report_page(current) if comparison is None else comparison_page(comparison, current)
+    write_atomically(path, text.encode())
+    click.echo(f"page: {path}", err=True)
+
+
+def _write_plots(current: Report, comparison: Comparison | None, png: Path | None, svg: Path | None) -> None:
+    from crossrt.reports.page.drawing import all_plots, plot_files
+    from crossrt.reports.schema.files import write_together
+
+    plots = list(all_plots(current, comparison))
+    found = {**(plot_files(plots, png, "png") if png else {}), **(plot_files(plots, svg, "svg") if svg else {})}
+    write_together({path: (content,) for path, content in found.items()})
+    for path in found:
+        click.echo(f"plot: {path}", err=True)

@@ -1,0 +1,126 @@
+"""The `crossrt` command."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import traceback
+
+import click
+
+from crossrt.harness.cli.commands.accuracy import accuracy
+from crossrt.harness.cli.commands.audit import audit
+from crossrt.harness.cli.commands.bench import bench
+from crossrt.harness.cli.commands.choice import advise, pareto
+from crossrt.harness.cli.commands.compare import compare
+from crossrt.harness.cli.commands.diagnose import diagnose
+from crossrt.harness.cli.commands.doctor import doctor
+from crossrt.harness.cli.commands.duel import duel
+from crossrt.harness.cli.commands.explain import explain
+from crossrt.harness.cli.commands.export import export
+from crossrt.harness.cli.commands.history import history
+from crossrt.harness.cli.commands.quantize import quantize
+from crossrt.harness.cli.commands.recipes import recipes
+from crossrt.harness.cli.commands.report import report
+from crossrt.harness.cli.commands.robustness import robustness
+from crossrt.harness.cli.commands.runtimes import runtimes
+from crossrt.harness.cli.commands.sensitivity import sensitivity
+from crossrt.harness.cli.commands.show import show
+from crossrt.harness.cli.commands.train import train
+
+INTERRUPTED = 130
+OUTPUT_CLOSED = 141  # what a shell reports of a process that a closed pipe ended
+DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
+
+
+@click.group(
+    commands=[
+        accuracy,
+        advise,
+        audit,
+        bench,
+        compare,
+        diagnose,
+        doctor,
+        duel,
+        explain,
+        export,
+        history,
+        pareto,
+        quantize,
+        recipes,
+        report,
+        robustness,
+        runtimes,
+        sensitivity,
+        show,
+        train,
+    ],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 fine, 1 a case failed or became worse, 2 wrong usage or input, 3 nothing comparable,"
+    " 130 interrupted.",
+)
+@click.version_option(package_name="crossrt")
+def cli() -> None:
+    """Compare quantized variants of a model across inference runtimes, with numbers that can be believed.
+
+    \b
+    crossrt bench           build, check and measure every variant of the MNIST reference model
+    crossrt bench --quick   the same in a fraction of the time
+    crossrt duel A B        two cases side by side: which one is faster, and how sure is that?
+    crossrt compare A B     did anything become worse from report A to report B?
+    crossrt history trend METRIC
+                            how did results move over time, and where did they change?
+    crossrt quantize        build and check every quantization recipe, or some
+    crossrt audit VARIANT   is a quantized file what the textbook says?
+    crossrt diagnose VARIANT
+                            where does its error come from, and what would help?
+    crossrt advise REPORT   which variant to ship within an accuracy budget?
+    crossrt doctor          is this machine fit to measure on?
+    crossrt show REPORT     print a saved report again
+    crossrt report REPORT --html FILE
+                            a page to look at; --markdown for a pull request, --to for other tools
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+
+
+def main() -> int:
+    """Runs the command; every foreseen failure is one message and an exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # a cancelled job also keeps what is finished
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an ASCII terminal shows ? for the few other signs
+    try:
+        with cli.make_context("crossrt", sys.argv[1:]) as context:  # click's own main makes 1 of a closed pipe
+            return cli.invoke(context) or 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("crossrt: interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OUTPUT_CLOSED
+    except Exception as error:
+        return _explain(error)
+
+
+def _explain(error: Exception) -> int:
+    """One message for what the user can mend; anything else is a defect, with its traceback and a code of its own."""
+    from crossrt.core.errors import CrossrtError
+    from crossrt.reports.text.printable import printable
+
+    if isinstance(error, CrossrtError):
+        click.echo(f"crossrt: {printable(str(error))}", err=True)
+    elif isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        click.echo(f"crossrt: {error.strerror or error}{where}", err=True)
+    else:
+        traceback.print_exception(error)
+        return DEFECT
+    return 2

@@ -1,0 +1,121 @@
+"""What the user sees while a run goes on.
+
+The display is redrawn by hand between steps, never by a thread: nothing may run while something is timed.
+"""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
+
+from crossrt.reports.text.printable import printable
+
+_REDRAW_EVERY_S = 0.5
+
+
+class Display(Protocol):
+    """Follows a run: phases with a known number of steps, and remarks between them."""
+
+    def phase(self, name: str, steps: int | None) -> None:
+        """A new phase begins, of so many steps or of nobody knows how many; the one before is over."""
+
+    def step(self, doing: str = "") -> None:
+        """One step is done; `doing` says what comes next."""
+
+    def doing(self, what: str) -> None:
+        """Says what is going on now."""
+
+    def remark(self, text: str) -> None:
+        """A line that stays."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def phase(self, name: str, steps: int | None) -> None:
+        """Nothing."""
+
+    def step(self, doing: str = "") -> None:
+        """Nothing."""
+
+    def doing(self, what: str) -> None:
+        """Nothing."""
+
+    def remark(self, text: str) -> None:
+        """Nothing."""
+
+
+class Terminal:
+    """A progress bar per phase on a terminal; a line per phase in a log."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Progress(
+            TextColumn("{task.description:<18}", table_column=Column(no_wrap=True, min_width=18)),
+            BarColumn(bar_width=12, table_column=Column(min_width=12)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=5)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+            TextColumn("[dim]{task.fields[doing]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+            console=console,
+            auto_refresh=False,
+            disable=not console.is_terminal,
+            expand=True,
+        )
+        self._task: TaskID | None = None
+        self._drawn_at = 0.0
+
+    def phase(self, name: str, steps: int | None) -> None:
+        """Starts a bar."""
+        self._end_phase()
+        if console_is_log(self._console):
+            count = "" if steps is None else f" ({steps} step{'s' if steps != 1 else ''})"
+            self._console.print(f"{name}{count}", highlight=False)
+        self._task = self._bars.add_task(name, total=steps, doing="")
+        self._redraw(force=True)
+
+    def step(self, doing: str = "") -> None:
+        """Moves the bar."""
+        if self._task is not None:
+            self._bars.update(self._task, advance=1, doing=printable(doing))
+            self._redraw()
+
+    def doing(self, what: str) -> None:
+        """Writes beside the bar."""
+        if self._task is not None:
+            self._bars.update(self._task, doing=printable(what))
+            self._redraw(force=True)
+
+    def remark(self, text: str) -> None:
+        """Prints a line above the bars."""
+        self._console.print(printable(text), highlight=False, markup=False)
+
+    def _end_phase(self) -> None:
+        if self._task is not None:
+            self._bars.update(self._task, doing="")
+            self._redraw(force=True)
+
+    def _redraw(self, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if force or now - self._drawn_at > _REDRAW_EVERY_S:
+            self._bars.refresh()
+            self._drawn_at = now
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_phase()
+        self._bars.stop()
+
+
+def console_is_log(console: Console) -> bool:
+    """True where no bar can move: the output goes to a file or a pipe."""
+    return not console.is_terminal

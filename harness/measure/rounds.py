@@ -1,0 +1,197 @@
+"""Rounds: one fresh worker per participant, all alive together, only one ever running, in random order.
+
+A round gives every participant the same weather. Rounds, not calls, are the replicates: memory layout is drawn once a
+process. Each order of blocks is followed by its reverse, so that a drift of the machine's speed cancels.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from crossrt.harness.cli.progress import Display
+from crossrt.harness.errors import ChildFailedError
+from crossrt.harness.measure.participant import Participant
+from crossrt.harness.measure.settings import Effort, WorkerLimits
+from crossrt.harness.process.affinity import Processors
+from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
+from crossrt.reports.schema.records import Round
+
+
+@dataclass(slots=True, kw_only=True)
+class Measurements:
+    """What the rounds found so far; filled while they run, so that an interrupt loses only the round in progress."""
+
+    rounds: dict[str, list[Round]] = field(default_factory=dict)
+    failures: dict[str, ChildFailedError] = field(default_factory=dict)
+    parent_cpu_s: float = 0.0
+    measured_s: float = 0.0
+
+    @property
+    def parent_cpu_share(self) -> float | None:
+        """Share of a core that this process used while workers measured."""
+        return self.parent_cpu_s / self.measured_s if self.measured_s else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundSettings:
+    """How rounds are made.
+
+    Attributes:
+        effort: How long is measured.
+        limits: What a worker may take.
+        seed: Seed of all orders and of the digits that are timed.
+        images: The digits, float32 `(count, 28, 28, 1)`, as `.npy`.
+    """
+
+    effort: Effort
+    limits: WorkerLimits
+    seed: int
+    images: Path
+
+
+@dataclass(slots=True, kw_only=True)
+class _Running:
+    """A participant within a round."""
+
+    participant: Participant
+    worker: CaseWorker
+    position: int
+    load_ns: int = 0
+    first_run_ns: int = 0
+    latency_ns: list[int] = field(default_factory=list)
+    blocks: int = 0
+    repeated: int = 0
+    disturbed: list[int] = field(default_factory=list)
+
+
+class RoundRunner:
+    """Runs rounds over participants whose answers were checked before."""
+
+    def __init__(
+        self, participants: Sequence[Participant], settings: RoundSettings, measurements: Measurements
+    ) -> None:
+        self._participants = list(participants)
+        self._settings = settings
+        self._found = measurements
+        self._random = Random(settings.seed)  # noqa: S311 - orders, not secrets
+        self._processors = Processors.of_this_process()  # now: in a round this process has fewer
+        shares_a_core = any(each.scenario.threads == 1 for each in participants)
+        self._kept_free = self._processors.pinned_cpu(1) if shares_a_core else None
+
+    def run(self, display: Display) -> None:
+        """Runs all rounds. What fails keeps its finished rounds and is left out of the later ones."""
+        effort = self._settings.effort
+        display.phase("measuring", effort.rounds * (effort.blocks + 1))
+        for index in range(effort.rounds):
+            self.run_round(index, display)
+
+    def run_round(self, index: int, display: Display) -> None:
+        """Runs one round."""
+        order = [each for each in self._participants if self._takes_part(each, index)]
+        self._random.shuffle(order)
+        with ExitStack() as stack:
+            display.doing(f"round {index + 1}: starting {len(order)} fresh processes")
+            running = [self._start(each, position, stack) for position, each in enumerate(order)]
+            running = self._survivors(running, self._finish_import)
+            with self._processors.parent_off(self._kept_free):
+                running = self._survivors(running, self._prepare)
+                display.step(f"round {index + 1}: timing")
+                for block in range(self._settings.effort.blocks):
+                    self._next_order(running, block)
+                    running = self._run_blocks(running)
+                    display.step(f"round {index + 1}: timing")
+            self._keep(index, running)
+            for each in running:
+                each.worker.kill()  # nothing is left to save, and an orderly end takes longer
+
+    def _takes_part(self, participant: Participant, index: int) -> bool:
+        is_due = participant.rounds is None or index < participant.rounds
+        return is_due and participant.key not in self._found.failures
+
+    def _next_order(self, running: list[_Running], block: int) -> None:
+        if block % 2:
+            running.reverse()
+        else:
+            self._random.shuffle(running)
+
+    def _start(self, participant: Participant, position: int, stack: ExitStack) -> _Running:
+        subject = participant.subject
+        python = subject.python if subject else None
+        worker = stack.enter_context(CaseWorker(participant.scenario.threads, self._settings.limits, python))
+        if subject is not None:
+            worker.start_import(subject.runtime)
+        return _Running(participant=participant, worker=worker, position=position)
+
+    def _finish_import(self, each: _Running) -> None:
+        if each.participant.subject is None:
+            each.worker.wait_for_greeting()
+        else:
+            each.worker.finish_import()
+
+    def _prepare(self, each: _Running) -> None:
+        """Loads the model and makes the first call, alone on the machine once all imports are over."""
+        worker, subject, scenario = each.worker, each.participant.subject, each.participant.scenario
+        worker.pin(self._processors.of_worker(scenario.threads))
+        if subject is None:
+            each.load_ns = worker.load_anchor()
+        else:
+            each.load_ns = worker.load(subject.artifact, scenario)
+            worker.feed(self._settings.images, scenario.batch_size, self._settings.seed)
+        each.first_run_ns = worker.first_run()
+        if subject is not None:
+            for _ in range(self._settings.effort.sessions - 1):
+                worker.load(subject.artifact, scenario)
+
+    def _run_blocks(self, running: Sequence[_Running]) -> list[_Running]:
+        started, cpu = time.perf_counter(), time.process_time()
+        alive = self._survivors(running, self._time)
+        self._found.measured_s += time.perf_counter() - started
+        self._found.parent_cpu_s += time.process_time() - cpu
+        return alive
+
+    def _time(self, each: _Running) -> None:
+        """One block; one that was disturbed is timed once more, and marked if that was disturbed too."""
+        calls, warmup_ns = each.participant.calls, self._settings.effort.warmup_ns
+        session = each.blocks // 2 % self._settings.effort.sessions
+        block = each.worker.time(calls, warmup_ns, session)
+        if block.is_disturbed:
+            each.repeated += 1
+            block = each.worker.time(calls, warmup_ns, session)
+            if block.is_disturbed:
+                each.disturbed.append(each.blocks)
+        each.latency_ns += block.latency_ns
+        each.blocks += 1
+
+    def _survivors(self, running: Sequence[_Running], step: Callable[[_Running], None]) -> list[_Running]:
+        return [each for each in running if self._survives(each, step)]
+
+    def _survives(self, each: _Running, step: Callable[[_Running], None]) -> bool:
+        try:
+            step(each)
+        except ChildFailedError as failure:
+            self._found.failures[each.participant.key] = failure
+            each.worker.kill()
+            return False
+        except UnsupportedError as reason:
+            self._found.failures[each.participant.key] = ChildFailedError(str(reason), "")
+            return False
+        return True
+
+    def _keep(self, index: int, running: Sequence[_Running]) -> None:
+        for each in running:
+            self._found.rounds.setdefault(each.participant.key, []).append(
+                Round(
+                    index=index,
+                    position=each.position,
+                    load_ns=each.load_ns,
+                    first_run_ns=each.first_run_ns,
+                    latency_ns=tuple(each.latency_ns),
+                    repeated_blocks=each.repeated,
+                    disturbed_blocks=tuple(each.disturbed),
+                )
+            )

@@ -1,0 +1,64 @@
+"""Which processors measure: all single-thread cases share one and the parent stays off it; the others have all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from crossrt.harness.errors import HarnessError
+
+
+def usable_cpus() -> frozenset[int]:
+    """Processors that this process may use.
+
+    Raises:
+        HarnessError: The system cannot tell.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        raise HarnessError("crossrt measures on Linux only: pinning and peak memory are read from the kernel")
+    return frozenset(os.sched_getaffinity(0))
+
+
+def pinned_cpu(threads: int) -> int | None:
+    """The one processor for all single-thread cases: the last, for interrupts tend to go to the first."""
+    return Processors.of_this_process().pinned_cpu(threads)
+
+
+@dataclass(frozen=True, slots=True)
+class Processors:
+    """The processors that this process could use when this was read, before it was kept off any of them."""
+
+    usable: frozenset[int]
+
+    @classmethod
+    def of_this_process(cls) -> Processors:
+        """Reads them.
+
+        Raises:
+            HarnessError: The system cannot tell.
+        """
+        return cls(usable_cpus())
+
+    def pinned_cpu(self, threads: int) -> int | None:
+        """The one processor of a case with one thread; None for several threads, which are not pinned to one."""
+        return max(self.usable) if threads == 1 else None
+
+    def of_worker(self, threads: int) -> tuple[int, ...]:
+        """Where a worker with so many threads runs: one processor for one thread, else all of them."""
+        cpu = self.pinned_cpu(threads)
+        return tuple(sorted(self.usable)) if cpu is None else (cpu,)
+
+    @contextmanager
+    def parent_off(self, cpu: int | None) -> Iterator[None]:
+        """Keeps this process off a processor where there is another one."""
+        others = self.usable - {cpu}
+        if cpu is None or not others:
+            yield
+            return
+        os.sched_setaffinity(0, others)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, self.usable)

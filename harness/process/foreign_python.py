@@ -1,0 +1,120 @@
+"""Workers in another Python environment, which has numpy and a runtime but not crossrt."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+import crossrt
+from crossrt.harness.errors import HarnessError
+
+OLDEST = (3, 11)
+_PROBE = """
+import importlib.metadata, json, platform, sys
+found = {"python": f"{platform.python_implementation()} {platform.python_version()}"}
+found["version"] = sys.version_info[:2]
+found["packages"] = {each.metadata["Name"]: each.version for each in importlib.metadata.distributions()}
+try:
+    import numpy
+except ImportError as error:
+    found["problem"] = str(error)
+print(json.dumps(found))
+"""
+_PROBE_TIMEOUT_S = 60
+_MOST_OUTPUT_BYTES = 2**20
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """What an interpreter says of itself; `problem` is why numpy cannot be imported."""
+
+    python: str
+    version: tuple[int, int]
+    packages: dict[str, str]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignPython:
+    """An interpreter of another environment.
+
+    Attributes:
+        path: The interpreter.
+        name: Implementation and version.
+        packages: Versions of what is installed there.
+        sources: A folder that lends it the package crossrt, and nothing else of this environment.
+    """
+
+    path: Path
+    name: str
+    packages: Mapping[str, str]
+    sources: Path
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the worker's environment needs beside the usual."""
+        inherited = os.environ.get("PYTHONPATH")
+        return {"PYTHONPATH": f"{self.sources}{os.pathsep}{inherited}" if inherited else str(self.sources)}
+
+
+def open_python(path: Path, folder: Path) -> ForeignPython:
+    """Looks at another environment's Python and lends it what a worker needs.
+
+    Args:
+        path: The interpreter, or the folder of a virtual environment.
+        folder: Where links to crossrt's packages are made.
+
+    Raises:
+        HarnessError: It is no Python, too old, or has no numpy.
+    """
+    interpreter = path / "bin" / "python" if path.is_dir() else path
+    found = _probe(interpreter)
+    if found.version < OLDEST:
+        raise HarnessError(f"{interpreter} is {found.python}: a worker needs Python 3.11 or newer")
+    if found.problem is not None:
+        raise HarnessError(f"{interpreter} has no usable numpy ({found.problem}): {interpreter} -m pip install numpy")
+    sources = folder / "crossrt-sources"
+    sources.mkdir(exist_ok=True)
+    link = sources / crossrt.__name__
+    if not link.exists():
+        link.symlink_to(Path(str(crossrt.__file__)).parent)
+    return ForeignPython(path=interpreter.absolute(), name=found.python, packages=found.packages, sources=sources)
+
+
+def _probe(interpreter: Path) -> _Found:
+    try:
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            subprocess.run(
+                [interpreter, "-I", "-c", _PROBE],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                timeout=_PROBE_TIMEOUT_S,
+                check=False,
+                preexec_fn=_limit_output,
+            )
+            said, complaint = _text(output), _text(errors)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise HarnessError(f"{interpreter} cannot be started as a Python interpreter: {error}") from error
+    try:
+        return msgspec.json.decode(said, type=_Found)
+    except msgspec.MsgspecError as error:
+        last = (complaint or said).strip().splitlines()[-1:] or ["it said nothing"]
+        raise HarnessError(f"{interpreter} did not answer like Python 3.11 or newer: {last[0][:200]}") from error
+
+
+def _limit_output() -> None:
+    """Ends a program that prints without end; runs in the child."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_OUTPUT_BYTES, _MOST_OUTPUT_BYTES))
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read(_MOST_OUTPUT_BYTES).decode(errors="replace")

@@ -1,0 +1,32 @@
+"""What building processes need: packages that must be installed, and a quiet environment."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import sys
+from collections.abc import Collection
+
+from crossrt.harness.errors import HarnessError
+from crossrt.runtimes.registry import install_command
+
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "ORT_DISABLE_TELEMETRY": "1"}
+
+_SMALL_TENSORFLOW = sys.platform == "linux" and platform.machine() == "x86_64"
+_NEEDED = {
+    "tensorflow": "tensorflow-cpu" if _SMALL_TENSORFLOW else "tensorflow",
+    "tf2onnx": "tf2onnx",
+    "onnx": "onnx",
+    "onnxslim": "onnxslim",
+    "onnx_ir": "onnx-ir",
+    "sympy": "sympy",
+    "onnxruntime": "onnxruntime",
+    "ai_edge_litert": "ai-edge-litert",
+}
+
+
+def check_packages(purpose: str, modules: Collection[str] = tuple(_NEEDED)) -> None:
+    """Raises `HarnessError` with the install command where a package that a purpose needs is missing."""
+    missing = [_NEEDED[module] for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
+        raise HarnessError(f"{purpose} needs {', '.join(missing)}, not installed here: {install_command(*missing)}")

@@ -1,0 +1,53 @@
+"""Asks each registered runtime what it is, in a process of its own: the parent imports no runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import get_args
+
+from crossrt.core.artifact import ModelFormat
+from crossrt.harness.errors import ChildFailedError, HarnessError, NotInstalledError
+from crossrt.harness.measure.settings import WorkerLimits
+from crossrt.harness.process.case_worker import CaseWorker
+from crossrt.runtimes.registry import SHIPPED, runtime_names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeInfo:
+    """A registered runtime: `problem` says why it cannot be used, or is None."""
+
+    name: str
+    version: str | None
+    formats: tuple[str, ...]
+    problem: str | None = None
+    is_installed: bool = True
+
+
+def probe_runtimes(names: Sequence[str] = (), limits: WorkerLimits = WorkerLimits()) -> list[RuntimeInfo]:  # noqa: B008 - frozen
+    """What the named runtimes are, or all registered ones.
+
+    Raises:
+        HarnessError: A name is not registered.
+    """
+    registered = runtime_names()
+    unknown = [name for name in names if name not in registered]
+    if unknown:
+        raise HarnessError(f"there is no runtime {unknown[0]!r}: the registered ones are {', '.join(registered)}")
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(partial(_probe, limits=limits), names or registered))
+
+
+def _probe(name: str, limits: WorkerLimits) -> RuntimeInfo:
+    try:
+        with CaseWorker(1, limits) as worker:
+            worker.start_import(name)
+            imported = worker.finish_import()
+    except ChildFailedError as failure:
+        formats = SHIPPED[name].formats if name in SHIPPED else get_args(ModelFormat)  # unknown: it might read any
+        reason = failure.reason.removeprefix("importing the runtime: ")
+        is_installed = not isinstance(failure, NotInstalledError)
+        return RuntimeInfo(name=name, version=None, formats=formats, problem=reason, is_installed=is_installed)
+    return RuntimeInfo(name=name, version=imported.version, formats=imported.formats)

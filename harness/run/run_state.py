@@ -1,0 +1,41 @@
+"""What a run knows while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from secrets import token_hex
+
+from crossrt.core.artifact import ModelArtifact
+from crossrt.harness.evaluate.assess import Assessment
+from crossrt.harness.measure.case import Case
+from crossrt.harness.measure.participant import Participant
+from crossrt.harness.measure.rounds import Measurements
+from crossrt.harness.measure.settings import BenchSettings
+from crossrt.reports.schema.records import Distance, Environment, LayerErrors
+
+
+@dataclass(slots=True, kw_only=True)
+class RunState:
+    """What a run knows so far; a report can be composed from it at any time."""
+
+    id: str
+    started_at: datetime
+    settings: BenchSettings
+    command: Sequence[str]
+    environment: Environment
+    baseline: str
+    cases: Sequence[Case]
+    artifacts: Mapping[str, ModelArtifact]
+    assessments: dict[str, Assessment] = field(default_factory=dict)
+    participants: Sequence[Participant] = ()
+    measurements: Measurements = field(default_factory=Measurements)
+    distances: Sequence[Distance] = ()
+    layers: Sequence[LayerErrors] = ()
+    interrupted: bool = False
+
+
+def new_run_id(now: datetime) -> str:
+    """A name for a run that sorts by time."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{token_hex(2)}"

@@ -1,0 +1,1 @@
+"""The report: its records, which are its schema, and reading and writing them."""

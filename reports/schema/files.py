@@ -1,0 +1,182 @@
+"""Reading and writing report files."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from crossrt.reports.errors import ReportError
+from crossrt.reports.schema.checks import check_duel, check_report
+from crossrt.reports.schema.records import SCHEMA_VERSION, Duel, Report
+
+MOST_BYTES = 256 * 2**20
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+Saved = TypeVar("Saved", Report, Duel)
+
+
+class _Header(msgspec.Struct):
+    schema_version: int
+    kind: str | None = None
+
+
+def read_report(path: Path) -> Report:
+    """Reads a report and checks it against the schema.
+
+    Raises:
+        ReportError: Missing, damaged, of a newer version, or not a report.
+    """
+    return read_hashed_report(path)[0]
+
+
+def read_hashed_report(path: Path) -> tuple[Report, str]:
+    """A report, and the sha256 of the file's bytes; raises `ReportError` like `read_report`."""
+    raw, header = _read_header(path)
+    if header.kind == "duel":
+        raise ReportError(
+            f"{path} is a duel, not a report of crossrt bench: crossrt show prints it, and a.json and b.json beside it"
+            " are reports of its sides"
+        )
+    report = _decode(raw, Report, path)
+    check_report(report, path)
+    return report, hashlib.sha256(raw).hexdigest()
+
+
+def read_duel(path: Path) -> Duel:
+    """Reads a duel and checks it against the schema; raises `ReportError` like `read_report`."""
+    raw, header = _read_header(path)
+    if header.kind != "duel":
+        raise ReportError(f"{path} is no duel: crossrt duel writes them as duel.json")
+    duel = _decode(raw, Duel, path)
+    check_duel(duel, path)
+    return duel
+
+
+def is_duel(path: Path) -> bool:
+    """True if a file holds a duel; raises `ReportError` where it is none of ours."""
+    return _read_header(path)[1].kind == "duel"
+
+
+def _read_header(path: Path) -> tuple[bytes, _Header]:
+    raw = _read_bytes(path)
+    try:
+        header = msgspec.json.decode(raw, type=_Header)
+    except UNREADABLE as error:
+        raise ReportError(f"{path} is not a crossrt report: {error}") from error
+    if header.schema_version > SCHEMA_VERSION:
+        raise ReportError(
+            f"{path} has schema version {header.schema_version}; this crossrt reads up to {SCHEMA_VERSION}:"
+            " update crossrt to show it"
+        )
+    return raw, header
+
+
+def _decode(raw: bytes, kind: type[Saved], path: Path) -> Saved:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except UNREADABLE as error:
+        raise ReportError(f"{path} is damaged or was edited by hand: {error}") from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise ReportError(f"{path} cannot be read: {error.strerror}") from error
+    if len(raw) > MOST_BYTES:
+        raise ReportError(f"{path} has more than {MOST_BYTES} bytes: no report is as large")
+    return raw
+
+
+def write_report(report: Report | Duel, path: Path) -> None:
+    """Writes a report: it appears whole or not at all. Text that is no Unicode loses its odd signs.
+
+    Raises:
+        ReportError: The folder cannot be written, or the disk is full.
+    """
+    try:
+        content = msgspec.json.encode(report)
+    except UnicodeEncodeError:
+        content = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(report)))
+    write_atomically(path, content + b"\n")
+
+
+def _without_surrogates(part: Any) -> Any:
+    if isinstance(part, str):
+        return part.encode(errors="replace").decode()
+    if isinstance(part, dict):
+        return {_without_surrogates(key): _without_surrogates(value) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_without_surrogates(each) for each in part]
+    return part
+
+
+def _umask() -> int:
+    """The user's mask, which temporary files ignore; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file beside its target, forces it to disk, then renames it.
+
+    Raises:
+        ReportError: The folder cannot be written, or the disk is full; the old file, if any, is untouched.
+    """
+    write_together({path: (content,)})
+
+
+def write_together(files: Mapping[Path, Iterable[bytes]]) -> None:
+    """Likewise for files that belong together, each in parts: none is renamed before all are on disk.
+
+    What a link leads to is replaced, not the link; a device or a pipe is written to.
+
+    Raises:
+        ReportError: A folder cannot be written, or the disk is full; the old files, if any, are untouched.
+    """
+    with ExitStack() as half_written:
+        renames = []
+        for path, parts in files.items():
+            with _explained(path):
+                renames += _staged(path.resolve() if path.is_symlink() else path, parts, half_written)
+        for staged, target in renames:
+            with _explained(target):
+                staged.replace(target)
+
+
+def _staged(path: Path, parts: Iterable[bytes], half_written: ExitStack) -> list[tuple[Path, Path]]:
+    """The file beside its target, and the target; nothing for a device, which has taken the parts already."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if path.exists() and not path.is_file():
+        with path.open("wb") as device:
+            device.writelines(parts)
+        return []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        staged = Path(file.name)
+        half_written.callback(staged.unlink, missing_ok=True)
+        file.writelines(parts)
+        file.flush()
+        os.fsync(file.fileno())
+    staged.chmod(0o666 & ~_umask())
+    return [(staged, path)]
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ReportError(f"{path} cannot be written: {error.strerror}; free space or choose another place") from error

@@ -1,0 +1,338 @@
+"""The report, schema version 1. These types are the schema: `json_schema` derives the JSON Schema from them.
+
+Times are integer nanoseconds, sizes are bytes. Raw samples are kept, so that every statistic can be derived again.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+SCHEMA_VERSION: Final = 1
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Nanoseconds = Annotated[int, Meta(ge=0, le=10**15)]
+Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Text = Annotated[str, Meta(min_length=1)]
+Status = Literal["ok", "skipped", "failed"]
+Direction = Literal["smaller_is_better", "bigger_is_better"]
+
+
+class Tensor(Struct, frozen=True, kw_only=True):
+    """One input or output of a model file; `null` in `shape` is a dynamic dimension.
+
+    `scale` and `zero_point` are those of a tensor of integers. `step` is the scale of the integers that a float32
+    output is made from, where the file dequantizes it last.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+    scale: float | None = None
+    zero_point: int | None = None
+    step: float | None = None
+
+
+class Quantization(Struct, frozen=True, kw_only=True):
+    """How a variant was quantized, in the words of the ONNX Runtime and LiteRT documentation."""
+
+    scheme: str
+    representation: str
+    activation_type: str | None
+    weight_type: str
+    granularity: str
+    symmetric_activations: bool
+    symmetric_weights: bool
+    calibration_method: str | None
+    calibration_samples: Count
+    calibration_sha256: str | None
+    io_dtype: str
+    reduce_range: bool = False
+
+
+class Artifact(Struct, frozen=True, kw_only=True):
+    """One model file: `id` is `<model>.<variant>.<format>`."""
+
+    id: Text
+    model: Text
+    variant: Text
+    format: Text
+    sha256: str
+    size_bytes: Count
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    quantization: Quantization | None
+    producer: dict[str, str]
+    model_sha256: str
+
+
+class Round(Struct, frozen=True, kw_only=True):
+    """What one fresh process measured: steady-state calls in the order they were made.
+
+    `position` is the place of this case in the round's random launch order. A block of calls that other load or stolen
+    time hit was thrown away and timed again once: `repeated_blocks` counts these, `disturbed_blocks` numbers the kept
+    ones that were hit as well.
+    """
+
+    index: Count
+    position: Count
+    load_ns: Nanoseconds
+    first_run_ns: Nanoseconds
+    latency_ns: Annotated[tuple[Nanoseconds, ...], Meta(min_length=1)]
+    repeated_blocks: Count = 0
+    disturbed_blocks: tuple[Count, ...] = ()
+
+
+class ClassScore(Struct, frozen=True, kw_only=True):
+    """Scores of one class against the rest; 0 where undefined, as scikit-learn does."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: Count
+
+
+class Accuracy(Struct, frozen=True, kw_only=True):
+    """Answers to the test set. `confusion[i][j]` counts digits of class i that were called j.
+
+    `agreement` is the share of digits on which the Keras model gives the same class; `max_abs_error` is the largest
+    absolute difference between their logits. Both are absent where no Keras answers were at hand. `misclassified` holds
+    the number of each digit that was called wrong, and what it was called: all others were called right. `sqnr_db` is
+    the signal-to-quantization-noise ratio of the logits, `10 log10(sum x**2 / sum (x - x')**2)`, with the Keras model's
+    as the signal.
+    """
+
+    samples: Annotated[int, Meta(ge=1)]
+    correct: Count
+    confusion: tuple[tuple[Count, ...], ...]
+    per_class: tuple[ClassScore, ...]
+    logits_sha256: str
+    reference_correct: Count | None = None
+    agreement: float | None = None
+    max_abs_error: float | None = None
+    misclassified: tuple[tuple[Count, Count], ...] | None = None
+    sqnr_db: float | None = None
+
+
+class Memory(Struct, frozen=True, kw_only=True):
+    """High-water marks (`VmHWM`) of a process: with the model loaded and run, and before it was loaded."""
+
+    peak_bytes: Count
+    before_load_bytes: Count
+
+
+class KernelCounts(Struct, frozen=True, kw_only=True):
+    """How many kernels a runtime runs for one call, which is free of noise.
+
+    `hybrid` computes on floats with integer weights; `conversion` only quantizes, dequantizes or casts; `layout` moves
+    data and changes none.
+    """
+
+    integer: Count = 0
+    hybrid: Count = 0
+    float: Count = 0
+    conversion: Count = 0
+    layout: Count = 0
+
+
+class KernelShares(Struct, frozen=True, kw_only=True):
+    """Share of each kind of kernel in the time of a call's kernels, while a profiler looked on.
+
+    `kernels_ns` is that time. The kinds are those of `KernelCounts`.
+    """
+
+    kernels_ns: Nanoseconds
+    integer: Share
+    hybrid: Share
+    float: Share
+    conversion: Share
+    layout: Share
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """One case: an artifact on a runtime in a scenario. A failure is a result, with its reason."""
+
+    case: Text
+    artifact: Text
+    runtime: Text
+    runtime_version: str | None
+    batch_size: Positive
+    threads: Positive
+    io: Literal["float32", "native"]
+    status: Status
+    reason: str | None = None
+    stderr_tail: str | None = None
+    calls_per_block: Count = 0
+    rounds: tuple[Round, ...] = ()
+    accuracy: Accuracy | None = None
+    memory: Memory | None = None
+    operators: tuple[str, ...] | None = None
+    kernels: KernelCounts | None = None
+    kernel_shares: KernelShares | None = None
+
+
+class Distance(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far the logits of two cases are apart over the test digits: each pair once, at the smallest batch size.
+
+    `max_steps` is the largest difference of a logit in steps of the output's scale, the coarser of two; it is absent
+    where neither output comes from integers. `kl_nats` is the mean over digits of `sum p log(p / q)`, where p is the
+    softmax of the logits of `one` and q that of `other`; `kl_back_nats` is the same with their roles swapped.
+    """
+
+    one: Text
+    other: Text
+    kl_nats: Annotated[float, Meta(ge=0)]
+    kl_back_nats: Annotated[float, Meta(ge=0)]
+    max_steps: Annotated[float, Meta(ge=0)] | None = None
+
+
+class TensorError(Struct, frozen=True, kw_only=True):
+    """A tensor x' of a quantized file beside its float32 counterpart x.
+
+    `sqnr_db` is `10 log10(sum x**2 / sum (x - x')**2)`, and null without any noise; `relative_error` is
+    `||x - x'|| / ||x||` and `cosine` that of the angle between them. `saturated` is the share of integers at either end
+    of their range (a folded Relu puts its zeros there), `clipped` the share of float32 values beyond it.
+    """
+
+    tensor: Text
+    role: Literal["activation", "weight", "bias"]
+    dtype: str
+    sqnr_db: float | None
+    relative_error: float
+    cosine: float
+    saturated: Share
+    clipped: Share
+
+
+class LayerErrors(Struct, frozen=True, kw_only=True):
+    """The tensors of a quantized file over `samples` test digits: activations in the order of the layers, constants."""
+
+    artifact: Text
+    samples: Annotated[int, Meta(ge=1)]
+    tensors: tuple[TensorError, ...]
+
+
+class Control(Struct, frozen=True, kw_only=True):
+    """What was timed in the same rounds to judge them by, and is no result itself.
+
+    `twin` is a second set of processes of the case `of`: the two differ by noise alone. `floor` is a model that only
+    copies its input, on the runtime `of`: Python and copying without a model. `anchor` is a product of two float32
+    128 × 128 matrices in numpy: the same work on every machine and in every run.
+    """
+
+    kind: Literal["twin", "floor", "anchor"]
+    of: Text
+    batch_size: Positive
+    threads: Positive
+    calls_per_block: Annotated[int, Meta(ge=1)]
+    rounds: tuple[Round, ...]
+
+
+class Metric(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One number for consumers; `lower` and `upper` are absent where no interval is known."""
+
+    case: Text
+    name: Text
+    value: float
+    unit: Text
+    direction: Direction
+    lower: float | UnsetType = UNSET
+    upper: float | UnsetType = UNSET
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """How the run measured."""
+
+    rounds: Count
+    blocks_per_round: Count
+    block_target_ns: Nanoseconds
+    baseline: str
+    minimum_agreement: float
+    seed: int
+    timeout_s: float
+    memory_limit_bytes: Count
+    pinned_cpu: int | None
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """When, what and how; times are ISO 8601 in UTC."""
+
+    id: Text
+    started_at: str
+    finished_at: str
+    status: Literal["complete", "interrupted"]
+    command: tuple[str, ...]
+    crossrt_version: str
+    settings: Settings
+    definitions: dict[str, str]
+    parent_cpu_share: float | None = None
+
+
+class Environment(Struct, frozen=True, kw_only=True):
+    """What decides whether two reports may be compared."""
+
+    cpu_model: str
+    cpu_flags: tuple[str, ...]
+    logical_cpus: Count
+    usable_cpus: tuple[int, ...]
+    cpu_quota: float | None
+    memory_bytes: Count | None
+    kernel: str
+    machine: str
+    governor: str | None
+    load_average: tuple[float, ...]
+    python: str
+    packages: dict[str, str]
+    thread_variables: dict[str, str]
+    data_sha256: str
+    model_sha256: str | None
+    git_revision: str | None
+    git_dirty: bool | None
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """Everything that one run found out."""
+
+    schema_version: Literal[1]
+    run: Run
+    environment: Environment
+    artifacts: tuple[Artifact, ...]
+    results: tuple[Result, ...]
+    metrics: tuple[Metric, ...]
+    controls: tuple[Control, ...] = ()
+    distances: tuple[Distance, ...] = ()
+    layers: tuple[LayerErrors, ...] = ()
+
+
+class Arm(Struct, frozen=True, kw_only=True):
+    """One side of a duel: two sets of processes of one case, and where they ran."""
+
+    result: Result
+    twin_rounds: tuple[Round, ...]
+    environment: Environment
+
+
+class Look(Struct, frozen=True, kw_only=True):
+    """A time at which the rounds so far were judged, and the chance of error that it may use on each side."""
+
+    rounds: Annotated[int, Meta(ge=2)]
+    alpha: Annotated[float, Meta(gt=0, lt=0.5)]
+
+
+class Duel(Struct, frozen=True, kw_only=True):
+    """Two cases side by side; the verdict follows from the rounds, the looks and the margin.
+
+    Rounds after the last look confirm: they were measured after a verdict that one arm is slower.
+    """
+
+    schema_version: Literal[1]
+    kind: Literal["duel"]
+    run: Run
+    margin: Annotated[float, Meta(ge=0)]
+    budget_s: Annotated[float, Meta(gt=0)]
+    artifacts: tuple[Artifact, ...]
+    a: Arm
+    b: Arm
+    looks: tuple[Look, ...]

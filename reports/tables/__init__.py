@@ -1,0 +1,1 @@
+"""Tables and sentences of a report, before any renderer dresses them, and the terminal's renderer."""

@@ -1,0 +1,214 @@
+"""A duel in words and lines, for the terminal while it runs and after it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from crossrt.reports.schema.records import Arm, Duel, Round
+from crossrt.reports.statistics.estimates import over_rounds, percentile
+from crossrt.reports.text.cells import counted
+from crossrt.reports.text.markdown import escaped
+from crossrt.reports.text.printable import printable
+from crossrt.reports.text.trimmed import Trimmed
+from crossrt.reports.verdicts.duel import Judgement, judge_duel
+
+BUSY = 0.1
+"""Share of blocks that were disturbed twice above which a reader is warned."""
+
+_BAR_WIDTH = 33
+_NAME_WIDTH = len("time of B / time of A")
+_STYLES = {"A faster": "bold", "B faster": "bold", "same": "bold", "inconclusive": "bold yellow"}
+
+
+def progress_line(judgement: Judgement, margin: float) -> str:
+    """The interval so far, drawn on a scale whose inner marks are the margin."""
+    if not math.isfinite(judgement.ratio.half):
+        return f"round {judgement.rounds}"
+    lower, upper = (_percent(bound) for bound in (judgement.ratio.lower, judgement.ratio.upper))
+    return f"round {judgement.rounds}: B / A {lower} to {upper} {interval_bar(judgement, margin, 25)}"
+
+
+def interval_bar(judgement: Judgement, margin: float, width: int = _BAR_WIDTH) -> str:
+    """`[   |   --o--  |     ]`: the interval, 0 in the middle, the margin at a quarter of the width on each side.
+
+    What lies beyond an end is an arrow there.
+    """
+    middle, unit = width // 2, max(math.log1p(margin), 1e-3) / (width // 4)
+
+    def place(logarithm: float) -> int:
+        return middle + round(max(-1e6, min(1e6, logarithm / unit)))
+
+    line = [" "] * width
+    for mark in (middle - width // 4, middle + width // 4):
+        line[mark] = "|"
+    line[middle] = "."
+    ratio = judgement.ratio
+    for index in range(max(0, place(ratio.lower)), min(width - 1, place(ratio.upper)) + 1):
+        line[index] = "-"
+    if place(ratio.lower) < 0:
+        line[0] = "<"
+    if place(ratio.upper) >= width:
+        line[-1] = ">"
+    if 0 <= place(ratio.mean) < width:
+        line[place(ratio.mean)] = "o"
+    return f"[{''.join(line)}]"
+
+
+def duel_lines(duel: Duel) -> list[str]:
+    """The verdict, the two sides, and what the verdict rests on."""
+    judgement = judge_duel(duel)
+    facts = [f"{name:<{_NAME_WIDTH}}  {text}" for name, text in evidence(judgement, duel)]
+    return [duel_headline(duel, judgement), "", *_arm_lines(duel), "", *facts]
+
+
+def duel_headline(duel: Duel, judgement: Judgement) -> str:
+    """The verdict as one sentence, or why there is none."""
+    for label, arm in (("A", duel.a), ("B", duel.b)):
+        if arm.result.status != "ok":
+            rounds = counted(judgement.rounds, "round")
+            return f"No verdict: {label} {arm.result.status} after {rounds}: {arm.result.reason}"
+    if duel.run.status == "interrupted" and judgement.verdict == "inconclusive":
+        return f"Inconclusive: interrupted after {counted(judgement.rounds, 'round')}"
+    return headline(judgement, duel.margin)
+
+
+def headline(judgement: Judgement, margin: float) -> str:
+    """The verdict as one sentence."""
+    name, size = judgement.verdict, f"{margin:.3g}" if margin >= 1 else f"{margin * 100:.3g}%"
+    ratio = judgement.ratio
+    if name == "A faster":
+        return f"A is faster: B takes {math.exp(ratio.mean):.3f} times as long (margin {size})"
+    if name == "B faster":
+        return f"B is faster: it takes {math.exp(ratio.mean):.3f} times as long as A (margin {size})"
+    if name == "same":
+        return (
+            f"Same within {size}: B takes {math.exp(ratio.lower):.3f} to {math.exp(ratio.upper):.3f} times as long as A"
+        )
+    return f"Inconclusive: {_why_inconclusive(judgement, size)}"
+
+
+def _why_inconclusive(judgement: Judgement, size: str) -> str:
+    ratio = judgement.ratio
+    if judgement.recurred is False:
+        return "the first rounds showed a difference that did not recur in fresh processes"
+    if not math.isfinite(ratio.half):
+        return "too few rounds were finished"
+    if ratio.excludes_zero:
+        word = "slower" if ratio.mean > 0 else "faster"
+        return f"B is {word}, but whether by more than {size} is open; a larger --budget could tell"
+    return f"these rounds cannot tell whether A and B differ by more than {size}; a larger --budget could"
+
+
+def gate_line(duel: Duel) -> str:
+    """What `--fail-if-slower` came to."""
+    judgement = judge_duel(duel)
+    size, upper = f"{duel.margin * 100:.3g}%", math.exp(judgement.ratio.upper) if judgement.rounds > 1 else math.inf
+    if "failed" in (duel.a.result.status, duel.b.result.status):
+        return "gate: undecided, an arm failed"
+    if judgement.b_is_slower:
+        return f"gate: FAILED, B is slower by more than {size}"
+    if judgement.b_is_not_slower(duel.margin):
+        return f"gate: passed, B takes at most {upper:.3f} times as long as A"
+    return f"gate: undecided, B may be slower by more than {size}; it takes at most {upper:.3f} times as long as A"
+
+
+def evidence(judgement: Judgement, duel: Duel) -> list[tuple[str, str]]:
+    """The ratio, what could have been seen, the control, and what the machine did meanwhile: names and texts."""
+    if not math.isfinite(judgement.ratio.half):
+        return [("measured", f"{counted(judgement.rounds, 'round')}: too few for an interval")]
+    ratio, control = judgement.ratio, judgement.control
+    bias = (
+        "A and B differ where they should not, so the interval above was widened by that much"
+        if judgement.is_biased
+        else "equals were found equal"
+    )
+    facts = [
+        (
+            "time of B / time of A",
+            f"{math.exp(ratio.mean):.4f}, 99% interval {math.exp(ratio.lower):.4f} to {math.exp(ratio.upper):.4f}",
+        ),
+        ("", f"{interval_bar(judgement, duel.margin)}  . is 1, | the margin"),
+        ("smallest visible", f"a difference of {_size(ratio.resolution())} would have been seen 95 times in 100"),
+        ("A/A control", f"{_percent(control.mean)} ±{_size(control.half)}: {bias}"),
+        ("measured", _how(judgement, duel)),
+    ]
+    disturbed = _disturbance(duel)
+    return [*facts, ("disturbed", disturbed)] if disturbed else facts
+
+
+def _how(judgement: Judgement, duel: Duel) -> str:
+    settings = duel.run.settings
+    looks = f", {counted(len(duel.looks), 'look')}" if duel.looks else ""
+    recurred = {None: "", True: ", and the verdict recurred in fresh processes", False: ""}[judgement.recurred]
+    is_pinned = settings.pinned_cpu is not None and duel.a.result.threads == duel.b.result.threads == 1
+    pinned = f" on CPU {settings.pinned_cpu}" if is_pinned else ""
+    return f"{counted(judgement.rounds, 'round')} of 4 fresh processes{pinned}{looks}{recurred}"
+
+
+def _disturbance(duel: Duel) -> str:
+    rounds = [each for arm in (duel.a, duel.b) for each in (*arm.result.rounds, *arm.twin_rounds)]
+    blocks = len(rounds) * duel.run.settings.blocks_per_round
+    repeated, kept = sum(each.repeated_blocks for each in rounds), sum(len(each.disturbed_blocks) for each in rounds)
+    if not repeated:
+        return ""
+    again = f"{kept:,} were hit once more and kept" if kept else "none was hit once more"
+    caution = "CAUTION: the machine was busy; see crossrt doctor. " if kept > BUSY * blocks else ""
+    return f"{caution}{repeated:,} of {blocks:,} blocks were hit by other load or stolen time and timed again; {again}"
+
+
+def _arm_lines(duel: Duel) -> list[str]:
+    cases = [duel.a.result.case, duel.b.result.case]
+    width = max(map(len, cases))
+    return [
+        *(
+            f"{label}  {arm.result.case:<{width}}  {_latency(arm)}  {_software(arm)}"
+            for label, arm in (("A", duel.a), ("B", duel.b))
+        ),
+        "(µs: median of all calls, disturbed or not; the ratio below pairs blocks that were timed side by side)",
+    ]
+
+
+def _latency(arm: Arm) -> str:
+    medians = [median for each in _all_rounds(arm) if (median := percentile(each.latency_ns, 50)) is not None]
+    return f"{over_rounds(medians).value / 1000:8.1f} µs" if medians else "no times"
+
+
+def _all_rounds(arm: Arm) -> Sequence[Round]:
+    return (*arm.result.rounds, *arm.twin_rounds)
+
+
+def _software(arm: Arm) -> str:
+    return f"{arm.result.runtime} {arm.result.runtime_version}, {arm.environment.python}"
+
+
+def _percent(logarithm: float) -> str:
+    return f"{100 * math.expm1(logarithm):+.1f}%"
+
+
+def _size(logarithm: float) -> str:
+    return f"{100 * math.expm1(logarithm):.1f}%"
+
+
+def print_duel(duel: Duel, console: Console) -> None:
+    """Prints the verdict first."""
+    judgement = judge_duel(duel)
+    console.print(Text(printable(duel_headline(duel, judgement)), style=_STYLES[judgement.verdict]))
+    console.print()
+    for line in _arm_lines(duel):
+        console.print(Text(printable(line)))
+    console.print()
+    facts = Table.grid(padding=(0, 2))
+    for name, text in evidence(judgement, duel):
+        facts.add_row(Text(name), Text(printable(text)))
+    console.print(Trimmed(facts))
+
+
+def duel_as_markdown(duel: Duel) -> str:
+    """GitHub-flavoured Markdown: the verdict, and what it rests on as a block."""
+    first, _, *rest = (printable(line).replace("\n", " ").replace("`", "'") for line in duel_lines(duel))
+    return "\n".join([f"**{escaped(first)}**", "", "```", *rest, "```"]) + "\n"

@@ -1,0 +1,1 @@
+"""Small pieces of text: cells, names, patterns, Markdown, XML, what is safe to print."""

@@ -1,0 +1,1 @@
+"""Judgements: comparisons of reports, A/B tests, and the choice of a variant."""

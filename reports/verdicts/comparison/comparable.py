@@ -1,0 +1,103 @@
+"""What makes two reports comparable, field by field."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from crossrt.reports.schema.records import Report
+
+_LONG: Final = 120
+
+_TIMES: Final[Mapping[str, Callable[[Report], object]]] = {
+    "CPU model": lambda report: report.environment.cpu_model,
+    "CPU instruction sets": lambda report: " ".join(report.environment.cpu_flags),
+    "architecture": lambda report: report.environment.machine,
+    "usable CPUs": lambda report: len(report.environment.usable_cpus),
+    "logical CPUs": lambda report: report.environment.logical_cpus,
+    "CPU quota": lambda report: report.environment.cpu_quota,
+    "frequency governor": lambda report: report.environment.governor,
+    "pinning to a CPU": lambda report: report.run.settings.pinned_cpu is not None,
+    "thread settings": lambda report: sorted(report.environment.thread_variables.items()),
+}
+
+_NOTED: Final[Mapping[str, Callable[[Report], object]]] = {
+    "model": lambda report: (report.environment.model_sha256 or "unknown")[:12],
+    "Python": lambda report: report.environment.python,
+    "kernel": lambda report: report.environment.kernel,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A field in which two reports differ."""
+
+    field: str
+    baseline: str
+    current: str
+
+    def __str__(self) -> str:
+        return f"{self.field} ({self.baseline} | {self.current})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparability:
+    """What stands in the way of judging times and accuracy, and what differs without doing so."""
+
+    times: tuple[Difference, ...]
+    accuracy: tuple[Difference, ...]
+    noted: tuple[Difference, ...]
+
+
+def environment_key(report: Report) -> str:
+    """Names everything in which two reports must agree for their times to be compared: 64 hexadecimal digits."""
+    fields = [(name, read(report)) for name, read in _TIMES.items()]
+    return hashlib.sha256(msgspec.json.encode(fields)).hexdigest()
+
+
+def comparability(baseline: Report, current: Report) -> Comparability:
+    """Holds the environments of two reports against each other."""
+    data: Mapping[str, Callable[[Report], object]] = {"data set": lambda report: report.environment.data_sha256[:12]}
+    return Comparability(
+        times=tuple(_differences(_TIMES, baseline, current)),
+        accuracy=tuple(_differences(data, baseline, current)),
+        noted=(*_differences(_NOTED, baseline, current), *_packages(baseline, current)),
+    )
+
+
+def _differences(
+    fields: Mapping[str, Callable[[Report], object]], baseline: Report, current: Report
+) -> Iterator[Difference]:
+    for name, read in fields.items():
+        before, after = read(baseline), read(current)
+        if before != after:
+            yield _difference(name, before, after)
+
+
+def _packages(baseline: Report, current: Report) -> Iterator[Difference]:
+    before, after = baseline.environment.packages, current.environment.packages
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            yield _difference(name, before.get(name), after.get(name))
+
+
+def _difference(name: str, before: object, after: object) -> Difference:
+    if isinstance(before, str) and isinstance(after, str) and len(before) + len(after) > _LONG:
+        before, after = _own_words(before, after), _own_words(after, before)
+    return Difference(field=name, baseline=_said(before), current=_said(after))
+
+
+def _own_words(text: str, other: str) -> str:
+    """The words of a long text that the other one lacks."""
+    words = set(text.split()) - set(other.split())
+    return f"has {' '.join(sorted(words))}" if words else "has nothing more"
+
+
+def _said(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)

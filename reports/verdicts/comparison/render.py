@@ -1,0 +1,41 @@
+"""A comparison for a terminal and for a pull request."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from crossrt.reports.tables.terminal import sheet_table
+from crossrt.reports.text.markdown import escaped, sheet_as_markdown
+from crossrt.reports.text.printable import printable
+from crossrt.reports.verdicts.comparison.findings import Comparison
+from crossrt.reports.verdicts.comparison.sheets import comparison_notes, findings_sheet, headline
+
+_SIDES = ("baseline", "current")
+
+
+def print_comparison(comparison: Comparison, console: Console, *, everything: bool = False) -> None:
+    """Prints the outcome, the table worst first, and notes."""
+    style = {0: "bold green", 1: "bold red"}.get(comparison.exit_code, "bold yellow")
+    console.print(Text(printable(headline(comparison)), style=style))
+    for name, subject in zip(_SIDES, comparison.subjects, strict=True):
+        console.print(Text(printable(f"{name:<8}  {subject}"), style="dim"))
+    sheet = findings_sheet(comparison, everything=everything)
+    if sheet.rows:
+        console.print()
+        console.print(sheet_table(sheet))
+    console.print()
+    for note in comparison_notes(comparison, everything=everything):
+        console.print(Text(printable(note), style="dim" if not note.startswith("NOT") else "yellow"))
+
+
+def comparison_as_markdown(comparison: Comparison, *, everything: bool = False, title: str = "crossrt compare") -> str:
+    """GitHub-flavoured Markdown."""
+    sheet = findings_sheet(comparison, everything=everything)
+    lines = [f"### {title}", "", f"**{escaped(headline(comparison))}**", ""]
+    lines += [f"- {name}: {escaped(subject)}" for name, subject in zip(_SIDES, comparison.subjects, strict=True)]
+    lines.append("")
+    if sheet.rows:
+        lines += [*sheet_as_markdown(sheet), ""]
+    lines += [f"- {escaped(note)}" for note in comparison_notes(comparison, everything=everything)]
+    return "\n".join(lines) + "\n"
