@@ -11,32 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from crossrt.core.tensor import Batching, TensorSpec
+
 ModelFormat = Literal["onnx", "tflite"]
+Role = Literal["float", "quantized"]
 Scheme = Literal["static", "dynamic", "weight-only", "float16"]
 Representation = Literal["qdq", "qoperator", "onnx", "tflite"]
 Granularity = Literal["per-tensor", "per-channel", "per-block"]
 CalibrationMethod = Literal["minmax", "moving-average", "entropy", "percentile", "distribution"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TensorSpec:
-    """One input or output of a model.
-
-    Attributes:
-        name: The name by which feeds and outputs are keyed.
-        dtype: A numpy dtype name, such as `float32` or `int8`.
-        shape: One entry per dimension; `None` is a dynamic dimension.
-        scale: Real value of one integer step, for integer tensors: `real = scale * (q - zero_point)`.
-        zero_point: The integer that stands for 0.0, for integer tensors.
-        step: Scale of the integers that a float32 output is made from, where the file dequantizes it last.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int | None, ...]
-    scale: float | None = None
-    zero_point: int | None = None
-    step: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +35,10 @@ class Quantization:
         symmetric_weights: True if the weights' zero point is 0.
         reduce_range: True if the weights use 7 of their 8 bits.
         calibration_method: How ranges were found, or None where nothing is calibrated.
-        calibration_samples: Number of digits used for calibration.
-        calibration_sha256: Hash of those digits' float32 bytes, in order.
+        calibration_samples: Number of samples used for calibration.
+        calibration_sha256: Fingerprint of those samples, in order.
         io_dtype: dtype of the model's own inputs and outputs.
-        hazards: What is known to make such a file answer wrongly, each with the cure.
+        known_issues: What is known to make such a file answer wrongly, each with the cure.
         recipe: All that was asked of the quantizer, as in a file of recipes.
     """
 
@@ -72,7 +54,7 @@ class Quantization:
     calibration_samples: int = 0
     calibration_sha256: str | None = None
     io_dtype: str = "float32"
-    hazards: tuple[str, ...] = ()
+    known_issues: tuple[str, ...] = ()
     recipe: Mapping[str, str | int | float | bool | list[str]] | None = None
 
 
@@ -82,16 +64,19 @@ class ModelArtifact:
 
     Attributes:
         model: Name of the model, such as `mnist-cnn`.
-        variant: Name of the variant, such as `fp32` or `int8-qdq`.
+        variant: Name of the variant, such as `fp32` or `int8-qdq`: a label, from which nothing follows.
         format: File format.
         path: The model file.
-        sha256: Hash of the file's bytes.
-        size_bytes: Size of the file.
-        inputs: The model's own inputs, batch dimension first.
-        outputs: The model's own outputs, batch dimension first.
-        quantization: How it was quantized, or None for float32.
-        producer: Versions of the packages that made it.
-        model_sha256: Hash of the Keras file that it was made from.
+        sha256: Hash of the file's bytes, and of those of its data files where it has any.
+        size_bytes: Size of the file, its data files included.
+        inputs: The model's own inputs.
+        outputs: The model's own outputs.
+        batching: How samples lie in the inputs.
+        role: Whether the file computes in float or holds integer weights.
+        quantization: How it was quantized, where crossrt did that or the file says it; None for a float file.
+        producer: Versions of the packages that made it; empty where that is not known.
+        source_sha256: Hash of what it was made from: a model's float file, or the file itself.
+        data_files: Names of files beside it that hold its weights (ONNX external data).
     """
 
     model: str
@@ -102,9 +87,12 @@ class ModelArtifact:
     size_bytes: int
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    batching: Batching
+    role: Role
     quantization: Quantization | None
     producer: Mapping[str, str]
-    model_sha256: str
+    source_sha256: str
+    data_files: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -120,43 +108,51 @@ def artifact_from_fields(fields: Mapping[str, Any]) -> ModelArtifact:
             "path": Path(fields["path"]),
             "inputs": tuple(_tensor_spec(spec) for spec in fields["inputs"]),
             "outputs": tuple(_tensor_spec(spec) for spec in fields["outputs"]),
+            "batching": Batching(**fields["batching"]),
             "quantization": _quantization(fields["quantization"]),
+            "data_files": tuple(fields["data_files"]),
         }
     )
 
 
 def _quantization(fields: Mapping[str, Any] | None) -> Quantization | None:
-    return Quantization(**{**fields, "hazards": tuple(fields["hazards"])}) if fields else None
+    return Quantization(**{**fields, "known_issues": tuple(fields["known_issues"])}) if fields else None
 
 
 def _tensor_spec(fields: Mapping[str, Any]) -> TensorSpec:
     return TensorSpec(**{**fields, "shape": tuple(fields["shape"])})
 
 
-def sha256_of(path: Path) -> str:
-    """Hash of a file's bytes, as lower-case hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256_of(path: Path, *data_files: Path) -> str:
+    """Hash of a file's bytes and those of its data files, as lower-case hex."""
+    digest = hashlib.sha256()
+    for each in (path, *data_files):
+        with each.open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceLogits:
-    """What the Keras model itself answers to the test digits: every artifact is held against it.
+class ReferenceAnswers:
+    """What the reference answers to a data set: every artifact is compared with it.
 
     Attributes:
         model: Name of the model.
-        path: A `.npy` file of float32 `(10000, 10)`.
+        path: An `.npz` file: one array `(samples, ...)` under the name of each output.
         sha256: Hash of the file's bytes.
-        model_sha256: Hash of the Keras file.
-        data_sha256: Hash of the test digits' files.
+        source_sha256: Hash of the model file that answered.
+        data_fingerprint: Fingerprint of the data set.
+        samples: How many samples it answered, from the first.
         producer: Versions of the packages that made it.
     """
 
     model: str
     path: Path
     sha256: str
-    model_sha256: str
-    data_sha256: str
+    source_sha256: str
+    data_fingerprint: str
+    samples: int
     producer: Mapping[str, str]
 
     @property

@@ -6,13 +6,14 @@ The pair is ONNX's `Backend` and `BackendRep`: a factory and a handle. What was 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, get_args
 
 from numpy.typing import NDArray
 
-from crossrt.core.artifact import ModelArtifact, ModelFormat, TensorSpec
+from crossrt.core.artifact import ModelArtifact, ModelFormat
+from crossrt.core.tensor import TensorSpec
 from crossrt.runtimes.errors import OptionRefusedError
 from crossrt.runtimes.kernels import Profile
 
@@ -29,8 +30,10 @@ class SessionOptions:
         batch_size: The one batch size that the session runs; memory is planned for it.
         intra_op_threads: Threads that share one operator.
         inter_op_threads: Operators that may run at the same time.
-        io: `float32` takes and gives float32 whatever the file's own types are, so that variants compare end to
-            end; `native` takes and gives the file's own types.
+        io: `float32` takes and gives float32 where the file's own type is a float or a quantized integer, so that
+            variants compare end to end; `native` takes and gives the file's own types. Other types (indices, flags,
+            text) are what they are in both.
+        dimensions: Sizes of dynamic dimensions other than the batch, by name.
 
     Raises:
         OptionRefusedError: A value is out of range.
@@ -40,28 +43,32 @@ class SessionOptions:
     intra_op_threads: int = 1
     inter_op_threads: int = 1
     io: IoMode = "float32"
+    dimensions: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "intra_op_threads", "inter_op_threads"):
             if getattr(self, name) < 1:
                 raise OptionRefusedError(f"{name} must be at least 1; found {getattr(self, name)}")
+        for name, size in self.dimensions.items():
+            if size < 1:
+                raise OptionRefusedError(f"the dimension {name} must be at least 1; found {size}")
         if self.io not in get_args(IoMode):
             raise OptionRefusedError(f"io must be one of {', '.join(get_args(IoMode))}; found {self.io!r}")
 
 
 class Session(Protocol):
-    """A loaded model at one batch size.
+    """A loaded model at one batch size, all dimensions of its inputs fixed.
 
     `run` never changes its feeds, and its outputs own their memory: a later `run` does not change them.
     """
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """What `run` takes, batch size filled in."""
+        """What `run` takes: every dimension is a number."""
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """What `run` gives, batch size filled in."""
+        """What `run` gives; a dimension that only a run can tell is a name or None."""
 
     def run(self, feeds: Feeds) -> Outputs:
         """Runs one batch.

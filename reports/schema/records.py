@@ -1,4 +1,4 @@
-"""The report, schema version 1. These types are the schema: `json_schema` derives the JSON Schema from them.
+"""The report, schema version 2. These types are the schema: `json_schema` derives the JSON Schema from them.
 
 Times are integer nanoseconds, sizes are bytes. Raw samples are kept, so that every statistic can be derived again.
 """
@@ -9,7 +9,10 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-SCHEMA_VERSION: Final = 1
+from crossrt.core.evaluation import Evaluation, Packed
+from crossrt.core.metric import Direction, MetricDefinition
+
+SCHEMA_VERSION: Final = 2
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Nanoseconds = Annotated[int, Meta(ge=0, le=10**15)]
@@ -17,11 +20,10 @@ Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Text = Annotated[str, Meta(min_length=1)]
 Status = Literal["ok", "skipped", "failed"]
-Direction = Literal["smaller_is_better", "bigger_is_better"]
 
 
 class Tensor(Struct, frozen=True, kw_only=True):
-    """One input or output of a model file; `null` in `shape` is a dynamic dimension.
+    """One input or output of a model file; a name in `shape` is a dynamic dimension, `null` an unknown one.
 
     `scale` and `zero_point` are those of a tensor of integers. `step` is the scale of the integers that a float32
     output is made from, where the file dequantizes it last.
@@ -29,14 +31,17 @@ class Tensor(Struct, frozen=True, kw_only=True):
 
     name: str
     dtype: str
-    shape: tuple[int | None, ...]
+    shape: tuple[int | str | None, ...]
     scale: float | None = None
     zero_point: int | None = None
     step: float | None = None
 
 
 class Quantization(Struct, frozen=True, kw_only=True):
-    """How a variant was quantized, in the words of the ONNX Runtime and LiteRT documentation."""
+    """How a variant was quantized, in the words of the ONNX Runtime and LiteRT documentation.
+
+    `recipe` is all that was asked of the quantizer; `known_issues` are what is known to make such files answer wrongly.
+    """
 
     scheme: str
     representation: str
@@ -50,10 +55,12 @@ class Quantization(Struct, frozen=True, kw_only=True):
     calibration_sha256: str | None
     io_dtype: str
     reduce_range: bool = False
+    known_issues: tuple[str, ...] = ()
+    recipe: dict[str, str | int | float | bool | list[str]] | None = None
 
 
 class Artifact(Struct, frozen=True, kw_only=True):
-    """One model file: `id` is `<model>.<variant>.<format>`."""
+    """One model file. `source_sha256` is the hash of what it was made from, or of the file itself."""
 
     id: Text
     model: Text
@@ -65,55 +72,27 @@ class Artifact(Struct, frozen=True, kw_only=True):
     outputs: tuple[Tensor, ...]
     quantization: Quantization | None
     producer: dict[str, str]
-    model_sha256: str
+    source_sha256: str
+    role: Literal["float", "quantized"] = "float"
+    batch_dimension: str | None = None
 
 
 class Round(Struct, frozen=True, kw_only=True):
     """What one fresh process measured: steady-state calls in the order they were made.
 
-    `position` is the place of this case in the round's random launch order. A block of calls that other load or stolen
-    time hit was thrown away and timed again once: `repeated_blocks` counts these, `disturbed_blocks` numbers the kept
-    ones that were hit as well.
+    `blocks_ns` holds the durations of single calls, block by block: calls of a block follow each other, between blocks
+    the other cases run. `position` is the place of this case in the round's random launch order. A block that other
+    load or stolen time hit was thrown away and timed again once: `repeated_blocks` counts these, `disturbed_blocks`
+    numbers the kept ones that were hit as well.
     """
 
     index: Count
     position: Count
     load_ns: Nanoseconds
-    first_run_ns: Nanoseconds
-    latency_ns: Annotated[tuple[Nanoseconds, ...], Meta(min_length=1)]
+    first_inference_ns: Nanoseconds
+    blocks_ns: Annotated[tuple[Annotated[tuple[Nanoseconds, ...], Meta(min_length=1)], ...], Meta(min_length=1)]
     repeated_blocks: Count = 0
     disturbed_blocks: tuple[Count, ...] = ()
-
-
-class ClassScore(Struct, frozen=True, kw_only=True):
-    """Scores of one class against the rest; 0 where undefined, as scikit-learn does."""
-
-    precision: float
-    recall: float
-    f1: float
-    support: Count
-
-
-class Accuracy(Struct, frozen=True, kw_only=True):
-    """Answers to the test set. `confusion[i][j]` counts digits of class i that were called j.
-
-    `agreement` is the share of digits on which the Keras model gives the same class; `max_abs_error` is the largest
-    absolute difference between their logits. Both are absent where no Keras answers were at hand. `misclassified` holds
-    the number of each digit that was called wrong, and what it was called: all others were called right. `sqnr_db` is
-    the signal-to-quantization-noise ratio of the logits, `10 log10(sum x**2 / sum (x - x')**2)`, with the Keras model's
-    as the signal.
-    """
-
-    samples: Annotated[int, Meta(ge=1)]
-    correct: Count
-    confusion: tuple[tuple[Count, ...], ...]
-    per_class: tuple[ClassScore, ...]
-    logits_sha256: str
-    reference_correct: Count | None = None
-    agreement: float | None = None
-    max_abs_error: float | None = None
-    misclassified: tuple[tuple[Count, Count], ...] | None = None
-    sqnr_db: float | None = None
 
 
 class Memory(Struct, frozen=True, kw_only=True):
@@ -152,9 +131,13 @@ class KernelShares(Struct, frozen=True, kw_only=True):
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """One case: an artifact on a runtime in a scenario. A failure is a result, with its reason."""
+    """One case: an artifact on a runtime in a scenario. A failure is a result, with its reason.
+
+    `case` is unique in a report, and `subject` is what its scenarios share; both are names, from which nothing follows.
+    """
 
     case: Text
+    subject: Text
     artifact: Text
     runtime: Text
     runtime_version: str | None
@@ -162,11 +145,12 @@ class Result(Struct, frozen=True, kw_only=True):
     threads: Positive
     io: Literal["float32", "native"]
     status: Status
+    model: str = ""
+    variant: str = ""
     reason: str | None = None
     stderr_tail: str | None = None
-    calls_per_block: Count = 0
     rounds: tuple[Round, ...] = ()
-    accuracy: Accuracy | None = None
+    evaluation: Evaluation | None = None
     memory: Memory | None = None
     operators: tuple[str, ...] | None = None
     kernels: KernelCounts | None = None
@@ -174,17 +158,21 @@ class Result(Struct, frozen=True, kw_only=True):
 
 
 class Distance(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How far the logits of two cases are apart over the test digits: each pair once, at the smallest batch size.
+    """How far the answers of two cases are apart over the same samples: each pair once, at the smallest batch size.
 
-    `max_steps` is the largest difference of a logit in steps of the output's scale, the coarser of two; it is absent
-    where neither output comes from integers. `kl_nats` is the mean over digits of `sum p log(p / q)`, where p is the
-    softmax of the logits of `one` and q that of `other`; `kl_back_nats` is the same with their roles swapped.
+    `agreement` is the share of samples that both answer alike, for tasks with classes. `relative` is the largest of
+    `||x - x'|| / ||x||` over outputs, x being those of `one`. `max_steps` is the largest difference in steps of the
+    quantized output (LSB), the coarser of two; it is absent where neither output comes from integers. `kl_nats` is the
+    mean over samples of `sum p log(p / q)`, where p are the probabilities of `one` and q those of `other`;
+    `kl_back_nats` is the same with their roles swapped. Both are absent for tasks without classes.
     """
 
     one: Text
     other: Text
-    kl_nats: Annotated[float, Meta(ge=0)]
-    kl_back_nats: Annotated[float, Meta(ge=0)]
+    agreement: Share | None = None
+    relative: Annotated[float, Meta(ge=0)] | None = None
+    kl_nats: Annotated[float, Meta(ge=0)] | None = None
+    kl_back_nats: Annotated[float, Meta(ge=0)] | None = None
     max_steps: Annotated[float, Meta(ge=0)] | None = None
 
 
@@ -217,16 +205,15 @@ class LayerErrors(Struct, frozen=True, kw_only=True):
 class Control(Struct, frozen=True, kw_only=True):
     """What was timed in the same rounds to judge them by, and is no result itself.
 
-    `twin` is a second set of processes of the case `of`: the two differ by noise alone. `floor` is a model that only
-    copies its input, on the runtime `of`: Python and copying without a model. `anchor` is a product of two float32
-    128 × 128 matrices in numpy: the same work on every machine and in every run.
+    `replicate` is a second set of processes of the case `of` (A/A): the two differ by noise alone. `noop` is a model
+    that only copies its input, on the runtime `of`: what a call costs without a model. `reference` is a product of two
+    float32 128 × 128 matrices in numpy: the same work on every machine and in every run.
     """
 
-    kind: Literal["twin", "floor", "anchor"]
+    kind: Literal["replicate", "noop", "reference"]
     of: Text
     batch_size: Positive
     threads: Positive
-    calls_per_block: Annotated[int, Meta(ge=1)]
     rounds: tuple[Round, ...]
 
 
@@ -250,6 +237,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     block_target_ns: Nanoseconds
     baseline: str
     minimum_agreement: float
+    time_budget_s: float | None = None
     seed: int
     timeout_s: float
     memory_limit_bytes: Count
@@ -266,12 +254,26 @@ class Run(Struct, frozen=True, kw_only=True):
     command: tuple[str, ...]
     crossrt_version: str
     settings: Settings
-    definitions: dict[str, str]
     parent_cpu_share: float | None = None
 
 
+class Data(Struct, frozen=True, kw_only=True):
+    """What models were fed with.
+
+    `labels` are what is right for each sample, for tasks with classes and numbers, so that answers can be judged again
+    without the data set. `is_random` says that inputs were drawn from the model's specs: they say nothing of accuracy.
+    """
+
+    name: str
+    fingerprint: str
+    samples: Count
+    is_random: bool = False
+    labels: Packed | None = None
+    inputs: tuple[Tensor, ...] = ()
+
+
 class Environment(Struct, frozen=True, kw_only=True):
-    """What decides whether two reports may be compared."""
+    """The machine and its software: what decides whether times may be compared."""
 
     cpu_model: str
     cpu_flags: tuple[str, ...]
@@ -286,31 +288,41 @@ class Environment(Struct, frozen=True, kw_only=True):
     python: str
     packages: dict[str, str]
     thread_variables: dict[str, str]
-    data_sha256: str
-    model_sha256: str | None
     git_revision: str | None
     git_dirty: bool | None
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """Everything that one run found out."""
+    """Everything that one run found out.
 
-    schema_version: Literal[1]
+    `definitions` hold every metric of the report, the task's own first, the first of which is what the task is about.
+    `reference` says in words what answers were compared with. `dimensions` are the sizes of dynamic dimensions.
+    `cautions` are what speaks against believing all that follows.
+    """
+
+    schema_version: Literal[2]
     run: Run
     environment: Environment
+    data: Data
+    task: str
+    definitions: tuple[MetricDefinition, ...]
     artifacts: tuple[Artifact, ...]
     results: tuple[Result, ...]
     metrics: tuple[Metric, ...]
+    reference: str | None = None
+    model_sha256: str | None = None
+    dimensions: dict[str, Positive] = {}
+    cautions: tuple[str, ...] = ()
     controls: tuple[Control, ...] = ()
     distances: tuple[Distance, ...] = ()
     layers: tuple[LayerErrors, ...] = ()
 
 
 class Arm(Struct, frozen=True, kw_only=True):
-    """One side of a duel: two sets of processes of one case, and where they ran."""
+    """One side of an A/B comparison: two sets of processes of one case, and where they ran."""
 
     result: Result
-    twin_rounds: tuple[Round, ...]
+    replicate_rounds: tuple[Round, ...]
     environment: Environment
 
 
@@ -322,14 +334,17 @@ class Look(Struct, frozen=True, kw_only=True):
 
 
 class Duel(Struct, frozen=True, kw_only=True):
-    """Two cases side by side; the verdict follows from the rounds, the looks and the margin.
+    """An A/B comparison of two cases; the verdict follows from the rounds, the looks and the margin.
 
     Rounds after the last look confirm: they were measured after a verdict that one arm is slower.
     """
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     kind: Literal["duel"]
     run: Run
+    data: Data
+    task: str
+    definitions: tuple[MetricDefinition, ...]
     margin: Annotated[float, Meta(ge=0)]
     budget_s: Annotated[float, Meta(gt=0)]
     artifacts: tuple[Artifact, ...]
