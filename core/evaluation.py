@@ -49,14 +49,14 @@ class Packed(Struct, frozen=True, kw_only=True):
             dtype = np.dtype(self.dtype)
             if dtype.kind not in "biuf" or count > MOST_VALUES:
                 raise ValueError(f"{count} values of {self.dtype}")
-            size = -(-count // 8) if dtype == bool else count * dtype.itemsize
+            size = -(-count // 8) if dtype.kind == "b" else count * dtype.itemsize
             unzip = zlib.decompressobj()
             raw = unzip.decompress(base64.b64decode(self.data, validate=True), size + 1)
             if len(raw) != size:
                 raise ValueError(f"{len(raw)} bytes in place of {size}")
         except (ValueError, TypeError, zlib.error) as error:
             raise CrossrtError(f"a packed array is damaged: {error}") from error
-        if dtype == bool:
+        if dtype.kind == "b":
             return np.unpackbits(np.frombuffer(raw, np.uint8), count=count).astype(bool).reshape(self.shape)
         return np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype).reshape(self.shape)
 
