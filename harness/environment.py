@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from crossrt.datasets.mnist import digits as mnist
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.process.case_worker import thread_variables
 from crossrt.harness.process.probe import RuntimeInfo
@@ -20,7 +19,7 @@ _ISA_PREFIXES = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "sme", "i8
 _NO_ISA = ("smep",)  # a security feature of x86
 
 
-def read_environment(runtimes: Sequence[RuntimeInfo], threads: int, model_sha256: str | None) -> Environment:
+def read_environment(runtimes: Sequence[RuntimeInfo], threads: int) -> Environment:
     """The machine and the software of this run."""
     revision, dirty = git_state()
     return Environment(
@@ -37,8 +36,6 @@ def read_environment(runtimes: Sequence[RuntimeInfo], threads: int, model_sha256
         python=f"{platform.python_implementation()} {platform.python_version()}",
         packages=dict(_versions(runtimes)),
         thread_variables=thread_variables(threads),
-        data_sha256=mnist.shipped_sha256("test"),
-        model_sha256=model_sha256,
         git_revision=revision,
         git_dirty=dirty,
     )

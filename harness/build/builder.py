@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crossrt.core.artifact import ModelArtifact, ReferenceLogits
+from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
+from crossrt.datasets.opening import DataRequest
+from crossrt.datasets.protocol import Dataset
 from crossrt.exporters.cache import ArtifactCache
+from crossrt.exporters.inspection import Inspection
 from crossrt.exporters.variants import Variant
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.errors import ChildFailedError
-from crossrt.harness.evaluate.workspace import Workspace
-from crossrt.reports.schema.records import Accuracy
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,25 +23,43 @@ class Artifacts:
     Attributes:
         artifacts: Artifacts by id.
         problems: Why others could not be had, by id.
-        reference: The Keras model's own answers.
-        accuracies: How the artifacts that were built just now answer, by id.
+        reference: The answers of the model that they were made from.
         built: How many items were built, the reference included.
     """
 
     artifacts: dict[str, ModelArtifact] = field(default_factory=dict)
     problems: dict[str, ChildFailedError] = field(default_factory=dict)
-    reference: ReferenceLogits | None = None
-    accuracies: dict[str, Accuracy] = field(default_factory=dict)
+    reference: ReferenceAnswers | None = None
     built: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """What to build."""
+    """What to build.
+
+    Attributes:
+        model: Name of the model.
+        source: What it is built from.
+        variants: What is asked for.
+        data: The data set that the source answers, for the reference, and by which float files are checked.
+        dataset: The same, opened.
+        samples: How many samples the source answers.
+        calibration: What quantizers are calibrated with, or None.
+        calibration_fingerprint: Fingerprint of that data set.
+        dimensions: Sizes of dynamic dimensions, by name.
+        allow_h5: Whether a legacy `.h5` file may be loaded.
+    """
 
     model: str
-    model_path: Path
+    source: Inspection
     variants: Sequence[Variant]
+    data: DataRequest
+    dataset: Dataset
+    samples: int
+    calibration: DataRequest | None = None
+    calibration_fingerprint: str | None = None
+    dimensions: Mapping[str, int] = field(default_factory=dict)
+    allow_h5: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,18 +67,19 @@ class BuildState:
     """A request while it is served: what was found, where results go, who watches.
 
     Attributes:
-        request: What is wanted.
-        model_sha256: Hash of the Keras file.
+        request: What is asked for.
         keys: Key in the cache of every item.
         found: What there is so far.
+        cache: Where results are kept.
+        folder: A scratch folder.
+        display: Follows.
     """
 
     request: BuildRequest
-    model_sha256: str
     keys: Mapping[str, str]
     found: Artifacts
     cache: ArtifactCache
-    workspace: Workspace
+    folder: Path
     display: Display
 
     def artifact_id(self, item: str) -> str:

@@ -1,81 +1,80 @@
 """Gets artifacts from the cache, and builds what it lacks.
 
-One process converts from Keras with TensorFlow; beside it one quantizes the float32 ONNX file.
+One process converts with TensorFlow; beside it one quantizes the float ONNX file.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from crossrt.core.artifact import ModelArtifact, ReferenceLogits, sha256_of
+from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
 from crossrt.exporters.build import REFERENCE
-from crossrt.exporters.cache import ArtifactCache, reference_key, variant_key
+from crossrt.exporters.cache import reference_key, variant_key
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.jobs import BuildJob
-from crossrt.exporters.sources.keras_file import check_model_file
 from crossrt.exporters.variants import FLOAT_ONNX, Variant
 from crossrt.harness.build.builder import Artifacts, BuildRequest, BuildState
+from crossrt.harness.build.checking import FloatCheck
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.errors import ChildFailedError
-from crossrt.harness.evaluate.answers import read_reference
-from crossrt.harness.evaluate.evaluation import evaluate_artifact
-from crossrt.harness.evaluate.workspace import Workspace
+from crossrt.harness.locations import artifact_cache
 from crossrt.harness.process.child import ChildProcess, kill_all_children
-from crossrt.harness.process.packages import QUIET, check_packages
+from crossrt.harness.process.packages import BUILDING, QUIET, READING, check_packages
 
-BUILD_TIMEOUT_S = 300.0
-LARGEST_FLOAT_ERROR = 1e-3
+BUILD_TIMEOUT_S = 600.0
 
 
-def get_artifacts(request: BuildRequest, cache: ArtifactCache, workspace: Workspace, display: Display) -> Artifacts:
+def get_artifacts(request: BuildRequest, folder: Path, display: Display) -> Artifacts:
     """Finds artifacts in the cache and builds what is missing.
+
+    Args:
+        request: What is asked for.
+        folder: A scratch folder.
+        display: Follows.
 
     Raises:
         ExportError: The model cannot be loaded.
         HarnessError: Something must be built, and packages for that are missing.
     """
-    check_model_file(request.model_path)
-    model_sha256 = sha256_of(request.model_path)
-    keys = {REFERENCE: reference_key(request.model, model_sha256)}
-    wanted = {variant.item: variant for variant in (*request.variants, FLOAT_ONNX)}
-    keys |= {item: variant_key(request.model, model_sha256, variant) for item, variant in wanted.items()}
-    state = BuildState(
-        request=request,
-        model_sha256=model_sha256,
-        keys=keys,
-        found=Artifacts(reference=cache.find(keys[REFERENCE], ReferenceLogits)),
-        cache=cache,
-        workspace=workspace,
-        display=display,
-    )
-    for item in (variant.item for variant in request.variants):
-        if (artifact := cache.find(keys[item], ModelArtifact)) is not None:
-            state.found.artifacts[artifact.id] = artifact
+    state = _found_before(request, folder, display)
     missing = [each for each in request.variants if state.artifact_id(each.item) not in state.found.artifacts]
-    if missing or state.found.reference is None:
-        check_packages("building artifacts")
-        build_missing(state, missing)
+    if missing or (_converts(request) and state.found.reference is None):
+        check_packages("building artifacts", BUILDING if _converts(request) else READING)
+        _build_missing(state, missing)
     return state.found
 
 
-def build_missing(state: BuildState, missing: Sequence[Variant]) -> None:
-    """Builds variants, and the Keras model's own answers where they are missing.
+def _converts(request: BuildRequest) -> bool:
+    """True if the source is not an artifact itself, so that TensorFlow is needed and the source's answers count."""
+    return request.source.kind not in ("onnx", "tflite")
 
-    Raises:
-        ExportError: The model cannot be loaded or run.
-    """
+
+def _found_before(request: BuildRequest, folder: Path, display: Display) -> BuildState:
+    cache, source = artifact_cache(), request.source
+    known = {variant.item: variant for variant in (*request.variants, FLOAT_ONNX)}
+    keys = {
+        item: variant_key(request.model, source.sha256, variant, request.calibration_fingerprint)
+        for item, variant in known.items()
+    }
+    keys[REFERENCE] = reference_key(request.model, source.sha256, request.dataset.fingerprint, request.samples)
+    found = Artifacts(reference=cache.find(keys[REFERENCE], ReferenceAnswers) if _converts(request) else None)
+    for variant in request.variants:
+        if (artifact := cache.find(keys[variant.item], ModelArtifact)) is not None:
+            found.artifacts[artifact.id] = artifact
+    return BuildState(request=request, keys=keys, found=found, cache=cache, folder=folder, display=display)
+
+
+def _build_missing(state: BuildState, missing: Sequence[Variant]) -> None:
     building = _Building(state)
     with ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(work) for work in building.works(missing)]
@@ -94,25 +93,35 @@ class _Building:
         self._state = state
         self._lock = Lock()
         self._float_is_settled = Event()
-        self._float: ModelArtifact | None = state.cache.find(state.keys[FLOAT_ONNX.item], ModelArtifact)
+        self._float: Path | None = None
+        self._check = FloatCheck(state.request, state.folder)
         self._gave_up = False
+        self._find_float()
+
+    def _find_float(self) -> None:
+        """The float ONNX file that is quantized: the source itself, or one that was exported before."""
+        state = self._state
+        if state.request.source.kind == "onnx":
+            self._float = Path(state.request.source.path)
+        elif (known := state.cache.find(state.keys[FLOAT_ONNX.item], ModelArtifact)) is not None:
+            self._float = known.path
+        if self._float is not None:
+            self._float_is_settled.set()
 
     def works(self, missing: Sequence[Variant]) -> list[Callable[[], None]]:
         """What can be done side by side."""
+        state = self._state
         quantized = [variant for variant in missing if variant.format == "onnx" and variant.recipe is not None]
-        from_keras = [variant for variant in missing if variant not in quantized]
-        if quantized and self._float is None and FLOAT_ONNX not in from_keras:
-            from_keras.append(FLOAT_ONNX)
-        from_keras.sort(key=lambda variant: variant != FLOAT_ONNX)  # the other process waits for it
-        if self._float is not None:
-            self._float_is_settled.set()
-        items = [] if self._state.found.reference else [REFERENCE]
-        items += [variant.item for variant in from_keras]
-        self._state.display.phase("building artifacts", len(items) + len(quantized))
-        source = self._state.request.model_path
+        converted = [variant for variant in missing if variant not in quantized]
+        if quantized and self._float is None and FLOAT_ONNX not in converted:
+            converted.append(FLOAT_ONNX)
+        converted.sort(key=lambda variant: variant != FLOAT_ONNX)  # the other process waits for it
+        items = [REFERENCE] if _converts(state.request) and state.found.reference is None else []
+        items += [variant.item for variant in converted]
+        state.display.phase("building artifacts", len(items) + len(quantized))
         works: list[Callable[[], None]] = []
         if items:
-            works.append(lambda: self._run_keras(source, items, from_keras))
+            works.append(lambda: self._convert(items, converted))
         if quantized:
             works.append(lambda: self._quantize(quantized))
         return works
@@ -123,9 +132,9 @@ class _Building:
         self._float_is_settled.set()
         kill_all_children()
 
-    def _run_keras(self, source: Path, items: Sequence[str], variants: Sequence[Variant]) -> None:
+    def _convert(self, items: Sequence[str], variants: Sequence[Variant]) -> None:
         try:
-            self._run("crossrt.exporters.build", source, items, variants)
+            self._run("crossrt.exporters.build", Path(self._state.request.source.path), items, variants)
         finally:
             self._float_is_settled.set()
 
@@ -136,29 +145,39 @@ class _Building:
         items = [variant.item for variant in variants]
         if self._float is None:
             for item in items:
-                self._fail(item, ChildFailedError("the float32 ONNX file that it is made from could not be built", ""))
+                self._fail(item, ChildFailedError("the float ONNX file that it is made from could not be built", ""))
             return
-        with tempfile.TemporaryDirectory(dir=self._state.workspace.folder) as folder:
-            copy = Path(folder) / self._float.path.name  # quantizers leave files beside their input
-            copy.write_bytes(self._float.path.read_bytes())
+        with tempfile.TemporaryDirectory(dir=self._state.folder) as folder:
+            copy = Path(folder) / self._float.name  # quantizers leave files beside their input
+            source = self._state.request.source
+            names = source.data_files if source.kind == "onnx" else ()
+            for name in (self._float.name, *names):
+                shutil.copyfile(self._float.with_name(name), Path(folder) / name)
             self._run("crossrt.exporters.quantize", copy, items, variants)
 
     def _run(self, module: str, source: Path, items: Sequence[str], variants: Sequence[Variant]) -> None:
         """Runs a building process, again without the item at which it crashed."""
-        recipes = {each.item: msgspec.to_builtins(each.recipe) for each in variants if each.recipe is not None}
         left = list(items)
         while left and not self._gave_up:
             with self._state.cache.staging() as folder:
-                job = BuildJob(
-                    model=self._state.request.model,
-                    model_sha256=self._state.model_sha256,
-                    source=str(source),
-                    folder=str(folder),
-                    items=left,
-                    recipes=recipes,
-                )
-                crashed = self._run_process(module, job)
+                crashed = self._run_process(module, self._job(source, folder, left, variants))
             left = left[left.index(crashed) + 1 :] if crashed else []
+
+    def _job(self, source: Path, folder: Path, items: Sequence[str], variants: Sequence[Variant]) -> BuildJob:
+        request = self._state.request
+        return BuildJob(
+            model=request.model,
+            source_sha256=request.source.sha256,
+            source=str(source),
+            kind="onnx" if source.suffix == ".onnx" else request.source.kind,
+            folder=str(folder),
+            items=items,
+            recipes={each.item: msgspec.to_builtins(each.recipe) for each in variants if each.recipe is not None},
+            data=dataclasses.asdict(request.data),
+            samples=request.samples,
+            calibration=None if request.calibration is None else dataclasses.asdict(request.calibration),
+            allow_h5=request.allow_h5,
+        )
 
     def _run_process(self, module: str, job: BuildJob) -> str | None:
         """Builds items; returns the one at which the process ended before its time."""
@@ -190,11 +209,11 @@ class _Building:
             self._fail(item, child.failure(event["reason"]))
 
     def _check_and_keep(self, item: str, staged: Path) -> None:
-        """An artifact that runs, and in float answers like the Keras model, moves to the cache; others are dropped."""
+        """What was built moves to the cache; a float file only if it answers like its source."""
         state = self._state
         try:
             if item == REFERENCE:
-                state.found.reference = state.cache.commit(staged, state.keys[item], ReferenceLogits)
+                state.found.reference = state.cache.commit(staged, state.keys[item], ReferenceAnswers)
             else:
                 self._keep_artifact(item, staged)
         except ChildFailedError as failure:
@@ -207,25 +226,17 @@ class _Building:
 
     def _keep_artifact(self, item: str, staged: Path) -> None:
         state, artifact = self._state, read_manifest(staged / ARTIFACT_MANIFEST, ModelArtifact)
-        if state.found.reference is None:
-            raise ChildFailedError("the Keras model's own answers are missing, so nothing can be checked", "")
-        accuracy = evaluate_artifact(artifact, state.workspace, self._reference)
-        if artifact.quantization is None and (accuracy.max_abs_error or 0) > LARGEST_FLOAT_ERROR:
-            raise ChildFailedError(f"its logits differ from the Keras model's by up to {accuracy.max_abs_error:g}", "")
+        if artifact.role == "float" and artifact.quantization is None and _converts(state.request):
+            if state.found.reference is None:
+                raise ChildFailedError("the source model's own answers are missing, so nothing can be checked", "")
+            self._check.check(artifact, state.found.reference)
         artifact = state.cache.commit(staged, state.keys[item], ModelArtifact)
         if item in {variant.item for variant in state.request.variants}:
             with self._lock:
                 state.found.artifacts[artifact.id] = artifact
-                state.found.accuracies[artifact.id] = accuracy
         if item == FLOAT_ONNX.item:
-            self._float = artifact
+            self._float = artifact.path
             self._float_is_settled.set()
-
-    @cached_property
-    def _reference(self) -> NDArray[np.float32]:
-        reference = self._state.found.reference
-        assert reference is not None
-        return read_reference(reference, self._state.workspace)
 
     def _fail(self, item: str, failure: ChildFailedError) -> None:
         if item == REFERENCE:

@@ -8,10 +8,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from crossrt.core.artifact import ModelArtifact, ReferenceLogits
+from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.errors import ArtifactError
 from crossrt.core.manifest import check_file, read_manifest, write_manifest
-from crossrt.datasets.mnist import digits as mnist
 from crossrt.exporters.variants import main_variants
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.errors import ChildFailedError, HarnessError
@@ -21,12 +20,12 @@ _REFERENCE = ".reference"
 
 
 def write_folder(found: Artifacts, folder: Path) -> list[Path]:
-    """Copies artifacts and the Keras model's answers into a folder, each beside its manifest.
+    """Copies artifacts and the source model's answers into a folder, each beside its manifest.
 
     Raises:
         HarnessError: The folder cannot be written.
     """
-    described: list[ModelArtifact | ReferenceLogits] = [*found.artifacts.values()]
+    described: list[ModelArtifact | ReferenceAnswers] = [*found.artifacts.values()]
     described += [found.reference] if found.reference else []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,15 +34,22 @@ def write_folder(found: Artifacts, folder: Path) -> list[Path]:
         raise HarnessError(f"{folder} cannot be written: {error.strerror}; choose another --out") from error
 
 
-def _copy(described: ModelArtifact | ReferenceLogits, folder: Path) -> Path:
-    target = folder / f"{described.id}{'' if isinstance(described, ModelArtifact) else '.npy'}"
+def _copy(described: ModelArtifact | ReferenceAnswers, folder: Path) -> Path:
+    target = folder / f"{described.id}{'' if isinstance(described, ModelArtifact) else '.npz'}"
     with tempfile.TemporaryDirectory(prefix=".copy-", dir=folder) as scratch:
         file, manifest = Path(scratch) / target.name, Path(scratch) / f"{target.name}{MANIFEST_SUFFIX}"
         shutil.copyfile(described.path, file)
+        for name in described.data_files if isinstance(described, ModelArtifact) else ():
+            shutil.copyfile(described.path.with_name(name), folder / name)
         write_manifest(dataclasses.replace(described, path=target), manifest)
         file.replace(target)
         manifest.replace(folder / manifest.name)
     return target
+
+
+def holds_artifacts(path: Path) -> bool:
+    """True for a folder that `crossrt export` or `quantize` wrote."""
+    return path.is_dir() and any(path.glob(f"*{MANIFEST_SUFFIX}"))
 
 
 def read_folder(folder: Path) -> Artifacts:
@@ -56,8 +62,8 @@ def read_folder(folder: Path) -> Artifacts:
     manifests = sorted(folder.glob(f"*{MANIFEST_SUFFIX}"), key=_place)
     found = Artifacts()
     for path in manifests:
-        if path.name.removesuffix(f".npy{MANIFEST_SUFFIX}").endswith(_REFERENCE):
-            found.reference = read_manifest(path, ReferenceLogits)
+        if path.name.removesuffix(f".npz{MANIFEST_SUFFIX}").endswith(_REFERENCE):
+            found.reference = read_manifest(path, ReferenceAnswers)
             check_file(found.reference)
         else:
             _add(read_manifest(path, ModelArtifact), found)
@@ -70,13 +76,11 @@ def read_folder(folder: Path) -> Artifacts:
 
 
 def _check_reference(found: Artifacts) -> None:
-    """Answers of another model, or to other digits, would make every comparison wrong."""
-    models = {artifact.model_sha256 for artifact in found.artifacts.values()}
-    if found.reference is None:
-        return
-    if models != {found.reference.model_sha256} or found.reference.data_sha256 != mnist.shipped_sha256("test"):
+    """Answers of another model would make every comparison wrong."""
+    sources = {artifact.source_sha256 for artifact in found.artifacts.values()}
+    if found.reference is not None and sources != {found.reference.source_sha256}:
         raise HarnessError(
-            "the artifacts and the Keras model's answers in that folder do not belong together: export again"
+            "the artifacts and the reference answers in that folder do not belong together: export again"
         )
 
 

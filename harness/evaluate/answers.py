@@ -1,88 +1,105 @@
-"""Running a model over the test digits and holding its answers against the labels and the Keras model."""
+"""Answers of a model to all samples, on disk: they may be larger than memory."""
 
 from __future__ import annotations
 
-import platform
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossrt.core.artifact import Quantization, ReferenceLogits
-from crossrt.datasets.mnist import digits as mnist
-from crossrt.harness.environment import has_vnni
-from crossrt.harness.errors import HarnessError
-from crossrt.harness.evaluate.workspace import Workspace
+from crossrt.core.artifact import ReferenceAnswers
+from crossrt.core.errors import ArtifactError
+from crossrt.harness.evaluate.feeding import Feeding
+from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.process.case_worker import CaseWorker
-from crossrt.reports.schema.records import Accuracy
-from crossrt.reports.statistics.classification import judge_logits
+
+Outputs = Mapping[str, NDArray[Any]]
+
+_PATIENCE = 5.0
+"""An evaluation may take so many times as long as a trial of a few calls suggests."""
 
 
-def read_reference(reference: ReferenceLogits, workspace: Workspace) -> NDArray[np.float32]:
-    """The Keras model's own logits, float32 `(10000, 10)`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a case answered.
+
+    Attributes:
+        outputs: By name, each `(samples, ...)`, memory-mapped.
+        problems: Why some outputs cannot be compared over samples.
+        folder: Where they are.
+    """
+
+    outputs: Outputs
+    problems: Mapping[str, str]
+    folder: Path
+
+    def drop(self) -> None:
+        """Removes the files."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def collect_answers(worker: CaseWorker, feeding: Feeding, data: RunData, batch_size: int, call_ns: int) -> Answers:
+    """Answers all samples with a worker that has loaded its model.
 
     Raises:
-        HarnessError: The file holds something else.
+        ChildFailedError: The model cannot answer.
+        DataError: A sample cannot be read.
     """
-    wanted = (len(workspace.labels), mnist.CLASSES)
+    folder = Path(tempfile.mkdtemp(prefix="answers-", dir=data.folder))
+    joined: dict[str, NDArray[Any]] = {}
+    problems: dict[str, str] = {}
+    for number, rows in enumerate(data.chunks):
+        part = Path(tempfile.mkdtemp(prefix="part-", dir=folder))
+        timeout_s = _PATIENCE * (len(rows) // batch_size + 1) * call_ns / 1e9
+        with data.chunk(number) as files:
+            found = worker.evaluate(feeding.inputs(files), len(rows), batch_size, part, timeout_s)
+        problems |= found.problems
+        for place, name in enumerate(found.outputs):
+            if name not in problems:
+                _add(
+                    joined, name, folder / f"{place}.npy", np.load(part / f"{place}.npy"), rows, data.samples, problems
+                )
+        shutil.rmtree(part, ignore_errors=True)
+    outputs = {name: array for name, array in joined.items() if name not in problems}
+    return Answers(outputs=outputs, problems=problems, folder=folder)
+
+
+def _add(
+    joined: dict[str, NDArray[Any]],
+    name: str,
+    path: Path,
+    part: NDArray[Any],
+    rows: range,
+    samples: int,
+    problems: dict[str, str],
+) -> None:
+    """Puts a chunk's output into the file of all samples."""
+    if name not in joined:
+        joined[name] = np.lib.format.open_memmap(path, mode="w+", dtype=part.dtype, shape=(samples, *part.shape[1:]))
+    whole = joined[name]
+    if part.shape[1:] != whole.shape[1:] or (part.dtype.kind == "U" and part.dtype.itemsize > whole.dtype.itemsize):
+        problems[name] = f"its shape differs from sample to sample, such as {part.shape[1:]} and {whole.shape[1:]}"
+        return
+    whole[rows.start : rows.stop] = part
+
+
+def read_reference(reference: ReferenceAnswers, samples: int) -> Outputs:
+    """The answers of the model that artifacts were made from, to the first samples.
+
+    Raises:
+        ArtifactError: The file is damaged, or holds fewer answers.
+    """
     try:
-        logits = np.load(reference.path, mmap_mode="r", allow_pickle=False)
+        with np.load(reference.path, allow_pickle=False) as archive:
+            found = {name: archive[name][:samples] for name in archive.files}
     except (OSError, ValueError, EOFError, BadZipFile, MemoryError) as error:
-        raise HarnessError(f"{reference.path} cannot be read ({error}): run crossrt export again") from error
-    if not isinstance(logits, np.ndarray) or logits.dtype != np.float32 or logits.shape != wanted:
-        raise HarnessError(f"{reference.path} does not hold float32 {wanted}: run crossrt export again")
-    if not np.isfinite(logits).all():
-        raise HarnessError(f"{reference.path} holds NaN or infinity: run crossrt export again")
-    return np.array(logits)
-
-
-def judge_answers(
-    worker: CaseWorker,
-    batch_size: int,
-    workspace: Workspace,
-    reference: NDArray[np.float32] | None,
-    kept: Path | None = None,
-) -> Accuracy:
-    """Evaluates all test digits with a worker that has loaded its model.
-
-    Args:
-        worker: The worker.
-        batch_size: Digits per call.
-        workspace: Holds the digits.
-        reference: The Keras model's own logits.
-        kept: Where the logits, float32 `(10000, 10)`, stay as `.npy`; None to drop them.
-
-    Raises:
-        ChildFailedError: The model cannot answer, or answers something else.
-    """
-    path = kept or workspace.folder / f"logits-{worker.pid}.npy"
-    worker.evaluate(workspace.images, batch_size, path)
-    logits: NDArray[np.float32] = np.load(path, allow_pickle=False)
-    if kept is None:
-        path.unlink()
-    if logits.shape != (len(workspace.labels), mnist.CLASSES):
-        raise worker.failure(f"the model's answers have the shape {logits.shape}, not (10000, 10)")
-    return judge_logits(logits, workspace.labels, reference)
-
-
-def agreement_problem(accuracy: Accuracy, minimum_agreement: float, quantization: Quantization | None) -> str | None:
-    """Why answers are too far from the Keras model's to be a result, or None where they are near enough."""
-    if accuracy.agreement is None or accuracy.agreement >= minimum_agreement:
-        return None
-    causes = "; ".join([*quantization.hazards, *saturation(quantization)]) if quantization else ""
-    return (
-        f"gives the Keras model's answer to {accuracy.agreement:.2%} of the test digits;"
-        f" --min-agreement asks for {minimum_agreement:.2%}{f'. Likely cause: {causes}' if causes else ''}"
-    )
-
-
-def saturation(quantization: Quantization) -> list[str]:
-    """What a processor without VNNI instructions does to ONNX Runtime's products of 8-bit numbers."""
-    is_affected = quantization.representation in ("qdq", "qoperator") and quantization.weight_type == "int8"
-    if not is_affected or quantization.reduce_range or platform.machine() != "x86_64" or has_vnni():
-        return []
-    return [
-        "this processor has no VNNI instructions, so sums of two 8-bit products may saturate: set reduce_range, or make"
-        " the weights uint8"
-    ]
+        raise ArtifactError(f"{reference.path} cannot be read ({error}): run crossrt export again") from error
+    if any(len(array) < samples for array in found.values()):
+        raise ArtifactError(f"{reference.path} holds answers to fewer than {samples} samples: run crossrt export again")
+    return found

@@ -5,31 +5,36 @@ Each case gets a process of its own. Nothing is timed here, so several run at on
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
-import numpy as np
-from numpy.typing import NDArray
-
 from crossrt.core.artifact import ModelArtifact
+from crossrt.core.errors import DataError
+from crossrt.core.evaluation import Evaluation
 from crossrt.harness.errors import ChildFailedError
-from crossrt.harness.evaluate.answers import agreement_problem, judge_answers
-from crossrt.harness.evaluate.workspace import Workspace
+from crossrt.harness.evaluate.answers import Answers, collect_answers
+from crossrt.harness.evaluate.feeding import Feeding
+from crossrt.harness.evaluate.judge import Judge, agreement_problem
+from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case
-from crossrt.harness.measure.settings import BenchSettings
+from crossrt.harness.measure.settings import BenchSettings, Effort, WorkerLimits
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
 from crossrt.harness.process.child import kill_all_children
 from crossrt.harness.process.foreign_python import ForeignPython
-from crossrt.reports.schema.records import Accuracy, KernelCounts, KernelShares, Memory, Status
+from crossrt.reports.schema.records import KernelCounts, KernelShares, Memory, Status
 from crossrt.runtimes.kernels import Profile
 
 TRIAL_CALLS = 20
-FEWEST_CALLS, MOST_CALLS = 8, 256
+TRIAL_NS = 500_000_000
+"""How long a trial of a slow model may take, its first inference aside."""
+
+_MEMORY_FACTOR = 4
+"""A worker may have so many times the size of a large model file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,28 +43,24 @@ class Assessment:
 
     Attributes:
         trial_ns: A rough latency, from which the number of calls of a block is chosen.
+        load_ns: Loading the model and the first inference, roughly.
     """
 
     status: Status
     reason: str | None = None
     stderr_tail: str | None = None
     runtime_version: str | None = None
-    accuracy: Accuracy | None = None
+    evaluation: Evaluation | None = None
     memory: Memory | None = None
     operators: tuple[str, ...] | None = None
     kernels: KernelCounts | None = None
     kernel_shares: KernelShares | None = None
     trial_ns: int = 0
+    load_ns: int = 0
 
-    def calls_for(self, target_ns: int) -> int:
-        """Calls that take about `target_ns`."""
-        return calls_for(self.trial_ns, target_ns)
-
-
-def calls_for(call_ns: int, target_ns: int) -> int:
-    """Calls that take about `target_ns`: a power of two, so that a noisy trial seldom changes the number."""
-    wanted = min(max(target_ns // max(call_ns, 1), FEWEST_CALLS), MOST_CALLS)
-    return 1 << (wanted.bit_length() - 1)
+    def scored(self, evaluation: Evaluation) -> Assessment:
+        """The same with a score."""
+        return dataclasses.replace(self, evaluation=evaluation)
 
 
 def failed(failure: ChildFailedError) -> Assessment:
@@ -72,30 +73,49 @@ def skipped(reason: str) -> Assessment:
     return Assessment(status="skipped", reason=reason)
 
 
+def limits_for(artifact: ModelArtifact, limits: WorkerLimits) -> WorkerLimits:
+    """Limits of a worker; a large model may take some times its own size, where that is more."""
+    needed = _MEMORY_FACTOR * artifact.size_bytes
+    return dataclasses.replace(limits, memory_limit_bytes=max(limits.memory_limit_bytes, needed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A case that has run, and what it answered."""
+
+    assessment: Assessment
+    answers: Answers | None = None
+
+
 class Assessor:
-    """Assesses cases against one reference, each in a fresh worker."""
+    """Assesses cases, each in a fresh worker."""
 
     def __init__(
         self,
         artifacts: Mapping[str, ModelArtifact],
-        reference: NDArray[np.float32] | None,
+        feedings: Mapping[str, Feeding],
+        data: RunData,
         settings: BenchSettings,
-        workspace: Workspace,
         python: ForeignPython | None = None,
-        kept: Mapping[str, Path] | None = None,
     ) -> None:
-        """Where `kept` names a file for a case, its logits stay there."""
-        self._artifacts = artifacts
-        self._reference = reference
-        self._settings = settings
-        self._workspace = workspace
-        self._python = python
-        self._kept = kept or {}
+        """Every artifact that a case runs must be among both mappings."""
+        self._artifacts, self._feedings, self._data = artifacts, feedings, data
+        self._settings, self._python = settings, python
 
-    def assess_all(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Assessment]]:
-        """As many cases at once as there are processors, in the order in which they finish."""
+    def assess_all(
+        self, cases: Sequence[Case], judge: Judge | None, kept: frozenset[str] = frozenset()
+    ) -> Iterator[tuple[Case, Tried]]:
+        """As many cases at once as there are processors, in the order in which they finish.
+
+        Args:
+            cases: The cases.
+            judge: Scores their answers; None to answer without a score.
+            kept: Cases whose answers stay on disk.
+        """
         with ThreadPoolExecutor(len(usable_cpus())) as pool:
-            futures: dict[Future[Assessment], Case] = {pool.submit(self.assess, case): case for case in cases}
+            futures: dict[Future[Tried], Case] = {
+                pool.submit(self.assess, case, judge, keeps=case.id in kept): case for case in cases
+            }
             try:
                 for future in as_completed(futures):
                     yield futures[future], future.result()
@@ -104,40 +124,78 @@ class Assessor:
                 kill_all_children()
                 raise
 
-    def assess(self, case: Case) -> Assessment:
+    def assess(self, case: Case, judge: Judge | None, *, keeps: bool) -> Tried:
         """One case; a failure is an assessment."""
+        artifact = self._artifacts[case.artifact_id]
         try:
-            with CaseWorker(case.scenario.threads, self._settings.limits, self._python) as worker:
-                return self._examine(worker, case)
+            limits = limits_for(artifact, self._settings.limits)
+            with CaseWorker(case.scenario.threads, limits, self._python) as worker:
+                tried = self._examine(worker, case, artifact)
+            return self._judged(tried, artifact, judge, keeps=keeps)
         except UnsupportedError as reason:
-            return skipped(str(reason))
+            return Tried(assessment=skipped(str(reason)))
         except ChildFailedError as failure:
-            return failed(failure)
+            return Tried(assessment=failed(failure))
+        except DataError as error:
+            return Tried(assessment=failed(ChildFailedError(str(error), "")))
 
-    def _examine(self, worker: CaseWorker, case: Case) -> Assessment:
-        """Memory first: evaluating and profiling would raise the high-water mark."""
-        batch_size = case.scenario.batch_size
+    def try_out(self, case: Case) -> int | None:
+        """A rough latency in nanoseconds, or None where the case does not run."""
+        artifact, feeding = self._artifacts[case.artifact_id], self._feedings[case.artifact_id]
+        try:
+            with CaseWorker(case.scenario.threads, limits_for(artifact, self._settings.limits), self._python) as worker:
+                worker.start_import(case.runtime)
+                worker.finish_import()
+                worker.load(artifact, case.scenario.session_options(feeding.dimensions))
+                worker.feed(feeding.inputs(self._data.first()), case.scenario.batch_size, self._settings.seed)
+                return _trial(worker, worker.first_inference(), self._settings.effort)
+        except (UnsupportedError, ChildFailedError):
+            return None
+
+    def _examine(self, worker: CaseWorker, case: Case, artifact: ModelArtifact) -> Tried:
+        """Memory first: answering the data set and profiling would raise the high-water mark."""
+        batch_size, feeding = case.scenario.batch_size, self._feedings[case.artifact_id]
         worker.start_import(case.runtime)
         imported = worker.finish_import()
-        worker.load(self._artifacts[case.artifact_id], case.scenario)
-        worker.feed(self._workspace.images, batch_size, self._settings.seed)
-        worker.first_run()
-        trial = worker.time(TRIAL_CALLS, self._settings.effort.warmup_ns)
+        load_ns = worker.load(artifact, case.scenario.session_options(feeding.dimensions))
+        worker.feed(feeding.inputs(self._data.first()), batch_size, self._settings.seed)
+        first_ns = worker.first_inference()
+        trial_ns = _trial(worker, first_ns, self._settings.effort)
         memory = Memory(peak_bytes=worker.peak_memory_bytes(), before_load_bytes=imported.peak_bytes)
-        kept = self._kept.get(case.id)
-        accuracy = judge_answers(worker, batch_size, self._workspace, self._reference, kept)
-        how = self._artifacts[case.artifact_id].quantization
-        problem = agreement_problem(accuracy, self._settings.minimum_agreement, how)
-        return Assessment(
-            status="ok" if problem is None else "failed",
-            reason=problem,
+        answers = collect_answers(worker, feeding, self._data, batch_size, trial_ns)
+        assessment = Assessment(
+            status="ok",
             runtime_version=imported.version,
-            accuracy=accuracy,
             memory=memory,
             operators=worker.operators(),
             kernels=_counted(worker.profile(1)),
-            trial_ns=int(median(trial.latency_ns)),
+            trial_ns=trial_ns,
+            load_ns=load_ns + first_ns,
         )
+        return Tried(assessment=assessment, answers=answers)
+
+    def _judged(self, tried: Tried, artifact: ModelArtifact, judge: Judge | None, *, keeps: bool) -> Tried:
+        answers = tried.answers
+        if answers is None or judge is None:
+            return tried
+        try:
+            evaluation = judge.evaluate(answers.outputs, artifact)
+        except BaseException:
+            answers.drop()
+            raise
+        problem = agreement_problem(evaluation, self._settings.minimum_agreement, artifact)
+        assessment = dataclasses.replace(
+            tried.assessment, evaluation=evaluation, status="ok" if problem is None else "failed", reason=problem
+        )
+        if not keeps:
+            answers.drop()
+        return Tried(assessment=assessment, answers=answers if keeps else None)
+
+
+def _trial(worker: CaseWorker, first_ns: int, effort: Effort) -> int:
+    """A rough latency: the median of a few calls, as many as there is time for."""
+    calls = min(TRIAL_CALLS, max(1, TRIAL_NS // max(first_ns, 1)))
+    return int(median(worker.time(calls, effort.warmup_ns).latency_ns))
 
 
 def _counted(profile: Profile | None) -> KernelCounts | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crossrt.core.artifact import ModelFormat
@@ -18,26 +18,42 @@ class Scenario:
     threads: int
     io: IoMode = "float32"
 
-    @property
-    def session_options(self) -> SessionOptions:
-        """The scenario in the runtimes' words."""
-        return SessionOptions(batch_size=self.batch_size, intra_op_threads=self.threads, io=self.io)
+    def session_options(self, dimensions: Mapping[str, int]) -> SessionOptions:
+        """The scenario in the runtimes' words, for a model with these sizes of dynamic dimensions."""
+        return SessionOptions(
+            batch_size=self.batch_size, intra_op_threads=self.threads, io=self.io, dimensions=dict(dimensions)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """`<model>.<variant>@<runtime>/b<batch>/t<threads>`, with `/native` for native I/O."""
+    """`<model>.<variant>@<runtime>/b<batch>/t<threads>`, with `/native` for native I/O.
+
+    Attributes:
+        model: Name of the model.
+        variant: Name of the variant.
+        format: Format of the file.
+        runtime: Name of the runtime.
+        scenario: How it is asked.
+        names_format: Whether the id says the format: where a runtime reads a variant in two formats.
+    """
 
     model: str
     variant: str
     format: ModelFormat
     runtime: str
     scenario: Scenario
+    names_format: bool = False
+
+    @property
+    def label(self) -> str:
+        """The variant as cases name it."""
+        return f"{self.variant}.{self.format}" if self.names_format else self.variant
 
     @property
     def subject(self) -> str:
         """The id without the scenario: what a baseline names."""
-        return f"{self.model}.{self.variant}@{self.runtime}"
+        return f"{self.model}.{self.label}@{self.runtime}"
 
     @property
     def id(self) -> str:

@@ -1,4 +1,4 @@
-"""What takes part in rounds: a case, a twin of one, the overhead floor of a runtime, or the anchor."""
+"""What takes part in rounds: a case, an A/A replicate of one, the no-op model of a runtime, the reference workload."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crossrt.core.artifact import ModelArtifact
-from crossrt.harness.measure.case import Scenario
 from crossrt.harness.process.foreign_python import ForeignPython
+from crossrt.harness.process.messages import InputFile
+from crossrt.runtimes.protocol import SessionOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,11 +18,15 @@ class Timed:
     Attributes:
         runtime: Name of the runtime.
         artifact: The file that it loads.
+        options: How it is prepared.
+        inputs: What it is fed with.
         python: Another Python that runs the worker, or None for this one.
     """
 
     runtime: str
     artifact: ModelArtifact
+    options: SessionOptions
+    inputs: tuple[InputFile, ...]
     python: ForeignPython | None = None
 
 
@@ -29,7 +34,7 @@ class Timed:
 class ControlRole:
     """A participant that cases are judged by: see `crossrt.reports.schema.records.Control`."""
 
-    kind: Literal["twin", "floor", "anchor"]
+    kind: Literal["replicate", "noop", "reference"]
     of: str
 
 
@@ -39,16 +44,18 @@ class Participant:
 
     Attributes:
         key: Unique within a run.
-        subject: What is timed, or None for the anchor.
-        scenario: How it is asked.
+        subject: What is timed, or None for the reference workload.
+        threads: Threads per operator.
+        batch_size: Samples per call.
         calls: Timed calls of each block.
         rounds: In how many rounds it takes part at most; None for all.
-        control: What it is for, where it is no case.
+        control: What it is for, where it is not a case.
     """
 
     key: str
     subject: Timed | None
-    scenario: Scenario
+    threads: int
+    batch_size: int
     calls: int
     rounds: int | None = None
     control: ControlRole | None = None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crossrt.core.artifact import ModelFormat
+from crossrt.core.artifact import ModelFormat, Role
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.case import Case, Scenario, select
-from crossrt.harness.measure.settings import BASELINE_VARIANT, BenchSettings
+from crossrt.harness.measure.settings import BenchSettings
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.reports.text.cells import listed
 
@@ -20,50 +21,67 @@ class Candidate:
     model: str
     variant: str
     format: ModelFormat
+    role: Role
+
+    @property
+    def id(self) -> str:
+        """The id of the artifact that it is or would be."""
+        return f"{self.model}.{self.variant}.{self.format}"
 
 
 def plan_cases(candidates: Sequence[Candidate], runtimes: Sequence[RuntimeInfo], settings: BenchSettings) -> list[Case]:
     """All selected cases: by batch size, then by runtime, then in the order of the variants.
 
     Raises:
-        HarnessError: The patterns select nothing.
+        HarnessError: The patterns select nothing, or no runtime reads what there is.
     """
     cases = [
-        Case(
-            model=candidate.model,
-            variant=candidate.variant,
-            format=candidate.format,
-            runtime=runtime.name,
-            scenario=Scenario(batch_size=batch_size, threads=settings.threads, io=settings.io),
-        )
-        for batch_size in settings.batch_sizes
+        _case(candidate, runtime, Scenario(batch_size=size, threads=settings.threads, io=settings.io), candidates)
+        for size in settings.batch_sizes
         for runtime in runtimes
         for candidate in candidates
         if candidate.format in runtime.formats
     ]
     chosen = select(cases, settings.only)
+    if not cases:
+        formats = ", ".join(dict.fromkeys(each.format for each in candidates))
+        raise HarnessError(f"no runtime of this run reads {formats}: see crossrt runtimes")
     if not chosen:
-        known = listed(list(dict.fromkeys(f"{case.variant}@{case.runtime}" for case in cases))) or "none"
-        raise HarnessError(f"--only {' '.join(settings.only)} selects no case; there are: {known}")
+        known = listed(list(dict.fromkeys(f"{case.label}@{case.runtime}" for case in cases)))
+        raise HarnessError(f"--only {' '.join(settings.only)} selects no case; available: {known}")
     return chosen
 
 
-def choose_baseline(cases: Sequence[Case], wanted: str | None) -> str:
-    """The `<model>.<variant>@<runtime>` that speed-ups refer to.
+def _case(candidate: Candidate, runtime: RuntimeInfo, scenario: Scenario, candidates: Sequence[Candidate]) -> Case:
+    readable = Counter((each.model, each.variant) for each in candidates if each.format in runtime.formats)
+    return Case(
+        model=candidate.model,
+        variant=candidate.variant,
+        format=candidate.format,
+        runtime=runtime.name,
+        scenario=scenario,
+        names_format=readable[candidate.model, candidate.variant] > 1,
+    )
+
+
+def choose_baseline(cases: Sequence[Case], candidates: Sequence[Candidate], asked: str | None) -> str:
+    """The subject that speed-ups refer to.
 
     Args:
         cases: The planned cases.
-        wanted: What the user asked for: that, or without the model, or a whole case id; None for the first float32.
+        candidates: Their files.
+        asked: What the user asked for: `<model>.<variant>@<runtime>`, that without the model, or a whole case id; None
+            for the first float file.
 
     Raises:
         HarnessError: What was asked for is not among the cases.
     """
     subjects = list(dict.fromkeys(case.subject for case in cases))
-    if wanted is None:
-        floats = [case.subject for case in cases if case.variant == BASELINE_VARIANT]
-        return (floats or subjects)[0]
-    name = wanted.partition("/")[0]
-    for subject in subjects:
-        if name in (subject, subject.partition(".")[2]):
-            return subject
-    raise HarnessError(f"--baseline {wanted} is not among the cases of this run: {listed(subjects)}")
+    if asked is None:
+        floats = {each.id for each in candidates if each.role == "float"}
+        return next((case.subject for case in cases if case.artifact_id in floats), subjects[0])
+    name = asked.partition("/")[0]
+    for case in cases:
+        if name in (case.subject, f"{case.label}@{case.runtime}"):
+            return case.subject
+    raise HarnessError(f"--baseline {asked} is not among the cases of this run; available: {listed(subjects)}")

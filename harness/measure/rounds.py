@@ -1,7 +1,7 @@
 """Rounds: one fresh worker per participant, all alive together, only one ever running, in random order.
 
-A round gives every participant the same weather. Rounds, not calls, are the replicates: memory layout is drawn once a
-process. Each order of blocks is followed by its reverse, so that a drift of the machine's speed cancels.
+A round gives every participant the same conditions. Rounds, not calls, are the replicates: memory layout is drawn once
+a process. Each order of blocks is followed by its reverse, so that a drift of the machine's speed cancels.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 
 from crossrt.harness.cli.progress import Display
@@ -21,6 +20,9 @@ from crossrt.harness.process.affinity import Processors
 from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
 from crossrt.reports.schema.records import Round
 
+FEWEST_ROUNDS = 2
+"""Rounds that are made whatever the time: fewer have no interval."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Measurements:
@@ -30,6 +32,7 @@ class Measurements:
     failures: dict[str, ChildFailedError] = field(default_factory=dict)
     parent_cpu_s: float = 0.0
     measured_s: float = 0.0
+    is_cut_short: bool = False
 
     @property
     def parent_cpu_share(self) -> float | None:
@@ -44,14 +47,14 @@ class RoundSettings:
     Attributes:
         effort: How long is measured.
         limits: What a worker may take.
-        seed: Seed of all orders and of the digits that are timed.
-        images: The digits, float32 `(count, 28, 28, 1)`, as `.npy`.
+        seed: Seed of all orders and of the samples that are timed.
+        deadline: Moment of `time.monotonic` after which no further round begins, or None.
     """
 
     effort: Effort
     limits: WorkerLimits
     seed: int
-    images: Path
+    deadline: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,9 +65,8 @@ class _Running:
     worker: CaseWorker
     position: int
     load_ns: int = 0
-    first_run_ns: int = 0
-    latency_ns: list[int] = field(default_factory=list)
-    blocks: int = 0
+    first_inference_ns: int = 0
+    blocks_ns: list[tuple[int, ...]] = field(default_factory=list)
     repeated: int = 0
     disturbed: list[int] = field(default_factory=list)
 
@@ -80,15 +82,24 @@ class RoundRunner:
         self._found = measurements
         self._random = Random(settings.seed)  # noqa: S311 - orders, not secrets
         self._processors = Processors.of_this_process()  # now: in a round this process has fewer
-        shares_a_core = any(each.scenario.threads == 1 for each in participants)
+        shares_a_core = any(each.threads == 1 for each in participants)
         self._kept_free = self._processors.pinned_cpu(1) if shares_a_core else None
 
     def run(self, display: Display) -> None:
-        """Runs all rounds. What fails keeps its finished rounds and is left out of the later ones."""
+        """Runs the rounds that there is time for; what fails keeps its finished rounds and is left out then."""
         effort = self._settings.effort
         display.phase("measuring", effort.rounds * (effort.blocks + 1))
+        longest_s = 0.0
         for index in range(effort.rounds):
+            started = time.monotonic()
+            if index >= FEWEST_ROUNDS and self._is_over(started + longest_s):
+                self._found.is_cut_short = True
+                return
             self.run_round(index, display)
+            longest_s = max(longest_s, time.monotonic() - started)
+
+    def _is_over(self, moment: float) -> bool:
+        return self._settings.deadline is not None and moment > self._settings.deadline
 
     def run_round(self, index: int, display: Display) -> None:
         """Runs one round."""
@@ -122,7 +133,7 @@ class RoundRunner:
     def _start(self, participant: Participant, position: int, stack: ExitStack) -> _Running:
         subject = participant.subject
         python = subject.python if subject else None
-        worker = stack.enter_context(CaseWorker(participant.scenario.threads, self._settings.limits, python))
+        worker = stack.enter_context(CaseWorker(participant.threads, self._settings.limits, python))
         if subject is not None:
             worker.start_import(subject.runtime)
         return _Running(participant=participant, worker=worker, position=position)
@@ -135,17 +146,17 @@ class RoundRunner:
 
     def _prepare(self, each: _Running) -> None:
         """Loads the model and makes the first call, alone on the machine once all imports are over."""
-        worker, subject, scenario = each.worker, each.participant.subject, each.participant.scenario
-        worker.pin(self._processors.of_worker(scenario.threads))
+        worker, subject = each.worker, each.participant.subject
+        worker.pin(self._processors.of_worker(each.participant.threads))
         if subject is None:
-            each.load_ns = worker.load_anchor()
+            each.load_ns = worker.load_reference_workload()
         else:
-            each.load_ns = worker.load(subject.artifact, scenario)
-            worker.feed(self._settings.images, scenario.batch_size, self._settings.seed)
-        each.first_run_ns = worker.first_run()
+            each.load_ns = worker.load(subject.artifact, subject.options)
+            worker.feed(subject.inputs, each.participant.batch_size, self._settings.seed)
+        each.first_inference_ns = worker.first_inference()
         if subject is not None:
             for _ in range(self._settings.effort.sessions - 1):
-                worker.load(subject.artifact, scenario)
+                worker.load(subject.artifact, subject.options)
 
     def _run_blocks(self, running: Sequence[_Running]) -> list[_Running]:
         started, cpu = time.perf_counter(), time.process_time()
@@ -157,15 +168,14 @@ class RoundRunner:
     def _time(self, each: _Running) -> None:
         """One block; one that was disturbed is timed once more, and marked if that was disturbed too."""
         calls, warmup_ns = each.participant.calls, self._settings.effort.warmup_ns
-        session = each.blocks // 2 % self._settings.effort.sessions
+        session = len(each.blocks_ns) // 2 % self._settings.effort.sessions
         block = each.worker.time(calls, warmup_ns, session)
         if block.is_disturbed:
             each.repeated += 1
             block = each.worker.time(calls, warmup_ns, session)
             if block.is_disturbed:
-                each.disturbed.append(each.blocks)
-        each.latency_ns += block.latency_ns
-        each.blocks += 1
+                each.disturbed.append(len(each.blocks_ns))
+        each.blocks_ns.append(tuple(block.latency_ns))
 
     def _survivors(self, running: Sequence[_Running], step: Callable[[_Running], None]) -> list[_Running]:
         return [each for each in running if self._survives(each, step)]
@@ -189,8 +199,8 @@ class RoundRunner:
                     index=index,
                     position=each.position,
                     load_ns=each.load_ns,
-                    first_run_ns=each.first_run_ns,
-                    latency_ns=tuple(each.latency_ns),
+                    first_inference_ns=each.first_inference_ns,
+                    blocks_ns=tuple(each.blocks_ns),
                     repeated_blocks=each.repeated,
                     disturbed_blocks=tuple(each.disturbed),
                 )

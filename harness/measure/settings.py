@@ -1,13 +1,14 @@
-"""How a run measures: the numbers behind `--quick` and the default."""
+"""What the user can choose about a run, and how long it measures."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from crossrt.datasets.opening import DataRequest
 from crossrt.runtimes.protocol import IoMode
 
-BASELINE_VARIANT = "fp32"
 MINIMUM_AGREEMENT = 0.99
 
 
@@ -37,7 +38,7 @@ class WorkerLimits:
 
     Attributes:
         timeout_s: Deadline of each single step.
-        memory_limit_bytes: Private memory.
+        memory_limit_bytes: Private memory; 0 for four times the model file and 4 GiB at least.
     """
 
     timeout_s: float = 60.0
@@ -49,35 +50,65 @@ QUICK_EFFORT = Effort(rounds=3, blocks=12, block_target_ns=5_000_000, warmup_ns=
 DUEL_EFFORT = Effort(rounds=1, blocks=24, block_target_ns=1_500_000, warmup_ns=500_000, sessions=6)
 """Short blocks: the less time between two that are compared, the less the machine can change in it."""
 
+DEFAULT_TIME_S = 120.0
+"""How long a run may take where the user names no time: enough for ten rounds of the bundled reference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is run, and on what: models, data, task.
+
+    Attributes:
+        models: Files or folders that the user brings; empty for the bundled reference.
+        artifacts: A folder of exported artifacts to use in place of building any.
+        data: The data set, or None for the bundled reference's own, or random inputs.
+        calibration: What quantizers are calibrated with.
+        task: How answers are scored, or None to choose by labels and outputs.
+        dimensions: Sizes of dynamic dimensions, by name.
+        samples: How many samples are answered at most, from the first; None for all.
+        allow_h5: Whether legacy `.h5` files may be loaded.
+        seed: Of random inputs.
+    """
+
+    models: tuple[Path, ...] = ()
+    artifacts: Path | None = None
+    data: DataRequest | None = None
+    calibration: DataRequest | None = None
+    task: str | None = None
+    dimensions: Mapping[str, int] = field(default_factory=dict)
+    samples: int | None = None
+    allow_h5: bool = False
+    seed: int = 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchSettings:
     """Everything that the user can choose about a run.
 
     Attributes:
-        model_path: The `.keras` file.
-        artifacts: A folder of exported artifacts to use in place of building any.
+        subject: Models, data, task.
         runtimes: Names of the runtimes to measure; empty for all that are registered.
         only: Patterns that select cases; empty for all.
-        batch_sizes: Digits per call, ascending.
+        batch_sizes: Samples per call, ascending; empty for 1 and 32, or what the model can run.
         threads: Threads per operator, the same on every runtime.
         io: Whose tensor types are fed.
-        effort: How long is measured.
-        baseline: `<variant>@<runtime>` that speed-ups refer to, or None for the first float32 case.
-        minimum_agreement: A case below it is failed and not timed.
-        seed: Seed of all random orders and of the digits that are timed.
+        effort: How long is measured, at most.
+        time_s: How long the whole run may take, or None for what the effort takes and two minutes at most.
+        baseline: `<variant>@<runtime>` that speed-ups refer to, or None for the first float case.
+        minimum_agreement: A quantized or converted case below it is failed and not timed.
+        seed: Seed of all random orders and of the samples that are timed.
         limits: What a worker may take.
         diagnoses: Whether files are diagnosed and kernels profiled as well, after all is timed.
     """
 
-    model_path: Path
-    artifacts: Path | None = None
+    subject: Subject = Subject()
     runtimes: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
-    batch_sizes: tuple[int, ...] = (1, 32)
+    batch_sizes: tuple[int, ...] = ()
     threads: int = 1
     io: IoMode = "float32"
     effort: Effort = DEFAULT_EFFORT
+    time_s: float | None = None
     baseline: str | None = None
     minimum_agreement: float = MINIMUM_AGREEMENT
     seed: int = 0
@@ -87,13 +118,13 @@ class BenchSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuelSettings:
-    """What the user can choose about a duel.
+    """What the user can choose about an A/B comparison.
 
     Attributes:
-        run: What it shares with a bench; its batch size, threads and I/O mode hold where an arm names no other.
-        a: The first arm, `[model.]variant@runtime[/bN][/tN][/native]`.
-        b: The second arm.
-        python_b: Another environment's Python for the second arm, or None.
+        run: What it shares with a bench; its batch size, threads and I/O mode hold where a side names no other.
+        a: The first side: `[model.]variant@runtime[/bN][/tN][/native]`, or a model file with an optional `@runtime`.
+        b: The second side.
+        python_b: Another environment's Python for the second side, or None.
         margin: The ratio minus 1 up to which two times count as the same.
         budget_s: How long may be measured before the verdict; confirming it comes on top.
         is_gate: Only whether B is slower is asked: stop as soon as it is known not to be.

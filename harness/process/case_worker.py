@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,12 +11,28 @@ import msgspec
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.errors import ChildFailedError, NotInstalledError
-from crossrt.harness.measure.case import Scenario
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.foreign_python import ForeignPython
+from crossrt.harness.process.messages import (
+    Evaluate,
+    Feed,
+    FirstInference,
+    ImportRuntime,
+    InputFile,
+    Load,
+    LoadReferenceWorkload,
+    Pin,
+    ProfileCalls,
+    ReadOperators,
+    ReadPeakMemory,
+    Request,
+    TimeBlock,
+    encoded,
+)
 from crossrt.runtimes.errors import RuntimeNotInstalledError
 from crossrt.runtimes.kernels import Profile
+from crossrt.runtimes.protocol import SessionOptions
 
 MODULE = "crossrt.harness.process.worker"
 
@@ -46,10 +61,17 @@ class Loaded(msgspec.Struct, frozen=True):
     unsupported: str | None = None
 
 
-class FirstRun(msgspec.Struct, frozen=True):
+class First(msgspec.Struct, frozen=True):
     """Duration of the first call."""
 
-    first_run_ns: int
+    first_inference_ns: int
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """Names of the outputs that were evaluated, in order, and why some of them cannot be compared."""
+
+    outputs: tuple[str, ...]
+    problems: dict[str, str]
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -110,15 +132,15 @@ class CaseWorker:
 
     def start_import(self, runtime: str) -> None:
         """Tells the worker to import its runtime, without waiting: many can start at once."""
-        self._child.send({"do": "runtime", "name": runtime})
+        self._child.send(encoded(ImportRuntime(name=runtime)))
 
     def wait_for_greeting(self) -> None:
         """Waits until the worker is ready for its first request."""
         self._child.receive(self._limits.timeout_s)
 
-    def load_anchor(self) -> int:
-        """Makes ready the anchor in place of a model, and returns how long that took, in nanoseconds."""
-        return self._ask("making the anchor", Loaded, do="anchor").load_ns
+    def load_reference_workload(self) -> int:
+        """Makes ready the reference workload in place of a model; how long that took, in nanoseconds."""
+        return self._ask("making the reference workload", Loaded, LoadReferenceWorkload()).load_ns
 
     def finish_import(self) -> Imported:
         """Waits for the import."""
@@ -127,50 +149,49 @@ class CaseWorker:
 
     def pin(self, cpus: Sequence[int]) -> None:
         """Confines the worker to these processors."""
-        self._ask("pinning", Done, do="pin", cpus=list(cpus))
+        self._ask("pinning", Done, Pin(cpus=tuple(cpus)))
 
-    def load(self, artifact: ModelArtifact, scenario: Scenario) -> int:
+    def load(self, artifact: ModelArtifact, options: SessionOptions) -> int:
         """Loads the model and returns how long that took, in nanoseconds.
 
         Raises:
             UnsupportedError: The runtime cannot run it.
         """
-        options = dataclasses.asdict(scenario.session_options)
-        fields = dataclasses.asdict(artifact) | {"path": str(artifact.path)}
-        answer = self._ask("loading the model", Loaded, do="load", artifact=fields, options=options)
+        answer = self._ask("loading the model", Loaded, Load(artifact=artifact, options=options))
         if answer.unsupported is not None:
             raise UnsupportedError(answer.unsupported)
         return answer.load_ns
 
-    def feed(self, images: Path, batch_size: int, seed: int) -> None:
-        """Makes ready the digits that are timed."""
-        self._ask("reading the digits", Done, do="feed", images=str(images), batch_size=batch_size, seed=seed)
+    def feed(self, inputs: Sequence[InputFile], batch_size: int, seed: int) -> None:
+        """Makes ready the samples that are timed."""
+        self._ask("reading the samples", Done, Feed(inputs=tuple(inputs), batch_size=batch_size, seed=seed))
 
-    def first_run(self) -> int:
+    def first_inference(self) -> int:
         """Duration of the first call, in nanoseconds."""
-        return self._ask("the first inference", FirstRun, do="first_run").first_run_ns
+        return self._ask("the first inference", First, FirstInference()).first_inference_ns
 
     def time(self, calls: int, warmup_ns: int, session: int = 0) -> Block:
         """Warms up, then times single calls; `session` counts the loads of this worker."""
-        return self._ask("running", Block, do="time", calls=calls, warmup_ns=warmup_ns, session=session)
+        return self._ask("running", Block, TimeBlock(calls=calls, warmup_ns=warmup_ns, session=session))
 
-    def evaluate(self, images: Path, batch_size: int, logits: Path) -> None:
-        """Runs all images and leaves the logits in a `.npy` file."""
-        self._ask(
-            "the accuracy run", Done, do="evaluate", images=str(images), batch_size=batch_size, logits=str(logits)
-        )
+    def evaluate(
+        self, inputs: Sequence[InputFile], samples: int, batch_size: int, folder: Path, timeout_s: float | None = None
+    ) -> Answered:
+        """Answers all samples and leaves each output in `<folder>/<number>.npy`."""
+        request = Evaluate(inputs=tuple(inputs), samples=samples, batch_size=batch_size, folder=str(folder))
+        return self._ask("answering the data set", Answered, request, timeout_s)
 
     def operators(self) -> tuple[str, ...] | None:
         """What the runtime really executes, where it can tell."""
-        return self._ask("reading the operators", Operators, do="operators").operators
+        return self._ask("reading the operators", Operators, ReadOperators()).operators
 
     def profile(self, calls: int) -> Profile | None:
         """The kernels of one call, where the runtime can tell."""
-        return self._ask("profiling", Profiled, do="profile", calls=calls).profile
+        return self._ask("profiling", Profiled, ProfileCalls(calls=calls)).profile
 
     def peak_memory_bytes(self) -> int:
         """The worker's high-water mark so far."""
-        return self._ask("reading the memory", HighWater, do="memory").peak_bytes
+        return self._ask("reading the memory", HighWater, ReadPeakMemory()).peak_bytes
 
     def failure(self, reason: str) -> ChildFailedError:
         """A failure of this worker that the parent found."""
@@ -180,9 +201,9 @@ class CaseWorker:
         """Ends the worker at once."""
         self._child.kill()
 
-    def _ask(self, step: str, kind: type[Answer], **request: Any) -> Answer:
+    def _ask(self, step: str, kind: type[Answer], request: Request, timeout_s: float | None = None) -> Answer:
         try:
-            answer = self._child.ask(request, self._limits.timeout_s)
+            answer = self._child.ask(encoded(request), max(timeout_s or 0.0, self._limits.timeout_s))
         except ChildFailedError as failure:
             raise ChildFailedError(f"{step}: {failure.reason}", failure.stderr_tail) from failure
         return self._checked(answer, step, kind)

@@ -10,7 +10,12 @@ from collections.abc import Collection
 from crossrt.harness.errors import HarnessError
 from crossrt.runtimes.registry import install_command
 
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "ORT_DISABLE_TELEMETRY": "1"}
+QUIET = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "KERAS_BACKEND": "tensorflow",
+}
 
 _SMALL_TENSORFLOW = sys.platform == "linux" and platform.machine() == "x86_64"
 _NEEDED = {
@@ -25,7 +30,14 @@ _NEEDED = {
 }
 
 
-def check_packages(purpose: str, modules: Collection[str] = tuple(_NEEDED)) -> None:
+BUILDING = tuple(_NEEDED)
+"""Packages that a process which converts models may need."""
+
+READING = ("onnx", "onnxruntime", "ai_edge_litert", "sympy")
+"""Packages that a process which looks into model files may need."""
+
+
+def check_packages(purpose: str, modules: Collection[str] = BUILDING) -> None:
     """Raises `HarnessError` with the install command where a package that a purpose needs is missing."""
     missing = [_NEEDED[module] for module in modules if importlib.util.find_spec(module) is None]
     if missing:

@@ -12,7 +12,7 @@ import os
 import resource
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter_ns
 from typing import IO, Any
@@ -20,96 +20,117 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossrt.core.artifact import artifact_from_fields
+from crossrt.core.artifact import ModelArtifact
 from crossrt.core.parent import die_with_parent
-from crossrt.harness.measure.anchor import Anchor
+from crossrt.core.tensor import TensorSpec
 from crossrt.harness.process.disturbance import read_now
+from crossrt.harness.process.messages import (
+    Evaluate,
+    Feed,
+    FirstInference,
+    ImportRuntime,
+    InputFile,
+    Load,
+    LoadReferenceWorkload,
+    Pin,
+    ProfileCalls,
+    ReadOperators,
+    ReadPeakMemory,
+    Request,
+    TimeBlock,
+    decoded,
+)
+from crossrt.harness.process.reference_workload import ReferenceWorkload
 from crossrt.runtimes.errors import RuntimeAdapterError
 from crossrt.runtimes.feeds import Quantizer, dequantize
-from crossrt.runtimes.protocol import Feeds, Runtime, Session, SessionOptions
+from crossrt.runtimes.protocol import Feeds, Runtime, Session
 from crossrt.runtimes.registry import get_runtime
 
-Request = dict[str, Any]
 Answer = dict[str, Any]
+Array = NDArray[Any]
 
-_FEEDS = 8  # enough that no single digit is learned by branch predictors and caches
+_FEEDS = 8  # enough that no single sample is learned by branch predictors and caches
+_MOST_FEED_BYTES = 64 * 2**20
 
 
 class Worker:
-    """Answers requests; state runs from `runtime` over `load` and `feed` to `time`."""
+    """Answers requests; state runs from a runtime over a model and feeds to timed blocks."""
 
     def __init__(self) -> None:
         self._runtime: Runtime | None = None
         self._session: Session | None = None
+        self._artifact: ModelArtifact | None = None
         self._runs: list[Callable[[Feeds], Any]] = []
         self._feeds: list[Feeds] = []
+        self._handlers: dict[type[Request], Callable[[Any], Answer]] = {
+            ImportRuntime: self._take_runtime,
+            Pin: self._pin,
+            LoadReferenceWorkload: self._take_reference_workload,
+            Load: self._load,
+            Feed: self._feed,
+            FirstInference: self._first_inference,
+            TimeBlock: self._time,
+            Evaluate: self._evaluate,
+            ReadOperators: self._operators,
+            ProfileCalls: self._profile,
+            ReadPeakMemory: self._memory,
+        }
 
     def answer(self, request: Request) -> Answer:
         """Does what a request asks."""
-        handlers: dict[str, Callable[[Request], Answer]] = {
-            "runtime": self._take_runtime,
-            "pin": self._pin,
-            "anchor": self._take_anchor,
-            "load": self._load,
-            "feed": self._feed,
-            "first_run": self._first_run,
-            "time": self._time,
-            "evaluate": self._evaluate,
-            "operators": self._operators,
-            "profile": self._profile,
-            "memory": self._memory,
-        }
-        return handlers[request["do"]](request)
+        return self._handlers[type(request)](request)
 
-    def _take_runtime(self, request: Request) -> Answer:
-        """Imports the runtime, so that its import is part of no figure."""
-        runtime = get_runtime(request["name"])
+    def _take_runtime(self, request: ImportRuntime) -> Answer:
+        runtime = get_runtime(request.name)
         self._runtime = runtime
         return {"version": runtime.version(), "formats": runtime.formats, "peak_bytes": peak_memory_bytes()}
 
-    def _pin(self, request: Request) -> Answer:
-        os.sched_setaffinity(0, request["cpus"])
+    def _pin(self, request: Pin) -> Answer:
+        os.sched_setaffinity(0, request.cpus)
         return {}
 
-    def _take_anchor(self, _: Request) -> Answer:
+    def _take_reference_workload(self, _: LoadReferenceWorkload) -> Answer:
         start = perf_counter_ns()
-        self._runs, self._feeds = [Anchor().run], [{}]
+        self._runs, self._feeds = [ReferenceWorkload().run], [{}]
         _quiet_collector()
         return {"load_ns": perf_counter_ns() - start}
 
-    def _load(self, request: Request) -> Answer:
-        """Loads a model; loading it again makes another session, elsewhere in memory."""
-        artifact, options = artifact_from_fields(request["artifact"]), SessionOptions(**request["options"])
+    def _load(self, request: Load) -> Answer:
         runtime = self._known_runtime
-        if (reason := runtime.unsupported_reason(artifact, options)) is not None:
+        if (reason := runtime.unsupported_reason(request.artifact, request.options)) is not None:
             return {"unsupported": reason}
         start = perf_counter_ns()
-        session = runtime.prepare(artifact, options)
+        session = runtime.prepare(request.artifact, request.options)
         load_ns = perf_counter_ns() - start
-        self._session = self._session or session
+        if self._session is None:
+            self._session, self._artifact = session, request.artifact
         self._runs.append(session.run)
         return {"load_ns": load_ns}
 
-    def _feed(self, request: Request) -> Answer:
-        """Makes ready a few batches of the images in a file, float32 `(count, 28, 28, 1)`, drawn by seed."""
-        images = np.load(request["images"], mmap_mode="r", allow_pickle=False)
-        batch_size = request["batch_size"]
-        chosen = np.random.default_rng(request["seed"]).choice(len(images), (_FEEDS, batch_size))
-        self._feeds = [self._as_feeds(images[rows]) for rows in chosen]
+    def _feed(self, request: Feed) -> Answer:
+        arrays = _opened(request.inputs)
+        count = _samples(request.inputs, arrays)
+        rows = np.random.default_rng(request.seed).choice(count, (_FEEDS, request.batch_size))
+        self._feeds = []
+        for chosen in rows:
+            self._feeds.append(self._as_feeds(request.inputs, arrays, chosen))
+            size = sum(array.nbytes for array in self._feeds[0].values())
+            if size * (len(self._feeds) + 1) > _MOST_FEED_BYTES:
+                break
         _quiet_collector()
         return {}
 
-    def _first_run(self, _: Request) -> Answer:
+    def _first_inference(self, _: FirstInference) -> Answer:
         start = perf_counter_ns()
         self._runs[0](self._feeds[0])
-        return {"first_run_ns": perf_counter_ns() - start}
+        return {"first_inference_ns": perf_counter_ns() - start}
 
-    def _time(self, request: Request) -> Answer:
+    def _time(self, request: TimeBlock) -> Answer:
         """Warms up for a while, then times single calls; says how long it was kept from running meanwhile."""
-        run, feeds = self._runs[request["session"]], self._feeds
+        run, feeds = self._runs[request.session], self._feeds
         before = read_now()
-        warm_up(run, feeds, request["warmup_ns"])
-        latency_ns = time_calls(run, feeds, request["calls"])
+        warm_up(run, feeds, request.warmup_ns)
+        latency_ns = time_calls(run, feeds, request.calls)
         after = read_now()
         return {
             "latency_ns": latency_ns,
@@ -118,40 +139,62 @@ class Worker:
             "stolen_ns": after.stolen_ns - before.stolen_ns,
         }
 
-    def _evaluate(self, request: Request) -> Answer:
-        """Runs all images in order and writes the logits, float32 `(count, classes)`, as `.npy`."""
-        images = np.load(request["images"], mmap_mode="r", allow_pickle=False)
-        batches = self._logits(images, request["batch_size"])
-        logits = np.concatenate(list(batches))[: len(images)]
-        if not np.isfinite(logits).all():
-            return {"error": "the model answers with NaN or infinity"}
-        np.save(request["logits"], logits, allow_pickle=False)
-        return {}
+    def _evaluate(self, request: Evaluate) -> Answer:
+        """Answers samples in order; an output that differs in shape from call to call is left out, with the reason."""
+        specs = self._live_session.outputs
+        found: dict[str, list[Array]] = {spec.name: [] for spec in specs}
+        for outputs in self._outputs(request):
+            for spec in specs:
+                found[spec.name].append(outputs[spec.name])
+        problems = {name: problem for name, parts in found.items() if (problem := _problem_of(parts))}
+        for number, (name, parts) in enumerate(found.items()):
+            if name not in problems:
+                joined = np.concatenate(parts)[: request.samples]
+                np.save(Path(request.folder) / f"{number}.npy", joined, allow_pickle=False)
+        return {"outputs": list(found), "problems": problems}
 
-    def _logits(self, images: NDArray[np.float32], batch_size: int) -> Iterator[NDArray[np.float32]]:
-        session = self._live_session
-        spec = session.outputs[0]
-        for start in range(0, len(images), batch_size):
-            batch = images[start : start + batch_size]
-            if len(batch) < batch_size:  # the batch size is fixed: fill up, the caller drops the surplus
-                batch = np.concatenate([batch, np.repeat(batch[-1:], batch_size - len(batch), axis=0)])
-            output = session.run(self._as_feeds(batch))[spec.name]
-            yield output.astype(np.float32, copy=False) if spec.scale is None else dequantize(output, spec)
+    def _outputs(self, request: Evaluate) -> Iterator[dict[str, Array]]:
+        """Outputs of each call, samples along axis 0."""
+        session, size = self._live_session, request.batch_size
+        arrays = _opened(request.inputs)
+        for start in range(0, request.samples, size):
+            # the batch size is fixed: the last one is filled up, the surplus is dropped
+            rows = np.minimum(np.arange(start, start + size), request.samples - 1)
+            outputs = session.run(self._as_feeds(request.inputs, arrays, rows))
+            yield {spec.name: self._as_samples(outputs[spec.name], spec, size) for spec in session.outputs}
 
-    def _operators(self, _: Request) -> Answer:
+    def _as_samples(self, output: Array, spec: TensorSpec, batch_size: int) -> Array:
+        """An output as real numbers, samples along axis 0."""
+        values = output if spec.scale is None else dequantize(output, spec)
+        if values.dtype == object:
+            values = values.astype(str)
+        axis = self._output_axis(spec, values, batch_size)
+        return values[np.newaxis] if axis is None else np.moveaxis(values, axis, 0)
+
+    def _output_axis(self, spec: TensorSpec, values: Array, batch_size: int) -> int | None:
+        """Along which axis an output holds the samples of a call; None where it holds one sample as it is."""
+        assert self._artifact is not None
+        batching = self._artifact.batching
+        if not batching.is_batched:
+            return None
+        own = next(each for each in self._artifact.outputs if each.name == spec.name)
+        if batching.dimension is not None and batching.dimension in own.shape:
+            return own.shape.index(batching.dimension)
+        return 0 if values.ndim and values.shape[0] == batch_size else None
+
+    def _operators(self, _: ReadOperators) -> Answer:
         return {"operators": self._live_session.executed_operators()}
 
-    def _profile(self, request: Request) -> Answer:
-        profile = self._live_session.profile(request["calls"])
+    def _profile(self, request: ProfileCalls) -> Answer:
+        profile = self._live_session.profile(request.calls)
         return {"profile": dataclasses.asdict(profile) if profile else None}
 
-    def _memory(self, _: Request) -> Answer:
+    def _memory(self, _: ReadPeakMemory) -> Answer:
         return {"peak_bytes": peak_memory_bytes()}
 
-    def _as_feeds(self, batch: NDArray[np.float32]) -> Feeds:
-        spec = self._live_session.inputs[0]
-        contiguous = np.ascontiguousarray(batch)
-        return {spec.name: contiguous if spec.scale is None else Quantizer(spec, contiguous.shape)(contiguous)}
+    def _as_feeds(self, inputs: Sequence[InputFile], arrays: dict[str, Array], rows: Array) -> Feeds:
+        specs = {spec.name: spec for spec in self._live_session.inputs}
+        return {each.name: _as_input(specs[each.name], _laid_out(each, arrays[each.name], rows)) for each in inputs}
 
     @property
     def _known_runtime(self) -> Runtime:
@@ -164,6 +207,39 @@ class Worker:
         return self._session
 
 
+def _opened(inputs: Sequence[InputFile]) -> dict[str, Array]:
+    return {each.name: np.load(each.path, mmap_mode="r", allow_pickle=False) for each in inputs}
+
+
+def _samples(inputs: Sequence[InputFile], arrays: dict[str, Array]) -> int:
+    return next((len(arrays[each.name]) for each in inputs if not each.is_shared), 1)
+
+
+def _laid_out(each: InputFile, array: Array, rows: Array) -> Array:
+    """Some samples as the model takes them."""
+    if each.is_shared:
+        return np.ascontiguousarray(array).reshape(array.shape)  # a scalar stays one
+    if each.axis is None:
+        return np.array(array[int(rows[0])])
+    return np.ascontiguousarray(np.moveaxis(array[rows], 0, each.axis))
+
+
+def _as_input(spec: TensorSpec, values: Array) -> Array:
+    """Values in the session's own dtype: with native I/O, real numbers become its integers before they are timed."""
+    if spec.scale is not None and values.dtype.kind == "f":
+        return Quantizer(spec, values.shape)(values.astype(np.float32, copy=False)).copy()
+    wanted = np.dtype(spec.dtype) if spec.dtype != "str" else values.dtype
+    return values.astype(wanted) if values.dtype.kind == wanted.kind == "f" and values.dtype != wanted else values
+
+
+def _problem_of(parts: Sequence[Array]) -> str | None:
+    """Why an output cannot be compared over samples, or None."""
+    shapes = {part.shape[1:] for part in parts}
+    if len(shapes) > 1 or len({len(part) for part in parts}) > 1:
+        return f"its shape differs from call to call, such as {' and '.join(map(str, sorted(shapes)[:2]))}"
+    return None
+
+
 def _quiet_collector() -> None:
     """Ends garbage collection for the rest of this process's life: what is timed makes no cycles."""
     gc.collect()
@@ -172,13 +248,13 @@ def _quiet_collector() -> None:
 
 
 def warm_up(run: Callable[[Feeds], Any], feeds: list[Feeds], duration_ns: int) -> None:
-    """Calls until the duration has passed, each feed at least once."""
+    """Calls until the duration has passed, at least once."""
     end = perf_counter_ns() + duration_ns
     while True:
         for feed in feeds:
             run(feed)
-        if perf_counter_ns() >= end:
-            return
+            if perf_counter_ns() >= end:
+                return
 
 
 def time_calls(run: Callable[[Feeds], Any], feeds: list[Feeds], calls: int) -> list[int]:
@@ -211,7 +287,7 @@ def main() -> int:
     worker = Worker()
     _reply(answers, {})
     for line in sys.stdin:
-        _reply(answers, _safely(worker, json.loads(line)))
+        _reply(answers, _safely(worker, decoded(json.loads(line))))
     return 0
 
 

@@ -2,63 +2,59 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crossrt.harness.analyze.kernel_shares import profile_cases
 from crossrt.harness.analyze.layers import diagnose_layers
-from crossrt.harness.build.artifacts import artifacts_for, candidates_of
 from crossrt.harness.build.builder import Artifacts
-from crossrt.harness.build.exported import read_folder
-from crossrt.harness.build.subject import READING
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.environment import read_environment
-from crossrt.harness.errors import ChildFailedError, HarnessError
-from crossrt.harness.evaluate.answers import read_reference
-from crossrt.harness.evaluate.assess import Assessor, failed, skipped
-from crossrt.harness.evaluate.distances import files_for_logits, measure_distances
-from crossrt.harness.evaluate.workspace import Workspace, open_workspace
+from crossrt.harness.errors import ChildFailedError
+from crossrt.harness.evaluate.assess import failed, skipped
 from crossrt.harness.locations import cache_folder
-from crossrt.harness.measure.case import Case
-from crossrt.harness.measure.participants import participants_of
+from crossrt.harness.measure.effort import Cost, fitted
+from crossrt.harness.measure.participant import Participant
+from crossrt.harness.measure.participants import Prepared, noop_features, participants_of
 from crossrt.harness.measure.plan import choose_baseline, plan_cases
 from crossrt.harness.measure.rounds import RoundRunner, RoundSettings
-from crossrt.harness.measure.settings import BenchSettings
+from crossrt.harness.measure.settings import DEFAULT_TIME_S, BenchSettings
 from crossrt.harness.process.interrupts import ignore_interrupts
 from crossrt.harness.process.lock import measuring_alone
-from crossrt.harness.process.packages import check_packages
+from crossrt.harness.process.packages import READING, check_packages
 from crossrt.harness.process.probe import RuntimeInfo, probe_runtimes
+from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.compose import report_of
+from crossrt.harness.run.prepare import artifacts_for, open_project, scratch_folder
 from crossrt.harness.run.run_state import RunState, new_run_id
 from crossrt.reports.schema.records import Report
+
+NOOP_SAMPLES = 8
+_LEFT_S = 1.0
+"""What composing and printing a report takes."""
 
 
 def run_bench(settings: BenchSettings, command: Sequence[str], display: Display) -> Report:
     """Runs the main job. Interrupted while it measures, it reports what is finished.
 
     Raises:
-        HarnessError: Nothing can be run as asked.
-        ExportError: The model or the artifacts cannot be used.
+        CrossrtError: Nothing can be run as asked, or a model, data or artifacts cannot be used.
     """
+    began = time.monotonic()
     if settings.diagnoses:
         check_packages("--diagnose", READING)
-    runtimes = probe_runtimes(settings.runtimes, settings.limits)
-    with open_workspace() as workspace:
-        folder = read_folder(settings.artifacts) if settings.artifacts else None
-        cases = plan_cases(candidates_of(settings, folder), runtimes, settings)
-        baseline = choose_baseline(cases, settings.baseline)
-        found = folder or _build(settings, cases, runtimes, workspace, display)
-        state = _begin(settings, command, runtimes, cases, baseline, found)
-        reference = read_reference(found.reference, workspace) if found.reference else None
+    with scratch_folder() as folder:
+        state, runtimes, found = _begin(settings, command, folder, display)
         _set_aside(state, found, runtimes)
         try:
             with measuring_alone(cache_folder() / "measuring.lock", display):
-                _assess(state, reference, workspace, display)
-                _measure(state, workspace, display)
+                check_answers(state, found, display)
+                _measure(state, folder, began, display)
                 if settings.diagnoses:
                     _diagnose(state, display)
         except KeyboardInterrupt:
@@ -67,41 +63,34 @@ def run_bench(settings: BenchSettings, command: Sequence[str], display: Display)
         return report_of(state)
 
 
-def _build(
-    settings: BenchSettings,
-    cases: Sequence[Case],
-    runtimes: Sequence[RuntimeInfo],
-    workspace: Workspace,
-    display: Display,
-) -> Artifacts:
-    usable = {runtime.name for runtime in runtimes if runtime.problem is None}
-    runnable = [case for case in cases if case.runtime in usable]
-    if not runnable:
-        problems = "; ".join(f"{runtime.name}: {runtime.problem}" for runtime in runtimes if runtime.problem)
-        raise HarnessError(f"no runtime can be used: {problems}")
-    return artifacts_for(runnable, settings, workspace, display)
-
-
 def _begin(
-    settings: BenchSettings,
-    command: Sequence[str],
-    runtimes: Sequence[RuntimeInfo],
-    cases: Sequence[Case],
-    baseline: str,
-    found: Artifacts,
-) -> RunState:
+    settings: BenchSettings, command: Sequence[str], folder: Path, display: Display
+) -> tuple[RunState, Sequence[RuntimeInfo], Artifacts]:
+    runtimes = probe_runtimes(settings.runtimes, settings.limits)
+    opened = open_project(settings.subject, folder)
+    for note in (*opened.project.notes, *opened.data.dataset.notes):
+        display.remark(f"  {note}")
+    settings = dataclasses.replace(settings, batch_sizes=settings.batch_sizes or opened.project.batch_sizes)
+    candidates = opened.project.candidates
+    cases = plan_cases(candidates, runtimes, settings)
+    baseline = choose_baseline(cases, candidates, settings.baseline)
+    found = artifacts_for(cases, runtimes, opened, settings.subject, display)
     now = datetime.now(UTC)
-    model_hashes = {artifact.model_sha256 for artifact in found.artifacts.values()}
-    return RunState(
+    state = RunState(
         id=new_run_id(now),
         started_at=now,
         settings=settings,
         command=command,
-        environment=read_environment(runtimes, settings.threads, model_hashes.pop() if model_hashes else None),
+        environment=read_environment(runtimes, settings.threads),
+        project=opened.project,
+        data=opened.data,
         baseline=baseline,
         cases=cases,
         artifacts=found.artifacts,
+        effort=settings.effort,
+        cautions=list(opened.cautions),
     )
+    return state, runtimes, found
 
 
 def _set_aside(state: RunState, found: Artifacts, runtimes: Sequence[RuntimeInfo]) -> None:
@@ -120,27 +109,56 @@ def _set_aside(state: RunState, found: Artifacts, runtimes: Sequence[RuntimeInfo
             state.assessments[case.id] = failed(found.problems[case.artifact_id])
 
 
-def _assess(state: RunState, reference: NDArray[np.float32] | None, workspace: Workspace, display: Display) -> None:
-    cases = [case for case in state.cases if case.id not in state.assessments]
-    if cases:
-        display.phase("checking answers", len(cases))
-    files = files_for_logits(state.cases, workspace)
-    assessor = Assessor(state.artifacts, reference, state.settings, workspace, kept=files)
-    for case, assessment in assessor.assess_all(cases):
-        state.assessments[case.id] = assessment
-        if assessment.status != "ok":
-            display.remark(f"  {case.id}: {assessment.status}: {assessment.reason}")
-        display.step(case.id)
-    state.distances = measure_distances(state, files)
+def _measure(state: RunState, folder: Path, began: float, display: Display) -> None:
+    prepared = prepared_cases(state)
+    if not prepared:
+        return
+    settings = state.settings
+    features = noop_features(prepared)
+    noop_input = folder / "no-op.npy"
+    np.save(noop_input, np.zeros((NOOP_SAMPLES, features), np.float32), allow_pickle=False)
+    participants = participants_of(prepared, state.baseline, settings.effort.block_target_ns, noop_input, features)
+    state.participants = participants
+    budget_s = DEFAULT_TIME_S if settings.time_s is None else began + settings.time_s - time.monotonic() - _LEFT_S
+    state.effort = fitted(settings.effort, [(each, _cost(state, each)) for each in participants], budget_s)
+    _say_what_is_cut(state, display)
+    deadline = time.monotonic() + budget_s
+    how = RoundSettings(effort=state.effort, limits=settings.limits, seed=settings.seed, deadline=deadline)
+    RoundRunner(participants, how, state.measurements).run(display)
+    if state.measurements.is_cut_short:
+        display.remark("  the time is over: later rounds are left out, and intervals are wider for it")
 
 
-def _measure(state: RunState, workspace: Workspace, display: Display) -> None:
-    cases = [case for case in state.cases if state.assessments[case.id].status == "ok"]
-    if cases:
-        settings = state.settings
-        state.participants = participants_of(state, cases)
-        how = RoundSettings(effort=settings.effort, limits=settings.limits, seed=settings.seed, images=workspace.images)
-        RoundRunner(list(state.participants), how, state.measurements).run(display)
+def prepared_cases(state: RunState) -> list[Prepared]:
+    """The cases that passed their checks."""
+    return [
+        Prepared(
+            case=case,
+            artifact=state.artifacts[case.artifact_id],
+            feeding=state.feedings[case.artifact_id],
+            inputs=state.feedings[case.artifact_id].inputs(state.data.first()),
+            call_ns=state.assessments[case.id].trial_ns,
+        )
+        for case in state.cases
+        if state.assessments[case.id].status == "ok"
+    ]
+
+
+def _cost(state: RunState, participant: Participant) -> Cost:
+    name = participant.control.of if participant.control else participant.key
+    assessment = state.assessments.get(name)
+    if assessment is None:
+        return Cost(call_ns=50_000)
+    return Cost(call_ns=assessment.trial_ns, load_ns=assessment.load_ns)
+
+
+def _say_what_is_cut(state: RunState, display: Display) -> None:
+    asked, effort = state.settings.effort, state.effort
+    if (effort.rounds, effort.blocks) != (asked.rounds, asked.blocks):
+        display.remark(
+            f"  to fit the time: {effort.rounds} rounds of {effort.blocks} blocks in place of {asked.rounds} of"
+            f" {asked.blocks}; --time allows more"
+        )
 
 
 def _diagnose(state: RunState, display: Display) -> None:

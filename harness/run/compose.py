@@ -6,32 +6,91 @@ import dataclasses
 from datetime import UTC, datetime
 
 import msgspec
+import numpy as np
 
 from crossrt.core.artifact import ModelArtifact
+from crossrt.core.evaluation import Packed
+from crossrt.core.metric import MetricDefinition
+from crossrt.core.tensor import TensorSpec
 from crossrt.harness.environment import installed_version
 from crossrt.harness.evaluate.assess import Assessment, skipped
+from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case
 from crossrt.harness.process.affinity import pinned_cpu
 from crossrt.harness.run.run_state import RunState
-from crossrt.reports.schema.records import SCHEMA_VERSION, Artifact, Control, Report, Result, Round, Run, Settings
-from crossrt.reports.statistics.metrics import DEFINITIONS, derive_metrics
+from crossrt.reports.schema.records import (
+    SCHEMA_VERSION,
+    Artifact,
+    Control,
+    Data,
+    Report,
+    Result,
+    Round,
+    Run,
+    Settings,
+    Tensor,
+)
+from crossrt.reports.statistics.metrics import MEASURED_METRICS, derive_metrics
+
+MOST_LABELS = 2_000_000
+"""Labels beyond which a report does not hold them: per-sample results are enough to compare."""
 
 
 def report_of(state: RunState) -> Report:
     """Everything that the run found out so far."""
     results = tuple(_result(state, case) for case in state.cases)
     artifacts = tuple(artifact_record(artifact) for artifact in state.artifacts.values())
+    definitions = definitions_of(state)
     return Report(
         schema_version=SCHEMA_VERSION,
         run=run_record(state),
         environment=state.environment,
+        data=data_record(state),
+        task=state.judge.task.name if state.judge else "none",
+        definitions=definitions,
         artifacts=artifacts,
         results=results,
-        metrics=derive_metrics(results, artifacts, state.baseline),
+        metrics=derive_metrics(results, artifacts, state.baseline, definitions),
+        reference=state.judge.reference.description if state.judge else None,
+        model_sha256=next((each.source_sha256 for each in state.artifacts.values()), None),
+        dimensions=dimensions_of(state),
+        cautions=tuple(state.cautions),
         controls=_controls(state),
         distances=tuple(state.distances),
         layers=tuple(state.layers),
     )
+
+
+def definitions_of(state: RunState) -> tuple[MetricDefinition, ...]:
+    """The task's metrics, then those of every run."""
+    return (*(state.judge.task.metrics if state.judge else ()), *MEASURED_METRICS)
+
+
+def data_record(state: RunState) -> Data:
+    """What models were fed with."""
+    return _data(state.data, is_random=state.project.is_random)
+
+
+def _data(data: RunData, *, is_random: bool) -> Data:
+    labels = data.labels
+    is_kept = labels is not None and labels.size <= MOST_LABELS and labels.dtype.kind in "biuf"
+    return Data(
+        name=data.dataset.name,
+        fingerprint=data.dataset.fingerprint,
+        samples=data.samples,
+        is_random=is_random,
+        labels=Packed.of(np.asarray(labels)) if is_kept and labels is not None else None,
+        inputs=tuple(map(_tensor, data.dataset.inputs.values())),
+    )
+
+
+def dimensions_of(state: RunState) -> dict[str, int]:
+    """Sizes of dynamic dimensions, as far as any artifact has them."""
+    return {name: size for each in state.feedings.values() for name, size in each.dimensions.items()}
+
+
+def _tensor(spec: TensorSpec) -> Tensor:
+    return msgspec.convert(dataclasses.asdict(spec), Tensor)
 
 
 def _controls(state: RunState) -> tuple[Control, ...]:
@@ -40,9 +99,8 @@ def _controls(state: RunState) -> tuple[Control, ...]:
         Control(
             kind=each.control.kind,
             of=each.control.of,
-            batch_size=each.scenario.batch_size,
-            threads=each.scenario.threads,
-            calls_per_block=each.calls,
+            batch_size=each.batch_size,
+            threads=each.threads,
             rounds=tuple(rounds),
         )
         for each in state.participants
@@ -60,19 +118,19 @@ def run_record(state: RunState) -> Run:
         command=tuple(state.command),
         crossrt_version=installed_version("crossrt") or "unknown",
         settings=_settings(state),
-        definitions=dict(DEFINITIONS),
         parent_cpu_share=state.measurements.parent_cpu_share,
     )
 
 
 def _settings(state: RunState) -> Settings:
-    settings, effort = state.settings, state.settings.effort
+    settings, effort = state.settings, state.effort
     return Settings(
         rounds=effort.rounds,
         blocks_per_round=effort.blocks,
         block_target_ns=effort.block_target_ns,
         baseline=state.baseline,
         minimum_agreement=settings.minimum_agreement,
+        time_budget_s=settings.time_s,
         seed=settings.seed,
         timeout_s=settings.limits.timeout_s,
         memory_limit_bytes=settings.limits.memory_limit_bytes,
@@ -83,8 +141,9 @@ def _settings(state: RunState) -> Settings:
 def artifact_record(artifact: ModelArtifact) -> Artifact:
     """A model file as a report describes it."""
     fields = dataclasses.asdict(artifact)
-    del fields["path"]  # a path of this machine says nothing on another
-    return msgspec.convert({**fields, "id": artifact.id}, Artifact)
+    for name in ("path", "data_files", "batching"):  # a path of this machine says nothing on another
+        del fields[name]
+    return msgspec.convert({**fields, "id": artifact.id, "batch_dimension": artifact.batching.dimension}, Artifact)
 
 
 def _result(state: RunState, case: Case) -> Result:
@@ -99,14 +158,14 @@ def _result(state: RunState, case: Case) -> Result:
         assessment = dataclasses.replace(
             assessment, status="skipped", reason="interrupted before its first round ended"
         )
-    calls = next((each.calls for each in state.participants if each.key == case.id), 0)
-    return result_record(case, assessment, calls, rounds)
+    return result_record(case, assessment, rounds)
 
 
-def result_record(case: Case, assessment: Assessment, calls: int, rounds: tuple[Round, ...]) -> Result:
+def result_record(case: Case, assessment: Assessment, rounds: tuple[Round, ...]) -> Result:
     """A case as a report holds it."""
     return Result(
         case=case.id,
+        subject=case.subject,
         artifact=case.artifact_id,
         runtime=case.runtime,
         runtime_version=assessment.runtime_version,
@@ -114,11 +173,12 @@ def result_record(case: Case, assessment: Assessment, calls: int, rounds: tuple[
         threads=case.scenario.threads,
         io=case.scenario.io,
         status=assessment.status,
+        model=case.model,
+        variant=case.label,
         reason=assessment.reason,
         stderr_tail=assessment.stderr_tail,
-        calls_per_block=calls,
         rounds=rounds,
-        accuracy=assessment.accuracy,
+        evaluation=assessment.evaluation,
         memory=assessment.memory,
         operators=assessment.operators,
         kernels=assessment.kernels,

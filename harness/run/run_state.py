@@ -8,31 +8,48 @@ from datetime import datetime
 from secrets import token_hex
 
 from crossrt.core.artifact import ModelArtifact
+from crossrt.harness.build.project import Project
 from crossrt.harness.evaluate.assess import Assessment
+from crossrt.harness.evaluate.feeding import Feeding
+from crossrt.harness.evaluate.judge import Judge
+from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.participant import Participant
 from crossrt.harness.measure.rounds import Measurements
-from crossrt.harness.measure.settings import BenchSettings
+from crossrt.harness.measure.settings import BenchSettings, Effort
 from crossrt.reports.schema.records import Distance, Environment, LayerErrors
 
 
 @dataclass(slots=True, kw_only=True)
 class RunState:
-    """What a run knows so far; a report can be composed from it at any time."""
+    """What a run knows so far; a report can be composed from it at any time.
+
+    Attributes:
+        effort: How long is measured, once that is known.
+        judge: Scores answers, once the reference has answered.
+        feedings: How data feed each artifact, by id.
+        cautions: What speaks against believing all that follows.
+    """
 
     id: str
     started_at: datetime
     settings: BenchSettings
     command: Sequence[str]
     environment: Environment
+    project: Project
+    data: RunData
     baseline: str
     cases: Sequence[Case]
     artifacts: Mapping[str, ModelArtifact]
+    effort: Effort
+    judge: Judge | None = None
+    feedings: dict[str, Feeding] = field(default_factory=dict)
     assessments: dict[str, Assessment] = field(default_factory=dict)
     participants: Sequence[Participant] = ()
     measurements: Measurements = field(default_factory=Measurements)
     distances: Sequence[Distance] = ()
     layers: Sequence[LayerErrors] = ()
+    cautions: list[str] = field(default_factory=list)
     interrupted: bool = False
 
 

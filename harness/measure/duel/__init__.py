@@ -1,1 +1,1 @@
-"""Two cases against each other: parsing, preparing, fighting, recording."""
+"""A/B comparisons: two cases in the same rounds until their ratio is known."""

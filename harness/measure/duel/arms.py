@@ -1,10 +1,14 @@
-"""The two sides of a duel, from what the user typed."""
+"""The two sides of an A/B comparison, from what the user typed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
+from crossrt.core.artifact import ModelFormat
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.case import Case, Scenario
 from crossrt.harness.measure.plan import Candidate
@@ -12,60 +16,106 @@ from crossrt.harness.measure.settings import BenchSettings
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.runtimes.protocol import IoMode
 
-_ARM = re.compile(
-    r"(?:(?P<model>[^@/]+)\.)?(?P<variant>[^@/.]+)@(?P<runtime>[^@/]+)"
+_SIDE: Final = re.compile(
+    r"(?P<name>[^@]+?)(?:@(?P<runtime>[^@/]+))?"
     r"(?:/b(?P<batch>[1-9][0-9]{0,5}))?(?:/t(?P<threads>[1-9][0-9]{0,3}))?(?P<native>/native)?"
 )
+_WRITTEN: Final = "VARIANT@RUNTIME[/bN][/tN][/native], such as fp32@tflite/t2, or FILE[@RUNTIME][/bN][/tN][/native]"
 
 
-def runtimes_named(*texts: str) -> list[str]:
-    """The runtimes of some arms; raises `HarnessError` where one is not written like a case."""
-    return list(dict.fromkeys(_match(text)["runtime"] for text in texts))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """A side as it was typed.
+
+    Attributes:
+        text: All of it.
+        name: A variant, with the model in front where that is needed, or a file.
+        path: The file that `name` names, or None.
+        runtime: Name of the runtime, or None for the first that reads the file.
+        batch_size: Samples per call, or None.
+        threads: Threads per operator, or None.
+        is_native: Whether the file's own tensor types are fed.
+    """
+
+    text: str
+    name: str
+    path: Path | None
+    runtime: str | None
+    batch_size: int | None
+    threads: int | None
+    is_native: bool
 
 
-def parse_arm(
-    text: str, candidates: Sequence[Candidate], runtimes: Sequence[RuntimeInfo], settings: BenchSettings
+def parse_side(text: str) -> Side:
+    """A side from its text; raises `HarnessError` where it is not written like one."""
+    match = _SIDE.fullmatch(text)
+    if match is None:
+        raise HarnessError(f"{text!r} is not written like a side of an A/B comparison: {_WRITTEN}")
+    path = Path(match["name"])
+    is_file = path.exists() and (path.suffix != "" or path.is_dir())
+    if match["runtime"] is None and not is_file:
+        raise HarnessError(f"{text!r} is neither a file nor written like a case: {_WRITTEN}")
+    return Side(
+        text=text,
+        name=match["name"],
+        path=path if is_file else None,
+        runtime=match["runtime"],
+        batch_size=int(match["batch"]) if match["batch"] else None,
+        threads=int(match["threads"]) if match["threads"] else None,
+        is_native=match["native"] is not None,
+    )
+
+
+def case_of(
+    side: Side,
+    candidates: Sequence[Candidate],
+    paths: Mapping[str, Path],
+    runtimes: Sequence[RuntimeInfo],
+    settings: BenchSettings,
 ) -> Case:
-    """The case that an arm names.
+    """The case that a side names.
+
+    Args:
+        side: The side.
+        candidates: The files that there are or could be.
+        paths: Paths of those that are run as they are, by id.
+        runtimes: What runs here.
+        settings: Batch size, threads and I/O mode where the side names none.
 
     Raises:
-        HarnessError: It is not written like a case, or there is no such case.
+        HarnessError: There is no such case.
     """
-    match = _ARM.fullmatch(text)
-    if match is None:
-        raise HarnessError(
-            f"{text!r} is not written like a case: VARIANT@RUNTIME[/bN][/tN][/native], as fp32@tflite/t2"
-        )
-    formats = {runtime.name: runtime.formats for runtime in runtimes}
     for candidate in candidates:
-        is_named = candidate.variant == match["variant"] and match["model"] in (None, candidate.model)
-        if is_named and candidate.format in formats.get(match["runtime"], ()):
-            return Case(
-                model=candidate.model,
-                variant=candidate.variant,
-                format=candidate.format,
-                runtime=match["runtime"],
-                scenario=_scenario(match, settings),
-            )
-    known = (f"{each.variant}@{name}" for name, read in formats.items() for each in candidates if each.format in read)
-    raise HarnessError(f"there is no case {text!r}; there are: {', '.join(known) or 'none'}")
+        for runtime in runtimes:
+            is_run = candidate.format in runtime.formats and side.runtime in (None, runtime.name)
+            if is_run and _is_named(side, candidate, paths):
+                return Case(
+                    model=candidate.model,
+                    variant=candidate.variant,
+                    format=candidate.format,
+                    runtime=runtime.name,
+                    scenario=_scenario(side, settings),
+                )
+    known = [f"{each.variant}@{run.name}" for run in runtimes for each in candidates if each.format in run.formats]
+    raise HarnessError(f"there is no case {side.text!r}; available: {', '.join(known) or 'none'}")
 
 
-def _match(text: str) -> re.Match[str]:
-    match = _ARM.fullmatch(text)
-    if match is None:
-        raise HarnessError(
-            f"{text!r} is not written like a case: VARIANT@RUNTIME[/bN][/tN][/native], such as fp32@tflite/t2"
-        )
-    return match
+def _is_named(side: Side, candidate: Candidate, paths: Mapping[str, Path]) -> bool:
+    if side.path is not None:
+        return candidate.id in paths and paths[candidate.id] == side.path
+    return side.name in (candidate.variant, f"{candidate.model}.{candidate.variant}", candidate.id) or (
+        side.name == _item(candidate.variant, candidate.format)
+    )
 
 
-def _scenario(match: re.Match[str], settings: BenchSettings) -> Scenario:
-    io: IoMode = "native" if match["native"] else settings.io
+def _item(variant: str, model_format: ModelFormat) -> str:
+    return f"{variant}.{model_format}"
+
+
+def _scenario(side: Side, settings: BenchSettings) -> Scenario:
+    io: IoMode = "native" if side.is_native else settings.io
     return Scenario(
-        batch_size=int(match["batch"] or settings.batch_sizes[0]),
-        threads=int(match["threads"] or settings.threads),
-        io=io,
+        batch_size=side.batch_size or settings.batch_sizes[0], threads=side.threads or settings.threads, io=io
     )
 
 
@@ -73,6 +123,6 @@ def check_alike(a: Case, b: Case) -> None:
     """Raises `HarnessError` where a ratio of times would compare different amounts of work."""
     if a.scenario.batch_size != b.scenario.batch_size:
         raise HarnessError(
-            f"A asks for {a.scenario.batch_size} digits a call and B for {b.scenario.batch_size}:"
+            f"A asks for {a.scenario.batch_size} samples a call and B for {b.scenario.batch_size}:"
             " a ratio of their times says nothing; name one batch size"
         )

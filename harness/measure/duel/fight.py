@@ -1,4 +1,4 @@
-"""The rounds of a duel."""
+"""The rounds of an A/B comparison."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 
 from crossrt.harness.cli.progress import Display, Silent
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.evaluate.workspace import Workspace
 from crossrt.harness.measure.duel.match import Match
 from crossrt.harness.measure.rounds import RoundRunner, RoundSettings
 from crossrt.reports.schema.records import Look
@@ -18,17 +17,17 @@ LOOKS_GROW = 1.25
 
 
 class ArmFailedError(HarnessError):
-    """A process of an arm crashed, hung or gave up while it was timed."""
+    """A process of a side crashed, hung or gave up while it was timed."""
 
 
 class Fight:
     """Rounds until a look decides or the budget is spent; then rounds that confirm what was decided."""
 
-    def __init__(self, match: Match, workspace: Workspace, display: Display) -> None:
+    def __init__(self, match: Match, display: Display) -> None:
         self._match = match
         self._display = display
         run = match.state.settings
-        how = RoundSettings(effort=run.effort, limits=run.limits, seed=run.seed, images=workspace.images)
+        how = RoundSettings(effort=run.effort, limits=run.limits, seed=run.seed)
         participants = [each for arm in match.arms for each in arm.participants()]
         self._rounds = RoundRunner(participants, how, match.state.measurements)
         self._spending = Spending(ALPHA)

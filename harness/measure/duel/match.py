@@ -1,14 +1,14 @@
-"""The two sides of a duel, and what is known while it goes on."""
+"""The two sides of an A/B comparison, and what is known while it goes on."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
-from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.assess import Assessment
-from crossrt.harness.measure.case import Case
-from crossrt.harness.measure.participant import Participant, Timed
+from crossrt.harness.measure.participant import Participant
+from crossrt.harness.measure.participants import Prepared
 from crossrt.harness.measure.settings import DuelSettings
 from crossrt.harness.process.foreign_python import ForeignPython
 from crossrt.harness.run.run_state import RunState
@@ -19,11 +19,10 @@ from crossrt.reports.verdicts.duel import Samples, samples_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """One side of a duel.
+    """One side.
 
     Attributes:
-        case: What is timed.
-        artifact: Its file.
+        prepared: What is timed.
         python: Another Python that runs it, or None for this one.
         assessment: What is known of it before it is timed.
         keys: Keys of its two processes a round.
@@ -31,8 +30,7 @@ class Arm:
             shorter block they would weigh more.
     """
 
-    case: Case
-    artifact: ModelArtifact
+    prepared: Prepared
     python: ForeignPython | None
     assessment: Assessment
     keys: tuple[str, str]
@@ -40,15 +38,19 @@ class Arm:
 
     def participants(self) -> list[Participant]:
         """Its two processes a round."""
-        subject = Timed(runtime=self.case.runtime, artifact=self.artifact, python=self.python)
+        subject = dataclasses.replace(self.prepared.timed(), python=self.python)
+        scenario = self.prepared.case.scenario
         return [
-            Participant(key=key, subject=subject, scenario=self.case.scenario, calls=self.calls) for key in self.keys
+            Participant(
+                key=key, subject=subject, threads=scenario.threads, batch_size=scenario.batch_size, calls=self.calls
+            )
+            for key in self.keys
         ]
 
 
 @dataclass(slots=True, kw_only=True)
 class Match:
-    """A duel while it goes on."""
+    """An A/B comparison while it goes on."""
 
     settings: DuelSettings
     state: RunState
@@ -56,12 +58,12 @@ class Match:
     looks: list[Look] = field(default_factory=list)
 
     def failure_of(self, arm: Arm) -> ChildFailedError | None:
-        """Why a process of an arm failed in the rounds, or None."""
+        """Why a process of a side failed in the rounds, or None."""
         failures = self.state.measurements.failures
         return next((failures[key] for key in arm.keys if key in failures), None)
 
     def samples(self) -> Samples:
         """One logarithm for each finished round."""
         found = self.state.measurements.rounds
-        logs = [by_round(found.get(key, ()), arm.calls) for arm in self.arms for key in arm.keys]
+        logs = [by_round(found.get(key, ())) for arm in self.arms for key in arm.keys]
         return samples_of(*logs)

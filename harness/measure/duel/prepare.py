@@ -1,74 +1,89 @@
-"""Everything before a duel's first round: the cases, their files, their answers."""
+"""Everything before the first round of an A/B comparison: the cases, their files, their answers."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact
-from crossrt.harness.build.artifacts import artifacts_for, candidates_of
 from crossrt.harness.build.builder import Artifacts
-from crossrt.harness.build.exported import read_folder
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.evaluate.answers import read_reference
-from crossrt.harness.evaluate.assess import Assessment, Assessor, calls_for
-from crossrt.harness.evaluate.workspace import Workspace
+from crossrt.harness.evaluate.assess import Assessment, Assessor
 from crossrt.harness.measure.case import Case
-from crossrt.harness.measure.duel.arms import check_alike, parse_arm, runtimes_named
+from crossrt.harness.measure.duel.arms import Side, case_of, check_alike, parse_side
 from crossrt.harness.measure.duel.match import Arm, Match
+from crossrt.harness.measure.effort import calls_for
+from crossrt.harness.measure.participants import Prepared
 from crossrt.harness.measure.settings import DUEL_EFFORT, BenchSettings, DuelSettings, Effort
-from crossrt.harness.process.child import kill_all_children
 from crossrt.harness.process.foreign_python import ForeignPython, open_python
 from crossrt.harness.process.probe import RuntimeInfo, probe_runtimes
+from crossrt.harness.run.check import check_answers
+from crossrt.harness.run.prepare import Opened, artifacts_for, open_project
 from crossrt.harness.run.run_state import RunState, new_run_id
 
 LARGEST_COPIED_BYTES = 32 * 2**20
+MOST_SAMPLES = 2_000
+"""Samples that each side answers before it is timed, at most, where the user names no number."""
 
 
-def prepare(settings: DuelSettings, command: Sequence[str], workspace: Workspace, display: Display) -> Match:
+def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, display: Display) -> Match:
     """Finds the two cases and checks their answers.
 
     Raises:
-        HarnessError: Nothing can be run as asked, or an arm fails.
-        ExportError: The model or the artifacts cannot be used.
+        CrossrtError: Nothing can be run as asked, a side fails, or a model, data or artifacts cannot be used.
     """
-    run = settings.run
-    python = open_python(settings.python_b, workspace.folder) if settings.python_b else None
-    folder = read_folder(run.artifacts) if run.artifacts else None
-    candidates = candidates_of(run, folder)
-    runtimes = probe_runtimes(runtimes_named(settings.a, settings.b), run.limits)
-    cases = [parse_arm(text, candidates, runtimes, run) for text in (settings.a, settings.b)]
+    sides = (parse_side(settings.a), parse_side(settings.b))
+    run = _with_files(settings.run, sides)
+    python = open_python(settings.python_b, folder) if settings.python_b else None
+    runtimes = probe_runtimes([side.runtime for side in sides if side.runtime] if _all_named(sides) else (), run.limits)
+    opened = open_project(run.subject, folder)
+    run = dataclasses.replace(run, batch_sizes=run.batch_sizes or opened.project.batch_sizes)
+    cases = _cases(sides, opened, runtimes, run)
     check_alike(*cases)
     _check_usable(cases if python is None else cases[:1], runtimes)
-    found = folder or artifacts_for(cases, run, workspace, display)
+    found = artifacts_for(cases, _without_problems(runtimes, cases), opened, run.subject, display)
     for case in cases:
         if case.artifact_id in found.problems:
             raise HarnessError(f"{case.artifact_id}: {found.problems[case.artifact_id].reason}")
-    display.phase("checking answers", len(cases))
-    assessments = _assess(run, cases, (None, python), found, workspace, display)
-    calls = calls_for(sum(each.trial_ns for each in assessments) // len(assessments), DUEL_EFFORT.block_target_ns)
-    arms = (
-        _arm("A", cases[0], None, assessments[0], found, calls),
-        _arm("B", cases[1], python, assessments[1], found, calls),
+    state = _begin(run, command, runtimes, cases, opened, found)
+    assessments = _assess(state, cases, found, python, display)
+    calls = calls_for(sum(each.trial_ns for each in assessments) // 2, DUEL_EFFORT.block_target_ns)
+    a, b = (
+        _arm(state, label, case, assessment, calls)
+        for label, case, assessment in zip("AB", cases, assessments, strict=True)
     )
-    return Match(settings=settings, state=_begin(settings, command, runtimes, cases, found), arms=arms)
+    return Match(settings=settings, state=state, arms=(a, dataclasses.replace(b, python=python)))
 
 
-def _arm(
-    label: str, case: Case, python: ForeignPython | None, assessment: Assessment, found: Artifacts, calls: int
-) -> Arm:
-    return Arm(
-        case=case,
-        artifact=found.artifacts[case.artifact_id],
-        python=python,
-        assessment=assessment,
-        keys=(f"{label}1", f"{label}2"),
-        calls=calls,
+def _with_files(run: BenchSettings, sides: Sequence[Side]) -> BenchSettings:
+    """The files that sides name are the models of the run."""
+    paths = tuple(dict.fromkeys(side.path for side in sides if side.path is not None))
+    subject = run.subject
+    if paths and len(sides) != sum(side.path is not None for side in sides):
+        raise HarnessError("A is a file and B is a case, or the other way round: name two files, or two cases")
+    if paths and subject.models:
+        raise HarnessError("the sides name files: leave out --model")
+    samples = subject.samples or MOST_SAMPLES
+    return dataclasses.replace(
+        run, subject=dataclasses.replace(subject, models=paths or subject.models, samples=samples)
     )
+
+
+def _all_named(sides: Sequence[Side]) -> bool:
+    return all(side.runtime is not None for side in sides)
+
+
+def _cases(
+    sides: Sequence[Side], opened: Opened, runtimes: Sequence[RuntimeInfo], run: BenchSettings
+) -> tuple[Case, Case]:
+    project = opened.project
+    paths = {each.id: each.path for each in project.given}
+    a, b = (case_of(side, project.candidates, paths, runtimes, run) for side in sides)
+    return a, b
 
 
 def _check_usable(cases: Sequence[Case], runtimes: Sequence[RuntimeInfo]) -> None:
@@ -78,51 +93,65 @@ def _check_usable(cases: Sequence[Case], runtimes: Sequence[RuntimeInfo]) -> Non
             raise HarnessError(f"{case.runtime} cannot be used: {problems[case.runtime]}")
 
 
-def _assess(
-    settings: BenchSettings,
-    cases: Sequence[Case],
-    pythons: Sequence[ForeignPython | None],
-    found: Artifacts,
-    workspace: Workspace,
-    display: Display,
-) -> list[Assessment]:
-    """Checks the answers of both arms at once."""
-    reference = read_reference(found.reference, workspace) if found.reference else None
-    assessors = [Assessor(found.artifacts, reference, settings, workspace, python) for python in pythons]
-    with ThreadPoolExecutor(len(cases)) as pool:
-        try:
-            assessments = list(pool.map(lambda pair: pair[0].assess(pair[1]), zip(assessors, cases, strict=True)))
-        except BaseException:
-            kill_all_children()
-            raise
-    for label, case, python, assessment in zip("AB", cases, pythons, assessments, strict=True):
-        if assessment.status != "ok":
-            where = f" with {python.path}" if python else ""
-            raise HarnessError(f"{label} ({case.id}{where}) {assessment.status}: {assessment.reason}")
-        display.step()
-    return assessments
+def _without_problems(runtimes: Sequence[RuntimeInfo], cases: Sequence[Case]) -> list[RuntimeInfo]:
+    """The runtimes of the sides; one that another Python has need not be here."""
+    named = {case.runtime for case in cases}
+    return [dataclasses.replace(each, problem=None) for each in runtimes if each.name in named]
 
 
 def _begin(
-    settings: DuelSettings,
+    run: BenchSettings,
     command: Sequence[str],
     runtimes: Sequence[RuntimeInfo],
     cases: Sequence[Case],
+    opened: Opened,
     found: Artifacts,
 ) -> RunState:
     now = datetime.now(UTC)
-    artifacts = [found.artifacts[case.artifact_id] for case in cases]
     used = [runtime for runtime in runtimes if runtime.name in {case.runtime for case in cases}]
+    effort = _effort([found.artifacts[case.artifact_id] for case in cases])
     return RunState(
         id=new_run_id(now),
         started_at=now,
-        settings=dataclasses.replace(settings.run, effort=_effort(artifacts)),
+        settings=dataclasses.replace(run, effort=effort),
         command=command,
-        environment=read_environment(used, cases[0].scenario.threads, artifacts[0].model_sha256),
+        environment=read_environment(used, cases[0].scenario.threads),
+        project=opened.project,
+        data=opened.data,
         baseline=cases[0].subject,
-        cases=cases,
+        cases=list(dict.fromkeys(cases)),
         artifacts=found.artifacts,
+        effort=effort,
+        cautions=list(opened.cautions),
     )
+
+
+def _assess(
+    state: RunState, cases: Sequence[Case], found: Artifacts, python: ForeignPython | None, display: Display
+) -> list[Assessment]:
+    """Checks the answers of both sides; those of B in its own Python."""
+    check_answers(state, found, display, names_latency=False)
+    assessments = [state.assessments[case.id] for case in cases]
+    if python is not None:
+        assessor = Assessor(state.artifacts, state.feedings, state.data, state.settings, python)
+        assessments[1] = assessor.assess(cases[1], state.judge, keeps=False).assessment
+    for label, case, assessment in zip("AB", cases, assessments, strict=True):
+        if assessment.status != "ok":
+            where = f" with {python.path}" if python and label == "B" else ""
+            raise HarnessError(f"{label} ({case.id}{where}) {assessment.status}: {assessment.reason}")
+    return assessments
+
+
+def _arm(state: RunState, label: str, case: Case, assessment: Assessment, calls: int) -> Arm:
+    feeding = state.feedings[case.artifact_id]
+    prepared = Prepared(
+        case=case,
+        artifact=state.artifacts[case.artifact_id],
+        feeding=feeding,
+        inputs=feeding.inputs(state.data.first()),
+        call_ns=assessment.trial_ns,
+    )
+    return Arm(prepared=prepared, python=None, assessment=assessment, keys=(f"{label}1", f"{label}2"), calls=calls)
 
 
 def _effort(artifacts: Sequence[ModelArtifact]) -> Effort:

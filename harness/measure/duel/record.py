@@ -1,4 +1,4 @@
-"""A duel as it is saved."""
+"""An A/B comparison as it is saved."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ import msgspec
 
 from crossrt.harness.environment import COMPUTING_PACKAGES
 from crossrt.harness.measure.duel.match import Arm, Match
-from crossrt.harness.run.compose import artifact_record, result_record, run_record
+from crossrt.harness.run.compose import artifact_record, data_record, definitions_of, result_record, run_record
 from crossrt.reports.schema.records import SCHEMA_VERSION, Duel, Environment
 from crossrt.reports.schema.records import Arm as ArmRecord
 
 
 def record(match: Match) -> Duel:
-    """Everything that the duel found out so far."""
+    """Everything that was found out so far."""
     state = match.state
     rounds = len(match.samples().ratio)
     run = run_record(state)
     settings = msgspec.structs.replace(run.settings, rounds=rounds)
     a, b = (_arm_record(match, arm) for arm in match.arms)
-    artifacts = {arm.artifact.id: artifact_record(arm.artifact) for arm in match.arms}
+    artifacts = {arm.prepared.artifact.id: artifact_record(arm.prepared.artifact) for arm in match.arms}
     return Duel(
         schema_version=SCHEMA_VERSION,
         kind="duel",
         run=msgspec.structs.replace(run, settings=settings),
+        data=data_record(state),
+        task=state.judge.task.name if state.judge else "none",
+        definitions=definitions_of(state),
         margin=match.settings.margin,
         budget_s=match.settings.budget_s,
         artifacts=tuple(artifacts.values()),
@@ -42,8 +45,8 @@ def _arm_record(match: Match, arm: Arm) -> ArmRecord:
             assessment, status="failed", reason=failure.reason, stderr_tail=failure.stderr_tail or None
         )
     return ArmRecord(
-        result=result_record(arm.case, assessment, arm.calls, first),
-        twin_rounds=second,
+        result=result_record(arm.prepared.case, assessment, first),
+        replicate_rounds=second,
         environment=environment if arm.python is None else _environment_of(arm, environment),
     )
 
@@ -52,7 +55,10 @@ def _environment_of(arm: Arm, environment: Environment) -> Environment:
     """The same machine with the packages of another Python."""
     assert arm.python is not None
     installed = {name: arm.python.packages[name] for name in COMPUTING_PACKAGES if name in arm.python.packages}
-    packages = {"libc": environment.packages["libc"], f"runtime {arm.case.runtime}": arm.assessment.runtime_version}
+    packages = {
+        "libc": environment.packages["libc"],
+        f"runtime {arm.prepared.case.runtime}": arm.assessment.runtime_version,
+    }
     return msgspec.structs.replace(
         environment,
         python=arm.python.name,

@@ -1,4 +1,4 @@
-"""The anchor: the same small piece of work in every run, which says how fast the machine was just then.
+"""The reference workload: the same small piece of work in every run, which says how fast the machine was just then.
 
 A product of two float32 128 × 128 matrices in numpy, on one thread, stays in the second-level cache and loads the
 arithmetic units as a model does. The ratio of a case to it varies less from run to run than the case itself.
@@ -13,7 +13,7 @@ import numpy as np
 SIDE = 128
 
 
-class Anchor:
+class ReferenceWorkload:
     """Does the work when it is run, like a session without inputs."""
 
     def __init__(self) -> None:

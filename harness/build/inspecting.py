@@ -1,0 +1,75 @@
+"""Looking at model files, in a process of its own: even a checker has crashed on a damaged file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from crossrt.core.artifact import sha256_of
+from crossrt.exporters.cache import producer_state
+from crossrt.exporters.errors import ModelError
+from crossrt.exporters.inspection import Inspection
+from crossrt.exporters.sources.detect import detect
+from crossrt.harness.locations import cache_folder
+from crossrt.harness.process.child import ChildProcess
+from crossrt.harness.process.packages import BUILDING, QUIET, READING, check_packages
+
+TIMEOUT_S = 300.0
+
+
+def inspect_model(path: Path, *, allow_h5: bool = False) -> Inspection:
+    """What a model file says of itself; a file that was looked at before is not looked at again.
+
+    Raises:
+        ModelError: There is no model, or it cannot be used; the message says why.
+        HarnessError: Packages for it are missing.
+        ChildFailedError: The inspecting process crashed or hung.
+    """
+    kind = detect(path)
+    known = _remembered(path)
+    if known is not None and known.is_file():
+        try:
+            found = msgspec.json.decode(known.read_bytes(), type=Inspection)
+            return msgspec.structs.replace(found, path=str(path))
+        except (OSError, msgspec.MsgspecError):
+            pass  # damaged: look again
+    check_packages(f"looking into {path.name}", READING if kind in ("onnx", "tflite") else BUILDING)
+    found = _inspected(path, allow_h5=allow_h5)
+    if found.problem is not None:
+        raise ModelError(f"{path}: {found.problem}")
+    if known is not None:
+        _remember(found, known)
+    return found
+
+
+def _inspected(path: Path, *, allow_h5: bool) -> Inspection:
+    with ChildProcess("crossrt.exporters.inspect", variables=QUIET) as child:
+        child.send({"path": str(path), "allow_h5": allow_h5})
+        event = child.receive(TIMEOUT_S)
+    if event["event"] != "inspected":
+        raise ModelError(str(event["reason"]))
+    return msgspec.convert(event["inspection"], Inspection)
+
+
+def _remembered(path: Path) -> Path | None:
+    """Where the inspection of a file is kept: under its hash and the state of what inspects; None for folders."""
+    if not path.is_file():
+        return None
+    state = msgspec.json.encode((sha256_of(path), path.stem, producer_state()), order="deterministic")
+    return cache_folder() / "inspections" / f"{hashlib.sha256(state).hexdigest()[:32]}.json"
+
+
+def _remember(found: Inspection, path: Path) -> None:
+    """Keeps it where that can be done; nothing depends on it. Files with data files beside them are always read."""
+    if found.data_files:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half_written = path.with_suffix(f".{os.getpid()}.part")
+        half_written.write_bytes(msgspec.json.encode(found))
+        half_written.replace(path)
+    except OSError:
+        pass

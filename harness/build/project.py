@@ -1,0 +1,208 @@
+"""What a user brings, sorted out: files as they are, what can be built from them, data, and a name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from crossrt.core.artifact import ModelArtifact
+from crossrt.core.tensor import Batching, TensorSpec
+from crossrt.datasets.opening import RANDOM, DataRequest
+from crossrt.datasets.reference import ReferenceModels, model_file, reference_models, reference_of
+from crossrt.exporters.errors import ModelError
+from crossrt.exporters.inspection import Inspection
+from crossrt.exporters.variants import Variant, main_variants
+from crossrt.harness.build.builder import Artifacts
+from crossrt.harness.build.exported import holds_artifacts, read_folder
+from crossrt.harness.build.inspecting import inspect_model
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.measure.plan import Candidate
+from crossrt.harness.measure.settings import Subject
+
+RANDOM_SAMPLES: Final = 64
+_SHORT: Final = {"float32": "fp32", "float16": "fp16", "float64": "fp64", "bfloat16": "bf16"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """What there is to run.
+
+    Attributes:
+        model: Name of the model.
+        given: Files that are run as they are.
+        source: What variants are built from, or None.
+        variants: What can be built from it.
+        folder: A folder of exported artifacts, or None.
+        inputs: Inputs of the first model.
+        batching: How samples lie in them.
+        data: What is fed.
+        calibration: What quantizers are calibrated with, or None.
+        is_bundled: Whether the model is the bundled reference, or another that ships.
+        notes: What a reader must know.
+    """
+
+    model: str
+    given: tuple[ModelArtifact, ...]
+    source: Inspection | None
+    variants: tuple[Variant, ...]
+    folder: Artifacts | None
+    inputs: tuple[TensorSpec, ...]
+    batching: Batching
+    data: DataRequest
+    calibration: DataRequest | None
+    is_bundled: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_random(self) -> bool:
+        """Whether inputs are drawn from the model's specs, so that nothing follows about accuracy."""
+        return self.data.reference == RANDOM
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """Every file that there is or could be, in the order of tables."""
+        found = [
+            Candidate(model=each.model, variant=each.variant, format=each.format, role=each.role) for each in self.given
+        ]
+        found += [
+            Candidate(model=self.model, variant=each.name, format=each.format, role=each.role) for each in self.variants
+        ]
+        return found
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """The batch sizes that are measured where the user names none."""
+        if self.batching.dimension is None:
+            return (self.batching.size or 1,)
+        return (1, 32) if self.is_bundled else (1,)
+
+
+def resolve(subject: Subject) -> Project:
+    """Sorts out what a user brings.
+
+    Raises:
+        ModelError: A model cannot be used.
+        HarnessError: What was named does not go together.
+    """
+    if subject.artifacts is not None:
+        return _exported(subject, subject.artifacts)
+    paths = [_model_path(path) for path in subject.models] or [model_file(reference_models()[0])]
+    if len(paths) == 1 and holds_artifacts(paths[0]):
+        return _exported(subject, paths[0])
+    found = [inspect_model(path, allow_h5=subject.allow_h5) for path in paths]
+    sources = [each for each in found if each.kind not in ("onnx", "tflite")]
+    if len(sources) > 1:
+        raise HarnessError(
+            f"{sources[0].path} and {sources[1].path} both have to be exported: give one such model, and others as"
+            " ONNX or TFLite files"
+        )
+    bundled = reference_of(paths[0]) if len(paths) == 1 else None
+    return _brought(subject, found, sources, bundled)
+
+
+def _brought(
+    subject: Subject, found: Sequence[Inspection], sources: Sequence[Inspection], bundled: ReferenceModels | None
+) -> Project:
+    calibration = subject.calibration or (bundled and DataRequest(reference=bundled.dataset, split="train"))
+    data = subject.data or (bundled and DataRequest(reference=bundled.dataset, split="test"))
+    files = [each for each in found if each not in sources]
+    model = (sources or found)[0].model
+    source = sources[0] if sources else _quantizable(files, calibration)
+    variants = _variants(source, calibration) if source else ()
+    return Project(
+        model=model,
+        given=_named(files, model, has_source=bool(sources)),
+        source=source,
+        variants=variants,
+        folder=None,
+        inputs=found[0].inputs,
+        batching=found[0].batching,
+        data=data or _random(subject),
+        calibration=calibration,
+        is_bundled=bundled is not None and subject.data is None,
+        notes=tuple(f"{each.model}: {note}" for each in found for note in (*each.preprocessing, *each.notes)),
+    )
+
+
+def _quantizable(files: Sequence[Inspection], calibration: DataRequest | None) -> Inspection | None:
+    """A single float ONNX file is quantized where there are data to calibrate with."""
+    is_single = len(files) == 1 and files[0].kind == "onnx" and files[0].role == "float"
+    return files[0] if is_single and calibration is not None else None
+
+
+def _variants(source: Inspection, calibration: DataRequest | None) -> tuple[Variant, ...]:
+    """Everything of the main job that can be made; without calibration data nothing that needs them."""
+    formats = ("onnx",) if source.kind == "onnx" else source.exports
+    return tuple(
+        each
+        for each in main_variants()
+        if each.format in formats
+        and not (source.kind == "onnx" and each.recipe is None)
+        and (calibration is not None or not each.needs_calibration)
+    )
+
+
+def _named(files: Sequence[Inspection], model: str, *, has_source: bool) -> tuple[ModelArtifact, ...]:
+    """Files as artifacts: a single one is named after what it holds, several after themselves."""
+    if len(files) == 1 and not has_source:
+        return (files[0].artifact(model, _content(files[0])),)
+    names = [each.model for each in files]
+    counts = Counter((name, each.kind) for name, each in zip(names, files, strict=True))
+    found, seen = [], Counter[tuple[str, str]]()
+    for name, each in zip(names, files, strict=True):
+        key = (name, each.kind)
+        seen[key] += 1
+        label = f"{name}-{seen[key]}" if counts[key] > 1 else name
+        found.append(each.artifact(model, label))
+    return tuple(found)
+
+
+def _content(found: Inspection) -> str:
+    """What a file holds, in a short word."""
+    if found.quantization is not None:
+        return found.quantization.weight_type
+    return _SHORT.get(found.float_dtype, found.float_dtype)
+
+
+def _exported(subject: Subject, path: Path) -> Project:
+    folder = read_folder(path)
+    first = next(iter(folder.artifacts.values()))
+    bundled = next((each for each in _bundled() if first.model in each.models), None)
+    data = subject.data or (bundled and DataRequest(reference=bundled.dataset, split="test"))
+    return Project(
+        model=first.model,
+        given=tuple(folder.artifacts.values()),
+        source=None,
+        variants=(),
+        folder=folder,
+        inputs=first.inputs,
+        batching=first.batching,
+        data=data or _random(subject),
+        calibration=subject.calibration or (bundled and DataRequest(reference=bundled.dataset, split="train")),
+        is_bundled=bundled is not None and subject.data is None,
+    )
+
+
+def _bundled() -> list[ReferenceModels]:
+    return [found for name in reference_models() if (found := reference_of(model_file(name))) is not None]
+
+
+def _random(subject: Subject) -> DataRequest:
+    return DataRequest(
+        reference=RANDOM, limit=subject.samples or RANDOM_SAMPLES, seed=subject.seed, dimensions=subject.dimensions
+    )
+
+
+def _model_path(path: Path) -> Path:
+    """The file that a user names: a path, a bundled model's name, or a folder with one ONNX file in it."""
+    if not path.exists() and str(path) in reference_models():
+        return model_file(str(path))
+    if path.is_dir() and not holds_artifacts(path):
+        files = sorted(path.glob("*.onnx"))
+        if len(files) > 1:
+            raise ModelError(f"{path} holds {len(files)} ONNX files: name one of them, such as {files[0]}")
+        return files[0] if files else path
+    return path

@@ -1,0 +1,150 @@
+"""Checking answers: the reference first, then every case against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from crossrt.core.errors import DataError
+from crossrt.datasets.tasks.choosing import make_task
+from crossrt.datasets.tasks.classification import looks_like_chance
+from crossrt.harness.build.builder import Artifacts
+from crossrt.harness.cli.progress import Display
+from crossrt.harness.errors import ChildFailedError
+from crossrt.harness.evaluate.answers import Outputs, read_reference
+from crossrt.harness.evaluate.assess import Assessor, Tried, failed
+from crossrt.harness.evaluate.distances import CaseAnswers, first_cases, measure_distances
+from crossrt.harness.evaluate.feeding import feeding_of
+from crossrt.harness.evaluate.judge import Judge, Reference, specs_of
+from crossrt.harness.measure.case import Case
+from crossrt.harness.measure.settings import DEFAULT_TIME_S
+from crossrt.harness.process.affinity import usable_cpus
+from crossrt.harness.run.run_state import RunState
+
+MOST_PREVIEWED: Final = 8
+"""Cases for which a first rough latency is told while the run goes on."""
+
+ANSWERING_SHARE: Final = 0.4
+"""Share of the time of a run that answering the data set may take."""
+
+FEWEST_SAMPLES: Final = 64
+
+
+def check_answers(state: RunState, found: Artifacts, display: Display) -> None:
+    """Fills in how every case answers; what fails is an assessment.
+
+    Raises:
+        DataError: Labels do not fit the task, or the task does not fit the outputs.
+    """
+    cases = _fed(state)
+    if not cases:
+        return
+    display.phase("checking answers", len(cases))
+    _limit_samples(state, cases, display)
+    assessor = Assessor(state.artifacts, state.feedings, state.data, state.settings)
+    kept = first_cases(cases)
+    answers: list[CaseAnswers] = []
+    if found.reference is not None:
+        outputs = read_reference(found.reference, state.data.samples)
+        _take_reference(state, outputs, f"the source model {found.reference.model}", display)
+    else:
+        cases = _answer_first(state, cases, assessor, answers, display)
+    for case, tried in assessor.assess_all(cases, state.judge, kept):
+        _keep(state, case, tried, answers, display)
+    order = {case.id: place for place, case in enumerate(state.cases)}
+    answers.sort(key=lambda each: order[each.case.id])
+    state.distances = measure_distances(answers)
+
+
+def _fed(state: RunState) -> list[Case]:
+    """Cases that were not set aside, each with what feeds its artifact; one that the data do not fit is failed."""
+    cases = []
+    for case in (each for each in state.cases if each.id not in state.assessments):
+        try:
+            if case.artifact_id not in state.feedings:
+                artifact = state.artifacts[case.artifact_id]
+                asked = state.settings.subject.dimensions
+                state.feedings[case.artifact_id] = feeding_of(artifact, state.data.dataset, asked)
+            cases.append(case)
+        except DataError as error:
+            state.assessments[case.id] = failed(ChildFailedError(str(error), ""))
+    return cases
+
+
+def _limit_samples(state: RunState, cases: Sequence[Case], display: Display) -> None:
+    """Cuts the data set where answering all of it would take more than its share of the time."""
+    settings, data = state.settings, state.data
+    if state.project.is_bundled or settings.subject.samples is not None or data.samples <= FEWEST_SAMPLES:
+        return
+    first = min(cases, key=lambda case: case.subject != state.baseline)
+    call_ns = Assessor(state.artifacts, state.feedings, data, settings).try_out(first)
+    if call_ns is None:
+        return
+    budget_s = ANSWERING_SHARE * (settings.time_s or DEFAULT_TIME_S)
+    per_sample_s = sum(call_ns / 1e9 / case.scenario.batch_size for case in cases) / len(usable_cpus())
+    affordable = max(FEWEST_SAMPLES, int(budget_s / per_sample_s))
+    if affordable < data.samples:
+        display.remark(
+            f"  to fit the time: the first {affordable:,} of {data.samples:,} samples are answered; --samples or --time"
+            " allow more"
+        )
+        data.limited(affordable)
+
+
+def _answer_first(
+    state: RunState, cases: Sequence[Case], assessor: Assessor, answers: list[CaseAnswers], display: Display
+) -> list[Case]:
+    """Where files are run as they are, the first case that answers is the reference; the others are returned."""
+    left = sorted(cases, key=lambda case: (case.subject != state.baseline, cases.index(case)))
+    while left:
+        case = left.pop(0)
+        tried = assessor.assess(case, None, keeps=True)
+        if tried.answers is None:
+            _keep(state, case, tried, answers, display)
+            continue
+        _take_reference(state, tried.answers.outputs, f"{case.label} on {case.runtime}", display)
+        judge = state.judge
+        assert judge is not None
+        for name, problem in tried.answers.problems.items():
+            display.remark(f"  the output {name} is not compared: {problem}")
+        evaluation = judge.evaluate(tried.answers.outputs, state.artifacts[case.artifact_id])
+        assessment = tried.assessment.scored(evaluation)
+        _keep(state, case, Tried(assessment=assessment, answers=tried.answers), answers, display)
+        break
+    return [case for case in cases if case in left]
+
+
+def _take_reference(state: RunState, outputs: Outputs, description: str, display: Display) -> None:
+    """Chooses the task by labels and the reference's outputs, and looks whether the reference itself is any good."""
+    labels = state.data.labels
+    if not outputs:
+        raise DataError("no output of the reference can be compared over samples: each differs in shape")
+    task, inferred = make_task(state.settings.subject.task, labels, outputs)
+    if inferred:
+        display.remark(f"  task: {inferred}")
+    task.check(outputs, labels)
+    state.judge = Judge(task, labels, Reference(outputs=outputs, specs=specs_of(outputs), description=description))
+    if labels is not None and not state.project.is_random:
+        caution = looks_like_chance(task.evaluate(outputs, labels, None, {}), labels)
+        if caution is not None:
+            state.cautions.append(caution)
+            display.remark(f"  CAUTION: {caution}")
+
+
+def _keep(state: RunState, case: Case, tried: Tried, answers: list[CaseAnswers], display: Display) -> None:
+    assessment = tried.assessment
+    state.assessments[case.id] = assessment
+    if tried.answers is not None and assessment.evaluation is not None:
+        answers.append(
+            CaseAnswers(
+                case=case,
+                artifact=state.artifacts[case.artifact_id],
+                outputs=tried.answers.outputs,
+                evaluation=assessment.evaluation,
+            )
+        )
+    if assessment.status != "ok":
+        display.remark(f"  {case.id}: {assessment.status}: {assessment.reason}")
+    elif len(state.cases) <= MOST_PREVIEWED:
+        display.remark(f"  {case.id}: about {assessment.trial_ns / 1000:,.0f} µs a call, answers checked")
+    display.step(case.id)

@@ -1,0 +1,140 @@
+"""Everything before cases are checked: models, data, cases, artifacts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossrt.core.artifact import ModelArtifact
+from crossrt.core.errors import DataError
+from crossrt.datasets.checks import overlap_of
+from crossrt.datasets.fitting import fit
+from crossrt.datasets.opening import open_dataset
+from crossrt.datasets.protocol import Dataset
+from crossrt.exporters.variants import Variant
+from crossrt.harness.build.builder import Artifacts, BuildRequest
+from crossrt.harness.build.building import get_artifacts
+from crossrt.harness.build.project import Project, resolve
+from crossrt.harness.cli.progress import Display
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.evaluate.run_data import RunData
+from crossrt.harness.measure.case import Case
+from crossrt.harness.measure.settings import Subject
+from crossrt.harness.process.probe import RuntimeInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A project with its data open.
+
+    Attributes:
+        project: Models and what can be built.
+        data: What they are fed with.
+        calibration: What quantizers are calibrated with, or None.
+        folder: A scratch folder, removed when the run ends.
+        cautions: What speaks against believing all that follows.
+    """
+
+    project: Project
+    data: RunData
+    calibration: Dataset | None
+    folder: Path
+    cautions: tuple[str, ...]
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder that lasts as long as a run.
+
+    Raises:
+        HarnessError: It cannot be made.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(prefix="crossrt-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise HarnessError(f"no folder for temporary files ({error.strerror}): set TMPDIR to another") from error
+    with made as name:
+        yield Path(name)
+
+
+def open_project(subject: Subject, folder: Path) -> Opened:
+    """Looks at the models and opens the data.
+
+    Raises:
+        ModelError: A model cannot be used.
+        DataError: Data cannot be used, or do not fit the first model.
+    """
+    project = resolve(subject)
+    dataset = open_dataset(project.data, project.inputs)
+    if not len(dataset):
+        raise DataError(f"{dataset.name} holds no samples")
+    fit(dataset, project.inputs, project.batching, subject.dimensions)
+    calibration = open_dataset(project.calibration, project.inputs) if project.calibration else None
+    if calibration is not None:
+        fit(calibration, project.inputs, project.batching, subject.dimensions)
+    return Opened(
+        project=project,
+        data=RunData(dataset, folder, subject.samples),
+        calibration=calibration,
+        folder=folder,
+        cautions=tuple(_cautions(project, dataset, calibration)),
+    )
+
+
+def _cautions(project: Project, dataset: Dataset, calibration: Dataset | None) -> Iterator[str]:
+    if calibration is None or project.is_bundled or project.is_random:
+        return
+    shared = overlap_of(calibration, dataset)
+    if shared:
+        yield (
+            f"{shared} of {len(dataset)} test samples are also calibration samples: accuracy is judged on data that the"
+            " quantizer has seen"
+        )
+
+
+def artifacts_for(
+    cases: Sequence[Case], runtimes: Sequence[RuntimeInfo], opened: Opened, subject: Subject, display: Display
+) -> Artifacts:
+    """The files that cases run: given ones, those of a folder, and those that the cache has or that are built now.
+
+    Raises:
+        ExportError: The model cannot be loaded.
+        HarnessError: Something must be built, and packages for that are missing; or no runtime can be used.
+    """
+    usable = {runtime.name for runtime in runtimes if runtime.problem is None}
+    runnable = [case for case in cases if case.runtime in usable]
+    if not runnable:
+        problems = "; ".join(f"{runtime.name}: {runtime.problem}" for runtime in runtimes if runtime.problem)
+        raise HarnessError(f"no runtime can be used: {problems}")
+    project = opened.project
+    if project.folder is not None:
+        return project.folder
+    found = Artifacts()
+    if project.source is not None:
+        named = {(case.variant, case.format) for case in runnable}
+        wanted = [each for each in project.variants if (each.name, each.format) in named]
+        found = get_artifacts(build_request(opened, subject, wanted), opened.folder, display)
+    given: dict[str, ModelArtifact] = {each.id: each for each in project.given}
+    found.artifacts = {**given, **found.artifacts}
+    return found
+
+
+def build_request(opened: Opened, subject: Subject, variants: Sequence[Variant]) -> BuildRequest:
+    """What has to be built for some variants of a project that has a source."""
+    project = opened.project
+    assert project.source is not None
+    return BuildRequest(
+        model=project.model,
+        source=project.source,
+        variants=variants,
+        data=project.data,
+        dataset=opened.data.dataset,
+        samples=opened.data.samples,
+        calibration=project.calibration,
+        calibration_fingerprint=opened.calibration.fingerprint if opened.calibration is not None else None,
+        dimensions=subject.dimensions,
+        allow_h5=subject.allow_h5,
+    )
