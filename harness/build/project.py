@@ -89,7 +89,7 @@ def resolve(subject: Subject) -> Project:
     """
     if subject.artifacts is not None:
         return _exported(subject, subject.artifacts)
-    paths = [_model_path(path) for path in subject.models] or [model_file(reference_models()[0])]
+    paths = [model_path(path) for path in subject.models] or [model_file(reference_models()[0])]
     if len(paths) == 1 and holds_artifacts(paths[0]):
         return _exported(subject, paths[0])
     found = [inspect_model(path, allow_h5=subject.allow_h5) for path in paths]
@@ -196,7 +196,7 @@ def _random(subject: Subject) -> DataRequest:
     )
 
 
-def _model_path(path: Path) -> Path:
+def model_path(path: Path) -> Path:
     """The file that a user names: a path, a bundled model's name, or a folder with one ONNX file in it."""
     if not path.exists() and str(path) in reference_models():
         return model_file(str(path))

@@ -30,8 +30,8 @@ ANSWERING_SHARE: Final = 0.4
 FEWEST_SAMPLES: Final = 64
 
 
-def check_answers(state: RunState, found: Artifacts, display: Display) -> None:
-    """Fills in how every case answers; what fails is an assessment.
+def check_answers(state: RunState, found: Artifacts, display: Display, *, compares_pairs: bool = True) -> None:
+    """Fills in how every case answers, and how far each two are apart; what fails is an assessment.
 
     Raises:
         DataError: Labels do not fit the task, or the task does not fit the outputs.
@@ -42,7 +42,7 @@ def check_answers(state: RunState, found: Artifacts, display: Display) -> None:
     display.phase("checking answers", len(cases))
     _limit_samples(state, cases, display)
     assessor = Assessor(state.artifacts, state.feedings, state.data, state.settings)
-    kept = first_cases(cases)
+    kept = first_cases(cases) if compares_pairs else frozenset()
     answers: list[CaseAnswers] = []
     if found.reference is not None:
         outputs = read_reference(found.reference, state.data.samples)
