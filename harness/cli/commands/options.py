@@ -64,8 +64,8 @@ _SUBJECT = (
         "--data",
         metavar="DATA",
         help="What models are fed with: .npz keyed by input name, with labels under 'labels'; .npy, .csv, .parquet,"
-        " IDX, a folder of images by class, ONNX test data, the name of a data set, or file.py:function, which runs that"
-        " code.  [default: random inputs; the bundled data for bundled models]",
+        " IDX, a folder of images by class, ONNX test data, the name of a data set, or file.py:function, which runs"
+        " that code.  [default: random inputs; the bundled data for bundled models]",
     ),
     click.option("--labels", metavar="FILE", help="What is right for each sample, in a file of its own."),
     click.option("--split", metavar="NAME", help="Part of a data set that has parts, such as test or train."),
@@ -106,6 +106,19 @@ def subject_options(command: Decorated) -> Decorated:
 models_argument = click.argument("models", nargs=-1, metavar="[MODEL]...", type=click.Path(path_type=Path))
 
 
+def is_given(name: str) -> bool:
+    """True if an option or argument stands on the command line itself, not in a configuration."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _only_given(**values: Any) -> list[Any]:
+    """Each value, or None where it comes from a configuration."""
+    context = click.get_current_context(silent=True)
+    configured = context.default_map or {} if context is not None else {}
+    return [value if is_given(name) or name not in configured else None for name, value in values.items()]
+
+
 def subject_from(
     *,
     models: tuple[Path, ...] = (),
@@ -124,6 +137,9 @@ def subject_from(
     from crossrt.datasets.opening import DataRequest
     from crossrt.harness.measure.settings import Subject
 
+    if is_given("models") and not is_given("data"):  # the data of a configuration belong to its model
+        data, labels, split, samples = _only_given(data=data, labels=labels, split=split, samples=samples)
+        calibration, task = _only_given(calibration=calibration, task=task)
     if models and artifacts:
         raise click.UsageError("MODEL and --artifacts exclude each other: the folder says which model it holds")
     if labels and not data:
