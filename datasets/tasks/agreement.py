@@ -22,8 +22,8 @@ AGREEMENT: Final = MetricDefinition(
     unit="share",
     direction=BIGGER,
     description=(
-        "Share of samples whose outputs all agree with the reference's: ||x - x'|| <= 0.05 max(||x||, m), where m is the"
-        " median of ||x|| over samples; at most 5% of elements differ for booleans, text and 32- or 64-bit integers."
+        "Share of samples whose outputs all agree with the reference's: ||x - x'|| <= 0.05 max(||x||, m), where m is"
+        " the median of ||x|| over samples; for booleans, text, 32- and 64-bit integers at most 5% of elements differ."
     ),
     format="percent",
     judged_by="samples",

@@ -235,7 +235,8 @@ def _rank(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.
     """How many classes come before the label; of equal scores, the first comes first, as for argmax."""
     own = np.take_along_axis(scores, labels[:, None], axis=1)
     earlier = np.arange(scores.shape[1]) < labels[:, None]
-    return ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
+    before = (scores > own) | ((scores == own) & earlier)
+    return np.asarray(before.sum(axis=1), np.int64)
 
 
 def _classes(scores: ClassScores, labels: NDArray[np.int64]) -> int:

@@ -43,7 +43,7 @@ from crossrt.datasets.tasks.slices import (
 )
 
 TOLERANCE: Final = 0.05
-"""5% of the norm, 26 dB: float runtimes stay far below it, a sound int8 file (30 to 45 dB) below, a broken one above."""
+"""5% of the norm, 26 dB: float runtimes stay far below it, sound int8 files (30 to 45 dB) below."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +106,8 @@ def compare(
         agrees &= same
         if infinite:
             notes.append(
-                f"output {name!r}: {infinite} of {reference[name].size} values are NaN or infinite where the reference's"
-                f" differ; the differences are infinite, which {INFINITE:.2g} stands for"
+                f"output {name!r}: {infinite} of {reference[name].size} values are NaN or infinite where the"
+                f" reference's differ; the differences are infinite, which {INFINITE:.2g} stands for"
             )
     return Closeness(errors=tuple(errors), agrees=agrees, notes=tuple(notes))
 

@@ -15,7 +15,7 @@ from crossrt.core.errors import DataError
 VALUES: Final = 2**20
 """Values of one piece: its float64 copies and what is computed from them stay within 64 MB."""
 INFINITE: Final = sys.float_info.max
-"""Stands for an infinite number, or one that cannot be computed: the records of an evaluation hold finite floats only."""
+"""Stands for an infinite number, or one that cannot be computed: an evaluation holds finite floats only."""
 
 
 def row_slices(samples: int, width: int) -> Iterator[slice]:
