@@ -163,6 +163,7 @@ def test_all_outputs_of_a_sample_must_agree():
         ({}, {}, "no outputs"),
         ({"y": np.ones((0, 3))}, {"y": np.ones((0, 3))}, "no samples"),
         ({"y": np.ones(())}, {"y": np.ones(())}, "no dimension for samples"),
+        ({"y": np.array([{}, {}])}, {"y": np.array([{}, {}])}, "'y' holds dict; numbers, booleans or text"),
         ({"y": np.ones(2, complex)}, {"y": np.ones(2, complex)}, "complex128"),
         ({"a": np.ones(2), "b": np.ones(3)}, {"a": np.ones(2), "b": np.ones(3)}, "'a' 2, 'b' 3"),
     ],
