@@ -197,3 +197,8 @@ def test_memory_stays_bounded_for_arrays_on_disk(tmp_path, shape):
     assert found.agrees.all()
     assert peak < 100 * 2**20
     assert x.size > 8 * VALUES
+
+
+def test_the_typical_scale_is_that_of_samples_with_a_signal():
+    x = np.array([[1.0], [0.0], [0.0], [0.0]])
+    assert only(x + 0.01, x)[1].agrees.all()
