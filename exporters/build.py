@@ -1,6 +1,6 @@
 """Builds from Keras and SavedModel, in a process of its own: `python -m crossrt.exporters.build`.
 
-The job comes on standard input, events go to standard output. TensorFlow is imported here and nowhere near a measurement.
+The job comes on standard input, events go to standard output. TensorFlow is imported here, nowhere near a measurement.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from crossrt.core.manifest import REFERENCE_MANIFEST, write_manifest
 from crossrt.datasets.fitting import fit
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.exporters.cache import converter_versions
-from crossrt.exporters.calibration import Calibration, selection_of
+from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.jobs import NEEDS_CALIBRATION, BuildJob, build_all, write_artifact
+from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
 from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteStatic
 from crossrt.exporters.reference import write_answers
 from crossrt.exporters.sources.detect import check_source

@@ -17,6 +17,8 @@ from crossrt.datasets.protocol import Arrays, Dataset
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.recipes.recipe import OnnxStatic, Recipe, TfliteStatic
 
+NEEDS_CALIBRATION = "needs --calibration DATA"
+
 BATCH = 100
 """Most samples in one call of a model, while it is calibrated."""
 

@@ -19,8 +19,6 @@ from crossrt.exporters.inspection import SourceKind
 from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
 
-NEEDS_CALIBRATION = "needs --calibration DATA"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildJob:

@@ -46,7 +46,7 @@ def _converted(serving: Serving) -> onnx.ModelProto:
     function = serving.function
     concrete = function.get_concrete_function()
     try:
-        model, _ = tf2onnx.convert.from_function(
+        found, _ = tf2onnx.convert.from_function(
             function,
             input_signature=function.input_signature,
             opset=OPSET,
@@ -57,6 +57,7 @@ def _converted(serving: Serving) -> onnx.ModelProto:
             f"tf2onnx cannot convert this model ({type(error).__name__}: {first_line(error)}): bring an ONNX file that"
             " another exporter wrote"
         ) from error
+    model: onnx.ModelProto = found
     _bind_captures(model, concrete)
     return model
 
@@ -71,7 +72,7 @@ def _bind_captures(model: onnx.ModelProto, concrete: Any) -> None:
 
 
 def _erfc(context: Any, node: Any, name: str, _: Any) -> None:
-    """Rewrites Erfc, which ONNX does not have: `erfc(-c x) = 1 + erf(c x)`, which runtimes fuse to Gelu, or `1 - erf(x)`."""
+    """Rewrites Erfc, which ONNX does not have: `erfc(-c x)` is `1 + erf(c x)`, as runtimes know it from Gelu."""
     source, target = node.input[0], node.output[0]
     shape, dtype = context.get_shape(target), context.get_dtype(target)
     np_dtype = tf2onnx.utils.map_onnx_to_numpy_type(dtype)

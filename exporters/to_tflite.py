@@ -12,13 +12,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from crossrt.exporters.calibration import Calibration, Selection, selection_of
+from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, Selection, selection_of
 from crossrt.exporters.errors import ExportError, first_line
 from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteRecipe, TfliteStatic
 from crossrt.exporters.sources.tflite_file import read_tflite
 from crossrt.exporters.tf.serving import Serving
-
-NEEDS_CALIBRATION = "needs --calibration DATA"
 
 
 def export_tflite(

@@ -69,8 +69,6 @@ FLOAT_ONNX = Variant(name="fp32", format="onnx")
 FLOAT_TFLITE = Variant(name="fp32", format="tflite")
 
 
-
-
 def float_variant(model_format: ModelFormat) -> Variant:
     """The float variant of a format."""
     return FLOAT_ONNX if model_format == "onnx" else FLOAT_TFLITE

@@ -1,4 +1,4 @@
-"""Which kind of model a path holds: by content, then by suffix; and the name that it gets. Nothing heavy is imported."""
+"""Which kind of model a path holds, by content, then by suffix; and its name. Nothing heavy is imported."""
 
 from __future__ import annotations
 

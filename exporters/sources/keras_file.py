@@ -54,7 +54,7 @@ def load(path: Path) -> keras.Model:
 def refusal(path: Path, error: Exception) -> str:
     """Why Keras cannot load a file, in one line."""
     text = str(error)
-    if "Could not locate" in text or "custom" in text and "register" in text:
+    if "Could not locate" in text or ("custom" in text and "register" in text):
         return (
             f"{path} needs Python code that is not in it ({first_line(error)}): save it without custom layers, or bring"
             " a SavedModel (model.export('folder')) or an ONNX file"

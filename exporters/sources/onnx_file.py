@@ -29,7 +29,7 @@ def read_structure(path: Path) -> onnx.ModelProto:
         ModelError: The file is damaged, or holds no graph.
     """
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     size = path.stat().st_size
     try:

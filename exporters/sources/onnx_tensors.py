@@ -87,7 +87,7 @@ def _dtype_problem(what: str, value: onnx.ValueInfoProto) -> str | None:
             return None
     except KeyError:
         pass
-    known = {number: name for name, number in onnx.TensorProto.DataType.items()}
+    known = {int(value): str(name) for name, value in onnx.TensorProto.DataType.items()}
     name = known.get(number, f"dtype {number}").lower()
     return f"the {what} {value.name} is {name}, which numpy does not have: export the model with a float32 {what}"
 

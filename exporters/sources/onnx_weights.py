@@ -24,7 +24,7 @@ _SCALE_INPUT = {"QLinearConv": 4, "QLinearMatMul": 4, "QGemm": 4, "DequantizeLin
 
 def dtype_name(tensor: onnx.TensorProto) -> str:
     """The dtype of a weight, in numpy's words."""
-    name = onnx.TensorProto.DataType.Name(tensor.data_type).lower()
+    name = str(onnx.TensorProto.DataType.Name(tensor.data_type)).lower()
     return {"float": "float32", "double": "float64"}.get(name, name)
 
 
@@ -57,7 +57,7 @@ def quantized_share(weights: Mapping[str, int]) -> float:
 
 
 def float_dtype(weights: Mapping[str, int]) -> str:
-    """dtype of most float weights."""
+    """The dtype of most float weights."""
     return max(FLOATS, key=lambda name: weights.get(name, 0))
 
 
@@ -157,18 +157,14 @@ class _Weights:
                 self._look_at(node, weight, tensors)
         self.weight_type = sizes.most_common(1)[0][0] if sizes else None
 
-    def _add_blocks(
-        self, node: onnx.NodeProto, sizes: Counter[str], tensors: Mapping[str, onnx.TensorProto]
-    ) -> None:
+    def _add_blocks(self, node: onnx.NodeProto, sizes: Counter[str], tensors: Mapping[str, onnx.TensorProto]) -> None:
         bits = next((each.i for each in node.attribute if each.name == "bits"), 4)
         has_zero_points = node.op_type == "MatMulNBits" and len(node.input) > 3 and bool(node.input[3])
         weight = tensors.get(node.input[1]) if len(node.input) > 1 else None
         sizes[f"uint{bits}" if has_zero_points else f"int{bits}"] += bytes_of(weight) if weight is not None else 1
         self.granularity, self.is_symmetric = "per-block", not has_zero_points
 
-    def _look_at(
-        self, node: onnx.NodeProto, weight: onnx.TensorProto, tensors: Mapping[str, onnx.TensorProto]
-    ) -> None:
+    def _look_at(self, node: onnx.NodeProto, weight: onnx.TensorProto, tensors: Mapping[str, onnx.TensorProto]) -> None:
         place = _SCALE_INPUT.get(node.op_type)
         scale = tensors.get(node.input[place]) if place is not None and len(node.input) > place else None
         if any(each.name == "block_size" and each.i for each in node.attribute):
@@ -182,5 +178,7 @@ class _Weights:
 def _weight_read(node: onnx.NodeProto, tensors: Mapping[str, onnx.TensorProto]) -> onnx.TensorProto | None:
     if node.op_type == "DequantizeLinear":
         return tensors.get(node.input[0])
-    place = _WEIGHT_INPUT.get(node.op_type, 1 if node.op_type.endswith("Integer") or "Dynamic" in node.op_type else None)
+    place = _WEIGHT_INPUT.get(
+        node.op_type, 1 if node.op_type.endswith("Integer") or "Dynamic" in node.op_type else None
+    )
     return tensors.get(node.input[place]) if place is not None and len(node.input) > place else None

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from crossrt.core.artifact import Granularity, Quantization, Scheme
 from crossrt.core.tensor import Dimension, TensorSpec
 from crossrt.exporters.errors import ModelError, first_line
@@ -249,4 +247,4 @@ def _float16() -> Quantization:
 
 
 def _names(enumeration: Any) -> dict[int, str]:
-    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int | np.integer)}
+    return {int(value): name for name, value in vars(enumeration).items() if isinstance(value, int)}

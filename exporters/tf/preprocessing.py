@@ -40,4 +40,3 @@ def _rescaling(layer: Any) -> str:
     scale, offset = float(layer.scale), float(layer.offset)
     shift = f", offset={offset:g}" if offset else ""
     return f"Rescaling(scale={factor_text(scale)}{shift}) first: expects {expected(scale)}"
-

@@ -54,7 +54,9 @@ def _specs(tensors: dict[str, Any], folder: Path, what: str) -> tuple[TensorSpec
         if tensor.dtype == tf.string:
             raise ModelError(f"the {what} {name} of {folder} is text: export the model without the part that reads it")
         if tensor.shape.rank is None:
-            raise ModelError(f"the {what} {name} of {folder} has no shape: export it with a tf.TensorSpec of known rank")
+            raise ModelError(
+                f"the {what} {name} of {folder} has no shape: export it with a tf.TensorSpec of known rank"
+            )
     return tuple(
         TensorSpec(name=name, dtype=tensor.dtype.name, shape=dynamic_shape(name, tensor.shape))
         for name, tensor in zip(plain_names(list(tensors)), tensors.values(), strict=True)

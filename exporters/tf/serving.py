@@ -66,7 +66,9 @@ class Serving:
             ModelError: A weight holds NaN or infinity.
         """
         if (name := self.bad_weight()) is not None:
-            raise ModelError(f"the weights {name} hold NaN or infinity: the model answers nothing useful; train it again")
+            raise ModelError(
+                f"the weights {name} hold NaN or infinity: the model answers nothing useful; train it again"
+            )
 
     def bad_weight(self) -> str | None:
         """The first weight that holds NaN or infinity."""
@@ -111,7 +113,11 @@ def dynamic_shape(name: str, sizes: Iterable[int | None], *, is_batched: bool = 
 def with_batch(inputs: Sequence[TensorSpec], batch: int | None) -> tuple[TensorSpec, ...]:
     """Inputs with a fixed batch of a size, or as they are."""
     dimension = batching_of(inputs).dimension
-    return tuple(inputs) if batch is None or dimension is None else tuple(each.bound({dimension: batch}) for each in inputs)
+    return (
+        tuple(inputs)
+        if batch is None or dimension is None
+        else tuple(each.bound({dimension: batch}) for each in inputs)
+    )
 
 
 def tensor_sizes(spec: TensorSpec) -> tuple[int | None, ...]:
