@@ -18,7 +18,7 @@ def load_and_run(runtime_name, artifact, model_file):
     return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
 
 
-def test_the_whole_file_is_answered(runtime_name, artifact):
+def test_the_whole_file_is_answered(child_process, runtime_name, artifact):
     child = load_and_run(runtime_name, artifact, artifact.path)
     assert (child.returncode, child.stdout) == (0, "answered\n")
 
@@ -32,13 +32,13 @@ def test_the_whole_file_is_answered(runtime_name, artifact):
         pytest.param(lambda whole: whole[:64] + b"\xa5" * (len(whole) - 64), id="corrupt"),
     ],
 )
-def test_a_damaged_file_is_refused(runtime_name, artifact, tmp_path, damage):
+def test_a_damaged_file_is_refused(child_process, runtime_name, artifact, tmp_path, damage):
     damaged = tmp_path / artifact.path.name
     damaged.write_bytes(damage(artifact.path.read_bytes()))
     assert_refused(load_and_run(runtime_name, artifact, damaged), damaged)
 
 
-def test_a_missing_file_is_refused(runtime_name, artifact, tmp_path):
+def test_a_missing_file_is_refused(child_process, runtime_name, artifact, tmp_path):
     missing = tmp_path / artifact.path.name
     assert_refused(load_and_run(runtime_name, artifact, missing), missing)
 

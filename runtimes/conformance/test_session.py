@@ -1,33 +1,55 @@
 """What a session shows, and how it ends."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from crossrt.runtimes.errors import SessionClosedError
-from crossrt.runtimes.protocol import SessionOptions
+from crossrt.runtimes.conformance.samples import default_options
+from crossrt.runtimes.errors import OptionRefusedError, SessionClosedError
 
 
-def at_batch_size(specs, batch_size):
-    return tuple(replace(spec, shape=(batch_size, *spec.shape[1:])) for spec in specs)
+FLOATS = ("float16", "float32", "float64")
+
+
+def bound(specs, options, batch_dimension):
+    """Specs with every known dimension in place of its name, those without a name by their own."""
+    sizes = {**options.dimensions, batch_dimension: options.batch_size}
+    return tuple(replace(spec, shape=tuple(sizes.get(size, size) for size in spec.shape)) for spec in specs)
 
 
 def as_float32(spec):
-    return spec if spec.scale is None else replace(spec, dtype="float32", scale=None, zero_point=None)
+    if spec.scale is None and spec.dtype not in FLOATS:
+        return spec
+    return replace(spec, dtype="float32", scale=None, zero_point=None)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7])
-def test_native_specs_are_those_of_the_file_at_the_batch_size(prepare, artifact, batch_size):
+def test_native_specs_are_those_of_the_file_at_the_sizes(prepare, artifact, batch_size):
     session = prepare(batch_size=batch_size, io="native")
-    assert session.inputs == at_batch_size(artifact.inputs, batch_size)
-    assert session.outputs == at_batch_size(artifact.outputs, batch_size)
+    options, batch = default_options(artifact, batch_size=batch_size), artifact.batching.dimension
+    assert session.inputs == bound(artifact.inputs, options, batch)
+    assert session.outputs == bound(artifact.outputs, options, batch)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7])
-def test_float32_specs_stand_in_for_quantized_ones(prepare, artifact, batch_size):
+def test_float32_specs_stand_in_for_floats_and_quantized_integers(prepare, artifact, batch_size):
     session = prepare(batch_size=batch_size, io="float32")
-    assert session.inputs == tuple(map(as_float32, at_batch_size(artifact.inputs, batch_size)))
-    assert session.outputs == tuple(map(as_float32, at_batch_size(artifact.outputs, batch_size)))
+    options, batch = default_options(artifact, batch_size=batch_size), artifact.batching.dimension
+    assert session.inputs == tuple(map(as_float32, bound(artifact.inputs, options, batch)))
+    assert session.outputs == tuple(map(as_float32, bound(artifact.outputs, options, batch)))
+
+
+def test_every_dimension_of_an_input_is_a_number(prepare):
+    assert all(isinstance(size, int) for spec in prepare(batch_size=2).inputs for size in spec.shape)
+
+
+def test_a_dimension_without_a_size_is_refused(runtime, artifact):
+    options = default_options(artifact)
+    for name in options.dimensions:
+        others = {other: size for other, size in options.dimensions.items() if other != name}
+        with pytest.raises(OptionRefusedError, match=f"--dim {re.escape(name)}=SIZE"):
+            runtime.prepare(artifact, replace(options, dimensions=others))
 
 
 def test_closing_again_does_nothing(prepare, feeds_for):
@@ -51,7 +73,7 @@ def test_a_closed_session_refuses_to_run(prepare, feeds_for):
 
 
 def test_leaving_the_context_closes(runtime, artifact, feeds_for):
-    with runtime.prepare(artifact, SessionOptions()) as session:
+    with runtime.prepare(artifact, default_options(artifact)) as session:
         feeds = feeds_for(session)
         session.run(feeds)
     with pytest.raises(SessionClosedError, match="closed"):
@@ -59,7 +81,7 @@ def test_leaving_the_context_closes(runtime, artifact, feeds_for):
 
 
 def test_an_error_inside_the_context_closes_and_comes_out(runtime, artifact, feeds_for):
-    with pytest.raises(ZeroDivisionError), runtime.prepare(artifact, SessionOptions()) as session:
+    with pytest.raises(ZeroDivisionError), runtime.prepare(artifact, default_options(artifact)) as session:
         raise ZeroDivisionError
     with pytest.raises(SessionClosedError, match="closed"):
         session.run(feeds_for(session))

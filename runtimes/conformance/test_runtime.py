@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from crossrt.core.artifact import ModelFormat
-from crossrt.runtimes.protocol import SessionOptions
+from crossrt.runtimes.conformance.samples import default_options, has_dynamic_batch
 
 
 def test_the_name_is_the_registered_one(runtime, runtime_name):
@@ -23,14 +23,18 @@ def test_the_version_is_text(runtime):
     assert runtime.version()
 
 
-def test_nothing_speaks_against_a_model_of_a_format_that_it_reads(runtime, artifact):
-    assert runtime.unsupported_reason(artifact, SessionOptions()) is None
-
-
 def test_a_format_that_it_does_not_read_is_unsupported(runtime, artifact):
-    reason = runtime.unsupported_reason(replace(artifact, format="punched-cards"), SessionOptions())
+    reason = runtime.unsupported_reason(replace(artifact, format="punched-cards"), default_options(artifact))
     assert "punched-cards" in reason
 
 
+def test_a_batch_size_that_the_model_does_not_have_is_unsupported(runtime, artifact):
+    options = replace(default_options(artifact), batch_size=5)
+    reason = runtime.unsupported_reason(artifact, options)
+    assert (reason is None) == has_dynamic_batch(artifact)
+    assert reason is None or "batch" in reason
+
+
 def test_the_unsupported_reason_does_not_look_at_the_file(runtime, artifact):
-    assert runtime.unsupported_reason(replace(artifact, path=Path("missing")), SessionOptions()) is None
+    missing = replace(artifact, path=Path("missing"))
+    assert runtime.unsupported_reason(missing, default_options(artifact)) is None
