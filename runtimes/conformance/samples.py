@@ -103,7 +103,8 @@ def as_taken(rows: Array, spec: TensorSpec) -> Array:
     if spec.scale is None:
         return rows.astype(spec.dtype)
     limits = np.iinfo(spec.dtype)
-    return np.clip(np.rint(rows / spec.scale) + (spec.zero_point or 0), limits.min, limits.max).astype(spec.dtype)
+    steps: Array = np.rint(rows / spec.scale) + (spec.zero_point or 0)
+    return steps.clip(limits.min, limits.max).astype(spec.dtype)
 
 
 def as_real(output: Array, spec: TensorSpec) -> Array:
