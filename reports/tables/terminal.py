@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from rich import box
@@ -17,9 +18,14 @@ from crossrt.reports.text.printable import printable
 from crossrt.reports.text.trimmed import Trimmed
 
 MARK: Final = "*"
-_GAP: Final = 1
+_GAP: Final = 2
 _LEAST_TEXT: Final = 20
-"""Signs that a column of running text keeps; it is wrapped at blanks."""
+"""Characters that a column of running text keeps; it is wrapped at blanks."""
+
+_LEAST_NAME: Final = 34
+"""Characters that a name keeps; a longer one goes on in the next line, after one of these signs where it has any."""
+
+_NAME_PART: Final = re.compile(r"[^-_@./]*[-_@./]*")
 
 _TONES: Final = {"good": "green", "bad": "bold red", "doubt": "yellow"}
 _STYLES: Final = {"failed": "bold red", "skipped": "yellow"}
@@ -46,7 +52,7 @@ def print_report(report: Report, console: Console) -> None:
 def print_sheet(sheet: Sheet, console: Console) -> None:
     """Prints a table with its footer, and names the columns for which there was too little room."""
     shown, dropped = fitted(sheet, console.width)
-    console.print(sheet_table(shown))
+    console.print(sheet_table(shown, console.width))
     for line in sheet.footer:
         console.print(_dim(line))
     if dropped:
@@ -70,27 +76,33 @@ def fitted(sheet: Sheet, width: int) -> tuple[Sheet, tuple[str, ...]]:
 
 
 def sheet_width(sheet: Sheet) -> int:
-    """Signs that a line of the table takes; running text can be wrapped."""
+    """Characters that a line of the table takes; running text and long names can be wrapped."""
     widths = []
     for index, name in enumerate(sheet.columns):
         texts = [name, *(printable(row[index].text) + MARK * row[index].best for row in sheet.rows)]
         widest = max(map(cell_len, texts))
-        widths.append(min(widest, _LEAST_TEXT) if _is_wrapped(sheet, index) else widest)
-    return sum(widths) + _GAP * len(widths)
+        most = _LEAST_TEXT if _is_wrapped(sheet, index) else _LEAST_NAME if index == 0 else widest
+        widths.append(min(widest, most))
+    return sum(widths) + _GAP * len(widths) - 1
 
 
 def _is_wrapped(sheet: Sheet, index: int) -> bool:
     return sheet.is_text and index == len(sheet.columns) - 1
 
 
-def sheet_table(sheet: Sheet) -> Trimmed:
-    """A plain table in rich's dress: a name that is wider than the console goes on in the next line."""
+def sheet_table(sheet: Sheet, width: int | None = None) -> Trimmed:
+    """A plain table in rich's dress.
+
+    Args:
+        sheet: The table.
+        width: Of the console, so that names which are too long for it go on in the next line at a good place.
+    """
     table = Table(
         title=printable(sheet.title),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
-        padding=(0, _GAP, 0, 0),
+        padding=(0, _GAP - 1, 0, 0),
         show_edge=False,
     )
     for index, name in enumerate(sheet.columns):
@@ -102,9 +114,31 @@ def sheet_table(sheet: Sheet) -> Trimmed:
             overflow="fold",
             min_width=_least_width(sheet, index),
         )
+    room = _room_of_names(sheet, width)
     for row in sheet.rows:
-        table.add_row(*(_text(cell) for cell in row))
+        table.add_row(_text(_wrapped(row[0], room)), *(_text(cell) for cell in row[1:]))
     return Trimmed(table)
+
+
+def _room_of_names(sheet: Sheet, width: int | None) -> int | None:
+    """Characters that the first column has beside all others."""
+    if width is None or sheet.is_text or not sheet.rows:
+        return None
+    others = Sheet(
+        title="", columns=("", *sheet.columns[1:]), rows=tuple((Cell(text=""), *row[1:]) for row in sheet.rows)
+    )
+    return max(_LEAST_TEXT, width - sheet_width(others))
+
+
+def _wrapped(cell: Cell, room: int | None) -> Cell:
+    if room is None or cell_len(cell.text) <= room:
+        return cell
+    lines = [""]
+    for part in _NAME_PART.findall(printable(cell.text)):
+        if lines[-1] and cell_len(lines[-1] + part) > room:
+            lines.append("")
+        lines[-1] += part
+    return Cell(text="\n".join(lines), best=cell.best, tone=cell.tone)
 
 
 def _least_width(sheet: Sheet, index: int) -> int:

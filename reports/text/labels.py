@@ -30,7 +30,9 @@ def _name(result: Result, *, has_models: bool) -> str:
 def case_labels(results: Sequence[Result]) -> dict[str, str]:
     """The name of each case: that of its subject, and what differs among their scenarios, such as `/b8`."""
     subjects = subject_labels(results)
-    batches, threads, modes = map(set, _scenarios(results))
+    batches = {result.batch_size for result in results}
+    threads = {result.threads for result in results}
+    modes = {result.io for result in results}
     named = {}
     for result in results:
         parts = [subjects[result.subject]]
@@ -40,11 +42,3 @@ def case_labels(results: Sequence[Result]) -> dict[str, str]:
         named[result.case] = "/".join(parts)
     count = Counter(named.values())
     return {case: name if count[name] == 1 else case for case, name in named.items()}
-
-
-def _scenarios(results: Sequence[Result]) -> tuple[list[int], list[int], list[str]]:
-    return (
-        [result.batch_size for result in results],
-        [result.threads for result in results],
-        [result.io for result in results],
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from crossrt.reports.schema.records import Report, Result
@@ -106,9 +106,9 @@ def _verdict(standing: Standing, relating: Relating) -> Cell:
 
 NOTE = (
     "unbeaten: no other case is better in latency, size or accuracy without being worse in another. Latencies are"
-    " distinguished by 99% intervals over shared rounds and the run's noise, accuracy by a paired test at 1%, sizes from"
-    " 1% on; what is statistically indistinguishable counts as even. A beaten case is shown with the fastest that beats"
-    " it."
+    " distinguished by 99% intervals over shared rounds and the run's noise, accuracy by a paired test at 1%, sizes"
+    " from 1% on; what is statistically indistinguishable counts as even. A beaten case is shown with the fastest that"
+    " beats it."
 )
 
 
@@ -121,14 +121,8 @@ def front_plot(report: Report, front: Front, width: int) -> str:
         "unbeaten": [each.result for each in front.standings if each.beaten_by is None],
         "beaten": [each.result for each in front.standings if each.beaten_by is not None],
     }
-    points = {
-        name: [
-            (p50(relating.look, each) / 1000, y) for each in results if (y := _height(relating.look, each)) is not None
-        ]
-        for name, results in groups.items()
-    }
-    named = {name: [xy for xy in found if math.isfinite(xy[0])] for name, found in points.items()}
-    named = {name: found for name, found in named.items() if found}
+    points = {name: list(_points(relating.look, results)) for name, results in groups.items()}
+    named = {name: found for name, found in points.items() if found}
     if not named:
         return ""
     primary = relating.look.primary
@@ -146,6 +140,13 @@ def front_plot(report: Report, front: Front, width: int) -> str:
             color=False,
         )
     )
+
+
+def _points(look: Lookup, results: Sequence[Result]) -> Iterator[tuple[float, float]]:
+    for result in results:
+        x, y = p50(look, result) / 1000, _height(look, result)
+        if y is not None and math.isfinite(x):
+            yield x, y
 
 
 def _height(look: Lookup, result: Result) -> float | None:

@@ -12,7 +12,7 @@ from crossrt.reports.statistics.definitions import ANSWERS
 from crossrt.reports.statistics.paired import PairedChange, answered_alike, paired_change
 from crossrt.reports.verdicts.comparison.basis import ALPHA, Basis
 from crossrt.reports.verdicts.comparison.comparable import runs_other_instructions
-from crossrt.reports.verdicts.comparison.findings import Finding
+from crossrt.reports.verdicts.comparison.findings import Finding, Verdict
 from crossrt.reports.verdicts.comparison.judging import finding_of, plain_finding, verdict_of
 from crossrt.reports.verdicts.comparison.pairing import Pair
 from crossrt.reports.verdicts.comparison.rules import margin_for
@@ -81,7 +81,7 @@ def changed_answers(basis: Basis) -> Iterator[Finding]:
 def _changed(basis: Basis, pair: Pair, margin: float, changed: int, after: Evaluation) -> Finding:
     share = changed / after.samples
     same_model = _has_same_model(basis, pair)
-    verdict = "same" if share <= margin else "worse" if same_model else "inconclusive"
+    verdict: Verdict = "same" if share <= margin else "worse" if same_model else "inconclusive"
     detail = f"answers {changed:,} of {after.samples:,} samples ({100 * share:.3g}%) differently than the baseline"
     if verdict == "inconclusive":
         detail += ", from another model: whether that is right cannot be judged here"

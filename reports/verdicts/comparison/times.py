@@ -147,8 +147,8 @@ def choose_scale(
         return Scale(
             is_relative=steadier,
             between=min(by_ratio, by_time),
-            reason=f"over {len(runs)} earlier runs the ratio to the reference workload varied by {by_ratio:.1%} and the time"
-            f" itself by {by_time:.1%}",
+            reason=f"over {len(runs)} earlier runs the ratio to the reference workload varied by {by_ratio:.1%} and the"
+            f" time itself by {by_time:.1%}",
         )
     ratio = _unsteadiness(metric, pairs, *references)
     is_relative = ratio is not None and ratio < UNSTEADY
