@@ -36,7 +36,7 @@ class Sample:
         run: The run.
         value: In the metric's unit.
         level: Of a time: logarithm of nanoseconds that a comparison judges.
-        anchored: The same relative to the anchor.
+        anchored: The same relative to the reference workload.
         anchor: The anchor's own.
     """
 
@@ -168,8 +168,8 @@ def _sample(row: Row[Any], run: RunRow) -> Sample:
         run=run,
         value=row.value,
         level=row.level if is_time else None,
-        anchored=row.anchored if is_time else None,
-        anchor=row.anchor if is_time else None,
+        anchored=row.relative if is_time else None,
+        anchor=row.workload if is_time else None,
     )
 
 

@@ -17,7 +17,7 @@ from crossrt.reports.schema.records import Direction
 from crossrt.reports.verdicts.comparison.rules import METRICS
 
 FEWEST_TO_CHOOSE: Final = 4
-"""Runs below which the ratio to the anchor is taken without a look at which is steadier."""
+"""Runs below which the ratio to the reference workload is taken without a look at which is steadier."""
 
 Scale = Literal["ratio", "difference"]
 
@@ -73,7 +73,7 @@ class CaseTrend(Struct, frozen=True, kw_only=True):
         unit: Of all values.
         direction: Which way is better.
         scale: Whether changes are ratios or differences.
-        is_anchored: Whether a time is shown relative to the anchor, at the anchor's median speed.
+        is_relative: Whether a time is shown relative to the reference workload, at the reference workload's median speed.
         noise: Standard deviation around the levels: as a share for ratios, else in the metric's unit.
         points: The runs.
         steps: Changes of level.
@@ -84,7 +84,7 @@ class CaseTrend(Struct, frozen=True, kw_only=True):
     unit: str
     direction: Direction
     scale: Scale
-    is_anchored: bool
+    is_relative: bool
     noise: float
     points: tuple[Point, ...]
     steps: tuple[Step, ...]
@@ -144,9 +144,9 @@ def is_exact(metric: str) -> bool:
 
 
 def _case_trend(series: Series, alpha: float) -> CaseTrend:
-    is_anchored = anchor_is_steadier(series.samples)
-    samples = [each for each in series.samples if each.anchored is not None] if is_anchored else series.samples
-    values = _values(samples, is_anchored=is_anchored)
+    is_relative = relative_is_steadier(series.samples)
+    samples = [each for each in series.samples if each.relative is not None] if is_relative else series.samples
+    values = _values(samples, is_relative=is_relative)
     scale: Scale = "difference" if series.unit == "share" or min(values) <= 0 else "ratio"
     judged = [math.log(value) for value in values] if scale == "ratio" else values
     changes = _changes(series.metric, judged, scale, alpha)
@@ -159,7 +159,7 @@ def _case_trend(series: Series, alpha: float) -> CaseTrend:
         unit=series.unit,
         direction=series.direction,
         scale=scale,
-        is_anchored=is_anchored,
+        is_relative=is_relative,
         noise=noise_of(judged),
         points=tuple(points),
         steps=tuple(
@@ -169,9 +169,9 @@ def _case_trend(series: Series, alpha: float) -> CaseTrend:
     )
 
 
-def anchor_is_steadier(samples: Sequence[Sample]) -> bool:
-    """Whether the ratio to the anchor varies less from run to run than the time itself, where there is an anchor."""
-    both = [(each.anchored, each.level) for each in samples if each.anchored is not None and each.level is not None]
+def relative_is_steadier(samples: Sequence[Sample]) -> bool:
+    """Whether the ratio to the reference workload varies less from run to run than the time itself, where there is an anchor."""
+    both = [(each.relative, each.level) for each in samples if each.relative is not None and each.level is not None]
     if not both or len(both) < len(samples):
         return False
     if len(both) < FEWEST_TO_CHOOSE:
@@ -179,12 +179,12 @@ def anchor_is_steadier(samples: Sequence[Sample]) -> bool:
     return noise_of([ratio for ratio, _ in both]) <= noise_of([plain for _, plain in both])
 
 
-def _values(samples: Sequence[Sample], *, is_anchored: bool) -> list[float]:
+def _values(samples: Sequence[Sample], *, is_relative: bool) -> list[float]:
     """In the metric's unit; a time by its level, as comparisons judge it."""
-    if not is_anchored:
+    if not is_relative:
         return [each.value if each.level is None else math.exp(each.level) for each in samples]
-    anchor = median(each.anchor for each in samples if each.anchor is not None)
-    return [math.exp(each.anchored + anchor) for each in samples if each.anchored is not None]
+    anchor = median(each.workload for each in samples if each.workload is not None)
+    return [math.exp(each.relative + anchor) for each in samples if each.relative is not None]
 
 
 def _changes(metric: str, judged: Sequence[float], scale: Scale, alpha: float) -> list[Change]:

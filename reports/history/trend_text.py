@@ -113,10 +113,10 @@ def trend_notes(trend: Trend) -> Iterator[str]:
     ):
         if number:
             yield f"left out: {counted(number, 'run')} {what}"
-    if any(case.is_anchored for case in trend.cases):
+    if any(case.is_relative for case in trend.cases):
         yield (
-            "times are relative to the anchor, the same work in every run, where that is steadier than the time itself;"
-            " they are shown at the anchor's median speed"
+            "times are relative to the reference workload, the same work in every run, where that is steadier than the time itself;"
+            " they are shown at the reference workload's median speed"
         )
     if any(is_too_short(case) for case in trend.cases):
         yield f"changes of what varies by chance are looked for in {FEWEST_VALUES} runs or more"
