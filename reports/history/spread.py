@@ -57,7 +57,7 @@ def _scale(judged: Sequence[Judged]) -> tuple[bool, int, str]:
     """Whether the ratio to the reference workload is judged, of how many scales that was chosen by its steadiness, and why."""
     levels = [level for current, earlier in judged for level in (current, *earlier)]
     if not all(level.relative is not None for level in levels):
-        return False, 1, "a run has no anchor for these rounds"
+        return False, 1, "a run has no reference workload in these rounds"
     by_ratio, by_time = (_between(judged, is_relative=is_relative) for is_relative in (True, False))
     if by_ratio is not None and by_time is not None:
         told = f"the ratio to the reference workload varied by {by_ratio:.1%} and the time itself by {by_time:.1%}"
