@@ -37,7 +37,7 @@ class Gate:
     """Judges one report.
 
     Attributes:
-        basis: The report, and what its exact metrics are held against.
+        basis: The report, and what its exact metrics are compared with.
         spreads: How the times of each metric are compared.
     """
 
@@ -112,7 +112,7 @@ class Gate:
 
     def _notes(self) -> Iterator[str]:
         if self._lent:
-            yield f"not in the newest run, and held against older ones: {', '.join(self._lent)}"
+            yield f"not in the newest run, and compared with older ones: {', '.join(self._lent)}"
         if not self._timed:
             return
         rounds = min(each.current.rounds for each in self._timed)

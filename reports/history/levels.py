@@ -8,7 +8,7 @@ from typing import Final
 
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.intervals import trimmed_error, trimmed_mean
-from crossrt.reports.verdicts.comparison.times import RoundLogs, reference_logs, relative_logs, time_logs
+from crossrt.reports.verdicts.comparison.times import RoundLogs, reference_logs, relative_to, time_logs
 
 FEWEST_ROUNDS: Final = 2
 """Rounds below which there is no standard error."""
@@ -66,7 +66,7 @@ def _levels(result: Result, timed: Sequence[str], reference: RoundLogs) -> Itera
     for metric in timed:
         logs = time_logs(result, metric)
         if logs:
-            yield metric, _level(logs, relative_logs(logs, reference))
+            yield metric, _level(logs, relative_to(logs, reference))
 
 
 def _level(logs: RoundLogs, related: RoundLogs) -> Level:

@@ -31,7 +31,7 @@ class Past:
 
     @property
     def newest(self) -> Entry | None:
-        """What sizes, answers and the like are held against."""
+        """What sizes, answers and the like are compared with."""
         return self.comparable[0] if self.comparable else self.other
 
 
@@ -41,7 +41,7 @@ def past_of(connection: Connection, entry: Entry, last: int) -> Past:
     Args:
         connection: Within a transaction that reads.
         entry: The run that is judged, whether or not it is in the history.
-        last: How many are wanted, at most.
+        last: How many are read, at most.
     """
     earlier = (
         runs.c.started_at <= entry.started_at,
@@ -67,7 +67,7 @@ def baseline_of(past: Sequence[Entry], current: Report) -> tuple[Report, tuple[s
         current: The report that is judged.
 
     Returns:
-        The report to hold it against, and the cases that come from older runs.
+        The report to compare it with, and the cases that come from older runs.
     """
     baseline, lent = past[0].report, []
     present = {result.case for result in baseline.results}

@@ -14,6 +14,7 @@ from crossrt.core.metric import MetricDefinition
 from crossrt.reports.history.entries import About, Entry
 from crossrt.reports.history.evaluations import unpacked
 from crossrt.reports.history.levels import Level
+from crossrt.reports.history.selection import case_of
 from crossrt.reports.history.tables import (
     artifacts,
     cases,
@@ -114,18 +115,10 @@ def _report(row: AnyRow, files: tuple[Artifact, ...], found: Sequence[AnyRow], n
 
 
 def _result(row: AnyRow) -> Result:
-    return Result(
-        case=row.name,
-        subject=row.subject,
-        artifact=row.artifact,
-        runtime=row.runtime,
+    return msgspec.structs.replace(
+        case_of(row),
         runtime_version=row.runtime_version,
-        batch_size=row.batch_size,
-        threads=row.threads,
-        io=row.io,
         status=row.status,
-        model=row.model,
-        variant=row.variant,
         reason=row.reason,
         evaluation=None if row.evaluation is None else unpacked(row.evaluation),
     )

@@ -23,6 +23,7 @@ from crossrt.reports.history.selection import (
     run_rows,
 )
 from crossrt.reports.history.tables import definitions, environments, metric_names, metrics, results, runs, times
+from crossrt.reports.schema.records import Result
 
 MOST_NAMED: Final = 500
 """Runs that one query names."""
@@ -49,9 +50,9 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """A metric of one case over comparable runs, oldest first."""
+    """A metric of one case over comparable runs, oldest first; of the case only what it is is known."""
 
-    case: str
+    case: Result
     samples: tuple[Sample, ...]
 
 
@@ -84,7 +85,7 @@ def find_series(connection: Connection, metric: str, pattern: str, *, environmen
         metric: Its name.
         pattern: Of cases.
         environment: Beginning of the key of an environment; None for that of the newest run.
-        last: The newest runs that are wanted, at most.
+        last: The newest runs that are read, at most.
 
     Raises:
         ReportError: There is nothing of that kind.
@@ -120,11 +121,12 @@ def _definition(
     connection: Connection, metric: str, numbers: Mapping[int, Row[Any]], chosen: Sequence[RunRow]
 ) -> MetricDefinition:
     """As the newest run that defines the metric has it; else what every metric has, and no judgement."""
-    query = select(definitions.c.content).join_from(runs, definitions).order_by(runs.c.started_at.desc(), runs.c.id.desc())
+    used = select(runs.c.definitions_id).order_by(runs.c.started_at.desc(), runs.c.id.desc())
     for start in range(0, len(chosen), MOST_NAMED):
         some = [row.number for row in chosen[start : start + MOST_NAMED]]
-        for content in dict.fromkeys(connection.execute(query.where(runs.c.id.in_(some))).scalars()):
-            for each in msgspec.json.decode(content, type=tuple[MetricDefinition, ...]):
+        for number in dict.fromkeys(connection.execute(used.where(runs.c.id.in_(some))).scalars()):
+            content = connection.execute(select(definitions.c.content).where(definitions.c.id == number)).scalar()
+            for each in msgspec.json.decode(content or "[]", type=tuple[MetricDefinition, ...]):
                 if each.name == metric:
                     return each
     last = list(numbers.values())[-1]
@@ -139,16 +141,19 @@ def _newest_machine(connection: Connection, has_case: ColumnElement[bool]) -> Ma
 
 
 def _series(
-    connection: Connection, numbers: Sequence[int], named: Mapping[int, str], chosen: Sequence[RunRow]
+    connection: Connection, numbers: Sequence[int], named: Mapping[int, Result], chosen: Sequence[RunRow]
 ) -> tuple[Series, ...]:
     by_run = {row.number: row for row in chosen}
-    by_case: dict[str, list[Sample]] = {name: [] for name in named.values()}
+    cases = {case.case: case for case in named.values()}
+    by_case: dict[str, list[Sample]] = {name: [] for name in cases}
     for table in (times, metrics):  # what is judged over rounds has levels, where it could be judged
         for row in _rows(connection, table, numbers, list(named), list(by_run)):
-            by_case[named[row.case_id]].append(_sample(row, by_run[row.run_id]))
+            by_case[named[row.case_id].case].append(_sample(row, by_run[row.run_id]))
     return tuple(
-        Series(case=case, samples=tuple(sorted(samples, key=lambda each: (each.run.started_at, each.run.number))))
-        for case, samples in by_case.items()
+        Series(
+            case=cases[name], samples=tuple(sorted(samples, key=lambda each: (each.run.started_at, each.run.number)))
+        )
+        for name, samples in by_case.items()
         if samples
     )
 

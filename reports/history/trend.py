@@ -14,6 +14,7 @@ from crossrt.core.metric import SMALLER, Direction, MetricDefinition
 from crossrt.reports.history.changes import FALSE_ALARM, Change, exact_changes, find_changes, noise_of
 from crossrt.reports.history.selection import RunRow
 from crossrt.reports.history.series import Found, Sample, Series
+from crossrt.reports.text.labels import case_labels
 
 FEWEST_TO_CHOOSE: Final = 4
 """Runs below which the ratio to the reference workload is taken without a look at which is steadier."""
@@ -71,6 +72,7 @@ class CaseTrend(Struct, frozen=True, kw_only=True):
 
     Attributes:
         case: Its id.
+        label: Its name beside the others.
         metric: The metric's name.
         unit: Of all values.
         direction: Which way is better.
@@ -83,6 +85,7 @@ class CaseTrend(Struct, frozen=True, kw_only=True):
     """
 
     case: str
+    label: str
     metric: str
     unit: str
     direction: Direction
@@ -132,12 +135,13 @@ class Trend(Struct, frozen=True, kw_only=True):
 def trend_of(found: Found) -> Trend:
     """Looks for changes in every series; the chance of a false alarm is divided among them."""
     alpha = FALSE_ALARM / max(len(found.series), 1)
+    labels = case_labels([series.case for series in found.series])
     return Trend(
         metric=found.definition.name,
         definition=found.definition,
         environment=found.machine.key,
         machine=found.machine.cpu_model,
-        cases=tuple(_case_trend(found.definition, series, alpha) for series in found.series),
+        cases=tuple(_case_trend(found.definition, series, labels[series.case.case], alpha) for series in found.series),
         others=found.others,
         interrupted=found.interrupted,
         older=found.older,
@@ -149,7 +153,7 @@ def is_exact(metric: MetricDefinition) -> bool:
     return metric.judged_by not in (None, "rounds") and metric.name != _MEMORY
 
 
-def _case_trend(metric: MetricDefinition, series: Series, alpha: float) -> CaseTrend:
+def _case_trend(metric: MetricDefinition, series: Series, label: str, alpha: float) -> CaseTrend:
     is_relative = relative_is_steadier(series.samples)
     samples = [each for each in series.samples if each.relative is not None] if is_relative else series.samples
     values = _values(samples, is_relative=is_relative)
@@ -160,7 +164,8 @@ def _case_trend(metric: MetricDefinition, series: Series, alpha: float) -> CaseT
     bounds = [0, *(change.index for change in changes), len(values)]
     levels = [_middle(values[start:end], scale) for start, end in pairwise(bounds)]
     return CaseTrend(
-        case=series.case,
+        case=series.case.case,
+        label=label,
         metric=metric.name,
         unit=metric.unit,
         direction=metric.direction,
@@ -221,9 +226,7 @@ def _point(sample: Sample, value: float) -> Point:
     )
 
 
-def _step(
-    change: Change, samples: Sequence[Sample], levels: Sequence[float], scale: Scale, *, is_worse: bool
-) -> Step:
+def _step(change: Change, samples: Sequence[Sample], levels: Sequence[float], scale: Scale, *, is_worse: bool) -> Step:
     says = math.expm1 if scale == "ratio" else float
     return Step(
         index=change.index,

@@ -89,9 +89,7 @@ def _move_runs() -> None:
         data = version_1.dataset(environment, _samples(row.id))
         if data not in datasets:
             name, fingerprint = (json.loads(data)[each] for each in ("name", "fingerprint"))
-            datasets[data] = _insert(
-                "datasets", sha256=_digest(data), name=name, fingerprint=fingerprint, content=data
-            )
+            datasets[data] = _insert("datasets", sha256=_digest(data), name=name, fingerprint=fingerprint, content=data)
         _update(
             "runs",
             row.id,
@@ -146,7 +144,12 @@ def _rename_metrics() -> None:
 
 
 def _drop_columns() -> None:
-    for change in ("evaluations.correct", "evaluations.reference_correct", "evaluations.wrong", "results.calls_per_block"):
+    for change in (
+        "evaluations.correct",
+        "evaluations.reference_correct",
+        "evaluations.wrong",
+        "results.calls_per_block",
+    ):
         table, _, column = change.partition(".")
         op.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
 
