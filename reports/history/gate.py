@@ -12,6 +12,7 @@ from crossrt.reports.history.levels import Level
 from crossrt.reports.history.past import Past, baseline_of
 from crossrt.reports.history.prediction import allowed_interval, predicted_interval
 from crossrt.reports.history.spread import Spread, spread_of
+from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.statistics.intervals import LogInterval
 from crossrt.reports.text.cells import counted
 from crossrt.reports.verdicts.comparison.basis import ALPHA, Basis, Question
@@ -138,20 +139,21 @@ class Gate:
             )
 
     def _workload_note(self) -> Iterator[str]:
-        spread = self.spreads.get("latency_p50_ns")
+        spread = self.spreads.get(QUIET)
         known = [run.workload for run in self._past.comparable if run.workload is not None]
         if spread is not None and spread.is_relative and known and self._current.workload is not None:
+            ratio = math.exp(self._current.workload - fmean(known))
             yield (
-                f"the reference workload, the same work in every run, took {math.exp(self._current.workload - fmean(known)):.3f}"
-                " times as long as in the earlier runs: latencies are judged relative to it"
+                f"the reference workload, the same in every run, took {ratio:.3f} times as long as in the earlier runs:"
+                " latencies are judged relative to it"
             )
 
     def _method(self) -> Iterator[str]:
         if not self._timed:
             return
         yield (
-            "times: trimmed means over rounds of logarithms, as crossrt compare takes them; the new run's is held"
-            " against the interval in which the spread of the earlier runs predicts it (Student's t)"
+            "times: trimmed means over rounds of logarithms, as crossrt compare takes them; the new run's is compared"
+            " with the interval in which the spread of the earlier runs predicts it (Student's t)"
         )
         if any(spread.moderation for spread in self.spreads.values()):
             yield "the spread of a case is its own, or that of all cases together where its own is less (moderated t)"

@@ -149,13 +149,11 @@ def _series(
     for table in (times, metrics):  # what is judged over rounds has levels, where it could be judged
         for row in _rows(connection, table, numbers, list(named), list(by_run)):
             by_case[named[row.case_id].case].append(_sample(row, by_run[row.run_id]))
-    return tuple(
-        Series(
-            case=cases[name], samples=tuple(sorted(samples, key=lambda each: (each.run.started_at, each.run.number)))
-        )
-        for name, samples in by_case.items()
-        if samples
-    )
+    return tuple(Series(case=cases[name], samples=_ordered(samples)) for name, samples in by_case.items() if samples)
+
+
+def _ordered(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    return tuple(sorted(samples, key=lambda each: (each.run.started_at, each.run.number)))
 
 
 def _rows(

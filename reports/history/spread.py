@@ -1,4 +1,4 @@
-"""How far runs of the same thing lie apart, and whether the ratio to the reference workload is steadier than the time itself."""
+"""How far runs of the same thing lie apart, and whether the ratio to the reference workload is steadier."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Spread:
 def spread_of(metric: str, judged: Sequence[Judged]) -> Spread:
     """Chooses the scale on which earlier runs are steadier; the run that is judged has no say in it.
 
-    With too few of them the ratio to the reference workload is taken, as it is steadier wherever that was measured, unless it is
-    far less steady over the rounds of these runs.
+    With too few of them the ratio to the reference workload is taken, as it is steadier wherever that was measured,
+    unless it is far less steady over the rounds of these runs.
     """
     is_relative, choices, reason = _scale(judged)
     allowance = BETWEEN_RUNS.get(metric, ANY_BETWEEN_RUNS)[0 if is_relative else 1]
@@ -54,7 +54,7 @@ def spread_of(metric: str, judged: Sequence[Judged]) -> Spread:
 
 
 def _scale(judged: Sequence[Judged]) -> tuple[bool, int, str]:
-    """Whether the ratio to the reference workload is judged, of how many scales that was chosen by its steadiness, and why."""
+    """Whether the ratio to the reference workload is judged, of how many scales the steadier was chosen, and why."""
     levels = [level for current, earlier in judged for level in (current, *earlier)]
     if not all(level.relative is not None for level in levels):
         return False, 1, "a run has no reference workload in these rounds"

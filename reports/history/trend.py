@@ -78,7 +78,7 @@ class CaseTrend(Struct, frozen=True, kw_only=True):
         direction: Which way is better.
         is_exact: Whether there is no chance in the metric.
         scale: Whether changes are ratios or differences.
-        is_relative: Whether a time is shown relative to the reference workload, at the reference workload's median speed.
+        is_relative: Whether a time is shown relative to the reference workload, at the median speed of that.
         noise: Standard deviation around the levels: as a share for ratios, else in the metric's unit.
         points: The runs.
         steps: Changes of level.

@@ -119,8 +119,8 @@ def trend_notes(trend: Trend) -> Iterator[str]:
             yield f"left out: {counted(number, 'run')} {what}"
     if any(case.is_relative for case in trend.cases):
         yield (
-            "times are relative to the reference workload, the same work in every run, where that is steadier than the time itself;"
-            " they are shown at the reference workload's median speed"
+            "times are relative to the reference workload, the same in every run, where that is steadier than the time"
+            " itself; they are shown at the median speed of the reference workload"
         )
     if any(is_too_short(case) for case in trend.cases):
         yield f"changes of what varies by chance are looked for in {FEWEST_VALUES} runs or more"

@@ -7,7 +7,6 @@ rests on, and the texts of definitions, which `version_1` replaces.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -81,7 +80,7 @@ def _alter_tables() -> None:
 def _move_runs() -> None:
     """Data set, definitions and task, which version 1 kept with the environment or did not need."""
     definitions = version_1.definitions()
-    known = _insert("definitions", sha256=_digest(definitions), content=definitions) if _rows("runs") else None
+    known = _insert("definitions", sha256=version_1.digest(definitions), content=definitions) if _rows("runs") else None
     datasets: dict[str, int] = {}
     query = "SELECT runs.id, runs.content, environments.content AS environment FROM runs JOIN environments"
     for row in _select(f"{query} ON environments.id = runs.environment_id ORDER BY runs.id"):
@@ -89,7 +88,9 @@ def _move_runs() -> None:
         data = version_1.dataset(environment, _samples(row.id))
         if data not in datasets:
             name, fingerprint = (json.loads(data)[each] for each in ("name", "fingerprint"))
-            datasets[data] = _insert("datasets", sha256=_digest(data), name=name, fingerprint=fingerprint, content=data)
+            datasets[data] = _insert(
+                "datasets", sha256=version_1.digest(data), name=name, fingerprint=fingerprint, content=data
+            )
         _update(
             "runs",
             row.id,
@@ -123,7 +124,7 @@ def _move_environments() -> None:
 def _move_artifacts() -> None:
     for row in _select("SELECT id, content FROM artifacts"):
         content = version_1.artifact(row.content)
-        _update("artifacts", row.id, content=content, sha256=_digest(content))
+        _update("artifacts", row.id, content=content, sha256=version_1.digest(content))
 
 
 def _move_cases() -> None:
@@ -144,18 +145,9 @@ def _rename_metrics() -> None:
 
 
 def _drop_columns() -> None:
-    for change in (
-        "evaluations.correct",
-        "evaluations.reference_correct",
-        "evaluations.wrong",
-        "results.calls_per_block",
-    ):
-        table, _, column = change.partition(".")
-        op.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-
-
-def _digest(content: str) -> str:
-    return version_1.digest(content)
+    for column in ("correct", "reference_correct", "wrong"):
+        op.execute(f"ALTER TABLE evaluations DROP COLUMN {column}")
+    op.execute("ALTER TABLE results DROP COLUMN calls_per_block")
 
 
 def _rows(table: str) -> int:
