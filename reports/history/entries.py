@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -62,11 +64,19 @@ def entry_of(report: Report, sha256: str, path: Path) -> Entry:
         sha256=sha256,
         path=str(path.resolve()),
         started_at=began_at(report),
-        environment=environment_key(report),
+        environment=_key(report),
         workload=workload_level(report),
         rounds={result.case: len(result.rounds) for result in report.results},
         levels=levels_of(report),
     )
+
+
+def _key(report: Report) -> str:
+    """Of the machine and its settings, and of the sizes of dynamic dimensions, where there are any."""
+    key = environment_key(report)
+    if not report.dimensions:
+        return key
+    return hashlib.sha256(msgspec.json.encode([key, sorted(report.dimensions.items())])).hexdigest()
 
 
 def _bare(report: Report) -> Report:
