@@ -83,8 +83,8 @@ _LEAD_OF_CONFUSION = (
     "Mistakes are coloured by how often they were made; in the differences, better is green and worse is red."
 )
 _LEAD_OF_OUTPUTS = (
-    "relative: ||x - x'|| / ||x||, SQNR: 10 log10(sum x² / sum (x - x')²), x being the outputs of the reference over all"
-    " samples; steps: largest difference in quantization steps of the output."
+    "relative: ||x - x'|| / ||x||, SQNR: 10 log10(sum x² / sum (x - x')²), x being the outputs of the reference over"
+    " all samples; steps: largest difference in quantization steps of the output."
 )
 _LEAD_OF_AGREEMENT = (
     "How far apart each two cases are over the same samples, right or wrong: two files of one accuracy can still"
