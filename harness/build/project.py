@@ -106,8 +106,8 @@ def resolve(subject: Subject) -> Project:
 def _brought(
     subject: Subject, found: Sequence[Inspection], sources: Sequence[Inspection], bundled: Reference | None
 ) -> Project:
-    calibration = subject.calibration or (bundled and _calibration(bundled))
-    data = subject.data or (bundled and _test_data(bundled))
+    calibration = subject.calibration or (_calibration(bundled) if bundled else None)
+    data = subject.data or (_test_data(bundled) if bundled else None)
     files = [each for each in found if each not in sources]
     model = (sources or found)[0].model
     source = sources[0] if sources else _quantizable(files, calibration)
@@ -171,7 +171,7 @@ def _exported(subject: Subject, path: Path) -> Project:
     folder = read_folder(path)
     first = next(iter(folder.artifacts.values()))
     bundled = next((each for each in references() if first.model in each.models), None)
-    data = subject.data or (bundled and _test_data(bundled))
+    data = subject.data or (_test_data(bundled) if bundled else None)
     return Project(
         model=first.model,
         given=tuple(folder.artifacts.values()),
@@ -181,7 +181,7 @@ def _exported(subject: Subject, path: Path) -> Project:
         inputs=first.inputs,
         batching=first.batching,
         data=data or _random(subject),
-        calibration=subject.calibration or (bundled and _calibration(bundled)),
+        calibration=subject.calibration or (_calibration(bundled) if bundled else None),
         is_bundled=bundled is not None and subject.data is None,
     )
 

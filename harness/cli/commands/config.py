@@ -86,7 +86,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     import tomllib
 
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables: Any = tomllib.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError, OSError) as error:
         raise click.UsageError(f"{path} is not valid TOML: {error}") from error
     if path.name == PROJECT_FILE:

@@ -44,7 +44,7 @@ class PercentRange(FiniteRange):
         return super().convert(str(value).removesuffix("%"), param, ctx) / 100
 
 
-class DimensionParam(click.ParamType):
+class DimensionParam(click.ParamType[tuple[str, int]]):
     """`NAME=SIZE`."""
 
     name = "dimension"
