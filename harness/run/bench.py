@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from crossrt.harness.analyze.kernel_shares import profile_cases
-from crossrt.harness.analyze.layers import diagnose_layers
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.environment import read_environment
@@ -163,6 +161,9 @@ def _say_what_is_cut(state: RunState, display: Display) -> None:
 
 def _diagnose(state: RunState, display: Display) -> None:
     """Looks into files and kernels, now that nothing is timed any more."""
+    from crossrt.harness.analyze.kernel_shares import profile_cases  # few runs ask for them
+    from crossrt.harness.analyze.layers import diagnose_layers
+
     state.layers = diagnose_layers(state, display)
     profile_cases(state, display)
 
