@@ -96,7 +96,7 @@ def _dtype_problem(array: TensorSpec, expected: str) -> str | None:
     fix = f'`{_identifier(array.name)}.astype("{expected}")`'
     if expected in FLOATS and array.dtype not in FLOATS:
         return (
-            f"{found}: nothing is scaled behind your back; scale the values as the model was trained, such as"
+            f"{found}: values are never scaled automatically; scale them as the model was trained, such as"
             f" `{_identifier(array.name)} / 255`, then write {fix}"
         )
     if array.dtype in FLOATS and expected not in FLOATS:

@@ -210,7 +210,7 @@ def content_fingerprint(dataset: Dataset) -> str:
         for name in sorted(dataset.shared) if position == 0 else ():
             digest.update(array_bytes(arrays[name]))
         if len(varying) == 1 and arrays[varying[0]].dtype.kind != "U":
-            digest.update(np.ascontiguousarray(arrays[varying[0]]))  # the same bytes as row by row
+            digest.update(array_bytes(arrays[varying[0]]))  # the same bytes as row by row
             continue
         for row in range(len(indices)):
             for name in varying:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossrt.core.errors import DataError
@@ -71,6 +71,7 @@ def test_labels_of_numbers_pass(labels):
     check_labels(labels, 3)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 20), min_size=1), st.lists(st.integers(0, 20), min_size=1))
 def test_an_overlap_is_counted_and_located(test, calibration):
     found = overlap(data(x=np.array(test, np.float32)), data(y=np.array(calibration, np.float32)))

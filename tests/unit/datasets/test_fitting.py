@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossrt.core.errors import DataError
@@ -86,7 +86,7 @@ def test_missing_and_extra_arrays_are_named_with_a_likely_spelling():
     [
         (np.float64, spec(), 'is float64, expected float32: write `image.astype("float32")`'),
         (np.float16, spec(), 'is float16, expected float32: write `image.astype("float32")`'),
-        (np.uint8, spec(), "is uint8, expected float32: nothing is scaled behind your back; scale the values"),
+        (np.uint8, spec(), "is uint8, expected float32: values are never scaled automatically; scale them"),
         (
             np.float32,
             spec(dtype="uint8"),
@@ -121,6 +121,7 @@ def test_a_wrong_shape_is_named_with_the_change_that_fits(shape, expected, advic
     assert "has samples of shape" in message
 
 
+@settings(deadline=None)
 @given(st.permutations([3, 8, 9]))
 def test_the_advice_on_layouts_works(sizes):
     expected = spec(shape=("N", 3, 8, 9))
