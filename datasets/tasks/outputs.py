@@ -59,7 +59,7 @@ def match_answers(reference: Outputs, case: Outputs) -> OutputMatch:
 
 
 def _by_values(reference: Outputs, case: Outputs) -> OutputMatch | None:
-    """Pairs of equal shapes with the smallest differences; None where not all outputs are numbers with a counterpart."""
+    """Pairs of equal shapes with the smallest differences; None where an output has no counterpart of numbers."""
     from scipy.optimize import linear_sum_assignment  # few files need it
 
     ours = [name for name in reference if name not in case]
