@@ -44,12 +44,12 @@ def run_bench(settings: BenchSettings, command: Sequence[str], display: Display)
     Raises:
         CrossrtError: Nothing can be run as asked, or a model, data or artifacts cannot be used.
     """
-    began = time.monotonic()
     if settings.diagnoses:
         check_packages("--diagnose", READING)
     with scratch_folder() as folder:
         state, runtimes, found = _begin(settings, command, folder, display)
         _set_aside(state, found, runtimes)
+        began = time.monotonic()
         try:
             with measuring_alone(cache_folder() / "measuring.lock", display):
                 check_answers(state, found, display)
