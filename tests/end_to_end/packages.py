@@ -25,25 +25,15 @@ def wheel(package: str, folder: Path) -> Path:
     """The wheel of a package; a test is skipped where it cannot be had."""
     name = f"{package}=={VERSIONS[package]}"
     target = folder / package
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--only-binary=:all:",
-        "-d",
-        str(target),
-    ]
-    done = subprocess.run([*command, name], capture_output=True, text=True, timeout=300)
-    if done.returncode:
-        done = subprocess.run(["python3", *command[1:], name], capture_output=True, text=True, timeout=300)
+    arguments = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "-d", str(target), name]
+    for python in (sys.executable, "python3"):  # an environment need not have a pip of its own
+        done = subprocess.run([python, *arguments], capture_output=True, text=True, timeout=300)
+        if not done.returncode:
+            break
     found = sorted(target.glob("*.whl")) if target.is_dir() else []
     if done.returncode or not found:
-        pytest.skip(
-            f"{name} cannot be had from the package index: {done.stderr.strip().splitlines()[-1:] or 'no wheel'}"
-        )
+        said = done.stderr.strip().splitlines()[-1:] or ["no wheel"]
+        pytest.skip(f"{name} cannot be had from the package index: {said[0]}")
     return found[0]
 
 
