@@ -213,7 +213,7 @@ def test_weights_that_hold_nan_are_told(save):
     nodes = [node("Mul", ["x", "w"], ["y"])]
     path = save(nodes, [value("x", ["N", 2])], [value("y", ["N", 2])], [array("w", [1, np.nan])])
     assert "the weights w hold NaN or infinity: answers will, too" in inspect_model(path).notes
-    with pytest.raises(Exception, match="the weights w of net.onnx hold NaN"):
+    with pytest.raises(Exception, match=r"the weights w of net\.onnx hold NaN"):
         OnnxQuantizer(path, path.parent).quantize(OnnxDynamic(), path.parent / "out.onnx")
 
 
