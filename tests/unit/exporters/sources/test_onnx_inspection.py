@@ -95,7 +95,9 @@ def test_a_dtype_that_numpy_does_not_have_is_a_problem(save):
 def test_unnamed_dimensions_get_names(save):
     nodes = [node("Identity", ["x"], ["y"]), node("Identity", ["z"], ["u"])]
     inputs = [value("x", [None, 3, None]), value("z", [None, 5])]
-    found = inspect_model(save(nodes, inputs, [value("y", [None, 3, None]), value("u", ["unk__12", 5])]))
+    found = inspect_model(
+        save(nodes, inputs, [value("y", ["p2o.DynamicDimension.3", 3, None]), value("u", ["unk__12", 5])])
+    )
     assert shapes(found.inputs) == ["x float32 (batch, 3, x[2])", "z float32 (batch, 5)"]
     assert shapes(found.outputs) == ["y float32 (batch, 3, y[2])", "u float32 (batch, 5)"]
 
