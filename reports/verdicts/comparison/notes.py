@@ -59,8 +59,8 @@ def notes(basis: Basis) -> Iterator[str]:
     unknown = [basis.names[pair.current.case] for pair in basis.ok if differing_unknown(basis, pair)]
     if unknown:
         yield (
-            f"outputs of {listed(unknown)} are not bit-identical with the baseline's; the reports do not hold what would"
-            " tell by how much"
+            f"outputs of {listed(unknown)} are not bit-identical with the baseline's; the reports do not hold what"
+            " would tell by how much"
         )
     yield from _on_times(basis)
 
