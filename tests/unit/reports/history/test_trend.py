@@ -62,7 +62,7 @@ def test_the_outcome_is_told_in_words_and_tables(twenty, ask):
     assert row[-1].text.startswith("+8.")
     assert row[-1].tone == "bad"
     assert overview_sheet(trend).rows[0][1].text == "20"
-    assert "level" in trend_plot(trend.cases[0], 100)
+    assert "level" in trend_plot(trend, trend.cases[0], 100)
     assert any("relative to the reference workload" in note for note in trend_notes(trend))
 
 
