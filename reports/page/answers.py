@@ -189,7 +189,12 @@ def output_errors(report: Report) -> Sheet:
     rows = tuple((Cell(text=name), Cell(text=error.output), *_numbers(error)) for name, error in shown)
     columns = ("case", "output", "relative %", "max abs", "mean abs", "cosine", "SQNR dB", "steps (LSB)")
     footer = (_LEFT_OUT.format(len(shown), len(found)),) if len(found) > len(shown) else ()
-    return Sheet(title="Outputs compared with the reference", columns=columns, rows=rows, footer=footer)
+    sheet = Sheet(title="Outputs compared with the reference", columns=columns, rows=rows, footer=footer)
+    return sheet.without([name for place, name in enumerate(columns) if _is_empty(sheet, place)])
+
+
+def _is_empty(sheet: Sheet, place: int) -> bool:
+    return all(row[place].text == ABSENT for row in sheet.rows)
 
 
 def _distance(error: OutputError) -> float:
