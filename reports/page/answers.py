@@ -131,7 +131,8 @@ def _differences(difference: NDArray[np.int64]) -> Iterator[list[Square]]:
 
 def _lists(classes: ClassDetails, compared: ClassDetails | None, of: str) -> list[Markup]:
     """Many classes: the pairs that were confused most, and the classes that fare worst."""
-    return [table(sheet) for sheet in (_confused(classes, compared, of), _weakest(classes)) if sheet.rows]
+    sheets = (_confused(classes, compared, of), _weakest(classes))
+    return [Markup("<div>{}</div>").format(table(sheet)) for sheet in sheets if sheet.rows]
 
 
 def _confused(classes: ClassDetails, compared: ClassDetails | None, of: str) -> Sheet:
