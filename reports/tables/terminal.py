@@ -7,7 +7,7 @@ from typing import Final
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -98,9 +98,6 @@ def sheet_table(sheet: Sheet, width: int | None = None) -> Trimmed:
         width: Of the console, so that names which are too long for it go on in the next line at a good place.
     """
     table = Table(
-        title=printable(sheet.title),
-        title_justify="left",
-        title_style="bold",
         box=box.SIMPLE_HEAD,
         padding=(0, _GAP - 1, 0, 0),
         show_edge=False,
@@ -117,7 +114,8 @@ def sheet_table(sheet: Sheet, width: int | None = None) -> Trimmed:
     room = _room_of_names(sheet, width)
     for row in sheet.rows:
         table.add_row(_text(_wrapped(row[0], room)), *(_text(cell) for cell in row[1:]))
-    return Trimmed(table)
+    title = Text(printable(sheet.title), style="bold")
+    return Trimmed(Group(title, table) if sheet.title else table)
 
 
 def _room_of_names(sheet: Sheet, width: int | None) -> int | None:
