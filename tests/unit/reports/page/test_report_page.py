@@ -122,6 +122,11 @@ def test_page_of_two_reports_begins_with_the_verdicts(make_result, make_report):
     verdicts = [attributes["data-verdict"] for _, attributes in page.tags if "data-verdict" in attributes]
     assert verdicts[0] == "worse"
     assert len(verdicts) == len(comparison.findings)
+    rows = section(text, "verdicts").split("<tr")[2:]
+    assert {len(re.findall(r"<t[hd]\b", row)) for row in rows} == {section(text, "verdicts").count('scope="col"')}
+    (slower,) = (row for row in rows if ">slower" in row)
+    change = next(each.change for each in comparison.findings if each.word == "slower")
+    assert f'data-label="change" data-value="{change}"' in slower
     assert text.index('id="verdicts"') < text.index('id="changes"') < text.index('id="cases"')
 
 
