@@ -112,6 +112,7 @@ def trend_notes(trend: Trend) -> Iterator[str]:
     yield f"environment {trend.environment[:SHORT]}: {trend.machine}"
     for number, what in (
         (trend.others, "of other environments, whose times cannot be compared (--environment chooses one)"),
+        (trend.other_data, "on other data, whose answers cannot be compared"),
         (trend.older, "before these (--last takes more)"),
         (trend.interrupted, "that were interrupted"),
     ):

@@ -157,6 +157,16 @@ def test_a_metric_that_only_older_runs_have_is_still_known(add, make_run, make_n
     assert (found.definition.unit, found.definition.judged_by, found.series) == ("deg C", None, ())
 
 
+def test_answers_to_other_data_are_left_out_and_counted(add, make_run, ask):
+    runs = [make_run(day) for day in range(4)]
+    other = msgspec.structs.replace(runs[0].data, fingerprint="e" * 64)
+    add(*(msgspec.structs.replace(run, data=other) for run in runs[:2]), *runs[2:])
+    trend = ask("top1")
+    assert ([point.run for point in trend.cases[0].points], trend.other_data) == (["run-002", "run-003"], 2)
+    assert any("left out: 2 runs on other data" in note for note in trend_notes(trend))
+    assert (len(ask("latency_p50_ns").cases[0].points), ask("latency_p50_ns").other_data) == (4, 0)
+
+
 def test_sizes_of_dimensions_are_environments_of_their_own(add, make_run, ask):
     long = msgspec.structs.replace(make_run(2), dimensions={"sequence": 512})
     add(make_run(1), long, msgspec.structs.replace(make_run(3), dimensions={"sequence": 512}))
