@@ -14,11 +14,11 @@ WIDE = 100
 
 
 @pytest.fixture
-def report(make_report, make_result, make_accuracy):
+def report(make_report, make_result, make_evaluation):
     """Cases `c0` to `cN`, of which `cN` gets N digits wrong, and what is known of the distance of some pairs."""
 
     def make(count, **known):
-        results = [make_result(f"c{number}@x", accuracy=make_accuracy(wrong=number)) for number in range(count)]
+        results = [make_result(f"c{number}@x", evaluation=make_evaluation(wrong=number)) for number in range(count)]
         names = [result.case for result in results]
         found = []
         for pair, (steps, nats, back) in known.items():

@@ -48,7 +48,7 @@ def test_a_sound_report_is_read(make_result, make_report, tmp_path):
         (lambda report: with_result(report, rounds=report.results[0].rounds * 2), "holds a round twice"),
         (
             lambda report: with_result(
-                report, accuracy=msgspec.structs.replace(report.results[0].accuracy, correct=100_000)
+                report, accuracy=msgspec.structs.replace(report.results[0].evaluation, correct=100_000)
             ),
             "calls 100000 of 200 digits right",
         ),
@@ -66,7 +66,7 @@ def test_a_sound_report_is_read(make_result, make_report, tmp_path):
         ),
         (
             lambda report: with_result(
-                report, accuracy=msgspec.structs.replace(report.results[0].accuracy, misclassified=((5, 1),))
+                report, accuracy=msgspec.structs.replace(report.results[0].evaluation, misclassified=((5, 1),))
             ),
             "names 1 wrong answers and counts others",
         ),

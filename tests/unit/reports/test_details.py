@@ -10,7 +10,7 @@ from crossrt.reports.errors import ReportError
 def test_details_hold_the_scores_of_every_class(sample, printed):
     text = printed(sample, case="int8-qdq")
     assert "mnist-cnn.int8-qdq@ort-cpu/b1/t1: ok" in text
-    for digit, score in enumerate(sample.results[1].accuracy.per_class):
+    for digit, score in enumerate(sample.results[1].evaluation.per_class):
         assert [str(digit), f"{100 * score.precision:.2f}", f"{100 * score.recall:.2f}", f"{100 * score.f1:.2f}"] in [
             line.split()[:4] for line in text.splitlines()
         ]
@@ -18,7 +18,7 @@ def test_details_hold_the_scores_of_every_class(sample, printed):
 
 def test_details_hold_the_confusion_matrix_with_dots_for_zeros(sample, printed):
     lines = [line.split() for line in printed(sample, case="int8-qdq").splitlines()]
-    for digit, row in enumerate(sample.results[1].accuracy.confusion):
+    for digit, row in enumerate(sample.results[1].evaluation.confusion):
         assert [str(digit), *(str(count) if count else "." for count in row)] in lines
 
 
@@ -56,7 +56,7 @@ def test_control_signs_that_a_process_wrote_do_not_reach_the_terminal(make_resul
 
 
 def test_a_case_that_never_answered_has_no_tables(make_result, make_report, printed):
-    skipped = make_result(status="skipped", reason="not installed", rounds=(), accuracy=None, memory=None)
+    skipped = make_result(status="skipped", reason="not installed", rounds=(), evaluation=None, memory=None)
     assert printed(make_report(skipped), case="fp32").split("\n") == [
         "mnist-cnn.fp32@ort-cpu/b1/t1: skipped",
         "not installed",

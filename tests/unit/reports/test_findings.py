@@ -16,12 +16,12 @@ def label(result):
 
 
 @pytest.fixture
-def make_pair(make_result, make_accuracy):
+def make_pair(make_result, make_evaluation):
     """Makes a QDQ and a QOperator result; the second may have other operators or other logits."""
 
     def make(*, batch_size=1, operators=OPERATORS, seed=0):
         qdq = make_result("int8-qdq@ort-cpu", batch_size=batch_size, operators=OPERATORS)
-        other = {"operators": operators, "accuracy": make_accuracy(seed=seed)}
+        other = {"operators": operators, "accuracy": make_evaluation(seed=seed)}
         return qdq, make_result("int8-qoperator@ort-cpu", batch_size=batch_size, **other)
 
     return make
@@ -81,12 +81,12 @@ def test_nothing_is_said_of_a_case_without_its_counterpart(make_pair, make_resul
 
 def test_nothing_is_said_of_cases_that_never_answered(make_pair, make_result):
     qdq, _ = make_pair()
-    silent = make_result("int8-qoperator@ort-cpu", status="failed", reason="x", accuracy=None, operators=OPERATORS)
+    silent = make_result("int8-qoperator@ort-cpu", status="failed", reason="x", evaluation=None, operators=OPERATORS)
     assert graph_notes([qdq, silent], label) == []
 
 
-def test_a_batch_size_that_changes_answers_is_noted(make_result, make_accuracy):
-    results = [make_result(), make_result(batch_size=32, accuracy=make_accuracy(wrong=5))]
+def test_a_batch_size_that_changes_answers_is_noted(make_result, make_evaluation):
+    results = [make_result(), make_result(batch_size=32, evaluation=make_evaluation(wrong=5))]
     assert batch_notes(results, label) == [
         "fp32@ort-cpu calls 195 digits right at batch 32, 198 at batch 1.",
     ]
@@ -113,7 +113,7 @@ def test_equals_that_differ_are_a_caution(make_result, make_report, make_round):
 
     def report(twin_ns: int):
         rounds = tuple(make_round(index, twin_ns + index) for index in range(6))
-        twin = Control(kind="twin", of=result.case, batch_size=1, threads=1, calls_per_block=10, rounds=rounds)
+        twin = Control(kind="replicate", of=result.case, batch_size=1, threads=1, rounds=rounds)
         return msgspec.structs.replace(make_report(result), controls=(twin,))
 
     assert not any("its twin" in note for note in caution_notes(report(90_000)))

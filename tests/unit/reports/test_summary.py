@@ -57,7 +57,7 @@ def test_latency_is_in_microseconds_with_half_of_its_interval(make_result, make_
     row = rows(Summary(make_report(make_result(rounds=rounds))).latency(SINGLE))["fp32@ort-cpu"]
     assert row["p50"] == "50.0 ±0.0"
     assert row["p90"] == "50.0"
-    assert row["digits/s"] == "20,000"
+    assert row["samples/s"] == "20,000"
 
 
 def test_plus_minus_is_half_of_the_interval(make_result, make_report):
@@ -97,7 +97,7 @@ def test_all_that_cannot_be_told_from_the_fastest_are_marked(make_result, make_r
         make_result("int8-qoperator@ort-cpu", medians=[30_500, 31_500, 31_000]),
     )
     latency = rows(Summary(report).latency(SINGLE))
-    for column in ("p50", "digits/s"):
+    for column in ("p50", "samples/s"):
         assert [row[column].endswith("*") for row in latency.values()] == [False, True, True]
 
 
@@ -106,17 +106,19 @@ def test_a_single_case_is_not_the_best_of_anything(make_result, make_report):
     assert not any(cell.best for sheet in summary.sheets() for row in sheet.rows for cell in row)
 
 
-def test_the_best_accuracy_and_the_smallest_file_are_marked(make_result, make_report, make_accuracy):
-    worse = make_result("int8-qdq@ort-cpu", accuracy=make_accuracy(wrong=9))
+def test_the_best_accuracy_and_the_smallest_file_are_marked(make_result, make_report, make_evaluation):
+    worse = make_result("int8-qdq@ort-cpu", evaluation=make_evaluation(wrong=9))
     found = rows(Summary(make_report(make_result(), worse)).accuracy())
     assert found["fp32@ort-cpu"]["KB"] == "1.0*"
     assert found["fp32@ort-cpu"]["top-1 %"].endswith("*")
     assert not found["int8-qdq@ort-cpu"]["top-1 %"].endswith("*")
 
 
-def test_a_case_that_failed_is_not_the_best_of_anything(make_result, make_report, make_accuracy):
+def test_a_case_that_failed_is_not_the_best_of_anything(make_result, make_report, make_evaluation):
     failed = make_result(status="failed", reason="crashed", rounds=())
-    worse = [make_result(f"{name}@ort-cpu", accuracy=make_accuracy(wrong=9)) for name in ("int8-qdq", "int8-qoperator")]
+    worse = [
+        make_result(f"{name}@ort-cpu", evaluation=make_evaluation(wrong=9)) for name in ("int8-qdq", "int8-qoperator")
+    ]
     found = rows(Summary(make_report(failed, *worse)).accuracy())
     assert not [text for text in found["fp32@ort-cpu"].values() if text.endswith("*")]
 
@@ -127,8 +129,8 @@ def test_change_is_in_points_against_the_keras_model(sample):
     assert found["fp32@ort-cpu"]["change"] == "+0.00"
 
 
-def test_change_is_a_dash_without_keras_answers(make_result, make_report, make_accuracy):
-    result = make_result(accuracy=make_accuracy(reference=False))
+def test_change_is_a_dash_without_keras_answers(make_result, make_report, make_evaluation):
+    result = make_result(evaluation=make_evaluation(reference=False))
     row = rows(Summary(make_report(result)).accuracy())["fp32@ort-cpu"]
     assert (row["change"], row["agree %"], row["max diff"]) == ("-", "-", "-")
 
@@ -139,7 +141,7 @@ def test_accuracy_has_one_row_for_all_batch_sizes(make_result, make_report):
 
 
 def test_accuracy_comes_from_the_batch_size_that_answered(make_result, make_report):
-    silent = make_result(status="failed", reason="crashed", rounds=(), accuracy=None, memory=None)
+    silent = make_result(status="failed", reason="crashed", rounds=(), evaluation=None, memory=None)
     row = rows(Summary(make_report(silent, make_result(batch_size=32))).accuracy())["fp32@ort-cpu"]
     assert row["top-1 %"].startswith("99.00")
 
@@ -187,7 +189,7 @@ def test_a_run_in_which_all_went_well_has_no_table_of_failures(sample):
 
 
 def test_a_run_in_which_nothing_went_well_still_has_its_reasons(make_result, make_report):
-    failed = make_result(status="failed", reason="no memory", rounds=(), accuracy=None, memory=None)
+    failed = make_result(status="failed", reason="no memory", rounds=(), evaluation=None, memory=None)
     sheets = Summary(make_report(failed)).sheets()
     assert sheets[-1].title == "Not measured"
     assert "Start-up" not in " ".join(sheet.title for sheet in sheets)
@@ -201,6 +203,6 @@ def test_notes_name_the_baseline(sample):
     assert any("times faster than fp32@ort-cpu" in note.lower() for note in Summary(sample).notes())
 
 
-def test_notes_end_with_what_the_run_found(make_result, make_report, make_accuracy):
-    other = make_result(batch_size=32, accuracy=make_accuracy(wrong=5))
+def test_notes_end_with_what_the_run_found(make_result, make_report, make_evaluation):
+    other = make_result(batch_size=32, evaluation=make_evaluation(wrong=5))
     assert "195 digits right at batch 32" in Summary(make_report(make_result(), other)).notes()[-1]

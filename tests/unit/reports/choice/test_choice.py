@@ -15,7 +15,7 @@ BASELINE = "fp32@ort-cpu"
 
 
 @pytest.fixture
-def report(make_report, make_result, make_accuracy):
+def report(make_report, make_result, make_evaluation):
     """Cases given as name: (medians, wrong digits); a later one has a larger file."""
 
     def make(**cases):
@@ -23,7 +23,7 @@ def report(make_report, make_result, make_accuracy):
             make_result(
                 name.replace("_at_", "@").replace("ort_cpu", "ort-cpu"),
                 medians=medians,
-                accuracy=make_accuracy(wrong=wrong),
+                evaluation=make_evaluation(wrong=wrong),
             )
             for name, (medians, wrong) in cases.items()
         ]
@@ -40,7 +40,7 @@ def test_a_case_is_beaten_by_one_that_is_better_in_something_and_worse_in_nothin
     (front,) = fronts(report(int8_at_tflite=(FAST, 2), fp32_at_ort_cpu=(SLOW, 2)))
     assert verdicts(front) == {"int8": True, "fp32": False}
     standing = front.standings[1]
-    assert (standing.how.latency, standing.how.size, standing.how.accuracy) == ("better", "better", "even")
+    assert (standing.how.latency, standing.how.size, standing.how.evaluation) == ("better", "better", "even")
 
 
 def test_each_measure_alone_keeps_a_case_on_the_front(report):
@@ -55,7 +55,7 @@ def test_a_difference_that_chance_explains_beats_nobody(report):
     found = report(fp32_at_ort_cpu=(restless, 2), other_at_ort_cpu=((31_000, 30_000, 33_000, 36_500), 3))
     relating = Relating(found)
     assert relating.latency(found.results[0], found.results[1]) == "even"
-    assert relating.relations(*found.results).accuracy == "even"
+    assert relating.relations(*found.results).evaluation == "even"
 
 
 def test_failed_cases_do_not_take_part(report):
@@ -106,10 +106,10 @@ def test_of_equally_fast_ones_the_smallest_is_named(report):
 def test_an_accuracy_that_only_may_be_good_enough_is_not_chosen(report):
     found = report(fp32_at_ort_cpu=(SLOW, 2), doubtful_at_tflite=(FAST, 6))
     fixed, broken = {0, 1}, range(2, 8)  # four digits in all, and six where chance would have it so
-    accuracy = found.results[1].accuracy
+    accuracy = found.results[1].evaluation
     other = msgspec.structs.replace(accuracy, misclassified=tuple((digit, 0) for digit in broken), correct=194)
     doubtful = msgspec.structs.replace(found.results[1], accuracy=other)
-    assert {digit for digit, _ in found.results[0].accuracy.misclassified} == fixed
+    assert {digit for digit, _ in found.results[0].evaluation.misclassified} == fixed
     found = msgspec.structs.replace(found, results=(found.results[0], doubtful))
     assert chosen(found, drop=0.025) == "fp32@ort-cpu"
     advice = advise(found, Budget(drop=0.025))
