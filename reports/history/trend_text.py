@@ -11,7 +11,7 @@ from crossrt.reports.history.selection import SHORT
 from crossrt.reports.history.trend import CaseTrend, Step, Trend
 from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.tables.lookup import ABSENT
-from crossrt.reports.text.cells import Cell, Sheet, counted, title_of, written
+from crossrt.reports.text.cells import Cell, Sheet, counted, scale_of, title_of, unit_of, written
 from crossrt.reports.text.printable import printable
 
 PLOT_HEIGHT: Final = 10
@@ -132,12 +132,12 @@ def trend_notes(trend: Trend) -> Iterator[str]:
     )
 
 
-def trend_plot(case: CaseTrend, width: int) -> str:
-    """Values over runs, with their levels, as text."""
+def trend_plot(trend: Trend, case: CaseTrend, width: int) -> str:
+    """Values of a case over runs, with their levels, as text."""
     from uniplot import plot_to_string
 
     runs = list(range(1, len(case.points) + 1))
-    factor, unit = plot_unit(case)
+    factor, unit = scale_of(trend.definition), f" {unit_of(trend.definition)}".rstrip()
     return str(
         plot_to_string(
             xs=[runs, runs],
@@ -152,8 +152,3 @@ def trend_plot(case: CaseTrend, width: int) -> str:
             color=False,
         )
     )
-
-
-def plot_unit(case: CaseTrend) -> tuple[float, str]:
-    """What values are multiplied by for an axis, and the unit that they have then."""
-    return {"ns": (1e-3, " µs"), "bytes": (1e-3, " KB"), "share": (100.0, " %")}.get(case.unit, (1.0, ""))

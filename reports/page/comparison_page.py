@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from crossrt.reports.page.circumstances import subject
 from crossrt.reports.page.document import Header, Section, document, figure, render
 from crossrt.reports.page.figures import as_svg
 from crossrt.reports.page.plots.changes import changes
-from crossrt.reports.page.report_page import cautions, report_sections, title
+from crossrt.reports.page.report_page import report_sections, title
 from crossrt.reports.schema.records import Report
+from crossrt.reports.tables.summary import Summary
 from crossrt.reports.verdicts.comparison.findings import Comparison, Finding
-from crossrt.reports.verdicts.comparison.sheets import findings_sheet, metric_label
+from crossrt.reports.verdicts.comparison.sheets import caution_lines, findings_sheet, metric_label
 from crossrt.reports.verdicts.comparison.sheets import headline as outcome
 
 _TONES = {0: "good", 1: "bad", 3: "doubt"}
@@ -21,11 +21,12 @@ _TONES = {0: "good", 1: "bad", 3: "doubt"}
 
 def comparison_page(comparison: Comparison, current: Report) -> str:
     """The whole page, to be saved as one file."""
+    summary = Summary(current)
     header = Header(
         verdict=[outcome(comparison), *(f"Not judged: {reason}" for reason in comparison.incomparable)],
-        facts=[*subject(current), *_sides(comparison)],
+        facts=[*_sides(comparison), *summary.headline()],
         tone=_tone(comparison),
-        cautions=[*comparison.cautions, *cautions(current)],
+        cautions=list(dict.fromkeys((*caution_lines(comparison), *summary.warnings()))),
     )
     sections = [*_verdicts(comparison), *report_sections(current)]
     return document(f"{title(current)}, compared with the baseline", sections, header)

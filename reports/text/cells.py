@@ -85,6 +85,11 @@ def unit_of(definition: MetricDefinition) -> str:
     return written or ("" if definition.unit in _WITHOUT_UNIT else definition.unit)
 
 
+def scale_of(definition: MetricDefinition) -> float:
+    """What stored values are multiplied by to be in the unit of `unit_of`, such as for an axis."""
+    return _SCALES[definition.format][0]
+
+
 def title_of(definition: MetricDefinition) -> str:
     """The heading of a column: the label and the unit."""
     return f"{definition.label} {unit_of(definition)}".strip()

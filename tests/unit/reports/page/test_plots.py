@@ -95,7 +95,7 @@ def test_changes_stand_with_their_intervals(make_result, make_report):
 
 
 def test_report_without_a_timed_case_has_no_plots(make_result, make_report):
-    failed = make_result(status="failed", reason="crashed", rounds=(), accuracy=None, memory=None)
+    failed = make_result(status="failed", reason="crashed", rounds=(), evaluation=None, memory=None)
     assert list(all_plots(make_report(failed))) == []
 
 
@@ -103,7 +103,7 @@ def test_files_are_named_after_what_they_show(report, tmp_path):
     plots = list(all_plots(report))
     names = {path.name for path in plot_files(plots, tmp_path, "svg")}
     assert names == {
-        *(f"accuracy-latency-b{batch}-t1-float32.svg" for batch in (1, 8)),
+        *(f"top1-latency-b{batch}-t1-float32.svg" for batch in (1, 8)),
         *(f"latency-rounds-b{batch}-t1-float32.svg" for batch in (1, 8)),
         *("throughput-batch.svg", "size-memory.svg", "kernels.svg"),
     }
@@ -127,9 +127,9 @@ def test_tips_cannot_become_markup():
 
 
 def test_calls_that_took_no_time_are_drawn_too(make_result, make_report, make_round):
-    rounds = tuple(msgspec.structs.replace(make_round(index, 0), latency_ns=(0,) * 70) for index in range(3))
+    rounds = tuple(msgspec.structs.replace(make_round(index, 0), blocks_ns=((0,),) * 70) for index in range(3))
     report = make_report(msgspec.structs.replace(make_result(), rounds=rounds))
-    assert [plot.name for plot in all_plots(report)][:1] == ["accuracy-latency-b1-t1-float32"]
+    assert [plot.name for plot in all_plots(report)][:1] == ["top1-latency-b1-t1-float32"]
     assert all(svg_text(plot.figure) for plot in all_plots(report))
 
 
