@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+from crossrt.core.errors import DataError
+from crossrt.core.plugins import load_plugin, registered
 from crossrt.core.tensor import TensorSpec
 from crossrt.datasets.protocol import Dataset
+from crossrt.datasets.readers import reader_of
+from crossrt.datasets.readers.callables import call, dataset_from, is_callable_reference
+from crossrt.datasets.readers.labels import read_labels
+from crossrt.datasets.readers.random_inputs import random_dataset
+from crossrt.datasets.request import DataRequest
+from crossrt.datasets.samples import View
+
+__all__ = ["GROUP", "RANDOM", "DataRequest", "Dataset", "dataset_from", "open_dataset"]
 
 GROUP = "crossrt.datasets"
+"""Entry points of data sets by name: a function without arguments that gives a data set, or, where there are several
+parts, a dict of such functions by the name of the split, the default first."""
 RANDOM = "random"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataRequest:
-    """Which data set, in plain values: it travels to other processes, which open the same.
-
-    Attributes:
-        reference: A path, a registered name, `module:function`, `file.py:function`, or `random`.
-        labels: A path of labels of their own (`.npy`, `.npz`, `.csv`, `.txt`), or None for those in the data set.
-        split: Which part, for data sets that have parts, such as `test` and `train`.
-        limit: Take only so many samples, from the first; None for all.
-        seed: Of random inputs.
-        dimensions: Sizes of dynamic dimensions, for random inputs.
-    """
-
-    reference: str
-    labels: str | None = None
-    split: str | None = None
-    limit: int | None = None
-    seed: int = 0
-    dimensions: Mapping[str, int] = field(default_factory=dict)
 
 
 def open_dataset(request: DataRequest, inputs: Sequence[TensorSpec] | None = None) -> Dataset:
@@ -41,6 +34,61 @@ def open_dataset(request: DataRequest, inputs: Sequence[TensorSpec] | None = Non
         inputs: Inputs of the model; random data are drawn from them.
 
     Raises:
-        DataError: It cannot be found, opened or understood.
+        DataError: It cannot be found, opened or understood, or it has no samples.
     """
-    raise NotImplementedError
+    try:
+        found = _opened(request, inputs)
+        labels = None if request.labels is None else read_labels(Path(request.labels))
+    except OSError as error:
+        where = error.filename or request.reference
+        raise DataError(f"{where} cannot be read: {error.strerror or error}") from error
+    if not len(found):
+        raise DataError(f"{request.reference} holds no samples; expected at least one")
+    if labels is None and (request.limit is None or request.limit >= len(found)):
+        return found
+    notes = () if labels is None else (f"labels are read from {request.labels}",)
+    return View(found, limit=request.limit, labels=labels, notes=notes)
+
+
+def _opened(request: DataRequest, inputs: Sequence[TensorSpec] | None) -> Dataset:
+    reference = request.reference
+    if reference == RANDOM:
+        return random_dataset(request, inputs)
+    path = Path(reference)
+    if reference in registered(GROUP):
+        return _with_note_on_path(_registered(request), path)
+    if path.exists():
+        return reader_of(path).read(path, request, inputs)
+    if is_callable_reference(reference):
+        return call(request, inputs[0].name if inputs and len(inputs) == 1 else None)
+    raise _not_found(reference)
+
+
+def _registered(request: DataRequest) -> Dataset:
+    name, plugin = request.reference, load_plugin(GROUP, request.reference)
+    if not isinstance(plugin, Mapping):
+        if request.split is not None:
+            raise DataError(f"the data set {name} has no splits: leave out the split {request.split!r}")
+        return dataset_from(plugin, name)
+    parts: Mapping[str, Callable[[], Any]] = plugin
+    split = request.split or next(iter(parts), "")
+    if split not in parts:
+        raise DataError(f"the data set {name} has no split {split!r}; available: {', '.join(parts)}")
+    return dataset_from(parts[split](), name)
+
+
+def _with_note_on_path(dataset: Dataset, path: Path) -> Dataset:
+    if not path.exists():
+        return dataset
+    return View(dataset, notes=(f"{path} is a registered data set; write ./{path} for the path of that name",))
+
+
+def _not_found(reference: str) -> DataError:
+    folder, names = Path(reference).parent, [*registered(GROUP), RANDOM]
+    beside = [str(each) for each in folder.iterdir()] if folder.is_dir() else []
+    near = difflib.get_close_matches(reference, [*names, *beside], n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return DataError(
+        f"there is no data set {reference!r}{hint}: expected a file, a folder, module:function, file.py:function, or a"
+        f" name; available: {', '.join(names)}"
+    )

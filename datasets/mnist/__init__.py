@@ -1,1 +1,20 @@
 """The MNIST digits and three classifiers trained on them: the bundled reference, fully offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from crossrt.datasets.reference import Reference
+
+REFERENCE: Final = Reference(
+    dataset="mnist",
+    test_split="test",
+    calibration_split="train",
+    task="classification",
+    folder=Path(__file__).parent / "models",
+    models=("mnist-cnn", "mnist-dense", "mnist-separable"),
+    architectures=("mnist-cnn", "mnist-dense", "mnist-separable"),
+    training="crossrt.datasets.mnist.train",
+    training_data=("shipped", "download"),
+)

@@ -1,14 +1,11 @@
 """The MNIST digits: what ships with the package, and the full training set from a folder or the network.
 
-IDX is the format of the original files: a big-endian header (magic number, then one 32-bit size per dimension)
-followed by the bytes. Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
+Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
+from crossrt.datasets.readers.idx import open_idx
 
 SHIPPED = Path(__file__).parent / "data"
 CLASSES = 10
@@ -25,8 +23,6 @@ SIDE = 28
 Split = Literal["test", "train"]
 
 _STEMS: dict[Split, str] = {"test": "t10k", "train": "train-10k"}
-_IMAGE_MAGIC = 2051
-_LABEL_MAGIC = 2049
 _MOST_BYTES = 64 * 2**20
 _NPZ_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 _NPZ_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
@@ -101,8 +97,8 @@ def _find(folder: Path, stem: str) -> Path:
 
 def _read_pair(images: Path, labels: Path) -> Digits:
     return _digits(
-        read_idx(images, magic=_IMAGE_MAGIC, dimensions=3),
-        read_idx(labels, magic=_LABEL_MAGIC, dimensions=1),
+        read_idx(images, dimensions=3),
+        read_idx(labels, dimensions=1),
         where=str(images),
     )
 
@@ -117,30 +113,15 @@ def _digits(images: NDArray[np.uint8], labels: NDArray[np.uint8], *, where: str)
     return Digits(images=images, labels=labels)
 
 
-def read_idx(path: Path, *, magic: int, dimensions: int) -> NDArray[np.uint8]:
+def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
     """Reads one IDX file of unsigned bytes, gzipped or not.
 
     Raises:
-        DataError: Not an IDX file with this magic number, cut short, or larger than 64 MiB.
+        DataError: Not an IDX file of unsigned bytes with so many dimensions, cut short, or larger than 64 MiB.
     """
-    raw = _read_bytes(path)
-    header = np.frombuffer(raw[: 4 * (1 + dimensions)], dtype=">i4") if len(raw) >= 4 * (1 + dimensions) else None
-    if header is None or header[0] != magic:
-        found = "too short a file" if header is None else f"magic number {header[0]}"
-        raise DataError(f"{path} is not an IDX file of {dimensions} dimension(s): found {found}, wanted {magic}")
-    shape = tuple(int(size) for size in header[1:])
-    body = np.frombuffer(raw, dtype=np.uint8, offset=header.nbytes)
-    if min(shape) < 0 or body.size != np.prod(shape, dtype=np.int64):
-        raise DataError(f"{path} promises {shape} bytes and holds {body.size}: it was cut short or altered")
-    return body.reshape(shape)
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read ({error}): restore the original file") from error
-    if len(raw) > _MOST_BYTES:
-        raise DataError(f"{path} unpacks to more than {_MOST_BYTES // 2**20} MiB: it is not an MNIST file")
-    return raw
+    rows = open_idx(path, _MOST_BYTES)
+    if rows.dtype != np.uint8 or len(rows.shape) != dimensions:
+        raise DataError(
+            f"{path} is not an MNIST file: found {rows.dtype} {rows.shape}; expected uint8 of {dimensions} dimension(s)"
+        )
+    return rows.take(range(rows.shape[0]))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from crossrt.core.events import EventStream, read_job
 from crossrt.datasets.mnist import digits as mnist
+from crossrt.datasets.reference import TrainingJob
 
 if TYPE_CHECKING:
     import keras
@@ -23,17 +23,6 @@ if TYPE_CHECKING:
 BATCH = 128
 LEARNING_RATE = 2e-3
 LARGEST_SHIFT = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingJob:
-    """What to train, on what, and where to put the model; `data` is a folder, `shipped` or `download`."""
-
-    architecture: str
-    data: str
-    out: str
-    epochs: int
-    seed: int
 
 
 def training_digits(source: str) -> mnist.Digits:

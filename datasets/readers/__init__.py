@@ -1,0 +1,64 @@
+"""Readers of data: one module for each format, each with a `READER`, found by content and then by suffix.
+
+A reader of another package is an entry point of the group `crossrt.dataset_readers`. Matching data and models is not
+done in here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from crossrt.core.errors import DataError
+from crossrt.core.plugins import load_plugin, registered
+from crossrt.datasets.readers import csv_file, idx, images, npy, npz, onnx_sets, parquet
+from crossrt.datasets.readers.reader import GROUP, HEAD_BYTES, Reader
+
+BUNDLED: Final[tuple[Reader, ...]] = (
+    npz.READER,
+    npy.READER,
+    parquet.READER,
+    onnx_sets.READER,
+    idx.READER,
+    images.READER,
+    csv_file.READER,
+)
+
+
+def readers() -> tuple[Reader, ...]:
+    """Bundled readers, then those of other packages.
+
+    Raises:
+        PluginError: A reader of another package cannot be imported.
+        DataError: A plug-in is something else.
+    """
+    others = tuple(load_plugin(GROUP, name) for name in registered(GROUP))
+    for found, name in zip(others, registered(GROUP), strict=True):
+        if not isinstance(found, Reader):
+            raise DataError(f"the plug-in {name!r} of {GROUP} is a {type(found).__name__}; expected a Reader")
+    return (*BUNDLED, *others)
+
+
+def reader_of(path: Path) -> Reader:
+    """The reader that knows the content of a file or folder, else the one for its suffix.
+
+    Raises:
+        DataError: None does.
+    """
+    known = readers()
+    head = b""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    by_content = next((each for each in known if each.recognizes(path, head)), None)
+    found = by_content or next((each for each in known if path.suffix.lower() in each.suffixes), None)
+    if found:
+        return found
+    names = ", ".join(f"{each.name} ({', '.join(each.suffixes)})" if each.suffixes else each.name for each in known)
+    if not path.is_dir():
+        raise DataError(f"{path} is not a data set of a known format; available: {names}")
+    entries = sorted(each.name for each in path.iterdir())
+    holds = f"holds {', '.join(entries[:3])}{', ...' if len(entries) > 3 else ''}" if entries else "is empty"
+    raise DataError(
+        f"the folder {path} {holds}; expected images in one folder for each class, ONNX's test_data_set_N, or IDX files"
+    )

@@ -1,0 +1,164 @@
+"""Functions of the user that give a data set: `module:function` and `file.py:function`. They run code."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossrt.core.errors import DataError
+from crossrt.datasets.protocol import Dataset
+from crossrt.datasets.request import DataRequest
+from crossrt.datasets.samples import ArrayDataset, MemoryRows, View
+
+LABELS = "labels"
+_EXPECTED = "expected a data set, a dict of arrays, an array, or (inputs, labels)"
+
+
+def is_callable_reference(reference: str) -> bool:
+    """Whether a reference has the form `module:function` or `file.py:function`."""
+    module, colon, function = reference.rpartition(":")
+    return bool(colon and module and function.isidentifier())
+
+
+def call(request: DataRequest, input_name: str | None = None) -> Dataset:
+    """Imports a function, calls it, and takes what it gives as a data set.
+
+    The split is handed on as `split=` where one is asked for. Whatever the code prints goes to standard error.
+
+    Raises:
+        DataError: It cannot be imported, raises, or gives something else.
+    """
+    reference = request.reference
+    options = {} if request.split is None else {"split": request.split}
+    with _guarded(reference, "cannot be imported"):
+        module, _, name = reference.rpartition(":")
+        function = getattr(_module(module), name, None)
+    if not callable(function):
+        raise DataError(f"{reference}: {module} has no function {name!r}")
+    _check_parameters(reference, function, options)
+    with _guarded(reference, "raised"):
+        given = function(**options)
+    with _guarded(reference, "gave something that cannot be read"):
+        found = dataset_from(given, reference, input_name)
+    return View(found, notes=(f"samples come from code: {reference}",))
+
+
+def dataset_from(given: Any, name: str, input_name: str | None = None) -> Dataset:
+    """A data set from what a function gave, or a caller of the Python interface: arrays in memory, or a data set.
+
+    Args:
+        given: A data set, a dict of arrays (`labels` reserved), an array, or a tuple of inputs and labels.
+        name: For people.
+        input_name: The name of a lone array; None for `input`.
+
+    Raises:
+        DataError: It is something else.
+    """
+    if all(hasattr(given, member) for member in ("feeds", "inputs", "__len__")):
+        return _own_dataset(given, name)
+    labels = None
+    if isinstance(given, tuple):
+        if len(given) != 2:
+            raise DataError(f"{name} gave a tuple of {len(given)}; {_EXPECTED}")
+        given, labels = given
+    if not isinstance(given, Mapping):
+        given = {input_name or "input": given}
+    arrays = {str(key): _array(value, f"{name}: array {key!r}") for key, value in given.items()}
+    if LABELS in arrays and labels is not None:
+        raise DataError(f"{name} gave labels twice: beside the inputs and among them")
+    labels = arrays.pop(LABELS, None) if labels is None else _array(labels, f"{name}: labels")
+    shared = {key: array for key, array in arrays.items() if not array.ndim}
+    rows = {key: MemoryRows(array) for key, array in arrays.items() if array.ndim}
+    return ArrayDataset(name, rows, labels=labels, shared=shared)
+
+
+def _own_dataset(given: Any, name: str) -> Dataset:
+    members = ("name", "fingerprint", "shared", "labels", "notes")
+    if missing := [member for member in members if not hasattr(given, member)]:
+        raise DataError(f"{name} gave a data set without {', '.join(missing)}: see crossrt.datasets.protocol.Dataset")
+    found: Dataset = given
+    return found
+
+
+def _array(value: Any, where: str) -> NDArray[Any]:
+    if isinstance(value, str | bytes) or value is None or (not hasattr(value, "__array__") and not _is_list(value)):
+        raise DataError(f"{where} is of type {type(value).__name__}; {_EXPECTED}")
+    array = np.asarray(value)
+    if array.dtype.hasobject:
+        raise DataError(f"{where} is an array of Python objects; stack samples of one shape: `numpy.stack(list)`")
+    return array
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | int | float | np.generic)
+
+
+def _check_parameters(reference: str, function: Callable[..., Any], options: Mapping[str, str]) -> None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some builtins have none
+        return
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        given = "split=..." if options else "no arguments"
+        raise DataError(f"{reference} is called with {given}, but its signature is {signature}: {error}") from error
+
+
+def _module(module: str) -> ModuleType:
+    if not module.endswith(".py"):
+        with _on_path(Path.cwd()):
+            return importlib.import_module(module)
+    path = Path(module).resolve()
+    if not path.is_file():
+        raise DataError(f"{module} is not a file")
+    spec = importlib.util.spec_from_file_location(f"_crossrt_data_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise DataError(f"{module} is not a file of Python code")
+    found = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = found
+    with _on_path(path.parent):
+        spec.loader.exec_module(found)
+    return found
+
+
+@contextlib.contextmanager
+def _on_path(folder: Path) -> Iterator[None]:
+    """Lets code import its neighbours, also later: the folder stays at the end of the path."""
+    entry = str(folder)
+    if entry not in sys.path:
+        sys.path.append(entry)
+    yield
+
+
+@contextlib.contextmanager
+def _guarded(reference: str, problem: str) -> Iterator[None]:
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except DataError:
+        raise
+    except (Exception, SystemExit) as error:
+        where = _line_of(error, reference)
+        raise DataError(f"{reference} {problem}: {type(error).__name__}: {error}{where}") from error
+
+
+def _line_of(error: BaseException, reference: str) -> str:
+    """Where the user's own code raised, if that can be told."""
+    path = Path(reference.rpartition(":")[0])
+    trace, found = error.__traceback__, ""
+    while trace:
+        if path.suffix == ".py" and Path(trace.tb_frame.f_code.co_filename) == path.resolve():
+            found = f" ({path.name}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return found

@@ -1,0 +1,38 @@
+"""Which data set a user names, in plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from crossrt.core.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRequest:
+    """Which data set, in plain values: it travels to other processes, which open the same.
+
+    Attributes:
+        reference: A path, a registered name, `module:function`, `file.py:function`, or `random`.
+        labels: A path of labels of their own (`.npy`, `.npz`, `.csv`, `.txt`, IDX), or None for those in the data set.
+        split: Which part, for data sets that have parts, such as `test` and `train`.
+        limit: Take only so many samples, from the first; None for all.
+        seed: Of random inputs.
+        dimensions: Sizes of dynamic dimensions, for random inputs.
+
+    Raises:
+        DataError: The limit or the seed is out of range.
+    """
+
+    reference: str
+    labels: str | None = None
+    split: str | None = None
+    limit: int | None = None
+    seed: int = 0
+    dimensions: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise DataError(f"the limit of samples must be at least 1; found {self.limit}")
+        if self.seed < 0:
+            raise DataError(f"the seed must be 0 or more; found {self.seed}")
