@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -46,4 +46,24 @@ class Task(Protocol):
             reference: The reference's outputs under the same names and of the same shapes, or None for the reference
                 itself and where there is none.
             steps: Scale of the integers that an output is made from, for outputs of quantized files.
+        """
+
+
+@runtime_checkable
+class KnowsChance(Protocol):
+    """A task that can tell whether the reference's answers say anything; others are taken at their word."""
+
+    def looks_like_chance(self, evaluation: Evaluation, labels: NDArray[Any]) -> str | None:
+        """One sentence for the report's cautions where the reference is near chance, or None."""
+
+
+@runtime_checkable
+class HasOptions(Protocol):
+    """A task with options, as in `classification:top_k=3`."""
+
+    def with_options(self, options: Mapping[str, str]) -> Task:
+        """The same task with options.
+
+        Raises:
+            DataError: An option is unknown, or its value cannot be used.
         """
