@@ -23,8 +23,12 @@ class ModelRefusedError(RuntimeAdapterError):
     """The runtime cannot load this model file."""
 
 
+class RunFailedError(RuntimeAdapterError):
+    """The runtime loaded this model file and fails while it runs it."""
+
+
 class OptionRefusedError(RuntimeAdapterError):
-    """A session option is out of range."""
+    """A session option is out of range, cannot be run with this model, or is missing."""
 
 
 class InputRefusedError(RuntimeAdapterError):

@@ -1,48 +1,83 @@
-"""Checking feeds and crossing the border between float32 and a model's own integers."""
+"""Checking feeds, and conversion between float32 and a model's own floats and integers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossrt.core.artifact import TensorSpec
+from crossrt.core.tensor import TensorSpec
 from crossrt.runtimes.errors import InputRefusedError
-from crossrt.runtimes.protocol import Feeds, IoMode
+from crossrt.runtimes.protocol import Feeds
 
-
-def at_batch_size(specs: Sequence[TensorSpec], batch_size: int, io: IoMode) -> tuple[TensorSpec, ...]:
-    """The specs that a session shows: batch size filled in, and float32 unless the I/O is native."""
-    return tuple(_shown(replace(spec, shape=(batch_size, *spec.shape[1:])), io) for spec in specs)
-
-
-def _shown(spec: TensorSpec, io: IoMode) -> TensorSpec:
-    if io == "native" or spec.scale is None:
-        return spec
-    return replace(spec, dtype="float32", scale=None, zero_point=None)
+Conversion = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 def refusal(feeds: Feeds, specs: Sequence[TensorSpec]) -> InputRefusedError | None:
     """Says what is wrong with feeds, or None where they fit."""
     if not isinstance(feeds, Mapping):
         return InputRefusedError(f"feeds are a mapping from input names to arrays; found {type(feeds).__name__}")
-    wanted = {spec.name: spec for spec in specs}
-    if feeds.keys() != wanted.keys():
-        return InputRefusedError(f"the inputs are named {_names(wanted)}; the feeds are named {_names(feeds)}")
-    for name, spec in wanted.items():
+    expected = {spec.name: spec for spec in specs}
+    if feeds.keys() != expected.keys():
+        return InputRefusedError(f"the inputs are named {_names(expected)}; the feeds are named {_names(feeds)}")
+    for name, spec in expected.items():
         feed = feeds[name]
         if not isinstance(feed, np.ndarray):
             return InputRefusedError(f"input {name} must be a numpy array; found {type(feed).__name__}")
-        if feed.dtype != spec.dtype or feed.shape != spec.shape:
+        if not _has_dtype(feed, spec.dtype) or feed.shape != spec.shape:
             return InputRefusedError(f"input {name} takes {spec.dtype} {spec.shape}; found {feed.dtype} {feed.shape}")
     return None
 
 
-def _names(keyed: Any) -> str:
+def _has_dtype(feed: NDArray[Any], dtype: str) -> bool:
+    return feed.dtype.kind == "U" if dtype == "str" else feed.dtype == dtype
+
+
+def _names(keyed: Iterable[object]) -> str:
     return ", ".join(sorted(map(str, keyed))) or "nothing"
+
+
+def input_conversion(own: TensorSpec, shown: TensorSpec) -> Conversion | None:
+    """How a feed becomes what the file takes, or None where it is that already.
+
+    Args:
+        own: The file's own input; every dimension is a number.
+        shown: The input as the session shows it.
+    """
+    if own.dtype == shown.dtype:
+        return None
+    shape = tuple(size for size in own.shape if isinstance(size, int))
+    return Quantizer(own, shape) if own.is_quantized else _Cast(own.dtype, shape)
+
+
+def output_conversion(own: TensorSpec, shown: TensorSpec) -> Conversion | None:
+    """How an output of the file becomes what the session gives, or None where it is that already."""
+    if own.dtype == shown.dtype:
+        return _as_text if own.dtype == "str" else None
+    if own.is_quantized:
+        return lambda stored: dequantize(stored, own)
+    return _as_float32
+
+
+def _as_float32(array: NDArray[Any]) -> NDArray[np.float32]:
+    return array.astype(np.float32)
+
+
+def _as_text(array: NDArray[Any]) -> NDArray[np.str_]:
+    return array.astype(np.str_)
+
+
+class _Cast:
+    """Turns float32 into another float type, in a buffer that is made once."""
+
+    def __init__(self, dtype: str, shape: tuple[int, ...]) -> None:
+        self._stored = np.empty(shape, dtype)
+
+    def __call__(self, real: NDArray[np.float32]) -> NDArray[Any]:
+        np.copyto(self._stored, real, casting="same_kind")
+        return self._stored
 
 
 class Quantizer:

@@ -30,7 +30,7 @@ class Kernel:
         name: The node, or the tensor that it makes.
         kind: Arithmetic on integers, on floats with integer weights, or on floats; conversion between the two; or data
             moved and not changed.
-        dtype: What it takes, as numpy names it.
+        dtype: Its input dtype, as numpy names it.
         delegate: Who runs it in the runtime's place, such as `XNNPACK`; None for the runtime itself.
         duration_ns: Time in one call, while a profiler looked on; None where the runtime does not tell.
     """
@@ -56,7 +56,7 @@ def kind_of(operator: str, dtypes: Sequence[str]) -> KernelKind:
 
     Args:
         operator: Its type.
-        dtypes: Of its inputs, in order; the first is what it works on.
+        dtypes: Of its inputs, in order; the first is that of its data.
     """
     if operator in _CONVERSIONS:
         return "conversion"

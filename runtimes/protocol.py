@@ -33,7 +33,8 @@ class SessionOptions:
         io: `float32` takes and gives float32 where the file's own type is a float or a quantized integer, so that
             variants compare end to end; `native` takes and gives the file's own types. Other types (indices, flags,
             text) are what they are in both.
-        dimensions: Sizes of dynamic dimensions other than the batch, by name.
+        dimensions: Sizes of dynamic dimensions other than the batch, by name. Names that a model does not have are
+            left aside.
 
     Raises:
         OptionRefusedError: A value is out of range.
@@ -75,6 +76,7 @@ class Session(Protocol):
 
         Raises:
             InputRefusedError: A feed is missing, unknown, or of another dtype or shape.
+            RunFailedError: The runtime fails on these feeds, such as on an index that is out of range.
             SessionClosedError: `close` was called before.
         """
 
@@ -129,5 +131,6 @@ class Runtime(Protocol):
         """Loads the model.
 
         Raises:
-            ModelRefusedError: The runtime cannot load the file.
+            ModelRefusedError: The runtime cannot load the file, or the file is not what the artifact says.
+            OptionRefusedError: The batch size cannot be run, or a dynamic dimension of an input has no size.
         """

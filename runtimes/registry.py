@@ -1,7 +1,7 @@
 """Which runtimes there are: ours and those that other packages register under `crossrt.runtimes`.
 
 An entry point names an object with the attributes of `Runtime`, or a function without arguments that gives one.
-Nothing is imported before it is asked for: `find` looks only at installed metadata.
+Nothing is imported before it is asked for: `runtime_names` looks only at installed metadata.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import importlib.util
 import shlex
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from crossrt.core.artifact import ModelFormat
+from crossrt.core.errors import PluginError
+from crossrt.core.plugins import registered
 from crossrt.runtimes.errors import RuntimeBrokenError, RuntimeNotInstalledError, UnknownRuntimeError
 from crossrt.runtimes.protocol import Runtime
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoints
 
 GROUP = "crossrt.runtimes"
 
@@ -37,9 +36,18 @@ SHIPPED: dict[str, Shipped] = {
 
 
 def runtime_names() -> tuple[str, ...]:
-    """Names of all registered runtimes, shipped ones first."""
-    registered = {point.name for point in _registered()}
-    return (*SHIPPED, *sorted(registered - SHIPPED.keys()))
+    """Names of all registered runtimes, shipped ones first.
+
+    Raises:
+        PluginError: Two packages register the same name, or one registers that of a shipped runtime.
+    """
+    points = registered(GROUP)
+    for name in SHIPPED.keys() & points.keys():
+        raise PluginError(
+            f"the plug-in {points[name].value} of {GROUP} has the name {name!r} of a runtime that ships with crossrt;"
+            " uninstall its package"
+        )
+    return (*SHIPPED, *points)
 
 
 def get_runtime(name: str) -> Runtime:
@@ -49,13 +57,14 @@ def get_runtime(name: str) -> Runtime:
         UnknownRuntimeError: No runtime of this name is registered.
         RuntimeNotInstalledError: Its package is missing.
         RuntimeBrokenError: Its package is there, and importing it fails.
+        PluginError: Two packages register the same name.
     """
     try:
         loaded = _load(name)
         return cast(Runtime, loaded() if callable(loaded) else loaded)
     except ModuleNotFoundError as error:
         raise _import_failure(name, error) from error
-    except UnknownRuntimeError:
+    except (UnknownRuntimeError, PluginError):
         raise
     except Exception as error:
         raise RuntimeBrokenError(
@@ -76,15 +85,11 @@ def _load(name: str) -> object:
 
 
 def _from_entry_point(name: str) -> object:
-    for point in _registered().select(name=name):
-        return point.load()
-    raise UnknownRuntimeError(f"there is no runtime {name!r}: the registered ones are {', '.join(runtime_names())}")
-
-
-def _registered() -> EntryPoints:
-    from importlib.metadata import entry_points  # as costly as numpy: not for a worker that needs a shipped runtime
-
-    return entry_points(group=GROUP)
+    points = registered(GROUP)
+    if name not in points:
+        available = ", ".join((*SHIPPED, *points))
+        raise UnknownRuntimeError(f"{name!r} is not a registered runtime; available: {available}")
+    return points[name].load()
 
 
 def _import_failure(name: str, error: ModuleNotFoundError) -> Exception:
@@ -97,7 +102,7 @@ def _import_failure(name: str, error: ModuleNotFoundError) -> Exception:
 
 def install_command(*packages: str) -> str:
     """The exact command that installs packages into the running environment, which may have no pip of its own."""
-    wanted = shlex.join(packages)
+    quoted = shlex.join(packages)
     if importlib.util.find_spec("pip") is not None:
-        return f"{shlex.quote(sys.executable)} -m pip install {wanted}"
-    return f"python3 -m pip --python {shlex.quote(sys.executable)} install {wanted}"
+        return f"{shlex.quote(sys.executable)} -m pip install {quoted}"
+    return f"python3 -m pip --python {shlex.quote(sys.executable)} install {quoted}"

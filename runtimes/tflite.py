@@ -7,14 +7,15 @@ from typing import Any
 
 import ai_edge_litert
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
 
-from crossrt.core.artifact import ModelArtifact, ModelFormat, TensorSpec
-from crossrt.runtimes.errors import ModelRefusedError
-from crossrt.runtimes.feeds import Quantizer, dequantize
+from crossrt.core.artifact import ModelArtifact, ModelFormat
+from crossrt.core.tensor import TensorSpec
 from crossrt.runtimes.kernels import Kernel, Profile, kind_of
 from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
 from crossrt.runtimes.session import BaseSession
+from crossrt.runtimes.specs import NUMPY_DTYPES, unsupported
+from crossrt.runtimes.tflite_graph import Graph, load
 
 DELEGATE = "DELEGATE"
 
@@ -30,9 +31,9 @@ class TfLite:
         return str(ai_edge_litert.__version__)
 
     def unsupported_reason(self, artifact: ModelArtifact, options: SessionOptions) -> str | None:
-        """TFLite files only; there is no parallel execution of operators."""
-        if artifact.format not in self.formats:
-            return f"reads tflite, not {artifact.format}"
+        """TFLite files without text only; there is no parallel execution of operators."""
+        if (reason := unsupported(artifact, options, formats=self.formats, dtypes=NUMPY_DTYPES - {"str"})) is not None:
+            return reason
         if options.inter_op_threads != 1:
             return f"runs one operator at a time: inter_op_threads must be 1, found {options.inter_op_threads}"
         return None
@@ -41,7 +42,8 @@ class TfLite:
         """Loads a TFLite file and plans memory for one batch size.
 
         Raises:
-            ModelRefusedError: LiteRT cannot load the file.
+            ModelRefusedError: LiteRT cannot load the file, or it is not what the artifact says.
+            OptionRefusedError: The batch size cannot be run, or a dimension of an input has no size.
         """
         return TfLiteSession(artifact, options)
 
@@ -54,46 +56,65 @@ class TfLiteSession(BaseSession):
 
     def __init__(self, artifact: ModelArtifact, options: SessionOptions) -> None:
         super().__init__(artifact, options)
-        interpreter, inputs, outputs = _load(artifact, options)
-        self._inputs = [(spec.name, inputs[spec.name], _quantizer(spec, options)) for spec in artifact.inputs]
-        self._outputs = [(spec, outputs[spec.name], _converts(spec, options)) for spec in artifact.outputs]
-        self._interpreter: Interpreter | None = interpreter
+        graph = load(artifact, self._specs, options.intra_op_threads)
+        self._inputs = [
+            (spec.name, graph.inputs[spec.name], convert)
+            for spec, convert in zip(self.inputs, self._input_conversions, strict=True)
+            if 0 not in spec.shape  # LiteRT gives an empty tensor no memory that could be set
+        ]
+        self._outputs = [
+            (spec.name, graph.outputs[spec.name], convert)
+            for spec, convert in zip(self.outputs, self._output_conversions, strict=True)
+            if 0 not in spec.shape
+        ]
+        self._empty_outputs = [spec for spec in self.outputs if 0 in spec.shape]
+        self._graph: Graph | None = graph
 
     def run(self, feeds: Feeds) -> Outputs:
         """Runs one batch."""
-        interpreter = self._interpreter
-        if interpreter is None:
+        graph = self._graph
+        if graph is None:
             raise self._closed()
         self._check(feeds)
-        for name, index, quantizer in self._inputs:
-            interpreter.set_tensor(index, feeds[name] if quantizer is None else quantizer(feeds[name]))
-        interpreter.invoke()
-        return {
-            spec.name: dequantize(interpreter.get_tensor(index), spec) if converts else interpreter.get_tensor(index)
-            for spec, index, converts in self._outputs
-        }
+        set_tensor, get_tensor = graph.set_tensor, graph.get_tensor
+        try:
+            for name, index, convert in self._inputs:
+                set_tensor(index, feeds[name] if convert is None else convert(feeds[name]))
+            graph.invoke()
+            outputs: Outputs = {
+                name: get_tensor(index) if convert is None else convert(get_tensor(index))
+                for name, index, convert in self._outputs
+            }
+        except (RuntimeError, ValueError) as error:
+            raise self._failed(error) from error
+        if self._empty_outputs:
+            outputs |= {spec.name: _empty(spec) for spec in self._empty_outputs}
+        return outputs
 
     def executed_operators(self) -> tuple[str, ...] | None:
         """Operators of the execution plan, each partition that XNNPACK took over as one `DELEGATE`."""
-        if self._interpreter is None:
+        if self._graph is None:
             raise self._closed()
-        details = getattr(self._interpreter, "_get_ops_details", None)
-        return None if details is None else executed(details())  # a private method: a newer LiteRT may drop it
+        operators = self._graph.operators()
+        return None if operators is None else executed(operators)
 
     def profile(self, calls: int) -> Profile | None:  # noqa: ARG002 - LiteRT's Python interface has no profiler
         """Operators of the execution plan and who runs them; their times are not told."""
-        interpreter = self._interpreter
-        if interpreter is None:
+        graph = self._graph
+        if graph is None:
             raise self._closed()
-        details = getattr(interpreter, "_get_ops_details", None)
-        if details is None:
+        operators = graph.operators()
+        if operators is None:
             return None
-        tensors = {int(each["index"]): each for each in interpreter.get_tensor_details()}
-        return Profile(kernels=tuple(_kernels(details(), tensors)))
+        return Profile(kernels=tuple(_kernels(operators, graph.tensors())))
 
     def close(self) -> None:
         """Drops the interpreter and its threads."""
-        self._interpreter = None
+        self._graph = None
+
+
+def _empty(spec: TensorSpec) -> NDArray[Any]:
+    return np.empty([size if isinstance(size, int) else 0 for size in spec.shape], spec.dtype)
 
 
 def executed(operators: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -132,47 +153,12 @@ def _kernels(operators: Sequence[Mapping[str, Any]], tensors: Mapping[int, Mappi
         if each["op_name"] == DELEGATE:
             continue
         inputs = [int(index) for index in each["inputs"] if index >= 0]
-        dtypes = [np.dtype(tensors[index]["dtype"]).name for index in inputs]
+        dtypes = [np.dtype(tensors[index]["dtype"]).name for index in inputs if index in tensors]
+        made = tensors.get(int(each["outputs"][0])) if len(each["outputs"]) else None
         yield Kernel(
             operator=str(each["op_name"]),
-            name=str(tensors[int(each["outputs"][0])]["name"]),
+            name=str(made["name"]) if made else "",
             kind=kind_of(str(each["op_name"]), dtypes),
             dtype=dtypes[0] if dtypes else "none",
             delegate="XNNPACK" if each["index"] in replaced else None,
         )
-
-
-def _load(artifact: ModelArtifact, options: SessionOptions) -> tuple[Interpreter, dict[str, int], dict[str, int]]:
-    """An interpreter with memory planned, and the tensor indices of its inputs and outputs by name."""
-    try:
-        interpreter = Interpreter(model_path=str(artifact.path), num_threads=options.intra_op_threads)
-        for detail in interpreter.get_input_details():
-            interpreter.resize_tensor_input(detail["index"], _shape_at(detail, options.batch_size))
-        interpreter.allocate_tensors()
-        runner = interpreter.get_signature_runner()
-        inputs, outputs = _indices(runner.get_input_details()), _indices(runner.get_output_details())
-    except (ValueError, RuntimeError) as error:
-        raise ModelRefusedError(f"LiteRT cannot load {artifact.path.name}: {error}") from error
-    for specs, found in ((artifact.inputs, inputs), (artifact.outputs, outputs)):
-        wanted = {spec.name for spec in specs}
-        if wanted != found.keys():
-            raise ModelRefusedError(f"{artifact.path.name} has tensors {sorted(found)}, its manifest {sorted(wanted)}")
-    return interpreter, inputs, outputs
-
-
-def _indices(details: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    return {name: int(detail["index"]) for name, detail in details.items()}
-
-
-def _shape_at(detail: Mapping[str, Any], batch_size: int) -> list[int]:
-    return [batch_size, *(int(size) for size in detail["shape"][1:])]
-
-
-def _quantizer(spec: TensorSpec, options: SessionOptions) -> Quantizer | None:
-    if not _converts(spec, options):
-        return None
-    return Quantizer(spec, (options.batch_size, *(size or 1 for size in spec.shape[1:])))
-
-
-def _converts(spec: TensorSpec, options: SessionOptions) -> bool:
-    return options.io == "float32" and spec.scale is not None

@@ -1,0 +1,40 @@
+"""The shipped models leave no kind of input or output out."""
+
+from typing import get_args
+
+import pytest
+
+from crossrt.core.artifact import ModelFormat
+from crossrt.runtimes.conformance.plugin import MODELS
+from crossrt.runtimes.conformance.samples import artifacts_in, dimensions_of
+
+
+@pytest.fixture(params=get_args(ModelFormat))
+def shipped(request):
+    return [artifact for artifact in artifacts_in(MODELS) if artifact.format == request.param]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        pytest.param(lambda each: len(each.inputs) > 1 and len(each.outputs) > 1, id="two-inputs-two-outputs"),
+        pytest.param(lambda each: each.inputs[0].dtype == each.outputs[0].dtype == "float32", id="float32"),
+        pytest.param(lambda each: each.inputs[0].dtype == each.outputs[0].dtype == "float16", id="float16"),
+        pytest.param(lambda each: each.inputs[0].scale and each.outputs[0].scale, id="quantized-integers"),
+        pytest.param(lambda each: any(spec.dtype == "int64" for spec in each.inputs), id="int64"),
+        pytest.param(
+            lambda each: any(spec.dtype == "uint8" and spec.scale is None for spec in each.inputs), id="uint8"
+        ),
+        pytest.param(lambda each: each.batching.size == 4, id="fixed-batch"),
+        pytest.param(lambda each: not each.batching.is_batched, id="no-batch"),
+        pytest.param(lambda each: 1 in each.batching.axes.values(), id="batch-on-axis-1"),
+        pytest.param(lambda each: dimensions_of(each) and each.batching.dimension, id="another-dynamic-dimension"),
+        pytest.param(lambda each: any(0 in spec.shape for spec in each.inputs), id="no-elements"),
+    ],
+)
+def test_some_model_of_each_format_has(shipped, shown):
+    assert any(map(shown, shipped))
+
+
+def test_some_model_has_its_weights_beside_it():
+    assert any(artifact.data_files for artifact in artifacts_in(MODELS))
