@@ -88,7 +88,7 @@ class OutputError(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         output: Its name.
         max_abs: Largest absolute difference.
-        mean_abs: Mean absolute difference.
+        mean_abs: Mean absolute difference; absent in what version 1 measured.
         relative: `||x - x'|| / ||x||`; absent where x is all zero.
         cosine: Cosine of the angle between x and x'; absent where one is all zero.
         sqnr_db: `10 log10(sum x**2 / sum (x - x')**2)`; absent where there is no difference, or no signal.
@@ -97,7 +97,7 @@ class OutputError(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     output: str
     max_abs: float
-    mean_abs: float
+    mean_abs: float | None = None
     relative: float | None = None
     cosine: float | None = None
     sqnr_db: float | None = None

@@ -2,59 +2,79 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec import UNSET
 
+from crossrt.core.errors import CrossrtError
+from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.reports.errors import ReportError
-from crossrt.reports.schema.records import Duel, Report, Result, Round
+from crossrt.reports.schema.records import Data, Duel, Report, Result, Round
 
 LONGEST_NS: Final = 1e15
 SMALLEST: Final = 1e-30
 MOST_ALPHA: Final = 0.006
-"""A little more than the half percent on each side that a duel may be wrong: no look alone may have more."""
+"""A little more than the half percent on each side that an A/B comparison may be wrong: no look alone may have more."""
+
+MOST_UNPACKED: Final = 2**28
+"""Values that all packed arrays of a report may hold together."""
+
+MOST_CLASSES: Final = 65_536
 
 
-def check_report(report: Report, path: Path) -> None:
+def check_report(report: Report) -> None:
     """Raises `ReportError` where a report contradicts itself: it would be judged wrongly."""
     for problem in _problems(report):
-        raise ReportError(f"{path} is damaged or was edited by hand: {problem}")
+        raise ReportError(problem)
 
 
-def check_duel(duel: Duel, path: Path) -> None:
-    """Raises `ReportError` where a duel contradicts itself."""
+def check_duel(duel: Duel) -> None:
+    """Raises `ReportError` where an A/B comparison contradicts itself."""
     for problem in _problems_of_duel(duel):
-        raise ReportError(f"{path} is damaged or was edited by hand: {problem}")
+        raise ReportError(problem)
 
 
 def _problems(report: Report) -> Iterator[str]:
-    for case, count in Counter(result.case for result in report.results).items():
-        if count > 1:
-            yield f"the case {case} is there {count} times"
-    for (case, name), count in Counter((metric.case, metric.name) for metric in report.metrics).items():
-        if count > 1:
-            yield f"{name} of {case} is there {count} times"
-    for metric in report.metrics:
-        if metric.unit == "ns" and not 0 < metric.value < LONGEST_NS:
-            yield f"{metric.name} of {metric.case} is {metric.value:g}"
-        for number in (metric.value, metric.lower, metric.upper):
-            if number is not UNSET and not _is_sensible(number):
-                yield f"{metric.name} of {metric.case} is {number:g}"
+    yield from _repeated("the case {}", (result.case for result in report.results))
+    yield from _repeated("the artifact {}", (artifact.id for artifact in report.artifacts))
+    yield from _repeated("the metric {}", (definition.name for definition in report.definitions))
+    yield from _of_metrics(report)
     measured = {metric.case for metric in report.metrics}
     for result in report.results:
         if result.status == "ok" and not result.rounds:
             yield f"{result.case} is ok and has no rounds"
         if result.status == "ok" and result.case not in measured:
             yield f"{result.case} is ok and has no metrics"
-        yield from _of_rounds(result.case, result.rounds, result.calls_per_block)
-        yield from _of_accuracy(result)
+        yield from _of_rounds(result.case, result.rounds)
     for control in report.controls:
-        yield from _of_rounds(f"the {control.kind} of {control.of}", control.rounds, control.calls_per_block)
+        yield from _of_rounds(f"the {control.kind} of {control.of}", control.rounds)
     yield from _of_distances(report)
     yield from _of_layers(report)
+    yield from _of_answers(report.data, report.results)
+
+
+def _repeated(what: str, names: Iterable[str]) -> Iterator[str]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield f"{what.format(name)} is there {count} times"
+
+
+def _of_metrics(report: Report) -> Iterator[str]:
+    yield from _repeated("{}", (f"{metric.name} of {metric.case}" for metric in report.metrics))
+    known, cases = {each.name for each in report.definitions}, {each.case for each in report.results}
+    for metric in report.metrics:
+        if metric.name not in known:
+            yield f"it holds {metric.name}, which its definitions lack"
+        if metric.case not in cases:
+            yield f"it holds {metric.name} of {metric.case}, which is not one of its cases"
+        if metric.unit == "ns" and not 0 < metric.value < LONGEST_NS:
+            yield f"{metric.name} of {metric.case} is {metric.value:g}"
+        for number in (metric.value, metric.lower, metric.upper):
+            if number is not UNSET and not _is_sensible(number):
+                yield f"{metric.name} of {metric.case} is {number:g}"
 
 
 def _is_sensible(number: float) -> bool:
@@ -64,25 +84,23 @@ def _is_sensible(number: float) -> bool:
 
 def _problems_of_duel(duel: Duel) -> Iterator[str]:
     for label, arm in (("A", duel.a), ("B", duel.b)):
-        for rounds in (arm.result.rounds, arm.twin_rounds):
-            yield from _of_rounds(label, rounds, arm.result.calls_per_block)
-    if duel.a.result.calls_per_block != duel.b.result.calls_per_block:
-        yield "A and B have blocks of different lengths"
+        for rounds in (arm.result.rounds, arm.replicate_rounds):
+            yield from _of_rounds(label, rounds)
     looked = [look.rounds for look in duel.looks]
-    finished = min(len(rounds) for arm in (duel.a, duel.b) for rounds in (arm.result.rounds, arm.twin_rounds))
+    finished = min(len(rounds) for arm in (duel.a, duel.b) for rounds in (arm.result.rounds, arm.replicate_rounds))
     if looked != sorted(set(looked)) or any(rounds > finished for rounds in looked):
         yield f"it was judged after {', '.join(map(str, looked))} rounds, and {finished} are there"
     if any(look.alpha > MOST_ALPHA for look in duel.looks):
-        yield "a look has more than the chance of error of the whole duel"
+        yield "a look has more than the chance of error of the whole A/B comparison"
+    yield from _of_answers(duel.data, (duel.a.result, duel.b.result))
 
 
 def _of_layers(report: Report) -> Iterator[str]:
     known = {artifact.id for artifact in report.artifacts}
-    for name, count in Counter(each.artifact for each in report.layers).items():
-        if name not in known:
-            yield f"it diagnoses {name}, which is none of its files"
-        elif count > 1:
-            yield f"it diagnoses {name} {count} times"
+    yield from _repeated("the diagnosis of {}", (each.artifact for each in report.layers))
+    for each in report.layers:
+        if each.artifact not in known:
+            yield f"it diagnoses {each.artifact}, which is not one of its files"
 
 
 def _of_distances(report: Report) -> Iterator[str]:
@@ -90,28 +108,76 @@ def _of_distances(report: Report) -> Iterator[str]:
     pairs = [frozenset((each.one, each.other)) for each in report.distances]
     for pair, count in Counter(pairs).items():
         if not pair <= cases or len(pair) < 2:
-            yield f"it compares the logits of {' and '.join(sorted(pair))}, which are not two of its cases"
+            yield f"it compares the answers of {' and '.join(sorted(pair))}, which are not two of its cases"
         elif count > 1:
             yield f"the distance of {' and '.join(sorted(pair))} is there {count} times"
 
 
-def _of_rounds(name: str, rounds: Sequence[Round], calls_per_block: int) -> Iterator[str]:
+def _of_rounds(name: str, rounds: Sequence[Round]) -> Iterator[str]:
     indices = [each.index for each in rounds]
     if len(set(indices)) < len(indices):
         yield f"{name} holds a round twice"
-    if rounds and not 1 <= calls_per_block <= min(len(each.latency_ns) for each in rounds):
-        yield f"{name} has blocks of {calls_per_block} calls"
+    for each in rounds:
+        if any(block >= len(each.blocks_ns) for block in each.disturbed_blocks):
+            yield f"round {each.index} of {name} has {len(each.blocks_ns)} blocks, and others are marked as disturbed"
 
 
-def _of_accuracy(result: Result) -> Iterator[str]:
-    accuracy = result.accuracy
-    if accuracy is None:
+def _of_answers(data: Data, results: Sequence[Result]) -> Iterator[str]:
+    """Evaluations and labels. Sizes are added up before anything is unpacked."""
+    evaluations = [(each.case, each.evaluation) for each in results if each.evaluation is not None]
+    packed = [each for _, evaluation in evaluations for each in _packed(evaluation)]
+    if data.labels is not None:
+        packed.append(data.labels)
+    if sum(math.prod(each.shape) for each in packed) > MOST_UNPACKED:
+        yield f"its packed arrays hold more than {MOST_UNPACKED:,} values"
         return
-    if accuracy.correct > accuracy.samples:
-        yield f"{result.case} calls {accuracy.correct} of {accuracy.samples} digits right"
-    if accuracy.misclassified is not None:
-        digits = {index for index, _ in accuracy.misclassified}
-        if len(digits) != accuracy.samples - accuracy.correct or len(digits) < len(accuracy.misclassified):
-            yield f"{result.case} names {len(accuracy.misclassified)} wrong answers and counts others"
-        if any(index >= accuracy.samples for index in digits):
-            yield f"{result.case} names wrong answers to digits that there are not"
+    if data.labels is not None:
+        yield from _of_packed("the labels", data.labels, data.samples)
+    for case, evaluation in evaluations:
+        yield from _of_evaluation(case, evaluation)
+
+
+def _packed(evaluation: Evaluation) -> list[Packed]:
+    own = [] if evaluation.predictions is None else [evaluation.predictions]
+    return [*evaluation.per_sample.values(), *own]
+
+
+def _of_evaluation(case: str, evaluation: Evaluation) -> Iterator[str]:
+    for name, value in (*evaluation.values.items(), *evaluation.reference_values.items()):
+        if not math.isfinite(value):
+            yield f"{name} of {case} is {value}"
+    for name, count in evaluation.counts.items():
+        if count > evaluation.samples:
+            yield f"{name} of {case} counts {count} of {evaluation.samples} samples"
+    for name, packed in evaluation.per_sample.items():
+        yield from _of_packed(f"{name} of {case}", packed, evaluation.samples)
+        if packed.dtype == "bool" and name in evaluation.counts:
+            yield from _of_count(f"{name} of {case}", packed, evaluation.counts[name])
+    if evaluation.predictions is not None:
+        yield from _of_packed(f"the predictions of {case}", evaluation.predictions, evaluation.samples)
+    yield from _of_classes(case, evaluation)
+
+
+def _of_classes(case: str, evaluation: Evaluation) -> Iterator[str]:
+    if (classes := evaluation.classes) is not None:
+        number = len(classes.scores)
+        if number > MOST_CLASSES:
+            yield f"{case} has {number:,} classes; at most {MOST_CLASSES:,} are expected"
+        if any(true >= number or given >= number for true, given, _ in classes.confusion):
+            yield f"the confusion matrix of {case} has other classes than its {number}"
+
+
+def _of_packed(name: str, packed: Packed, samples: int) -> Iterator[str]:
+    if packed.shape[:1] != (samples,):
+        yield f"{name} has the shape {packed.shape}; {samples} samples are expected"
+        return
+    try:
+        packed.unpack()
+    except CrossrtError as error:
+        yield f"{name}: {error}"
+
+
+def _of_count(name: str, packed: Packed, count: int) -> Iterator[str]:
+    found = int(packed.unpack().sum())
+    if found != count:
+        yield f"{name} counts {count} samples and names {found}"

@@ -13,15 +13,18 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from crossrt.core.errors import CrossrtError
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.checks import check_duel, check_report
 from crossrt.reports.schema.records import SCHEMA_VERSION, Duel, Report
+from crossrt.reports.schema.upgrade import upgraded_duel, upgraded_report
+from crossrt.reports.schema.version1 import Duel1, Report1
 
 MOST_BYTES = 256 * 2**20
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-Saved = TypeVar("Saved", Report, Duel)
+Saved = TypeVar("Saved", Report, Duel, Report1, Duel1)
 
 
 class _Header(msgspec.Struct):
@@ -30,7 +33,7 @@ class _Header(msgspec.Struct):
 
 
 def read_report(path: Path) -> Report:
-    """Reads a report and checks it against the schema.
+    """Reads a report of this or an earlier schema version and checks it.
 
     Raises:
         ReportError: Missing, damaged, of a newer version, or not a report.
@@ -43,48 +46,93 @@ def read_hashed_report(path: Path) -> tuple[Report, str]:
     raw, header = _read_header(path)
     if header.kind == "duel":
         raise ReportError(
-            f"{path} is a duel, not a report of crossrt bench: crossrt show prints it, and a.json and b.json beside it"
-            " are reports of its sides"
+            f"{path} is an A/B comparison, not a report of crossrt bench: crossrt show prints it, and a.json and b.json"
+            " beside it are reports of its sides"
         )
-    report = _decode(raw, Report, path)
-    check_report(report, path)
-    return report, hashlib.sha256(raw).hexdigest()
+    return _report_of(raw, header, str(path)), hashlib.sha256(raw).hexdigest()
 
 
 def read_duel(path: Path) -> Duel:
-    """Reads a duel and checks it against the schema; raises `ReportError` like `read_report`."""
+    """Reads an A/B comparison and checks it; raises `ReportError` like `read_report`."""
     raw, header = _read_header(path)
     if header.kind != "duel":
-        raise ReportError(f"{path} is no duel: crossrt duel writes them as duel.json")
-    duel = _decode(raw, Duel, path)
-    check_duel(duel, path)
-    return duel
+        raise ReportError(f"{path} is not an A/B comparison: crossrt duel writes them as duel.json")
+    return _duel_of(raw, header, str(path))
 
 
 def is_duel(path: Path) -> bool:
-    """True if a file holds a duel; raises `ReportError` where it is none of ours."""
+    """True if a file holds an A/B comparison; raises `ReportError` where it is not one of ours."""
     return _read_header(path)[1].kind == "duel"
+
+
+def decode_report(raw: bytes, name: str) -> Report:
+    """A report from the bytes of its file, wherever they are kept.
+
+    Args:
+        raw: UTF-8 JSON.
+        name: What to call it in messages.
+
+    Raises:
+        ReportError: Like `read_report`.
+    """
+    return _report_of(raw, _header(raw, name), name)
 
 
 def _read_header(path: Path) -> tuple[bytes, _Header]:
     raw = _read_bytes(path)
+    return raw, _header(raw, str(path))
+
+
+def _header(raw: bytes, name: str) -> _Header:
     try:
         header = msgspec.json.decode(raw, type=_Header)
     except UNREADABLE as error:
-        raise ReportError(f"{path} is not a crossrt report: {error}") from error
+        raise ReportError(f"{name} is not a crossrt report: {error}") from error
     if header.schema_version > SCHEMA_VERSION:
         raise ReportError(
-            f"{path} has schema version {header.schema_version}; this crossrt reads up to {SCHEMA_VERSION}:"
+            f"{name} has schema version {header.schema_version}; this crossrt reads up to {SCHEMA_VERSION}:"
             " update crossrt to show it"
         )
-    return raw, header
+    return header
 
 
-def _decode(raw: bytes, kind: type[Saved], path: Path) -> Saved:
+def _report_of(raw: bytes, header: _Header, name: str) -> Report:
+    if header.schema_version == SCHEMA_VERSION:
+        report = _decode(raw, Report, name)
+    else:
+        old = _decode(raw, Report1, name)
+        with _named(name):
+            report = upgraded_report(old)
+    with _named(name):
+        check_report(report)
+    return report
+
+
+def _duel_of(raw: bytes, header: _Header, name: str) -> Duel:
+    if header.schema_version == SCHEMA_VERSION:
+        duel = _decode(raw, Duel, name)
+    else:
+        old = _decode(raw, Duel1, name)
+        with _named(name):
+            duel = upgraded_duel(old)
+    with _named(name):
+        check_duel(duel)
+    return duel
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except CrossrtError as error:
+        raise ReportError(f"{name} is damaged or was edited by hand: {error}") from error
+
+
+def _decode(raw: bytes, kind: type[Saved], name: str) -> Saved:
     try:
         return msgspec.json.decode(raw, type=kind)
     except UNREADABLE as error:
-        raise ReportError(f"{path} is damaged or was edited by hand: {error}") from error
+        raise ReportError(f"{name} is damaged or was edited by hand: {error}") from error
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -94,21 +142,34 @@ def _read_bytes(path: Path) -> bytes:
     except OSError as error:
         raise ReportError(f"{path} cannot be read: {error.strerror}") from error
     if len(raw) > MOST_BYTES:
-        raise ReportError(f"{path} has more than {MOST_BYTES} bytes: no report is as large")
+        raise ReportError(f"{path} has more than {MOST_BYTES} bytes: no report is that large")
     return raw
 
 
 def write_report(report: Report | Duel, path: Path) -> None:
-    """Writes a report: it appears whole or not at all. Text that is no Unicode loses its odd signs.
+    """Writes a report: it appears whole or not at all. Text that is not Unicode loses its odd signs.
 
     Raises:
-        ReportError: The folder cannot be written, or the disk is full.
+        ReportError: It would not be read again, the folder cannot be written, or the disk is full.
     """
     try:
         content = msgspec.json.encode(report)
     except UnicodeEncodeError:
         content = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(report)))
+    _check_written(content, path)
     write_atomically(path, content + b"\n")
+
+
+def _check_written(content: bytes, path: Path) -> None:
+    """Reads back what is about to be written, such as a number that JSON cannot hold."""
+    header = _header(content, str(path))
+    try:
+        if header.kind == "duel":
+            _duel_of(content, header, str(path))
+        else:
+            _report_of(content, header, str(path))
+    except ReportError as error:
+        raise ReportError(f"not written, as it could not be read again: {error}") from error
 
 
 def _without_surrogates(part: Any) -> Any:

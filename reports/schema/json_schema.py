@@ -15,7 +15,7 @@ def report_json_schema() -> dict[str, Any]:
 
 
 def duel_json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of duel files of the current version."""
+    """JSON Schema (draft 2020-12) of files of A/B comparisons of the current version."""
     return _schema("duel", Duel)
 
 

@@ -7,7 +7,7 @@ are compared. In each round the order of the blocks is drawn at random and then 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,43 +25,57 @@ UNKNOWN_ERROR: Final = 1e-5
 """A thousandth of a percent: stands for the error of a round that is not known, and is the smallest of any."""
 
 
-def block_medians(each: Round, calls_per_block: int, used_calls: int | None = None) -> Logs:
+def calls_of(each: Round) -> list[int]:
+    """All calls of a round in nanoseconds, in the order they were made."""
+    return [call for block in each.blocks_ns for call in block]
+
+
+def shared_calls(*timed: Iterable[Round]) -> int | None:
+    """Calls that every block of several cases has, or None where there are no blocks.
+
+    Blocks of different lengths cannot be compared as they are: the first calls after other work are slower, and in a
+    short block they weigh more.
+    """
+    return min((len(block) for rounds in timed for each in rounds for block in each.blocks_ns), default=None)
+
+
+def block_medians(each: Round, used_calls: int | None = None) -> Logs:
     """Logarithm of the median call of each block: `(blocks,)`.
 
     Args:
         each: The round.
-        calls_per_block: How many calls make a block.
-        used_calls: How many of them count, from the first. Blocks of different lengths cannot be compared otherwise:
-            the first calls after other work are slower, and in a short block they weigh more.
+        used_calls: How many calls of a block count, from the first; None for all.
     """
-    calls = np.maximum(np.asarray(each.latency_ns, dtype=np.float64), 1.0)
-    size = max(1, min(calls_per_block, len(calls)))
-    blocks = len(calls) // size
-    used = calls[: blocks * size].reshape(blocks, size)[:, : used_calls or size]
-    return np.asarray(np.log(np.median(used, axis=1)))
+    lengths = {len(block) for block in each.blocks_ns}
+    if len(lengths) == 1:
+        calls = np.asarray(each.blocks_ns, dtype=np.float64)[:, :used_calls]
+        medians = np.median(calls, axis=1)
+    else:
+        medians = np.array([np.median(block[:used_calls]) for block in each.blocks_ns])
+    return np.asarray(np.log(np.maximum(medians, 1.0)))
 
 
-def block_logs(each: Round, calls_per_block: int, used_calls: int | None = None) -> Logs:
+def block_logs(each: Round, used_calls: int | None = None) -> Logs:
     """The mean of `block_medians` over each block and its mirror image: `(blocks // 2,)`."""
-    medians = block_medians(each, calls_per_block, used_calls)
+    medians = block_medians(each, used_calls)
     if len(medians) < 2:
         return medians
     paired = medians[: len(medians) - len(medians) % 2].reshape(-1, 2)
     return np.asarray(paired.mean(axis=1))
 
 
-def quiet_level(each: Round, calls_per_block: int, used_calls: int | None = None) -> float:
+def quiet_level(each: Round, used_calls: int | None = None) -> float:
     """The 10th percentile of `block_medians`: what a call takes while the machine is left alone.
 
     Neighbours on a shared machine slow a process for tenths of a second at a time, and how often they do differs from
     run to run far more than what a call takes in between.
     """
-    return float(np.percentile(block_medians(each, calls_per_block, used_calls), 10))
+    return float(np.percentile(block_medians(each, used_calls), 10))
 
 
-def by_round(rounds: Sequence[Round], calls_per_block: int, used_calls: int | None = None) -> Mapping[int, Logs]:
+def by_round(rounds: Sequence[Round], used_calls: int | None = None) -> Mapping[int, Logs]:
     """`block_logs` of each round, under the round's index."""
-    return {each.index: block_logs(each, calls_per_block, used_calls) for each in rounds}
+    return {each.index: block_logs(each, used_calls) for each in rounds}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +104,12 @@ def contrasts(positive: Sequence[Mapping[int, Logs]], negative: Sequence[Mapping
         below = np.mean([each[index][:length] for each in negative], axis=0)
         found.append(_median(above - below))
     return found
+
+
+def round_contrasts(positive: Sequence[Sequence[Round]], negative: Sequence[Sequence[Round]]) -> list[Contrast]:
+    """`contrasts` of the times of some processes and those of others, over the calls that all of their blocks have."""
+    used = shared_calls(*positive, *negative)
+    return contrasts([by_round(each, used) for each in positive], [by_round(each, used) for each in negative])
 
 
 def _median(values: Logs) -> Contrast:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossrt.reports.statistics.student import t_quantile
 
@@ -58,6 +60,15 @@ def over_rounds(values: Sequence[float], confidence: float = CONFIDENCE) -> Esti
         return Estimate(value=math.exp(mean))
     half = t_quantile((1 + confidence) / 2, len(logs) - 1) * float(logs.std(ddof=1)) / math.sqrt(len(logs))
     return Estimate(value=math.exp(mean), lower=math.exp(mean - half), upper=math.exp(mean + half))
+
+
+def over_samples(values: NDArray[np.floating[Any]], mean: float) -> Estimate:
+    """A mean over samples with Student's t interval; without one where the mean of `values` is another number."""
+    known = np.asarray(values, dtype=np.float64).ravel()
+    if len(known) < 2 or not np.isfinite(known).all() or not math.isclose(known.mean(), mean, rel_tol=1e-3):
+        return Estimate(value=mean)
+    half = t_quantile((1 + CONFIDENCE) / 2, len(known) - 1) * float(known.std(ddof=1)) / math.sqrt(len(known))
+    return Estimate(value=mean, lower=mean - half, upper=mean + half)
 
 
 def proportion(successes: int, samples: int) -> Estimate:

@@ -1,4 +1,4 @@
-"""How far two equal things were apart in a run, and what each runtime costs before any model."""
+"""How far two equal things were apart in a run, and what a call costs on each runtime before any model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossrt.reports.schema.records import Control, Report, Result
-from crossrt.reports.statistics.contrasts import by_round, contrasts
+from crossrt.reports.statistics.contrasts import calls_of, round_contrasts
 from crossrt.reports.statistics.estimates import CONFIDENCE, Estimate, over_rounds, percentile
 from crossrt.reports.statistics.intervals import LogInterval, pooled_interval
 from crossrt.reports.statistics.metrics import scenario_of
@@ -22,7 +22,7 @@ class Noise:
 
     Attributes:
         case: The case.
-        ratio: Logarithm of the time of its twin over its own; the truth is 0.
+        ratio: Logarithm of the time of its A/A replicate over its own; the truth is 0.
     """
 
     case: str
@@ -30,7 +30,7 @@ class Noise:
 
     @property
     def smallest_difference(self) -> float:
-        """The smallest ratio minus 1 that 95 of 100 runs like this one would tell from none."""
+        """The smallest ratio minus 1 that 95 of 100 runs like this one would distinguish from none."""
         return math.expm1(self.ratio.resolution())
 
 
@@ -38,25 +38,24 @@ def noise_of(report: Report, scenario: Scenario) -> Noise | None:
     """The A/A control of a scenario; None where it has none, or fewer than two rounds."""
     cases = {result.case: result for result in report.results if scenario_of(result) == scenario}
     for control in report.controls:
-        if control.kind == "twin" and control.of in cases:
+        if control.kind == "replicate" and control.of in cases:
             return _noise(control, cases[control.of])
     return None
 
 
-def _noise(control: Control, result: Result) -> Noise | None:
-    processes = [by_round(each.rounds, each.calls_per_block) for each in (control, result)]
-    ratio = pooled_interval(contrasts(processes[:1], processes[1:]), ALPHA)
+def _noise(replicate: Control, result: Result) -> Noise | None:
+    ratio = pooled_interval(round_contrasts([replicate.rounds], [result.rounds]), ALPHA)
     return Noise(case=result.case, ratio=ratio) if math.isfinite(ratio.half) else None
 
 
-def floors_of(report: Report, scenario: Scenario) -> dict[str, Estimate]:
-    """Median latency in nanoseconds of a model that only copies its input, by runtime."""
+def call_overheads(report: Report, scenario: Scenario) -> dict[str, Estimate]:
+    """Median latency in nanoseconds of a call of a no-op model, by runtime."""
     batch_size, threads, io = scenario
     return {
-        control.of: over_rounds([percentile(each.latency_ns, 50) or 1.0 for each in control.rounds])
+        control.of: over_rounds([percentile(calls_of(each), 50) or 1.0 for each in control.rounds])
         for control in report.controls
         if control.rounds
-        and control.kind == "floor"
+        and control.kind == "noop"
         and (control.batch_size, control.threads, "float32") == (batch_size, threads, io)
     }
 
@@ -66,4 +65,4 @@ def disturbances(report: Report) -> tuple[int, int, int]:
     rounds = [each for result in report.results for each in result.rounds]
     rounds += [each for control in report.controls for each in control.rounds]
     repeated, kept = sum(each.repeated_blocks for each in rounds), sum(len(each.disturbed_blocks) for each in rounds)
-    return len(rounds) * report.run.settings.blocks_per_round, repeated, kept
+    return sum(len(each.blocks_ns) for each in rounds), repeated, kept

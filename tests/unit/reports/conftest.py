@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from crossrt.core.evaluation import ClassDetails, ClassScore, Evaluation, OutputError, Packed
 from crossrt.reports.schema.files import read_report
-from crossrt.reports.schema.records import Accuracy, Control, Memory, Report, Result, Round
-from crossrt.reports.statistics.classification import judge_logits
-from crossrt.reports.statistics.metrics import derive_metrics
+from crossrt.reports.schema.records import Control, Memory, Report, Result, Round
+from crossrt.reports.schema.upgrade import TASK_METRICS
+from crossrt.reports.statistics.metrics import MEASURED_METRICS, derive_metrics
 from crossrt.reports.tables.details import print_details
 from crossrt.reports.tables.terminal import print_report
 
@@ -31,25 +32,67 @@ def sample() -> Report:
 
 
 @pytest.fixture
-def make_accuracy():
-    """Makes the accuracy of 200 answers, of which the first `wrong` are wrong; `seed` varies the logits' bits."""
+def make_evaluation():
+    """Makes the evaluation of `samples` answers of ten classes, of which the first `wrong` are wrong.
 
-    def make(*, wrong: int = 2, seed: int = 0, reference: bool = True) -> Accuracy:
-        labels = np.arange(200, dtype=np.uint8) % 10
-        logits = np.random.default_rng(seed).random((200, 10), dtype=np.float32)
-        logits[np.arange(200), (labels + (np.arange(200) < wrong)) % 10] = 5.0
-        return judge_logits(logits, labels, logits + np.float32(0.25) if reference else None)
+    `seed` varies the hash of the outputs; `agreeing` is how many samples the reference answers alike.
+    """
+
+    def make(
+        *, wrong: int = 2, seed: int = 0, reference: bool = True, samples: int = 200, agreeing: int | None = None
+    ) -> Evaluation:
+        labels = np.arange(samples) % 10
+        given = (labels + (np.arange(samples) < wrong)) % 10
+        confusion = np.bincount(labels * 10 + given, minlength=100).reshape(10, 10)
+        alike = samples - wrong if agreeing is None else agreeing
+        compared = {"agreement": alike / samples, "max_abs_error": 0.25} if reference else {}
+        return Evaluation(
+            task="classification",
+            samples=samples,
+            values={"top1": (samples - wrong) / samples, "macro_f1": 0.9, **compared},
+            counts={"top1": samples - wrong, **({"agreement": alike} if reference else {})},
+            per_sample={"top1": Packed.of(given == labels)},
+            predictions=Packed.of(given.astype(np.int32)),
+            reference_values={"top1": 1.0} if reference else {},
+            outputs=(OutputError(output="logits", max_abs=0.25, mean_abs=0.1, relative=0.02, sqnr_db=34.0),)
+            if reference
+            else (),
+            classes=ClassDetails(
+                scores=tuple(ClassScore(precision=0.9, recall=0.9, f1=0.9, support=int(n)) for n in confusion.sum(1)),
+                confusion=tuple(
+                    (true, called, int(confusion[true, called])) for true, called in np.argwhere(confusion).tolist()
+                ),
+            ),
+            answers_sha256=f"{seed:064x}",
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_numbers():
+    """Makes the evaluation of a regression whose samples have these absolute errors."""
+
+    def make(errors) -> Evaluation:
+        values = np.asarray(errors, np.float32)
+        return Evaluation(
+            task="regression",
+            samples=len(values),
+            values={"mae": float(values.mean())},
+            per_sample={"mae": Packed.of(values)},
+        )
 
     return make
 
 
 @pytest.fixture
 def make_round():
-    """Makes a round whose calls have `median_ns` as their median."""
+    """Makes a round whose calls have `median_ns` as their median, in blocks of one call or of `block`."""
 
-    def make(index: int, median_ns: int, *, calls: int = CALLS) -> Round:
+    def make(index: int, median_ns: int, *, calls: int = CALLS, block: int = 1) -> Round:
         spread = tuple(max(0, median_ns + step) for step in range(-(calls // 2), calls - calls // 2))
-        return Round(index=index, position=0, load_ns=1_000_000, first_run_ns=300_000, latency_ns=spread)
+        blocks = tuple(spread[start : start + block] for start in range(0, calls, block))
+        return Round(index=index, position=0, load_ns=1_000_000, first_inference_ns=300_000, blocks_ns=blocks)
 
     return make
 
@@ -65,35 +108,30 @@ def simulate_rounds():
         level_ns: float, rounds: int, random: np.random.Generator, *, blocks: int, layouts: float = 0.0
     ) -> tuple[Round, ...]:
         levels = level_ns * random.lognormal(0, layouts, rounds) if layouts else np.full(rounds, level_ns)
-        return tuple(
-            Round(
-                index=index,
-                position=0,
-                load_ns=int(5e6 * random.lognormal(0, 0.05)),
-                first_run_ns=int(5e5 * random.lognormal(0, 0.05)),
-                latency_ns=tuple(
-                    (level * random.lognormal(0, 0.004) * random.lognormal(0, 0.003, 4 * blocks)).astype(int).tolist()
-                ),
-            )
-            for index, level in enumerate(levels)
-        )
+        found = []
+        for index, level in enumerate(levels):
+            load, first = int(5e6 * random.lognormal(0, 0.05)), int(5e5 * random.lognormal(0, 0.05))
+            calls = level * random.lognormal(0, 0.004) * random.lognormal(0, 0.003, (blocks, 4))
+            blocks_ns = tuple(tuple(block) for block in calls.astype(int).tolist())
+            found.append(Round(index=index, position=0, load_ns=load, first_inference_ns=first, blocks_ns=blocks_ns))
+        return tuple(found)
 
     return simulate
 
 
 @pytest.fixture
-def anchored():
-    """Adds the rounds of an anchor, in blocks of four calls, to a report."""
+def with_reference_workload():
+    """Adds the rounds of a reference workload to a report."""
 
     def add(report: Report, rounds: tuple[Round, ...]) -> Report:
-        anchor = Control(kind="anchor", of="numpy", batch_size=1, threads=1, calls_per_block=4, rounds=rounds)
-        return msgspec.structs.replace(report, controls=(anchor,))
+        reference = Control(kind="reference", of="numpy", batch_size=1, threads=1, rounds=rounds)
+        return msgspec.structs.replace(report, controls=(reference,))
 
     return add
 
 
 @pytest.fixture
-def make_result(make_round, make_accuracy):
+def make_result(make_round, make_evaluation):
     """Makes the result of `<variant>@<runtime>`; anything else of it can be replaced."""
 
     def make(
@@ -102,6 +140,9 @@ def make_result(make_round, make_accuracy):
         variant, _, runtime = subject.partition("@")
         defaults = {
             "case": f"mnist-cnn.{subject}/b{batch_size}/t1",
+            "subject": f"mnist-cnn.{subject}",
+            "model": "mnist-cnn",
+            "variant": variant,
             "artifact": f"mnist-cnn.{variant}.{'tflite' if runtime == 'tflite' else 'onnx'}",
             "runtime": runtime,
             "runtime_version": "1.0",
@@ -109,9 +150,8 @@ def make_result(make_round, make_accuracy):
             "threads": 1,
             "io": "float32",
             "status": "ok",
-            "calls_per_block": 1,
             "rounds": tuple(make_round(index, median) for index, median in enumerate(medians)),
-            "accuracy": make_accuracy(),
+            "evaluation": make_evaluation(),
             "memory": Memory(peak_bytes=70_000_000, before_load_bytes=50_000_000),
         }
         return Result(**{**defaults, **fields})
@@ -121,17 +161,34 @@ def make_result(make_round, make_accuracy):
 
 @pytest.fixture
 def make_report(sample):
-    """Makes a report of these results, with an artifact of 1,000 bytes more for each of them."""
+    """Makes a report of these results, with an artifact of 1,000 bytes more for each of them.
 
-    def make(*results: Result, **run_fields) -> Report:
-        ids = list(dict.fromkeys(result.artifact for result in results))
+    Further arguments replace fields of the run; `definitions` are those of the task.
+    """
+
+    def make(*results: Result, definitions=TASK_METRICS, task: str = "classification", **run_fields) -> Report:
+        ids = {result.artifact: result for result in results}
         artifacts = tuple(
-            msgspec.structs.replace(sample.artifacts[0], id=each, size_bytes=1000 * (index + 1))
-            for index, each in enumerate(ids)
+            msgspec.structs.replace(
+                sample.artifacts[0],
+                id=each,
+                model=result.model,
+                variant=result.variant,
+                sha256=f"{index:064x}",
+                size_bytes=1000 * (index + 1),
+            )
+            for index, (each, result) in enumerate(ids.items())
         )
-        metrics = derive_metrics(results, artifacts, sample.run.settings.baseline)
-        run = msgspec.structs.replace(sample.run, **run_fields)
-        return msgspec.structs.replace(sample, run=run, results=results, artifacts=artifacts, metrics=metrics)
+        metrics = derive_metrics(results, artifacts, sample.run.settings.baseline, definitions)
+        return msgspec.structs.replace(
+            sample,
+            run=msgspec.structs.replace(sample.run, **run_fields),
+            task=task,
+            definitions=(*definitions, *MEASURED_METRICS),
+            results=results,
+            artifacts=artifacts,
+            metrics=metrics,
+        )
 
     return make
 
