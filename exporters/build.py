@@ -1,6 +1,6 @@
-"""Builds from Keras. Runs in a process of its own: `python -m crossrt.exporters.build`, job on stdin, events on stdout.
+"""Builds from Keras and SavedModel, in a process of its own: `python -m crossrt.exporters.build`.
 
-TensorFlow is imported here and nowhere near a measurement.
+The job comes on standard input, events go to standard output. TensorFlow is imported here, nowhere near a measurement.
 """
 
 from __future__ import annotations
@@ -10,73 +10,100 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from crossrt.core.artifact import Quantization, ReferenceLogits, sha256_of
+from crossrt.core.artifact import Quantization, ReferenceAnswers, sha256_of
 from crossrt.core.events import EventStream, read_job
 from crossrt.core.manifest import REFERENCE_MANIFEST, write_manifest
-from crossrt.datasets.mnist import digits as mnist
+from crossrt.datasets.fitting import fit
+from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.exporters.cache import converter_versions
+from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
+from crossrt.exporters.errors import ExportError
 from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
 from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteStatic
-from crossrt.exporters.sources.keras_file import check_model_file, load_model
+from crossrt.exporters.reference import write_answers
+from crossrt.exporters.sources.detect import check_source
+from crossrt.exporters.tf import environment as environment
 from crossrt.exporters.variants import Variant
 
 if TYPE_CHECKING:
-    import keras
+    from crossrt.exporters.tf.serving import Serving
 
 REFERENCE = "reference"
 
 
-class KerasBuilder:
-    """Builds the items of one job, sharing the loaded model."""
+class TensorFlowBuilder:
+    """Builds the items of one job, sharing the loaded model and the data sets."""
 
     def __init__(self, job: BuildJob) -> None:
         self._job = job
-        check_model_file(Path(job.source))
+        kind = check_source(Path(job.source), allow_h5=job.allow_h5)
+        if kind not in ("keras", "keras-h5", "saved-model"):
+            raise ExportError(f"{job.source} is not a Keras model or a SavedModel: it is {kind}")
+        self._kind = kind
 
     @cached_property
-    def _model(self) -> keras.Model:
-        return load_model(Path(self._job.source))
+    def _serving(self) -> Serving:
+        from crossrt.exporters.tf.serving import load_serving
+
+        return load_serving(Path(self._job.source), self._kind)
+
+    @cached_property
+    def _calibration(self) -> Calibration | None:
+        fields = self._job.calibration
+        return None if fields is None else Calibration.open(fields, self._serving.inputs)
 
     def build(self, item: str, folder: Path) -> None:
         """Builds one item into its folder, manifest included."""
         if item == REFERENCE:
             self._build_reference(folder)
-        else:
-            variant = self._job.variant(item)
-            write_artifact(self._job, variant, lambda path: self._write(variant, path), folder)
+            return
+        variant = self._job.variant(item)
+        if selection_of(variant.recipe) is not None and self._job.calibration is None:
+            raise ExportError(NEEDS_CALIBRATION)
+        specs = self._serving.inputs, self._serving.outputs
+        write_artifact(self._job, variant, lambda path: self._write(variant, path), folder, specs)
 
     def _write(self, variant: Variant, path: Path) -> Quantization | None:
         recipe = variant.recipe
+        calibration = None if selection_of(recipe) is None else self._calibration
         if variant.format == "onnx":
             from crossrt.exporters.to_onnx import export_onnx
 
-            export_onnx(self._model, path)
+            export_onnx(self._serving, path)
         else:
             from crossrt.exporters.to_tflite import export_tflite
 
             assert recipe is None or isinstance(recipe, TfliteDynamic | TfliteFloat16 | TfliteStatic)
-            export_tflite(self._model, path, recipe)
-        return variant.quantization_record()
+            export_tflite(self._serving, path, recipe, calibration)
+        return variant.quantization_record(calibration)
 
     def _build_reference(self, folder: Path) -> None:
-        path = folder / "reference.npy"
-        logits = self._model.predict(mnist.shipped("test").as_input(), batch_size=500, verbose=0)
-        np.save(path, logits.astype(np.float32, copy=False), allow_pickle=False)
-        reference = ReferenceLogits(
-            model=self._job.model,
+        job, serving = self._job, self._serving
+        if job.data is None:
+            raise ExportError("the reference needs data to answer: none were named")
+        request = DataRequest(**job.data)
+        dataset, batching = open_dataset(request, serving.inputs), serving.batching
+        found = fit(dataset, serving.inputs, batching, {**request.dimensions, **job.dimensions})
+        samples = len(dataset) if job.samples is None else min(job.samples, len(dataset))
+        if samples < 1:
+            raise ExportError(f"the data {dataset.name} hold no samples: at least 1 is needed")
+        path = folder / "reference.npz"
+        specs = serving.inputs, serving.outputs
+        write_answers(serving.predict, dataset, found, specs, batching, samples, path)
+        reference = ReferenceAnswers(
+            model=job.model,
             path=path,
             sha256=sha256_of(path),
-            model_sha256=self._job.model_sha256,
-            data_sha256=mnist.shipped_sha256("test"),
+            source_sha256=job.source_sha256,
+            data_fingerprint=dataset.fingerprint,
+            samples=samples,
             producer=converter_versions(),
         )
         write_manifest(reference, folder / REFERENCE_MANIFEST)
 
 
 def _build(job: BuildJob, events: EventStream) -> None:
-    build_all(job, KerasBuilder(job).build, events)
+    build_all(job, TensorFlowBuilder(job).build, events)
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """The artifact cache: same key, same file, no rebuild.
 
-A key covers everything that shapes a file: the Keras model, the variant's settings, the calibration digits, the
-versions of the packages that convert and this package's own source.
+A key covers everything that shapes a file: the model, the variant's settings, the calibration data, the versions of the
+packages that convert and this package's own source.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import TypeVar
 
 import msgspec
 
-from crossrt.core.artifact import ModelArtifact, ReferenceLogits
+from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.errors import ArtifactError
 from crossrt.core.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, check_file, read_manifest
-from crossrt.datasets.mnist import digits as mnist
+from crossrt.exporters.calibration import selection_of
 from crossrt.exporters.variants import Variant
 
 CONVERTERS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
-MANIFESTS = {ModelArtifact: ARTIFACT_MANIFEST, ReferenceLogits: REFERENCE_MANIFEST}
-Cached = TypeVar("Cached", ModelArtifact, ReferenceLogits)
+MANIFESTS = {ModelArtifact: ARTIFACT_MANIFEST, ReferenceAnswers: REFERENCE_MANIFEST}
+Cached = TypeVar("Cached", ModelArtifact, ReferenceAnswers)
 
 
 class ArtifactCache:
@@ -73,22 +73,25 @@ class ArtifactCache:
         return read_manifest(target / MANIFESTS[kind], kind)
 
 
-def variant_key(model: str, model_sha256: str, variant: Variant) -> str:
-    """Folder name of a variant: readable part, then a hash of everything that shapes it."""
+def variant_key(model: str, source_sha256: str, variant: Variant, calibration_fingerprint: str | None = None) -> str:
+    """Folder name of a variant: readable part, then a hash of everything that shapes it.
+
+    `calibration_fingerprint` is that of the data set; it counts for recipes that are calibrated, and for no others.
+    """
     shaped_by = {
-        "model": model_sha256,
+        "model": source_sha256,
         "name": model,
         "format": variant.format,
         "recipe": variant.recipe,
-        "quantization": variant.quantization_record(),
+        "calibration": calibration_fingerprint if selection_of(variant.recipe) else None,
         **_producer_state(),
     }
     return f"{model}.{variant.name}.{variant.format}-{_digest(shaped_by)}"
 
 
-def reference_key(model: str, model_sha256: str) -> str:
-    """Folder name of the Keras model's own answers to the test digits."""
-    shaped_by = {"model": model_sha256, "data": mnist.shipped_sha256("test"), **_producer_state()}
+def reference_key(model: str, source_sha256: str, data_fingerprint: str, samples: int) -> str:
+    """Folder name of the model's own answers to the first `samples` of a data set."""
+    shaped_by = {"model": source_sha256, "data": data_fingerprint, "samples": samples, **_producer_state()}
     return f"{model}.reference-{_digest(shaped_by)}"
 
 

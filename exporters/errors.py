@@ -13,3 +13,12 @@ class ModelError(ExportError):
 
 class RecipeError(ExportError):
     """A quantization recipe is not known, not well-formed, or asks for what no quantizer can do."""
+
+
+def first_line(error: Exception | str, most: int = 300) -> str:
+    """What a library says, in one line of reasonable length; the class of an error that says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    if text.endswith(":") and len(lines) > 1:
+        text = f"{text} {lines[1]}"
+    return text if len(text) <= most else f"{text[: most - 3]}..."

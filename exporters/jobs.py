@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import msgspec
 from crossrt.core.artifact import ModelArtifact, Quantization, sha256_of
 from crossrt.core.events import EventStream, reason_of
 from crossrt.core.manifest import ARTIFACT_MANIFEST, write_manifest
+from crossrt.core.tensor import TensorSpec, batching_of
 from crossrt.exporters.cache import converter_versions
 from crossrt.exporters.errors import ExportError
+from crossrt.exporters.inspection import SourceKind
 from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
 
@@ -24,41 +26,86 @@ class BuildJob:
 
     Attributes:
         model: Name of the model.
-        model_sha256: Hash of the Keras file.
-        source: What is converted: the `.keras` file, or its float32 `.onnx`.
+        source: What is converted: the model that the user brought, or a float `.onnx` for the quantizing process.
+        source_sha256: Hash that manifests give as the origin.
+        kind: What kind of model `source` is.
         folder: An empty folder; each item gets a folder of its own name in it.
         items: `reference`, or `<variant>.<format>`.
         recipes: The recipe of each item that has one, as plain values.
+        allow_h5: Legacy `.h5` files may be loaded.
+        data: Fields of the `DataRequest` that the reference answers, for the item `reference`.
+        samples: How many samples it answers, from the first; None for all.
+        dimensions: Sizes that the user bound to dynamic dimensions.
+        calibration: Fields of the `DataRequest` that calibrates, or None where there are no such data.
     """
 
     model: str
-    model_sha256: str
     source: str
+    source_sha256: str
+    kind: SourceKind
     folder: str
     items: Sequence[str]
     recipes: Mapping[str, Mapping[str, Any]]
+    allow_h5: bool = False
+    data: Mapping[str, Any] | None = None
+    samples: int | None = None
+    dimensions: Mapping[str, int] = field(default_factory=dict)
+    calibration: Mapping[str, Any] | None = None
 
     def variant(self, item: str) -> Variant:
         """The variant that an item names.
 
         Raises:
-            ExportError: It is not float32 and has no recipe.
+            ExportError: It is not a float variant and has no recipe.
         """
         name, _, suffix = item.partition(".")
         fields = self.recipes.get(item)
         if fields is None and item not in (FLOAT_ONNX.item, FLOAT_TFLITE.item):
-            raise ExportError(f"there is no recipe for {item!r}")
+            raise ExportError(f"no recipe is known for {item!r}")
         recipe = msgspec.convert(fields, Recipe) if fields else None
         return Variant(name=name, format="onnx" if suffix == "onnx" else "tflite", recipe=recipe)
 
 
-def write_artifact(job: BuildJob, variant: Variant, write: Callable[[Path], Quantization | None], folder: Path) -> None:
-    """Writes a model file and its manifest; `write` says how the file is quantized."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectJob:
+    """Which model to look at.
+
+    Attributes:
+        path: A file or folder.
+        allow_h5: Legacy `.h5` files may be loaded.
+    """
+
+    path: str
+    allow_h5: bool = False
+
+
+def write_artifact(
+    job: BuildJob,
+    variant: Variant,
+    write: Callable[[Path], Quantization | None],
+    folder: Path,
+    expected: tuple[Sequence[TensorSpec], Sequence[TensorSpec]] | None = None,
+) -> None:
+    """Writes a model file and its manifest; `write` says how the file is quantized.
+
+    Args:
+        job: The job.
+        variant: What is built.
+        write: Writes the file.
+        folder: Where to.
+        expected: Inputs and outputs of the source: the file has the same names, and the manifest the same order.
+
+    Raises:
+        ExportError: The file has other inputs or outputs than the source.
+    """
+    from crossrt.exporters.sources.onnx_weights import role_of
     from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
 
     path = folder / f"{job.model}.{variant.item}"
     quantization = write(path)
     inputs, outputs = onnx_specs(path) if variant.format == "onnx" else tflite_specs(path)
+    if expected is not None:
+        inputs, outputs = in_order(inputs, expected[0], "inputs"), in_order(outputs, expected[1], "outputs")
     artifact = ModelArtifact(
         model=job.model,
         variant=variant.name,
@@ -68,11 +115,27 @@ def write_artifact(job: BuildJob, variant: Variant, write: Callable[[Path], Quan
         size_bytes=path.stat().st_size,
         inputs=inputs,
         outputs=outputs,
+        batching=batching_of(inputs),
+        role=role_of(quantization),
         quantization=quantization,
         producer=converter_versions(),
-        model_sha256=job.model_sha256,
+        source_sha256=job.source_sha256,
     )
     write_manifest(artifact, folder / ARTIFACT_MANIFEST)
+
+
+def in_order(found: Sequence[TensorSpec], expected: Sequence[TensorSpec], what: str) -> tuple[TensorSpec, ...]:
+    """The specs of a file in the order of the source's.
+
+    Raises:
+        ExportError: The names differ.
+    """
+    by_name = {spec.name: spec for spec in found}
+    if by_name.keys() != {spec.name for spec in expected}:
+        raise ExportError(
+            f"the converter wrote {what} {', '.join(by_name)}; expected {', '.join(spec.name for spec in expected)}"
+        )
+    return tuple(by_name[spec.name] for spec in expected)
 
 
 def build_all(job: BuildJob, build: Callable[[str, Path], None], events: EventStream) -> None:
@@ -87,6 +150,6 @@ def build_all(job: BuildJob, build: Callable[[str, Path], None], events: EventSt
             folder.mkdir()
             build(item, folder)
         except Exception as error:
-            events.send("item_failed", item=item, reason=reason_of(error))
+            events.send("item_failed", item=item, reason=" ".join(reason_of(error).split()))
         else:
             events.send("built", item=item)

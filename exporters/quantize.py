@@ -8,14 +8,19 @@ from __future__ import annotations
 import dataclasses
 import sys
 import tempfile
+from functools import cached_property
 from pathlib import Path
 
 from crossrt.core.artifact import Quantization
 from crossrt.core.events import EventStream, read_job
+from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
+from crossrt.exporters.errors import ExportError
 from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
-from crossrt.exporters.ort.hazards import hazards
+from crossrt.exporters.ort.known_issues import known_issues
 from crossrt.exporters.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly
+from crossrt.exporters.sources.detect import check_source
+from crossrt.exporters.tensor_specs import Specs, onnx_specs
 from crossrt.exporters.variants import Variant
 
 
@@ -23,20 +28,38 @@ class OnnxBuilder:
     """Builds the items of one job, sharing preparation and calibration."""
 
     def __init__(self, job: BuildJob, scratch: Path) -> None:
-        self._job = job
-        self._quantizer = OnnxQuantizer(Path(job.source), scratch)
+        self._job, self._source = job, Path(job.source)
+        self._quantizer = OnnxQuantizer(self._source, scratch)
+        if (kind := check_source(self._source)) != "onnx":
+            raise ExportError(f"{job.source} is not an ONNX file: it is {kind}")
+
+    @cached_property
+    def _specs(self) -> Specs:
+        return onnx_specs(self._source)
+
+    @cached_property
+    def _calibration(self) -> Calibration:
+        """Opened for recipes that need it, and for no others: it may be a data set that does not fit."""
+        if self._job.calibration is None:
+            raise ExportError(NEEDS_CALIBRATION)
+        calibration = Calibration.open(self._job.calibration, self._specs[0])
+        self._quantizer.calibrate_with(calibration)
+        return calibration
 
     def build(self, item: str, folder: Path) -> None:
         """Builds one item into its folder, manifest included."""
         variant = self._job.variant(item)
-        write_artifact(self._job, variant, lambda path: self._write(variant, path), folder)
+        write_artifact(self._job, variant, lambda path: self._write(variant, path), folder, self._specs)
 
-    def _write(self, variant: Variant, path: Path) -> Quantization | None:
-        recipe, record = variant.recipe, variant.quantization_record()
+    def _write(self, variant: Variant, path: Path) -> Quantization:
+        recipe, quantizer = variant.recipe, self._quantizer
+        if not isinstance(recipe, OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16):
+            raise ExportError(f"{variant.item} is not made from an ONNX file: bring a Keras model or a SavedModel")
+        calibration = None if selection_of(recipe) is None else self._calibration
+        quantizer.quantize(recipe, path)
+        record = variant.quantization_record(calibration)
         assert record is not None
-        assert isinstance(recipe, OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16)
-        self._quantizer.quantize(recipe, path)
-        return dataclasses.replace(record, hazards=hazards(recipe, self._quantizer.prepared))
+        return dataclasses.replace(record, known_issues=known_issues(recipe, quantizer.prepared, path))
 
 
 def _build(job: BuildJob, events: EventStream) -> None:

@@ -1,49 +1,109 @@
-"""Keras to TFLite, in float and in the converter's ways to quantize."""
+"""TensorFlow to TFLite, in float and in the converter's ways to quantize."""
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from crossrt.exporters.calibration import calibration_digits, calibration_of
+from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, Selection, selection_of
+from crossrt.exporters.errors import ExportError, first_line
 from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteRecipe, TfliteStatic
-from crossrt.exporters.to_onnx import serving_function
+from crossrt.exporters.sources.tflite_file import read_tflite
+from crossrt.exporters.tf.serving import Serving
 
 
-def export_tflite(model: keras.Model, path: Path, recipe: TfliteRecipe | None) -> None:
-    """Writes the model as TFLite."""
-    with tempfile.TemporaryDirectory() as saved_model:
-        # the signature carries the tensor names into the file; only Keras's own writer turns variables into constants
-        archive = keras.export.ExportArchive()
-        archive.track(model)
-        archive.add_endpoint("serve", serving_function(model))
-        archive.write_out(saved_model, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(saved_model, signature_keys=["serve"])
+def export_tflite(
+    serving: Serving, path: Path, recipe: TfliteRecipe | None, calibration: Calibration | None = None
+) -> None:
+    """Writes the model as TFLite, with the names of its specs in the signature.
+
+    Raises:
+        ExportError: A layer cannot be converted, the weights hold NaN, calibration data are missing, or a quantized
+            file would hold no quantized weights.
+    """
+    serving.check_weights()
+    if isinstance(recipe, TfliteStatic) and calibration is None:
+        raise ExportError(NEEDS_CALIBRATION)
+    path.write_bytes(_converted(serving, recipe, calibration))
+    if recipe is not None:
+        _check_quantized(path)
+
+
+def _converted(serving: Serving, recipe: TfliteRecipe | None, calibration: Calibration | None) -> bytes:
+    """The file; with a fixed batch of 1 where recurrent layers cannot have another."""
+    try:
+        return _convert_once(serving, recipe, calibration, None)
+    except ExportError:
+        raise
+    except Exception as error:  # the converter raises whatever it happens to hit
+        if "TensorList" not in str(error):
+            raise ExportError(_refusal(error)) from error
+    try:
+        return _convert_once(serving, recipe, calibration, 1)
+    except ExportError:
+        raise
+    except Exception as error:
+        raise ExportError(_refusal(error)) from error
+
+
+def _convert_once(
+    serving: Serving, recipe: TfliteRecipe | None, calibration: Calibration | None, batch: int | None
+) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        key = serving.save(Path(folder), batch)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[key])
         if recipe is not None:
-            _configure(converter, recipe)
-        path.write_bytes(converter.convert())
+            _configure(converter, recipe, serving, calibration)
+        return bytes(converter.convert())
 
 
-def _configure(converter: tf.lite.TFLiteConverter, recipe: TfliteRecipe) -> None:
+def _refusal(error: Exception) -> str:
+    text = str(error)
+    if found := re.search(r"(?:Flex|Custom) ops: ([^\n]+)", text):
+        return (
+            f"TFLite has no operator for {found[1].strip()}, which the model needs: replace the layer, or fix its input"
+            " shape (batch included) and export again"
+        )
+    if found := re.search(r"'(tf\.\w+)' op[^\n]*", text):
+        return f"the TFLite converter cannot convert {found[1]}: {first_line(found[0])}"
+    return f"the TFLite converter failed: {first_line(error)}"
+
+
+def _configure(
+    converter: tf.lite.TFLiteConverter, recipe: TfliteRecipe, serving: Serving, calibration: Calibration | None
+) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if isinstance(recipe, TfliteFloat16):
         converter.target_spec.supported_types = [tf.float16]
         return
     _set_granularity(converter, recipe)
     if isinstance(recipe, TfliteStatic):
-        calibration = calibration_of(recipe)
+        which = selection_of(recipe)
+        assert which is not None
         assert calibration is not None
-        digits = calibration_digits(calibration)
-        converter.representative_dataset = lambda: _one_by_one(digits)
+        data = calibration
+        converter.representative_dataset = lambda: _one_by_one(data, which)
         converter.target_spec.supported_ops = [_operators(recipe)]
-        converter.inference_input_type = tf.dtypes.as_dtype(recipe.io_type)
-        converter.inference_output_type = tf.dtypes.as_dtype(recipe.io_type)
+        if recipe.io_type != "float32":
+            _set_io_type(converter, recipe.io_type, serving)
+
+
+def _set_io_type(converter: tf.lite.TFLiteConverter, io_type: str, serving: Serving) -> None:
+    """Integer inputs and outputs, where the model's own are float32."""
+    if all(each.dtype != "float32" for each in serving.inputs):
+        raise ExportError(
+            f"io_type {io_type} is for float32 inputs; the model takes"
+            f" {', '.join(f'{each.name} {each.dtype}' for each in serving.inputs)}"
+        )
+    converter.inference_input_type = tf.dtypes.as_dtype(io_type)
+    converter.inference_output_type = tf.dtypes.as_dtype(io_type)
 
 
 def _set_granularity(converter: tf.lite.TFLiteConverter, recipe: TfliteDynamic | TfliteStatic) -> None:
@@ -60,6 +120,23 @@ def _operators(recipe: TfliteStatic) -> tf.lite.OpsSet:
     return tf.lite.OpsSet.TFLITE_BUILTINS_INT8
 
 
-def _one_by_one(digits: NDArray[np.float32]) -> Iterator[list[NDArray[np.float32]]]:
-    for digit in digits:
-        yield [digit[np.newaxis]]
+def _one_by_one(calibration: Calibration, which: Selection) -> Iterator[Any]:
+    """Samples as the converter takes them: by name of the signature's inputs."""
+    names = [each.name for each in calibration.inputs]
+    for feeds in calibration.feeds(which, most=1):
+        yield _in_order(names, feeds)
+
+
+def _in_order(names: list[str], feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.generic]]:
+    return {name: feeds[name] for name in names}
+
+
+def _check_quantized(path: Path) -> None:
+    found = read_tflite(path)
+    if found.quantization is None:
+        path.unlink()
+        held = ", ".join(f"{size} bytes of {name}" for name, size in found.weight_bytes.items()) or "no weights"
+        raise ExportError(
+            f"the file holds no quantized weights: it holds {held}; the converter leaves small weights and operators"
+            " that it has no integer kernel for in float"
+        )

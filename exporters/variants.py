@@ -1,15 +1,15 @@
-"""Kinds of model files: float32, and one for each recipe."""
+"""Kinds of model files: float, and one for each recipe."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cache
 
 import msgspec
 
 from crossrt.core.artifact import ModelFormat, Quantization
-from crossrt.exporters.calibration import calibration_of, digits_sha256
+from crossrt.exporters.calibration import Calibration, selection_of
 from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.recipes.toml_files import SHIPPED_FILE, NamedRecipe, format_of, read_recipes
 
@@ -28,7 +28,7 @@ _MAIN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """A kind of model file that can be built; `recipe` is None for float32."""
+    """A kind of model file that can be built; `recipe` is None for the float file."""
 
     name: str
     format: ModelFormat
@@ -39,13 +39,17 @@ class Variant:
         """`<name>.<format>`: unique among the variants of a model."""
         return f"{self.name}.{self.format}"
 
-    def quantization_record(self) -> Quantization | None:
-        """How it is quantized, with the hash of the digits that calibrate it, for the manifest."""
+    def quantization_record(self, calibration: Calibration | None = None) -> Quantization | None:
+        """How it is quantized, for the manifest; `calibration` says how many samples there really are."""
         if self.recipe is None:
             return None
-        calibration = calibration_of(self.recipe)
         record = replace(self.recipe.quantization(), recipe=msgspec.to_builtins(self.recipe))
-        return record if calibration is None else replace(record, calibration_sha256=digits_sha256(calibration))
+        which = selection_of(self.recipe)
+        if which is None or calibration is None:
+            return record
+        return replace(
+            record, calibration_samples=calibration.count(which), calibration_sha256=calibration.sha256(which)
+        )
 
 
 def variant_of(named: NamedRecipe) -> Variant:
@@ -65,8 +69,12 @@ FLOAT_ONNX = Variant(name="fp32", format="onnx")
 FLOAT_TFLITE = Variant(name="fp32", format="tflite")
 
 
-@cache
-def main_variants() -> Sequence[Variant]:
-    """The variants of the main job, in the order in which they are shown."""
+def float_variant(model_format: ModelFormat) -> Variant:
+    """The float variant of a format."""
+    return FLOAT_ONNX if model_format == "onnx" else FLOAT_TFLITE
+
+
+def main_variants(formats: Collection[ModelFormat] = ("onnx", "tflite")) -> tuple[Variant, ...]:
+    """The variants of the main job in some formats, in the order in which they are shown."""
     known = {each.item: each for each in (FLOAT_ONNX, FLOAT_TFLITE, *map(variant_of, shipped_recipes()))}
-    return tuple(known[item] for item in _MAIN)
+    return tuple(known[item] for item in _MAIN if known[item].format in formats)

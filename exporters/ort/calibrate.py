@@ -1,19 +1,18 @@
-"""Ranges of activations, found once for each method and set of digits and kept in a file that all recipes share.
+"""Ranges of activations, found once for each method and set of samples and kept in a file that all recipes share.
 
-`quantize_static` would keep every activation of every digit for the histogram methods. Here the digits go through twice
+`quantize_static` would keep every activation of every sample for the histogram methods. Here samples go through twice
 in batches: first for the extremes, which fix the histograms' edges, then for the counts. Counts over the same edges add
 up, so the ranges are those of the library to the last bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod
 from onnxruntime.quantization.calibrate import (
     HistogramCalibrater,
@@ -22,12 +21,11 @@ from onnxruntime.quantization.calibrate import (
     save_tensors_data,
 )
 
-from crossrt.exporters.calibration import Calibration, calibration_digits, calibration_of
+from crossrt.datasets.protocol import Arrays
+from crossrt.exporters.calibration import Calibration, Selection, selection_of
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.recipes.recipe import OnnxStatic
-from crossrt.exporters.sources.keras_file import INPUT_NAME
 
-BATCH = 100
 METHODS = {
     "minmax": CalibrationMethod.MinMax,
     "moving-average": CalibrationMethod.MinMax,
@@ -44,43 +42,37 @@ class _Key:
     method: str
     is_symmetric: bool
     percentile: float | None
-    digits: Calibration
+    samples: Selection
 
 
 class Batches(CalibrationDataReader):  # type: ignore[misc]  # the base class is untyped
-    """Feeds digits once; the quantizer wants a fresh reader for every pass."""
+    """Feeds samples once; the quantizer wants a fresh reader for every pass."""
 
-    def __init__(self, digits: NDArray[np.float32]) -> None:
-        self._feeds = iter(batches(digits))
+    def __init__(self, feeds: Iterable[Arrays]) -> None:
+        self._feeds = iter(feeds)
 
-    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-        """The next batch by input name, or None behind the last."""
+    def get_next(self) -> Arrays | None:
+        """The next call by input name, or None behind the last."""
         return next(self._feeds, None)
-
-
-def batches(digits: NDArray[np.float32]) -> Iterator[dict[str, NDArray[np.float32]]]:
-    """Feeds of about a hundred digits each."""
-    for batch in np.array_split(digits, max(1, len(digits) // BATCH)):
-        yield {INPUT_NAME: batch}
 
 
 class SharedRanges:
     """Files of ranges for one prepared model."""
 
-    def __init__(self, prepared: Path, folder: Path) -> None:
-        self._prepared, self._folder = prepared, folder
+    def __init__(self, prepared: Path, folder: Path, calibration: Calibration) -> None:
+        self._prepared, self._folder, self._calibration = prepared, folder, calibration
         self._files: dict[_Key, Path] = {}
 
     def file_for(self, recipe: OnnxStatic) -> Path:
         """The ranges that a recipe needs, found now if no recipe needed them before.
 
         Raises:
-            ExportError: The digits or the activations hold NaN or infinity.
+            ExportError: The samples or the activations hold NaN or infinity.
         """
-        digits = calibration_of(recipe)
-        assert digits is not None
+        samples = selection_of(recipe)
+        assert samples is not None
         percentile = recipe.percentile if recipe.calibrate_method == "percentile" else None
-        key = _Key(recipe.calibrate_method, recipe.calibration_symmetric, percentile, digits)
+        key = _Key(recipe.calibrate_method, recipe.calibration_symmetric, percentile, samples)
         if key not in self._files:
             path = self._folder / f"ranges-{len(self._files)}.json"
             save_tensors_data(self._find(key), path)
@@ -88,8 +80,6 @@ class SharedRanges:
         return self._files[key]
 
     def _find(self, key: _Key) -> Any:
-        digits = calibration_digits(key.digits)
-        check_finite(digits)
         options: dict[str, Any] = {"symmetric": key.is_symmetric}
         if key.method == "moving-average":
             options["moving_average"] = True
@@ -102,27 +92,16 @@ class SharedRanges:
             extra_options=options,
         )
         if not isinstance(calibrator, HistogramCalibrater):
-            calibrator.collect_data(Batches(digits))
+            calibrator.collect_data(Batches(self._calibration.feeds(key.samples)))
             return calibrator.compute_data()
-        _prepare_histograms(calibrator, digits)
-        for feed in batches(digits):
-            calibrator.collect_data(_one(feed))
+        _prepare_histograms(calibrator, self._calibration.feeds(key.samples))
+        for feed in self._calibration.feeds(key.samples):
+            calibrator.collect_data(Batches([feed]))
         return calibrator.compute_data()
 
 
-def check_finite(digits: NDArray[np.float32]) -> None:
-    """Raises `ExportError` where digits hold NaN or infinity: every range would be poisoned."""
-    bad = int(len(digits) - np.isfinite(digits).all(axis=(1, 2, 3)).sum())
-    if bad:
-        raise ExportError(f"{bad} of {len(digits)} calibration digits hold NaN or infinity: remove them")
-
-
-def _one(feed: dict[str, NDArray[np.float32]]) -> CalibrationDataReader:
-    return Batches(next(iter(feed.values())))
-
-
-def _prepare_histograms(calibrator: HistogramCalibrater, digits: NDArray[np.float32]) -> None:
-    """Gives every tensor an empty histogram with the edges that all digits together call for."""
+def _prepare_histograms(calibrator: HistogramCalibrater, feeds: Iterable[Arrays]) -> None:
+    """Gives every tensor an empty histogram with the edges that all samples together call for."""
     collector = HistogramCollector(
         method=calibrator.method,
         symmetric=calibrator.symmetric,
@@ -131,7 +110,7 @@ def _prepare_histograms(calibrator: HistogramCalibrater, digits: NDArray[np.floa
         percentile=calibrator.percentile,
         scenario=calibrator.scenario,
     )
-    for name, extremes in _extremes(calibrator, digits).items():
+    for name, extremes in _extremes(calibrator, feeds).items():
         collector.histogram_dict[name] = _empty_histogram(extremes, calibrator)
     calibrator.collector = collector
 
@@ -145,10 +124,10 @@ class _Extremes:
     least: np.float32
 
 
-def _extremes(calibrator: HistogramCalibrater, digits: NDArray[np.float32]) -> dict[str, _Extremes]:
+def _extremes(calibrator: HistogramCalibrater, feeds: Iterable[Arrays]) -> dict[str, _Extremes]:
     names = [output.name for output in calibrator.infer_session.get_outputs()]
     found: dict[str, _Extremes] = {}
-    for feed in batches(digits):
+    for feed in feeds:
         for name, values in zip(names, calibrator.infer_session.run(None, feed), strict=True):
             if name not in calibrator.tensors_to_calibrate:
                 continue
@@ -161,7 +140,7 @@ def _extremes(calibrator: HistogramCalibrater, digits: NDArray[np.float32]) -> d
 
 
 def _empty_histogram(extremes: _Extremes, calibrator: HistogramCalibrater) -> tuple[Any, ...]:
-    """What `HistogramCollector` would have made of all digits at once, before counting.
+    """What `HistogramCollector` would have made of all samples at once, before counting.
 
     Bounds are float32, as there: numpy spaces the edges in the precision of the bounds.
     """

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import onnx
 from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
 
-from crossrt.exporters.errors import ExportError
+from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration
+from crossrt.exporters.errors import ExportError, first_line
 from crossrt.exporters.ort.calibrate import METHODS, SharedRanges
-from crossrt.exporters.ort.prepare import check_float, prepare
+from crossrt.exporters.ort.check import check_quantized
+from crossrt.exporters.ort.prepare import prepare, working_copy
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxRecipe, OnnxStatic, OnnxWeightOnly
 
 _TYPES = {
@@ -24,20 +27,44 @@ _FORMATS = {"qdq": QuantFormat.QDQ, "qoperator": QuantFormat.QOperator}
 
 
 class OnnxQuantizer:
-    """Quantizes one float32 model by many recipes, sharing what they have in common."""
+    """Quantizes one float model by many recipes, sharing what they have in common."""
 
-    def __init__(self, float_model: Path, folder: Path) -> None:
-        self._float_model = float_model
+    def __init__(self, float_model: Path, folder: Path, calibration: Calibration | None = None) -> None:
+        self._source = float_model
         self._prepared = folder / "prepared.onnx"
         self._folder = folder
-        self._ranges = SharedRanges(self._prepared, folder)
+        self._ranges: SharedRanges | None = None
+        if calibration is not None:
+            self.calibrate_with(calibration)
+
+    def calibrate_with(self, calibration: Calibration) -> None:
+        """Names the samples for static recipes; ranges that were found with others are forgotten."""
+        self._ranges = SharedRanges(self._prepared, self._folder, calibration)
+
+    @cached_property
+    def _float_model(self) -> Path:
+        return working_copy(self._source, self._folder)
 
     def quantize(self, recipe: OnnxRecipe, path: Path) -> None:
         """Writes the model quantized as the recipe says.
 
         Raises:
-            ExportError: The model has nothing to quantize, a name in the recipe fits nothing, or calibration failed.
+            ExportError: The model has nothing to quantize, a name in the recipe fits nothing, calibration data are
+                missing, or calibration failed.
         """
+        if isinstance(recipe, OnnxStatic) and self._ranges is None:
+            raise ExportError(NEEDS_CALIBRATION)
+        try:
+            self._write(recipe, path)
+        except ExportError:
+            raise
+        except Exception as error:  # the quantizers raise whatever an operator happens to hit
+            raise ExportError(
+                f"ONNX Runtime's quantizer failed: {type(error).__name__}: {first_line(error)}"
+            ) from error
+        check_quantized(path, recipe)
+
+    def _write(self, recipe: OnnxRecipe, path: Path) -> None:
         if isinstance(recipe, OnnxFloat16):
             _to_float16(self._float_model, path)
         elif isinstance(recipe, OnnxWeightOnly):
@@ -50,7 +77,6 @@ class OnnxQuantizer:
                 self._static(recipe, path)
             else:
                 self._dynamic(recipe, path)
-        _check_changed(path, recipe)
 
     @property
     def prepared(self) -> Path:
@@ -58,6 +84,7 @@ class OnnxQuantizer:
         return self._prepared
 
     def _static(self, recipe: OnnxStatic, path: Path) -> None:
+        assert self._ranges is not None
         quantize_static(
             self._prepared,
             path,
@@ -95,7 +122,6 @@ def _weight_only(float_model: Path, path: Path, recipe: OnnxWeightOnly) -> None:
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
     model = onnx.load(float_model)
-    check_float(model, float_model)
     _check_excluded(recipe.nodes_to_exclude, model)
     quantizer = MatMulNBitsQuantizer(
         model,
@@ -113,7 +139,6 @@ def _to_float16(float_model: Path, path: Path) -> None:
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     model = onnx.load(float_model)
-    check_float(model, float_model)
     onnx.save(convert_float_to_float16(model, keep_io_types=True), path)
 
 
@@ -135,17 +160,3 @@ def _check_excluded(excluded: tuple[str, ...], model: onnx.ModelProto) -> None:
         raise ExportError(
             f"nodes_to_exclude names {', '.join(unknown)}; the model's nodes are {', '.join(sorted(names))}"
         )
-
-
-def _check_changed(path: Path, recipe: OnnxRecipe) -> None:
-    """The quantizers return a model without any node for them as it was."""
-    model = onnx.load(path)
-    kinds = {node.op_type for node in model.graph.node}
-    if isinstance(recipe, OnnxFloat16):
-        is_changed = any(each.data_type == onnx.TensorProto.FLOAT16 for each in model.graph.initializer)
-    elif isinstance(recipe, OnnxWeightOnly):
-        is_changed = "MatMulNBits" in kinds
-    else:
-        is_changed = any("Quantize" in kind or kind.startswith("QLinear") or "Integer" in kind for kind in kinds)
-    if not is_changed:
-        raise ExportError("the model has no node that this recipe quantizes: the file would be float32")

@@ -11,10 +11,9 @@ from msgspec import Meta, Struct
 
 from crossrt.core.artifact import CalibrationMethod, Quantization
 
-Split = Literal["train", "test"]
 Percent = Annotated[float, Meta(gt=50, le=100)]
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
-Samples = Annotated[int, Meta(ge=1, le=10_000)]
+Samples = Annotated[int, Meta(ge=1, le=1_000_000)]
 Names = tuple[str, ...]
 
 
@@ -34,9 +33,8 @@ class OnnxStatic(_Recipe, frozen=True, tag="onnx-static"):
         weight_symmetric: The same for weights (`WeightSymmetric`).
         reduce_range: Weights in 7 bits, for processors whose 16-bit sums saturate.
         calibrate_method: How the range of an activation follows from what was observed.
-        calibration_samples: Number of digits.
+        calibration_samples: Number of samples.
         calibration_seed: Seed of the order in which they are drawn.
-        calibration_split: Where they are drawn from.
         calibration_symmetric: Ranges are widened to lie evenly around zero (`CalibTensorRangeSymmetric`).
         percentile: What `percentile` keeps, in percent.
         keep_removable_activations: Relu and Clip stay in the file (`QDQKeepRemovableActivations`); QDQ alone.
@@ -54,7 +52,6 @@ class OnnxStatic(_Recipe, frozen=True, tag="onnx-static"):
     calibrate_method: CalibrationMethod = "minmax"
     calibration_samples: Samples = 1_000
     calibration_seed: Seed = 0
-    calibration_split: Split = "train"
     calibration_symmetric: bool = False
     percentile: Percent = 99.999
     keep_removable_activations: bool = False
@@ -196,9 +193,8 @@ class TfliteStatic(_Recipe, frozen=True, tag="tflite-static"):
         io_type: Type of inputs and outputs: float32, or an integer type.
         per_channel: A scale for every output channel of a weight.
         per_channel_dense: The same for fully connected layers alone.
-        calibration_samples: Number of digits in the representative dataset.
+        calibration_samples: Number of samples in the representative data set.
         calibration_seed: Seed of the order in which they are drawn.
-        calibration_split: Where they are drawn from.
     """
 
     activation_type: Literal["int8", "int16"] = "int8"
@@ -207,7 +203,6 @@ class TfliteStatic(_Recipe, frozen=True, tag="tflite-static"):
     per_channel_dense: bool = True
     calibration_samples: Samples = 1_000
     calibration_seed: Seed = 0
-    calibration_split: Split = "train"
 
     def quantization(self) -> Quantization:
         """What the manifest says of it."""

@@ -67,7 +67,7 @@ def read_recipes(path: Path) -> RecipeFile:
     """Reads a file of recipes.
 
     Raises:
-        RecipeError: No TOML, an unknown name, a value of the wrong type, or a recipe that no quantizer can build.
+        RecipeError: Not TOML, an unknown name, a value of the wrong type, or a recipe that no quantizer can build.
     """
     tables = _read_tables(path)
     _known(tables, ("recipes", "grid"), where=f"{path}")
@@ -104,7 +104,7 @@ def _read_tables(path: Path) -> dict[str, Any]:
 def _tables_in(tables: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
     found = tables.get(name, {})
     if not isinstance(found, dict) or not all(isinstance(each, dict) for each in found.values()):
-        raise RecipeError(f"{path}: {name} is no table of tables: write [{name}.NAME]")
+        raise RecipeError(f"{path}: {name} is not a table of tables: write [{name}.NAME]")
     return found
 
 
@@ -120,7 +120,7 @@ def _read_recipe(name: str, table: Mapping[str, Any], path: Path) -> NamedRecipe
     stem, _, suffix = name.partition(".")
     if not _NAME.fullmatch(stem) or suffix not in ("", format_of(recipe)):
         raise RecipeError(
-            f"{path}: {name!r} is no name for a recipe: use up to 100 letters, digits, '-' and '_', and at"
+            f"{path}: {name!r} is not a name for a recipe: use up to 100 letters, digits, '-' and '_', and at"
             f" most .{format_of(recipe)} behind them"
         )
     if stem in ("fp32", "reference"):
@@ -152,7 +152,7 @@ def _choices(error: msgspec.ValidationError, kind: type[Recipe]) -> str:
         return ""
     for field in info.fields:
         if field.name == found[1] and isinstance(field.type, msgspec.inspect.LiteralType):
-            return f"; there are: {', '.join(map(str, field.type.values))}"
+            return f"; available: {', '.join(map(str, field.type.values))}"
     return ""
 
 
@@ -168,7 +168,7 @@ def _known(table: Mapping[str, Any], names: tuple[str, ...], where: str) -> None
 
 def _nearest(name: object, names: Mapping[str, Any] | tuple[str, ...]) -> str:
     close = difflib.get_close_matches(str(name), names, n=1)
-    return f": did you mean {close[0]!r}?" if close else f": there are {', '.join(names)}"
+    return f": did you mean {close[0]!r}?" if close else f": available: {', '.join(names)}"
 
 
 def _grid(grid: Any, path: Path) -> Iterator[NamedRecipe]:
@@ -176,11 +176,11 @@ def _grid(grid: Any, path: Path) -> Iterator[NamedRecipe]:
     if grid is None:
         return
     if not isinstance(grid, dict):
-        raise RecipeError(f"{path}: grid is no table: write [grid] and lists of values under it")
+        raise RecipeError(f"{path}: grid is not a table: write [grid] and lists of values under it")
     fields = dict(grid)
     prefix = fields.pop("name", "grid")
     if not isinstance(prefix, str) or not _NAME.fullmatch(prefix):
-        raise RecipeError(f"{path}: the grid's name {prefix!r} has other signs than letters, digits, '-' and '_'")
+        raise RecipeError(f"{path}: the grid's name {prefix!r} has other characters than letters, digits, '-' and '_'")
     varied = {name: values for name, values in fields.items() if _is_varied(name, values)}
     count = 1
     for name, values in varied.items():

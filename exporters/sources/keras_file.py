@@ -1,85 +1,67 @@
-"""Loading a Keras model that takes MNIST digits: a file, or one that ships.
-
-A `.keras` file is code as much as data, so it is loaded in safe mode and never compiled.
-"""
+"""Keras 3 files. Such a file is code as much as data, so it is loaded in safe mode and never compiled."""
 
 from __future__ import annotations
 
-import re
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossrt.datasets.mnist import digits as mnist
-from crossrt.exporters.errors import ModelError
+from crossrt.exporters.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     import keras
 
-SHIPPED_FOLDER = Path(__file__).parents[2] / "datasets" / "mnist" / "models"
-SHIPPED_MODEL = SHIPPED_FOLDER / "mnist-cnn.keras"
-INPUT_NAME = "image"
-OUTPUT_NAME = "logits"
-MOST_BYTES = 256 * 2**20
+MOST_BYTES = 8 * 2**30
+_PARTS = ("config.json", "model.weights.h5")
 
 
-def model_name(path: Path) -> str:
-    """The name of the model in case ids: the file's name without its suffix.
+def check(path: Path) -> None:
+    """Refuses, without importing Keras, what is not a `.keras` file of reasonable size.
 
     Raises:
-        ModelError: It holds a sign that case ids use for something else.
+        ModelError: The archive is damaged, holds something else, or unpacks to more than any model.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", path.stem):
-        raise ModelError(f"{path.name} gives no model name: rename it, with letters, digits, '-' and '_' before .keras")
-    return path.stem
-
-
-def shipped_models() -> tuple[str, ...]:
-    """Names of the models that ship, the reference first."""
-    names = sorted(path.stem for path in SHIPPED_FOLDER.glob("*.keras"))
-    return tuple(sorted(names, key=lambda name: name != SHIPPED_MODEL.stem))
-
-
-def model_file(named: str) -> Path:
-    """The file that a user names: a path, or the name of a model that ships."""
-    return SHIPPED_FOLDER / f"{named}.keras" if named in shipped_models() else Path(named)
-
-
-def check_model_file(path: Path) -> None:
-    """Refuses, without importing Keras, what cannot be a `.keras` file of reasonable size.
-
-    Raises:
-        ModelError: Missing, not a Keras 3 file, empty or too large.
-    """
-    if not path.is_file():
-        shipped = ", ".join(shipped_models())
-        raise ModelError(f"there is no model file {path}: give the path of a .keras file, or one that ships: {shipped}")
-    if path.suffix != ".keras":
-        raise ModelError(f"{path} is not a .keras file: save the model with model.save('name.keras') in Keras 3")
     size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise ModelError(f"{path} has {size} bytes; models of more than {MOST_BYTES} bytes are refused")
-    with path.open("rb") as file:
-        if file.read(2) != b"PK":
-            raise ModelError(f"{path} ({size} bytes) is not a .keras file: it was damaged, or is of another kind")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {each.filename: each.file_size for each in archive.infolist()}
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise ModelError(f"{path} ({size} bytes) is a damaged .keras file: {first_line(error)}") from error
+    if missing := [name for name in _PARTS if name not in members]:
+        raise ModelError(
+            f"{path} is a zip archive without {' and '.join(missing)}, not a Keras model: save it with"
+            " model.save('name.keras') in Keras 3"
+        )
+    if sum(members.values()) > MOST_BYTES:
+        raise ModelError(f"{path} unpacks to {sum(members.values())} bytes; more than {MOST_BYTES} are refused")
 
 
-def load_model(path: Path) -> keras.Model:
-    """Loads a model that maps float32 `(batch, 28, 28, 1)` in 0..1 to `(batch, 10)` class scores.
+def load(path: Path) -> keras.Model:
+    """Loads a model; TensorFlow is needed.
 
     Raises:
-        ModelError: The file is damaged, needs code of its own, or has other inputs or outputs.
+        ModelError: The file is damaged, or needs code of its own.
     """
     import keras
 
-    check_model_file(path)
+    check(path)
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever the damaged part happens to hit
-        raise ModelError(f"Keras cannot load {path}: {error}") from error
-    wanted = ((None, mnist.SIDE, mnist.SIDE, 1), (None, mnist.CLASSES))
-    found = (getattr(model, "input_shape", None), getattr(model, "output_shape", None))
-    if found != wanted:
-        raise ModelError(
-            f"{path} maps {found[0]} to {found[1]}; a model for MNIST digits maps {wanted[0]} to {wanted[1]}"
+        raise ModelError(refusal(path, error)) from error
+
+
+def refusal(path: Path, error: Exception) -> str:
+    """Why Keras cannot load a file, in one line."""
+    text = str(error)
+    if "Could not locate" in text or ("custom" in text and "register" in text):
+        return (
+            f"{path} needs Python code that is not in it ({first_line(error)}): save it without custom layers, or bring"
+            " a SavedModel (model.export('folder')) or an ONNX file"
         )
-    return model
+    if "Lambda" in text:
+        return (
+            f"{path} holds a Lambda layer, which is code that crossrt does not run: replace it by a layer of Keras, or"
+            " bring a SavedModel (model.export('folder')) or an ONNX file"
+        )
+    return f"Keras cannot load {path}: {first_line(error)}"

@@ -1,0 +1,152 @@
+"""What an ONNX file says of itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+from onnx.external_data_helper import uses_external_data
+
+from crossrt.core.artifact import sha256_of
+from crossrt.core.tensor import batching_of
+from crossrt.exporters.inspection import Inspection
+from crossrt.exporters.sources.detect import model_name
+from crossrt.exporters.sources.onnx_file import data_files, nodes_of, read_structure, total_bytes, weights_of
+from crossrt.exporters.sources.onnx_tensors import signature_of
+from crossrt.exporters.sources.onnx_weights import float_dtype, quantization_of, role_of, weight_bytes
+from crossrt.exporters.sources.scaling import expected, factor_text
+
+KNOWN_DOMAINS: Final = frozenset(
+    {
+        "",
+        "ai.onnx",
+        "ai.onnx.ml",
+        "ai.onnx.training",
+        "ai.onnx.preview.training",
+        "com.microsoft",
+        "com.microsoft.experimental",
+        "com.microsoft.nchwc",
+        "com.ms.internal.nhwc",
+        "org.pytorch.aten",
+    }
+)
+_MOST_CHECKED_BYTES = 2**28
+
+
+def inspect_onnx(path: Path) -> Inspection:
+    """Reads a file without loading external weights.
+
+    Raises:
+        ModelError: It is damaged, or its data files are missing or lie elsewhere.
+    """
+    model = read_structure(path)
+    files = data_files(path, model)
+    signature = signature_of(model)
+    weights = weight_bytes(model)
+    quantization = quantization_of(model, weights)
+    problem = signature.problem or _domain_problem(model)
+    return Inspection(
+        kind="onnx",
+        path=str(path),
+        model=model_name(path),
+        sha256=sha256_of(path, *(path.parent / name for name in files)),
+        size_bytes=total_bytes(path, files),
+        data_files=files,
+        inputs=signature.inputs,
+        outputs=signature.outputs,
+        batching=batching_of(signature.inputs),
+        role=role_of(quantization),
+        quantization=quantization,
+        float_dtype=float_dtype(weights),
+        weight_bytes=weights,
+        operators=dict(Counter(_kind(node) for node in nodes_of(model)).most_common()),
+        opset=max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=None),
+        producer=f"{model.producer_name} {model.producer_version}".strip(),
+        preprocessing=tuple(_preprocessing(model)),
+        exports=() if problem else ("onnx",),
+        notes=(*signature.notes, *_notes(model, weights)),
+        problem=problem,
+    )
+
+
+def _kind(node: onnx.NodeProto) -> str:
+    return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}:{node.op_type}"
+
+
+def _domain_problem(model: onnx.ModelProto) -> str | None:
+    """Operators that no runtime has; those that the file itself defines as functions count as known."""
+    own = {(each.domain, each.name) for each in model.functions}
+    foreign = [
+        node for node in nodes_of(model) if node.domain not in KNOWN_DOMAINS and (node.domain, node.op_type) not in own
+    ]
+    if not foreign:
+        return None
+    domains = ", ".join(sorted({node.domain for node in foreign}))
+    kinds = ", ".join(sorted({node.op_type for node in foreign}))
+    return (
+        f"the model needs custom operators ({kinds}) of the domain {domains}, which come in a library of their own:"
+        " crossrt loads none; export the model with standard operators"
+    )
+
+
+def _notes(model: onnx.ModelProto, weights: dict[str, int]) -> Iterator[str]:
+    if any(node.op_type in ("RandomNormal", "RandomUniform", "RandomNormalLike", "Multinomial", "Bernoulli")
+           for node in nodes_of(model)):  # fmt: skip
+        yield "the model draws random numbers: its answers change from call to call"
+    if (name := bad_weight(model)) is not None:
+        yield f"the weights {name} hold NaN or infinity: answers will, too"
+    if not weights:
+        yield "the model has no weights: nothing in it can be quantized"
+
+
+def bad_weight(model: onnx.ModelProto) -> str | None:
+    """The first weight in the file itself that holds NaN, which no weight means; large files are not searched."""
+    if model.ByteSize() > _MOST_CHECKED_BYTES:
+        return None
+    for tensor in weights_of(model):
+        if tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16) and not uses_external_data(tensor):
+            values = onnx.numpy_helper.to_array(tensor)
+            # infinity alone is also written on purpose, for masks and bounds of Clip
+            if np.isnan(values).any() or (values.size > 1 and np.isinf(values).all() and values.ndim > 1):
+                return str(tensor.name)
+    return None
+
+
+def _preprocessing(model: onnx.ModelProto) -> Iterator[str]:
+    """One line where the first node of an input scales or shifts it by a constant."""
+    constants = {each.name: each for each in weights_of(model) if not uses_external_data(each)}
+    constants |= _constant_outputs(model)
+    names = {each.name for each in model.graph.input} - constants.keys()
+    for node in model.graph.node:
+        if node.op_type == "Cast" and node.input[0] in names:
+            names.add(node.output[0])
+        if node.op_type not in ("Mul", "Div", "Sub") or len(node.input) != 2 or node.input[0] not in names:
+            continue
+        if (constant := constants.get(node.input[1])) is None:
+            continue
+        values = np.unique(onnx.numpy_helper.to_array(constant))
+        if values.size == 1:
+            yield _scaling(node.op_type, float(values[0]), str(node.input[0]))
+        elif values.size <= 4:
+            yield f"{node.op_type} by a constant for each channel first: expects values before normalization"
+
+
+def _constant_outputs(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
+    return {
+        node.output[0]: attribute.t
+        for node in model.graph.node
+        if node.op_type == "Constant"
+        for attribute in node.attribute
+        if attribute.name == "value"
+    }
+
+
+def _scaling(kind: str, value: float, name: str) -> str:
+    if kind == "Sub":
+        return f"{value:g} is subtracted from {name} first"
+    scale = value if kind == "Mul" else 1 / value if value else 0.0
+    return f"{name} is multiplied by {factor_text(scale)} first: expects {expected(scale)}"
