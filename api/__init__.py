@@ -1,1 +1,61 @@
-"""Benchmark quantized models across inference runtimes, with numbers that can be believed."""
+"""Benchmark quantized models across inference runtimes, with numbers that can be believed.
+
+    report = crossrt.bench("my.onnx", data="test.npz")
+    for row in report:
+        print(row.case, row.metrics["latency_p50_ns"])
+
+Everything that crossrt raises is a `CrossrtError`. Nothing heavy is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crossrt.core.errors import CrossrtError
+    from crossrt.exporters.inspection import Inspection
+    from crossrt.public import Quantized, bench, compare, duel, inspect, load_report, quantize
+    from crossrt.reports.schema.records import Duel, Report
+    from crossrt.reports.verdicts.comparison.findings import Comparison
+
+__all__ = [
+    "Comparison",
+    "CrossrtError",
+    "Duel",
+    "Inspection",
+    "Quantized",
+    "Report",
+    "bench",
+    "compare",
+    "duel",
+    "inspect",
+    "load_report",
+    "quantize",
+]
+
+_HOMES = {
+    "Comparison": "crossrt.reports.verdicts.comparison.findings",
+    "CrossrtError": "crossrt.core.errors",
+    "Duel": "crossrt.reports.schema.records",
+    "Inspection": "crossrt.exporters.inspection",
+    "Report": "crossrt.reports.schema.records",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Imports a public name when it is first used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("crossrt")
+    if name not in __all__:
+        raise AttributeError(f"module 'crossrt' has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(_HOMES.get(name, "crossrt.public")), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -73,7 +73,7 @@ def problem_with(dataset: Dataset, array_name: str, spec: TensorSpec, batching: 
     array, expected = dataset.inputs[array_name], sample_spec(spec, batching)
     is_shared = array_name in dataset.shared
     problems = [
-        _shape_problem(array, expected, is_shared=is_shared),
+        _shape_problem(array, expected, len(dataset), is_shared=is_shared),
         _dtype_problem(array, fed_dtype(spec)),
     ]
     found = [problem for problem in problems if problem]
@@ -100,13 +100,15 @@ def _dtype_problem(array: TensorSpec, expected: str) -> str | None:
     return f"{found}: write {fix}"
 
 
-def _shape_problem(array: TensorSpec, expected: TensorSpec, *, is_shared: bool) -> str | None:
+def _shape_problem(array: TensorSpec, expected: TensorSpec, samples: int, *, is_shared: bool) -> str | None:
     sizes = _sizes(array)
     if fits(sizes, expected.shape):
         return None
     found = f"has samples of shape {_written(array.shape)}, expected {_written(expected.shape)}"
     if is_shared:
         return f"has the shape {_written(array.shape)} for all samples, expected {_written(expected.shape)}"
+    if fits((samples, *sizes), expected.shape):
+        return f"{found}: if it is one sample, `numpy.expand_dims({_identifier(array.name)}, 0)` would fit"
     hint = _shape_hint(_identifier(array.name), sizes, expected.shape)
     return f"{found}: {hint}" if hint else found
 

@@ -84,14 +84,14 @@ def variant_key(model: str, source_sha256: str, variant: Variant, calibration_fi
         "format": variant.format,
         "recipe": variant.recipe,
         "calibration": calibration_fingerprint if selection_of(variant.recipe) else None,
-        **_producer_state(),
+        **producer_state(),
     }
     return f"{model}.{variant.name}.{variant.format}-{_digest(shaped_by)}"
 
 
 def reference_key(model: str, source_sha256: str, data_fingerprint: str, samples: int) -> str:
     """Folder name of the model's own answers to the first `samples` of a data set."""
-    shaped_by = {"model": source_sha256, "data": data_fingerprint, "samples": samples, **_producer_state()}
+    shaped_by = {"model": source_sha256, "data": data_fingerprint, "samples": samples, **producer_state()}
     return f"{model}.reference-{_digest(shaped_by)}"
 
 
@@ -109,7 +109,8 @@ def _version(distribution: str) -> str | None:
 
 
 @cache
-def _producer_state() -> Mapping[str, object]:
+def producer_state() -> Mapping[str, object]:
+    """What shapes an artifact beside its source and settings: versions of packages and this package's own code."""
     source = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         source.update(path.read_bytes())

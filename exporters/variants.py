@@ -8,7 +8,7 @@ from functools import cache
 
 import msgspec
 
-from crossrt.core.artifact import ModelFormat, Quantization
+from crossrt.core.artifact import ModelFormat, Quantization, Role
 from crossrt.exporters.calibration import Calibration, selection_of
 from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.recipes.toml_files import SHIPPED_FILE, NamedRecipe, format_of, read_recipes
@@ -38,6 +38,17 @@ class Variant:
     def item(self) -> str:
         """`<name>.<format>`: unique among the variants of a model."""
         return f"{self.name}.{self.format}"
+
+    @property
+    def role(self) -> Role:
+        """Whether the file computes in float or holds integer weights."""
+        is_float = self.recipe is None or self.recipe.quantization().scheme == "float16"
+        return "float" if is_float else "quantized"
+
+    @property
+    def needs_calibration(self) -> bool:
+        """True if its recipe is calibrated with data."""
+        return self.recipe is not None and selection_of(self.recipe) is not None
 
     def quantization_record(self, calibration: Calibration | None = None) -> Quantization | None:
         """How it is quantized, for the manifest; `calibration` says how many samples there really are."""

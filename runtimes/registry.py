@@ -50,6 +50,11 @@ def runtime_names() -> tuple[str, ...]:
     return (*SHIPPED, *points)
 
 
+def shipped_runtime_for(model_format: ModelFormat) -> str:
+    """The shipped runtime that reads a format."""
+    return next(name for name, shipped in SHIPPED.items() if model_format in shipped.formats)
+
+
 def get_runtime(name: str) -> Runtime:
     """Imports and returns a runtime.
 

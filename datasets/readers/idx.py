@@ -137,8 +137,16 @@ def _is_idx(path: Path, head: bytes) -> bool:
     if path.is_dir():
         return bool(_image_files(path))
     if head.startswith(b"\x1f\x8b"):
-        return "idx" in path.name
+        head = _first_bytes(path)
     return len(head) >= 8 and head[:2] == b"\0\0" and head[2] in _DTYPES and 0 < head[3] < 9
 
 
-READER = Reader(name="IDX", suffixes=(".idx",), recognizes=_is_idx, read=read)
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with gzip.open(path) as stream:
+            return stream.read(8)
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
+READER = Reader(name="IDX", suffixes=(".idx", ".gz"), recognizes=_is_idx, read=read)

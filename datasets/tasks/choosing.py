@@ -99,6 +99,9 @@ def _named(name: str) -> Task:
     point = registered(GROUP).get(name)
     if name not in BUNDLED:
         task: Task = load_plugin(GROUP, name)
+        missing = [part for part in ("name", "metrics", "check", "evaluate") if not hasattr(task, part)]
+        if missing:
+            raise PluginError(f"the plug-in {name!r} is not a task: it lacks {', '.join(missing)}")
         return task
     if point is not None and point.value != BUNDLED[name]:
         raise PluginError(f"a plug-in of {GROUP} is called {name!r} as a bundled task: {point.value}; uninstall it")

@@ -73,6 +73,8 @@ MAX_ERROR: Final = MetricDefinition(
     better="more accurate",
 )
 
+_ROUNDING: Final = 1e-9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Errors:
@@ -190,7 +192,7 @@ class Regression:
 def looks_like_chance(evaluation: Evaluation) -> str | None:
     """Why answers say nothing, in one sentence: R² of 0 or below is no better than always answering the mean label."""
     r2 = evaluation.values.get("r2")
-    if r2 is None or r2 > 0:
+    if r2 is None or r2 > _ROUNDING:
         return None
     return f"the reference's R² is {r2:.3g}: it is no better than always answering the mean of the labels"
 

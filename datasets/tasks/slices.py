@@ -64,6 +64,8 @@ def checked_samples(outputs: Mapping[str, NDArray[Any]]) -> int:
             raise DataError(f"output {name!r} has no dimension for samples; its shape is (); expected (samples, ...)")
         if array.dtype.kind not in "biuf" and not is_text(array):
             raise DataError(f"output {name!r} is {array.dtype}; numbers, booleans or text are expected")
+        if array.dtype.kind == "O" and array.size and not isinstance(first := array.flat[0], str | bytes):
+            raise DataError(f"output {name!r} holds {type(first).__name__}; numbers, booleans or text are expected")
     counts = {name: len(array) for name, array in outputs.items()}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{name!r} {count}" for name, count in counts.items())

@@ -177,6 +177,7 @@ class _Building:
             samples=request.samples,
             calibration=None if request.calibration is None else dataclasses.asdict(request.calibration),
             allow_h5=request.allow_h5,
+            dimensions=dict(request.dimensions),
         )
 
     def _run_process(self, module: str, job: BuildJob) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.errors import DataError
-from crossrt.datasets.tasks.closeness import output_errors
+from crossrt.datasets.tasks.closeness import compare
 from crossrt.datasets.tasks.outputs import match_outputs
 from crossrt.harness.build.builder import BuildRequest
 from crossrt.harness.errors import ChildFailedError
@@ -45,7 +45,7 @@ class FloatCheck:
         except DataError as error:
             raise ChildFailedError(str(error), "") from error
         matched = {ours: found[theirs] for ours, theirs in names.items()}
-        for each in output_errors(matched, {name: expected[name] for name in matched}, {}):
+        for each in compare(matched, {name: expected[name] for name in matched}, {}).errors:
             if each.relative is not None and each.relative > LARGEST_RELATIVE_ERROR:
                 raise ChildFailedError(
                     f"its output {each.output} differs from the source model's by {each.relative:.2g} of its size"

@@ -3,51 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from crossrt.exporters.cache import ArtifactCache
-from crossrt.exporters.sources.keras_file import model_name
+from crossrt.core.artifact import ModelFormat
+from crossrt.core.evaluation import Evaluation
+from crossrt.core.metric import MetricDefinition
+from crossrt.exporters.errors import ExportError
 from crossrt.exporters.variants import Variant
-from crossrt.harness.build.builder import Artifacts, BuildRequest
+from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.building import get_artifacts
 from crossrt.harness.cli.progress import Display
+from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ChildFailedError, HarnessError
-from crossrt.harness.evaluate.answers import agreement_problem, read_reference
-from crossrt.harness.evaluate.evaluation import evaluate_artifact
-from crossrt.harness.evaluate.workspace import Workspace, open_workspace
-from crossrt.harness.locations import cache_folder
-from crossrt.harness.process.affinity import usable_cpus
-from crossrt.harness.process.child import kill_all_children
+from crossrt.harness.measure.case import Case, Scenario
+from crossrt.harness.measure.settings import BenchSettings, Subject, WorkerLimits
+from crossrt.harness.run.check import check_answers
+from crossrt.harness.run.prepare import Opened, build_request
+from crossrt.harness.run.run_state import RunState, new_run_id
 from crossrt.reports.text.cells import listed
 from crossrt.reports.text.patterns import matches
+from crossrt.runtimes.registry import shipped_runtime_for
+
+CHECK_BATCH = 100
+TIMEOUT_S = 600.0
+"""LiteRT's kernels of int16x8 take more than a minute for ten thousand samples on a busy machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What was built, and how it answers.
+
+    Attributes:
+        found: The artifacts; what cannot be used is among its problems.
+        evaluations: How artifacts answer, by id.
+        definitions: The metrics of the task.
+    """
+
+    found: Artifacts
+    evaluations: dict[str, Evaluation]
+    definitions: tuple[MetricDefinition, ...]
 
 
 def run_export(
-    model_path: Path, variants: Sequence[Variant], only: Sequence[str], minimum_agreement: float, display: Display
-) -> Artifacts:
-    """Builds the selected variants, or finds them in the cache.
+    opened: Opened, subject: Subject, variants: Sequence[Variant], minimum_agreement: float, display: Display
+) -> Exported:
+    """Builds variants, or finds them in the cache, and checks each on the shipped runtime of its format.
 
-    Those that answer too differently from the Keras model are among the problems.
+    Those that answer too differently from the source model are among the problems.
 
     Raises:
-        HarnessError: The patterns select nothing, or packages are missing.
-        ExportError: The model cannot be loaded.
+        ExportError: The model cannot be loaded, or is one that nothing is built from.
+        HarnessError: Packages are missing.
     """
-    model = model_name(model_path)
-    chosen = select_variants(model, variants, only)
-    request = BuildRequest(model=model, model_path=model_path, variants=chosen)
-    with open_workspace() as workspace:
-        found = get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)
-        _evaluate(found, workspace, display)
-    for artifact in list(found.artifacts.values()):
-        problem = agreement_problem(found.accuracies[artifact.id], minimum_agreement, artifact.quantization)
-        if problem is not None:
-            found.problems[artifact.id] = ChildFailedError(problem, "")
-            del found.artifacts[artifact.id]
-    order = {f"{model}.{variant.item}": place for place, variant in enumerate(chosen)}
-    found.artifacts = dict(sorted(found.artifacts.items(), key=lambda each: order[each[0]]))
-    return found
+    project = opened.project
+    if project.source is None:
+        raise ExportError(
+            f"nothing can be built from {project.model}: give a Keras or SavedModel model, or a float ONNX file with"
+            " --calibration"
+        )
+    found = get_artifacts(build_request(opened, subject, variants), opened.folder, display)
+    found.artifacts = {**{each.id: each for each in project.given}, **found.artifacts}
+    state = _state(opened, subject, found, minimum_agreement)
+    check_answers(state, found, display, compares_pairs=False)
+    evaluations = {}
+    for case in state.cases:
+        assessment = state.assessments[case.id]
+        if assessment.status == "ok" and assessment.evaluation is not None:
+            evaluations[case.artifact_id] = assessment.evaluation
+        else:
+            found.problems[case.artifact_id] = ChildFailedError(assessment.reason or assessment.status, "")
+            del found.artifacts[case.artifact_id]
+    definitions = state.judge.task.metrics if state.judge else ()
+    return Exported(found=found, evaluations=evaluations, definitions=definitions)
+
+
+def _state(opened: Opened, subject: Subject, found: Artifacts, minimum_agreement: float) -> RunState:
+    """A run of one case for each artifact."""
+    batch_size = CHECK_BATCH if opened.project.batching.dimension else opened.project.batching.size or 1
+    scenario = Scenario(batch_size=batch_size, threads=1)
+    cases = [
+        Case(
+            model=each.model,
+            variant=each.variant,
+            format=each.format,
+            runtime=shipped_runtime_for(each.format),
+            scenario=scenario,
+        )
+        for each in found.artifacts.values()
+    ]
+    settings = BenchSettings(
+        subject=subject, minimum_agreement=minimum_agreement, limits=WorkerLimits(timeout_s=TIMEOUT_S)
+    )
+    now = datetime.now(UTC)
+    return RunState(
+        id=new_run_id(now),
+        started_at=now,
+        settings=settings,
+        command=(),
+        environment=read_environment((), 1),
+        project=opened.project,
+        data=opened.data,
+        baseline=cases[0].subject if cases else "",
+        cases=cases,
+        artifacts=dict(found.artifacts),
+        effort=settings.effort,
+    )
+
+
+def float_variants(opened: Opened, formats: Sequence[ModelFormat]) -> list[Variant]:
+    """The float variants of these formats that have to be built."""
+    return [each for each in opened.project.variants if each.recipe is None and each.format in formats]
 
 
 def select_variants(model: str, variants: Sequence[Variant], only: Sequence[str]) -> list[Variant]:
@@ -56,35 +123,18 @@ def select_variants(model: str, variants: Sequence[Variant], only: Sequence[str]
     Raises:
         HarnessError: The patterns select nothing.
     """
-    found = [each for each in variants if not only or any(_fits(pattern, model, each.item) for pattern in only)]
+    found = [each for each in variants if not only or any(_fits(pattern, model, each) for pattern in only)]
     if not found:
-        known = listed([variant.item for variant in variants])
-        raise HarnessError(f"{' '.join(only)} selects no artifact; there are: {known}")
+        known = listed([variant.item for variant in variants]) or "none"
+        raise HarnessError(f"{' '.join(only)} selects no artifact; available: {known}")
     return found
 
 
-def _fits(pattern: str, model: str, item: str) -> bool:
+def _fits(pattern: str, model: str, variant: Variant) -> bool:
     """True if a pattern selects `<variant>.<format>`; a plain variant's name selects that variant alone."""
-    return matches(pattern, f"{model}.{item}", item, item.partition(".")[0])
+    return matches(pattern, f"{model}.{variant.item}", variant.item, variant.name)
 
 
-def _evaluate(found: Artifacts, workspace: Workspace, display: Display) -> None:
-    """Fills in how those answer that come from the cache; nothing is timed, so several run at once."""
-    reference = read_reference(found.reference, workspace) if found.reference else None
-    left = [each for each in found.artifacts.values() if each.id not in found.accuracies]
-    display.phase("checking answers", len(left))
-    with ThreadPoolExecutor(len(usable_cpus())) as pool:
-        futures = {pool.submit(evaluate_artifact, each, workspace, reference): each for each in left}
-        try:
-            for future in as_completed(futures):
-                artifact = futures[future]
-                try:
-                    found.accuracies[artifact.id] = future.result()
-                except ChildFailedError as failure:
-                    found.problems[artifact.id] = failure
-                    del found.artifacts[artifact.id]
-                display.step(artifact.id)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            kill_all_children()
-            raise
+def written(path: Path) -> str:
+    """A file and its size, for a list."""
+    return f"{path.stat().st_size:>10,} bytes  {path}"

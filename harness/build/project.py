@@ -11,7 +11,7 @@ from typing import Final
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.tensor import Batching, TensorSpec
 from crossrt.datasets.opening import RANDOM, DataRequest
-from crossrt.datasets.reference import ReferenceModels, model_file, reference_models, reference_of
+from crossrt.datasets.reference import Reference, model_file, reference_models, reference_of, references
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspection import Inspection
 from crossrt.exporters.variants import Variant, main_variants
@@ -89,7 +89,7 @@ def resolve(subject: Subject) -> Project:
     """
     if subject.artifacts is not None:
         return _exported(subject, subject.artifacts)
-    paths = [_model_path(path) for path in subject.models] or [model_file(reference_models()[0])]
+    paths = [model_path(path) for path in subject.models] or [model_file(reference_models()[0])]
     if len(paths) == 1 and holds_artifacts(paths[0]):
         return _exported(subject, paths[0])
     found = [inspect_model(path, allow_h5=subject.allow_h5) for path in paths]
@@ -104,10 +104,10 @@ def resolve(subject: Subject) -> Project:
 
 
 def _brought(
-    subject: Subject, found: Sequence[Inspection], sources: Sequence[Inspection], bundled: ReferenceModels | None
+    subject: Subject, found: Sequence[Inspection], sources: Sequence[Inspection], bundled: Reference | None
 ) -> Project:
-    calibration = subject.calibration or (bundled and DataRequest(reference=bundled.dataset, split="train"))
-    data = subject.data or (bundled and DataRequest(reference=bundled.dataset, split="test"))
+    calibration = subject.calibration or (_calibration(bundled) if bundled else None)
+    data = subject.data or (_test_data(bundled) if bundled else None)
     files = [each for each in found if each not in sources]
     model = (sources or found)[0].model
     source = sources[0] if sources else _quantizable(files, calibration)
@@ -170,8 +170,8 @@ def _content(found: Inspection) -> str:
 def _exported(subject: Subject, path: Path) -> Project:
     folder = read_folder(path)
     first = next(iter(folder.artifacts.values()))
-    bundled = next((each for each in _bundled() if first.model in each.models), None)
-    data = subject.data or (bundled and DataRequest(reference=bundled.dataset, split="test"))
+    bundled = next((each for each in references() if first.model in each.models), None)
+    data = subject.data or (_test_data(bundled) if bundled else None)
     return Project(
         model=first.model,
         given=tuple(folder.artifacts.values()),
@@ -181,13 +181,17 @@ def _exported(subject: Subject, path: Path) -> Project:
         inputs=first.inputs,
         batching=first.batching,
         data=data or _random(subject),
-        calibration=subject.calibration or (bundled and DataRequest(reference=bundled.dataset, split="train")),
+        calibration=subject.calibration or (_calibration(bundled) if bundled else None),
         is_bundled=bundled is not None and subject.data is None,
     )
 
 
-def _bundled() -> list[ReferenceModels]:
-    return [found for name in reference_models() if (found := reference_of(model_file(name))) is not None]
+def _test_data(bundled: Reference) -> DataRequest:
+    return DataRequest(reference=bundled.dataset, split=bundled.test_split)
+
+
+def _calibration(bundled: Reference) -> DataRequest:
+    return DataRequest(reference=bundled.dataset, split=bundled.calibration_split)
 
 
 def _random(subject: Subject) -> DataRequest:
@@ -196,7 +200,7 @@ def _random(subject: Subject) -> DataRequest:
     )
 
 
-def _model_path(path: Path) -> Path:
+def model_path(path: Path) -> Path:
     """The file that a user names: a path, a bundled model's name, or a folder with one ONNX file in it."""
     if not path.exists() and str(path) in reference_models():
         return model_file(str(path))

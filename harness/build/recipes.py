@@ -10,11 +10,12 @@ from pathlib import Path
 
 import msgspec
 
+from crossrt.core.metric import MetricDefinition
 from crossrt.exporters.errors import RecipeError
 from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.recipes.toml_files import NamedRecipe, RecipeFile, read_recipes
 from crossrt.exporters.variants import shipped_recipes
-from crossrt.harness.build.builder import Artifacts
+from crossrt.harness.build.export import Exported
 from crossrt.reports.text.cells import Cell, Sheet, listed
 from crossrt.reports.text.patterns import matches
 
@@ -45,7 +46,7 @@ def choose_recipes(file: Path | None, patterns: Sequence[str], model: str) -> Ch
         if not any(_fits(pattern, model, item) for item in items):
             names = [*items, *(item.partition(".")[0] for item in items)]
             close = difflib.get_close_matches(pattern, names, n=1)
-            hint = f": did you mean {close[0]!r}?" if close else f"; there are: {listed(items)}"
+            hint = f": did you mean {close[0]!r}?" if close else f"; available: {listed(items)}"
             raise RecipeError(f"{pattern!r} fits no recipe{hint}")
     return Chosen(
         recipes=[each for each in source.recipes if each.item in chosen],
@@ -82,18 +83,26 @@ def _differences(recipe: Recipe) -> str:
     return f"{fields['kind']}: {', '.join(told) or 'all defaults'}"
 
 
-def outcome_sheet(found: Artifacts, model: str) -> Sheet:
-    """What was built, and how it answers."""
+def outcome_sheet(exported: Exported, model: str) -> Sheet:
+    """What was built, and how it answers: size, what the task is about, agreement with the source, largest error."""
+    shown = [each for each in exported.definitions if each.name == "agreement"]
+    if exported.definitions and exported.definitions[0] not in shown:
+        shown.insert(0, exported.definitions[0])
     rows = []
-    for artifact in found.artifacts.values():
-        accuracy = found.accuracies[artifact.id]
+    for artifact in exported.found.artifacts.values():
+        evaluation = exported.evaluations[artifact.id]
+        values = [evaluation.values.get(each.name) for each in shown]
+        errors = [each.relative for each in evaluation.outputs if each.relative is not None]
         cells = (
             artifact.id.removeprefix(f"{model}."),
             f"{artifact.size_bytes / 1000:,.1f}",
-            f"{100 * accuracy.correct / accuracy.samples:.2f}",
-            "-" if accuracy.agreement is None else f"{100 * accuracy.agreement:.2f}",
-            "-" if accuracy.max_abs_error is None else f"{accuracy.max_abs_error:.3g}",
+            *("-" if value is None else _written(value, each) for value, each in zip(values, shown, strict=True)),
+            f"{max(errors):.2g}" if errors else "-",
         )
         rows.append(tuple(Cell(text=text) for text in cells))
-    columns = ("recipe", "size KB", "top1 %", "agreement %", "max error")
-    return Sheet(title=f"{model}, quantized", columns=columns, rows=tuple(rows))
+    headings = [f"{each.label} %" if each.format == "percent" else each.label for each in shown]
+    return Sheet(title=f"{model}, built", columns=("artifact", "KB", *headings, "rel. error"), rows=tuple(rows))
+
+
+def _written(value: float, definition: MetricDefinition) -> str:
+    return f"{100 * value:.2f}" if definition.format == "percent" else f"{value:.4g}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from crossrt.datasets.mnist.train import TrainingJob
-from crossrt.exporters.errors import ExportError
+from crossrt.core.errors import DataError
+from crossrt.datasets.reference import Reference, TrainingJob, references
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.process.child import ChildProcess
@@ -16,22 +16,29 @@ from crossrt.harness.process.packages import QUIET, check_packages
 EPOCH_TIMEOUT_S = 1800.0
 
 
-def run_training(architecture: str, data: str, epochs: int, seed: int, out: Path, display: Display) -> float:
-    """Trains in a process of its own and returns the top-1 on the test digits after the last epoch.
+def architectures() -> tuple[str, ...]:
+    """Names of everything that can be trained, the default first."""
+    return tuple(name for each in references() for name in each.architectures)
+
+
+def run_training(architecture: str, data: str | None, epochs: int, seed: int, out: Path, display: Display) -> float:
+    """Trains in a process of its own and returns the top-1 on the test samples after the last epoch.
 
     Raises:
-        ExportError: The data cannot be used.
-        HarnessError: The output cannot be written, or training broke off.
+        DataError: The data cannot be used.
+        HarnessError: There is no such architecture, the output cannot be written, or training broke off.
     """
+    reference = _reference_with(architecture)
     if out.suffix != ".keras":
         raise HarnessError(f"{out} does not end in .keras, the only format that Keras 3 saves: rename it")
     check_writable(out.parent)
     check_packages("training", ("tensorflow",))
-    job = TrainingJob(architecture=architecture, data=data, out=str(out), epochs=epochs, seed=seed)
+    source = data or reference.training_data[0]
+    job = TrainingJob(architecture=architecture, data=source, out=str(out), epochs=epochs, seed=seed)
     out.parent.mkdir(parents=True, exist_ok=True)
     display.phase("training", epochs)
     top1 = 0.0
-    with ChildProcess("crossrt.datasets.mnist.train", variables=QUIET) as child:
+    with ChildProcess(reference.training, variables=QUIET) as child:
         child.send(dataclasses.asdict(job))
         while True:
             try:
@@ -43,6 +50,13 @@ def run_training(architecture: str, data: str, epochs: int, seed: int, out: Path
                     top1 = event["top1"]
                     display.step(f"top-1 {top1:.2%}")
                 case "failed":
-                    raise ExportError(event["reason"])
+                    raise DataError(event["reason"])
                 case _:
                     return top1
+
+
+def _reference_with(architecture: str) -> Reference:
+    for each in references():
+        if architecture in each.architectures:
+            return each
+    raise HarnessError(f"{architecture!r} is not an architecture; available: {', '.join(architectures())}")

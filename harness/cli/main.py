@@ -21,6 +21,7 @@ from crossrt.harness.cli.commands.duel import duel
 from crossrt.harness.cli.commands.explain import explain
 from crossrt.harness.cli.commands.export import export
 from crossrt.harness.cli.commands.history import history
+from crossrt.harness.cli.commands.inspect import inspect
 from crossrt.harness.cli.commands.quantize import quantize
 from crossrt.harness.cli.commands.recipes import recipes
 from crossrt.harness.cli.commands.report import report
@@ -48,6 +49,7 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
         explain,
         export,
         history,
+        inspect,
         pareto,
         quantize,
         recipes,
@@ -67,16 +69,16 @@ def cli() -> None:
     """Compare quantized variants of a model across inference runtimes, with numbers that can be believed.
 
     \b
-    crossrt bench           build, check and measure every variant of the MNIST reference model
-    crossrt bench --quick   the same in a fraction of the time
-    crossrt duel A B        two cases side by side: which one is faster, and how sure is that?
+    crossrt inspect MODEL   what a model takes and gives, and the data that fit
+    crossrt bench MODEL     check and measure a model on every runtime; without MODEL a bundled one
+    crossrt quantize MODEL  build and check every quantization recipe, or some
+    crossrt duel A B        two models or variants side by side: which is faster, and how sure is that?
     crossrt compare A B     did anything become worse from report A to report B?
     crossrt history trend METRIC
                             how did results move over time, and where did they change?
-    crossrt quantize        build and check every quantization recipe, or some
-    crossrt audit VARIANT   is a quantized file what the textbook says?
-    crossrt diagnose VARIANT
-                            where does its error come from, and what would help?
+    crossrt audit FILE      are the scales of a quantized file what the formula gives?
+    crossrt diagnose FILE   where does its error come from, and what would help?
+    crossrt explain FILE    which kernels run, and why not on integers?
     crossrt advise REPORT   which variant to ship within an accuracy budget?
     crossrt doctor          is this machine fit to measure on?
     crossrt show REPORT     print a saved report again

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
-
-import numpy as np
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import DataError
-from crossrt.core.evaluation import Evaluation
-from crossrt.datasets.tasks.closeness import output_errors
-from crossrt.datasets.tasks.divergence import divergence
+from crossrt.datasets.tasks.classification import Classification
 from crossrt.datasets.tasks.outputs import match_outputs
+from crossrt.datasets.tasks.protocol import Task
 from crossrt.harness.evaluate.answers import Outputs
-from crossrt.harness.evaluate.judge import specs_of, steps_of
+from crossrt.harness.evaluate.judge import Judge, specs_of, steps_of
 from crossrt.harness.measure.case import Case
 from crossrt.reports.schema.records import Distance
+from crossrt.reports.statistics.divergence import CaseOutputs, distances
 
-MOST_BYTES: Final = 256 * 2**20
+MOST_BYTES: Final = 2**30
 """Answers larger than this in all are not compared pair by pair."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseAnswers:
-    """What a case answered, and how that was scored."""
-
-    case: Case
-    artifact: ModelArtifact
-    outputs: Outputs
-    evaluation: Evaluation
 
 
 def first_cases(cases: Sequence[Case]) -> frozenset[str]:
@@ -42,49 +28,37 @@ def first_cases(cases: Sequence[Case]) -> frozenset[str]:
     return frozenset(first.values())
 
 
-def measure_distances(answers: Sequence[CaseAnswers]) -> tuple[Distance, ...]:
-    """Each pair of cases whose outputs can be compared."""
-    if sum(array.nbytes for each in answers for array in each.outputs.values()) > MOST_BYTES:
-        return ()
-    return tuple(_distances(answers))
-
-
-def _distances(answers: Sequence[CaseAnswers]) -> Iterator[Distance]:
-    for one, other in itertools.combinations(answers, 2):
-        try:
-            names = match_outputs(specs_of(one.outputs), specs_of(other.outputs))
-        except DataError:
-            continue
-        theirs = {ours: other.outputs[name] for ours, name in names.items()}
-        yield _distance(one, other, {name: one.outputs[name] for name in theirs}, theirs, names)
-
-
-def _distance(
-    one: CaseAnswers, other: CaseAnswers, ours: Outputs, theirs: Outputs, names: Mapping[str, str]
-) -> Distance:
-    own, foreign = steps_of(one.artifact), steps_of(other.artifact)
-    steps = {
-        name: max(own.get(name, 0.0), foreign.get(names[name], 0.0))
-        for name in ours
-        if name in own or names[name] in foreign
-    }
-    errors = output_errors(theirs, ours, steps)
-    relative = [each.relative for each in errors if each.relative is not None]
-    most_steps = [each.max_steps for each in errors if each.max_steps is not None]
-    has_classes = one.evaluation.predictions is not None and other.evaluation.predictions is not None
-    kl = divergence(ours, theirs) if has_classes else None
-    return Distance(
-        one=one.case.id,
-        other=other.case.id,
-        agreement=_agreement(one.evaluation, other.evaluation),
-        relative=max(relative, default=None),
-        kl_nats=kl[0] if kl else None,
-        kl_back_nats=kl[1] if kl else None,
-        max_steps=max(most_steps, default=None),
+def case_outputs(case: Case, artifact: ModelArtifact, outputs: Outputs, judge: Judge) -> CaseOutputs | None:
+    """What a case answered, under the reference's names; None where it has other outputs."""
+    try:
+        names = match_outputs(judge.reference.specs, specs_of(outputs))
+    except DataError:
+        return None
+    steps = steps_of(artifact)
+    renamed = {ours: outputs[theirs] for ours, theirs in names.items()}
+    scores = _scores(judge.task, renamed)
+    return CaseOutputs(
+        case=case.id,
+        outputs=renamed,
+        steps={ours: steps[theirs] for ours, theirs in names.items() if theirs in steps},
+        scores=scores[0] if scores else None,
+        are_probabilities=scores is not None and scores[1],
     )
 
 
-def _agreement(one: Evaluation, other: Evaluation) -> float | None:
-    if one.predictions is None or other.predictions is None:
+def _scores(task: Task, outputs: Outputs) -> tuple[str, bool] | None:
+    """The output that holds class scores, and whether they are probabilities; None for tasks without classes."""
+    if not isinstance(task, Classification):
         return None
-    return float(np.mean(one.predictions.unpack() == other.predictions.unpack()))
+    try:
+        found = task.class_scores(outputs)
+    except DataError:
+        return None
+    is_scored = found.kind != "classes" and found.values.ndim > 1
+    return (found.output, found.kind == "probabilities") if is_scored else None
+
+
+def measure_distances(answers: Sequence[CaseOutputs]) -> tuple[Distance, ...]:
+    """Each pair of cases whose outputs can be compared."""
+    size = sum(array.nbytes for each in answers for array in each.outputs.values())
+    return distances(answers) if size <= MOST_BYTES else ()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crossrt.core.artifact import ModelFormat
-from crossrt.reports.text.patterns import case_matches
+from crossrt.reports.text.patterns import matches
 from crossrt.runtimes.protocol import IoMode, SessionOptions
 
 
@@ -68,7 +68,7 @@ class Case:
 
     def matches(self, pattern: str) -> bool:
         """True if an `--only` pattern selects this case."""
-        return case_matches(pattern, self.id)
+        return matches(pattern, self.id, self.subject, f"{self.label}@{self.runtime}", self.label)
 
 
 def select(cases: Iterable[Case], patterns: Sequence[str]) -> list[Case]:

@@ -14,7 +14,7 @@ from crossrt.core.tensor import TensorSpec
 from crossrt.harness.evaluate.feeding import Feeding
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.effort import calls_for
-from crossrt.harness.measure.noop import noop_artifacts
+from crossrt.harness.measure.noop import FEATURES, noop_artifacts
 from crossrt.harness.measure.participant import ControlRole, Participant, Timed
 from crossrt.harness.process.messages import InputFile
 from crossrt.runtimes.protocol import SessionOptions
@@ -133,7 +133,7 @@ def _noops(prepared: Sequence[Prepared], path: Path, features: int) -> Iterator[
         options = SessionOptions(
             batch_size=scenario.batch_size,
             intra_op_threads=scenario.threads,
-            dimensions={data.dynamic[-1]: features},
+            dimensions={FEATURES: features},
         )
         inputs = (InputFile(name=data.name, path=str(path), axis=0),)
         yield Participant(

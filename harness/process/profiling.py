@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from crossrt.core.artifact import ModelArtifact
-from crossrt.harness.measure.case import Scenario
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
 from crossrt.runtimes.kernels import Profile
+from crossrt.runtimes.protocol import SessionOptions
 
 
 def profile_file(
-    artifact: ModelArtifact, runtime: str, scenario: Scenario, calls: int, limits: WorkerLimits
+    artifact: ModelArtifact, runtime: str, options: SessionOptions, calls: int, limits: WorkerLimits
 ) -> Profile | None:
     """Loads a file and lets the runtime's profiler look on; None where the runtime cannot tell.
 
     Raises:
         ChildFailedError: The worker crashed, hung, or its model gave up.
     """
-    with CaseWorker(scenario.threads, limits) as worker:
+    with CaseWorker(options.intra_op_threads, limits) as worker:
         worker.start_import(runtime)
         worker.finish_import()
-        worker.load(artifact, scenario)
+        worker.load(artifact, options)
         return worker.profile(calls)

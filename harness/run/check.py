@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from typing import Final
 
 from crossrt.core.errors import DataError
-from crossrt.datasets.tasks.choosing import make_task
-from crossrt.datasets.tasks.classification import looks_like_chance
+from crossrt.datasets.tasks.choosing import chance_caution, choose_task
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.answers import Outputs, read_reference
 from crossrt.harness.evaluate.assess import Assessor, Tried, failed
-from crossrt.harness.evaluate.distances import CaseAnswers, first_cases, measure_distances
+from crossrt.harness.evaluate.distances import case_outputs, first_cases, measure_distances
 from crossrt.harness.evaluate.feeding import feeding_of
 from crossrt.harness.evaluate.judge import Judge, Reference, specs_of
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.settings import DEFAULT_TIME_S
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.run.run_state import RunState
+from crossrt.reports.statistics.divergence import CaseOutputs
 
 MOST_PREVIEWED: Final = 8
 """Cases for which a first rough latency is told while the run goes on."""
@@ -30,8 +30,8 @@ ANSWERING_SHARE: Final = 0.4
 FEWEST_SAMPLES: Final = 64
 
 
-def check_answers(state: RunState, found: Artifacts, display: Display) -> None:
-    """Fills in how every case answers; what fails is an assessment.
+def check_answers(state: RunState, found: Artifacts, display: Display, *, compares_pairs: bool = True) -> None:
+    """Fills in how every case answers, and how far each two are apart; what fails is an assessment.
 
     Raises:
         DataError: Labels do not fit the task, or the task does not fit the outputs.
@@ -42,8 +42,8 @@ def check_answers(state: RunState, found: Artifacts, display: Display) -> None:
     display.phase("checking answers", len(cases))
     _limit_samples(state, cases, display)
     assessor = Assessor(state.artifacts, state.feedings, state.data, state.settings)
-    kept = first_cases(cases)
-    answers: list[CaseAnswers] = []
+    kept = first_cases(cases) if compares_pairs else frozenset()
+    answers: list[CaseOutputs] = []
     if found.reference is not None:
         outputs = read_reference(found.reference, state.data.samples)
         _take_reference(state, outputs, f"the source model {found.reference.model}", display)
@@ -52,7 +52,7 @@ def check_answers(state: RunState, found: Artifacts, display: Display) -> None:
     for case, tried in assessor.assess_all(cases, state.judge, kept):
         _keep(state, case, tried, answers, display)
     order = {case.id: place for place, case in enumerate(state.cases)}
-    answers.sort(key=lambda each: order[each.case.id])
+    answers.sort(key=lambda each: order[each.case])
     state.distances = measure_distances(answers)
 
 
@@ -92,7 +92,7 @@ def _limit_samples(state: RunState, cases: Sequence[Case], display: Display) -> 
 
 
 def _answer_first(
-    state: RunState, cases: Sequence[Case], assessor: Assessor, answers: list[CaseAnswers], display: Display
+    state: RunState, cases: Sequence[Case], assessor: Assessor, answers: list[CaseOutputs], display: Display
 ) -> list[Case]:
     """Where files are run as they are, the first case that answers is the reference; the others are returned."""
     left = sorted(cases, key=lambda case: (case.subject != state.baseline, cases.index(case)))
@@ -119,30 +119,26 @@ def _take_reference(state: RunState, outputs: Outputs, description: str, display
     labels = state.data.labels
     if not outputs:
         raise DataError("no output of the reference can be compared over samples: each differs in shape")
-    task, inferred = make_task(state.settings.subject.task, labels, outputs)
-    if inferred:
-        display.remark(f"  task: {inferred}")
+    chosen = choose_task(state.settings.subject.task, labels, outputs)
+    task = chosen.task
+    if chosen.inferred:
+        display.remark(f"  {chosen.inferred}")
     task.check(outputs, labels)
     state.judge = Judge(task, labels, Reference(outputs=outputs, specs=specs_of(outputs), description=description))
     if labels is not None and not state.project.is_random:
-        caution = looks_like_chance(task.evaluate(outputs, labels, None, {}), labels)
+        caution = chance_caution(task, task.evaluate(outputs, labels, None, {}), labels)
         if caution is not None:
             state.cautions.append(caution)
             display.remark(f"  CAUTION: {caution}")
 
 
-def _keep(state: RunState, case: Case, tried: Tried, answers: list[CaseAnswers], display: Display) -> None:
+def _keep(state: RunState, case: Case, tried: Tried, answers: list[CaseOutputs], display: Display) -> None:
     assessment = tried.assessment
     state.assessments[case.id] = assessment
-    if tried.answers is not None and assessment.evaluation is not None:
-        answers.append(
-            CaseAnswers(
-                case=case,
-                artifact=state.artifacts[case.artifact_id],
-                outputs=tried.answers.outputs,
-                evaluation=assessment.evaluation,
-            )
-        )
+    if tried.answers is not None and assessment.evaluation is not None and state.judge is not None:
+        artifact = state.artifacts[case.artifact_id]
+        found = case_outputs(case, artifact, tried.answers.outputs, state.judge)
+        answers += [found] if found is not None else []
     if assessment.status != "ok":
         display.remark(f"  {case.id}: {assessment.status}: {assessment.reason}")
     elif len(state.cases) <= MOST_PREVIEWED:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import DataError
-from crossrt.datasets.checks import overlap_of
+from crossrt.datasets.checks import other_ranges, overlap, value_ranges
 from crossrt.datasets.fitting import fit
 from crossrt.datasets.opening import open_dataset
 from crossrt.datasets.protocol import Dataset
@@ -85,14 +85,12 @@ def open_project(subject: Subject, folder: Path) -> Opened:
 
 
 def _cautions(project: Project, dataset: Dataset, calibration: Dataset | None) -> Iterator[str]:
+    """What the data themselves speak against."""
     if calibration is None or project.is_bundled or project.is_random:
         return
-    shared = overlap_of(calibration, dataset)
-    if shared:
-        yield (
-            f"{shared} of {len(dataset)} test samples are also calibration samples: accuracy is judged on data that the"
-            " quantizer has seen"
-        )
+    if (shared := overlap(dataset, calibration)) is not None:
+        yield f"test and calibration data overlap: {shared}; accuracy is judged on what the quantizer has seen"
+    yield from other_ranges(value_ranges(dataset), value_ranges(calibration))
 
 
 def artifacts_for(

@@ -21,7 +21,7 @@ def machine_of(environment: Environment, results: Path) -> dict[str, Any]:
     Machines that `crossrt compare` would not compare have different names.
 
     Raises:
-        ReportError: There is a file that is no description of this machine.
+        ReportError: There is a file that does not describe this machine.
     """
     name = _name(environment)
     path = results / name / "machine.json"
@@ -29,7 +29,7 @@ def machine_of(environment: Environment, results: Path) -> dict[str, Any]:
     if not known:
         return _described(environment, name)
     if known.get("machine") != name:
-        raise ReportError(f"{path} describes the machine {known.get('machine')}: mend it or choose another --out")
+        raise ReportError(f"{path} describes the machine {known.get('machine')}: fix it or choose another --out")
     return known
 
 

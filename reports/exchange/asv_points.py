@@ -16,6 +16,7 @@ import numpy as np
 
 from crossrt.reports.exchange.contents import metrics_by_case
 from crossrt.reports.schema.records import Metric, Report, Result, Round
+from crossrt.reports.statistics.contrasts import calls_of
 from crossrt.reports.statistics.estimates import FEWEST_SAMPLES, over_rounds, percentile
 from crossrt.reports.statistics.metrics import scenario_of
 
@@ -56,7 +57,7 @@ class Point:
     Attributes:
         series: `b1_t1.latency_p50`: what asv calls a benchmark. Its cases differ in variant and runtime alone.
         unit: `seconds` and `bytes` are printed for people by asv, any other as it is.
-        subject: `<model>.<variant>@<runtime>`.
+        subject: The case without its scenario.
         value: None where the case failed before it could be measured.
         stats: For times, which are measured round by round.
     """
@@ -70,29 +71,35 @@ class Point:
 
 def points_of(report: Report) -> list[Point]:
     """All points by series. A skipped case has none; a failed one has one without a value where others have one."""
-    metrics = metrics_by_case(report)
+    metrics, sizes = metrics_by_case(report), _sizes(report)
     tried = [result for result in report.results if result.status != "skipped"]
-    measured = [each for result in tried for each in _measured(result, metrics.get(result.case, ()))]
+    measured = [each for result in tried for each in _measured(result, sizes, metrics.get(result.case, ()))]
     units = {point.series: point.unit for point in measured}
-    units |= {f"{_scenario(result)}.{_ALWAYS}": "seconds" for result in tried}
+    units |= {f"{_scenario(result, sizes)}.{_ALWAYS}": "seconds" for result in tried}
     known = {(point.series, point.subject) for point in measured}
     lacking = [
         Point(series=series, unit=unit, subject=_subject(result), value=None)
         for result in tried
         if result.status == "failed"
         for series, unit in units.items()
-        if series.startswith(f"{_scenario(result)}.") and (series, _subject(result)) not in known
+        if series.startswith(f"{_scenario(result, sizes)}.") and (series, _subject(result)) not in known
     ]
     return sorted((*measured, *lacking), key=lambda point: point.series)
 
 
-def _measured(result: Result, metrics: Sequence[Metric]) -> Iterator[Point]:
+def _sizes(report: Report) -> str:
+    """`_seq128`: sizes of dynamic dimensions but the batch, as other sizes are other work."""
+    batches = {artifact.batch_dimension for artifact in report.artifacts}
+    return "".join(f"_{name}{size}" for name, size in sorted(report.dimensions.items()) if name not in batches)
+
+
+def _measured(result: Result, sizes: str, metrics: Sequence[Metric]) -> Iterator[Point]:
     for metric in metrics:
         found = _smaller_is_better(metric)
         if found is not None:
             name, unit, value = found
             yield Point(
-                series=f"{_scenario(result)}.{re.sub(r'[^A-Za-z0-9_]', '_', name)}",
+                series=f"{_scenario(result, sizes)}.{_plain(name)}",
                 unit=unit,
                 subject=_subject(result),
                 value=value,
@@ -100,15 +107,19 @@ def _measured(result: Result, metrics: Sequence[Metric]) -> Iterator[Point]:
             )
 
 
-def _scenario(result: Result) -> str:
-    """`b1_t1`, or `b1_t1_native`."""
+def _scenario(result: Result, sizes: str) -> str:
+    """`b1_t1`, or `b1_t1_seq128_native`."""
     batch_size, threads, io = scenario_of(result)
-    return f"b{batch_size}_t{threads}" + ("" if io == "float32" else f"_{io}")
+    return _plain(f"b{batch_size}_t{threads}{sizes}" + ("" if io == "float32" else f"_{io}"))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)
 
 
 def _subject(result: Result) -> str:
     """The case without its scenario; asv writes it into pages, where signs of HTML would count."""
-    return re.sub(r"[^\w.@+-]", "_", result.case.partition("/")[0])
+    return re.sub(r"[^\w.@+-]", "_", result.subject)
 
 
 def _smaller_is_better(metric: Metric) -> tuple[str, str, float] | None:
@@ -133,7 +144,7 @@ def _stats(result: Result, name: str) -> Stats | None:
     estimate = over_rounds(known, CONFIDENCE)
     return Stats(
         samples=tuple(value * _SECONDS for value in known),
-        number=min(len(each.latency_ns) for each in result.rounds) if name.startswith("latency") else 1,
+        number=min(len(calls_of(each)) for each in result.rounds) if name.startswith("latency") else 1,
         lower=None if estimate.lower is None else estimate.lower * _SECONDS,
         upper=None if estimate.upper is None else estimate.upper * _SECONDS,
     )
@@ -143,11 +154,11 @@ def _round_value(each: Round, name: str) -> float | None:
     """What one round says of a time, in nanoseconds."""
     if name == "load_ns":
         return each.load_ns
-    if name == "first_run_ns":
-        return each.first_run_ns
+    if name == "first_inference_ns":
+        return each.first_inference_ns
     if name == "latency_mean_ns":
-        return fmean(each.latency_ns)
+        return fmean(calls_of(each))
     percent = re.fullmatch(r"latency_p(\d+)_ns", name)
     if percent is None or int(percent[1]) not in FEWEST_SAMPLES:
         return None
-    return percentile(each.latency_ns, int(percent[1]))
+    return percentile(calls_of(each), int(percent[1]))

@@ -62,7 +62,7 @@ def _known_project(folder: Path, path: Path, raw: bytes) -> Project:
     configuration = _parsed(path, raw)
     results, repository = (configuration.get(name, other) for name, other in (("results_dir", "results"), ("repo", "")))
     if not isinstance(results, str) or not isinstance(repository, str):
-        raise ReportError(f"{path} names no folder in results_dir, or no repository in repo: both are text")
+        raise ReportError(f"{path} has a results_dir or a repo that is not text: name a folder and a repository")
     return Project(folder=folder, results=Path(results), repository=folder / repository, new_files={})
 
 
@@ -70,8 +70,8 @@ def _new_project(folder: Path) -> Project:
     root = _git("rev-parse", "--show-toplevel", folder=Path())
     if not root:
         raise ReportError(
-            f"asv draws its pages along the commits of a git repository, and {Path.cwd()} is in none: run this inside"
-            f" the repository that was measured, or put an asv.conf.json that names it into {folder}"
+            f"asv draws its pages along the commits of a git repository, and {Path.cwd()} is outside of any: run this"
+            f" inside the repository that was measured, or put an asv.conf.json that names it into {folder}"
         )
     configuration = {
         "version": FORMAT_VERSION,
@@ -120,7 +120,7 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
         return msgspec.json.decode(raw, type=dict[str, Any])
     except UNREADABLE as error:
         if path.name not in CONFIGURATIONS:
-            raise ReportError(f"{path} is damaged: {error}; mend it or choose another --out") from error
+            raise ReportError(f"{path} is damaged: {error}; fix it or choose another --out") from error
     try:
         import json5
 
@@ -128,9 +128,9 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
     except ModuleNotFoundError as error:
         raise ReportError(f"{path} has comments, and json5 reads them: pip install json5") from error
     except (ValueError, RecursionError) as error:
-        raise ReportError(f"{path} is damaged: {error}; mend it or choose another --out") from error
+        raise ReportError(f"{path} is damaged: {error}; fix it or choose another --out") from error
     if not isinstance(content, dict):
-        raise ReportError(f"{path} is damaged: it holds no table; mend it or choose another --out")
+        raise ReportError(f"{path} is damaged: it does not hold a table; fix it or choose another --out")
     return content
 
 

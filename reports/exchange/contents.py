@@ -63,7 +63,7 @@ def began_at(report: Report) -> datetime:
         moment = datetime.fromisoformat(said)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise ReportError(f"run {report.run.id} began at {said!r}, which is no ISO 8601 time") from error
+        raise ReportError(f"run {report.run.id} began at {said!r}, which is not an ISO 8601 time") from error
 
 
 def one_line(text: str) -> str:

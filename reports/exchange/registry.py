@@ -93,7 +93,7 @@ def check_request(name: str, reports: int, *, has_out: bool) -> None:
     if has_out or asked.makes == "text":
         return
     if asked.makes == "binary":
-        raise ReportError(f"{name} is no text: name a file with --out")
+        raise ReportError(f"{name} is not text: name a file with --out")
     raise ReportError(f"{name} makes several files: name their folder with --out")
 
 

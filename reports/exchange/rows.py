@@ -16,6 +16,8 @@ class Row:
     """One metric. None is what is not known or does not exist; a time is in UTC.
 
     Attributes:
+        task: How answers were scored.
+        dataset: Name of what the model was fed with.
         git_dirty: Whether there were uncommitted changes: then the revision alone does not say what was measured.
     """
 
@@ -31,6 +33,8 @@ class Row:
     batch_size: int
     threads: int
     io: str
+    task: str
+    dataset: str
     metric: str
     value: float
     lower: float | None
@@ -65,14 +69,16 @@ def _row(report: Report, moment: datetime, result: Result, artifact: Artifact | 
         started_at=moment,
         case=result.case,
         status=result.status,
-        model=artifact.model if artifact else None,
-        variant=artifact.variant if artifact else None,
+        model=result.model or None,
+        variant=result.variant or None,
         format=artifact.format if artifact else None,
         runtime=result.runtime,
         runtime_version=result.runtime_version,
         batch_size=result.batch_size,
         threads=result.threads,
         io=result.io,
+        task=report.task,
+        dataset=report.data.name,
         metric=metric.name,
         value=metric.value,
         lower=bound(metric.lower),

@@ -3,8 +3,8 @@
 One file of results per report, under the commit that the run stood on; a folder without asv.conf.json gets one. What
 asv calls a benchmark is a metric in a scenario, such as `b1_t1.latency_p50`, and its parameter is the case. Times come
 with the values of the rounds and their 99% interval, which are what asv judges by. A failed case is a failed result, a
-skipped one is left out. Nothing that is there is lost: another run of the same commit is another file, of which
-`asv publish` shows the mean and `asv compare` one. Left out: metrics of which more is better and that are no share or
+skipped one is left out. Nothing that is there is lost: another run of the same commit is another file, of which `asv
+publish` shows the mean and `asv compare` one. Left out: metrics of which more is better and that are not a share or a
 ratio (see `asv_points`), intervals of anything but times, versions of runtimes, kernels after the first.
 
 Source: asv/results.py, asv/benchmarks.py and asv/machine.py of asv 0.6.6, https://github.com/airspeed-velocity/asv
@@ -31,7 +31,7 @@ from crossrt.reports.schema.records import Report
 RESULTS_VERSION: Final = 2
 BENCHMARKS_VERSION: Final = 2
 SERIES_VERSION: Final = "1"
-"""Of what a series means: asv holds results of different versions against each other no more."""
+"""Of what a series means: asv does not compare results of different versions."""
 
 PARAMETER: Final = "case"
 COLUMNS: Final = (

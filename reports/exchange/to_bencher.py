@@ -1,11 +1,11 @@
 """A report as Bencher Metric Format, the JSON that `bencher run --adapter json --file` sends.
 
 One benchmark per case, one measure per metric, with both ends of its interval where it has one. Three metrics have
-Bencher's own measures: the median latency is `latency` (ns), throughput is `throughput` (digits per second), the file's
-size is `file-size` (bytes). Every other measure has the metric's name with dashes, such as `load-ns` or `top1`; Bencher
-makes it when it sees it first. Left out: failed and skipped cases without a metric; units and directions, which Bencher
-keeps with the measure and with its threshold (`throughput`, `top1` and other measures of which more is better want a
-lower boundary).
+Bencher's own measures: the median latency is `latency` (ns), throughput is `throughput` (samples per second), the
+file's size is `file-size` (bytes). Every other measure has the metric's name with dashes, such as `load-ns`, `top1` or
+that of a task of your own; Bencher makes it when it sees it first. Left out: failed and skipped cases without a metric;
+units and directions, which Bencher keeps with the measure and with its threshold (`throughput`, `top1` and other
+measures of which more is better need a lower boundary).
 
 Source: https://bencher.dev/docs/reference/bencher-metric-format
 """

@@ -2,8 +2,8 @@
 
 The action takes one direction a file, so there is one for its tool `customSmallerIsBetter` and one for
 `customBiggerIsBetter`. An entry is one metric of one case; `range` is half of the 95% interval, `extra` its ends, the
-runtime and the run. Left out: failed and skipped cases without a metric; a file that would be empty, as the action
-refuses it.
+runtime, the task with its data, and the run. Left out: failed and skipped cases without a metric; a file that would be
+empty, as the action refuses it.
 
 Source: https://github.com/benchmark-action/github-action-benchmark
 """
@@ -38,7 +38,8 @@ def _entries(report: Report, direction: Direction) -> Iterator[dict[str, str | f
 
 def _entry(report: Report, result: Result, metric: Metric) -> dict[str, str | float]:
     """One point of a chart; its name must stay the same from run to run."""
-    extra = [f"{result.runtime} {result.runtime_version or ''}".strip(), f"run {report.run.id}"]
+    runtime = f"{result.runtime} {result.runtime_version or ''}".strip()
+    extra = [runtime, f"{report.task} on {report.data.name}", f"run {report.run.id}"]
     entry: dict[str, str | float] = {
         "name": _in_backticks(f"{result.case} {metric.name}"),
         "value": metric.value,

@@ -1,6 +1,6 @@
 """A report as JUnit XML, which CI services show: one test case per case.
 
-A case that failed is a failure, one that was skipped is skipped, each with its reason and the last words of its
+A case that failed is a failure, one that was skipped is skipped, each with its reason and the last lines of its
 process; a case that was measured passes, with its metrics as output. Left out: how long a test case took, as the calls
 of a case are spread over the whole run; judgements, which `crossrt compare --format junit` gives.
 """
@@ -35,6 +35,8 @@ def as_junit(report: Report) -> str:
             "crossrt": report.run.crossrt_version,
             "cpu": report.environment.cpu_model,
             "python": report.environment.python,
+            "task": report.task,
+            "dataset": report.data.name,
             "git_revision": report.environment.git_revision,
         },
     )

@@ -1,9 +1,9 @@
 """A report as the JSON file of pyperf, which `pyperf compare_to` and `pyperf stats` read.
 
 One benchmark per timed case, one run per round, for a round is one process in both worlds. A value is the mean call of
-one block of calls, in seconds: pyperf's loops are the calls of a block. The first call of the fresh session is the only
-warm-up whose time is known; the calls that warm the caches before each block are not recorded. Left out: failed and
-skipped cases, accuracy, file size, load time, intervals.
+one block of calls, in seconds: pyperf's loops are the calls of a block, and left out where blocks of a round differ in
+length. The first call of the fresh session is the only warm-up whose time is known; the calls that warm the caches
+before each block are not recorded. Left out: failed and skipped cases, accuracy, file size, load time, intervals.
 
 Source: https://pyperf.readthedocs.io/en/latest/api.html#metadata
 """
@@ -26,7 +26,7 @@ def as_pyperf(report: Report) -> str:
     """The file's text.
 
     Raises:
-        ReportError: Nothing was timed: pyperf reads no empty file.
+        ReportError: Nothing was timed: pyperf does not read empty files.
     """
     benchmarks = [each for result in timed_results(report) if (each := _benchmark(report, result))["runs"]]
     if not benchmarks:
@@ -35,11 +35,12 @@ def as_pyperf(report: Report) -> str:
 
 
 def _benchmark(report: Report, result: Result) -> dict[str, Any]:
-    found = [_run(each, result.calls_per_block) for each in result.rounds]
+    found = [_run(each) for each in result.rounds]
     metadata: dict[str, str | int | float | None] = {
         "name": result.case,
         "unit": "second",
-        "loops": result.calls_per_block,
+        "model": result.model,
+        "variant": result.variant,
         "runtime": f"{result.runtime} {result.runtime_version or ''}",
         "mem_max_rss": (result.memory.peak_bytes or None) if result.memory else None,
     }
@@ -48,12 +49,15 @@ def _benchmark(report: Report, result: Result) -> dict[str, Any]:
     return {"metadata": _allowed(metadata), "runs": [run for run in found if run["values"]]}
 
 
-def _run(each: Round, calls_per_block: int) -> dict[str, Any]:
-    """One process: pyperf takes no value of 0."""
-    calls = np.asarray(each.latency_ns, dtype=np.float64)
-    blocks = len(calls) // calls_per_block
-    means = calls[: blocks * calls_per_block].reshape(blocks, calls_per_block).mean(axis=1) * _SECONDS
-    return {"warmups": [[1, each.first_run_ns * _SECONDS]], "values": [float(mean) for mean in means if mean > 0]}
+def _run(each: Round) -> dict[str, Any]:
+    """One process: pyperf does not take a value of 0."""
+    means = [float(np.mean(block)) * _SECONDS for block in each.blocks_ns]
+    lengths = {len(block) for block in each.blocks_ns}
+    return {
+        "metadata": {"loops": lengths.pop()} if len(lengths) == 1 else {},
+        "warmups": [[1, each.first_inference_ns * _SECONDS]],
+        "values": [mean for mean in means if mean > 0],
+    }
 
 
 def _metadata(report: Report) -> dict[str, str | int | float]:
@@ -73,6 +77,8 @@ def _metadata(report: Report) -> dict[str, str | int | float]:
             "commit_id": environment.git_revision,
             "crossrt_version": report.run.crossrt_version,
             "crossrt_run": report.run.id,
+            "task": report.task,
+            "dataset": report.data.name,
         }
     )
 

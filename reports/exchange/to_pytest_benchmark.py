@@ -1,8 +1,8 @@
 """A report as the JSON file that `pytest-benchmark compare` reads.
 
-One benchmark per timed case. A round there is one call here: its statistics are over all calls of all rounds. Case ids
-and everything that pytest-benchmark has no field for are in `extra_info`. Left out: failed and skipped cases,
-intervals, directions.
+One benchmark per timed case. A round there is one call here: its statistics are over all calls of all rounds. What a
+case is made of are its parameters, such as for `--group-by param:runtime`; metrics, task and data set are in
+`extra_info`. Left out: failed and skipped cases, intervals, directions.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import numpy as np
 
 from crossrt.reports.exchange.contents import as_json, metrics_by_case, timed_results
 from crossrt.reports.schema.records import Metric, Report, Result
+from crossrt.reports.statistics.contrasts import calls_of
 
 FORMAT_VERSION: Final = "5.1.0"
 """Version of pytest-benchmark whose file this is; later ones read it."""
 
+_PARAMETERS: Final = ("model", "variant", "runtime", "batch_size", "threads", "io")
 _SECONDS: Final = 1e-9
 
 
@@ -27,7 +29,7 @@ def as_pytest_benchmark(report: Report) -> str:
     content = {
         "machine_info": _machine(report),
         "commit_info": _commit(report),
-        "benchmarks": [_benchmark(result, metrics.get(result.case, [])) for result in timed_results(report)],
+        "benchmarks": [_benchmark(report, result, metrics.get(result.case, [])) for result in timed_results(report)],
         "datetime": report.run.finished_at,
         "version": FORMAT_VERSION,
     }
@@ -60,15 +62,16 @@ def _commit(report: Report) -> dict[str, Any]:
     }
 
 
-def _benchmark(result: Result, metrics: list[Metric]) -> dict[str, Any]:
-    calls = np.concatenate([np.asarray(each.latency_ns, dtype=np.float64) for each in result.rounds]) * _SECONDS
+def _benchmark(report: Report, result: Result, metrics: list[Metric]) -> dict[str, Any]:
+    calls = np.concatenate([np.asarray(calls_of(each), dtype=np.float64) for each in result.rounds]) * _SECONDS
     return {
         "group": f"batch {result.batch_size}",
         "name": result.case,
         "fullname": f"crossrt::{result.case}",
-        "params": None,
+        "params": {name: getattr(result, name) for name in _PARAMETERS},
         "param": None,
-        "extra_info": {"case": result.case} | {metric.name: metric.value for metric in metrics},
+        "extra_info": {"case": result.case, "task": report.task, "dataset": report.data.name}
+        | {metric.name: metric.value for metric in metrics},
         "options": {"disable_gc": True, "timer": "perf_counter_ns", "min_rounds": len(calls), "warmup": True},
         "stats": _stats(calls),
     }

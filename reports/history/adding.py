@@ -10,13 +10,15 @@ import msgspec
 from sqlalchemy import Connection, insert, or_, select
 
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history.entries import Entry
-from crossrt.reports.history.levels import TIMES, Level
+from crossrt.reports.history.entries import Entry, about_of
+from crossrt.reports.history.levels import Level
 from crossrt.reports.history.shared import (
-    answers_ids,
     artifact_ids,
     case_ids,
+    dataset_id,
+    definitions_id,
     environment_id,
+    evaluation_ids,
     insert_new,
     metric_ids,
     storable,
@@ -72,8 +74,11 @@ def _add_run(connection: Connection, entry: Entry) -> int | None:
         "status": run.status,
         "git_revision": environment.git_revision and storable(environment.git_revision),
         "git_dirty": environment.git_dirty,
-        "anchor": entry.anchor,
+        "workload": entry.workload,
         "content": msgspec.json.encode(run).decode(),
+        "about": storable(msgspec.json.encode(about_of(entry.report)).decode()),
+        "dataset_id": dataset_id(connection, entry),
+        "definitions_id": definitions_id(connection, entry),
     }
     return connection.execute(insert_new(connection, runs).values(row).returning(runs.c.id)).scalar()
 
@@ -83,20 +88,19 @@ def _add_results(connection: Connection, entry: Entry, run: int) -> None:
     if not found:
         return
     each_case = case_ids(connection, found)
-    each_file, each_answers = artifact_ids(connection, entry), answers_ids(connection, found)
+    each_file, each_evaluation = artifact_ids(connection, entry), evaluation_ids(connection, found)
     rows = [
         {
             "run_id": run,
             "case_id": case,
             "artifact_id": file,
-            "answers_id": answers,
-            "calls_per_block": result.calls_per_block,
+            "evaluation_id": evaluation,
             "rounds": entry.rounds[result.case],
             "status": result.status,
             "runtime_version": result.runtime_version and storable(result.runtime_version),
             "reason": result.reason and storable(result.reason),
         }
-        for result, case, file, answers in zip(found, each_case, each_file, each_answers, strict=True)
+        for result, case, file, evaluation in zip(found, each_case, each_file, each_evaluation, strict=True)
     ]
     connection.execute(insert(results), rows)
     query = select(results.c.case_id, results.c.id).where(results.c.run_id == run)
@@ -106,10 +110,16 @@ def _add_results(connection: Connection, entry: Entry, run: int) -> None:
 
 
 def _add_numbers(connection: Connection, entry: Entry, ids: Mapping[str, int]) -> None:
+    """What was judged over rounds has a level and goes into a table of its own."""
     known = [metric for metric in entry.report.metrics if metric.case in ids]
-    numbered = list(zip(known, metric_ids(connection, known), strict=True))
-    timed = [_time_row(entry, metric, ids, number) for metric, number in numbered if metric.name in TIMES]
-    plain = [_metric_row(metric, ids, number) for metric, number in numbered if metric.name not in TIMES]
+    timed: list[dict[str, Any]] = []
+    plain: list[dict[str, Any]] = []
+    for metric, number in zip(known, metric_ids(connection, known), strict=True):
+        row, level = _metric_row(metric, ids, number), entry.levels.get((metric.case, metric.name))
+        if level is None:
+            plain.append(row)
+        else:
+            timed.append(row | _level_columns(level))
     for table, rows in ((times, timed), (metrics, plain)):
         if rows:
             connection.execute(insert(table), rows)
@@ -125,18 +135,11 @@ def _metric_row(metric: Metric, ids: Mapping[str, int], number: int) -> dict[str
     }
 
 
-def _time_row(entry: Entry, metric: Metric, ids: Mapping[str, int], number: int) -> dict[str, Any]:
-    level = entry.levels.get((metric.case, metric.name))
-    return _metric_row(metric, ids, number) | _level_columns(level)
-
-
-def _level_columns(level: Level | None) -> dict[str, Any]:
-    if level is None:
-        return {"rounds": 0, "level": None, "anchored": None, "error": None, "anchored_error": None}
+def _level_columns(level: Level) -> dict[str, Any]:
     return {
         "rounds": level.rounds,
         "level": level.plain,
-        "anchored": level.anchored,
+        "relative": level.relative,
         "error": level.plain_error,
-        "anchored_error": level.anchored_error,
+        "relative_error": level.relative_error,
     }

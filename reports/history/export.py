@@ -19,7 +19,7 @@ from crossrt.reports.history.tables import runs
 
 Format = Literal["csv", "jsonl"]
 
-LEVEL_COLUMNS: Final = ("rounds", "level", "level_error", "anchored_level", "anchored_level_error")
+LEVEL_COLUMNS: Final = ("rounds", "level", "level_error", "relative_level", "relative_level_error")
 COLUMNS: Final = (*METRIC_COLUMNS, "run_status", "environment", *LEVEL_COLUMNS)
 
 
@@ -47,7 +47,7 @@ def _row(entry: Entry, row: Row) -> Mapping[str, Any]:
     found = {name: getattr(row, name) for name in METRIC_COLUMNS}
     found |= {"run_status": entry.report.run.status, "environment": entry.environment}
     if level is not None:
-        values = (level.rounds, level.plain, level.plain_error, level.anchored, level.anchored_error)
+        values = (level.rounds, level.plain, level.plain_error, level.relative, level.relative_error)
         found |= dict(zip(LEVEL_COLUMNS, values, strict=True))
     return {name: value for name, value in found.items() if value is not None}
 

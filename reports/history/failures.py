@@ -17,10 +17,10 @@ BUSY_S: Final = 30
 
 _SQLITE: Final = {
     sqlite3.SQLITE_BUSY: f"is locked: another process has kept it for over {BUSY_S} s; try again when that is done",
-    sqlite3.SQLITE_READONLY: "cannot be written: the file or its folder is read-only; mend that or name another file",
+    sqlite3.SQLITE_READONLY: "cannot be written: the file or its folder is read-only; fix that or name another file",
     sqlite3.SQLITE_FULL: "cannot grow: the disk is full; free space, then try again",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened: its folder is missing or closed to you; mend that or name another file",
-    sqlite3.SQLITE_NOTADB: "is no SQLite file: name another one; a new one is made where there is none",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: its folder is missing or closed to you; fix that or name another file",
+    sqlite3.SQLITE_NOTADB: "is not a SQLite file: name another one; a new one is made where there is none",
     sqlite3.SQLITE_CORRUPT: "is damaged: put a backup in its place, or add the reports to a new file",
     sqlite3.SQLITE_IOERR: "cannot be read or written: the disk gives an error, or is full",
 }

@@ -12,6 +12,7 @@ from crossrt.reports.history.levels import Level
 from crossrt.reports.history.past import Past, baseline_of
 from crossrt.reports.history.prediction import allowed_interval, predicted_interval
 from crossrt.reports.history.spread import Spread, spread_of
+from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.statistics.intervals import LogInterval
 from crossrt.reports.text.cells import counted
 from crossrt.reports.verdicts.comparison.basis import ALPHA, Basis, Question
@@ -37,7 +38,7 @@ class Gate:
     """Judges one report.
 
     Attributes:
-        basis: The report, and what its exact metrics are held against.
+        basis: The report, and what its exact metrics are compared with.
         spreads: How the times of each metric are compared.
     """
 
@@ -99,10 +100,10 @@ class Gate:
                 timed.current,
                 timed.earlier,
                 alpha / spread.choices,
-                is_anchored=spread.is_anchored,
+                is_relative=spread.is_relative,
                 moderation=spread.moderation,
             )
-        return allowed_interval(timed.current, timed.earlier, spread.allowance, alpha, is_anchored=spread.is_anchored)
+        return allowed_interval(timed.current, timed.earlier, spread.allowance, alpha, is_relative=spread.is_relative)
 
     def _past_subject(self) -> str:
         runs = self._past.comparable
@@ -112,7 +113,7 @@ class Gate:
 
     def _notes(self) -> Iterator[str]:
         if self._lent:
-            yield f"not in the newest run, and held against older ones: {', '.join(self._lent)}"
+            yield f"not in the newest run, and compared with older ones: {', '.join(self._lent)}"
         if not self._timed:
             return
         rounds = min(each.current.rounds for each in self._timed)
@@ -124,7 +125,7 @@ class Gate:
                 f"{counted(len(few), 'time')} of {len(self._timed)} have fewer than {FEWEST_RUNS} comparable runs in"
                 " the history: the built-in allowance stands for the spread between runs"
             )
-        yield from self._anchor_note()
+        yield from self._workload_note()
 
     def _undecided(self, findings: Sequence[Finding]) -> Iterator[str]:
         """What would decide more: other runs, where there are any."""
@@ -137,26 +138,27 @@ class Gate:
                 f" {self._past.older} more: --last {runs + min(runs, self._past.older)} narrows the intervals"
             )
 
-    def _anchor_note(self) -> Iterator[str]:
-        spread = self.spreads.get("latency_p50_ns")
-        known = [run.anchor for run in self._past.comparable if run.anchor is not None]
-        if spread is not None and spread.is_anchored and known and self._current.anchor is not None:
+    def _workload_note(self) -> Iterator[str]:
+        spread = self.spreads.get(QUIET)
+        known = [run.workload for run in self._past.comparable if run.workload is not None]
+        if spread is not None and spread.is_relative and known and self._current.workload is not None:
+            ratio = math.exp(self._current.workload - fmean(known))
             yield (
-                f"the anchor, the same work in every run, took {math.exp(self._current.anchor - fmean(known)):.3f}"
-                " times as long as in the earlier runs: latencies are judged relative to it"
+                f"the reference workload, the same in every run, took {ratio:.3f} times as long as in the earlier runs:"
+                " latencies are judged relative to it"
             )
 
     def _method(self) -> Iterator[str]:
         if not self._timed:
             return
         yield (
-            "times: trimmed means over rounds of logarithms, as crossrt compare takes them; the new run's is held"
-            " against the interval in which the spread of the earlier runs predicts it (Student's t)"
+            "times: trimmed means over rounds of logarithms, as crossrt compare takes them; the new run's is compared"
+            " with the interval in which the spread of the earlier runs predicts it (Student's t)"
         )
         if any(spread.moderation for spread in self.spreads.values()):
             yield "the spread of a case is its own, or that of all cases together where its own is less (moderated t)"
         for metric, spread in self.spreads.items():
-            scale = "ratio to the anchor" if spread.is_anchored else "time itself"
+            scale = "ratio to the reference workload" if spread.is_relative else "time itself"
             yield f"{metric}: {scale} ({spread.reason})"
             if any(len(each.earlier) < FEWEST_RUNS for each in self._timed if each.metric == metric):
                 yield f"{metric}: {spread.allowance:.1%} of spread between runs is allowed where too few show it"

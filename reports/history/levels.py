@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.intervals import trimmed_error, trimmed_mean
-from crossrt.reports.verdicts.comparison.rules import METRICS
-from crossrt.reports.verdicts.comparison.times import RoundLogs, anchor_logs, anchored, time_logs
+from crossrt.reports.verdicts.comparison.times import RoundLogs, reference_logs, relative_to, time_logs
 
-TIMES: Final = tuple(name for name, how in METRICS.items() if how.kind == "time")
 FEWEST_ROUNDS: Final = 2
 """Rounds below which there is no standard error."""
 
@@ -26,57 +24,59 @@ class Level:
         rounds: How many support the metric.
         plain: Logarithm of nanoseconds.
         plain_error: Its standard error; None for a single round.
-        anchored: The same of the ratio to the anchor in the same round; None where fewer than two rounds have both.
-        anchored_error: Its standard error.
+        relative: The same of the ratio to the reference workload in the same round; None where fewer than two rounds
+            have both.
+        relative_error: Its standard error.
     """
 
     rounds: int
     plain: float
     plain_error: float | None
-    anchored: float | None
-    anchored_error: float | None
+    relative: float | None
+    relative_error: float | None
 
-    def mean(self, *, is_anchored: bool) -> float | None:
+    def mean(self, *, is_relative: bool) -> float | None:
         """The level on a scale."""
-        return self.anchored if is_anchored else self.plain
+        return self.relative if is_relative else self.plain
 
-    def error(self, *, is_anchored: bool) -> float | None:
+    def error(self, *, is_relative: bool) -> float | None:
         """Its standard error on a scale."""
-        return self.anchored_error if is_anchored else self.plain_error
+        return self.relative_error if is_relative else self.plain_error
 
 
-def anchor_level(report: Report) -> float | None:
-    """Logarithm of the anchor's nanoseconds; None where a report has none."""
-    logs = anchor_logs(report)
+def workload_level(report: Report) -> float | None:
+    """Logarithm of the nanoseconds of the reference workload; None where a report has none."""
+    logs = reference_logs(report)
     return trimmed_mean(list(logs.values())) if logs else None
 
 
 def levels_of(report: Report) -> dict[LevelKey, Level]:
     """The levels of all times of all measured cases, under case and metric."""
-    anchor = anchor_logs(report)
+    reference = reference_logs(report)
+    timed = [each.name for each in report.definitions if each.judged_by == "rounds"]
     return {
         (result.case, metric): level
         for result in report.results
         if result.status == "ok"
-        for metric, level in _levels(result, anchor)
+        for metric, level in _levels(result, timed, reference)
     }
 
 
-def _levels(result: Result, anchor: RoundLogs) -> Iterator[tuple[str, Level]]:
-    for metric in TIMES:
+def _levels(result: Result, timed: Sequence[str], reference: RoundLogs) -> Iterator[tuple[str, Level]]:
+    for metric in timed:
         logs = time_logs(result, metric)
         if logs:
-            yield metric, _level(logs, anchored(logs, anchor))
+            yield metric, _level(logs, relative_to(logs, reference))
 
 
 def _level(logs: RoundLogs, related: RoundLogs) -> Level:
-    has_anchor = len(related) >= FEWEST_ROUNDS
+    has_reference = len(related) >= FEWEST_ROUNDS
     return Level(
         rounds=len(logs),
         plain=_mean(logs),
         plain_error=_error(logs),
-        anchored=_mean(related) if has_anchor else None,
-        anchored_error=_error(related) if has_anchor else None,
+        relative=_mean(related) if has_reference else None,
+        relative_error=_error(related) if has_reference else None,
     )
 
 

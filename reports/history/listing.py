@@ -60,7 +60,7 @@ def listed_runs(
 
     Args:
         connection: Within a transaction that reads.
-        limit: How many are wanted; None for all.
+        limit: How many are listed; None for all.
         case: Only runs with a case that this pattern selects.
         environment: Only runs of the environment whose key begins like this.
     """

@@ -24,7 +24,7 @@ class Moderation:
     Attributes:
         variance: That of the typical case.
         degrees: Degrees of freedom that it is worth for any single case; infinite where cases do not differ.
-        most: Degrees of freedom of all cases together: as they share the weather of each run, fewer than the sum.
+        most: Degrees of freedom of all cases together: as they share the noise of each run, fewer than the sum.
     """
 
     variance: float

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, exists
 
 from crossrt.reports.history.entries import Entry
 from crossrt.reports.history.reading import read_entry
 from crossrt.reports.history.selection import count_runs, newest, run_rows
-from crossrt.reports.history.tables import environments, runs
+from crossrt.reports.history.shared import storable
+from crossrt.reports.history.tables import cases, environments, results, runs
 from crossrt.reports.schema.records import Report
 
 
@@ -31,23 +32,24 @@ class Past:
 
     @property
     def newest(self) -> Entry | None:
-        """What sizes, answers and the like are held against."""
+        """What sizes, answers and the like are compared with."""
         return self.comparable[0] if self.comparable else self.other
 
 
 def past_of(connection: Connection, entry: Entry, last: int) -> Past:
-    """The complete runs before a run, without itself.
+    """The complete runs before a run that share a case with it, without itself.
 
     Args:
         connection: Within a transaction that reads.
         entry: The run that is judged, whether or not it is in the history.
-        last: How many are wanted, at most.
+        last: How many are read, at most.
     """
     earlier = (
         runs.c.started_at <= entry.started_at,
         runs.c.name != entry.report.run.id,
         runs.c.sha256 != entry.sha256,
         runs.c.status == "complete",
+        _shares_case(entry.report),
     )
     same = (*earlier, environments.c.key == entry.environment)
     found = [read_entry(connection, row.number) for row in run_rows(connection, newest(*same, limit=last))]
@@ -59,6 +61,12 @@ def past_of(connection: Connection, entry: Entry, last: int) -> Past:
     )
 
 
+def _shares_case(report: Report) -> ColumnElement[bool]:
+    """That a run has a case of this name: a history may hold runs of other models."""
+    names = [storable(result.case) for result in report.results]
+    return exists().where(results.c.run_id == runs.c.id, results.c.case_id == cases.c.id, cases.c.name.in_(names))
+
+
 def baseline_of(past: Sequence[Entry], current: Report) -> tuple[Report, tuple[str, ...]]:
     """The newest run, with the cases that it lacks from the newest run that has them.
 
@@ -67,7 +75,7 @@ def baseline_of(past: Sequence[Entry], current: Report) -> tuple[Report, tuple[s
         current: The report that is judged.
 
     Returns:
-        The report to hold it against, and the cases that come from older runs.
+        The report to compare it with, and the cases that come from older runs.
     """
     baseline, lent = past[0].report, []
     present = {result.case for result in baseline.results}
@@ -81,12 +89,12 @@ def baseline_of(past: Sequence[Entry], current: Report) -> tuple[Report, tuple[s
 
 
 def _with_case(baseline: Report, older: Report, case: str) -> Report:
-    results = [result for result in older.results if result.case == case]
+    lent = [result for result in older.results if result.case == case]
     present = {artifact.id for artifact in baseline.artifacts}
-    wanted = {result.artifact for result in results} - present
+    missing = {result.artifact for result in lent} - present
     return replace(
         baseline,
-        results=(*baseline.results, *results),
+        results=(*baseline.results, *lent),
         metrics=(*baseline.metrics, *(metric for metric in older.metrics if metric.case == case)),
-        artifacts=(*baseline.artifacts, *(artifact for artifact in older.artifacts if artifact.id in wanted)),
+        artifacts=(*baseline.artifacts, *(artifact for artifact in older.artifacts if artifact.id in missing)),
     )

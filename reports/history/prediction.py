@@ -17,7 +17,7 @@ def predicted_interval(
     earlier: Sequence[Level],
     alpha: float,
     *,
-    is_anchored: bool,
+    is_relative: bool,
     moderation: Moderation | None = None,
 ) -> LogInterval:
     """A new run minus what earlier ones make of it, from the spread between those.
@@ -31,14 +31,14 @@ def predicted_interval(
         current: The run that is judged.
         earlier: Two or more runs.
         alpha: Chance of error on each side.
-        is_anchored: Whether ratios to the anchor are compared; all runs have them then.
+        is_relative: Whether ratios to the reference workload are compared; all runs have them then.
         moderation: What other cases say of the spread, where there are enough of them.
     """
-    means = [_mean(each, is_anchored=is_anchored) for each in earlier]
+    means = [_mean(each, is_relative=is_relative) for each in earlier]
     count = len(means)
-    mean = _mean(current, is_anchored=is_anchored) - fmean(means)
-    own = _variance(current, is_anchored=is_anchored)
-    usual = fmean(_variance(each, is_anchored=is_anchored) for each in earlier)
+    mean = _mean(current, is_relative=is_relative) - fmean(means)
+    own = _variance(current, is_relative=is_relative)
+    usual = fmean(_variance(each, is_relative=is_relative) for each in earlier)
     excess = own - usual if math.isfinite(usual) else 0.0
     spread, degrees = variance(means), float(count - 1)
     if moderation is not None:
@@ -48,7 +48,7 @@ def predicted_interval(
 
 
 def allowed_interval(
-    current: Level, earlier: Sequence[Level], between: float, alpha: float, *, is_anchored: bool
+    current: Level, earlier: Sequence[Level], between: float, alpha: float, *, is_relative: bool
 ) -> LogInterval:
     """Likewise where there are too few earlier runs to see their spread: it is taken as known.
 
@@ -60,12 +60,12 @@ def allowed_interval(
         earlier: One or more runs.
         between: Standard deviation of one run's level around the truth, beyond its own error.
         alpha: Chance of error on each side.
-        is_anchored: Whether ratios to the anchor are compared.
+        is_relative: Whether ratios to the reference workload are compared.
     """
     count = len(earlier)
-    mean = _mean(current, is_anchored=is_anchored) - fmean(_mean(each, is_anchored=is_anchored) for each in earlier)
-    parts = [(_variance(current, is_anchored=is_anchored), current)]
-    parts += [(_variance(each, is_anchored=is_anchored) / count**2, each) for each in earlier]
+    mean = _mean(current, is_relative=is_relative) - fmean(_mean(each, is_relative=is_relative) for each in earlier)
+    parts = [(_variance(current, is_relative=is_relative), current)]
+    parts += [(_variance(each, is_relative=is_relative) / count**2, each) for each in earlier]
     total = sum(part for part, _ in parts) + between**2 * (1 + 1 / count)
     if not math.isfinite(total):
         return _student(mean, math.inf, 1, alpha)
@@ -73,14 +73,14 @@ def allowed_interval(
     return _student(mean, total, total**2 / lost if lost else math.inf, alpha)
 
 
-def _mean(level: Level, *, is_anchored: bool) -> float:
-    mean = level.mean(is_anchored=is_anchored)
+def _mean(level: Level, *, is_relative: bool) -> float:
+    mean = level.mean(is_relative=is_relative)
     return level.plain if mean is None else mean
 
 
-def _variance(level: Level, *, is_anchored: bool) -> float:
+def _variance(level: Level, *, is_relative: bool) -> float:
     """Of the level, within its run; infinite where a single round tells none."""
-    error = level.error(is_anchored=is_anchored)
+    error = level.error(is_relative=is_relative)
     return math.inf if error is None else error**2
 
 

@@ -10,21 +10,25 @@ import msgspec
 from msgspec import UNSET
 from sqlalchemy import Connection, Row, Select, func, select
 
-from crossrt.reports.history.digits import unpacked
-from crossrt.reports.history.entries import Entry
+from crossrt.core.metric import MetricDefinition
+from crossrt.reports.history.entries import About, Entry
+from crossrt.reports.history.evaluations import unpacked
 from crossrt.reports.history.levels import Level
+from crossrt.reports.history.selection import case_of
 from crossrt.reports.history.tables import (
-    answers,
     artifacts,
     cases,
+    datasets,
+    definitions,
     environments,
+    evaluations,
     metric_names,
     metrics,
     results,
     runs,
     times,
 )
-from crossrt.reports.schema.records import SCHEMA_VERSION, Accuracy, Artifact, Environment, Metric, Report, Result, Run
+from crossrt.reports.schema.records import SCHEMA_VERSION, Artifact, Data, Environment, Metric, Report, Result, Run
 
 AnyRow = Row[Any]
 
@@ -36,8 +40,7 @@ def read_entry(connection: Connection, run: int) -> Entry:
         connection: Within a transaction that reads.
         run: Its number in the table of runs.
     """
-    query = select(runs, environments.c.key, environments.c.content.label("environment")).join_from(runs, environments)
-    row = connection.execute(query.where(runs.c.id == run)).one()
+    row = connection.execute(_run(run)).one()
     by_result = {each.id: each for each in connection.execute(_results_of(run))}
     numbers = [each for table in (times, metrics) for each in connection.execute(_numbers_of(run, table))]
     return Entry(
@@ -46,24 +49,32 @@ def read_entry(connection: Connection, run: int) -> Entry:
         path=row.path,
         started_at=row.started_at,
         environment=row.key,
-        anchor=row.anchor,
+        workload=row.workload,
         rounds={each.name: each.rounds for each in by_result.values()},
         levels={(each.case, each.name): _level(each) for each in numbers if _has_level(each)},
     )
 
 
+def _run(run: int) -> Select[Any]:
+    environment, data, metric = (
+        table.c.content.label(name)
+        for table, name in ((environments, "environment"), (datasets, "data"), (definitions, "definitions"))
+    )
+    query = select(runs, environments.c.key, environment, data, metric).join_from(runs, environments)
+    return query.outerjoin(datasets).outerjoin(definitions).where(runs.c.id == run)
+
+
 def _results_of(run: int) -> Select[Any]:
     return (
-        select(results, *cases.c[_CASE], *answers.c[_ANSWERS])
+        select(results, *cases.c[_CASE], evaluations.c.content.label("evaluation"))
         .join_from(results, cases)
-        .outerjoin(answers)
+        .outerjoin(evaluations)
         .where(results.c.run_id == run)
         .order_by(results.c.id)
     )
 
 
-_CASE: Final = ("name", "artifact", "runtime", "batch_size", "threads", "io")
-_ANSWERS: Final = ("samples", "correct", "reference_correct", "wrong")
+_CASE: Final = ("name", "artifact", "runtime", "batch_size", "threads", "io", "subject", "model", "variant")
 
 
 def _numbers_of(run: int, table: Any) -> Select[Any]:
@@ -86,6 +97,7 @@ def _artifacts(connection: Connection, run: int) -> tuple[Artifact, ...]:
 
 def _report(row: AnyRow, files: tuple[Artifact, ...], found: Sequence[AnyRow], numbers: Sequence[AnyRow]) -> Report:
     environment = msgspec.json.decode(row.environment, type=Environment)
+    about = msgspec.json.decode(row.about, type=About)
     by_case: Mapping[str, list[Metric]] = defaultdict(list)
     for each in numbers:
         by_case[each.case].append(_metric(each))
@@ -93,37 +105,22 @@ def _report(row: AnyRow, files: tuple[Artifact, ...], found: Sequence[AnyRow], n
         schema_version=SCHEMA_VERSION,
         run=msgspec.json.decode(row.content, type=Run),
         environment=msgspec.structs.replace(environment, git_revision=row.git_revision, git_dirty=row.git_dirty),
+        data=msgspec.json.decode(row.data, type=Data),
+        definitions=msgspec.json.decode(row.definitions, type=tuple[MetricDefinition, ...]),
         artifacts=files,
         results=tuple(map(_result, found)),
         metrics=tuple(metric for each in found for metric in by_case[each.name]),
+        **msgspec.structs.asdict(about),
     )
 
 
 def _result(row: AnyRow) -> Result:
-    return Result(
-        case=row.name,
-        artifact=row.artifact,
-        runtime=row.runtime,
+    return msgspec.structs.replace(
+        case_of(row),
         runtime_version=row.runtime_version,
-        batch_size=row.batch_size,
-        threads=row.threads,
-        io=row.io,
         status=row.status,
         reason=row.reason,
-        calls_per_block=row.calls_per_block,
-        accuracy=None if row.samples is None else _accuracy(row),
-    )
-
-
-def _accuracy(row: AnyRow) -> Accuracy:
-    return Accuracy(
-        samples=row.samples,
-        correct=row.correct,
-        confusion=(),
-        per_class=(),
-        logits_sha256="",
-        reference_correct=row.reference_correct,
-        misclassified=unpacked(row.wrong),
+        evaluation=None if row.evaluation is None else unpacked(row.evaluation),
     )
 
 
@@ -148,6 +145,6 @@ def _level(row: AnyRow) -> Level:
         rounds=row.rounds,
         plain=row.level,
         plain_error=row.error,
-        anchored=row.anchored,
-        anchored_error=row.anchored_error,
+        relative=row.relative,
+        relative_error=row.relative_error,
     )

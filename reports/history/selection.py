@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, select
 
 from crossrt.reports.errors import ReportError
 from crossrt.reports.history.tables import cases, environments, results, runs
+from crossrt.reports.schema.records import Result
 from crossrt.reports.text.patterns import case_matches
 
 SHORT: Final = 8
-"""Digits of a key or a revision that are shown."""
+"""Characters of a key or a revision that are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +68,32 @@ class RunRow:
         return self.git_revision[:7] + ("+" if self.git_dirty else "")
 
 
-def matching_cases(connection: Connection, pattern: str) -> dict[int, str]:
-    """The numbers and ids of the cases that a pattern selects; raises `ReportError` where there are none."""
-    named = connection.execute(select(cases.c.id, cases.c.name).order_by(cases.c.id)).all()
-    found = {row.id: row.name for row in named if case_matches(pattern, row.name)}
+def matching_cases(connection: Connection, pattern: str) -> dict[int, Result]:
+    """The cases that a pattern selects, by their numbers; raises `ReportError` where there are none."""
+    known = {row.id: case_of(row) for row in connection.execute(select(cases).order_by(cases.c.id))}
+    found = {number: case for number, case in known.items() if case_matches(pattern, case)}
     if not found:
-        known = sorted({row.name for row in named})
-        told = f"there are: {', '.join(known[:5])}{' ...' if len(known) > 5 else ''}" if known else "it is empty"
+        names = sorted({case.case for case in known.values()})
+        told = f"available: {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}" if names else "it is empty"
         raise ReportError(f"no case of the history matches {pattern!r}; {told}")
     return found
+
+
+def case_of(row: Row[Any]) -> Result:
+    """A row of the table of cases as a result of which nothing is known."""
+    return Result(
+        case=row.name,
+        subject=row.subject or row.name,
+        artifact=row.artifact,
+        runtime=row.runtime,
+        runtime_version=None,
+        batch_size=row.batch_size,
+        threads=row.threads,
+        io=row.io,
+        status="ok",
+        model=row.model,
+        variant=row.variant,
+    )
 
 
 def holds(numbers: Sequence[int]) -> ColumnElement[bool]:

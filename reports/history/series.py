@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Table, select
 
+from crossrt.core.metric import MetricDefinition
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history.levels import TIMES
 from crossrt.reports.history.selection import (
     Machine,
     RunRow,
@@ -21,8 +22,8 @@ from crossrt.reports.history.selection import (
     newest,
     run_rows,
 )
-from crossrt.reports.history.tables import environments, metric_names, metrics, results, runs, times
-from crossrt.reports.schema.records import Direction
+from crossrt.reports.history.tables import definitions, environments, metric_names, metrics, results, runs, times
+from crossrt.reports.schema.records import Result
 
 MOST_NAMED: Final = 500
 """Runs that one query names."""
@@ -36,25 +37,22 @@ class Sample:
         run: The run.
         value: In the metric's unit.
         level: Of a time: logarithm of nanoseconds that a comparison judges.
-        anchored: The same relative to the anchor.
-        anchor: The anchor's own.
+        relative: The same relative to the reference workload.
+        workload: That of the reference workload.
     """
 
     run: RunRow
     value: float
     level: float | None = None
-    anchored: float | None = None
-    anchor: float | None = None
+    relative: float | None = None
+    workload: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """A metric of one case over comparable runs, oldest first."""
+    """A metric of one case over comparable runs, oldest first; of the case only what it is is known."""
 
-    case: str
-    metric: str
-    unit: str
-    direction: Direction
+    case: Result
     samples: tuple[Sample, ...]
 
 
@@ -63,6 +61,7 @@ class Found:
     """What the history holds on a question.
 
     Attributes:
+        definition: What the metric is, as the newest of the runs says.
         machine: The environment that the runs share.
         series: One for each case that has the metric, in the order in which cases first came.
         others: Runs of other environments that have one of the cases.
@@ -70,6 +69,7 @@ class Found:
         older: Complete runs of this environment before those that were asked for.
     """
 
+    definition: MetricDefinition
     machine: Machine
     series: tuple[Series, ...]
     others: int
@@ -85,20 +85,21 @@ def find_series(connection: Connection, metric: str, pattern: str, *, environmen
         metric: Its name.
         pattern: Of cases.
         environment: Beginning of the key of an environment; None for that of the newest run.
-        last: The newest runs that are wanted, at most.
+        last: The newest runs that are read, at most.
 
     Raises:
         ReportError: There is nothing of that kind.
     """
     named = matching_cases(connection, pattern)
-    number = _metric_numbers(connection, metric)
+    numbers = _metric_numbers(connection, metric)
     has_case = holds(list(named))
     machine = machine_named(connection, environment) if environment else _newest_machine(connection, has_case)
     same, complete = environments.c.key == machine.key, runs.c.status == "complete"
     chosen = run_rows(connection, newest(same, complete, has_case, limit=last))
     return Found(
+        definition=_definition(connection, metric, numbers, chosen),
         machine=machine,
-        series=_series(connection, metric, number, named, chosen),
+        series=_series(connection, list(numbers), named, chosen),
         others=count_runs(connection, environments.c.key != machine.key, has_case),
         interrupted=count_runs(connection, same, has_case, runs.c.status != "complete"),
         older=count_runs(connection, same, complete, has_case) - len(chosen),
@@ -106,14 +107,30 @@ def find_series(connection: Connection, metric: str, pattern: str, *, environmen
 
 
 def _metric_numbers(connection: Connection, metric: str) -> Mapping[int, Row[Any]]:
-    known = connection.execute(select(metric_names)).all()
+    known = connection.execute(select(metric_names).order_by(metric_names.c.id)).all()
     found = {row.id: row for row in known if row.name == metric}
     if not found:
         names = sorted({row.name for row in known})
         near = get_close_matches(metric, names, n=1)
-        told = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names)}"
+        told = f"did you mean {near[0]}?" if near else f"available: {', '.join(names)}"
         raise ReportError(f"no run of the history has the metric {metric!r}; {told}")
     return found
+
+
+def _definition(
+    connection: Connection, metric: str, numbers: Mapping[int, Row[Any]], chosen: Sequence[RunRow]
+) -> MetricDefinition:
+    """As the newest run that defines the metric has it; else what every metric has, and no judgement."""
+    used = select(runs.c.definitions_id).order_by(runs.c.started_at.desc(), runs.c.id.desc())
+    for start in range(0, len(chosen), MOST_NAMED):
+        some = [row.number for row in chosen[start : start + MOST_NAMED]]
+        for number in dict.fromkeys(connection.execute(used.where(runs.c.id.in_(some))).scalars()):
+            content = connection.execute(select(definitions.c.content).where(definitions.c.id == number)).scalar()
+            for each in msgspec.json.decode(content or "[]", type=tuple[MetricDefinition, ...]):
+                if each.name == metric:
+                    return each
+    last = list(numbers.values())[-1]
+    return MetricDefinition(name=metric, label=metric, unit=last.unit, direction=last.direction)
 
 
 def _newest_machine(connection: Connection, has_case: ColumnElement[bool]) -> Machine:
@@ -124,21 +141,19 @@ def _newest_machine(connection: Connection, has_case: ColumnElement[bool]) -> Ma
 
 
 def _series(
-    connection: Connection,
-    metric: str,
-    numbers: Mapping[int, Row[Any]],
-    named: Mapping[int, str],
-    chosen: Sequence[RunRow],
+    connection: Connection, numbers: Sequence[int], named: Mapping[int, Result], chosen: Sequence[RunRow]
 ) -> tuple[Series, ...]:
     by_run = {row.number: row for row in chosen}
-    by_case: dict[str, list[tuple[Row[Any], Sample]]] = {name: [] for name in named.values()}
-    for row in _rows(connection, times if metric in TIMES else metrics, list(numbers), list(named), list(by_run)):
-        by_case[named[row.case_id]].append((row, _sample(row, by_run[row.run_id])))
-    return tuple(
-        _one_series(case, metric, numbers[rows[-1][0].metric_id], [sample for _, sample in rows])
-        for case, rows in by_case.items()
-        if rows
-    )
+    cases = {case.case: case for case in named.values()}
+    by_case: dict[str, list[Sample]] = {name: [] for name in cases}
+    for table in (times, metrics):  # what is judged over rounds has levels, where it could be judged
+        for row in _rows(connection, table, numbers, list(named), list(by_run)):
+            by_case[named[row.case_id].case].append(_sample(row, by_run[row.run_id]))
+    return tuple(Series(case=cases[name], samples=_ordered(samples)) for name, samples in by_case.items() if samples)
+
+
+def _ordered(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    return tuple(sorted(samples, key=lambda each: (each.run.started_at, each.run.number)))
 
 
 def _rows(
@@ -148,7 +163,7 @@ def _rows(
     found: list[Row[Any]] = []
     for start in range(0, len(chosen), MOST_NAMED):
         query = (
-            select(results.c.run_id, results.c.case_id, runs.c.anchor, *table.c)
+            select(results.c.run_id, results.c.case_id, runs.c.workload, *table.c)
             .join_from(results, table, table.c.result_id == results.c.id)
             .join(runs, runs.c.id == results.c.run_id)
             .where(
@@ -163,16 +178,6 @@ def _rows(
 
 
 def _sample(row: Row[Any], run: RunRow) -> Sample:
-    is_time = "level" in row._fields
-    return Sample(
-        run=run,
-        value=row.value,
-        level=row.level if is_time else None,
-        anchored=row.anchored if is_time else None,
-        anchor=row.anchor if is_time else None,
-    )
-
-
-def _one_series(case: str, metric: str, name: Row[Any], samples: Sequence[Sample]) -> Series:
-    ordered = sorted(samples, key=lambda sample: (sample.run.started_at, sample.run.number))
-    return Series(case=case, metric=metric, unit=name.unit, direction=name.direction, samples=tuple(ordered))
+    if "level" not in row._fields:
+        return Sample(run=run, value=row.value)
+    return Sample(run=run, value=row.value, level=row.level, relative=row.relative, workload=row.workload)

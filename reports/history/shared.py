@@ -11,15 +11,24 @@ from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
-from crossrt.reports.history.digits import packed
+from crossrt.core.evaluation import Evaluation
 from crossrt.reports.history.entries import Entry
-from crossrt.reports.history.tables import answers, artifacts, cases, environments, metric_names
-from crossrt.reports.schema.records import Accuracy, Metric, Result
+from crossrt.reports.history.evaluations import packed
+from crossrt.reports.history.tables import (
+    artifacts,
+    cases,
+    datasets,
+    definitions,
+    environments,
+    evaluations,
+    metric_names,
+)
+from crossrt.reports.schema.records import Metric, Result
 
 Row = Mapping[str, Any]
 Ids = Mapping[tuple[Any, ...], int]
 
-CASE: Sequence[str] = ("name", "artifact", "runtime", "batch_size", "threads", "io")
+CASE: Sequence[str] = ("name", "artifact", "runtime", "batch_size", "threads", "io", "subject", "model", "variant")
 METRIC: Sequence[str] = ("name", "unit", "direction")
 CONTENT: Sequence[str] = ("sha256",)
 
@@ -64,6 +73,21 @@ def environment_id(connection: Connection, entry: Entry) -> int:
     return ids_of(connection, environments, CONTENT, [row])[(sha256,)]
 
 
+def dataset_id(connection: Connection, entry: Entry) -> int:
+    """What the models of a run were fed with."""
+    data = entry.report.data
+    content = storable(_json(data))
+    row = {"sha256": _sha256(content), "name": storable(data.name), "fingerprint": storable(data.fingerprint)}
+    return ids_of(connection, datasets, CONTENT, [{**row, "content": content}])[(row["sha256"],)]
+
+
+def definitions_id(connection: Connection, entry: Entry) -> int:
+    """What the metrics of a run are; the same in most runs."""
+    content = storable(msgspec.json.encode(entry.report.definitions).decode())
+    row = {"sha256": _sha256(content), "content": content}
+    return ids_of(connection, definitions, CONTENT, [row])[(row["sha256"],)]
+
+
 def artifact_ids(connection: Connection, entry: Entry) -> Sequence[int | None]:
     """The model file of each result, in order; None where it could not be made."""
     contents = {each.id: (each, _json(each)) for each in entry.report.artifacts}
@@ -91,6 +115,9 @@ def _case_row(result: Result) -> Row:
         "batch_size": result.batch_size,
         "threads": result.threads,
         "io": result.io,
+        "subject": storable(result.subject),
+        "model": storable(result.model),
+        "variant": storable(result.variant),
     }
 
 
@@ -101,21 +128,16 @@ def metric_ids(connection: Connection, metrics: Sequence[Metric]) -> Sequence[in
     return [ids[tuple(row[name] for name in METRIC)] for row in rows]
 
 
-def answers_ids(connection: Connection, results: Sequence[Result]) -> Sequence[int | None]:
-    """The answers of each result, in order; None where it has none."""
-    rows = [None if result.accuracy is None else _answers_row(result.accuracy) for result in results]
-    ids = ids_of(connection, answers, CONTENT, [row for row in rows if row is not None])
+def evaluation_ids(connection: Connection, results: Sequence[Result]) -> Sequence[int | None]:
+    """The evaluation of each result, in order; None where it has none."""
+    rows = [None if result.evaluation is None else _evaluation_row(result.evaluation) for result in results]
+    ids = ids_of(connection, evaluations, CONTENT, [row for row in rows if row is not None])
     return [None if row is None else ids[(row["sha256"],)] for row in rows]
 
 
-def _answers_row(accuracy: Accuracy) -> Row:
-    row = {
-        "samples": accuracy.samples,
-        "correct": accuracy.correct,
-        "reference_correct": accuracy.reference_correct,
-        "wrong": packed(accuracy.misclassified),
-    }
-    return {"sha256": _sha256(row), **row}
+def _evaluation_row(evaluation: Evaluation) -> Row:
+    sha256, content = packed(evaluation)
+    return {"sha256": sha256, "samples": evaluation.samples, "task": storable(evaluation.task), "content": content}
 
 
 def _json(record: msgspec.Struct) -> str:

@@ -1,7 +1,7 @@
 """The tables of a history, as they are after all migrations.
 
-What many runs have in common (environments, files, answers, case names) is stored once and found by its content, so
-that a run adds little more than its numbers.
+What many runs have in common (environments, data sets, files, evaluations, names) is stored once and found by its
+content, so that a run adds little more than its numbers.
 """
 
 from __future__ import annotations
@@ -63,6 +63,26 @@ environments: Final = Table(
     Index("environments_key", "key"),
 )
 
+datasets: Final = Table(
+    "datasets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sha256", String(64), nullable=False, comment="of content"),
+    Column("name", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False, comment="equal where samples are the same"),
+    Column("content", Text, nullable=False, comment="JSON"),
+    Index("datasets_sha256", "sha256", unique=True),
+)
+
+definitions: Final = Table(
+    "definitions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sha256", String(64), nullable=False, comment="of content"),
+    Column("content", Text, nullable=False, comment="JSON: a list of what every metric of a report is"),
+    Index("definitions_sha256", "sha256", unique=True),
+)
+
 runs: Final = Table(
     "runs",
     metadata,
@@ -76,8 +96,11 @@ runs: Final = Table(
     Column("status", Text, nullable=False),
     Column("git_revision", Text),
     Column("git_dirty", Boolean),
-    Column("anchor", Double, comment="logarithm of the anchor's nanoseconds"),
+    Column("workload", Double, comment="logarithm of the nanoseconds of the reference workload"),
     Column("content", Text, nullable=False, comment="JSON of the report's run"),
+    Column("dataset_id", Integer, ForeignKey("datasets.id")),
+    Column("definitions_id", Integer, ForeignKey("definitions.id")),
+    Column("about", Text, nullable=False, comment="JSON: task, reference, model, dimensions, cautions"),
     Index("runs_name", "name", unique=True),
     Index("runs_sha256", "sha256", unique=True),
     Index("runs_environment_started", "environment_id", "started_at"),
@@ -105,19 +128,33 @@ cases: Final = Table(
     Column("batch_size", Integer, nullable=False),
     Column("threads", Integer, nullable=False),
     Column("io", Text, nullable=False),
-    Index("cases_all", "name", "artifact", "runtime", "batch_size", "threads", "io", unique=True),
+    Column("subject", Text, nullable=False, comment="what its scenarios share"),
+    Column("model", Text, nullable=False),
+    Column("variant", Text, nullable=False),
+    Index(
+        "cases_all",
+        "name",
+        "artifact",
+        "runtime",
+        "batch_size",
+        "threads",
+        "io",
+        "subject",
+        "model",
+        "variant",
+        unique=True,
+    ),
 )
 
-answers: Final = Table(
-    "answers",
+evaluations: Final = Table(
+    "evaluations",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("sha256", String(64), nullable=False, comment="of all other columns"),
+    Column("sha256", String(64), nullable=False, comment="of content, before it was compressed"),
     Column("samples", Integer, nullable=False),
-    Column("correct", Integer, nullable=False),
-    Column("reference_correct", Integer),
-    Column("wrong", LargeBinary, comment="msgpack: steps from digit to digit, each with what it was called"),
-    Index("answers_sha256", "sha256", unique=True),
+    Column("task", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False, comment="msgpack, compressed by zlib"),
+    Index("evaluations_sha256", "sha256", unique=True),
 )
 
 results: Final = Table(
@@ -127,8 +164,7 @@ results: Final = Table(
     Column("run_id", Integer, ForeignKey("runs.id"), nullable=False),
     Column("case_id", Integer, ForeignKey("cases.id"), nullable=False),
     Column("artifact_id", Integer, ForeignKey("artifacts.id")),
-    Column("answers_id", Integer, ForeignKey("answers.id")),
-    Column("calls_per_block", Integer, nullable=False),
+    Column("evaluation_id", Integer, ForeignKey("evaluations.id")),
     Column("rounds", SmallInteger, nullable=False),
     Column("status", Text, nullable=False),
     Column("runtime_version", Text),
@@ -167,8 +203,8 @@ times: Final = Table(
     Column("lower", Double),
     Column("upper", Double),
     Column("level", Double, comment="trimmed mean over rounds of logarithms of nanoseconds"),
-    Column("anchored", Double, comment="likewise, each round less the anchor's logarithm"),
+    Column("relative", Double, comment="likewise, each round less the logarithm of the reference workload"),
     Column("error", REAL, comment="standard error of level"),
-    Column("anchored_error", REAL, comment="standard error of anchored"),
+    Column("relative_error", REAL, comment="standard error of relative"),
     sqlite_with_rowid=False,
 )

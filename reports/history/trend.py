@@ -10,14 +10,17 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from crossrt.core.metric import SMALLER, Direction, MetricDefinition
 from crossrt.reports.history.changes import FALSE_ALARM, Change, exact_changes, find_changes, noise_of
 from crossrt.reports.history.selection import RunRow
 from crossrt.reports.history.series import Found, Sample, Series
-from crossrt.reports.schema.records import Direction
-from crossrt.reports.verdicts.comparison.rules import METRICS
+from crossrt.reports.text.labels import case_labels
 
 FEWEST_TO_CHOOSE: Final = 4
-"""Runs below which the ratio to the anchor is taken without a look at which is steadier."""
+"""Runs below which the ratio to the reference workload is taken without a look at which is steadier."""
+
+_MEMORY: Final = "peak_memory_bytes"
+"""Compared by its plain ratio, though it varies a little from run to run."""
 
 Scale = Literal["ratio", "difference"]
 
@@ -69,22 +72,26 @@ class CaseTrend(Struct, frozen=True, kw_only=True):
 
     Attributes:
         case: Its id.
-        metric: The metric.
+        label: Its name beside the others.
+        metric: The metric's name.
         unit: Of all values.
         direction: Which way is better.
+        is_exact: Whether there is no chance in the metric.
         scale: Whether changes are ratios or differences.
-        is_anchored: Whether a time is shown relative to the anchor, at the anchor's median speed.
+        is_relative: Whether a time is shown relative to the reference workload, at the median speed of that.
         noise: Standard deviation around the levels: as a share for ratios, else in the metric's unit.
         points: The runs.
         steps: Changes of level.
     """
 
     case: str
+    label: str
     metric: str
     unit: str
     direction: Direction
+    is_exact: bool
     scale: Scale
-    is_anchored: bool
+    is_relative: bool
     noise: float
     points: tuple[Point, ...]
     steps: tuple[Step, ...]
@@ -105,6 +112,7 @@ class Trend(Struct, frozen=True, kw_only=True):
     Attributes:
         schema_version: Of this record.
         metric: Its name.
+        definition: What it is.
         environment: Key of what the runs share.
         machine: The processor.
         cases: One for each case that has the metric.
@@ -113,8 +121,9 @@ class Trend(Struct, frozen=True, kw_only=True):
         older: Runs that were left out because newer ones were asked for.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     metric: str
+    definition: MetricDefinition
     environment: str
     machine: str
     cases: tuple[CaseTrend, ...]
@@ -123,55 +132,68 @@ class Trend(Struct, frozen=True, kw_only=True):
     older: int
 
 
-def trend_of(metric: str, found: Found) -> Trend:
+def trend_of(found: Found) -> Trend:
     """Looks for changes in every series; the chance of a false alarm is divided among them."""
     alpha = FALSE_ALARM / max(len(found.series), 1)
+    labels = case_labels([series.case for series in found.series])
     return Trend(
-        metric=metric,
+        metric=found.definition.name,
+        definition=found.definition,
         environment=found.machine.key,
         machine=found.machine.cpu_model,
-        cases=tuple(_case_trend(series, alpha) for series in found.series),
+        cases=tuple(_case_trend(found.definition, series, labels[series.case.case], alpha) for series in found.series),
         others=found.others,
         interrupted=found.interrupted,
         older=found.older,
     )
 
 
-def is_exact(metric: str) -> bool:
+def is_exact(metric: MetricDefinition) -> bool:
     """True if there is no chance in a metric: it only changes where something was changed."""
-    how = METRICS.get(metric)
-    return how is not None and how.kind != "time" and metric != "peak_memory_bytes"
+    return metric.judged_by not in (None, "rounds") and metric.name != _MEMORY
 
 
-def _case_trend(series: Series, alpha: float) -> CaseTrend:
-    is_anchored = anchor_is_steadier(series.samples)
-    samples = [each for each in series.samples if each.anchored is not None] if is_anchored else series.samples
-    values = _values(samples, is_anchored=is_anchored)
-    scale: Scale = "difference" if series.unit == "share" or min(values) <= 0 else "ratio"
+def _case_trend(metric: MetricDefinition, series: Series, label: str, alpha: float) -> CaseTrend:
+    is_relative = relative_is_steadier(series.samples)
+    samples = [each for each in series.samples if each.relative is not None] if is_relative else series.samples
+    values = _values(samples, is_relative=is_relative)
+    scale = _scale(metric, values)
     judged = [math.log(value) for value in values] if scale == "ratio" else values
-    changes = _changes(series.metric, judged, scale, alpha)
+    changes = _changes(metric, judged, scale, alpha)
     points = [_point(sample, value) for sample, value in zip(samples, values, strict=True)]
     bounds = [0, *(change.index for change in changes), len(values)]
     levels = [_middle(values[start:end], scale) for start, end in pairwise(bounds)]
     return CaseTrend(
-        case=series.case,
-        metric=series.metric,
-        unit=series.unit,
-        direction=series.direction,
+        case=series.case.case,
+        label=label,
+        metric=metric.name,
+        unit=metric.unit,
+        direction=metric.direction,
+        is_exact=is_exact(metric),
         scale=scale,
-        is_anchored=is_anchored,
+        is_relative=is_relative,
         noise=noise_of(judged),
         points=tuple(points),
         steps=tuple(
-            _step(change, samples, levels[number : number + 2], scale, series.direction)
+            _step(change, samples, levels[number : number + 2], scale, is_worse=_is_worse(metric, change))
             for number, change in enumerate(changes)
         ),
     )
 
 
-def anchor_is_steadier(samples: Sequence[Sample]) -> bool:
-    """Whether the ratio to the anchor varies less from run to run than the time itself, where there is an anchor."""
-    both = [(each.anchored, each.level) for each in samples if each.anchored is not None and each.level is not None]
+def _scale(metric: MetricDefinition, values: Sequence[float]) -> Scale:
+    """Shares and what is defined by differences change by differences, and so does what has no ratio."""
+    is_difference = metric.unit == "share" or metric.judged_by in ("samples", "difference")
+    return "difference" if is_difference or min(values) <= 0 else "ratio"
+
+
+def _is_worse(metric: MetricDefinition, change: Change) -> bool:
+    return (change.size > 0) == (metric.direction == SMALLER)
+
+
+def relative_is_steadier(samples: Sequence[Sample]) -> bool:
+    """Whether the ratio to the reference workload varies less from run to run than the time itself; needs it in all."""
+    both = [(each.relative, each.level) for each in samples if each.relative is not None and each.level is not None]
     if not both or len(both) < len(samples):
         return False
     if len(both) < FEWEST_TO_CHOOSE:
@@ -179,15 +201,15 @@ def anchor_is_steadier(samples: Sequence[Sample]) -> bool:
     return noise_of([ratio for ratio, _ in both]) <= noise_of([plain for _, plain in both])
 
 
-def _values(samples: Sequence[Sample], *, is_anchored: bool) -> list[float]:
+def _values(samples: Sequence[Sample], *, is_relative: bool) -> list[float]:
     """In the metric's unit; a time by its level, as comparisons judge it."""
-    if not is_anchored:
+    if not is_relative:
         return [each.value if each.level is None else math.exp(each.level) for each in samples]
-    anchor = median(each.anchor for each in samples if each.anchor is not None)
-    return [math.exp(each.anchored + anchor) for each in samples if each.anchored is not None]
+    workload = median(each.workload for each in samples if each.workload is not None)
+    return [math.exp(each.relative + workload) for each in samples if each.relative is not None]
 
 
-def _changes(metric: str, judged: Sequence[float], scale: Scale, alpha: float) -> list[Change]:
+def _changes(metric: MetricDefinition, judged: Sequence[float], scale: Scale, alpha: float) -> list[Change]:
     if is_exact(metric):
         return exact_changes(judged)
     return find_changes(judged, alpha) if scale == "ratio" else []
@@ -204,9 +226,7 @@ def _point(sample: Sample, value: float) -> Point:
     )
 
 
-def _step(
-    change: Change, samples: Sequence[Sample], levels: Sequence[float], scale: Scale, direction: Direction
-) -> Step:
+def _step(change: Change, samples: Sequence[Sample], levels: Sequence[float], scale: Scale, *, is_worse: bool) -> Step:
     says = math.expm1 if scale == "ratio" else float
     return Step(
         index=change.index,
@@ -216,7 +236,7 @@ def _step(
         change=says(change.size),
         lower=None if change.lower is None else says(change.lower),
         upper=None if change.upper is None else says(change.upper),
-        is_worse=(change.size > 0) == (direction == "smaller_is_better"),
+        is_worse=is_worse,
     )
 
 

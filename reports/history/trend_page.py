@@ -15,11 +15,11 @@ from crossrt.reports.history.trend_text import (
     step_sheet,
     trend_headline,
     trend_notes,
+    trend_title,
 )
 from crossrt.reports.page.document import Header, Section, document, figure, folded, joined, table
 from crossrt.reports.page.figures import COLORS, as_svg, dot, new_figure
 from crossrt.reports.text.cells import counted
-from crossrt.reports.verdicts.comparison.sheets import metric_title, short_names
 
 WIDTH_IN, HEIGHT_IN = 9.0, 3.0
 
@@ -34,31 +34,31 @@ def trend_as_page(trend: Trend) -> str:
 
 
 def _sections(trend: Trend) -> Iterator[Section]:
-    names = short_names([case.case for case in trend.cases])
+    title = trend_title(trend)
     changed = [case for case in trend.cases if case.steps]
     if changed:
-        body = joined([table(step_sheet(trend)), *_figures(changed, names)])
+        body = joined([table(step_sheet(trend)), *_figures(changed, title)])
         yield Section(id="changes", title="What changed", body=body)
     yield Section(id="cases", title="All cases", body=table(overview_sheet(trend)))
     steady = [case for case in trend.cases if not case.steps and len(case.points) > 1]
     if steady:
-        drawn = joined(_figures(steady, names))
+        drawn = joined(_figures(steady, title))
         body = drawn if not changed else folded(counted(len(steady), "figure"), drawn)
         yield Section(id="steady", title="Cases without a change", body=body)
 
 
-def _figures(cases: Sequence[CaseTrend], names: dict[str, str]) -> list[Markup]:
-    return [figure(_drawn(case), names[case.case], _caption(case, names[case.case])) for case in cases]
+def _figures(cases: Sequence[CaseTrend], title: str) -> list[Markup]:
+    return [figure(_drawn(case, title), case.label, _caption(case)) for case in cases]
 
 
-def _caption(case: CaseTrend, name: str) -> str:
+def _caption(case: CaseTrend) -> str:
     if not case.steps:
-        return f"{name}: {counted(len(case.points), 'run')}, no change"
+        return f"{case.label}: {counted(len(case.points), 'run')}, no change"
     told = "; ".join(f"{change_text(case, step)} in {step.span}" for step in case.steps)
-    return f"{name}: {told}"
+    return f"{case.label}: {told}"
 
 
-def _drawn(case: CaseTrend) -> Markup:
+def _drawn(case: CaseTrend, title: str) -> Markup:
     factor, unit = plot_unit(case)
     runs = range(1, len(case.points) + 1)
     drawing, axes = new_figure(WIDTH_IN, HEIGHT_IN)
@@ -78,5 +78,5 @@ def _drawn(case: CaseTrend) -> Markup:
     axes.margins(y=0.3)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("run, oldest first; the line is the level")
-    axes.set_ylabel(metric_title(case.metric, case.unit) if unit else case.metric)
+    axes.set_ylabel(title)
     return as_svg(drawing, f"{case.metric} of {case.case} over {counted(len(case.points), 'run')}, with its levels")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from crossrt.core.metric import NumberFormat
 from crossrt.reports.history.changes import FALSE_ALARM, FEWEST_VALUES
 from crossrt.reports.history.selection import SHORT
-from crossrt.reports.history.trend import CaseTrend, Step, Trend, is_exact
+from crossrt.reports.history.trend import CaseTrend, Step, Trend
+from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.tables.lookup import ABSENT
-from crossrt.reports.text.cells import Cell, Sheet, counted
+from crossrt.reports.text.cells import Cell, Sheet, counted, title_of, written
 from crossrt.reports.text.printable import printable
-from crossrt.reports.verdicts.comparison.sheets import metric_title, short_names, written
 
 PLOT_HEIGHT: Final = 10
 MOST_PLOTS: Final = 4
@@ -40,59 +41,62 @@ def trend_headline(trend: Trend) -> str:
 
 def is_too_short(case: CaseTrend) -> bool:
     """True where too few runs are known for a change of what varies by chance to be seen."""
-    return not is_exact(case.metric) and len(case.points) < FEWEST_VALUES
+    return not case.is_exact and len(case.points) < FEWEST_VALUES
 
 
 def overview_sheet(trend: Trend) -> Sheet:
     """A row for each case: how many runs, where it is now, how steady it is."""
-    names = short_names([case.case for case in trend.cases])
-    title = metric_title(trend.metric, trend.cases[0].unit)
+    style = trend.definition.format
     rows = tuple(
         (
-            Cell(text=names[case.case]),
+            Cell(text=case.label),
             Cell(text=str(len(case.points))),
-            Cell(text=written(case.points[0].value, case.unit)),
-            Cell(text=written(case.points[-1].value, case.unit)),
-            Cell(text=written(case.levels()[-1], case.unit)),
+            Cell(text=written(case.points[0].value, style)),
+            Cell(text=written(case.points[-1].value, style)),
+            Cell(text=written(case.levels()[-1], style)),
             Cell(text=_noise(case)),
             Cell(text=ABSENT if is_too_short(case) and not case.steps else str(len(case.steps))),
         )
         for case in trend.cases
     )
     columns = ("case", "runs", "oldest", "newest", "level now", "noise", "changes")
-    return Sheet(title=f"{title}, over runs", columns=columns, rows=rows)
+    return Sheet(title=f"{trend_title(trend)}, over runs", columns=columns, rows=rows)
 
 
 def step_sheet(trend: Trend) -> Sheet:
     """A row for each change: between which commits, by how much."""
-    names = short_names([case.case for case in trend.cases])
-    rows = tuple(_step_row(names[case.case], case, step) for case in trend.cases for step in case.steps)
+    rows = tuple(_step_row(trend.definition.format, case, step) for case in trend.cases for step in case.steps)
     columns = ("case", "between", "first run since", "before", "after", "change")
-    title = f"{metric_title(trend.metric, trend.cases[0].unit)}: changes of level"
-    return Sheet(title=title, columns=columns, rows=rows, is_text=True)
+    return Sheet(title=f"{trend_title(trend)}: changes of level", columns=columns, rows=rows, is_text=True)
 
 
-def _step_row(name: str, case: CaseTrend, step: Step) -> tuple[Cell, ...]:
+def trend_title(trend: Trend) -> str:
+    """The metric with its unit."""
+    name = "quiet latency µs" if trend.metric == QUIET else title_of(trend.definition)
+    return name[:1].upper() + name[1:] if name.partition(" ")[0].islower() else name
+
+
+def _step_row(style: NumberFormat, case: CaseTrend, step: Step) -> tuple[Cell, ...]:
     first = case.points[step.index]
     return (
-        Cell(text=name),
+        Cell(text=case.label),
         Cell(text=step.span),
         Cell(text=f"{first.started_at[:16].replace('T', ' ')}  {first.run}"),
-        Cell(text=written(step.before, case.unit)),
-        Cell(text=written(step.after, case.unit)),
+        Cell(text=written(step.before, style)),
+        Cell(text=written(step.after, style)),
         Cell(text=change_text(case, step), tone="bad" if step.is_worse else "good"),
     )
 
 
 def change_text(case: CaseTrend, step: Step) -> str:
-    """`+5.1% [+4.2, +6.0]`, or the difference in points or in the metric's unit."""
+    """`+5.1% [+4.2, +6.0]`, or the difference in percentage points or in the metric's unit."""
     if case.scale == "ratio" or case.unit == "share":
-        digits, sign = (1, "%") if case.scale == "ratio" else (2, " pt")
+        digits, sign = (1, "%") if case.scale == "ratio" else (2, " pp")
         text = f"{100 * step.change:+.{digits}f}{sign}"
         if step.lower is None or step.upper is None:
             return text
         return f"{text} [{100 * step.lower:+.{digits}f}, {100 * step.upper:+.{digits}f}]"
-    return f"{step.change:+g}"
+    return f"{step.change:+.3g} {case.unit}".strip()
 
 
 def _noise(case: CaseTrend) -> str:
@@ -100,7 +104,7 @@ def _noise(case: CaseTrend) -> str:
         return ABSENT
     if case.scale == "ratio":
         return f"{case.noise:.1%}"
-    return f"{100 * case.noise:.2f} pt" if case.unit == "share" else f"{case.noise:g}"
+    return f"{100 * case.noise:.2f} pp" if case.unit == "share" else f"{case.noise:.3g}"
 
 
 def trend_notes(trend: Trend) -> Iterator[str]:
@@ -113,14 +117,14 @@ def trend_notes(trend: Trend) -> Iterator[str]:
     ):
         if number:
             yield f"left out: {counted(number, 'run')} {what}"
-    if any(case.is_anchored for case in trend.cases):
+    if any(case.is_relative for case in trend.cases):
         yield (
-            "times are relative to the anchor, the same work in every run, where that is steadier than the time itself;"
-            " they are shown at the anchor's median speed"
+            "times are relative to the reference workload, the same in every run, where that is steadier than the time"
+            " itself; they are shown at the median speed of the reference workload"
         )
     if any(is_too_short(case) for case in trend.cases):
         yield f"changes of what varies by chance are looked for in {FEWEST_VALUES} runs or more"
-    if trend.metric == "latency_p50_ns":
+    if trend.metric == QUIET:
         yield "quiet latency: what a call takes while nothing else disturbs it, below the median that bench prints"
     yield (
         f"noise: spread from run to run. Where nothing changed, one trend in {1 / FALSE_ALARM:.0f} names a change;"

@@ -11,7 +11,7 @@ from crossrt.reports.errors import ReportError
 from crossrt.reports.history.address import POSTGRESQL, SQLITE, Address
 from crossrt.reports.history.tables import metadata
 
-KNOWN: Final = ("0001",)
+KNOWN: Final = ("0001", "0002")
 """Every version there has been, oldest first: one for each file in `migrations/versions`."""
 
 NAME: Final = "crossrt_history_version"
@@ -69,4 +69,4 @@ def _check_empty(connection: Connection, address: Address) -> None:
     in_the_way = others if address.backend == SQLITE else others & metadata.tables.keys()
     if in_the_way:
         named = ", ".join(sorted(in_the_way)[:3])
-        raise ReportError(f"{address} is no history of crossrt: it holds the tables {named}; name another database")
+        raise ReportError(f"{address} is not a history of crossrt: it holds the tables {named}; name another database")

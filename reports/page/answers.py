@@ -1,82 +1,102 @@
-"""Answers on the page: confusion matrices, what changed against the baseline, and how far cases agree."""
+"""Answers on the page: confusion of classes, what changed compared with the baseline, how far outputs are off."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from crossrt.reports.errors import ReportError
-from crossrt.reports.page.document import folded, joined, render
-from crossrt.reports.schema.records import Report
-from crossrt.reports.tables.agreement import Answers, agreement, answers_in
-from crossrt.reports.tables.agreement_matrix import TITLES, Pairs, as_nats, as_steps
-from crossrt.reports.tables.lookup import Lookup
-from crossrt.reports.verdicts.comparison.answers import flips
+from crossrt.core.evaluation import ClassDetails, Evaluation, OutputError
+from crossrt.reports.page.document import folded, joined, table
+from crossrt.reports.page.heat import Square, matrix
+from crossrt.reports.schema.records import Report, Result
+from crossrt.reports.statistics.paired import paired_change
+from crossrt.reports.tables.lookup import ABSENT, Lookup
+from crossrt.reports.text.cells import Cell, Sheet
 
 ALPHA: Final = 0.025
-MOST_IN_MATRIX: Final = 24
+MOST_CLASSES: Final = 20
+"""Classes of which a matrix has room for all pairs."""
+
+MOST_CONFUSED: Final = 20
+MOST_WEAK: Final = 10
+MOST_OUTPUTS: Final = 60
+
+_LEFT_OUT: Final = "{} of {:,} are shown."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Square:
-    """One cell of a matrix.
-
-    Attributes:
-        text: What it says.
-        heat: What the colour means: empty, `hot`, `fixed` or `broken`.
-        share: How strong the colour is, from 0 to 1.
-    """
-
-    text: str
-    heat: str = ""
-    share: float = 0.0
+def scored(report: Report) -> list[Result]:
+    """One case with an evaluation for each model file and runtime, at the smallest batch size."""
+    found: dict[str, Result] = {}
+    for result in sorted(report.results, key=lambda each: each.batch_size):
+        if result.evaluation is not None:
+            found.setdefault(result.subject, result)
+    return [result for result in report.results if found.get(result.subject) is result]
 
 
-def confusion_matrices(report: Report) -> Markup | None:
-    """Two matrices for each file and runtime, to be opened; None where no case has answers."""
-    look, known = Lookup(report), _answers(report)
+def confusions(report: Report) -> Markup | None:
+    """What each file and runtime took for what, to be opened; None where answers are not classes."""
+    look = Lookup(report)
+    known = [
+        (result, result.evaluation) for result in scored(report) if result.evaluation and result.evaluation.classes
+    ]
     if not known:
         return None
-    baseline = _baseline(report, known)
-    return joined([_of_case(look, each, baseline) for each in known])
+    first = next((each for each in known if each[0].subject == look.baseline), None)
+    return joined([_of_case(look, result, evaluation, first) for result, evaluation in known])
 
 
-def _answers(report: Report) -> list[Answers]:
-    try:
-        return answers_in(report, ())
-    except ReportError:
-        return []
+def _of_case(look: Lookup, result: Result, evaluation: Evaluation, first: tuple[Result, Evaluation] | None) -> Markup:
+    if evaluation.classes is None:
+        return Markup()
+    summary, compared = f"{look.label(result)}: {_right(evaluation)}", None
+    if first is not None and first[0] is not result and first[1].samples == evaluation.samples:
+        compared = first[1].classes
+        summary += _change(look, first, evaluation)
+    of = look.label(first[0]) if first else ""
+    classes = len(evaluation.classes.scores)
+    draw = _matrices if classes <= MOST_CLASSES else _lists
+    return folded(summary, Markup('<div class="side">{}</div>').format(joined(draw(evaluation.classes, compared, of))))
 
 
-def _baseline(report: Report, known: Sequence[Answers]) -> Answers | None:
-    name = report.run.settings.baseline
-    return next((each for each in known if each.result.case.partition("/")[0] == name), None)
+def _right(evaluation: Evaluation) -> str:
+    cells = evaluation.classes.confusion if evaluation.classes else ()
+    right = sum(samples for true, given, samples in cells if true == given)
+    return f"{right:,} of {evaluation.samples:,} right"
 
 
-def _of_case(look: Lookup, each: Answers, baseline: Answers | None) -> Markup:
-    accuracy, name = each.accuracy, look.label(each.result)
-    counts = np.array(accuracy.confusion)
-    matrices = [_matrix("Rows: the true digit; columns: what it was called", list(_counts(counts)))]
-    summary = f"{name}: {accuracy.correct:,} of {accuracy.samples:,} right"
-    if baseline is not None and baseline is not each and baseline.accuracy.samples == accuracy.samples:
-        difference = counts - np.array(baseline.accuracy.confusion)
-        title = f"More or fewer than {look.label(baseline.result)}"
-        matrices.append(_matrix(title, list(_differences(difference))))
-        if change := flips(baseline.accuracy, accuracy, ALPHA):
-            summary += (
-                f"; against {look.label(baseline.result)} {change.fixed} fixed, {change.broken} broken"
-                f" (exact McNemar p = {change.p_value:.2g})"
-            )
-    return folded(summary, Markup('<div class="side">{}</div>').format(joined(matrices)))
+def _change(look: Lookup, first: tuple[Result, Evaluation], evaluation: Evaluation) -> str:
+    """`; compared with fp32@tflite 3 fixed, 5 broken (exact McNemar p = 0.73)`."""
+    baseline, before = first
+    if look.primary is None or (found := paired_change(before, evaluation, look.primary, ALPHA)) is None:
+        return ""
+    if found.fixed is None or found.broken is None:
+        return ""
+    return (
+        f"; compared with {look.label(baseline)} {found.fixed:,} fixed, {found.broken:,} broken"
+        f" (exact McNemar p = {found.p_value:.2g})"
+    )
 
 
-def _matrix(title: str, rows: Sequence[Sequence[Square]], names: Sequence[str] | None = None) -> Markup:
-    return render("matrix.html", title=title, rows=rows, names=names or [str(place) for place in range(len(rows))])
+def _matrices(classes: ClassDetails, compared: ClassDetails | None, of: str) -> list[Markup]:
+    """Few classes: every pair, and how it differs from the baseline."""
+    counts = _dense(classes)
+    found = [matrix("Rows: true class; columns: class given", list(_counts(counts)))]
+    if compared is not None and len(compared.scores) == len(classes.scores):
+        found.append(matrix(f"More or fewer than {of}", list(_differences(counts - _dense(compared)))))
+    return found
+
+
+def _dense(classes: ClassDetails) -> NDArray[np.int64]:
+    size = len(classes.scores)
+    counts = np.zeros((size, size), np.int64)
+    for true, given, samples in classes.confusion:
+        if max(true, given) < size:
+            counts[true, given] = samples
+    return counts
 
 
 def _counts(counts: NDArray[np.int64]) -> Iterator[list[Square]]:
@@ -86,9 +106,9 @@ def _counts(counts: NDArray[np.int64]) -> Iterator[list[Square]]:
     worst = max(int(wrong.max()), 1)
     for row, values in enumerate(counts.tolist()):
         yield [
-            Square(text=str(value) if value else "·")
+            Square(text=f"{value:,}" if value else "·")
             if column == row or not value
-            else Square(text=str(value), heat="hot", share=value / worst)
+            else Square(text=f"{value:,}", heat="hot", share=value / worst)
             for column, value in enumerate(values)
         ]
 
@@ -99,7 +119,7 @@ def _differences(difference: NDArray[np.int64]) -> Iterator[list[Square]]:
     for row, values in enumerate(difference.tolist()):
         yield [
             Square(
-                text=f"{value:+d}",
+                text=f"{value:+,d}",
                 heat="fixed" if (value > 0) == (column == row) else "broken",
                 share=abs(value) / largest,
             )
@@ -109,38 +129,85 @@ def _differences(difference: NDArray[np.int64]) -> Iterator[list[Square]]:
         ]
 
 
-def agreement_matrices(report: Report) -> list[Markup]:
-    """How far each two cases agree, by every measure that the report holds; none where fewer than two are known."""
-    look, known, pairs = Lookup(report), _answers(report)[:MOST_IN_MATRIX], Pairs(report)
-    if len(known) < 2:
-        return []
-    names = [look.label(each.result) for each in known]
-    found = [_heated(TITLES["top1"], names, _squares(known, lambda one, other: 1 - agreement(one, other), _agreeing))]
-    if report.distances:
-        found.append(_heated(TITLES["steps"], names, _squares(known, pairs.steps, as_steps)))
-        found.append(_heated(TITLES["kl"], names, _squares(known, pairs.nats, as_nats)))
-    return found
+def _lists(classes: ClassDetails, compared: ClassDetails | None, of: str) -> list[Markup]:
+    """Many classes: the pairs that were confused most, and the classes that fare worst."""
+    return [table(sheet) for sheet in (_confused(classes, compared, of), _weakest(classes)) if sheet.rows]
 
 
-def _agreeing(differing: float | None) -> str:
-    return f"{100 * (1 - (differing or 0.0)):.2f}"
+def _confused(classes: ClassDetails, compared: ClassDetails | None, of: str) -> Sheet:
+    before = {(true, given): samples for true, given, samples in compared.confusion} if compared else {}
+    wrong = [cell for cell in classes.confusion if cell[0] != cell[1]]
+    worst = sorted(wrong, key=lambda cell: (-cell[2], cell[0], cell[1]))[:MOST_CONFUSED]
+    columns: tuple[str, ...] = ("true class", "class given", "samples", "% of the class")
+    rows = [_pair(classes, *cell) for cell in worst]
+    if compared is not None:
+        columns = (*columns, "change")
+        rows = [
+            (*row, Cell(text=_signed(samples - before.get((true, given), 0))))
+            for row, (true, given, samples) in zip(rows, worst, strict=True)
+        ]
+    footer = [_LEFT_OUT.format(len(worst), len(wrong))] if len(wrong) > len(worst) else []
+    footer += [f"change: compared with {of}."] if compared is not None else []
+    return Sheet(title="Most confused pairs", columns=columns, rows=tuple(rows), footer=tuple(footer))
 
 
-def _squares(
-    known: Sequence[Answers],
-    distance: Callable[[Answers, Answers], float | None],
-    text: Callable[[float | None], str],
-) -> list[list[tuple[str, float]]]:
-    """What each pair says, and how far apart the two are: none from itself, and 0 where nothing is known."""
-    apart = [[0.0 if one is other else distance(one, other) for other in known] for one in known]
-    return [[(text(each), each or 0.0) for each in row] for row in apart]
+def _pair(classes: ClassDetails, true: int, given: int, samples: int) -> tuple[Cell, ...]:
+    support = classes.scores[true].support if true < len(classes.scores) else 0
+    share = f"{100 * samples / support:.1f}" if support else ABSENT
+    return Cell(text=str(true)), Cell(text=str(given)), Cell(text=f"{samples:,}"), Cell(text=share)
 
 
-def _heated(title: str, names: Sequence[str], rows: Sequence[Sequence[tuple[str, float]]]) -> Markup:
-    """The farther two are apart, the stronger the colour."""
-    worst = max(distance for row in rows for _, distance in row) or 1.0
-    squares = [
-        [Square(text=text, heat="hot" if distance else "", share=distance / worst) for text, distance in row]
-        for row in rows
+def _signed(number: int) -> str:
+    return f"{number:+,d}" if number else "·"
+
+
+def _weakest(classes: ClassDetails) -> Sheet:
+    known = [(number, score) for number, score in enumerate(classes.scores) if score.support]
+    worst = sorted(known, key=lambda each: (each[1].f1, each[0]))[:MOST_WEAK]
+    rows = tuple(
+        (
+            Cell(text=str(number)),
+            *(Cell(text=f"{100 * share:.1f}") for share in (score.f1, score.precision, score.recall)),
+            Cell(text=f"{score.support:,}"),
+        )
+        for number, score in worst
+    )
+    footer = (_LEFT_OUT.format(len(worst), len(known)),) if len(known) > len(worst) else ()
+    columns = ("class", "F1 %", "precision %", "recall %", "samples")
+    return Sheet(title="Classes with the lowest F1", columns=columns, rows=rows, footer=footer)
+
+
+def output_errors(report: Report) -> Sheet:
+    """How far each output of each case is from the reference's, the farthest first."""
+    look = Lookup(report)
+    found = [
+        (look.label(result), error)
+        for result in scored(report)
+        for error in (result.evaluation.outputs if result.evaluation else ())
     ]
-    return _matrix(title, squares, names)
+    shown = sorted(found, key=lambda each: -_distance(each[1]))[:MOST_OUTPUTS]
+    rows = tuple((Cell(text=name), Cell(text=error.output), *_numbers(error)) for name, error in shown)
+    columns = ("case", "output", "relative %", "max abs", "mean abs", "cosine", "SQNR dB", "steps (LSB)")
+    footer = (_LEFT_OUT.format(len(shown), len(found)),) if len(found) > len(shown) else ()
+    return Sheet(title="Outputs compared with the reference", columns=columns, rows=rows, footer=footer)
+
+
+def _distance(error: OutputError) -> float:
+    return error.max_abs if error.relative is None else error.relative
+
+
+def _numbers(error: OutputError) -> tuple[Cell, ...]:
+    relative = None if error.relative is None else 100 * error.relative
+    texts = (
+        _text(relative, ".3g"),
+        _text(error.max_abs, ".3g"),
+        _text(error.mean_abs, ".3g"),
+        _text(error.cosine, ".6f"),
+        _text(error.sqnr_db, ".1f"),
+        _text(error.max_steps, ".1f"),
+    )
+    return tuple(Cell(text=text) for text in texts)
+
+
+def _text(number: float | None, style: str) -> str:
+    return ABSENT if number is None else format(number, style)

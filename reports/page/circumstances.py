@@ -1,24 +1,57 @@
-"""Where and how a report was measured, for its page."""
+"""Where, on what and how a report was measured, for its page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from markupsafe import Markup
 
 from crossrt.reports.page.document import folded, joined, render
-from crossrt.reports.schema.records import Environment, Report, Settings
+from crossrt.reports.schema.records import Environment, Report, Settings, Tensor
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.tables.findings import batch_notes, disturbance_notes, graph_notes
 from crossrt.reports.tables.latency import noise_lines
 from crossrt.reports.tables.lookup import Lookup
-from crossrt.reports.text.cells import counted
+from crossrt.reports.text.cells import counted, listed
+
+MOST_TENSORS = 12
+
+
+def subject(report: Report) -> list[str]:
+    """What was measured on what, in a few lines: model, data, task, dimensions."""
+    data = report.data
+    lines = [f"model: {', '.join(models(report)) or 'unknown'}"]
+    if data.is_random:
+        lines.append(f"data: random inputs, {counted(data.samples, 'sample')}")
+    else:
+        lines.append(f"data: {data.name}, {counted(data.samples, 'sample')}")
+    reference = f", compared with {report.reference}" if report.reference else ""
+    lines.append(f"task: {report.task}{reference}")
+    if report.dimensions:
+        lines.append("dimensions: " + ", ".join(f"{name} = {size}" for name, size in report.dimensions.items()))
+    return lines
+
+
+def models(report: Report) -> list[str]:
+    """Names of the models, in order."""
+    named = [*(result.model for result in report.results), *(artifact.model for artifact in report.artifacts)]
+    return list(dict.fromkeys(name for name in named if name))
+
+
+def random_notice(report: Report) -> list[str]:
+    """What a report on random inputs cannot say."""
+    if not report.data.is_random:
+        return []
+    return [
+        "RANDOM INPUTS: the model was fed with numbers drawn from its input specs. Speed, size and agreement are"
+        " measured; nothing here is about accuracy."
+    ]
 
 
 def environment(report: Report) -> Markup:
-    """The machine, its packages, and how restless it was."""
+    """The machine, its packages, and the data."""
     found = report.environment
-    parts = [_pairs(_machine(found))]
+    parts = [_pairs(_machine(found)), _pairs(dict(_data(report)))]
     parts.append(folded(f"{len(found.packages)} packages", _pairs(dict(sorted(found.packages.items())))))
     parts.append(folded("Instruction sets", _pairs({"CPU flags": " ".join(found.cpu_flags) or "unknown"})))
     return joined(parts)
@@ -33,15 +66,27 @@ def _machine(found: Environment) -> dict[str, str]:
         + (f", quota {found.cpu_quota:g}" if found.cpu_quota is not None else ""),
         "memory": "unknown" if found.memory_bytes is None else f"{found.memory_bytes / 2**30:.1f} GiB",
         "system": f"Linux {found.kernel}, {found.machine}",
-        "frequency governor": found.governor or "not told",
+        "frequency governor": found.governor or "unknown",
         "load average": ", ".join(f"{each:.2f}" for each in found.load_average) or "unknown",
         "Python": found.python,
         "thread variables": ", ".join(f"{name}={value}" for name, value in sorted(found.thread_variables.items()))
         or "none set",
         "revision": f"{revision}{dirty}" if revision else "no git repository",
-        "test digits, SHA-256": found.data_sha256,
-        "Keras model, SHA-256": found.model_sha256 or "unknown",
     }
+
+
+def _data(report: Report) -> Iterator[tuple[str, str]]:
+    data = report.data
+    yield "data set", f"{data.name}, {counted(data.samples, 'sample')}"
+    yield "fingerprint", data.fingerprint
+    if data.inputs:
+        yield "inputs", listed([_tensor(each) for each in data.inputs], MOST_TENSORS)
+    yield "model, SHA-256", report.model_sha256 or "unknown"
+
+
+def _tensor(found: Tensor) -> str:
+    shape = ", ".join("?" if size is None else str(size) for size in found.shape)
+    return f"{found.name}: {found.dtype} ({shape})"
 
 
 def noise(report: Report) -> Markup:
@@ -64,26 +109,39 @@ def method(report: Report) -> Markup:
     parts = [
         _pairs({"command": " ".join(run.command), "began": run.started_at, "ended": run.finished_at}),
         _pairs(_settings(run.settings)),
-        folded("Definitions", _pairs(run.definitions)),
+        folded("Definitions", _pairs(_definitions(report))),
     ]
     return joined(parts)
 
 
+def _definitions(report: Report) -> dict[str, str]:
+    """Those that the report has numbers for."""
+    known = {metric.name for metric in report.metrics}
+    return {
+        f"{each.label} ({each.name})": each.description or f"in {each.unit or 'no unit'}"
+        for each in report.definitions
+        if each.name in known
+    }
+
+
 def _settings(settings: Settings) -> dict[str, str]:
     pinned = settings.pinned_cpu
-    return {
+    found = {
         "rounds": f"{settings.rounds} of {counted(settings.blocks_per_round, 'block')} of calls, a block of about"
         f" {settings.block_target_ns / 1e6:g} ms",
         "pinned to": "no CPU" if pinned is None else f"CPU {pinned}",
         "baseline": settings.baseline,
-        "least agreement with Keras": f"{100 * settings.minimum_agreement:g}% of the test digits",
+        "least agreement with the reference": f"{100 * settings.minimum_agreement:g}% of samples",
         "seed": str(settings.seed),
         "limits": f"{settings.timeout_s:g} s a step, {settings.memory_limit_bytes / 2**20:,.0f} MiB a process",
     }
+    if settings.time_budget_s is not None:
+        found["time budget"] = f"{settings.time_budget_s:g} s"
+    return found
 
 
 def failures(report: Report) -> Markup | None:
-    """What could not be measured, with the last words of its process; None where all was."""
+    """What could not be measured, with the last lines of its process; None where all was."""
     found = [result for result in report.results if result.status != "ok"]
     return render("failures.html", results=found) if found else None
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
+from crossrt.reports.page.circumstances import subject
 from crossrt.reports.page.document import Header, Section, document, figure, render
 from crossrt.reports.page.figures import as_svg
 from crossrt.reports.page.plots.changes import changes
-from crossrt.reports.page.report_page import report_sections
+from crossrt.reports.page.report_page import cautions, report_sections, title
 from crossrt.reports.schema.records import Report
-from crossrt.reports.tables.findings import caution_notes
 from crossrt.reports.verdicts.comparison.findings import Comparison, Finding
-from crossrt.reports.verdicts.comparison.sheets import findings_sheet
+from crossrt.reports.verdicts.comparison.sheets import findings_sheet, metric_label
 from crossrt.reports.verdicts.comparison.sheets import headline as outcome
 
 _TONES = {0: "good", 1: "bad", 3: "doubt"}
@@ -23,12 +23,16 @@ def comparison_page(comparison: Comparison, current: Report) -> str:
     """The whole page, to be saved as one file."""
     header = Header(
         verdict=[outcome(comparison), *(f"Not judged: {reason}" for reason in comparison.incomparable)],
-        facts=[f"{name}: {said}" for name, said in zip(("baseline", "current"), comparison.subjects, strict=True)],
+        facts=[*subject(current), *_sides(comparison)],
         tone=_tone(comparison),
-        cautions=caution_notes(current),
+        cautions=[*comparison.cautions, *cautions(current)],
     )
     sections = [*_verdicts(comparison), *report_sections(current)]
-    return document("crossrt: current against baseline", sections, header)
+    return document(f"{title(current)}, compared with the baseline", sections, header)
+
+
+def _sides(comparison: Comparison) -> list[str]:
+    return [f"{name}: {said}" for name, said in zip(("baseline", "current"), comparison.subjects, strict=True)]
 
 
 def _tone(comparison: Comparison) -> str:
@@ -39,7 +43,7 @@ def _tone(comparison: Comparison) -> str:
 
 def _verdicts(comparison: Comparison) -> Iterator[Section]:
     if comparison.findings:
-        lead = "The worst first. Everything below the verdicts is about the current report alone."
+        lead = "The worst first. Everything below is about the current report alone."
         yield Section(id="verdicts", title="Verdicts", body=_table(comparison), lead=lead)
     if plot := changes(comparison):
         drawn = figure(as_svg(plot.figure, "Changes of times with intervals"), plot.name, plot.caption)
@@ -56,7 +60,7 @@ def _table(comparison: Comparison) -> Markup:
 
 def _details(findings: Sequence[Finding]) -> list[str]:
     return [
-        f"{each.case} {each.metric}: {each.detail}"
+        f"{each.name or each.case} {metric_label(each)}: {each.detail}"
         for each in findings
         if each.detail and each.word not in ("same", "vanished")
     ]

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from crossrt.reports.page.answers import agreement_matrices, confusion_matrices
+from crossrt.reports.page.agreement import agreement_matrices
+from crossrt.reports.page.answers import confusions, output_errors
 from crossrt.reports.page.case_table import case_table
-from crossrt.reports.page.circumstances import environment, failures, method, noise
-from crossrt.reports.page.document import Header, Section, document, figure, joined
+from crossrt.reports.page.circumstances import environment, failures, method, models, noise, random_notice, subject
+from crossrt.reports.page.document import Header, Section, document, figure, joined, table
 from crossrt.reports.page.drawing import MOST_DRAWN, drawn_part, rounds_plots, tradeoffs
 from crossrt.reports.page.figures import as_svg
 from crossrt.reports.page.plots.footprint import footprint
@@ -20,19 +21,36 @@ from crossrt.reports.page.plots.scaling import scaling
 from crossrt.reports.schema.records import Report
 from crossrt.reports.tables.findings import caution_notes
 from crossrt.reports.tables.headline import headline
+from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.tables.summary import Summary
+from crossrt.reports.text.cells import listed
+
+MOST_MODELS = 3
+COMPARED = ("agreement", "max_abs_error", "relative_error")
+"""Metrics that compare with the reference and know nothing of what is right."""
 
 
 def report_page(report: Report) -> str:
     """The whole page, to be saved as one file."""
     verdict = headline(report)
     tone = "bad" if any(result.status == "failed" for result in report.results) else ""
-    header = Header(verdict=verdict, facts=Summary(report).headline(), tone=tone, cautions=[*caution_notes(report)])
-    return document(f"crossrt: {_models(report)}", list(report_sections(report)), header)
+    header = Header(
+        verdict=verdict,
+        facts=[*subject(report), *Summary(report).headline()],
+        tone=tone,
+        cautions=cautions(report),
+    )
+    return document(title(report), list(report_sections(report)), header)
 
 
-def _models(report: Report) -> str:
-    return ", ".join(dict.fromkeys(artifact.model for artifact in report.artifacts)) or "no model"
+def title(report: Report) -> str:
+    """Of the page: the models."""
+    return f"crossrt: {listed(models(report), MOST_MODELS) or 'no model'}"
+
+
+def cautions(report: Report) -> list[str]:
+    """What speaks against trusting the page, the gravest first."""
+    return list(dict.fromkeys((*random_notice(report), *report.cautions, *caution_notes(report))))
 
 
 def report_sections(report: Report) -> Iterator[Section]:
@@ -43,15 +61,14 @@ def report_sections(report: Report) -> Iterator[Section]:
     part = drawn_part(report)
     if part is not report:
         yield Section(id="drawn", title="Plots", body=Markup(), lead=_LEFT_OUT)
-    yield from _plotted("tradeoff", "Accuracy and latency", tradeoffs(part))
+    yield from _plotted("tradeoff", _tradeoff_title(report), tradeoffs(part))
     yield from _plotted("rounds", "Latency, round by round", rounds_plots(part))
     yield from _plotted("batch", "Throughput and batch size", _only(scaling(part)))
     yield from _plotted("size", "Size and memory", _only(footprint(part)))
-    if (confusion := confusion_matrices(part)) is not None:
-        lead = (
-            "Mistakes are coloured by how often they were made; in the differences, better is green and worse is red."
-        )
-        yield Section(id="answers", title="Confusion", body=confusion, lead=lead)
+    if (confusion := confusions(part)) is not None:
+        yield Section(id="answers", title="Confusion", body=confusion, lead=_LEAD_OF_CONFUSION)
+    if (errors := output_errors(part)).rows:
+        yield Section(id="outputs", title="Output errors", body=table(errors), lead=_LEAD_OF_OUTPUTS)
     if matrices := agreement_matrices(part):
         yield Section(id="agreement", title="Agreement", body=joined(matrices), lead=_LEAD_OF_AGREEMENT)
     yield from _plotted("layers", "Layer errors", layers(report))
@@ -62,10 +79,26 @@ def report_sections(report: Report) -> Iterator[Section]:
 
 
 _LEFT_OUT = f"Plots and matrices show the {MOST_DRAWN} fastest cases of each batch size; the table above has all."
+_LEAD_OF_CONFUSION = (
+    "Mistakes are coloured by how often they were made; in the differences, better is green and worse is red."
+)
+_LEAD_OF_OUTPUTS = (
+    "relative: ||x - x'|| / ||x||, SQNR: 10 log10(sum x² / sum (x - x')²), x being the outputs of the reference over"
+    " all samples; steps: largest difference in quantization steps of the output."
+)
 _LEAD_OF_AGREEMENT = (
-    "Two cases agree on a digit if they give it the same class, right or wrong: two files of one accuracy can still"
+    "How far apart each two cases are over the same samples, right or wrong: two files of one accuracy can still"
     " disagree."
 )
+
+
+def _tradeoff_title(report: Report) -> str:
+    """By what the vertical axes show."""
+    primary = Lookup(report).primary
+    if primary is None:
+        return "Accuracy and latency"
+    compares = primary.name in COMPARED or report.data.is_random
+    return f"{'Agreement' if compares else 'Accuracy'} and latency"
 
 
 def _only(plot: Plot | None) -> list[Plot]:

@@ -140,3 +140,16 @@ MEASURED_METRICS: Final = (
     ),
 )
 """In the order in which tables show them."""
+
+ANSWERS: Final = MetricDefinition(
+    name="answers",
+    label="changed answers",
+    unit="share",
+    direction=SMALLER,
+    description="share of samples that the current report answers otherwise than the baseline, right or wrong",
+    format="percent",
+    judged_by="difference",
+    margin=0.001,
+    worse="answers differently",
+)
+"""Of two reports, so no report holds it; its default margin is that of the report's `agreement`."""

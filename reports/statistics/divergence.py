@@ -1,10 +1,12 @@
-"""How far the logits of two cases are apart."""
+"""How far the answers of two cases are apart, in outputs and in the classes and probabilities that follow from them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,39 +14,107 @@ from scipy.special import log_softmax
 
 from crossrt.reports.schema.records import Distance
 
+CHUNK: Final = 4096
+"""Samples that are compared at a time: outputs may be larger than memory."""
+
+_LEAST_PROBABILITY: Final = 1e-30
+
+Logs = NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Logits:
-    """What a case answers to all test digits.
+class CaseOutputs:
+    """What a case answers to all samples.
 
     Attributes:
         case: Its id.
-        values: float32 `(samples, classes)`.
-        step: Scale of the integers that the values are made from; None where they come from floats.
+        outputs: By name, each `(samples, ...)`; they may be memory-mapped.
+        steps: Scale of the integers that an output is made from, for outputs that come from integers.
+        scores: The output that holds a score for each class, for tasks with classes.
+        are_probabilities: Whether these scores are probabilities; else they are logits.
     """
 
     case: str
-    values: NDArray[np.float32]
-    step: float | None = None
+    outputs: Mapping[str, NDArray[Any]]
+    steps: Mapping[str, float] = field(default_factory=dict)
+    scores: str | None = None
+    are_probabilities: bool = False
 
 
-def distances(answers: Iterable[Logits]) -> tuple[Distance, ...]:
-    """Each pair once, in the order of the cases."""
-    known = [(each, log_softmax(each.values.astype(np.float64), axis=1)) for each in answers]
-    shares = {each.case: np.exp(log_p) for each, log_p in known}
-    return tuple(
-        Distance(
-            one=one.case,
-            other=other.case,
-            kl_nats=mean_divergence(shares[one.case], log_p, log_q),
-            kl_back_nats=mean_divergence(shares[other.case], log_q, log_p),
-            max_steps=_steps(one, other),
-        )
-        for (one, log_p), (other, log_q) in combinations(known, 2)
-    )
+@dataclass(slots=True)
+class _Sums:
+    """What is added up over the samples of a pair."""
+
+    samples: int = 0
+    alike: int = 0
+    forward: float = 0.0
+    back: float = 0.0
+    signal: dict[str, float] = field(default_factory=dict)
+    noise: dict[str, float] = field(default_factory=dict)
+    largest: dict[str, float] = field(default_factory=dict)
 
 
-def mean_divergence(p: NDArray[np.float64], log_p: NDArray[np.float64], log_q: NDArray[np.float64]) -> float:
+def distances(answers: Sequence[CaseOutputs]) -> tuple[Distance, ...]:
+    """Each pair of cases with the same outputs once, in the order of the cases."""
+    pairs = [(one, other) for one, other in combinations(answers, 2) if _are_comparable(one, other)]
+    sums = {(one.case, other.case): _Sums() for one, other in pairs}
+    samples = max((len(array) for each in answers for array in each.outputs.values()), default=0)
+    for start in range(0, samples, CHUNK):
+        part = slice(start, start + CHUNK)
+        logs = {each.case: _log_probabilities(each, part) for each in answers}
+        for one, other in pairs:
+            found = sums[one.case, other.case]
+            _add_outputs(found, one, other, part)
+            _add_classes(found, logs[one.case], logs[other.case])
+    return tuple(_distance(one, other, sums[one.case, other.case]) for one, other in pairs)
+
+
+def _are_comparable(one: CaseOutputs, other: CaseOutputs) -> bool:
+    """True if both have outputs of the same names and shapes, of numbers."""
+    shapes = [
+        {name: array.shape for name, array in each.outputs.items() if array.dtype.kind in "biuf"}
+        for each in (one, other)
+    ]
+    return bool(shapes[0]) and shapes[0] == shapes[1]
+
+
+def _log_probabilities(each: CaseOutputs, part: slice) -> Logs | None:
+    """`(samples, classes)`, or None for tasks without classes."""
+    if each.scores is None:
+        return None
+    scores = np.asarray(each.outputs[each.scores][part], dtype=np.float64)
+    scores = scores.reshape(len(scores), -1)
+    if each.are_probabilities:
+        return np.asarray(np.log(np.maximum(scores, _LEAST_PROBABILITY)))
+    return np.asarray(log_softmax(scores, axis=1))
+
+
+def _add_outputs(found: _Sums, one: CaseOutputs, other: CaseOutputs, part: slice) -> None:
+    for name, array in one.outputs.items():
+        if array.dtype.kind not in "biuf":
+            continue
+        first = np.asarray(array[part], dtype=np.float64)
+        difference = first - np.asarray(other.outputs[name][part], dtype=np.float64)
+        found.signal[name] = found.signal.get(name, 0.0) + float(np.square(first).sum())
+        found.noise[name] = found.noise.get(name, 0.0) + float(np.square(difference).sum())
+        found.largest[name] = max(found.largest.get(name, 0.0), float(np.abs(difference).max(initial=0.0)))
+
+
+def _add_classes(found: _Sums, log_p: Logs | None, log_q: Logs | None) -> None:
+    if log_p is None or log_q is None:
+        return
+    found.samples += len(log_p)
+    found.alike += int((log_p.argmax(axis=1) == log_q.argmax(axis=1)).sum())
+    found.forward += _divergence(log_p, log_q)
+    found.back += _divergence(log_q, log_p)
+
+
+def _divergence(log_p: Logs, log_q: Logs) -> float:
+    """Sum over rows of `sum p log(p / q)` in nats."""
+    return float(np.einsum("ij,ij->", np.exp(log_p), log_p - log_q))
+
+
+def mean_divergence(p: NDArray[np.float64], log_p: Logs, log_q: Logs) -> float:
     """Kullback-Leibler divergence `sum p log(p / q)` in nats, mean over rows; rounding cannot make it negative.
 
     Args:
@@ -56,7 +126,25 @@ def mean_divergence(p: NDArray[np.float64], log_p: NDArray[np.float64], log_q: N
     return max(0.0, float(by_row.mean()))
 
 
-def _steps(one: Logits, other: Logits) -> float | None:
+def _distance(one: CaseOutputs, other: CaseOutputs, found: _Sums) -> Distance:
+    ratios = [math.sqrt(found.noise[name] / signal) for name, signal in found.signal.items() if signal > 0]
+    has_classes = found.samples > 0
+    return Distance(
+        one=one.case,
+        other=other.case,
+        agreement=found.alike / found.samples if has_classes else None,
+        relative=_finite(max(ratios, default=None)),
+        kl_nats=_finite(max(0.0, found.forward / found.samples)) if has_classes else None,
+        kl_back_nats=_finite(max(0.0, found.back / found.samples)) if has_classes else None,
+        max_steps=_finite(_steps(one, other, found)),
+    )
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _steps(one: CaseOutputs, other: CaseOutputs, found: _Sums) -> float | None:
     """The largest difference in steps of the coarser output; where one comes from floats, in those of the other."""
-    known = [each.step for each in (one, other) if each.step is not None]
-    return float(np.abs(one.values - other.values).max()) / max(known) if known else None
+    known = {name: [each.steps[name] for each in (one, other) if name in each.steps] for name in found.largest}
+    return max((found.largest[name] / max(steps) for name, steps in known.items() if steps), default=None)

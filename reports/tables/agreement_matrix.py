@@ -1,4 +1,4 @@
-"""How far each two cases of a report agree: in their answers, in steps of their outputs, in their probabilities."""
+"""How far each two cases of a report agree: in answers, outputs and probabilities."""
 
 from __future__ import annotations
 
@@ -13,24 +13,33 @@ from crossrt.reports.tables.agreement import Answers, agreement
 from crossrt.reports.tables.lookup import ABSENT, Lookup
 from crossrt.reports.text.cells import Cell, Sheet
 
-Measure = Literal["top1", "steps", "kl"]
+Measure = Literal["agreement", "relative", "steps", "kl"]
 
 MOST_PAIRS: Final = 8
 """Pairs that are listed where a matrix would be too wide."""
 
+_DROPPED_FIRST: Final = ("back", "nats", "steps", "error %")
+
 _GAP: Final = 2
 _LEAST_NATS: Final = 1e-9
 TITLES: Final = {
-    "top1": "Same answer, in percent of the digits",
-    "steps": "Largest difference of a logit, in steps",
+    "agreement": "Same answer, in percent of the samples",
+    "relative": "Difference of outputs, in percent of their norm",
+    "steps": "Largest difference of an output, in quantization steps (LSB)",
     "kl": "Divergence of columns from rows, in nats",
 }
 LEGENDS: Final = {
-    "top1": "--measure steps or kl: how far logits or probabilities are apart.",
-    "steps": "steps: of the integers that the output is made from, the coarser of two; - where neither has any.",
-    "kl": "divergence: mean over digits of sum p log(p / q), p the softmax of the row's logits and q of the column's.",
+    "agreement": "--measure relative, steps or kl: how far outputs or probabilities are apart.",
+    "relative": "||x - x'|| / ||x||, the largest over outputs, x being the outputs of the first of two cases.",
+    "steps": "quantization steps (LSB) of the output, the coarser of two; - where neither comes from integers.",
+    "kl": "divergence: mean over samples of sum p log(p / q), p of the row's probabilities and q of the column's.",
 }
-_ORDERS: Final = {"top1": "agree least", "steps": "are most steps apart", "kl": "diverge most"}
+_ORDERS: Final = {
+    "agreement": "agree least",
+    "relative": "differ most",
+    "steps": "are most steps apart",
+    "kl": "diverge most",
+}
 
 
 class Pairs:
@@ -40,9 +49,21 @@ class Pairs:
         self._distances = {(each.one, each.other): each for each in report.distances}
 
     def steps(self, one: Answers, other: Answers) -> float | None:
-        """Largest difference of a logit in steps; None where neither output has steps, or nothing is known."""
+        """Largest difference of an output in steps; None where neither comes from integers, or nothing is known."""
         found = self._of(one, other) or self._of(other, one)
         return found.max_steps if found else None
+
+    def relative(self, one: Answers, other: Answers) -> float | None:
+        """Norm of the difference of outputs, as a share of that of the first."""
+        found = self._of(one, other) or self._of(other, one)
+        return found.relative if found else None
+
+    def agreement(self, one: Answers, other: Answers) -> float | None:
+        """Share of samples that both answer alike: from their predictions, else as the run found it."""
+        if (alike := agreement(one, other)) is not None:
+            return alike
+        found = self._of(one, other) or self._of(other, one)
+        return found.agreement if found else None
 
     def nats(self, one: Answers, other: Answers) -> float | None:
         """Mean divergence of the probabilities of `other` from those of `one`."""
@@ -60,14 +81,14 @@ def agreement_sheet(report: Report, chosen: Sequence[Answers], measure: Measure,
 
     Args:
         report: Holds the cases.
-        chosen: Cases to hold against each other.
+        chosen: Cases to compare with each other.
         measure: What the matrix shows, or what the pairs are ordered by.
-        width: Signs that a line has room for.
+        width: Characters that a line has room for.
 
     Raises:
-        ReportError: The measure needs logits, and the report was made by a crossrt that did not compare them.
+        ReportError: The measure needs outputs, and the report holds no distances between them.
     """
-    if measure != "top1" and not report.distances:
+    if measure != "agreement" and not report.distances:
         raise ReportError(f"this report does not hold what {measure} needs: measure it again with crossrt bench")
     matrix = _matrix(report, chosen, measure)
     return matrix if _width(matrix) <= width else _farthest(report, chosen, measure)
@@ -98,11 +119,23 @@ def _width(sheet: Sheet) -> int:
 
 
 def _text(pairs: Pairs, one: Answers, other: Answers, measure: Measure) -> str:
-    if measure == "top1":
-        return f"{100 * agreement(one, other):.2f}"
+    if measure == "agreement":
+        return as_percent(pairs.agreement(one, other))
     if one is other:
         return "·"
+    if measure == "relative":
+        return as_relative(pairs.relative(one, other))
     return as_steps(pairs.steps(one, other)) if measure == "steps" else as_nats(pairs.nats(one, other))
+
+
+def as_percent(share: float | None) -> str:
+    """With two decimals."""
+    return ABSENT if share is None else f"{100 * share:.2f}"
+
+
+def as_relative(share: float | None) -> str:
+    """In percent, two significant digits."""
+    return ABSENT if share is None else f"{100 * share:.2g}"
 
 
 def as_steps(steps: float | None) -> str:
@@ -126,11 +159,11 @@ def _farthest(report: Report, chosen: Sequence[Answers], measure: Measure) -> Sh
         tuple(map(_cell, (look.label(one.result), look.label(other.result), *_measures(pairs, one, other))))
         for one, other in sorted(found, key=lambda pair: _nearness(pairs, pair, measure))[:MOST_PAIRS]
     ]
-    columns: tuple[str, ...] = ("case", "and", "same answer %", "steps", "nats", "back")
+    columns: tuple[str, ...] = ("case", "and", "same answer %", "error %", "steps", "nats", "back")
     title = f"The {len(rows)} of {len(found):,} pairs that {_ORDERS[measure]} (--only chooses cases)"
     if not report.distances:
         columns, rows = columns[:3], [row[:3] for row in rows]
-    return Sheet(title=title, columns=columns, rows=tuple(rows))
+    return Sheet(title=title, columns=columns, rows=tuple(rows), dropped_first=_DROPPED_FIRST)
 
 
 def _cell(text: str) -> Cell:
@@ -139,14 +172,18 @@ def _cell(text: str) -> Cell:
 
 def _measures(pairs: Pairs, one: Answers, other: Answers) -> tuple[str, ...]:
     nats = (pairs.nats(one, other), pairs.nats(other, one))
-    return f"{100 * agreement(one, other):.2f}", as_steps(pairs.steps(one, other)), *map(as_nats, nats)
+    same, relative = as_percent(pairs.agreement(one, other)), as_relative(pairs.relative(one, other))
+    return same, relative, as_steps(pairs.steps(one, other)), *map(as_nats, nats)
 
 
 def _nearness(pairs: Pairs, pair: tuple[Answers, Answers], measure: Measure) -> float:
     """Ascending from the farthest pair; a pair without the measure comes last."""
     one, other = pair
-    if measure == "top1":
-        return agreement(one, other)
-    both = [pairs.steps(one, other)] if measure == "steps" else [pairs.nats(one, other), pairs.nats(other, one)]
+    if measure == "agreement":
+        alike = pairs.agreement(one, other)
+        return math.inf if alike is None else alike
+    both = [pairs.nats(one, other), pairs.nats(other, one)]
+    if measure != "kl":
+        both = [pairs.steps(one, other) if measure == "steps" else pairs.relative(one, other)]
     known = [each for each in both if each is not None]
     return -max(known) if known else math.inf

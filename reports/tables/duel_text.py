@@ -1,4 +1,4 @@
-"""A duel in words and lines, for the terminal while it runs and after it."""
+"""An A/B comparison in words and lines, for the terminal while it runs and after it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from crossrt.reports.schema.records import Arm, Duel, Round
+from crossrt.reports.statistics.contrasts import calls_of
 from crossrt.reports.statistics.estimates import over_rounds, percentile
-from crossrt.reports.text.cells import counted
+from crossrt.reports.statistics.paired import answered_alike
+from crossrt.reports.text.cells import counted, times_as_fast
 from crossrt.reports.text.markdown import escaped
 from crossrt.reports.text.printable import printable
 from crossrt.reports.text.trimmed import Trimmed
@@ -82,14 +84,19 @@ def headline(judgement: Judgement, margin: float) -> str:
     name, size = judgement.verdict, f"{margin:.3g}" if margin >= 1 else f"{margin * 100:.3g}%"
     ratio = judgement.ratio
     if name == "A faster":
-        return f"A is faster: B takes {math.exp(ratio.mean):.3f} times as long (margin {size})"
+        return f"A is {_faster(ratio.mean)} as B (margin {size})"
     if name == "B faster":
-        return f"B is faster: it takes {math.exp(ratio.mean):.3f} times as long as A (margin {size})"
+        return f"B is {_faster(-ratio.mean)} as A (margin {size})"
     if name == "same":
         return (
             f"Same within {size}: B takes {math.exp(ratio.lower):.3f} to {math.exp(ratio.upper):.3f} times as long as A"
         )
     return f"Inconclusive: {_why_inconclusive(judgement, size)}"
+
+
+def _faster(logarithm: float) -> str:
+    """The whole interval is beyond the margin, so the plain ratio is what counts."""
+    return times_as_fast(math.exp(logarithm), 3)
 
 
 def _why_inconclusive(judgement: Judgement, size: str) -> str:
@@ -101,7 +108,7 @@ def _why_inconclusive(judgement: Judgement, size: str) -> str:
     if ratio.excludes_zero:
         word = "slower" if ratio.mean > 0 else "faster"
         return f"B is {word}, but whether by more than {size} is open; a larger --budget could tell"
-    return f"these rounds cannot tell whether A and B differ by more than {size}; a larger --budget could"
+    return f"these rounds do not show whether A and B differ by more than {size}; a larger --budget could"
 
 
 def gate_line(duel: Duel) -> str:
@@ -135,10 +142,22 @@ def evidence(judgement: Judgement, duel: Duel) -> list[tuple[str, str]]:
         ("", f"{interval_bar(judgement, duel.margin)}  . is 1, | the margin"),
         ("smallest visible", f"a difference of {_size(ratio.resolution())} would have been seen 95 times in 100"),
         ("A/A control", f"{_percent(control.mean)} ±{_size(control.half)}: {bias}"),
+        *_answers(duel),
         ("measured", _how(judgement, duel)),
     ]
     disturbed = _disturbance(duel)
     return [*facts, ("disturbed", disturbed)] if disturbed else facts
+
+
+def _answers(duel: Duel) -> list[tuple[str, str]]:
+    """How many samples both arms answer alike, where both were scored on the same data."""
+    one, other = duel.a.result.evaluation, duel.b.result.evaluation
+    alike = answered_alike(one, other) if one is not None and other is not None else None
+    if alike is None:
+        return []
+    changed = int((~alike).sum())
+    text = f"B answers {changed:,} of {counted(len(alike), 'sample')} differently than A" if changed else "the same"
+    return [("answers", text)]
 
 
 def _how(judgement: Judgement, duel: Duel) -> str:
@@ -151,8 +170,8 @@ def _how(judgement: Judgement, duel: Duel) -> str:
 
 
 def _disturbance(duel: Duel) -> str:
-    rounds = [each for arm in (duel.a, duel.b) for each in (*arm.result.rounds, *arm.twin_rounds)]
-    blocks = len(rounds) * duel.run.settings.blocks_per_round
+    rounds = [each for arm in (duel.a, duel.b) for each in (*arm.result.rounds, *arm.replicate_rounds)]
+    blocks = sum(len(each.blocks_ns) for each in rounds)
     repeated, kept = sum(each.repeated_blocks for each in rounds), sum(len(each.disturbed_blocks) for each in rounds)
     if not repeated:
         return ""
@@ -174,12 +193,12 @@ def _arm_lines(duel: Duel) -> list[str]:
 
 
 def _latency(arm: Arm) -> str:
-    medians = [median for each in _all_rounds(arm) if (median := percentile(each.latency_ns, 50)) is not None]
+    medians = [median for each in _all_rounds(arm) if (median := percentile(calls_of(each), 50)) is not None]
     return f"{over_rounds(medians).value / 1000:8.1f} µs" if medians else "no times"
 
 
 def _all_rounds(arm: Arm) -> Sequence[Round]:
-    return (*arm.result.rounds, *arm.twin_rounds)
+    return (*arm.result.rounds, *arm.replicate_rounds)
 
 
 def _software(arm: Arm) -> str:

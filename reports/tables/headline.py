@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from msgspec import UNSET
 
+from crossrt.core.metric import MetricDefinition
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.metrics import scenario_of
-from crossrt.reports.tables.latency import fastest_cases
+from crossrt.reports.statistics.paired import PairedChange, answered_alike, paired_change
+from crossrt.reports.tables.latency import fastest_cases, named, scenario_text
 from crossrt.reports.tables.lookup import Lookup, Scenario
-from crossrt.reports.text.cells import counted, microseconds
-from crossrt.reports.verdicts.comparison.answers import flips
+from crossrt.reports.text.cells import counted, times_as_fast, unit_of, written
 
-ALPHA = 0.025
-MOST_NAMED = 4
+ALPHA: Final = 0.025
+MOST_NAMED: Final = 4
 
 
 def headline(report: Report) -> list[str]:
@@ -36,37 +38,50 @@ def _counts(report: Report) -> str:
 
 
 def _fastest(look: Lookup, scenario: Scenario) -> str | None:
-    """`Batch 1: int8@tflite is the fastest, 14.0 µs: 2.28 times as fast as fp32@ort-cpu, top-1 +0.02 points`."""
+    """`Batch 1, 1 thread: int8@tflite is the fastest, 14.0 µs a call: 2.28 times as fast as fp32@ort-cpu ...`."""
     results = [each for each in look.report.results if scenario_of(each) == scenario and each.status == "ok"]
     timed = [(metric.value, each) for each in results if (metric := look.metric(each, "latency_p50_ns"))]
     if not timed:
         return None
-    first = min(timed, key=lambda each: (each[0], each[1].case))[1]
+    ordered = [each for _, each in sorted(timed, key=lambda each: (each[0], each[1].case))]
+    first = ordered[0]
     tied = fastest_cases(look, results, look.noise(scenario)) - {first.case}
-    names = [look.label_of(each.case) for _, each in sorted(timed, key=lambda each: each[0]) if each.case in tied]
-    batch_size, threads, io = scenario
-    where = f"Batch {batch_size}" + (f", {threads} threads" if threads > 1 else "") + (", native" * (io == "native"))
-    p50 = look.metric(first, "latency_p50_ns")
-    said = f"{where}: {look.label(first)} is the fastest" + (f", {microseconds(p50)} µs a call" if p50 else "")
-    if names:
-        said += f" (not told from {_listed(names)})"
-    return said + _against_baseline(look, first, results) + "."
+    p50, definition = look.metric(first, "latency_p50_ns"), look.definitions.get("latency_p50_ns")
+    said = f"{scenario_text(scenario)}: {look.label(first)} is the fastest"
+    if p50 and definition:
+        said += f", {written(p50.value, definition.format)} {unit_of(definition)} a call"
+    if tied:
+        names = named(look, [each.case for each in ordered if each.case in tied], MOST_NAMED)
+        said += f" (statistically indistinguishable from {names})"
+    parts = list(_against_baseline(look, first, results))
+    return f"{said}; {', '.join(parts)}." if parts else f"{said}."
 
 
-def _against_baseline(look: Lookup, first: Result, results: Sequence[Result]) -> str:
-    name = look.report.run.settings.baseline
-    baseline = next((each for each in results if each.case.partition("/")[0] == name), None)
+def _against_baseline(look: Lookup, first: Result, results: Sequence[Result]) -> Iterator[str]:
+    baseline = next((each for each in results if each.subject == look.baseline), None)
     if baseline is None or baseline.case == first.case:
-        return ""
-    parts = []
+        return
     if ratio := look.metric(first, "speedup_p50"):
         interval = "" if ratio.lower is UNSET or ratio.upper is UNSET else f" [{ratio.lower:.2f}, {ratio.upper:.2f}]"
-        parts.append(f"{ratio.value:.2f}{interval} times as fast as {look.label(baseline)}")
-    if first.accuracy and baseline.accuracy and (change := flips(baseline.accuracy, first.accuracy, ALPHA)):
-        parts.append(f"top-1 {100 * change.change:+.2f} points [{100 * change.lower:+.2f}, {100 * change.upper:+.2f}]")
-    return f"; {', '.join(parts)}" if parts else ""
+        yield f"{times_as_fast(ratio.value)} as {look.label(baseline)}{interval}"
+    yield from _answers(look, first, baseline)
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+def _answers(look: Lookup, first: Result, baseline: Result) -> Iterator[str]:
+    """The change of the primary metric where the data has labels, else how many answers are the same."""
+    definition, one, other = look.primary, first.evaluation, baseline.evaluation
+    if one is None or other is None or look.report.data.is_random:
+        return
+    if definition and (change := paired_change(other, one, definition, ALPHA)):
+        yield f"{definition.label} {change_text(change, definition, other.values.get(definition.name))}"
+    elif (alike := answered_alike(other, one)) is not None:
+        yield f"the same answer to {100 * float(alike.mean()):.2f}% of samples"
+
+
+def change_text(change: PairedChange, definition: MetricDefinition, baseline: float | None) -> str:
+    """`+0.02 pp [-0.10, +0.14]`: shares in percentage points, numbers relative to the baseline's value."""
+    factor, unit = 100.0, " pp"
+    if definition.unit != "share":
+        factor, unit = (100.0 / abs(baseline), "%") if baseline else (1.0, "")
+    value, lower, upper = (factor * each for each in (change.change, change.lower, change.upper))
+    return f"{value:+.2f}{unit} [{lower:+.2f}, {upper:+.2f}]"

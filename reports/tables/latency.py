@@ -4,59 +4,64 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from msgspec import UNSET
 
 from crossrt.reports.schema.records import Metric, Result
 from crossrt.reports.statistics.estimates import Estimate
 from crossrt.reports.statistics.metrics import scenario_of
-from crossrt.reports.statistics.noise import Noise, floors_of
+from crossrt.reports.statistics.noise import Noise, call_overheads
 from crossrt.reports.tables.lookup import ABSENT, Lookup, Scenario
-from crossrt.reports.text.cells import (
-    Cell,
-    Sheet,
-    Tone,
-    counted,
-    microseconds,
-    microseconds_with_interval,
-    ratio_with_interval,
-)
+from crossrt.reports.text.cells import Cell, Sheet, Tone, counted, listed
+
+_METRICS: Final = ("latency_p50_ns", "latency_p90_ns", "latency_p99_ns", "throughput_per_s", "speedup_p50")
+_DROPPED_FIRST: Final = ("latency_p99_ns", "latency_p90_ns", "throughput_per_s", "speedup_p50")
 
 
 def latency_sheet(look: Lookup, scenario: Scenario) -> Sheet:
     """Steady state of one scenario."""
     results = [result for result in look.report.results if scenario_of(result) == scenario]
-    best = dict.fromkeys(("latency_p50_ns", "throughput_per_s"), fastest_cases(look, results, look.noise(scenario)))
+    best = fastest_cases(look, results, look.noise(scenario))
     rows = [
         (
             Cell(text=look.label(result)),
-            look.cell(result, "latency_p50_ns", microseconds_with_interval, best),
-            look.cell(result, "latency_p90_ns", microseconds, best),
-            look.cell(result, "latency_p99_ns", microseconds, best),
-            look.cell(result, "throughput_per_s", lambda m: f"{m.value:,.0f}", best),
+            look.cell(result, "latency_p50_ns", best, interval=True),
+            look.cell(result, "latency_p90_ns"),
+            look.cell(result, "latency_p99_ns"),
+            look.cell(result, "throughput_per_s", best),
             _speedup(look, result),
         )
         if result.status == "ok"
         else (Cell(text=look.label(result)), Cell(text=result.status), *[Cell(text=ABSENT)] * 4)
         for result in results
     ]
-    batch_size, threads, _ = scenario
-    title = f"Batch {batch_size}, {counted(threads, 'thread')}: latency of one call in µs"
-    columns = ("case", "p50", "p90", "p99", "digits/s", "speed-up x")
-    return Sheet(title=title, columns=columns, rows=tuple(rows), footer=tuple(noise_lines(look, scenario)))
+    return Sheet(
+        title=f"{scenario_text(scenario)}: latency of one call",
+        columns=("case", *(look.title(name) for name in _METRICS)),
+        rows=tuple(rows),
+        footer=tuple(noise_lines(look, scenario)),
+        dropped_first=tuple(look.title(name) for name in _DROPPED_FIRST),
+    )
+
+
+def scenario_text(scenario: Scenario) -> str:
+    """`Batch 8, 2 threads`."""
+    batch_size, threads, io = scenario
+    return f"Batch {batch_size}, {counted(threads, 'thread')}" + ", native I/O" * (io == "native")
 
 
 def _speedup(look: Lookup, result: Result) -> Cell:
-    if result.case.partition("/")[0] == look.report.run.settings.baseline:
+    if result.subject == look.baseline:
         return Cell(text="baseline")
     metric = look.metric(result, "speedup_p50")
     if metric is None:
         return Cell(text=ABSENT)
-    return Cell(text=ratio_with_interval(metric), tone=speedup_tone(metric, look.noise(scenario_of(result))))
+    return Cell(text=look.text(metric, interval=True), tone=speedup_tone(metric, look.noise(scenario_of(result))))
 
 
 def speedup_tone(metric: Metric, noise: Noise | None) -> Tone | None:
-    """Colours a speed-up that its interval and the noise of the run both tell from 1."""
+    """Colours a speed-up that its interval and the noise of the run both distinguish from 1."""
     if metric.lower is UNSET or metric.upper is UNSET:
         return None
     smallest = noise.smallest_difference if noise else 0.0
@@ -71,19 +76,19 @@ def noise_lines(look: Lookup, scenario: Scenario) -> Iterator[str]:
     if noise is not None:
         smallest = noise.smallest_difference
         yield (
-            f"noise: {look.label_of(noise.case)} timed twice in the same rounds differs by"
+            f"noise: the A/A replicate of {look.label_of(noise.case)} differs by"
             f" {100 * math.expm1(noise.ratio.mean):+.1f}% ±{100 * math.expm1(noise.ratio.half):.1f}%; differences"
-            f" below {100 * smallest:.1f}% could be missed and are not marked"
+            f" below {100 * smallest:.1f}% may be missed and are not marked"
         )
-    floors = floors_of(look.report, scenario)
-    if floors:
-        told = "; ".join(f"{runtime} {_floor(look, runtime, floors, scenario)}" for runtime in floors)
-        yield f"overhead floor (a model that only copies its input, beside the runtime's fastest case): {told}"
+    overheads = call_overheads(look.report, scenario)
+    if overheads:
+        told = [f"{runtime} {_overhead(look, runtime, overheads, scenario)}" for runtime in overheads]
+        yield f"call overhead (no-op model): {'; '.join(told)}"
 
 
-def _floor(look: Lookup, runtime: str, floors: Mapping[str, Estimate], scenario: Scenario) -> str:
+def _overhead(look: Lookup, runtime: str, overheads: Mapping[str, Estimate], scenario: Scenario) -> str:
     """`5.1 µs, 15% of fp32@ort-cpu`: the share of the runtime's fastest case."""
-    text = f"{floors[runtime].value / 1000:.1f} µs"
+    text = f"{overheads[runtime].value / 1000:.1f} µs"
     p50 = {
         result.case: metric.value
         for result in look.report.results
@@ -94,13 +99,18 @@ def _floor(look: Lookup, runtime: str, floors: Mapping[str, Estimate], scenario:
     if not p50:
         return text
     fastest = min(p50, key=p50.__getitem__)
-    return f"{text}, {floors[runtime].value / p50[fastest]:.0%} of {look.label_of(fastest)}"
+    return f"{text}, {overheads[runtime].value / p50[fastest]:.0%} of {look.label_of(fastest)}"
 
 
 def fastest_cases(look: Lookup, results: Sequence[Result], noise: Noise | None) -> frozenset[str]:
-    """The fastest case of a scenario, and those that shared rounds or the run's noise do not tell from it."""
+    """The fastest case of a scenario, and those statistically indistinguishable from it, by rounds or by noise."""
     found = [metric for result in results if (metric := look.metric(result, "slowdown_p50"))]
     if len(found) < 2:
         return frozenset()
     tied = 1 + (noise.smallest_difference if noise else 0.0)
     return frozenset(m.case for m in found if m.value <= tied or (m.lower is not UNSET and m.lower <= 1))
+
+
+def named(look: Lookup, cases: Sequence[str], most: int) -> str:
+    """Labels of some cases in a line."""
+    return listed([look.label_of(case) for case in cases], most)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from crossrt.reports.schema.records import KernelShares, LayerErrors, Report, Result, TensorError
+from crossrt.reports.schema.records import Artifact, KernelShares, LayerErrors, Report, Result, TensorError
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.text.cells import Cell, Sheet, counted
@@ -32,26 +32,25 @@ def _worst(tensors: Iterable[TensorError]) -> list[TensorError]:
 
 def layer_sheet(report: Report) -> Sheet:
     """The worst tensors of the files that were diagnosed."""
-    variants = Counter(_item(file).partition(".")[0] for file in report.layers)
-    rows = tuple(_row(file, tensor, variants) for file, tensor in worst_tensors(report))
+    files = {artifact.id: artifact for artifact in report.artifacts}
+    diagnosed = [files[each.artifact] for each in report.layers if each.artifact in files]
+    variants = Counter(artifact.variant for artifact in diagnosed)
+    rows = tuple(
+        _row(files[file.artifact], tensor, variants) for file, tensor in worst_tensors(report) if file.artifact in files
+    )
     samples = max((file.samples for file in report.layers), default=0)
-    title = f"Worst tensors of {counted(len(report.layers), 'quantized file')} over {samples:,} test digits"
+    title = f"Worst tensors of {counted(len(report.layers), 'quantized file')} over {counted(samples, 'sample')}"
     columns = ("tensor", "of", "SQNR dB", "error %", "clipped %")
-    return Sheet(title=title, columns=columns, rows=rows, footer=(_LEGEND,))
+    dropped = ("clipped %", "error %")
+    return Sheet(title=title, columns=columns, rows=rows, footer=(_LEGEND,), dropped_first=dropped)
 
 
-def _item(file: LayerErrors) -> str:
-    """`<variant>.<format>`."""
-    return file.artifact.partition(".")[2]
-
-
-def _row(file: LayerErrors, tensor: TensorError, variants: Counter[str]) -> tuple[Cell, ...]:
+def _row(file: Artifact, tensor: TensorError, variants: Counter[str]) -> tuple[Cell, ...]:
     """The format is told where two files have one variant."""
-    model, variant = file.artifact.partition(".")[0], _item(file).partition(".")[0]
     role = "" if tensor.role == "activation" else f" ({tensor.role})"
     cells = (
-        short_name(tensor.tensor, model) + role,
-        variant if variants[variant] == 1 else _item(file),
+        short_name(tensor.tensor, file.model) + role,
+        file.variant if variants[file.variant] == 1 else f"{file.variant}.{file.format}",
         f"{tensor.sqnr_db:.1f}",
         f"{100 * tensor.relative_error:.2f}",
         f"{100 * tensor.clipped:.3f}",
@@ -60,8 +59,8 @@ def _row(file: LayerErrors, tensor: TensorError, variants: Counter[str]) -> tupl
 
 
 _LEGEND: Final = (
-    "SQNR: 10 log10(sum x² / sum (x - x')²) against the float32 file; error: ||x - x'|| / ||x||; clipped: float32"
-    " values beyond the range of the integers. crossrt diagnose shows every tensor of a file."
+    "SQNR and error: compared with the float file; clipped: float values beyond the range of the integers. crossrt"
+    " diagnose shows every tensor."
 )
 
 
@@ -71,7 +70,8 @@ def kernel_time_sheet(report: Report, look: Lookup) -> Sheet:
     largest = max((scenario_of(result) for result, _ in known), default=None)
     rows = tuple(_shares(result, shares, look) for result, shares in known if scenario_of(result) == largest)
     title = f"Share of kernel time in %, batch {largest[0] if largest else 1}, under the profiler"
-    return Sheet(title=title, columns=("case", *KINDS, "kernels µs"), rows=rows)
+    dropped = ("layout", "hybrid", "kernels µs", "conversion")
+    return Sheet(title=title, columns=("case", *KINDS, "kernels µs"), rows=rows, dropped_first=dropped)
 
 
 def _shares(result: Result, shares: KernelShares, look: Lookup) -> tuple[Cell, ...]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from crossrt.reports.schema.records import Report
-from crossrt.reports.tables.findings import caution_notes
 from crossrt.reports.tables.headline import headline
 from crossrt.reports.tables.latency import noise_lines
 from crossrt.reports.tables.lookup import Lookup
@@ -17,7 +16,7 @@ from crossrt.reports.text.cells import Sheet, counted
 from crossrt.reports.text.markdown import escaped, sheet_as_markdown
 from crossrt.reports.text.printable import printable
 from crossrt.reports.verdicts.comparison.findings import Comparison
-from crossrt.reports.verdicts.comparison.sheets import comparison_notes, findings_sheet
+from crossrt.reports.verdicts.comparison.sheets import NOT_JUDGED, caution_lines, comparison_notes, findings_sheet
 from crossrt.reports.verdicts.comparison.sheets import headline as outcome
 
 MOST_CHARACTERS: Final = 65_000
@@ -71,14 +70,14 @@ def pull_request_comment(report: Report, comparison: Comparison | None = None) -
 def _blocks(report: Report, comparison: Comparison | None) -> Iterator[Block]:
     """The most important first."""
     yield from _verdict(report, comparison)
-    yield Block(head=("",), body=_items([*caution_notes(report), *_noise(report)]))
+    yield Block(head=("",), body=_items([*Summary(report).warnings(), *_noise(report)]))
     summary = Summary(report)
     for sheet in summary.sheets():
         yield _folded(sheet.title, _table(sheet))
     if comparison is not None:
         yield _folded("All verdicts", _table(findings_sheet(comparison, everything=True)))
         yield _folded("How it was judged", _items(_judged(comparison)))
-    yield _folded("Where and how it was measured", _items([*summary.headline(), *summary.notes()]))
+    yield _folded("Where and how it was measured", _items([*summary.headline(), *summary.notes(None)]))
 
 
 def _verdict(report: Report, comparison: Comparison | None) -> Iterator[Block]:
@@ -87,17 +86,17 @@ def _verdict(report: Report, comparison: Comparison | None) -> Iterator[Block]:
         yield Block(body=(f"### crossrt: {escaped(first)}", "", *_items(others)))
         return
     sides = zip(("baseline", "current"), comparison.subjects, strict=True)
-    said = _items(f"{name}: {subject}" for name, subject in sides)
+    said = _items([*caution_lines(comparison), *(f"{name}: {subject}" for name, subject in sides)])
     yield Block(body=(f"### crossrt: {escaped(outcome(comparison))}", "", *said))
     changed = findings_sheet(comparison)
     if changed.rows:
         yield Block(head=("",), body=_table(changed))
     if comparison.incomparable:
-        yield Block(head=("",), body=_items(f"NOT JUDGED: {reason}" for reason in comparison.incomparable))
+        yield Block(head=("",), body=_items(f"{NOT_JUDGED}: {reason}" for reason in comparison.incomparable))
 
 
 def _judged(comparison: Comparison) -> list[str]:
-    return [note for note in comparison_notes(comparison, everything=True) if not note.startswith("NOT JUDGED")]
+    return [note for note in comparison_notes(comparison, everything=True) if not note.startswith(NOT_JUDGED)]
 
 
 def _noise(report: Report) -> Iterator[str]:

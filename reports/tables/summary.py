@@ -1,20 +1,24 @@
-"""A report as a few plain tables and notes."""
+"""A report as warnings, a few plain tables, notes and a verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import Final
 
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.metrics import scenario_of
+from crossrt.reports.tables.accuracy import accuracy_sheet
 from crossrt.reports.tables.findings import batch_notes, caution_notes, disturbance_notes, graph_notes
+from crossrt.reports.tables.headline import headline
 from crossrt.reports.tables.latency import latency_sheet
 from crossrt.reports.tables.layers import kernel_time_sheet, layer_sheet
 from crossrt.reports.tables.lookup import ABSENT, Lookup, Scenario
-from crossrt.reports.text.cells import Cell, Sheet, counted, microseconds, percent, share_with_interval
+from crossrt.reports.text.cells import Cell, Sheet, counted, listed
 
-MOST_ROWS_OF_A_REASON = 2
-MOST_MEMORY_COLUMNS = 3
+MOST_ROWS_OF_A_REASON: Final = 2
+MOST_MEMORY_COLUMNS: Final = 3
+MOST_NOTES: Final = 6
 
 
 class Summary:
@@ -34,8 +38,15 @@ class Summary:
         """The smallest and the largest of many scenarios: a table has no room for all."""
         return self.scenarios if len(self.scenarios) <= MOST_MEMORY_COLUMNS else [self.scenarios[0], self.scenarios[-1]]
 
+    def warnings(self) -> list[str]:
+        """What speaks against believing what follows."""
+        lines = caution_notes(self.report)
+        if self.report.run.status == "interrupted":
+            lines.append("INTERRUPTED: only the rounds that were finished are shown")
+        return lines
+
     def headline(self) -> list[str]:
-        """What ran where, in a few lines."""
+        """What was measured on what data, where and how, in a few lines."""
         run, environment = self.report.run, self.report.environment
         settings = run.settings
         versions = ", ".join(
@@ -44,7 +55,8 @@ class Summary:
             if name.startswith("runtime ")
         )
         pinned = "" if settings.pinned_cpu is None else f", pinned to CPU {settings.pinned_cpu}"
-        lines = [
+        return [
+            f"{self._subject()}; {self._data()}",
             f"run {run.id}, {run.status}, crossrt {run.crossrt_version}",
             f"{environment.cpu_model}, {len(environment.usable_cpus)} of {environment.logical_cpus} CPUs,"
             f" Linux {environment.kernel}, {environment.python}",
@@ -52,9 +64,23 @@ class Summary:
             f" {counted(settings.blocks_per_round, 'block')} of calls{pinned},"
             f" seed {settings.seed}",
         ]
-        if run.status == "interrupted":
-            lines.append("INTERRUPTED: only the rounds that were finished are shown")
-        return lines
+
+    def _subject(self) -> str:
+        models = dict.fromkeys(artifact.model for artifact in self.report.artifacts)
+        sizes = [f"{name}={size}" for name, size in self.report.dimensions.items()]
+        word = "model" if len(models) == 1 else "models"
+        return f"{word} {listed(list(models), 4) or 'none'}" + (f" ({', '.join(sizes)})" if sizes else "")
+
+    def _data(self) -> str:
+        data = self.report.data
+        samples = counted(data.samples, "sample") if data.samples else "no samples"
+        if data.is_random:
+            return f"{samples} of random inputs, task {self.report.task}"
+        return f"data {data.name} ({samples}), task {self.report.task}"
+
+    def verdict(self) -> list[str]:
+        """Which case is fastest, and what that costs."""
+        return headline(self.report)
 
     def sheets(self) -> list[Sheet]:
         """All tables that have rows."""
@@ -68,102 +94,95 @@ class Summary:
         ]
         return [sheet for sheet in sheets if sheet.rows]
 
-    def notes(self) -> list[str]:
-        """What a reader must know to read the tables."""
-        baseline = self._look.label_of(self.report.run.settings.baseline)
-        notes = [
-            "* marks the best of a column; in p50 and digits/s also all that rounds and noise cannot tell from it. ± is"
-            f" half of a 95% interval, ×÷ the factor of a wide one; {ABSENT} means not measured, or too few calls.",
-            f"speed-up: times faster than {baseline}, paired block by block. Times are end to end, float32 in and out,"
-            " unless the case says native.",
-            "KB: size of the file. F1: mean over classes. change, agree, max diff: against the Keras model, in points"
-            " of top-1, in share of digits with the same answer, and in the largest difference of a logit.",
-        ]
-        results = self.report.results
-        notes += graph_notes(results, self._look.label) + batch_notes(results, self._look.label)
-        return notes + disturbance_notes(self.report) + caution_notes(self.report)
+    def notes(self, most: int | None = MOST_NOTES) -> list[str]:
+        """What a reader must know to read the tables.
+
+        Args:
+            most: How many notes there is room for; None gives all.
+        """
+        notes = [*self._legend(), *self._found()]
+        if most is None or len(notes) <= most:
+            return notes
+        return [*notes[: most - 1], f"{len(notes) - most + 1} more notes are in the report as Markdown or as a page"]
+
+    def _legend(self) -> Iterator[str]:
+        yield (
+            f"* best of its column, or statistically indistinguishable from it; ± half of a 95% interval, ×÷ its"
+            f" factor; {ABSENT} not measured, or too few calls"
+        )
+        yield f"speed-up: over {self._look.label_of(self._look.baseline)}, paired block by block; end to end"
+        if self.report.reference is not None and not self.report.data.is_random:
+            yield f"change, agreement and error: compared with {self.report.reference}"
+
+    def _found(self) -> Iterator[str]:
+        yield from graph_notes(self.report, self._look.label)
+        yield from batch_notes(self.report.results, self._look.label)
+        yield from disturbance_notes(self.report)
 
     def accuracy(self) -> Sheet:
         """Size and accuracy, once per artifact and runtime: another batch size rarely changes answers, and is noted."""
         results = [result for result in self._first_of_each_subject() if result.status != "skipped"]
-        shown = ("size_bytes", "top1", "agreement_fp32")
-        sound = [result for result in results if result.status == "ok"]
-        best = {name: self._look.extreme(name, sound) for name in shown}
-        rows = [
-            (
-                Cell(text=self._look.label(result)),
-                self._look.cell(result, "size_bytes", lambda m: f"{m.value / 1000:.1f}", best),
-                self._look.cell(result, "top1", share_with_interval, best),
-                Cell(text=self._change(result)),
-                self._look.cell(result, "macro_f1", percent, best),
-                self._look.cell(result, "agreement_fp32", percent, best),
-                self._look.cell(result, "max_abs_error", lambda m: f"{m.value:.2g}", best),
-            )
-            for result in results
-        ]
-        columns = ("case", "KB", "top-1 %", "change", "F1 %", "agree %", "max diff")
-        return Sheet(title=f"Size and accuracy{self._samples()}", columns=columns, rows=tuple(rows))
+        return accuracy_sheet(self._look, results)
 
     def latency(self, scenario: Scenario) -> Sheet:
         """Steady state of one scenario."""
         return latency_sheet(self._look, scenario)
 
     def startup(self) -> Sheet:
-        """Load, first inference and memory."""
-        results = [result for result in self.report.results if result.status == "ok"]
-        subjects = list(dict.fromkeys(result.case.partition("/")[0] for result in results))
-        by_subject = {
-            subject: {scenario_of(r): r for r in results if r.case.partition("/")[0] == subject} for subject in subjects
-        }
-        rows = [self._startup_row(cases) for cases in by_subject.values()]
-        memory = [f"peak MB b{batch_size}" for batch_size, _, _ in self._outer_scenarios]
-        columns = ("case", "load ms", "first run µs", *memory)
+        """Model load, first inference and memory."""
+        by_subject: dict[str, dict[Scenario, Result]] = {}
+        for result in self.report.results:
+            if result.status == "ok":
+                by_subject.setdefault(result.subject, {})[scenario_of(result)] = result
+        memory = [self._memory_title(scenario) for scenario in self._outer_scenarios]
+        first = self._look.title("first_inference_ns")
         batch_size = self.scenarios[0][0] if self.scenarios else 1
-        return Sheet(title=f"Start-up (batch {batch_size}) and peak memory", columns=columns, rows=tuple(rows))
+        return Sheet(
+            title=f"Start-up (batch {batch_size}) and peak memory",
+            columns=("case", self._look.title("load_ns"), first, *memory),
+            rows=tuple(self._startup_row(cases) for cases in by_subject.values()),
+            dropped_first=(*memory[1:], first),
+        )
+
+    def _memory_title(self, scenario: Scenario) -> str:
+        batch_size, threads, io = scenario
+        parts = [f"b{batch_size}"]
+        parts += [f"t{threads}"] * (len({each[1] for each in self.scenarios}) > 1)
+        parts += ["native"] * (io == "native")
+        return f"peak MB {'/'.join(parts)}"
 
     def _startup_row(self, cases: Mapping[Scenario, Result]) -> tuple[Cell, ...]:
         first = next(iter(cases.values()))
         memory = [
-            self._look.cell(cases[scenario], "peak_memory_bytes", lambda m: f"{m.value / 1e6:.1f}", {})
-            if scenario in cases
-            else Cell(text=ABSENT)
+            self._look.cell(cases[scenario], "peak_memory_bytes") if scenario in cases else Cell(text=ABSENT)
             for scenario in self._outer_scenarios
         ]
-        return (
-            Cell(text=self._look.label(first)),
-            self._look.cell(first, "load_ns", lambda m: f"{m.value / 1e6:.2f}", {}),
-            self._look.cell(first, "first_run_ns", microseconds, {}),
-            *memory,
-        )
+        times = (self._look.cell(first, name) for name in ("load_ns", "first_inference_ns"))
+        return Cell(text=self._look.label(first)), *times, *memory
 
     def unmeasured(self) -> Sheet:
         """Cases without a result, and why; many of one runtime with one reason share a row."""
-        groups: dict[tuple[str, str, str], list[str]] = {}
+        groups: dict[tuple[str, str, str], list[Result]] = {}
         for result in self.report.results:
             if result.status != "ok":
                 reason = result.reason or "no reason is known"
-                groups.setdefault((result.runtime, result.status, reason), []).append(result.case)
+                groups.setdefault((result.runtime, result.status, reason), []).append(result)
         rows = [
             (Cell(text=name), Cell(text=status), Cell(text=reason))
-            for (runtime, status, reason), cases in groups.items()
-            for name in (cases if len(cases) <= MOST_ROWS_OF_A_REASON else [f"{len(cases)} cases on {runtime}"])
+            for (runtime, status, reason), results in groups.items()
+            for name in self._names(runtime, results)
         ]
-        return Sheet(title="Not measured", columns=("case", "status", "reason"), rows=tuple(rows), is_text=True)
+        return Sheet(title="Failed and skipped", columns=("case", "status", "reason"), rows=tuple(rows), is_text=True)
+
+    def _names(self, runtime: str, results: Sequence[Result]) -> list[str]:
+        if len(results) > MOST_ROWS_OF_A_REASON:
+            return [f"{len(results)} cases on {runtime}"]
+        return [f"{self._look.label(result)}, batch {result.batch_size}" for result in results]
 
     def _first_of_each_subject(self) -> list[Result]:
         found: dict[str, Result] = {}
         for result in self.report.results:
-            subject = result.case.partition("/")[0]
-            if subject not in found or (found[subject].accuracy is None and result.accuracy is not None):
-                found[subject] = result
+            known = found.get(result.subject)
+            if known is None or (known.evaluation is None and result.evaluation is not None):
+                found[result.subject] = result
         return list(found.values())
-
-    def _samples(self) -> str:
-        counts = {result.accuracy.samples for result in self.report.results if result.accuracy}
-        return f" on {max(counts):,} test digits, batch {self.scenarios[0][0]}" if counts else ""
-
-    def _change(self, result: Result) -> str:
-        accuracy = result.accuracy
-        if accuracy is None or accuracy.reference_correct is None:
-            return ABSENT
-        return f"{100 * (accuracy.correct - accuracy.reference_correct) / accuracy.samples:+.2f}"

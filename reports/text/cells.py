@@ -1,19 +1,34 @@
-"""Tables before any renderer dresses them, and how their numbers are written."""
+"""Tables before any renderer dresses them, and how the numbers of a metric are written."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import UNSET
 
+from crossrt.core.metric import MetricDefinition, NumberFormat
 from crossrt.reports.schema.records import Metric
 
-WIDEST_SYMMETRIC = 0.2
-MOST_LISTED = 12
+WIDEST_SYMMETRIC: Final = 0.2
+MOST_LISTED: Final = 12
 Tone = Literal["good", "bad", "doubt"]
+
+_SCALES: Final[Mapping[NumberFormat, tuple[float, int | None, str]]] = {
+    "percent": (100, 2, "%"),
+    "decimal": (1, 2, ""),
+    "significant": (1, None, ""),
+    "count": (1, 0, ""),
+    "microseconds": (1e-3, None, "µs"),
+    "milliseconds": (1e-6, None, "ms"),
+    "kilobytes": (1e-3, 1, "KB"),
+    "megabytes": (1e-6, 1, "MB"),
+}
+"""Factor, decimals (None for three significant digits) and unit of each format."""
+
+_WITHOUT_UNIT: Final = ("share", "ratio", "ns", "bytes", "1/s", "kernels", "1", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +37,7 @@ class Cell:
 
     Attributes:
         text: What it says; no meaning is in colour alone.
-        best: Whether it is the best of its column, or cannot be told from the best.
+        best: Whether it is the best of its column, or statistically indistinguishable from the best.
         tone: How it is coloured.
     """
 
@@ -33,44 +48,84 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """One table: the first column names the case, all others hold numbers; the footer is lines below."""
+    """One table: the first column names the case, all others hold numbers; the footer is lines below.
+
+    Attributes:
+        title: What it shows.
+        columns: Headings.
+        rows: As many cells as there are columns.
+        is_text: True if other columns than the first hold text, which may be wrapped.
+        footer: Lines below.
+        dropped_first: Headings of the columns that may be left out where there is too little room, the least
+            important first; the others always stay.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     is_text: bool = False
     footer: tuple[str, ...] = ()
+    dropped_first: tuple[str, ...] = ()
+
+    def without(self, columns: Sequence[str]) -> Sheet:
+        """The same without some columns."""
+        kept = [index for index, name in enumerate(self.columns) if name not in columns]
+        return Sheet(
+            title=self.title,
+            columns=tuple(self.columns[index] for index in kept),
+            rows=tuple(tuple(row[index] for index in kept) for row in self.rows),
+            is_text=self.is_text,
+            footer=self.footer,
+        )
 
 
-def percent(metric: Metric) -> str:
-    """A share in percent."""
-    return f"{100 * metric.value:.2f}"
+def unit_of(definition: MetricDefinition) -> str:
+    """The unit in which values are written, or nothing."""
+    written = _SCALES[definition.format][2]
+    return written or ("" if definition.unit in _WITHOUT_UNIT else definition.unit)
 
 
-def share_with_interval(metric: Metric) -> str:
-    """A share in percent, and half of its interval."""
-    return _with_interval(metric, 100, 2)
+def title_of(definition: MetricDefinition) -> str:
+    """The heading of a column: the label and the unit."""
+    return f"{definition.label} {unit_of(definition)}".strip()
 
 
-def microseconds(metric: Metric) -> str:
-    """Nanoseconds as microseconds."""
-    return f"{metric.value / 1000:.{_decimals(metric.value / 1000)}f}"
+def written(value: float, number_format: NumberFormat) -> str:
+    """A value in the unit of its format."""
+    factor, decimals, _ = _SCALES[number_format]
+    scaled = value * factor
+    if decimals is not None:
+        return f"{scaled:,.{decimals}f}"
+    if number_format == "significant":
+        return f"{scaled:.3g}"
+    return f"{scaled:,.{_decimals(scaled)}f}"
 
 
-def microseconds_with_interval(metric: Metric) -> str:
-    """Nanoseconds as microseconds, and half of their interval."""
-    return _with_interval(metric, 1 / 1000, _decimals(metric.value / 1000))
+def value_text(metric: Metric, definition: MetricDefinition) -> str:
+    """A metric without its interval."""
+    return written(metric.value, definition.format)
 
 
-def ratio_with_interval(metric: Metric) -> str:
-    """A ratio, and half of its interval."""
-    return _with_interval(metric, 1, 2)
+def interval_text(metric: Metric, definition: MetricDefinition) -> str:
+    """A metric and half of its interval, rounded up; a wide interval is symmetric in factors, and said as one."""
+    text = written(metric.value, definition.format)
+    if metric.lower is UNSET or metric.upper is UNSET:
+        return text
+    factor, decimals, _ = _SCALES[definition.format]
+    lower, upper, value = metric.lower * factor, metric.upper * factor, metric.value * factor
+    if definition.format != "percent" and lower > 0 and (upper - lower) / 2 > WIDEST_SYMMETRIC * value:
+        return f"{text} ×÷{math.ceil(math.sqrt(upper / lower) * 10) / 10:.1f}"
+    if definition.format == "significant":
+        return f"{text} ±{(upper - lower) / 2:.2g}"
+    places = _decimals(value) if decimals is None else decimals
+    half = math.ceil((upper - lower) / 2 * 10**places) / 10**places
+    return f"{text} ±{half:,.{places}f}"
 
 
 def counted(number: int, what: str) -> str:
     """`1 batch`, `2 batches`."""
     plural = "es" if what.endswith("ch") else "s"
-    return f"{number} {what}{plural if number != 1 else ''}"
+    return f"{number:,} {what}{plural if number != 1 else ''}"
 
 
 def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
@@ -79,18 +134,12 @@ def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
     return f"{', '.join(names[:most])} and {more} more" if more > 0 else ", ".join(names)
 
 
-def _with_interval(metric: Metric, factor: float, decimals: int) -> str:
-    """The value and half of its interval, rounded up; a wide interval is symmetric in factors, and said as one."""
-    text = f"{metric.value * factor:.{decimals}f}"
-    if metric.lower is UNSET or metric.upper is UNSET:
-        return text
-    lower, upper = metric.lower * factor, metric.upper * factor
-    if lower > 0 and (upper - lower) / 2 > WIDEST_SYMMETRIC * metric.value * factor:
-        return f"{text} ×÷{math.ceil(math.sqrt(upper / lower) * 10) / 10:.1f}"
-    half = math.ceil((upper - lower) / 2 * 10**decimals) / 10**decimals
-    return f"{text} ±{half:.{decimals}f}"
-
-
 def _decimals(number: float) -> int:
     """As many as three significant digits need."""
-    return 0 if number >= 1000 else 1 if number >= 10 else 2
+    return 0 if abs(number) >= 1000 else 1 if abs(number) >= 10 else 2
+
+
+def times_as_fast(ratio: float, decimals: int = 2) -> str:
+    """`twice as fast`, `1.05 times as fast`: a ratio of times in words."""
+    text = f"{ratio:.{decimals}f}"
+    return "twice as fast" if float(text) == 2 else f"{text} times as fast"

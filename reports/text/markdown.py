@@ -12,7 +12,7 @@ from crossrt.reports.text.cells import Cell, Sheet
 from crossrt.reports.text.printable import printable
 
 _MENTION: Final = re.compile(r"(?<!\w)@(?=\w)")
-"""What GitHub takes for a person to be told; the @ of `int8@tflite` is none."""
+"""What GitHub takes for a person to be told; the @ of `int8@tflite` is not one."""
 
 
 def report_as_markdown(report: Report) -> str:
@@ -21,13 +21,15 @@ def report_as_markdown(report: Report) -> str:
 
 
 def _lines(summary: Summary) -> Iterator[str]:
+    yield from (f"**{escaped(line)}**  " for line in summary.warnings())
     yield from (f"{escaped(line)}  " for line in summary.headline())
     for sheet in summary.sheets():
         yield from ("", f"### {escaped(sheet.title)}", "")
         yield from sheet_as_markdown(sheet)
         yield from (part for line in sheet.footer for part in ("", escaped(line)))
     yield ""
-    yield from (f"- {escaped(note)}" for note in summary.notes())
+    yield from (f"- {escaped(note)}" for note in summary.notes(None))
+    yield from ("", *(f"**{escaped(line)}**  " for line in summary.verdict()))
 
 
 def sheet_as_markdown(sheet: Sheet) -> Iterator[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from crossrt.reports.schema.records import Result
+
 
 def matches(pattern: str, name: str, *parts: str) -> bool:
     """True if a shell pattern fits a name or one of its parts as a whole, or a plain text is contained in the name."""
@@ -12,8 +14,7 @@ def matches(pattern: str, name: str, *parts: str) -> bool:
     return pattern in name
 
 
-def case_matches(pattern: str, case: str) -> bool:
-    """True if a pattern selects the case `<model>.<variant>@<runtime>/b<batch>/t<threads>`."""
-    subject = case.partition("/")[0]
-    short = subject.partition(".")[2] or subject
-    return matches(pattern, case, subject, short, short.partition("@")[0])
+def case_matches(pattern: str, result: Result) -> bool:
+    """True if a pattern selects a case: by its id, its subject, its variant and runtime, or its variant alone."""
+    variant = result.variant or result.artifact
+    return matches(pattern, result.case, result.subject, f"{variant}@{result.runtime}", variant)

@@ -1,4 +1,4 @@
-"""The verdict of a duel, from its rounds alone: it can be found again from the saved file."""
+"""The verdict of an A/B comparison, from its rounds alone: it can be found again from the saved file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from crossrt.reports.schema.records import Duel, Look
-from crossrt.reports.statistics.contrasts import Contrast, Logs, by_round, contrasts
+from crossrt.reports.statistics.contrasts import Contrast, Logs, by_round, contrasts, shared_calls
 from crossrt.reports.statistics.intervals import LogInterval, pooled_interval
 
 Verdict = Literal["A faster", "B faster", "same", "inconclusive"]
@@ -25,7 +25,7 @@ class Samples:
     """One contrast a round: of the time of B over that of A, and of its control.
 
     Each arm has two processes a round. The control swaps their roles: it compares one process of each arm with the
-    other of each arm, so its truth is 0 and its noise that of the duel.
+    other of each arm, so its truth is 0 and its noise that of the A/B comparison.
     """
 
     ratio: Sequence[Contrast]
@@ -42,7 +42,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What a duel found.
+    """What an A/B comparison found.
 
     Attributes:
         verdict: `A faster` and `B faster` say: by more than the margin.
@@ -71,10 +71,12 @@ class Judgement:
 
 
 def samples_of(
-    a: Mapping[int, Logs], a_twin: Mapping[int, Logs], b: Mapping[int, Logs], b_twin: Mapping[int, Logs]
+    a: Mapping[int, Logs], a_replicate: Mapping[int, Logs], b: Mapping[int, Logs], b_replicate: Mapping[int, Logs]
 ) -> Samples:
     """One number a round, from the blocks of its four processes."""
-    return Samples(ratio=contrasts([b, b_twin], [a, a_twin]), control=contrasts([a, b], [a_twin, b_twin]))
+    return Samples(
+        ratio=contrasts([b, b_replicate], [a, a_replicate]), control=contrasts([a, b], [a_replicate, b_replicate])
+    )
 
 
 def judge_samples(samples: Samples, alpha: float, margin: float) -> Judgement:
@@ -102,7 +104,7 @@ def verdict_of(ratio: LogInterval, margin: float) -> Verdict:
 
 
 def confirmed(decided: Judgement, samples: Samples, margin: float) -> Judgement:
-    """A verdict that one arm is faster, held against rounds that were measured after it.
+    """A verdict that one arm is faster, compared with rounds that were measured after it.
 
     It recurs if those rounds alone lie beyond the margin too, and all rounds together still say the same.
     """
@@ -134,10 +136,11 @@ def judge_looks(samples: Samples, looks: Sequence[Look], margin: float) -> Judge
 
 
 def judge_duel(duel: Duel) -> Judgement:
-    """The verdict of a saved duel."""
+    """The verdict of a saved A/B comparison."""
     arms = (duel.a, duel.b)
-    rounds = [each for arm in arms for each in (arm.result.rounds, arm.twin_rounds)]
-    logs = [by_round(each, duel.a.result.calls_per_block) for each in rounds]  # the same on both sides
+    rounds = [each for arm in arms for each in (arm.result.rounds, arm.replicate_rounds)]
+    used = shared_calls(*rounds)
+    logs = [by_round(each, used) for each in rounds]
     if not set.intersection(*(set(each) for each in logs)):
         return judge_samples(Samples(ratio=[], control=[]), ALPHA, duel.margin)
     if any(arm.result.status != "ok" for arm in arms):

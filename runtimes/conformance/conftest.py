@@ -101,7 +101,7 @@ def _batch_size(session: Session, artifact: ModelArtifact) -> int:
 
 @pytest.fixture
 def answers(feeds_for: Callable[[Session], Arrays], artifact: ModelArtifact) -> Callable[..., Arrays]:
-    """`answers(session, feeds)` gives the outputs in real units, samples along axis 0; by default to the stored ones."""
+    """`answers(session, feeds)` gives the outputs in real units, samples along axis 0."""
 
     def answers(session: Session, feeds: Feeds | None = None) -> Arrays:
         outputs = session.run(feeds_for(session) if feeds is None else feeds)

@@ -1,14 +1,12 @@
 """Child of test_threads: where the threads may run that a session of MANIFEST with OPTIONS adds to this process.
 
-The process keeps to one processor from its beginning.
+The process keeps to one processor from before the runtime is imported.
 """
 
 import json
 import os
 import sys
 from pathlib import Path
-
-os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.manifest import read_manifest
@@ -23,6 +21,7 @@ def threads() -> set[int]:
 
 def main(runtime_name: str, manifest: str, options: str) -> None:
     """Prints the processors of each thread that was added, and those of the process."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     runtime, artifact = get_runtime(runtime_name), read_manifest(Path(manifest), ModelArtifact)
     before = threads()
     with runtime.prepare(artifact, default_options(artifact, **json.loads(options))) as session:

@@ -82,7 +82,8 @@ def _repeated(rows: Array, batch_size: int) -> Array:
     if rows.dtype.kind != "f":
         return repeated
     repetition = 1 + np.arange(batch_size) // len(rows)
-    return repeated / repetition.astype(rows.dtype).reshape(-1, *[1] * (rows.ndim - 1))
+    weaker: Array = repeated / repetition.astype(rows.dtype).reshape(-1, *[1] * (rows.ndim - 1))
+    return weaker
 
 
 def samples_of(outputs: Mapping[str, Array], artifact: ModelArtifact) -> Arrays:
@@ -102,9 +103,13 @@ def as_taken(rows: Array, spec: TensorSpec) -> Array:
     if spec.scale is None:
         return rows.astype(spec.dtype)
     limits = np.iinfo(spec.dtype)
-    return np.clip(np.rint(rows / spec.scale) + (spec.zero_point or 0), limits.min, limits.max).astype(spec.dtype)
+    steps: Array = np.rint(rows / spec.scale) + (spec.zero_point or 0)
+    return steps.clip(limits.min, limits.max).astype(spec.dtype)
 
 
 def as_real(output: Array, spec: TensorSpec) -> Array:
     """An output in real units."""
-    return output if spec.scale is None else (output.astype(np.float64) - (spec.zero_point or 0)) * spec.scale
+    if spec.scale is None:
+        return output
+    real: Array = (output.astype(np.float64) - (spec.zero_point or 0)) * spec.scale
+    return real

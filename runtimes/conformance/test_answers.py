@@ -1,4 +1,6 @@
 """Answers: right, and the same whatever the batch size, the I/O mode and the threads."""
+# ruff: noqa: ANN001, ANN201, ARG001, D103
+# mypy: ignore-errors
 
 import pytest
 

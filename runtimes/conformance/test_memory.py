@@ -1,4 +1,6 @@
 """Feeds are left alone, outputs belong to the caller, and the layout of a feed does not matter."""
+# ruff: noqa: ANN001, ANN201, D103
+# mypy: ignore-errors
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
 """The shipped models leave no kind of input or output out."""
+# ruff: noqa: ANN001, ANN201, D103
+# mypy: ignore-errors
 
 from typing import get_args
 

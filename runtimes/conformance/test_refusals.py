@@ -1,4 +1,6 @@
 """Feeds that do not fit are refused, in words that say which input, what was expected and what was found."""
+# ruff: noqa: ANN001, ANN201, D103
+# mypy: ignore-errors
 
 import numpy as np
 import pytest

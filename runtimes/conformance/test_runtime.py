@@ -1,4 +1,6 @@
 """What a runtime says of itself."""
+# ruff: noqa: ANN001, ANN201, D103
+# mypy: ignore-errors
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,6 @@
 """What a session shows, and how it ends."""
+# ruff: noqa: ANN001, ANN201, D103
+# mypy: ignore-errors
 
 import re
 from dataclasses import replace
@@ -7,7 +9,6 @@ import pytest
 
 from crossrt.runtimes.conformance.samples import default_options
 from crossrt.runtimes.errors import OptionRefusedError, SessionClosedError
-
 
 FLOATS = ("float16", "float32", "float64")
 

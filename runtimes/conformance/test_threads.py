@@ -1,4 +1,6 @@
 """Thread options mean the same everywhere: this many threads compute, the caller's among them, where they may."""
+# ruff: noqa: ANN001, ANN003, ANN201, ARG001, D103
+# mypy: ignore-errors
 
 import json
 import os

@@ -11,11 +11,13 @@ import click
 from crossrt.harness.cli.commands.config import config_option
 from crossrt.harness.cli.commands.options import (
     COUNT,
+    FiniteRange,
     measuring_options,
     minimum_agreement_option,
-    model_option,
+    models_argument,
     only_option,
     out_option,
+    subject_options,
 )
 
 if TYPE_CHECKING:
@@ -23,37 +25,54 @@ if TYPE_CHECKING:
     from crossrt.reports.schema.records import Report
 
 
-@click.command(short_help="Build, check and measure every variant on every runtime.")
+@click.command(short_help="Check and measure a model: every variant on every runtime.")
+@models_argument
 @click.option("--quick", is_flag=True, help="Fewer rounds: the same tables with wider intervals.")
-@model_option
+@click.option(
+    "--time",
+    "time_s",
+    type=FiniteRange(5, 86_400),
+    metavar="SECONDS",
+    help="How long the run may take; what does not fit is cut, and said.  [default: what ten rounds take, at most two"
+    " minutes of measuring]",
+)
+@subject_options
 @only_option
 @click.option("--runtime", multiple=True, metavar="NAME", help="Only this runtime. May be repeated.")
 @click.option(
-    "--batch", multiple=True, type=COUNT, default=(1, 32), show_default=True, help="Digits per call. May be repeated."
+    "--batch",
+    multiple=True,
+    type=COUNT,
+    help="Samples per call. May be repeated.  [default: 1, or the model's own; 1 and 32 for bundled models]",
 )
 @measuring_options
 @click.option("--rounds", type=COUNT, help="Fresh processes per case.  [default: 10; 3 with --quick]")
-@click.option("--baseline", metavar="CASE", help="What speed-ups refer to, such as fp32@tflite.  [default: first fp32]")
+@click.option(
+    "--baseline", metavar="CASE", help="What speed-ups refer to, such as fp32@tflite.  [default: the first float case]"
+)
 @click.option(
     "--diagnose",
     "diagnoses",
     is_flag=True,
-    help="Afterwards, also hold every tensor of the quantized files against float32 and profile the kernels; takes some"
-    " 16 s for the nine variants of the main job.",
+    help="Afterwards, also compare every tensor of the quantized files with float32 and profile the kernels.",
 )
 @minimum_agreement_option
 @out_option("report.json")
 @config_option()
 def bench(out: Path, **options: Any) -> int:
-    """Compare every quantized variant of an MNIST classifier on every runtime.
+    """Check and measure MODEL on every runtime, or several files of one network side by side.
 
-    Builds what is not in the cache, checks each variant's answers to the 10,000 test digits, then measures in
-    interleaved rounds of fresh processes. Prints tables and writes a JSON report.
+    A Keras or SavedModel model is exported to ONNX and TFLite and quantized (what is in the cache is not built again);
+    a float ONNX file is quantized where --calibration is given; other ONNX and TFLite files are run as they are, and
+    the first is the reference. Without MODEL the bundled reference model is run. Every variant's answers are checked
+    first, then all are measured in interleaved rounds of fresh processes. Prints tables and writes a JSON report.
 
     \b
-    crossrt bench --quick
-    crossrt bench --only 'int8*' --baseline fp32@tflite
-    crossrt bench --config crossrt.toml
+    crossrt bench                                                the bundled reference
+    crossrt bench my.onnx                                        random inputs: speed, size, memory, agreement
+    crossrt bench my.keras --data test.npz --calibration train.npz
+    crossrt bench a.onnx b.onnx c.tflite --data test.npz --task classification
+    crossrt bench encoder.onnx --dim seq=128 --batch 1 --batch 8 --time 60
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.cli.commands.options import message_console, result_console, save_run
     from crossrt.harness.cli.progress import Terminal
@@ -77,6 +96,7 @@ def _settings(
     runtime: tuple[str, ...],
     rounds: int | None,
     baseline: str | None,
+    time_s: float | None,
     diagnoses: bool,
     **shared: Any,
 ) -> BenchSettings:
@@ -92,6 +112,7 @@ def _settings(
         only=only,
         effort=effort if rounds is None else replace(effort, rounds=rounds),
         baseline=baseline,
+        time_s=time_s,
         diagnoses=diagnoses,
     )
 

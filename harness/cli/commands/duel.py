@@ -14,8 +14,8 @@ from crossrt.harness.cli.commands.options import (
     PercentRange,
     measuring_options,
     minimum_agreement_option,
-    model_option,
     out_option,
+    subject_options,
 )
 
 if TYPE_CHECKING:
@@ -52,8 +52,13 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="How long may be measured before the verdict; it ends sooner where the answer is clear.",
 )
-@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Digits per call.")
-@model_option
+@click.option("--batch", type=click.IntRange(min=1), help="Samples per call.  [default: 1, or the model's own]")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="The model that A and B are variants of.  [default: the bundled one]",
+)
+@subject_options
 @measuring_options
 @minimum_agreement_option
 @out_option("duel.json")
@@ -61,10 +66,12 @@ if TYPE_CHECKING:
 def duel(out: Path, **options: Any) -> int:
     """Time A and B in the same rounds of fresh processes until their ratio is known.
 
-    A and B are written VARIANT@RUNTIME[/bN][/tN][/native]. Without B, A meets itself, or A under another Python. There
-    are four verdicts: A is faster, B is faster (by more than the margin), same (within it), inconclusive.
+    A and B are model files, FILE[@RUNTIME], or variants of a model, VARIANT@RUNTIME, each with [/bN][/tN][/native].
+    Without B, A is compared with itself, or with A under another Python. There are four verdicts: A is faster, B is
+    faster (by more than the margin), same (within it), inconclusive.
 
     \b
+    crossrt duel a.onnx b.onnx
     crossrt duel int8-qdq@ort-cpu int8@tflite
     crossrt duel fp32@ort-cpu/t1 fp32@ort-cpu/t2
     crossrt duel int8-qdq@ort-cpu --python-b ~/newer-ort/bin/python --fail-if-slower 2%
@@ -100,23 +107,21 @@ def _settings(
     margin: float | None,
     fail_if_slower: float | None,
     budget: float,
-    batch: int,
+    batch: int | None,
     model: Path | None,
-    artifacts: Path | None,
-    min_agreement: float,
-    **measuring: Any,
+    **shared: Any,
 ) -> DuelSettings:
     from crossrt.harness.cli.commands.options import bench_settings
     from crossrt.harness.measure.settings import DuelSettings
 
-    wanted = margin if fail_if_slower is None else fail_if_slower
-    run = bench_settings(model=model, artifacts=artifacts, batch=(batch,), min_agreement=min_agreement, **measuring)
+    allowed = margin if fail_if_slower is None else fail_if_slower
+    run = bench_settings(models=(model,) if model else (), batch=(batch,) if batch else (), **shared)
     return DuelSettings(
         run=run,
         a=a,
         b=b or a,
         python_b=python_b,
-        margin=0.02 if wanted is None else wanted,
+        margin=0.02 if allowed is None else allowed,
         budget_s=budget,
         is_gate=fail_if_slower is not None,
     )

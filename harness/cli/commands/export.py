@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,37 +11,42 @@ from crossrt.harness.cli.commands.config import config_option
 from crossrt.harness.cli.commands.options import (
     artifacts_out_option,
     minimum_agreement_option,
-    model_option,
+    models_argument,
     only_option,
+    subject_options,
 )
 
 
 @click.command(short_help="Build and check the artifacts, and copy them to a folder.")
-@model_option
+@models_argument
+@subject_options
 @only_option
 @minimum_agreement_option
 @artifacts_out_option
 @config_option()
-def export(model: Path | None, only: tuple[str, ...], min_agreement: float, out: Path) -> int:
-    """Build the ONNX and TFLite variants of a Keras model, each checked against the Keras model.
+def export(only: tuple[str, ...], min_agreement: float, out: Path, **subject: Any) -> int:
+    """Build the ONNX and TFLite variants of MODEL, each checked against it.
 
     What is in the cache already is not built again. The folder can be measured elsewhere, without TensorFlow, by
     crossrt bench --artifacts.
     """
-    from crossrt.exporters.variants import main_variants
-    from crossrt.harness.build.export import run_export
+    from crossrt.harness.build.export import run_export, select_variants, written
     from crossrt.harness.build.exported import write_folder
-    from crossrt.harness.cli.commands.options import message_console, model_path, result_console
+    from crossrt.harness.cli.commands.options import message_console, result_console, subject_from
     from crossrt.harness.cli.progress import Terminal
     from crossrt.harness.process.out import check_writable
+    from crossrt.harness.run.prepare import open_project, scratch_folder
     from crossrt.reports.text.printable import printable
 
     check_writable(out)
-    with Terminal(message_console()) as display:
-        found = run_export(model_path(model), main_variants(), only, min_agreement, display)
+    asked = subject_from(**subject)
+    with Terminal(message_console()) as display, scratch_folder() as folder:
+        opened = open_project(asked, folder)
+        variants = select_variants(opened.project.model, opened.project.variants, only)
+        found = run_export(opened, asked, variants, min_agreement, display).found
     console = result_console()
     for path in write_folder(found, out):
-        console.print(f"{path.stat().st_size:>10,} bytes  {path}", markup=False)
+        console.print(written(path), markup=False)
     for item, failure in found.problems.items():
         console.print(f"    failed        {item}: {printable(failure.reason)}", markup=False)
     cached = len(found.artifacts) + bool(found.reference) - found.built

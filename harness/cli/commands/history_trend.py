@@ -57,7 +57,7 @@ def _read(metric: str, pattern: str, environment: str | None, last: int, place: 
         found = find_series(connection, metric, pattern, environment=environment, last=last)
     if not found.series:
         raise ReportError(f"no complete run in the environment {found.machine} has {metric} for {pattern!r}")
-    return trend_of(metric, found)
+    return trend_of(found)
 
 
 def _print(found: Trend, style: str) -> None:

@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from crossrt.harness.measure.settings import BenchSettings
+    from crossrt.harness.measure.settings import BenchSettings, Subject
     from crossrt.reports.schema.records import Duel, Report
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -44,12 +44,121 @@ class PercentRange(FiniteRange):
         return super().convert(str(value).removesuffix("%"), param, ctx) / 100
 
 
-model_option = click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    help="A .keras file that maps (28, 28, 1) digits to 10 scores, or the name of one that ships.  [default:"
-    " mnist-cnn]",
+class DimensionParam(click.ParamType[tuple[str, int]]):
+    """`NAME=SIZE`."""
+
+    name = "dimension"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Splits at the last `=`."""
+        if isinstance(value, tuple):
+            return value
+        name, sign, size = str(value).rpartition("=")
+        if not sign or not name or not size.isdecimal() or not 0 < int(size) < 2**31:
+            self.fail(f"{value!r} is not written NAME=SIZE, such as seq=128.", param, ctx)
+        return name, int(size)
+
+
+_SUBJECT = (
+    click.option(
+        "--data",
+        metavar="DATA",
+        help="What models are fed with: .npz keyed by input name, with labels under 'labels'; .npy, .csv, .parquet,"
+        " IDX, a folder of images by class, ONNX test data, the name of a data set, or file.py:function, which runs"
+        " that code.  [default: random inputs; the bundled data for bundled models]",
+    ),
+    click.option("--labels", metavar="FILE", help="What is right for each sample, in a file of its own."),
+    click.option("--split", metavar="NAME", help="Part of a data set that has parts, such as test or train."),
+    click.option(
+        "--calibration", metavar="DATA", help="What quantizers are calibrated with; like --data, without labels."
+    ),
+    click.option(
+        "--task",
+        metavar="TASK",
+        help="How answers are scored: classification, regression, multilabel, agreement, or module:function for a"
+        " metric of your own.  [default: by labels and outputs]",
+    ),
+    click.option(
+        "--dim",
+        "dimensions",
+        multiple=True,
+        type=DimensionParam(),
+        metavar="NAME=SIZE",
+        help="Size of a dynamic dimension. May be repeated.",
+    ),
+    click.option("--samples", type=COUNT, help="Answer only so many samples, from the first.  [default: all]"),
+    click.option("--allow-h5", is_flag=True, help="Load a legacy .h5 file, which can run code of whoever made it."),
+    click.option(
+        "--artifacts",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Take the artifacts in this folder, written by crossrt export or quantize; needs no TensorFlow.",
+    ),
 )
+
+
+def subject_options(command: Decorated) -> Decorated:
+    """The options of every command that runs models on data."""
+    for option in reversed(_SUBJECT):
+        command = option(command)
+    return command
+
+
+models_argument = click.argument("models", nargs=-1, metavar="[MODEL]...", type=click.Path(path_type=Path))
+
+
+def is_given(name: str) -> bool:
+    """True if an option or argument stands on the command line itself, not in a configuration."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _only_given(**values: Any) -> list[Any]:
+    """Each value, or None where it comes from a configuration."""
+    context = click.get_current_context(silent=True)
+    configured = context.default_map or {} if context is not None else {}
+    return [value if is_given(name) or name not in configured else None for name, value in values.items()]
+
+
+def subject_from(
+    *,
+    models: tuple[Path, ...] = (),
+    data: str | None = None,
+    labels: str | None = None,
+    split: str | None = None,
+    calibration: str | None = None,
+    task: str | None = None,
+    dimensions: tuple[tuple[str, int], ...] = (),
+    samples: int | None = None,
+    allow_h5: bool = False,
+    artifacts: Path | None = None,
+    seed: int = 0,
+) -> Subject:
+    """What these options name."""
+    from crossrt.datasets.opening import DataRequest
+    from crossrt.harness.measure.settings import Subject
+
+    if is_given("models") and not is_given("data"):  # the data of a configuration belong to its model
+        data, labels, split, samples = _only_given(data=data, labels=labels, split=split, samples=samples)
+        calibration, task = _only_given(calibration=calibration, task=task)
+    if models and artifacts:
+        raise click.UsageError("MODEL and --artifacts exclude each other: the folder says which model it holds")
+    if labels and not data:
+        raise click.UsageError("--labels goes with --data")
+    bound = dict(dimensions)
+    return Subject(
+        models=models,
+        artifacts=artifacts,
+        data=None
+        if data is None
+        else DataRequest(reference=data, labels=labels, split=split, seed=seed, dimensions=bound),
+        calibration=None if calibration is None else DataRequest(reference=calibration, seed=seed, dimensions=bound),
+        task=task,
+        dimensions=bound,
+        samples=samples,
+        allow_h5=allow_h5,
+        seed=seed,
+    )
+
 
 only_option = click.option(
     "--only",
@@ -72,7 +181,7 @@ minimum_agreement_option = click.option(
     type=FiniteRange(0, 1),
     default=0.99,
     show_default=True,
-    help="A variant that agrees with the Keras model on a smaller share of the test digits is a failed row.",
+    help="A variant that answers a smaller share of the samples like the reference is a failed row.",
 )
 
 
@@ -86,18 +195,13 @@ artifacts_out_option = click.option(
 
 
 _MEASURING = (
-    click.option(
-        "--artifacts",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Measure the artifacts in this folder, written by crossrt export or quantize; needs no TensorFlow.",
-    ),
     click.option("--threads", type=COUNT, default=1, show_default=True, help="Threads per operator, on every runtime."),
     click.option(
         "--io",
         type=click.Choice(["float32", "native"]),
         default="float32",
         show_default=True,
-        help="Feed and read float32, or the model's own integer types where it has them.",
+        help="Feed and read float32, or the model's own types where they are quantized or narrower.",
     ),
     click.option(
         "--timeout",
@@ -113,7 +217,7 @@ _MEASURING = (
         default=4096,
         show_default=True,
         metavar="MIB",
-        help="Private memory that a worker process may have.",
+        help="Private memory that a worker process may have; a large model gets four times its size.",
     ),
     click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random orders."),
 )
@@ -139,8 +243,6 @@ def out_option(name: str) -> Callable[[Decorated], Decorated]:
 
 def bench_settings(
     *,
-    model: Path | None,
-    artifacts: Path | None,
     threads: int,
     batch: tuple[int, ...],
     io: Any,
@@ -148,15 +250,13 @@ def bench_settings(
     timeout: float,
     memory_limit: int,
     seed: int,
+    **subject: Any,
 ) -> BenchSettings:
     """What the shared options ask for."""
     from crossrt.harness.measure.settings import BenchSettings, WorkerLimits
 
-    if model and artifacts:
-        raise click.UsageError("--model and --artifacts exclude each other: the folder says which model it holds")
     return BenchSettings(
-        model_path=model_path(model),
-        artifacts=artifacts,
+        subject=subject_from(seed=seed, **subject),
         batch_sizes=tuple(sorted(set(batch))),
         threads=threads,
         io=io,
@@ -180,13 +280,6 @@ def save_run(found: Report | Duel, path: Path) -> Path:
         write_report(found, path)
         click.echo(f"crossrt: {error}. It was saved as {path}", err=True)
     return path
-
-
-def model_path(named: Path | None) -> Path:
-    """The model that the user named, or the shipped one."""
-    from crossrt.exporters.sources.keras_file import SHIPPED_MODEL, model_file
-
-    return model_file(str(named)) if named else SHIPPED_MODEL
 
 
 def message_console() -> Console:

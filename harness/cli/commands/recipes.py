@@ -18,12 +18,11 @@ recipe_file_option = click.option(
 @recipe_file_option
 def recipes(patterns: tuple[str, ...], file: Path | None) -> None:
     """List the recipes, a line each; with PATTERN, print those as TOML with every option that they have."""
-    from crossrt.exporters.sources.keras_file import SHIPPED_MODEL
     from crossrt.harness.build.recipes import choose_recipes, recipe_as_toml, recipe_sheet
     from crossrt.harness.cli.commands.options import result_console
     from crossrt.reports.tables.terminal import sheet_table
 
-    chosen = choose_recipes(file, patterns, SHIPPED_MODEL.stem)
+    chosen = choose_recipes(file, patterns, "")
     if patterns:
         click.echo("\n\n".join(map(recipe_as_toml, chosen.recipes)))
     else:

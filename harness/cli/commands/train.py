@@ -1,4 +1,4 @@
-"""`crossrt train`: makes the reference model."""
+"""`crossrt train`: makes a bundled model again."""
 
 from __future__ import annotations
 
@@ -7,21 +7,13 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="Train a reference classifier.")
-@click.option(
-    "--architecture",
-    type=click.Choice(["mnist-cnn", "mnist-dense", "mnist-separable"]),
-    default="mnist-cnn",
-    show_default=True,
-    help="Convolutions; dense layers alone; or depthwise-separable convolutions with a residual sum.",
-)
+@click.command(short_help="Train a bundled reference model again.")
+@click.option("--architecture", metavar="NAME", help="Which model; a wrong name lists them.  [default: the reference]")
 @click.option(
     "--data",
-    default="shipped",
-    show_default=True,
     metavar="FOLDER",
-    help="Folder with the original MNIST training files; 'shipped' for the 10,000 digits that come with crossrt;"
-    " 'download' for the 60,000 through Keras's downloader.",
+    help="Folder with the original training files of the bundled data set; 'shipped' for the samples that come with"
+    " crossrt; 'download' for all of them through Keras's downloader.  [default: shipped]",
 )
 @click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True)
 @click.option(
@@ -32,17 +24,18 @@ import click
     type=click.Path(dir_okay=False, path_type=Path),
     help="The .keras file to write.  [default: results/ARCHITECTURE.keras]",
 )
-def train(architecture: str, data: str, epochs: int, seed: int, out: Path | None) -> None:
-    """Train a reference classifier on MNIST and save it as a .keras file.
+def train(architecture: str | None, data: str | None, epochs: int, seed: int, out: Path | None) -> None:
+    """Train a bundled reference classifier and save it as a .keras file.
 
-    The shipped models were made by: crossrt train --architecture NAME --data FOLDER, with the 60,000 original digits
+    The shipped models were made by: crossrt train --architecture NAME --data FOLDER, with the original training files
     in FOLDER.
     """
-    from crossrt.harness.build.training import run_training
+    from crossrt.harness.build.training import architectures, run_training
     from crossrt.harness.cli.commands.options import message_console
     from crossrt.harness.cli.progress import Terminal
 
-    path = out or Path("results") / f"{architecture}.keras"
+    name = architecture or architectures()[0]
+    path = out or Path("results") / f"{name}.keras"
     with Terminal(message_console()) as display:
-        top1 = run_training(architecture, data, epochs, seed, path, display)
-    click.echo(f"{path}: top-1 on the 10,000 test digits {top1:.2%}")
+        top1 = run_training(name, data, epochs, seed, path, display)
+    click.echo(f"{path}: top-1 on the test samples {top1:.2%}")

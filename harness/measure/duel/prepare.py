@@ -130,7 +130,7 @@ def _assess(
     state: RunState, cases: Sequence[Case], found: Artifacts, python: ForeignPython | None, display: Display
 ) -> list[Assessment]:
     """Checks the answers of both sides; those of B in its own Python."""
-    check_answers(state, found, display, names_latency=False)
+    check_answers(state, found, display)
     assessments = [state.assessments[case.id] for case in cases]
     if python is not None:
         assessor = Assessor(state.artifacts, state.feedings, state.data, state.settings, python)

@@ -7,7 +7,7 @@ from typing import Final
 from crossrt.reports.page.figures import COLORS, GRID, INK, MUTED, dot, new_figure
 from crossrt.reports.page.plots.plot import WIDTH_IN, Plot
 from crossrt.reports.verdicts.comparison.findings import Comparison, Finding
-from crossrt.reports.verdicts.comparison.sheets import metric_label, short_names
+from crossrt.reports.verdicts.comparison.sheets import metric_label
 
 ROW_IN: Final = 0.3
 MOST_ROWS: Final = 60
@@ -25,8 +25,7 @@ def changes(comparison: Comparison) -> Plot | None:
     if not timed:
         return None
     shown = timed[:MOST_ROWS]
-    names = short_names([each.case for each in comparison.findings])
-    labels = [f"{names[each.case]}  {metric_label(each)}: {each.word}" for each in shown]
+    labels = [f"{_name(each)}  {metric_label(each)}: {each.word}" for each in shown]
     figure, axes = new_figure(WIDTH_IN, 0.95 + ROW_IN * len(shown), names=labels)
     axes.axvline(0, color=INK, linewidth=1)
     for row, finding in enumerate(shown):
@@ -35,7 +34,7 @@ def changes(comparison: Comparison) -> Plot | None:
         axes.plot([lower, upper], [row, row], color=color, linewidth=2.2, solid_capstyle="butt")
         if finding.margin is not None:
             axes.plot([100 * finding.margin] * 2, [row - 0.35, row + 0.35], color=MUTED, linewidth=1.2)
-        dot(axes, change, row, color, text=_tip(finding, names[finding.case]))
+        dot(axes, change, row, color, text=_tip(finding, _name(finding)))
     axes.set_yticks(range(len(shown)), labels)
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
@@ -43,6 +42,10 @@ def changes(comparison: Comparison) -> Plot | None:
     axes.set_xlabel("change, %")
     left_out = f" The {len(shown)} worst of {len(timed)} are shown." if len(shown) < len(timed) else ""
     return Plot(name="changes", figure=figure, caption=CAPTION + left_out)
+
+
+def _name(finding: Finding) -> str:
+    return finding.name or finding.case
 
 
 def _percent(share: float | None) -> float:

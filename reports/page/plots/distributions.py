@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from crossrt.reports.page.figures import GRID, PAPER, new_figure, tip
 from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, color_of
 from crossrt.reports.schema.records import Report, Result
+from crossrt.reports.statistics.contrasts import calls_of
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.tables.lookup import Lookup, Scenario
-from crossrt.reports.text.cells import counted, microseconds
+from crossrt.reports.text.cells import counted
 
 ROW_IN: Final = 0.36
 ROUND_IN: Final = 0.03
@@ -27,7 +28,7 @@ CAPTION: Final = (
     "Each case is a band, each line in it a round (a fresh process), the first on top: from the 10th to the 90th"
     " percentile of its calls, thick from the 25th to the 75th, with a dot at the median, all relative to the median of"
     " the case's rounds. Dots that wander from top to bottom are drift; dots that jump are memory layout. A line that"
-    " ends at the edge goes on beyond it."
+    " ends at the edge continues beyond it."
 )
 
 
@@ -57,12 +58,12 @@ def distributions(report: Report, scenario: Scenario) -> Plot | None:
 
 def _name(look: Lookup, result: Result) -> str:
     metric = look.metric(result, "latency_p50_ns")
-    return f"{look.label(result)}  {microseconds(metric)} µs" if metric else look.label(result)
+    return f"{look.label(result)}  {look.text(metric)} µs" if metric else look.label(result)
 
 
 def _draw(axes: Axes, row: int, result: Result, color: str) -> tuple[float, float]:
     """Draws a band, and returns from where to where it reaches, as shares."""
-    levels = np.maximum([np.percentile(each.latency_ns, PERCENTS) for each in result.rounds], 1.0)
+    levels = np.maximum([np.percentile(calls_of(each), PERCENTS) for each in result.rounds], 1.0)
     relative = levels / np.median(levels[:, 2]) - 1
     places = np.linspace(row - 0.36, row + 0.36, len(levels)) if len(levels) > 1 else np.array([float(row)])
     for ends, width in (((0, 4), 0.7), ((1, 3), 2.0)):

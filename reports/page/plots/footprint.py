@@ -16,7 +16,7 @@ from crossrt.reports.tables.lookup import Lookup
 ROW_IN: Final = 0.27
 GAP: Final = 0.06
 CAPTION: Final = (
-    "Left: the model file. Right: the most memory that a fresh process ever held, Python and runtime included, at each"
+    "Left: the model file. Right: the peak memory of a fresh process, Python and runtime included, at each"
     " batch size; the hollow mark is the same process before it loaded the model."
 )
 

@@ -20,17 +20,17 @@ _LEAST_WRITTEN: Final = 0.04
 
 CAPTION: Final = (
     "Kernels that one call runs. integer: computes on integers; hybrid: on floats with integer weights; conversion:"
-    " only quantizes, dequantizes or casts; layout: moves data. A statically quantized file with float kernels has lost"
-    " a fusion; dynamic, weight-only and float16 ones are meant to have some."
+    " only quantizes, dequantizes or casts; layout: moves data. A statically quantized file with float kernels has"
+    " unfused operators; dynamic, weight-only and float16 ones are meant to have some."
 )
 SHARES: Final = (
     "Share of each kind in the time of the kernels at the largest batch size, for runtimes with a profiler. Its own"
-    " time weighs on small kernels, and one look is no measurement: two files that run the same may differ by points."
+    " time weighs on small kernels, and one look is not a measurement: two equal files may differ by percentage points."
 )
 
 
 def kernels(report: Report) -> Plot | None:
-    """A bar for each file and runtime at its smallest batch size; None where no runtime told its kernels."""
+    """A bar for each file and runtime at its smallest batch size; None where no runtime reported its kernels."""
     look = Lookup(report)
     found = _first_of_each(look, [result for result in report.results if result.kernels is not None])
     counts = {name: [getattr(result.kernels, kind) for kind in KINDS] for name, result in found.items()}
@@ -38,7 +38,7 @@ def kernels(report: Report) -> Plot | None:
 
 
 def kernel_time(report: Report) -> Plot | None:
-    """A bar for each file and runtime at its largest batch size; None where no profiler looked on."""
+    """A bar for each file and runtime at its largest batch size; None where nothing was profiled."""
     look = Lookup(report)
     timed = [result for result in report.results if result.kernel_shares is not None]
     found = _first_of_each(look, sorted(timed, key=lambda result: -result.batch_size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,11 @@ class Plot:
     name: str
     figure: Figure
     caption: str
+
+
+def safe_name(text: str) -> str:
+    """Text that may be part of a file's name."""
+    return re.sub(r"[^\w.-]+", "_", text).strip(".") or "_"
 
 
 def bounds(metric: Metric, scale: float) -> tuple[float, float, float]:

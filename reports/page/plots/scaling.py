@@ -10,7 +10,7 @@ from crossrt.reports.schema.records import Metric, Report, Result
 from crossrt.reports.tables.lookup import Lookup
 
 CAPTION: Final = (
-    "Digits per second, batch size over p50; bars are 95% intervals. A colour is a runtime, a marker a variant. Both"
+    "Samples per second, batch size over p50; bars are 95% intervals. A colour is a runtime, a marker a variant. Both"
     " axes are logarithmic: a line that falls means that larger batches cost more than they save."
 )
 MARKERS: Final = "osD^vP*X<>phd8"
@@ -28,13 +28,13 @@ def scaling(report: Report) -> Plot | None:
     figure, axes = new_figure(WIDTH_IN, max(4.2, 0.22 * len(lines)), beside=beside)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.set_xlabel("batch size, digits")
-    axes.set_ylabel("digits/s")
+    axes.set_xlabel("batch size, samples")
+    axes.set_ylabel("samples/s")
     axes.set_xticks(sorted({result.batch_size for points in lines.values() for result, _ in points}))
     axes.xaxis.set_major_formatter("{x:g}")
     log_ticks(axes.yaxis, [metric.value for points in lines.values() for _, metric in points], "{x:,.0f}")
     runtimes = list(dict.fromkeys(result.runtime for result in report.results))
-    artifacts = list(dict.fromkeys(result.artifact.rpartition(".")[0] for result in report.results))
+    variants = list(dict.fromkeys(_variant(result) for result in report.results))
     for name, points in sorted(lines.items(), key=lambda line: -line[1][-1][1].value):
         (result, _), numbers = points[0], [bounds(metric, 1) for _, metric in points]
         line = axes.errorbar(
@@ -42,7 +42,7 @@ def scaling(report: Report) -> Plot | None:
             [value for value, _, _ in numbers],
             yerr=[[below for _, below, _ in numbers], [above for _, _, above in numbers]],
             color=color_of(result.runtime, runtimes),
-            marker=MARKERS[artifacts.index(result.artifact.rpartition(".")[0]) % len(MARKERS)],
+            marker=MARKERS[variants.index(_variant(result)) % len(MARKERS)],
             markersize=4.5,
             linewidth=1.2,
             label=name,
@@ -50,6 +50,10 @@ def scaling(report: Report) -> Plot | None:
         tip(line.lines[0], name)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
     return Plot(name="throughput-batch", figure=figure, caption=CAPTION)
+
+
+def _variant(result: Result) -> tuple[str, str]:
+    return result.model, result.variant or result.artifact
 
 
 def _lines(report: Report, look: Lookup) -> dict[str, list[Point]]:

@@ -1,4 +1,4 @@
-"""Accuracy against latency, with the Pareto front."""
+"""What the task is about against latency, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Final
 
 from matplotlib.axes import Axes
 
+from crossrt.core.metric import SMALLER, MetricDefinition
 from crossrt.reports.page.figures import MUTED, dot, legend_below, log_ticks, new_figure
-from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, bounds, color_of
+from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, bounds, color_of, safe_name
 from crossrt.reports.schema.records import Metric, Report
 from crossrt.reports.tables.lookup import Lookup
-from crossrt.reports.text.cells import counted, microseconds_with_interval, share_with_interval
+from crossrt.reports.text.cells import counted, interval_text, scale_of, title_of
 from crossrt.reports.verdicts.choice.pareto import Front, Standing
 
 MOST_LABELS: Final = 12
@@ -19,9 +20,10 @@ LEAST_GAP: Final = 0.065
 """Between two labels, as a share of the height."""
 
 CAPTION: Final = (
-    "Up and to the left is better. Filled: on the Pareto front of latency, size and accuracy (no other case beats it);"
-    " hollow: beaten, be it by a smaller file. The line is the best accuracy at or below a latency. Bars are 95%"
-    " intervals; cases answer the same digits, so differences are surer than the vertical bars suggest."
+    "{better} and to the left is better. Filled: on the Pareto front of latency, size and {label} (no other case is"
+    " better in one and not worse in another); hollow: beaten, be it by a smaller file. The line is the best {label} at"
+    " or below a latency. Bars are 95% intervals; cases answer the same samples, so differences are surer than the"
+    " vertical bars suggest."
 )
 
 Point = tuple[Standing, Metric, Metric]
@@ -30,12 +32,9 @@ Point = tuple[Standing, Metric, Metric]
 def tradeoff(report: Report, front: Front) -> Plot | None:
     """One scenario; None where no case has both numbers."""
     look = Lookup(report)
-    points = [
-        (each, latency, top1)
-        for each in front.standings
-        if (latency := look.metric(each.result, "latency_p50_ns")) and (top1 := look.metric(each.result, "top1"))
-    ]
-    if not points:
+    metric = look.primary
+    points = [] if metric is None else _points(look, front, metric)
+    if metric is None or not points:
         return None
     batch_size, threads, io = front.scenario
     named = _named(points)
@@ -44,36 +43,52 @@ def tradeoff(report: Report, front: Front) -> Plot | None:
     axes.set_xscale("log")
     axes.set_title(f"Batch {batch_size}, {counted(threads, 'thread')}{', native' if io == 'native' else ''}")
     axes.set_xlabel("p50 of one call, µs")
-    axes.set_ylabel("top-1, %")
+    axes.set_ylabel(title_of(metric))
     log_ticks(axes.xaxis, [latency.value / 1000 for _, latency, _ in points], "{x:g}")
-    _front_line(axes, points)
+    _front_line(axes, points, metric)
     runtimes = list(dict.fromkeys(result.runtime for result in report.results))
     for point in points:
-        _draw(axes, look, point, color_of(point[0].result.runtime, runtimes))
-    _label(axes, look, named, runtimes)
+        _draw(axes, look, point, metric, color_of(point[0].result.runtime, runtimes))
+    _label(axes, look, named, metric, runtimes)
     for runtime in dict.fromkeys(standing.result.runtime for standing, _, _ in points):
         axes.plot([], [], "o", color=color_of(runtime, runtimes), label=runtime)
     legend_below(figure, axes)
-    return Plot(name=f"accuracy-latency-b{batch_size}-t{threads}-{io}", figure=figure, caption=CAPTION)
+    caption = CAPTION.format(better="Down" if metric.direction == SMALLER else "Up", label=metric.label)
+    return Plot(name=f"{_stem(metric)}-latency-b{batch_size}-t{threads}-{io}", figure=figure, caption=caption)
 
 
-def _front_line(axes: Axes, points: Sequence[Point]) -> None:
-    """Steps through the points that are more accurate than all faster ones."""
+def _stem(metric: MetricDefinition) -> str:
+    """Of the names of files."""
+    return safe_name(metric.name.replace("_", "-"))
+
+
+def _points(look: Lookup, front: Front, metric: MetricDefinition) -> list[Point]:
+    return [
+        (each, latency, value)
+        for each in front.standings
+        if (latency := look.metric(each.result, "latency_p50_ns")) and (value := look.metric(each.result, metric.name))
+    ]
+
+
+def _front_line(axes: Axes, points: Sequence[Point], metric: MetricDefinition) -> None:
+    """Steps through the points that are better than all faster ones."""
+    sign, scale = -1 if metric.direction == SMALLER else 1, scale_of(metric)
     steps: list[tuple[float, float]] = []
-    for _, latency, top1 in sorted(points, key=lambda point: (point[1].value, -point[2].value)):
-        if not steps or 100 * top1.value > steps[-1][1]:
-            steps.append((latency.value / 1000, 100 * top1.value))
+    for _, latency, value in sorted(points, key=lambda point: (point[1].value, -sign * point[2].value)):
+        if not steps or sign * scale * value.value > sign * steps[-1][1]:
+            steps.append((latency.value / 1000, scale * value.value))
     slowest = max(latency.value for _, latency, _ in points) / 1000
     xs, ys = zip(*steps, (slowest, steps[-1][1]), strict=True)
     axes.step(xs, ys, where="post", color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
 
 
-def _draw(axes: Axes, look: Lookup, point: Point, color: str) -> None:
-    standing, latency, top1 = point
+def _draw(axes: Axes, look: Lookup, point: Point, metric: MetricDefinition, color: str) -> None:
+    standing, latency, value = point
     x, left, right = bounds(latency, 1e-3)
-    y, below, above = bounds(top1, 100)
+    y, below, above = bounds(value, scale_of(metric))
     axes.errorbar([x], [y], xerr=[[left], [right]], yerr=[[below], [above]], fmt="none", ecolor=color, elinewidth=0.7)
-    text = f"{look.label(standing.result)}: {microseconds_with_interval(latency)} µs, {share_with_interval(top1)} %"
+    said = f"{look.text(latency, interval=True)} µs, {title_of(metric)} {interval_text(value, metric)}"
+    text = f"{look.label(standing.result)}: {said}"
     dot(axes, x, y, color, is_filled=standing.beaten_by is None, text=text, size=6.5)
 
 
@@ -83,10 +98,10 @@ def _named(points: Sequence[Point]) -> list[Point]:
     return sorted(few[:MOST_LABELS], key=lambda point: (-point[2].value, -point[1].value))
 
 
-def _label(axes: Axes, look: Lookup, named: Sequence[Point], runtimes: Sequence[str]) -> None:
+def _label(axes: Axes, look: Lookup, named: Sequence[Point], metric: MetricDefinition, runtimes: Sequence[str]) -> None:
     """Names right of the axes, each with a line to its point; the limits of the axes are final from here on."""
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
-    places = [axes.transAxes.inverted().transform(axes.transData.transform(_at(point))) for point in named]
+    places = [axes.transAxes.inverted().transform(axes.transData.transform(_at(point, metric))) for point in named]
     for (standing, _, _), (x, y), row in zip(named, places, _spread([y for _, y in places]), strict=True):
         name, color = look.label(standing.result), color_of(standing.result.runtime, runtimes)
         ends = ([x, 1.015], [y, row])
@@ -94,8 +109,8 @@ def _label(axes: Axes, look: Lookup, named: Sequence[Point], runtimes: Sequence[
         axes.text(1.02, row, name, transform=axes.transAxes, va="center", fontsize=8, color=color)
 
 
-def _at(point: Point) -> tuple[float, float]:
-    return point[1].value / 1000, 100 * point[2].value
+def _at(point: Point, metric: MetricDefinition) -> tuple[float, float]:
+    return point[1].value / 1000, scale_of(metric) * point[2].value
 
 
 def _spread(wanted: Sequence[float]) -> list[float]:

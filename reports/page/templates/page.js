@@ -51,10 +51,14 @@
       const shown = rows.filter((row) => !row.hidden).length;
       said.textContent = shown === rows.length ? "" : `${shown} of ${rows.length} shown`;
     };
+    const extra = form.elements.extra;
+    const table = document.getElementById(form.dataset.for);
+    const fold = () => { if (extra) table.classList.toggle("compact", !extra.checked); };
+    fold();
     form.hidden = false;
-    for (const event of ["input", "change"]) form.addEventListener(event, apply);
+    for (const event of ["input", "change"]) form.addEventListener(event, () => { apply(); fold(); });
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("reset", () => setTimeout(apply));
+    form.addEventListener("reset", () => setTimeout(() => { apply(); fold(); }));
   }
 
   // Paper has nothing to open.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.metrics import scenario_of
+from crossrt.reports.tables.accuracy import largest_error
+from crossrt.reports.tables.latency import scenario_text
 from crossrt.reports.tables.lookup import Lookup, Scenario
-from crossrt.reports.text.cells import Cell, Sheet, counted, microseconds_with_interval, share_with_interval
-from crossrt.reports.verdicts.choice.relations import MEASURES, Relating, Relations
+from crossrt.reports.text.cells import Cell, Sheet, unit_of
+from crossrt.reports.verdicts.choice.relations import MEASURES, Relating, Relations, relative_error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,21 +75,26 @@ def front_sheet(report: Report, front: Front) -> Sheet:
     """A row for each case: its measures, and who beats it in what."""
     relating = Relating(report)
     look = relating.look
-    rows = []
-    for each in front.standings:
-        result = each.result
-        rows.append(
-            (
-                Cell(text=look.label(result)),
-                look.cell(result, "latency_p50_ns", microseconds_with_interval, {}),
-                look.cell(result, "size_bytes", lambda m: f"{m.value / 1000:.1f}", {}),
-                look.cell(result, "top1", share_with_interval, {}),
-                _verdict(each, relating),
-            )
+    rows = [
+        (
+            Cell(text=look.label(each.result)),
+            look.cell(each.result, "latency_p50_ns", interval=True),
+            look.cell(each.result, "size_bytes"),
+            _accuracy(look, each.result),
+            _verdict(each, relating),
         )
-    batch_size, threads, _ = front.scenario
-    title = f"Batch {batch_size}, {counted(threads, 'thread')}: unbeaten are {len(front.unbeaten)} of {len(rows)} cases"
-    return Sheet(title=title, columns=("case", "p50 µs", "KB", "top-1 %", "beaten by, in"), rows=tuple(rows))
+        for each in front.standings
+    ]
+    title = f"{scenario_text(front.scenario)}: unbeaten are {len(front.unbeaten)} of {len(rows)} cases"
+    accuracy = look.title(look.primary.name) if look.primary else "error %"
+    columns = ("case", look.title("latency_p50_ns"), look.title("size_bytes"), accuracy, "beaten by, in")
+    return Sheet(title=title, columns=columns, rows=tuple(rows), dropped_first=(accuracy, columns[2], columns[1]))
+
+
+def _accuracy(look: Lookup, result: Result) -> Cell:
+    if look.primary is not None:
+        return look.cell(result, look.primary.name, interval=True)
+    return Cell(text=largest_error(result.evaluation))
 
 
 def _verdict(standing: Standing, relating: Relating) -> Cell:
@@ -97,15 +105,15 @@ def _verdict(standing: Standing, relating: Relating) -> Cell:
 
 
 NOTE = (
-    "unbeaten: no other case is better in latency, size or accuracy without being worse in another. Latencies are told"
-    " apart by 99% intervals over shared rounds and the run's noise, accuracies by the digits on which two cases"
-    " differ (exact McNemar at 1%); what cannot be told apart counts as even. A case that is beaten is shown with the"
-    " fastest that beats it."
+    "unbeaten: no other case is better in latency, size or accuracy without being worse in another. Latencies are"
+    " distinguished by 99% intervals over shared rounds and the run's noise, accuracy by a paired test at 1%, sizes"
+    " from 1% on; what is statistically indistinguishable counts as even. A beaten case is shown with the fastest that"
+    " beats it."
 )
 
 
 def front_plot(report: Report, front: Front, width: int) -> str:
-    """Top-1 against latency as text."""
+    """The metric that the task is about, or the relative error, and latency as text; empty where nothing is known."""
     from uniplot import plot_to_string
 
     relating = Relating(report)
@@ -113,15 +121,19 @@ def front_plot(report: Report, front: Front, width: int) -> str:
         "unbeaten": [each.result for each in front.standings if each.beaten_by is None],
         "beaten": [each.result for each in front.standings if each.beaten_by is not None],
     }
-    named = {name: results for name, results in groups.items() if results}
+    points = {name: list(_points(relating.look, results)) for name, results in groups.items()}
+    named = {name: found for name, found in points.items() if found}
+    if not named:
+        return ""
+    primary = relating.look.primary
     return str(
         plot_to_string(
-            xs=[[p50(relating.look, each) / 1000 for each in results] for results in named.values()],
-            ys=[[_top1(relating, each) for each in results] for results in named.values()],
+            xs=[[x for x, _ in found] for found in named.values()],
+            ys=[[y for _, y in found] for found in named.values()],
             legend_labels=list(named),
-            title="top-1 against p50",
+            title=f"{primary.label if primary else 'relative error'} and p50",
             x_unit=" µs",
-            y_unit=" %",
+            y_unit=f" {unit_of(primary) if primary else '%'}".rstrip(),
             width=width - 16,
             height=10,
             character_set="ascii",
@@ -130,6 +142,18 @@ def front_plot(report: Report, front: Front, width: int) -> str:
     )
 
 
-def _top1(relating: Relating, result: Result) -> float:
-    metric = relating.look.metric(result, "top1")
-    return 100 * metric.value if metric else 0.0
+def _points(look: Lookup, results: Sequence[Result]) -> Iterator[tuple[float, float]]:
+    for result in results:
+        x, y = p50(look, result) / 1000, _height(look, result)
+        if y is not None and math.isfinite(x):
+            yield x, y
+
+
+def _height(look: Lookup, result: Result) -> float | None:
+    if look.primary is None:
+        error = relative_error(result)
+        return None if error is None else 100 * error
+    metric = look.metric(result, look.primary.name)
+    if metric is None:
+        return None
+    return 100 * metric.value if look.primary.format == "percent" else metric.value

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from crossrt.core.metric import SMALLER
 from crossrt.reports.schema.records import Report, Result
-from crossrt.reports.statistics.contrasts import Logs, by_round, contrasts
+from crossrt.reports.statistics.contrasts import round_contrasts
 from crossrt.reports.statistics.intervals import LogInterval, pooled_interval
 from crossrt.reports.statistics.metrics import scenario_of
+from crossrt.reports.statistics.paired import PairedChange, paired_change
 from crossrt.reports.tables.lookup import Lookup
-from crossrt.reports.verdicts.comparison.answers import flips
 
 Relation = Literal["better", "even", "worse"]
 ALPHA: Final = 0.005
-"""Chance of error on each side of an interval: few of many pairs are told apart by chance."""
+"""Chance of error on each side of an interval: few of many pairs are distinguished by chance."""
 
 MEASURES: Final = ("latency", "size", "accuracy")
+
+LEAST_SIZE: Final = 0.01
+"""Sizes that differ by less, as a share of the larger, count as even."""
+
+LEAST_ERROR: Final = 1e-5
+"""Relative errors below are those of float arithmetic and count as none."""
+
+LEAST_FACTOR: Final = 1.01
+"""Relative errors that differ by a smaller factor count as even."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relations:
-    """One case seen from another: better, worse, or not told apart."""
+    """One case seen from another: better, worse, or statistically indistinguishable."""
 
     latency: Relation
     size: Relation
@@ -43,16 +52,16 @@ class Relating:
         self.look = Lookup(report)
         self._beats: dict[tuple[str, str], bool] = {}
         self._latencies: dict[tuple[str, str], Relation] = {}
-        self._logs: dict[tuple[str, int], Mapping[int, Logs]] = {}
+        self._accuracies: dict[tuple[str, str], Relation] = {}
 
     def relations(self, one: Result, other: Result) -> Relations:
         """How `one` stands to `other`."""
         return Relations(
-            latency=self.latency(one, other), size=self._size(one, other), accuracy=self._accuracy(one, other)
+            latency=self.latency(one, other), size=self._size(one, other), accuracy=self.accuracy(one, other)
         )
 
     def beats(self, one: Result, other: Result) -> bool:
-        """True if `one` is worse in nothing and better in something; what is quickest to tell is asked first."""
+        """True if `one` is worse in nothing and better in something; what is quickest to find out is asked first."""
         pair = (one.case, other.case)
         if pair not in self._beats:
             may = self._size(one, other) != "worse" and self.latency(one, other) != "worse"
@@ -60,7 +69,7 @@ class Relating:
         return self._beats[pair]
 
     def latency(self, one: Result, other: Result) -> Relation:
-        """By their ratio over shared rounds: told apart where its interval and the run's noise both allow it."""
+        """By their ratio over shared rounds: distinguished where its interval and the run's noise both allow it."""
         pair = (one.case, other.case)
         if pair not in self._latencies:
             self._latencies[pair] = self._latency(one, other)
@@ -68,8 +77,7 @@ class Relating:
 
     def latency_ratio(self, one: Result, other: Result) -> LogInterval:
         """Logarithm of the time of `one` over that of `other`, paired block by block."""
-        used = min(one.calls_per_block, other.calls_per_block)
-        return pooled_interval(contrasts([self._by_round(one, used)], [self._by_round(other, used)]), ALPHA)
+        return pooled_interval(round_contrasts([one.rounds], [other.rounds]), ALPHA)
 
     def _latency(self, one: Result, other: Result) -> Relation:
         ratio = self.latency_ratio(one, other)
@@ -79,23 +87,52 @@ class Relating:
             return "even"
         return "better" if ratio.mean < 0 else "worse"
 
-    def _by_round(self, result: Result, used: int) -> Mapping[int, Logs]:
-        key = (result.case, used)
-        if key not in self._logs:
-            self._logs[key] = by_round(result.rounds, result.calls_per_block, used)
-        return self._logs[key]
-
     def _size(self, one: Result, other: Result) -> Relation:
         sizes = [self.look.metric(each, "size_bytes") for each in (one, other)]
-        if sizes[0] is None or sizes[1] is None or sizes[0].value == sizes[1].value:
+        if sizes[0] is None or sizes[1] is None:
             return "even"
-        return "better" if sizes[0].value < sizes[1].value else "worse"
+        first, second = sizes[0].value, sizes[1].value
+        if abs(first - second) < LEAST_SIZE * max(first, second) or first == second:
+            return "even"
+        return "better" if first < second else "worse"
+
+    def change(self, baseline: Result, current: Result) -> PairedChange | None:
+        """Change of the metric that the task is about, over the same samples; None where samples are not known."""
+        definition, before, after = self.look.primary, baseline.evaluation, current.evaluation
+        if definition is None or before is None or after is None:
+            return None
+        return paired_change(before, after, definition, ALPHA)
+
+    def accuracy(self, one: Result, other: Result) -> Relation:
+        """By a paired test of the metric that the task is about; without one, by the relative error of the outputs."""
+        pair = (one.case, other.case)
+        if pair not in self._accuracies:
+            self._accuracies[pair] = self._accuracy(one, other)
+        return self._accuracies[pair]
 
     def _accuracy(self, one: Result, other: Result) -> Relation:
-        """By the digits on which they differ: exact McNemar."""
-        if one.accuracy is None or other.accuracy is None:
+        definition = self.look.primary
+        found = self.change(other, one)
+        if definition is None or found is None:
+            has_test = definition is not None and definition.paired_test is not None
+            return "even" if has_test else _by_error(relative_error(one), relative_error(other))
+        if not found.is_distinguished:
             return "even"
-        found = flips(other.accuracy, one.accuracy, ALPHA)
-        if found is None or found.lower <= 0 <= found.upper:
-            return "even"
-        return "better" if found.lower > 0 else "worse"
+        return "better" if (found.upper < 0) == (definition.direction == SMALLER) else "worse"
+
+
+def relative_error(result: Result) -> float | None:
+    """The largest over outputs of the norm of the error, as a share of that of the reference's output."""
+    if result.evaluation is None:
+        return None
+    known = [each.relative for each in result.evaluation.outputs if each.relative is not None]
+    return max(known, default=None)
+
+
+def _by_error(one: float | None, other: float | None) -> Relation:
+    if one is None or other is None:
+        return "even"
+    first, second = max(one, LEAST_ERROR), max(other, LEAST_ERROR)
+    if max(first, second) < LEAST_FACTOR * min(first, second):
+        return "even"
+    return "better" if first < second else "worse"

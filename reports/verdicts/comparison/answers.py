@@ -1,66 +1,118 @@
-"""Accuracy over the same digits."""
+"""What became of answers: metrics over the same samples, and whether the answers themselves changed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from scipy import special
+import numpy as np
 
-from crossrt.reports.schema.records import Accuracy
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flips:
-    """How the answers to the same digits changed.
-
-    Attributes:
-        broken: Digits that were called right before and are called wrong now.
-        fixed: The other way round.
-        samples: Digits in all.
-        p_value: Two-sided exact McNemar test: the chance of flips as one-sided as these if neither were better.
-        lower: Lower bound of the change of top-1, as a share of the digits.
-        upper: Upper bound.
-    """
-
-    broken: int
-    fixed: int
-    samples: int
-    p_value: float
-    lower: float
-    upper: float
-
-    @property
-    def change(self) -> float:
-        """Change of top-1, as a share of the digits."""
-        return (self.fixed - self.broken) / self.samples
+from crossrt.core.evaluation import Evaluation
+from crossrt.core.metric import SMALLER, MetricDefinition
+from crossrt.reports.statistics.definitions import ANSWERS
+from crossrt.reports.statistics.paired import PairedChange, answered_alike, paired_change
+from crossrt.reports.verdicts.comparison.basis import ALPHA, Basis
+from crossrt.reports.verdicts.comparison.comparable import runs_other_instructions
+from crossrt.reports.verdicts.comparison.findings import Finding, Verdict
+from crossrt.reports.verdicts.comparison.judging import finding_of, plain_finding, verdict_of
+from crossrt.reports.verdicts.comparison.pairing import Pair
+from crossrt.reports.verdicts.comparison.rules import margin_for
 
 
-def flips(baseline: Accuracy, current: Accuracy, alpha: float) -> Flips | None:
-    """Pairs the answers digit by digit; None where a report does not say which digits were called wrong.
+def answer_findings(basis: Basis) -> Iterator[Finding]:
+    """Metrics of answers to the same samples, and changed answers."""
+    if basis.differences.accuracy:
+        return
+    for pair, definition, margin in basis.judged("samples"):
+        before, after = pair.baseline.evaluation, pair.current.evaluation
+        if before is None or after is None or answers_by_instructions(basis, pair):
+            continue
+        found = paired_change(before, after, definition, ALPHA)
+        if found is None:
+            yield from plain_finding(basis, pair, definition, margin)
+        else:
+            yield _paired_finding(basis, pair, definition, margin, found)
+    yield from changed_answers(basis)
 
-    The interval is that of Clopper and Pearson (1934) for the share of flips that fix, given their number: with no
-    flips at all the change is exactly 0.
 
-    Args:
-        baseline: Answers before.
-        current: Answers to the same digits now.
-        alpha: Chance of error on each side of the interval.
-    """
-    if baseline.misclassified is None or current.misclassified is None or baseline.samples != current.samples:
-        return None
-    before, after = ({index for index, _ in each.misclassified or ()} for each in (baseline, current))
-    broken, fixed = len(after - before), len(before - after)
-    number = broken + fixed
-    if number == 0:
-        return Flips(broken=0, fixed=0, samples=current.samples, p_value=1.0, lower=0.0, upper=0.0)
-    low = float(special.betaincinv(fixed, broken + 1, alpha)) if fixed else 0.0
-    high = float(special.betaincinv(fixed + 1, broken, 1 - alpha)) if broken else 1.0
-    scale = number / current.samples
-    return Flips(
-        broken=broken,
-        fixed=fixed,
-        samples=current.samples,
-        p_value=min(1.0, 2 * float(special.bdtr(min(fixed, broken), number, 0.5))),
-        lower=(2 * low - 1) * scale,
-        upper=(2 * high - 1) * scale,
+def _paired_finding(
+    basis: Basis, pair: Pair, definition: MetricDefinition, margin: float, found: PairedChange
+) -> Finding:
+    """Judges a change by its interval: of shares in points, of numbers relative to the baseline's."""
+    before = basis.before(pair, definition.name)
+    scale = 1.0
+    if definition.unit != "share" and before is not None and before.value:
+        scale = abs(before.value)
+    change, lower, upper = (each / scale for each in (found.change, found.lower, found.upper))
+    worsening = (lower, upper) if definition.direction == SMALLER else (-upper, -lower)
+    p_value = f"p = {found.p_value:.2g}"
+    detail = f"paired t test over {found.samples:,} samples, {p_value}"
+    if found.broken is not None:
+        detail = f"{found.broken:,} samples broken, {found.fixed:,} fixed; exact McNemar {p_value}"
+    return finding_of(
+        basis,
+        pair,
+        definition,
+        verdict_of(*worsening, margin),
+        margin=margin,
+        change=change,
+        kind="points" if definition.unit == "share" else "relative",
+        lower=lower,
+        upper=upper,
+        detail=detail,
     )
+
+
+def changed_answers(basis: Basis) -> Iterator[Finding]:
+    """Cases that answer otherwise than before, whether or not that cost accuracy.
+
+    More changed answers than the margin allows are a regression where both files were made from the same model: then
+    the tools changed them, or the machine. Where the model itself is another, they are shown and not judged.
+    """
+    for pair in basis.ok:
+        margin = margin_for(basis.question.rules, pair.current, basis.definitions[ANSWERS.name])
+        before, after = pair.baseline.evaluation, pair.current.evaluation
+        if margin is None or before is None or after is None or answers_by_instructions(basis, pair):
+            continue
+        alike = answered_alike(before, after)
+        if alike is not None and not alike.all():
+            yield _changed(basis, pair, margin, int(np.count_nonzero(~alike)), after)
+
+
+def _changed(basis: Basis, pair: Pair, margin: float, changed: int, after: Evaluation) -> Finding:
+    share = changed / after.samples
+    same_model = _has_same_model(basis, pair)
+    verdict: Verdict = "same" if share <= margin else "worse" if same_model else "inconclusive"
+    detail = f"answers {changed:,} of {after.samples:,} samples ({100 * share:.3g}%) differently than the baseline"
+    if verdict == "inconclusive":
+        detail += ", from another model: whether that is right cannot be judged here"
+    return Finding(
+        case=pair.current.case,
+        metric=ANSWERS.name,
+        name=basis.names[pair.current.case],
+        label=ANSWERS.label,
+        format=ANSWERS.format,
+        unit=ANSWERS.unit,
+        verdict=verdict,
+        word="same" if verdict == "same" else ANSWERS.worse,
+        is_regression=verdict == "worse",
+        change=share,
+        change_kind="points",
+        margin=margin,
+        detail=detail,
+    )
+
+
+def _has_same_model(basis: Basis, pair: Pair) -> bool:
+    before, after = basis.files(pair)
+    return before is not None and after is not None and before.source_sha256 == after.source_sha256
+
+
+def answers_by_instructions(basis: Basis, pair: Pair) -> bool:
+    """True if the same file answers otherwise on a processor with other instruction sets: not the file's doing."""
+    before, after = basis.files(pair)
+    if before is None or after is None or before.sha256 != after.sha256:
+        return False
+    if not runs_other_instructions(basis.baseline, basis.current):
+        return False
+    one, other = pair.baseline.evaluation, pair.current.evaluation
+    return one is not None and other is not None and one.answers_sha256 != other.answers_sha256

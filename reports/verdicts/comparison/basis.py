@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from crossrt.reports.schema.records import Metric, Report, Result
+import msgspec
+
+from crossrt.core.metric import Judgement, MetricDefinition
+from crossrt.reports.schema.records import Artifact, Metric, Report, Result
+from crossrt.reports.statistics.definitions import ANSWERS
+from crossrt.reports.text.labels import case_labels
 from crossrt.reports.verdicts.comparison.comparable import Comparability, comparability
 from crossrt.reports.verdicts.comparison.pairing import Pair, Pairing, pair_cases
-from crossrt.reports.verdicts.comparison.rules import DEFAULT_RULES, METRICS, Judged, Rule, margin_for
-from crossrt.reports.verdicts.comparison.times import RoundLogs, Scale, anchor_logs, choose_scale
+from crossrt.reports.verdicts.comparison.rules import Rule, check_rules, definitions_of, margin_for
+from crossrt.reports.verdicts.comparison.times import RoundLogs, Scale, choose_scale, reference_logs
 
 ALPHA: Final = 0.01
 """The chance that any time of a comparison of equals is called slower; divided among all times that are judged."""
@@ -21,13 +26,13 @@ class Question:
     """What is asked of two reports.
 
     Attributes:
-        rules: Margins; the last that fits counts.
+        rules: Margins that overrule those of the metrics; the last that fits counts.
         only: Patterns of the cases to judge; empty for all.
         history: Earlier reports, from which the spread between runs is estimated.
         is_paired: Rounds that both reports share are expected; they are used where they exist in any case.
     """
 
-    rules: Sequence[Rule] = DEFAULT_RULES
+    rules: Sequence[Rule] = ()
     only: Sequence[str] = ()
     history: Sequence[Report] = ()
     is_paired: bool = False
@@ -40,36 +45,48 @@ class Basis:
         baseline: The report that is compared with.
         current: The report that is judged.
         question: What is asked.
+        definitions: Metrics of both reports by name.
         differences: Why something cannot be compared.
         shares_rounds: True if the two were measured side by side.
         pairing: Which case is which.
         ok: Pairs that were measured in both.
-        anchors: The anchor's times in each.
+        names: Short names of all cases, by id.
+        references: Times of the reference workload in each.
         scales: How the times of a metric are compared, for those asked so far.
+
+    Raises:
+        ReportError: A rule names no metric that can be judged.
     """
 
     def __init__(self, baseline: Report, current: Report, question: Question) -> None:
         self.baseline, self.current, self.question = baseline, current, question
+        self.definitions: Mapping[str, MetricDefinition] = _with_answers(baseline, current)
+        check_rules(question.rules, self.definitions.values())
         self.differences: Comparability = comparability(baseline, current)
         self.shares_rounds = baseline.run.id == current.run.id
         self.pairing: Pairing = pair_cases(baseline, current, question.only, is_duel=self.shares_rounds)
         self.ok = [pair for pair in self.pairing.pairs if pair.baseline.status == pair.current.status == "ok"]
-        self.anchors: tuple[RoundLogs, RoundLogs] = anchor_logs(baseline), anchor_logs(current)
+        shown = {each.case: each for each in (*baseline.results, *current.results)}
+        self.names: Mapping[str, str] = case_labels(list(shown.values()))
+        self.references: tuple[RoundLogs, RoundLogs] = reference_logs(baseline), reference_logs(current)
         self.scales: dict[str, Scale] = {}
         self._values = [{(each.case, each.name): each for each in report.metrics} for report in (baseline, current)]
+        self._files = [{each.id: each for each in report.artifacts} for report in (baseline, current)]
 
-    def judged(self, kind: str) -> list[tuple[Pair, str, Judged, float]]:
-        """Every pair and metric of a kind that has a margin."""
+    def judged(self, *kinds: Judgement) -> list[tuple[Pair, MetricDefinition, float]]:
+        """Every pair and metric of some kinds that has a margin, except for `answers`."""
         return [
-            (pair, name, how, margin)
+            (pair, definition, margin)
             for pair in self.ok
-            for name, how in METRICS.items()
-            if how.kind == kind and (margin := margin_for(self.question.rules, pair.current.case, name)) is not None
+            for definition in self.definitions.values()
+            if definition.judged_by in kinds
+            and definition.name != ANSWERS.name
+            and (margin := margin_for(self.question.rules, pair.current, definition)) is not None
         ]
 
-    def judged_times(self) -> list[tuple[Pair, str, Judged, float]]:
+    def judged_times(self) -> list[tuple[Pair, MetricDefinition, float]]:
         """Every pair and time that is judged; nothing where the reports are not comparable."""
-        return [] if self.differences.times else self.judged("time")
+        return [] if self.differences.times else self.judged("rounds")
 
     def scale(self, metric: str) -> Scale:
         """How the times of a metric are compared, the same for all cases."""
@@ -85,5 +102,17 @@ class Basis:
         """The metric in the current report."""
         return self._value(1, pair.current, name)
 
+    def files(self, pair: Pair) -> tuple[Artifact | None, Artifact | None]:
+        """The model file in each report, where it is known."""
+        return self._files[0].get(pair.baseline.artifact), self._files[1].get(pair.current.artifact)
+
     def _value(self, which: int, result: Result, name: str) -> Metric | None:
         return self._values[which].get((result.case, name))
+
+
+def _with_answers(baseline: Report, current: Report) -> Mapping[str, MetricDefinition]:
+    """What is allowed of changed answers is by default what is allowed of the agreement with the reference."""
+    found = dict(definitions_of(baseline.definitions, current.definitions))
+    agreement = found.get("agreement")
+    margin = ANSWERS.margin if agreement is None or agreement.margin is None else agreement.margin
+    return {**found, ANSWERS.name: msgspec.structs.replace(ANSWERS, margin=margin)}

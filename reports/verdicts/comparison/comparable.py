@@ -25,8 +25,18 @@ _TIMES: Final[Mapping[str, Callable[[Report], object]]] = {
     "thread settings": lambda report: sorted(report.environment.thread_variables.items()),
 }
 
+_SIZES: Final[Mapping[str, Callable[[Report], object]]] = {
+    "dimensions": lambda report: ", ".join(f"{name} {size}" for name, size in sorted(report.dimensions.items())),
+}
+
+_DATA: Final[Mapping[str, Callable[[Report], object]]] = {
+    "data set": lambda report: report.data.fingerprint[:12],
+    "task": lambda report: report.task,
+    **_SIZES,
+}
+
 _NOTED: Final[Mapping[str, Callable[[Report], object]]] = {
-    "model": lambda report: (report.environment.model_sha256 or "unknown")[:12],
+    "model": lambda report: (report.model_sha256 or "unknown")[:12],
     "Python": lambda report: report.environment.python,
     "kernel": lambda report: report.environment.kernel,
 }
@@ -60,13 +70,18 @@ def environment_key(report: Report) -> str:
 
 
 def comparability(baseline: Report, current: Report) -> Comparability:
-    """Holds the environments of two reports against each other."""
-    data: Mapping[str, Callable[[Report], object]] = {"data set": lambda report: report.environment.data_sha256[:12]}
+    """Compares machines, settings and data of two reports."""
     return Comparability(
-        times=tuple(_differences(_TIMES, baseline, current)),
-        accuracy=tuple(_differences(data, baseline, current)),
+        times=tuple(_differences({**_TIMES, **_SIZES}, baseline, current)),
+        accuracy=tuple(_differences(_DATA, baseline, current)),
         noted=(*_differences(_NOTED, baseline, current), *_packages(baseline, current)),
     )
+
+
+def runs_other_instructions(baseline: Report, current: Report) -> bool:
+    """True if the processors differ in their instruction sets: the same file may then answer otherwise."""
+    before, after = baseline.environment, current.environment
+    return (before.machine, frozenset(before.cpu_flags)) != (after.machine, frozenset(after.cpu_flags))
 
 
 def _differences(

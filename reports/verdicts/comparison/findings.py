@@ -7,7 +7,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from crossrt.core.metric import NumberFormat
+
 Verdict = Literal["worse", "better", "same", "inconclusive"]
+ChangeKind = Literal["relative", "points", "difference"]
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -15,17 +18,21 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         case: The case, by its id in the current report where it has one.
-        metric: The metric, or `status` for a case that vanished, appeared, failed or works again.
+        metric: The metric, or `status` for a case that vanished, failed or works again, or `answers`.
         verdict: To the worse or better by more than the margin, not worse than it allows, or undecided.
         word: The verdict in the metric's own word, such as `slower`.
         is_regression: Whether it fails the comparison.
+        name: Short name of the case.
+        label: The metric in words, without the unit.
+        format: How its values are written.
         baseline: Value in the baseline, in `unit`.
         current: Value in the current report.
         unit: Unit of both.
-        change: Current over baseline minus 1, or the difference for shares; to the worse or better as the metric goes.
+        change: Current over baseline minus 1, or the difference; to the worse or better as the metric goes.
+        change_kind: `relative`, or a difference: in percentage points for shares, else in `unit`.
         lower: Lower end of the change's interval, where it has one.
         upper: Upper end.
-        margin: What was allowed, as a share.
+        margin: What was allowed, like the change.
         detail: How it was judged, or what happened, in words.
     """
 
@@ -34,10 +41,14 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     verdict: Verdict
     word: str
     is_regression: bool
+    name: str = ""
+    label: str = ""
+    format: NumberFormat = "significant"
     baseline: float | None = None
     current: float | None = None
     unit: str | None = None
     change: float | None = None
+    change_kind: ChangeKind = "relative"
     lower: float | None = None
     upper: float | None = None
     margin: float | None = None
@@ -61,12 +72,13 @@ class Comparison(Struct, frozen=True, kw_only=True):
         current: Run id of the current report.
         subjects: What the two are, in words: run, time, runtimes.
         findings: Worst first.
-        notes: What a reader must know beside them.
+        cautions: What speaks against believing the comparison.
+        notes: What a reader must know beside the findings.
         method: How times were judged, for readers who want to know.
         incomparable: Why something was not judged: the fields that differ.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     baseline: str
     current: str
     subjects: tuple[str, str]
@@ -74,6 +86,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     method: tuple[str, ...]
     incomparable: tuple[str, ...]
+    cautions: tuple[str, ...] = ()
 
     @property
     def regressions(self) -> tuple[Finding, ...]:

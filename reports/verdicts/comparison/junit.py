@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 from crossrt.reports.text.junit import add_case, add_text, junit_suite, junit_text
 from crossrt.reports.verdicts.comparison.findings import Comparison, Finding
-from crossrt.reports.verdicts.comparison.sheets import explain, headline
+from crossrt.reports.verdicts.comparison.sheets import caution_lines, explain, headline
 
 
 def comparison_as_junit(comparison: Comparison, title: str = "crossrt compare") -> str:
@@ -18,8 +18,8 @@ def comparison_as_junit(comparison: Comparison, title: str = "crossrt compare") 
     suite = junit_suite(title, tests=len(by_case), failures=len(failed))
     for case, findings in by_case.items():
         _add(suite, case, findings)
-    if comparison.incomparable or comparison.notes:
-        said = [headline(comparison), *comparison.incomparable, *comparison.notes]
+    if comparison.cautions or comparison.incomparable or comparison.notes:
+        said = [*caution_lines(comparison), headline(comparison), *comparison.incomparable, *comparison.notes]
         add_text(suite, "system-out", "\n".join(said))
     return junit_text(suite)
 

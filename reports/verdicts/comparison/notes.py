@@ -7,14 +7,24 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from crossrt.reports.schema.records import Report
+from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.statistics.intervals import trimmed_mean
-from crossrt.reports.text.cells import counted
+from crossrt.reports.text.cells import counted, listed
 from crossrt.reports.text.patterns import case_matches
+from crossrt.reports.verdicts.comparison.answers import answers_by_instructions
 from crossrt.reports.verdicts.comparison.basis import ALPHA, Basis
 from crossrt.reports.verdicts.comparison.times import FEWEST_RUNS, comparable_runs
 
 FEWEST_ROUNDS: Final = 6
 """Rounds below which a reader is told that little can be seen."""
+
+
+def cautions(basis: Basis) -> Iterator[str]:
+    """What speaks against believing the comparison, as the reports themselves say."""
+    for name, report in (("baseline", basis.baseline), ("current report", basis.current)):
+        yield from (f"{name}: {caution}" for caution in report.cautions)
+    if basis.current.data.is_random:
+        yield "inputs were random: nothing about accuracy is compared but whether answers are the same"
 
 
 def incomparable(basis: Basis) -> Iterator[str]:
@@ -23,8 +33,24 @@ def incomparable(basis: Basis) -> Iterator[str]:
         yield f"times and memory are not judged: the reports differ in {_listed(basis.differences.times)}"
     if basis.differences.accuracy:
         yield f"accuracy is not judged: the reports differ in {_listed(basis.differences.accuracy)}"
+    else:
+        yield from _other_instructions(basis)
     if not basis.pairing.pairs:
         yield "no case is in both reports"
+
+
+def _other_instructions(basis: Basis) -> Iterator[str]:
+    names = [basis.names[pair.current.case] for pair in basis.ok if answers_by_instructions(basis, pair)]
+    if not names:
+        return
+    text = (
+        f"accuracy of {listed(names)} is not judged: the same file answers otherwise on a processor with other"
+        " instruction sets"
+    )
+    with_vnni = [any("vnni" in flag for flag in each.environment.cpu_flags) for each in (basis.baseline, basis.current)]
+    if with_vnni[0] != with_vnni[1]:
+        text += "; without VNNI sums of two products of 8-bit numbers may saturate"
+    yield text
 
 
 def notes(basis: Basis) -> Iterator[str]:
@@ -47,9 +73,9 @@ def notes_on_reports(basis: Basis) -> Iterator[str]:
             yield f"the {name} was interrupted: it has fewer rounds"
     if basis.question.is_paired and not basis.shares_rounds:
         yield "the reports share no rounds, so --paired changes nothing"
-    cases = [pair.current.case for pair in basis.pairing.pairs]
+    results = [pair.current for pair in basis.pairing.pairs]
     for rule in basis.question.rules:
-        if rule.cases != "*" and not any(case_matches(rule.cases, case) for case in cases):
+        if rule.cases != "*" and not any(case_matches(rule.cases, result) for result in results):
             yield f"the margin for {rule.cases!r} fits no case"
 
 
@@ -64,11 +90,11 @@ def _on_times(basis: Basis) -> Iterator[str]:
         )
     if basis.shares_rounds:
         yield "the reports share their rounds: times are compared within them"
-    elif (scale := basis.scales.get("latency_p50_ns")) is not None and scale.is_anchored:
-        baseline, current = (trimmed_mean(list(logs.values())) for logs in basis.anchors)
+    elif (scale := basis.scales.get(QUIET)) is not None and scale.is_relative:
+        baseline, current = (trimmed_mean(list(logs.values())) for logs in basis.references)
         yield (
-            f"the anchor, the same work in every run, took {math.exp(current - baseline):.3f} times as long in the"
-            " current report: latencies are judged relative to it"
+            f"the reference workload, the same work in every run, took {math.exp(current - baseline):.3f} times as long"
+            " in the current report: latencies are judged relative to it"
         )
     known = len(comparable_runs(basis.question.history, basis.baseline, basis.current))
     if basis.question.history and known < FEWEST_RUNS:
@@ -85,7 +111,7 @@ def method(basis: Basis) -> Iterator[str]:
         " without the slowest 40% and the fastest 10%"
     )
     for name, scale in basis.scales.items():
-        subject = "ratio to the anchor" if scale.is_anchored else "time itself"
+        subject = "ratio to the reference workload" if scale.is_relative else "time itself"
         yield f"{name}: {subject} ({scale.reason}), allowing {scale.between:.1%} of spread between runs"
     yield f"intervals hold for all {judged} times at once, with a chance of error of {ALPHA:.0%} on each side"
 

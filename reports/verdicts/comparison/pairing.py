@@ -31,7 +31,7 @@ class Pairing:
 def pair_cases(baseline: Report, current: Report, only: Sequence[str] = (), *, is_duel: bool = False) -> Pairing:
     """Pairs by case id, then what is left by the same file on the same runtime in the same scenario.
 
-    The two sides of a duel are a pair whatever they are called.
+    The two sides of an A/B comparison are a pair whatever they are called.
     """
     before, after = _selected(baseline, only), _selected(current, only)
     if is_duel and len(before) == len(after) == 1:
@@ -59,7 +59,7 @@ def _selected(report: Report, only: Sequence[str]) -> dict[str, Result]:
     return {
         result.case: result
         for result in report.results
-        if not only or any(case_matches(pattern, result.case) for pattern in only)
+        if not only or any(case_matches(pattern, result) for pattern in only)
     }
 
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from crossrt.reports.tables.terminal import sheet_table
+from crossrt.reports.tables.terminal import print_sheet
 from crossrt.reports.text.markdown import escaped, sheet_as_markdown
 from crossrt.reports.text.printable import printable
 from crossrt.reports.verdicts.comparison.findings import Comparison
-from crossrt.reports.verdicts.comparison.sheets import comparison_notes, findings_sheet, headline
+from crossrt.reports.verdicts.comparison.sheets import (
+    NOT_JUDGED,
+    caution_lines,
+    comparison_notes,
+    findings_sheet,
+    headline,
+)
 
 _SIDES = ("baseline", "current")
 
 
 def print_comparison(comparison: Comparison, console: Console, *, everything: bool = False) -> None:
     """Prints the outcome, the table worst first, and notes."""
+    for line in caution_lines(comparison):
+        console.print(Text(printable(line), style="bold yellow"))
     style = {0: "bold green", 1: "bold red"}.get(comparison.exit_code, "bold yellow")
     console.print(Text(printable(headline(comparison)), style=style))
     for name, subject in zip(_SIDES, comparison.subjects, strict=True):
@@ -23,16 +31,17 @@ def print_comparison(comparison: Comparison, console: Console, *, everything: bo
     sheet = findings_sheet(comparison, everything=everything)
     if sheet.rows:
         console.print()
-        console.print(sheet_table(sheet))
+        print_sheet(sheet, console)
     console.print()
     for note in comparison_notes(comparison, everything=everything):
-        console.print(Text(printable(note), style="dim" if not note.startswith("NOT") else "yellow"))
+        console.print(Text(printable(note), style="dim" if not note.startswith(NOT_JUDGED) else "yellow"))
 
 
 def comparison_as_markdown(comparison: Comparison, *, everything: bool = False, title: str = "crossrt compare") -> str:
     """GitHub-flavoured Markdown."""
     sheet = findings_sheet(comparison, everything=everything)
-    lines = [f"### {title}", "", f"**{escaped(headline(comparison))}**", ""]
+    lines = [f"### {title}", "", *(f"**{escaped(line)}**  " for line in caution_lines(comparison))]
+    lines += [f"**{escaped(headline(comparison))}**", ""]
     lines += [f"- {name}: {escaped(subject)}" for name, subject in zip(_SIDES, comparison.subjects, strict=True)]
     lines.append("")
     if sheet.rows:

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from crossrt.reports.text.cells import Cell, Sheet, Tone, counted
+from crossrt.core.metric import SMALLER, MetricDefinition
+from crossrt.reports.statistics.definitions import ANSWERS
+from crossrt.reports.text.cells import Cell, Sheet, Tone, counted, title_of, written
 from crossrt.reports.verdicts.comparison.findings import Comparison, Finding, Verdict
 
 ABSENT: Final = "-"
+NOT_JUDGED: Final = "NOT JUDGED"
+CAUTION: Final = "CAUTION"
 _COUNTED: Final[dict[Verdict, str]] = {"same": "not worse", "better": "better", "inconclusive": "inconclusive"}
 _FAR: Final = 10.0
 """A change beyond which an interval's end is no longer spelt out."""
 
-_LABELS: Final = {"latency_p50_ns": "quiet latency"}
 _COLUMNS: Final = ("case", "metric", "baseline", "current", "change", "verdict")
-_UNITS: Final[dict[str, tuple[Callable[[float], str], str]]] = {
-    "ns": (lambda value: f"{value / 1000:,.1f}", "µs"),
-    "bytes": (lambda value: f"{value / 1000:,.1f}", "KB"),
-    "share": (lambda value: f"{100 * value:.2f}", "%"),
-    "kernels": (lambda value: f"{value:.0f}", ""),
-    "logit": (lambda value: f"{value:.2g}", "logit"),
-}
+_DROPPED_FIRST: Final = ("current", "baseline")
 
 
 def headline(comparison: Comparison) -> str:
-    """The outcome in one sentence."""
+    """The outcome in one sentence, and changed answers in a second one."""
     findings = comparison.findings
     if not findings:
         return "Nothing comparable."
@@ -40,41 +37,62 @@ def headline(comparison: Comparison) -> str:
         start = f"No regression found, but {count['inconclusive']} of {len(findings)} findings could not be decided"
     else:
         start = "No regression"
-    return f"{start}: {', '.join(parts)}." if parts else f"{start}."
+    outcome = f"{start}: {', '.join(parts)}." if parts else f"{start}."
+    return f"{outcome}{_changed_answers(findings)}"
+
+
+def _changed_answers(findings: Sequence[Finding]) -> str:
+    """The case whose answers changed most, where it is more than the margin allows."""
+    changed = [each for each in findings if each.metric == ANSWERS.name and each.verdict != "same"]
+    if not changed:
+        return ""
+    most = max(changed, key=lambda finding: finding.change or 0.0)
+    return f" {most.name} answers {100 * (most.change or 0.0):.3g}% of samples differently than the baseline."
 
 
 def findings_sheet(comparison: Comparison, *, everything: bool = False) -> Sheet:
     """The findings, worst first; those within their margin only where everything is asked for."""
     shown = [finding for finding in comparison.findings if everything or finding.verdict != "same"]
-    names = short_names([finding.case for finding in comparison.findings])
-    rows = tuple(_row(finding, names) for finding in shown)
-    return Sheet(title="Compared with the baseline", columns=_COLUMNS, rows=rows)
+    return Sheet(
+        title="Compared with the baseline",
+        columns=_COLUMNS,
+        rows=tuple(_row(finding) for finding in shown),
+        dropped_first=_DROPPED_FIRST,
+    )
 
 
 def comparison_notes(comparison: Comparison, *, everything: bool = False) -> list[str]:
-    """What a reader must know beside the table."""
+    """What a reader must know beside the table, what speaks against believing it first."""
     hidden = 0 if everything else sum(finding.verdict == "same" for finding in comparison.findings)
-    notes = [f"NOT JUDGED: {reason}" for reason in comparison.incomparable]
+    notes = [f"{NOT_JUDGED}: {reason}" for reason in comparison.incomparable]
     if hidden:
         notes.append(f"{counted(hidden, 'finding')} that did not become worse not shown (--all shows them)")
-    names = short_names([finding.case for finding in comparison.findings])
     if any(finding.word == "vanished" for finding in comparison.findings):
         notes.append("vanished: in the baseline and not in the current report; --only selects what is compared")
-    told = (finding for finding in comparison.findings if finding.word not in ("same", "vanished"))
-    notes += [f"{names[finding.case]} {metric_label(finding)}: {finding.detail}" for finding in told if finding.detail]
+    told = (
+        finding
+        for finding in comparison.findings
+        if finding.word != "vanished" and (finding.word != "same" or finding.metric == ANSWERS.name)
+    )
+    notes += [f"{finding.name} {metric_label(finding)}: {finding.detail}" for finding in told if finding.detail]
     return [*notes, *comparison.notes, *(comparison.method if everything else ())]
 
 
-def _row(finding: Finding, names: Mapping[str, str]) -> tuple[Cell, ...]:
+def caution_lines(comparison: Comparison) -> list[str]:
+    """What speaks against believing the comparison."""
+    return [f"{CAUTION}: {text}" for text in comparison.cautions]
+
+
+def _row(finding: Finding) -> tuple[Cell, ...]:
     verdict = finding.word
     if finding.verdict == "worse" and finding.margin is not None:
-        verdict += f" > {_trimmed(100 * finding.margin)}{_points(finding)}"
+        verdict += f" > {_margin(finding)}"
     return (
-        Cell(text=names[finding.case]),
+        Cell(text=finding.name or finding.case),
         Cell(text=metric_label(finding)),
         Cell(text=_value(finding, finding.baseline)),
         Cell(text=_value(finding, finding.current)),
-        Cell(text=_change(finding)),
+        Cell(text=change_text(finding)),
         Cell(text=verdict, tone=_tone(finding)),
     )
 
@@ -84,55 +102,51 @@ def _tone(finding: Finding) -> Tone | None:
     return tones.get(finding.verdict)
 
 
-def short_names(cases: Sequence[str]) -> dict[str, str]:
-    """Case ids without what all of them share: the model, and the scenario or its one thread."""
-    models = {case.partition("/")[0].partition(".")[0] for case in cases}
-    has_one_model = len(models) == 1 and all("." in case.partition("/")[0] for case in cases)
-    scenarios = {case.partition("/")[2] for case in cases}
-    is_single = all(case.endswith("/t1") for case in cases)
-    shared = f"/{scenarios.pop()}" if len(scenarios) == 1 else "/t1" if is_single else ""
-    return {case: (case.partition(".")[2] if has_one_model else case).removesuffix(shared) for case in cases}
-
-
-def metric_title(metric: str, unit: str | None) -> str:
-    """A metric in words, with the unit that its values are written in."""
-    shown = _UNITS.get(unit or "", (None, ""))[1]
-    name = metric.removesuffix("_ns").removesuffix("_bytes").removesuffix("_fp32").replace("_", " ")
-    return f"{_LABELS.get(metric, name)} {shown}".strip()
-
-
-def written(value: float, unit: str | None) -> str:
-    """A value in the unit that its metric's title names."""
-    known = _UNITS.get(unit or "")
-    return known[0](value) if known else f"{value:g}"
-
-
 def metric_label(finding: Finding) -> str:
-    """The metric in words, with its unit."""
-    return metric_title(finding.metric, finding.unit)
+    """The metric in words, with the unit that its values are written in."""
+    if finding.unit is None or finding.metric == ANSWERS.name:
+        return finding.label
+    return title_of(
+        MetricDefinition(
+            name=finding.metric,
+            label=finding.label or finding.metric,
+            unit=finding.unit,
+            direction=SMALLER,
+            format=finding.format,
+        )
+    )
 
 
 def _value(finding: Finding, value: float | None) -> str:
-    return ABSENT if value is None else written(value, finding.unit)
+    return ABSENT if value is None else written(value, finding.format)
 
 
-def _points(finding: Finding) -> str:
-    return " pt" if finding.unit == "share" else "%"
+def _unit(finding: Finding) -> str:
+    return {"points": " pp", "relative": "%", "difference": ""}[finding.change_kind]
 
 
-def _change(finding: Finding) -> str:
+def _written(finding: Finding, number: float) -> str:
+    """A change without its unit."""
+    if finding.change_kind == "difference":
+        return f"{number:+.3g}"
+    return f"{100 * number:+.{2 if finding.change_kind == 'points' else 1}f}"
+
+
+def change_text(finding: Finding) -> str:
+    """The change and its interval."""
     if finding.change is None:
         return ABSENT
-    digits = 2 if finding.unit == "share" else 1
-    text = f"{100 * finding.change:+.{digits}f}{_points(finding)}"
+    text = f"{_written(finding, finding.change)}{_unit(finding)}"
     if finding.lower is None or finding.upper is None:
         return text
-    upper = f"{100 * finding.upper:+.{digits}f}" if finding.upper < _FAR else f">+{100 * _FAR:.0f}"
-    return f"{text} [{100 * finding.lower:+.{digits}f}, {upper}]"
+    is_far = finding.change_kind == "relative" and finding.upper >= _FAR
+    upper = f">+{100 * _FAR:.0f}" if is_far else _written(finding, finding.upper)
+    return f"{text} [{_written(finding, finding.lower)}, {upper}]"
 
 
-def _trimmed(number: float) -> str:
-    return f"{number:.3g}"
+def _margin(finding: Finding) -> str:
+    factor = 1 if finding.change_kind == "difference" else 100
+    return f"{factor * (finding.margin or 0.0):.3g}{_unit(finding)}"
 
 
 def explain(findings: Sequence[Finding]) -> list[str]:
@@ -143,7 +157,9 @@ def explain(findings: Sequence[Finding]) -> list[str]:
 def _line(finding: Finding) -> str:
     if finding.change is None:
         return f"{finding.case}: {finding.word}: {finding.detail}"
-    margin = "" if finding.margin is None else f", margin {_trimmed(100 * finding.margin)}{_points(finding)}"
-    values = f"{_value(finding, finding.baseline)} -> {_value(finding, finding.current)}"
+    margin = "" if finding.margin is None else f", margin {_margin(finding)}"
+    values = ""
+    if finding.baseline is not None or finding.current is not None:
+        values = f"{_value(finding, finding.baseline)} -> {_value(finding, finding.current)}, "
     detail = f"; {finding.detail}" if finding.detail else ""
-    return f"{finding.case}: {metric_label(finding)} {finding.word}: {values}, {_change(finding)}{margin}{detail}"
+    return f"{finding.case}: {metric_label(finding)} {finding.word}: {values}{change_text(finding)}{margin}{detail}"

@@ -1,4 +1,4 @@
-"""Times of two runs: their rounds are the replicates, and the anchor says how fast the machine was in each."""
+"""Times of two runs: their rounds are the replicates, and the reference workload says how fast the machine was."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from statistics import fmean, median, stdev
 from typing import Final
 
 from crossrt.reports.schema.records import Control, Report, Result, Round
-from crossrt.reports.statistics.contrasts import UNKNOWN_ERROR, Contrast, by_round, contrasts, quiet_level
+from crossrt.reports.statistics.contrasts import (
+    UNKNOWN_ERROR,
+    Contrast,
+    calls_of,
+    quiet_level,
+    round_contrasts,
+    shared_calls,
+)
+from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.statistics.estimates import percentile
 from crossrt.reports.statistics.intervals import (
     LogInterval,
@@ -23,15 +31,18 @@ from crossrt.reports.verdicts.comparison.pairing import Pair
 
 RoundLogs = Mapping[int, float]
 
+_PERCENTILES: Final = {"latency_p90_ns": 90, "latency_p95_ns": 95, "latency_p99_ns": 99}
+
 FEWEST_RUNS: Final = 4
 """Earlier runs that it takes to estimate the spread between runs."""
 
 UNSTEADY: Final = 3.0
-"""The anchor is not used where the ratio to it varies more than so many times as much as the time itself."""
+"""The reference workload is not used where the ratio to it varies more than so many times as much as the time."""
 
-BETWEEN_RUNS: Final = {"latency_p50_ns": (0.006, 0.025), "load_ns": (0.05, 0.05), "first_run_ns": (0.05, 0.06)}
+BETWEEN_RUNS: Final = {QUIET: (0.006, 0.025), "load_ns": (0.05, 0.05), "first_inference_ns": (0.05, 0.06)}
 ANY_BETWEEN_RUNS: Final = (0.08, 0.10)
-"""Standard deviation of one run's mean around the truth where no history tells it: with the anchor, and without.
+"""Standard deviation of one run's mean around the truth where no history tells it: with the reference workload, and
+without.
 Rounded up from eight runs within three minutes on a shared machine: a history of the own machine is better."""
 
 
@@ -40,12 +51,12 @@ class Scale:
     """How the times of one metric are compared.
 
     Attributes:
-        is_anchored: Whether the ratio to the anchor is judged in place of the time itself.
+        is_relative: Whether the ratio to the reference workload is judged in place of the time itself.
         between: Standard deviation of one run's mean around the truth, in logarithms.
         reason: Why, in words.
     """
 
-    is_anchored: bool
+    is_relative: bool
     between: float
     reason: str
 
@@ -70,37 +81,39 @@ def time_logs(result: Result, metric: str, used_calls: int | None = None) -> Rou
 
     Args:
         result: The case.
-        metric: What is wanted.
+        metric: Its name.
         used_calls: How many calls of each block count, where the other run made shorter blocks.
     """
-    found = {each.index: _log(each, result.calls_per_block, metric, used_calls) for each in result.rounds}
+    found = {each.index: _log(each, metric, used_calls) for each in result.rounds}
     return {index: value for index, value in found.items() if value is not None}
 
 
-def _log(each: Round, calls_per_block: int, metric: str, used_calls: int | None) -> float | None:
-    if metric == "latency_p50_ns":
-        return quiet_level(each, calls_per_block, used_calls)
+def _log(each: Round, metric: str, used_calls: int | None) -> float | None:
+    if metric == QUIET:
+        return quiet_level(each, used_calls)
     if metric == "latency_mean_ns":
-        value: float | None = fmean(each.latency_ns)
+        value: float | None = fmean(calls_of(each))
     elif metric == "load_ns":
         value = each.load_ns
-    elif metric == "first_run_ns":
-        value = each.first_run_ns
+    elif metric == "first_inference_ns":
+        value = each.first_inference_ns
+    elif metric in _PERCENTILES:
+        value = percentile(calls_of(each), _PERCENTILES[metric])
     else:
-        value = percentile(each.latency_ns, int(metric.removeprefix("latency_p").removesuffix("_ns")))
+        value = None
     return math.log(value) if value else None
 
 
-def anchored(logs: RoundLogs, anchor: RoundLogs) -> RoundLogs:
-    """The ratio to the anchor in the same round."""
-    return {index: value - anchor[index] for index, value in logs.items() if index in anchor}
+def relative_to(logs: RoundLogs, reference: RoundLogs) -> RoundLogs:
+    """The ratio to the reference workload in the same round."""
+    return {index: value - reference[index] for index, value in logs.items() if index in reference}
 
 
-def anchor_logs(report: Report) -> RoundLogs:
-    """The anchor's own times; empty where a report has none."""
+def reference_logs(report: Report) -> RoundLogs:
+    """Times of the reference workload; empty where a report has none."""
     for control in report.controls:
-        if control.kind == "anchor":
-            return {each.index: quiet_level(each, control.calls_per_block) for each in control.rounds}
+        if control.kind == "reference":
+            return {each.index: quiet_level(each) for each in control.rounds}
     return {}
 
 
@@ -113,106 +126,116 @@ def comparable_runs(history: Sequence[Report], baseline: Report, current: Report
 def choose_scale(
     metric: str, pairs: Sequence[Pair], baseline: Report, current: Report, history: Sequence[Report]
 ) -> Scale:
-    """Judges the ratio to the anchor where it is steadier.
+    """Judges the ratio to the reference workload where it is steadier.
 
-    A history of runs shows which of the two is. Without one the anchor is used, as it is steadier wherever that was
+    A history of runs shows which of the two is. Without one the ratio is used, as it is steadier wherever that was
     measured, unless the ratio to it varies far more over the rounds of these two runs than the time itself does.
     """
     cases, runs = [pair.current.case for pair in pairs], comparable_runs(history, baseline, current)
-    anchors = anchor_logs(baseline), anchor_logs(current)
+    references = reference_logs(baseline), reference_logs(current)
     assumed = BETWEEN_RUNS.get(metric, ANY_BETWEEN_RUNS)
-    by_time = _between(metric, cases, runs, is_anchored=False)
-    if not _has_anchor(metric, pairs, *anchors):
-        return Scale(is_anchored=False, between=by_time or assumed[1], reason="a report has no anchor for these rounds")
-    by_anchor = _between(metric, cases, runs, is_anchored=True)
-    if by_anchor is not None and by_time is not None:
-        steadier = by_anchor < by_time
+    by_time = _between(metric, cases, runs, is_relative=False)
+    if not _has_reference(metric, pairs, *references):
         return Scale(
-            is_anchored=steadier,
-            between=min(by_anchor, by_time),
-            reason=f"over {len(runs)} earlier runs the ratio to the anchor varied by {by_anchor:.1%} and the time"
-            f" itself by {by_time:.1%}",
+            is_relative=False,
+            between=by_time or assumed[1],
+            reason="a report has no reference workload in these rounds",
         )
-    ratio = _unsteadiness(metric, pairs, *anchors)
-    is_anchored = ratio is not None and ratio < UNSTEADY
+    by_ratio = _between(metric, cases, runs, is_relative=True)
+    if by_ratio is not None and by_time is not None:
+        steadier = by_ratio < by_time
+        return Scale(
+            is_relative=steadier,
+            between=min(by_ratio, by_time),
+            reason=f"over {len(runs)} earlier runs the ratio to the reference workload varied by {by_ratio:.1%} and the"
+            f" time itself by {by_time:.1%}",
+        )
+    ratio = _unsteadiness(metric, pairs, *references)
+    is_relative = ratio is not None and ratio < UNSTEADY
     reason = "steadier from run to run, and these rounds do not speak against it"
-    if not is_anchored:
-        reason = "too few rounds" if ratio is None else f"the ratio to the anchor varied {ratio:.1f} times as much"
-    return Scale(is_anchored=is_anchored, between=assumed[0 if is_anchored else 1], reason=reason)
+    if not is_relative:
+        reason = (
+            "too few rounds"
+            if ratio is None
+            else f"the ratio to the reference workload varied {ratio:.1f} times as much"
+        )
+    return Scale(is_relative=is_relative, between=assumed[0 if is_relative else 1], reason=reason)
 
 
-def _has_anchor(metric: str, pairs: Sequence[Pair], before: RoundLogs, after: RoundLogs) -> bool:
-    """True if every case shares at least two rounds with the anchor of its run."""
-    sides = ((each, anchor) for pair in pairs for each, anchor in ((pair.baseline, before), (pair.current, after)))
-    return all(len(anchored(time_logs(result, metric), anchor)) > 1 for result, anchor in sides)
+def _has_reference(metric: str, pairs: Sequence[Pair], before: RoundLogs, after: RoundLogs) -> bool:
+    """True if every case shares at least two rounds with the reference workload of its run."""
+    sides = (
+        (each, reference) for pair in pairs for each, reference in ((pair.baseline, before), (pair.current, after))
+    )
+    return all(len(relative_to(time_logs(result, metric), reference)) > 1 for result, reference in sides)
 
 
 def _unsteadiness(metric: str, pairs: Sequence[Pair], before: RoundLogs, after: RoundLogs) -> float | None:
-    """Spread with the anchor over that without, within each run; the median over cases and runs."""
+    """Spread with the reference workload over that without, within each run; the median over cases and runs."""
     found = []
     for pair in pairs:
-        for result, anchor in ((pair.baseline, before), (pair.current, after)):
+        for result, reference in ((pair.baseline, before), (pair.current, after)):
             plain = time_logs(result, metric)
-            related = anchored(plain, anchor)
+            related = relative_to(plain, reference)
             if len(related) > 2 and (spread := trimmed_error(list(plain.values()))) > 0:
                 found.append(trimmed_error(list(related.values())) / spread)
     return median(found) if found else None
 
 
-def _between(metric: str, cases: Sequence[str], runs: Sequence[Report], *, is_anchored: bool) -> float | None:
+def _between(metric: str, cases: Sequence[str], runs: Sequence[Report], *, is_relative: bool) -> float | None:
     """Root mean square over cases of the standard deviation of their runs' means; None for too few runs."""
     variances = []
     for case in cases:
-        means = [mean for run in runs if (mean := _mean(run, case, metric, is_anchored=is_anchored)) is not None]
+        means = [mean for run in runs if (mean := _mean(run, case, metric, is_relative=is_relative)) is not None]
         if len(means) >= FEWEST_RUNS:
             variances.append(stdev(means) ** 2)
     return math.sqrt(fmean(variances)) if variances else None
 
 
-def _mean(run: Report, case: str, metric: str, *, is_anchored: bool) -> float | None:
+def _mean(run: Report, case: str, metric: str, *, is_relative: bool) -> float | None:
     for result in run.results:
         if result.case == case and result.status == "ok":
             logs = time_logs(result, metric)
-            logs = anchored(logs, anchor_logs(run)) if is_anchored else logs
+            logs = relative_to(logs, reference_logs(run)) if is_relative else logs
             return trimmed_mean(list(logs.values())) if logs else None
     return None
 
 
 def unpaired_change(
-    pair: Pair, metric: str, scale: Scale, anchors: tuple[RoundLogs, RoundLogs], alpha: float
+    pair: Pair, metric: str, scale: Scale, references: tuple[RoundLogs, RoundLogs], alpha: float
 ) -> Change | None:
     """Two independent runs: Welch's interval on logarithms. None where a report does not support the metric."""
-    used = min(pair.baseline.calls_per_block, pair.current.calls_per_block)
+    used = shared_calls(pair.baseline.rounds, pair.current.rounds)
     before, after = (time_logs(each, metric, used) for each in (pair.baseline, pair.current))
     if not before or not after:
         return None
     judged = [before, after]
-    if scale.is_anchored:
-        judged = [anchored(logs, anchor) for logs, anchor in zip(judged, anchors, strict=True)]
+    if scale.is_relative:
+        judged = [relative_to(logs, reference) for logs, reference in zip(judged, references, strict=True)]
     interval = welch_interval(list(judged[1].values()), list(judged[0].values()), alpha, scale.between)
     return Change(interval=interval, baseline=_nanoseconds(before), current=_nanoseconds(after))
 
 
-def paired_change(pair: Pair, metric: str, twins: Sequence[Control], alpha: float) -> Change | None:
+def paired_change(pair: Pair, metric: str, replicates: Sequence[Control], alpha: float) -> Change | None:
     """Rounds that both reports share: block by block for the median latency, round by round for the rest.
 
     Args:
         pair: The case in both reports.
         metric: What is compared.
-        twins: The case's second processes in the baseline and in the current report, or none.
+        replicates: The case's A/A replicates in the baseline and in the current report, or none.
         alpha: Chance of error on each side.
     """
-    used = min(pair.baseline.calls_per_block, pair.current.calls_per_block)
+    used = shared_calls(pair.baseline.rounds, pair.current.rounds)
     before, after = (time_logs(each, metric, used) for each in (pair.baseline, pair.current))
-    if not before.keys() & after.keys():
+    shared = before.keys() & after.keys()
+    if not shared:
         return None
-    if metric == "latency_p50_ns":
-        found = [[by_round(each.rounds, each.calls_per_block, used)] for each in (pair.baseline, pair.current)]
-        for processes, twin in zip(found, twins, strict=False):
-            processes.append(by_round(twin.rounds, twin.calls_per_block, used))
-        ratios = contrasts(found[1], found[0])
+    if metric == QUIET:
+        processes = [[each.rounds] for each in (pair.baseline, pair.current)]
+        for each, replicate in zip(processes, replicates, strict=False):
+            each.append(replicate.rounds)
+        ratios = round_contrasts(processes[1], processes[0])
     else:
-        shared = before.keys() & after.keys()
         ratios = [Contrast(value=after[index] - before[index], error=UNKNOWN_ERROR) for index in sorted(shared)]
     interval = pooled_interval(ratios, alpha)
     return Change(interval=interval, baseline=_nanoseconds(before), current=_nanoseconds(after))

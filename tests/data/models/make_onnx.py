@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
-from writing import BATCH, Array, describe, new_folder, random, spec, store
+from writing import BATCH, CONFORMANCE, Array, describe, new_folder, random, spec, store
 
 from crossrt.core.artifact import Quantization
 from crossrt.core.tensor import TensorSpec
@@ -137,7 +137,12 @@ def external_data() -> None:
     x, dense = random(SAMPLES, 16), random(16, 4, seed=1)
     inputs, outputs = [spec("x", "float32", BATCH, 16)], [spec("y", "float32", BATCH, 4)]
     path = save(
-        "external.fp32", [node("MatMul", ["x", "dense"], ["y"])], inputs, outputs, {"dense": dense}, beside="weights.bin"
+        "external.fp32",
+        [node("MatMul", ["x", "dense"], ["y"])],
+        inputs,
+        outputs,
+        {"dense": dense},
+        beside="weights.bin",
     )
     describe(path, inputs, outputs, data_files=("weights.bin",))
     store(path.parent, {"x": x}, {"y": wide(x) @ wide(dense)})
@@ -287,6 +292,7 @@ def save(
     *,
     named: bool = True,
     beside: str | None = None,
+    root: Path = CONFORMANCE,
 ) -> Path:
     """Writes `<name>.onnx/model.onnx`; `beside` is the file that takes the weights."""
     values = [[_value(each, named) for each in specs] for specs in (inputs, outputs)]
@@ -294,7 +300,7 @@ def save(
     graph = helper.make_graph(list(nodes), name.partition(".")[0], *values, stored)
     model = helper.make_model(graph, ir_version=IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)])
     onnx.checker.check_model(model, full_check=True)
-    path = new_folder(name, "onnx") / "model.onnx"
+    path = new_folder(name, "onnx", root) / "model.onnx"
     if beside:
         (path.parent / beside).unlink(missing_ok=True)  # onnx appends
         onnx.save(model, path, save_as_external_data=True, location=beside, size_threshold=0)

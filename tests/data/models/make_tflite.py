@@ -14,7 +14,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from flatbuffers import Builder
-from writing import BATCH, Array, describe, new_folder, random, spec, store
+from writing import BATCH, CONFORMANCE, Array, describe, new_folder, random, spec, store
 
 from crossrt.core.artifact import Quantization
 
@@ -237,6 +237,7 @@ def save(
     calibration: Callable[[], Iterator[dict[str, Array]]] | None = None,
     *,
     others: Mapping[str, Function] | None = None,
+    root: Path = CONFORMANCE,
     **inputs: tuple[list[int | None], tf.DType],
 ) -> Path:
     """Writes `<name>.tflite/model.tflite`, all int8 where calibration data are given."""
@@ -255,7 +256,7 @@ def save(
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.inference_input_type = converter.inference_output_type = tf.int8
         content = converter.convert()
-    path = new_folder(name, "tflite") / "model.tflite"
+    path = new_folder(name, "tflite", root) / "model.tflite"
     path.write_bytes(content)
     return path
 

@@ -91,5 +91,3 @@ def store(folder: Path, inputs: Arrays, outputs: Arrays) -> None:
 
 def _narrow(array: Array) -> Array:
     return array.astype(np.float32) if array.dtype in (np.float64, np.float16) else array
-
-

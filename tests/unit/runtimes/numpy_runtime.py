@@ -1,4 +1,4 @@
-"""A runtime from another package: numpy alone, for ONNX files of the conformance suite's small network.
+"""A runtime from another package: ONNX's own reference evaluator, which computes in numpy alone.
 
 test_third_party_runtime installs it as the package `crossrt_numpy_runtime`.
 """
@@ -6,12 +6,11 @@ test_third_party_runtime installs it as the package `crossrt_numpy_runtime`.
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
+from onnx.reference import ReferenceEvaluator
 
 from crossrt.runtimes.errors import ModelRefusedError
-from crossrt.runtimes.feeds import refusal
-from crossrt.runtimes.session import BaseSession
-
-STRIDE = 4
+from crossrt.runtimes.session import BaseSession, one_line
+from crossrt.runtimes.specs import unsupported
 
 
 class NumpyRuntime:
@@ -22,8 +21,8 @@ class NumpyRuntime:
         return np.__version__
 
     def unsupported_reason(self, artifact, options):
-        if artifact.format not in self.formats:
-            return f"reads onnx, not {artifact.format}"
+        if (reason := unsupported(artifact, options, formats=self.formats)) is not None:
+            return reason
         for option in ("intra_op_threads", "inter_op_threads"):
             if (found := getattr(options, option)) != 1:
                 return f"computes in one thread: {option} must be 1, found {found}"
@@ -36,34 +35,33 @@ class NumpyRuntime:
 class NumpySession(BaseSession):
     def __init__(self, artifact, options):
         super().__init__(artifact, options)
-        self._weights = read_weights(artifact.path)
+        self._evaluator = load(artifact.path)
 
     def run(self, feeds):
-        if self._weights is None:
+        if self._evaluator is None:
             raise self._closed()
-        if (error := refusal(feeds, self.inputs)) is not None:
-            raise error
-        return {self.outputs[0].name: logits(feeds[self.inputs[0].name], self._weights)}
+        self._check(feeds)
+        own = {
+            spec.name: feeds[spec.name] if convert is None else convert(feeds[spec.name])
+            for spec, convert in zip(self.inputs, self._input_conversions, strict=True)
+        }
+        found = self._evaluator.run([spec.name for spec in self.outputs], own)
+        return {
+            spec.name: np.array(output) if convert is None else convert(output)
+            for spec, output, convert in zip(self.outputs, found, self._output_conversions, strict=True)
+        }
 
     def executed_operators(self):
-        return ("Conv", "Relu", "Gemm")
+        return tuple(node.op_type for node in self._evaluator.proto_.graph.node)
 
     def close(self):
-        self._weights = None
+        self._evaluator = None
 
 
-def read_weights(path):
+def load(path):
     try:
-        graph = onnx.load(path).graph
-        weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
-        return [weights[name] for name in ("kernel", "bias", "dense", "offset")]
-    except (OSError, DecodeError, KeyError) as error:
-        raise ModelRefusedError(f"numpy cannot load {path.name}: {error}") from error
-
-
-def logits(image, weights):
-    """`einsum` rather than `@`, which would start threads of its own."""
-    kernel, bias, dense, offset = weights
-    windows = np.lib.stride_tricks.sliding_window_view(image, (3, 3), axis=(1, 2))[:, ::STRIDE, ::STRIDE]
-    hidden = np.maximum(np.einsum("nhwcij,fcij->nhwf", windows, kernel) + bias, 0)
-    return np.einsum("nh,hc->nc", hidden.reshape(len(image), -1), dense) + offset
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+        return ReferenceEvaluator(model)
+    except (OSError, DecodeError, onnx.checker.ValidationError) as error:
+        raise ModelRefusedError(f"numpy cannot load {path.name}: {one_line(error)}") from error

@@ -1,10 +1,9 @@
 """The conformance suite leaves out what is not installed, and goes red where that was required."""
 
-from pathlib import Path
-
 import pytest
 
-SUITE = Path(__file__).parents[2] / "conformance"
+PLUGIN = "crossrt.runtimes.conformance.plugin"
+SUITE = ["-p", PLUGIN, "--pyargs", "crossrt.runtimes.conformance"]
 WITHOUT_ORT = (
     "import sys; sys.modules['onnxruntime'] = None; import pytest; raise SystemExit(pytest.main(sys.argv[1:]))"
 )
@@ -13,7 +12,9 @@ WITHOUT_ORT = (
 @pytest.fixture
 def collect(python):
     """`collect(*options)` collects the suite where onnxruntime is not installed."""
-    return lambda *options: python("-c", WITHOUT_ORT, SUITE, "-q", "--collect-only", "-p", "no:cacheprovider", *options)
+    return lambda *options: python(
+        "-c", WITHOUT_ORT, *SUITE, "-q", "--collect-only", "-p", "no:cacheprovider", *options
+    )
 
 
 def test_a_runtime_that_is_not_installed_is_left_out(collect):
@@ -39,3 +40,9 @@ def test_a_suite_that_would_test_nothing_is_an_error(collect, tmp_path):
     ended = collect("--conformance-artifacts", tmp_path)
     assert ended.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     assert f"no runtime is installed that reads a model under {tmp_path}" in ended.stdout
+
+
+def test_the_plug_in_imports_nothing_heavy(printed):
+    """pytest loads it in every project of an environment where crossrt is installed."""
+    heavy = {"numpy", "msgspec", "onnxruntime", "ai_edge_litert", "crossrt.runtimes.registry"}
+    assert printed(f"import sys, {PLUGIN}\nprint(sorted({heavy} & sys.modules.keys()))") == "[]"

@@ -1,14 +1,11 @@
-"""Specs as a session shows them, and the words in which feeds are refused."""
+"""The words in which feeds are refused, and conversions between float32 and a file's own floats and integers."""
 
 import numpy as np
 import pytest
 
-from crossrt.core.artifact import TensorSpec
-from crossrt.runtimes.feeds import at_batch_size, refusal
+from crossrt.core.tensor import TensorSpec
+from crossrt.runtimes.feeds import input_conversion, output_conversion, refusal
 
-FLOAT = TensorSpec(name="image", dtype="float32", shape=(None, 28, 28, 1))
-INT8 = TensorSpec(name="image", dtype="int8", shape=(None, 28, 28, 1), scale=0.1, zero_point=3)
-TOKENS = TensorSpec(name="tokens", dtype="int64", shape=(None, 9))
 LEFT = TensorSpec(name="left", dtype="float32", shape=(2, 3))
 RIGHT = TensorSpec(name="right", dtype="int8", shape=(2,))
 
@@ -19,25 +16,6 @@ def fitting():
 
 def message(**feeds):
     return str(refusal(fitting() | feeds, (LEFT, RIGHT)))
-
-
-@pytest.mark.parametrize("io", ["float32", "native"])
-def test_the_batch_size_takes_the_place_of_the_first_dimension(io):
-    assert at_batch_size([FLOAT], 7, io)[0].shape == (7, 28, 28, 1)
-
-
-def test_native_specs_keep_their_integers():
-    (shown,) = at_batch_size([INT8], 1, "native")
-    assert (shown.dtype, shown.scale, shown.zero_point) == ("int8", 0.1, 3)
-
-
-def test_float32_specs_hide_the_integers_of_quantized_tensors():
-    (shown,) = at_batch_size([INT8], 1, "float32")
-    assert (shown.dtype, shown.scale, shown.zero_point) == ("float32", None, None)
-
-
-def test_integers_that_stand_for_themselves_stay_integers():
-    assert at_batch_size([TOKENS], 1, "float32")[0].dtype == "int64"
 
 
 def test_fitting_feeds_are_not_refused():
@@ -65,5 +43,53 @@ def test_the_other_byte_order_is_another_dtype():
 
 
 @pytest.mark.parametrize(("feed", "kind"), [([0, 0], "list"), (None, "NoneType"), (np.float32(0), "float32")])
-def test_what_is_no_array_is_named(feed, kind):
+def test_what_is_not_an_array_is_named(feed, kind):
     assert message(right=feed) == f"input right must be a numpy array; found {kind}"
+
+
+WORDS = TensorSpec(name="words", dtype="str", shape=(2,))
+
+
+@pytest.mark.parametrize("feed", [np.array(["a", "long word"]), np.array(["", ""])])
+def test_text_of_any_length_fits(feed):
+    assert refusal({"words": feed}, (WORDS,)) is None
+
+
+@pytest.mark.parametrize("feed", [np.array(["a", "b"], object), np.zeros(2), np.array([b"a", b"b"])])
+def test_what_is_not_text_is_named(feed):
+    assert str(refusal({"words": feed}, (WORDS,))) == f"input words takes str (2,); found {feed.dtype} (2,)"
+
+
+def tensor(dtype, **quantization):
+    return TensorSpec(name="t", dtype=dtype, shape=(3,), **quantization)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool", "uint8"])
+def test_what_is_shown_as_it_is_needs_no_conversion(dtype):
+    assert input_conversion(tensor(dtype), tensor(dtype)) is None
+    assert output_conversion(tensor(dtype), tensor(dtype)) is None
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_other_floats_are_converted_both_ways(dtype):
+    own, shown, real = tensor(dtype), tensor("float32"), np.array([-1.5, 0, 3], np.float32)
+    fed = input_conversion(own, shown)(real)
+    assert fed.dtype == dtype
+    np.testing.assert_array_equal(fed, real)
+    given = output_conversion(own, shown)(fed)
+    assert given.dtype == np.float32
+    np.testing.assert_array_equal(given, real)
+    assert not np.shares_memory(given, fed)
+
+
+def test_quantized_integers_are_converted_both_ways():
+    own, shown, real = tensor("int8", scale=0.5, zero_point=-3), tensor("float32"), np.array([-1.5, 0, 3], np.float32)
+    fed = input_conversion(own, shown)(real)
+    np.testing.assert_array_equal(fed, np.array([-6, -3, 3], np.int8))
+    np.testing.assert_array_equal(output_conversion(own, shown)(fed), real)
+
+
+def test_text_comes_back_as_text():
+    found = output_conversion(WORDS, WORDS)(np.array(["a", "long word"], object))
+    assert found.dtype.kind == "U"
+    assert found.tolist() == ["a", "long word"]

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from crossrt.core.artifact import TensorSpec
+from crossrt.core.tensor import TensorSpec
 from crossrt.runtimes.feeds import Quantizer, dequantize
 
 SPECS = [
-    TensorSpec(name="pixels", dtype="int8", shape=(None,), scale=1 / 255, zero_point=-128),
-    TensorSpec(name="logits", dtype="int8", shape=(None,), scale=0.0244797, zero_point=45),
-    TensorSpec(name="unsigned", dtype="uint8", shape=(None,), scale=0.37, zero_point=131),
-    TensorSpec(name="symmetric", dtype="int8", shape=(None,), scale=1e-4, zero_point=0),
+    TensorSpec(name="pixels", dtype="int8", shape=("n",), scale=1 / 255, zero_point=-128),
+    TensorSpec(name="logits", dtype="int8", shape=("n",), scale=0.0244797, zero_point=45),
+    TensorSpec(name="unsigned", dtype="uint8", shape=("n",), scale=0.37, zero_point=131),
+    TensorSpec(name="symmetric", dtype="int8", shape=("n",), scale=1e-4, zero_point=0),
 ]
-UNIT_STEPS = TensorSpec(name="unit", dtype="int8", shape=(None,), scale=1.0, zero_point=0)
+UNIT_STEPS = TensorSpec(name="unit", dtype="int8", shape=("n",), scale=1.0, zero_point=0)
 
 every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 
@@ -68,14 +68,14 @@ def test_order_is_kept(spec):
 
 
 @every_spec
-def test_it_is_the_textbook_formula(spec):
+def test_it_is_the_affine_formula(spec):
     reals = random_reals(spec, outside=1.5)
-    wanted = np.clip(
+    expected = np.clip(
         np.rint(reals.astype(np.float64) / spec.scale) + spec.zero_point, limits(spec).min, limits(spec).max
     )
     stored = quantize(reals, spec)
     assert stored.dtype == spec.dtype
-    np.testing.assert_array_equal(stored, wanted)
+    np.testing.assert_array_equal(stored, expected)
 
 
 @every_spec

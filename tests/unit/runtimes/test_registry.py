@@ -17,11 +17,11 @@ GET = """
             if name in {absent!r}:
                 raise ModuleNotFoundError("No module named " + repr(name), name=name)
     sys.meta_path.insert(0, Absent())
-    from crossrt.runtimes import errors
+    from crossrt.core.errors import CrossrtError
     from crossrt.runtimes import registry
     try:
         print(registry.get_runtime({name!r}).name)
-    except errors.RuntimeAdapterError as error:
+    except CrossrtError as error:
         print(f"{{type(error).__name__}}: {{error}}")
 """
 
@@ -36,7 +36,7 @@ def test_the_shipped_runtimes_come_first():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(UnknownRuntimeError, match="no runtime 'onyx': the registered ones are ort-cpu, tflite"):
+    with pytest.raises(UnknownRuntimeError, match="'onyx' is not a registered runtime; available: ort-cpu, tflite"):
         get_runtime("onyx")
 
 
@@ -61,8 +61,8 @@ def test_a_missing_package_gives_its_install_command(printed, name, module, pack
 
 def test_a_package_that_lacks_another_one_names_that_one(printed, install):
     install("onnxruntime", "import coloredlogs_of_nowhere")
-    wanted = "RuntimeBrokenError: ort-cpu needs the module coloredlogs_of_nowhere, which is not installed"
-    assert get(printed, "ort-cpu") == wanted
+    expected = "RuntimeBrokenError: ort-cpu needs the module coloredlogs_of_nowhere, which is not installed"
+    assert get(printed, "ort-cpu") == expected
 
 
 def test_a_package_that_fails_to_import_shows_its_own_error(printed, install):
@@ -129,9 +129,30 @@ def test_an_entry_point_whose_function_fails_shows_the_error(printed, install, e
     assert error.partition("(")[0] in output or "cuda" in output
 
 
+NAMES = """
+    from crossrt.core.errors import PluginError
+    from crossrt.runtimes.registry import runtime_names
+    try:
+        print(*runtime_names())
+    except PluginError as error:
+        print(error)
+"""
+
+
+def test_two_plug_ins_with_one_name_are_both_named(printed, install):
+    for package in ("here", "there"):
+        install(package, "raise SystemExit('imported')", mine=f"{package}:Runtime")
+    message = "two plug-ins of crossrt.runtimes are called 'mine': here:Runtime and there:Runtime; uninstall one"
+    assert printed(NAMES) == message
+    assert get(printed, "mine") == f"PluginError: {message}"
+
+
 def test_a_shipped_name_cannot_be_taken_over(printed, install):
     install("own", "raise SystemExit('imported')", tflite="own:Runtime")
-    assert printed("from crossrt.runtimes.registry import runtime_names\nprint(*runtime_names())") == "ort-cpu tflite"
+    assert printed(NAMES) == (
+        "the plug-in own:Runtime of crossrt.runtimes has the name 'tflite' of a runtime that ships with crossrt;"
+        " uninstall its package"
+    )
     assert get(printed, "tflite") == "tflite"
 
 

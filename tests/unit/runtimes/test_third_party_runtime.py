@@ -5,8 +5,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+import crossrt.runtimes.conformance
+
 NAME = "numpy-reference"
-SUITE = Path(__file__).parents[2] / "conformance"
+SUITE = Path(crossrt.runtimes.conformance.__file__).parent
 SOURCE = Path(__file__).with_name("numpy_runtime.py")
 FREE_OF_RUNTIMES = {"test_models"}
 
@@ -19,7 +21,8 @@ def installed(install):
 @pytest.fixture
 def run_suite(python):
     """`run_suite(*options)` runs those tests of the suite that concern the numpy runtime."""
-    return lambda *options: python("-m", "pytest", SUITE, "-p", "no:cacheprovider", "-k", NAME, *options)
+    command = ["-m", "pytest", "-p", "crossrt.runtimes.conformance.plugin", "-p", "no:cacheprovider"]
+    return lambda *options: python(*command, "--pyargs", "crossrt.runtimes.conformance", "-k", NAME, *options)
 
 
 @pytest.mark.usefixtures("installed")
@@ -44,4 +47,4 @@ def test_the_command_lists_it(python):
 def test_it_is_missed_where_it_is_required(run_suite):
     ended = run_suite("--require-runtime", NAME)
     assert ended.returncode == pytest.ExitCode.USAGE_ERROR
-    assert f"{NAME} is required: there is no runtime '{NAME}'" in ended.stderr
+    assert f"{NAME} is required: '{NAME}' is not a registered runtime" in ended.stderr

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import msgspec
 import numpy as np
 import pytest
@@ -274,3 +276,21 @@ def test_the_rule_for_chance_is_part_of_the_task():
 def test_options_that_cannot_be_used_are_refused(options, message):
     with pytest.raises(DataError, match=message):
         Classification().with_options(options)
+
+
+def test_memory_stays_bounded_for_outputs_on_disk(tmp_path):
+    shape = (16_384, 1024)
+    path = tmp_path / "y.npy"
+    outputs = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    labels = np.arange(shape[0]) % shape[1]
+    outputs[np.arange(shape[0]), labels] = 0.75
+    outputs[:, 0] += 0.25
+    outputs.flush()
+    answers = np.load(path, mmap_mode="r")
+    tracemalloc.start()
+    found = scored({"y": answers}, labels, {"y": answers})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.values["top1"] == found.values["agreement"] == 1.0
+    assert answers.nbytes == 64 * 2**20
+    assert peak < 60 * 2**20

@@ -163,6 +163,7 @@ def test_all_outputs_of_a_sample_must_agree():
         ({}, {}, "no outputs"),
         ({"y": np.ones((0, 3))}, {"y": np.ones((0, 3))}, "no samples"),
         ({"y": np.ones(())}, {"y": np.ones(())}, "no dimension for samples"),
+        ({"y": np.array([{}, {}])}, {"y": np.array([{}, {}])}, "'y' holds dict; numbers, booleans or text"),
         ({"y": np.ones(2, complex)}, {"y": np.ones(2, complex)}, "complex128"),
         ({"a": np.ones(2), "b": np.ones(3)}, {"a": np.ones(2), "b": np.ones(3)}, "'a' 2, 'b' 3"),
     ],
@@ -196,3 +197,8 @@ def test_memory_stays_bounded_for_arrays_on_disk(tmp_path, shape):
     assert found.agrees.all()
     assert peak < 100 * 2**20
     assert x.size > 8 * VALUES
+
+
+def test_the_typical_scale_is_that_of_samples_with_a_signal():
+    x = np.array([[1.0], [0.0], [0.0], [0.0]])
+    assert only(x + 0.01, x)[1].agrees.all()

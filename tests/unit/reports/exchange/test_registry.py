@@ -46,7 +46,7 @@ def test_a_format_of_one_run_refuses_two(mixed, tmp_path, name):
     [
         ("asv", "asv makes several files: name their folder with --out"),
         ("github-action-benchmark", "makes several files: name their folder with --out"),
-        ("parquet", "parquet is no text: name a file with --out"),
+        ("parquet", "parquet is not text: name a file with --out"),
     ],
 )
 def test_what_cannot_be_printed_wants_out(name, message):

@@ -37,6 +37,7 @@ def test_there_is_a_row_per_metric_with_everything_that_tells_it_apart(mixed):
     assert (row.model, row.variant, row.format) == ("mnist-cnn", "fp32", "onnx")
     assert (row.runtime, row.runtime_version) == ("ort-cpu", "1.0")
     assert (row.batch_size, row.threads, row.io, row.status) == (1, 1, "float32", "ok")
+    assert (row.task, row.dataset) == ("classification", "test set")
     assert (row.unit, row.direction, row.cpu) == ("ns", "smaller_is_better", "AMD EPYC")
     assert (row.git_revision, row.git_dirty) == (mixed.environment.git_revision, True)
 
@@ -130,5 +131,17 @@ def test_a_report_without_metrics_is_refused(mixed, unmeasured, convert):
 @pytest.mark.parametrize("said", ["yesterday", "", "9999-12-31T23:59:59-23:00"])
 def test_a_time_that_is_none_is_refused(mixed, said):
     damaged = msgspec.structs.replace(mixed, run=msgspec.structs.replace(mixed.run, started_at=said))
-    with pytest.raises(ReportError, match="is no ISO 8601 time"):
+    with pytest.raises(ReportError, match="is not an ISO 8601 time"):
         as_csv([damaged])
+
+
+def test_metrics_of_own_tasks_are_rows_with_unit_and_direction(regression):
+    rows = {row.metric: row for row in rows_of([regression])}
+    assert (rows["mae"].unit, rows["mae"].direction, rows["mae"].task) == ("deg C", "smaller_is_better", "regression")
+    assert (rows["r2"].value, rows["r2"].direction) == (-0.5, "bigger_is_better")
+
+
+def test_a_case_without_a_model_name_has_none(mixed):
+    nameless = msgspec.structs.replace(mixed.results[0], model="", variant="")
+    row = next(iter(rows_of([msgspec.structs.replace(mixed, results=(nameless,))])))
+    assert (row.model, row.variant) == (None, None)

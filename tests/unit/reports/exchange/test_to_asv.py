@@ -79,7 +79,7 @@ def add(folder):
 def slower(make_result, make_report):
     """int8 takes half as long again, bad works now, and fp32 fails."""
     return make_report(
-        make_result(status="failed", reason="broke", rounds=(), accuracy=None, memory=None),
+        make_result(status="failed", reason="broke", rounds=(), evaluation=None, memory=None),
         make_result("int8@tflite", medians=(30_000, 31_500, 30_750, 31_050)),
         make_result("bad@tflite", medians=(9_000, 9_100, 9_200, 9_050)),
     )
@@ -154,7 +154,7 @@ def test_a_failed_case_has_null_and_a_skipped_one_is_left_out(commits, mixed, at
 
 
 def test_a_run_in_which_all_failed_is_a_run_in_which_all_failed(commits, make_result, make_report, at, add):
-    failed = make_result("bad@tflite", status="failed", reason="broke", rounds=(), accuracy=None, memory=None)
+    failed = make_result("bad@tflite", status="failed", reason="broke", rounds=(), evaluation=None, memory=None)
     content = results_in(add(at(make_report(failed), commits[0])))
     assert content["results"]["b1_t1.latency_p50"][:2] == [None, [[BAD]]]
 
@@ -162,7 +162,7 @@ def test_a_run_in_which_all_failed_is_a_run_in_which_all_failed(commits, make_re
 def test_less_is_better_in_every_series(commits, mixed, at, add):
     files = add(at(mixed, commits[0]))
     names = set(results_in(files)["results"])
-    expected = {"load", "first_run", "latency_p50", "latency_mean", "size", "peak_memory", "max_abs_error"}
+    expected = {"load", "first_inference", "latency_p50", "latency_mean", "size", "peak_memory", "max_abs_error"}
     assert names >= {f"b1_t1.{name}" for name in expected}
     assert not names & {"b1_t1.top1", "b1_t1.throughput_per_s", "b1_t1.speedup_p50"}
     values = {(each.case.partition("/")[0], each.name): each.value for each in mixed.metrics}
@@ -180,7 +180,20 @@ def test_sizes_are_bytes_and_have_no_interval(commits, mixed, at, add):
 def test_scenarios_are_series_of_their_own(commits, make_result, make_report, at, add):
     case = "mnist-cnn.int8-io@tflite/b32/t2/native"
     native = make_result("int8-io@tflite", case=case, batch_size=32, threads=2, io="native")
-    assert "b32_t2_native.latency_p50" in results_in(add(at(make_report(native), commits[0])))["results"]
+    report = make_report(native)
+    assert "b32_t2_native.latency_p50" in results_in(add(at(report, commits[0])))["results"]
+    longer = msgspec.structs.replace(
+        report, dimensions={"sequence length": 128, report.artifacts[0].batch_dimension: 32}
+    )
+    assert "b32_t2_sequence_length128_native.latency_p50" in results_in(add(at(longer, commits[1])))["results"]
+
+
+def test_metrics_of_own_tasks_are_series_where_less_can_be_better(commits, regression, at, add):
+    files = add(at(regression, commits[0]))
+    assert row_of(files, "b1_t1.mae")[FP32]["result"] == pytest.approx(0.25)
+    benchmarks = next(content for name, content in files.items() if name.endswith("benchmarks.json"))
+    assert benchmarks["b1_t1.mae"]["unit"] == "deg_C"
+    assert "b1_t1.r2" not in benchmarks
 
 
 def test_results_are_dated_by_their_commit(commits, mixed, at, add):
@@ -244,7 +257,7 @@ def test_the_configuration_of_a_project_is_followed(commits, mixed, at, add, fol
     [
         ("asv.conf.json", "[1]", "is damaged"),
         ("asv.conf.json", "{", "is damaged"),
-        ("asv.conf.json", '{"results_dir": 1}', "names no folder in results_dir"),
+        ("asv.conf.json", '{"results_dir": 1}', "has a results_dir or a repo that is not text"),
         ("results/benchmarks.json", "{", "is damaged"),
         ("results/benchmarks.json", '{"version": 3}', "has version 3 of asv's format"),
         ("results/benchmarks.json", '{"version": 2, "b1_t1.load": {}}', "that is not crossrt's"),

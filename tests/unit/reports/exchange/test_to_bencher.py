@@ -64,3 +64,10 @@ def test_names_lose_what_moves_a_cursor(mixed, rename):
 def test_a_report_without_metrics_is_refused(unmeasured):
     with pytest.raises(ReportError, match="has no metric of any case"):
         as_bencher(unmeasured)
+
+
+def test_metrics_of_own_tasks_are_measures(regression):
+    measures = json.loads(as_bencher(regression))[FP32]
+    assert measures["mae"]["value"] == pytest.approx(0.25)
+    assert measures["mae"]["lower_value"] < 0.25 < measures["mae"]["upper_value"]
+    assert measures["r2"] == {"value": -0.5}

@@ -40,6 +40,7 @@ def test_an_entry_has_value_unit_half_of_its_interval_and_both_ends(mixed, entri
     assert entry["extra"].splitlines() == [
         f"95% interval {metric.lower:.6g} to {metric.upper:.6g}",
         "ort-cpu 1.0",
+        "classification on test set",
         f"run {mixed.run.id}",
     ]
 

@@ -48,6 +48,7 @@ def test_the_suite_says_what_ran_where(suite, mixed):
     properties = {each.get("name"): each.get("value") for each in suite.iter("property")}
     assert properties["run"] == mixed.run.id
     assert properties["cpu"] == "AMD EPYC"
+    assert (properties["task"], properties["dataset"]) == ("classification", "test set")
     assert suite.get("timestamp") == mixed.run.started_at
 
 

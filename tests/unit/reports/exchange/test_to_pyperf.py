@@ -23,14 +23,23 @@ def test_there_is_a_benchmark_per_timed_case_and_a_run_per_round(suite):
 
 
 def test_values_are_mean_calls_of_blocks_in_seconds(make_result, make_report, make_round):
-    """A round of 7 calls in blocks of 3: the last call makes no block."""
-    calls = (10_000, 20_000, 60_000, 40_000, 40_000, 40_000, 99_000)
-    each = msgspec.structs.replace(make_round(0, 1), latency_ns=calls)
-    result = make_result(rounds=(each,), calls_per_block=3)
+    blocks = ((10_000, 20_000, 60_000), (40_000, 40_000, 40_000))
+    each = msgspec.structs.replace(make_round(0, 1), blocks_ns=blocks)
+    result = make_result(rounds=(each,))
     benchmark = pyperf.BenchmarkSuite.loads(as_pyperf(make_report(result))).get_benchmark(FP32)
     assert benchmark.get_values() == pytest.approx((30e-6, 40e-6))
     assert benchmark.get_loops() == 3
     assert benchmark.get_unit() == "second"
+
+
+def test_loops_are_left_out_where_blocks_differ(make_result, make_report, make_round):
+    rounds = (
+        msgspec.structs.replace(make_round(0, 1), blocks_ns=((10_000, 30_000), (40_000,))),
+        msgspec.structs.replace(make_round(1, 1), blocks_ns=((10_000, 10_000, 40_000),)),
+    )
+    benchmark = pyperf.BenchmarkSuite.loads(as_pyperf(make_report(make_result(rounds=rounds)))).get_benchmark(FP32)
+    assert benchmark.get_values() == pytest.approx((20e-6, 40e-6, 20e-6))
+    assert [run.get_loops() for run in benchmark.get_runs()] == [1, 3]
 
 
 def test_the_first_call_is_the_warm_up(suite):
@@ -45,6 +54,8 @@ def test_metadata_are_under_the_names_of_pyperf(suite, mixed):
     assert metadata["mem_max_rss"] == 70_000_000
     assert metadata["cpu_affinity"] == "1"
     assert metadata["runtime"] == "ort-cpu 1.0"
+    assert (metadata["model"], metadata["variant"]) == ("mnist-cnn", "fp32")
+    assert (metadata["task"], metadata["dataset"]) == ("classification", "test set")
     assert metadata["date"].startswith(mixed.run.started_at[:10])
     assert None not in metadata.values()
 
@@ -85,7 +96,7 @@ def test_a_report_without_a_timed_case_is_refused(unmeasured):
 
 
 def test_calls_that_took_no_time_are_refused(make_result, make_report, make_round):
-    result = make_result(rounds=(msgspec.structs.replace(make_round(0, 1), latency_ns=(0, 0)),))
+    result = make_result(rounds=(msgspec.structs.replace(make_round(0, 1), blocks_ns=((0,), (0,))),))
     report = msgspec.structs.replace(make_report(make_result()), results=(result,))
     with pytest.raises(ReportError, match="took 0 ns"):
         as_pyperf(report)

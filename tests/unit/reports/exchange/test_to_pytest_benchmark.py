@@ -42,7 +42,16 @@ def test_statistics_are_those_of_all_calls_in_seconds(file):
 def test_other_metrics_are_extra(file):
     extra = json.loads(file.read_text())["benchmarks"][0]["extra_info"]
     assert extra["case"] == "mnist-cnn.fp32@ort-cpu/b1/t1"
+    assert (extra["task"], extra["dataset"]) == ("classification", "test set")
     assert {"top1", "size_bytes", "latency_p50_ns"} <= extra.keys()
+
+
+def test_cases_can_be_grouped_by_what_they_are_made_of(file, tmp_path):
+    command = [sys.executable, "-P", "-m", "pytest_benchmark", "compare", str(file), "--group-by=param:runtime"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "runtime=ort-cpu" in done.stdout
+    assert "runtime=tflite" in done.stdout
 
 
 def test_nothing_is_nan_or_null_that_a_consumer_computes_with(file):

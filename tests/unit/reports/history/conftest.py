@@ -37,10 +37,11 @@ def file_address(tmp_path) -> Address:
 
 
 @pytest.fixture
-def make_run(make_report, make_result, simulate_rounds, anchored):
+def make_run(make_report, make_result, simulate_rounds, with_reference_workload):
     """Makes the report of the run of one day, at a commit of its own.
 
-    `slower` multiplies the times of the cases that it names, `machine` those of the anchor too.
+    `slower` multiplies the times of the cases that it names, `machine` those of the reference workload too; `task` holds
+    a task's name and definitions.
     """
     make_rounds = partial(simulate_rounds, blocks=8)
 
@@ -50,9 +51,10 @@ def make_run(make_report, make_result, simulate_rounds, anchored):
         slower: dict[str, float] | None = None,
         machine: float = 1.0,
         rounds: int = 6,
-        anchor: bool = True,
+        reference: bool = True,
         environment: dict | None = None,
         status: str = "complete",
+        task: dict | None = None,
         **fields,
     ) -> Report:
         random = np.random.default_rng(day)
@@ -60,15 +62,14 @@ def make_run(make_report, make_result, simulate_rounds, anchored):
             make_result(
                 subject,
                 rounds=make_rounds(50_000 * machine * (slower or {}).get(subject, 1.0), rounds, random),
-                calls_per_block=4,
                 **fields,
             )
             for subject in subjects or ("fp32@ort-cpu",)
         ]
         moment = FIRST_DAY + timedelta(days=day)
-        report = make_report(*results, id=f"run-{day:03}", started_at=moment.isoformat(), status=status)
-        if anchor:
-            report = anchored(report, make_rounds(40_000 * machine, rounds, random))
+        report = make_report(*results, id=f"run-{day:03}", started_at=moment.isoformat(), status=status, **(task or {}))
+        if reference:
+            report = with_reference_workload(report, make_rounds(40_000 * machine, rounds, random))
         changed = {"git_revision": f"{day:07x}" + 33 * "0", "git_dirty": False} | (environment or {})
         return msgspec.structs.replace(report, environment=msgspec.structs.replace(report.environment, **changed))
 

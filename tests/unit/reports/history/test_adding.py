@@ -20,7 +20,7 @@ from crossrt.reports.history.database import open_history
 from crossrt.reports.history.entries import read_entry_file
 from crossrt.reports.history.reading import read_entry
 from crossrt.reports.history.selection import newest, run_named, run_rows
-from crossrt.reports.history.tables import answers, artifacts, cases, environments, metrics, results, runs, times
+from crossrt.reports.history.tables import artifacts, cases, environments, evaluations, metrics, results, runs, times
 from crossrt.reports.schema.files import write_report
 
 
@@ -35,29 +35,31 @@ def test_a_report_comes_back_as_it_was_added(add, save, reading, make_run):
     entry = read_entry_file(path)
     kept = reading(lambda connection: read_entry(connection, run_named(connection, "run-003").number))
     assert (kept.sha256, kept.path, kept.started_at) == (entry.sha256, entry.path, entry.started_at)
-    assert (kept.environment, kept.anchor, kept.rounds) == (entry.environment, entry.anchor, entry.rounds)
+    assert (kept.environment, kept.workload, kept.rounds) == (entry.environment, entry.workload, entry.rounds)
     assert set(kept.report.metrics) == set(report.metrics)
+    assert (kept.report.data, kept.report.task) == (report.data, report.task)
+    assert kept.report.definitions == report.definitions
     assert kept.report.results == entry.report.results
     assert sorted(kept.report.artifacts, key=lambda each: each.id) == sorted(report.artifacts, key=lambda each: each.id)
-    assert kept.report.run == msgspec.structs.replace(report.run, definitions={})
+    assert kept.report.run == report.run
     assert kept.levels.keys() == entry.levels.keys()
     for key, level in kept.levels.items():
         assert level.plain == entry.levels[key].plain
-        assert level.anchored == entry.levels[key].anchored
-        assert level.anchored_error == pytest.approx(entry.levels[key].anchored_error, rel=1e-6)
+        assert level.relative == entry.levels[key].relative
+        assert level.relative_error == pytest.approx(entry.levels[key].relative_error, rel=1e-6)
 
 
 def test_adding_twice_changes_nothing(add, reading, make_run):
     assert add(make_run(1), make_run(2)) == ["added", "added"]
-    before = [reading(count(table)) for table in (runs, results, metrics, times, cases, artifacts, answers)]
+    before = [reading(count(table)) for table in (runs, results, metrics, times, cases, artifacts, evaluations)]
     assert add(make_run(1), make_run(2)) == ["known", "known"]
-    assert [reading(count(table)) for table in (runs, results, metrics, times, cases, artifacts, answers)] == before
+    assert [reading(count(table)) for table in (runs, results, metrics, times, cases, artifacts, evaluations)] == before
 
 
 def test_what_runs_share_is_stored_once(add, reading, make_run):
     add(*(make_run(day, "fp32@ort-cpu", "int8@tflite") for day in range(4)))
     assert reading(count(runs)) == 4
-    assert [reading(count(table)) for table in (environments, cases, artifacts, answers)] == [1, 2, 2, 1]
+    assert [reading(count(table)) for table in (environments, cases, artifacts, evaluations)] == [1, 2, 2, 1]
 
 
 def test_another_report_of_the_same_run_is_refused(add, save, address, reading, make_run):
@@ -91,7 +93,7 @@ def test_a_time_that_is_none_is_refused(file_address, save, make_run):
     report = make_run(1)
     odd = msgspec.structs.replace(report, run=msgspec.structs.replace(report.run, started_at="yesterday"))
     (found,) = add_files(file_address, save(odd))
-    assert "began at 'yesterday', which is no ISO 8601 time" in found.reason
+    assert "began at 'yesterday', which is not an ISO 8601 time" in found.reason
 
 
 def test_folders_are_searched_for_reports(save, make_run, tmp_path):

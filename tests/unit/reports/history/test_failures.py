@@ -75,7 +75,7 @@ def test_a_file_of_someone_else_is_left_alone(file_address, save, make_run):
         other.execute("CREATE TABLE songs (title TEXT)")
     other.close()
     before = file_address.path.read_bytes()
-    with pytest.raises(ReportError, match="is no history of crossrt: it holds the tables songs"):
+    with pytest.raises(ReportError, match="is not a history of crossrt: it holds the tables songs"):
         list(add_files(file_address, save(make_run(1))))
     assert file_address.path.read_bytes() == before
 

@@ -90,33 +90,33 @@ def test_with_few_runs_the_allowance_is_used_and_said(add, judge, make_run):
     assert any("latency_p50_ns: 0.6% of spread between runs is allowed" in line for line in found.method)
 
 
-def test_a_busier_machine_is_told_by_the_anchor(ten, judge, make_run):
+def test_a_busier_machine_is_told_by_the_reference_workload(ten, judge, make_run):
     found = judge(make_run(20, *CASES, machine=1.4))
     assert found.exit_code == 0
-    assert any(note.startswith("the anchor, the same work in every run, took 1.3") for note in found.notes)
+    assert any(note.startswith("the reference workload, the same in every run, took 1.3") for note in found.notes)
 
 
-def test_without_an_anchor_the_time_itself_is_judged(add, judge, make_run):
-    add(*(make_run(day, anchor=day != 2) for day in range(6)))
+def test_without_a_reference_workload_the_time_itself_is_judged(add, judge, make_run):
+    add(*(make_run(day, reference=day != 2) for day in range(6)))
     found = judge(make_run(20, slower={"fp32@ort-cpu": 1.2}))
     assert found.exit_code == 1
-    assert any("time itself (a run has no anchor" in line for line in found.method)
+    assert any("time itself (a run has no reference workload" in line for line in found.method)
 
 
-def test_runs_of_another_machine_do_not_judge_times(add, judge, make_run, make_accuracy):
+def test_runs_of_another_machine_do_not_judge_times(add, judge, make_run, make_evaluation):
     add(*(make_run(day, environment={"logical_cpus": 64}) for day in range(5)))
     found = judge(make_run(20, slower={"fp32@ort-cpu": 3.0}))
     assert found.exit_code == 0
     assert "latency_p50_ns" not in {each.metric for each in found.findings}
     assert "differ in logical CPUs (64 | 2)" in found.incomparable[0]
-    assert judge(make_run(21, accuracy=make_accuracy(wrong=40))).exit_code == 1
+    assert judge(make_run(21, evaluation=make_evaluation(wrong=40))).exit_code == 1
 
 
-def test_digits_are_held_against_the_newest_run(add, judge, make_run, make_accuracy):
-    add(*(make_run(day, accuracy=make_accuracy(wrong=60 if day < 5 else 2)) for day in range(6)))
-    found = finding(judge(make_run(20, accuracy=make_accuracy(wrong=22))), "top1")
+def test_answers_are_compared_with_the_newest_run(add, judge, make_run, make_evaluation):
+    add(*(make_run(day, evaluation=make_evaluation(wrong=60 if day < 5 else 2)) for day in range(6)))
+    found = finding(judge(make_run(20, evaluation=make_evaluation(wrong=22))), "top1")
     assert (found.verdict, found.word) == ("worse", "less accurate")
-    assert "20 digits broken, 0 fixed" in found.detail
+    assert "20 samples broken, 0 fixed" in found.detail
 
 
 def test_cases_that_vanished_or_broke_are_regressions(ten, judge, make_run):
@@ -154,43 +154,43 @@ def test_a_single_round_decides_nothing(ten, judge, make_run):
     assert (found.verdict, found.lower) == ("inconclusive", None)
 
 
-def level(value, error=0.003, anchor=0.0):
-    return Level(rounds=10, plain=value + anchor, plain_error=error, anchored=value, anchored_error=error)
+def level(value, error=0.003, workload=0.0):
+    return Level(rounds=10, plain=value + workload, plain_error=error, relative=value, relative_error=error)
 
 
 def test_prediction_is_that_of_the_textbook():
     """Mean 2, variance 1, k = 3: t(0.975, 2) = 4.3027, times the root of 1 + 1/3."""
-    found = predicted_interval(level(5.0), [level(1.0), level(2.0), level(3.0)], 0.025, is_anchored=True)
+    found = predicted_interval(level(5.0), [level(1.0), level(2.0), level(3.0)], 0.025, is_relative=True)
     assert found.mean == pytest.approx(3.0)
     assert found.half == pytest.approx(4.30265 * math.sqrt(4 / 3), rel=1e-5)
 
 
 def test_fewer_rounds_than_usual_widen_the_prediction():
     earlier = [level(value) for value in (0.0, 0.01, 0.02, 0.01)]
-    usual, loose = (predicted_interval(level(0.0, error), earlier, 0.01, is_anchored=True) for error in (0.003, 0.05))
+    usual, loose = (predicted_interval(level(0.0, error), earlier, 0.01, is_relative=True) for error in (0.003, 0.05))
     assert loose.standard_error**2 - usual.standard_error**2 == pytest.approx(0.05**2 - 0.003**2)
 
 
 def test_allowance_is_counted_for_both_sides():
     exact = level(0.0, error=0.0)
-    found = allowed_interval(exact, [exact], 0.01, 0.025, is_anchored=True)
+    found = allowed_interval(exact, [exact], 0.01, 0.025, is_relative=True)
     assert found.half == pytest.approx(1.95996 * 0.01 * math.sqrt(2), rel=1e-5)
-    lone = allowed_interval(replace(exact, anchored_error=None), [exact], 0.01, 0.025, is_anchored=True)
+    lone = allowed_interval(replace(exact, relative_error=None), [exact], 0.01, 0.025, is_relative=True)
     assert math.isinf(lone.half)
 
 
-def false_alarms(random, runs, cases, shared, anchor, uneven, trials=100):
+def false_alarms(random, runs, cases, shared, workload, uneven, trials=100):
     """How many comparisons of equals call anything slower than none: levels share a part of their spread."""
     wrong = 0
     for _ in range(trials):
         weather, own = random.normal(size=runs + 1), random.normal(size=(cases, runs + 1))
         each_case = 0.01 * random.lognormal(0, uneven, (cases, 1))
         values = each_case * (math.sqrt(shared) * weather + math.sqrt(1 - shared) * own)
-        speeds = random.normal(0, anchor, runs + 1)
-        levels = [[level(value, anchor=speed) for value, speed in zip(row, speeds, strict=True)] for row in values]
+        speeds = random.normal(0, workload, runs + 1)
+        levels = [[level(value, workload=speed) for value, speed in zip(row, speeds, strict=True)] for row in values]
         judged = [(row[-1], tuple(row[:-1])) for row in levels]
         spread = spread_of("latency_p50_ns", judged)
-        how = {"is_anchored": spread.is_anchored, "moderation": spread.moderation}
+        how = {"is_relative": spread.is_relative, "moderation": spread.moderation}
         alpha = 0.01 / cases / spread.choices
         wrong += any(predicted_interval(now, past, alpha, **how).lower > 0 for now, past in judged)
     return wrong
@@ -216,7 +216,7 @@ def test_ten_percent_in_one_of_twenty_cases_is_found_by_ten_runs():
         values[0, -1] += math.log1p(0.10)
         judged = [(level(row[-1]), tuple(map(level, row[:-1]))) for row in values]
         spread = spread_of("latency_p50_ns", judged)
-        how = {"is_anchored": spread.is_anchored, "moderation": spread.moderation}
+        how = {"is_relative": spread.is_relative, "moderation": spread.moderation}
         found += predicted_interval(*judged[0], 0.01 / 60 / spread.choices, **how).lower > math.log1p(0.05)
     assert found > 75
 

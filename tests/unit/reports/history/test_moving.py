@@ -39,7 +39,7 @@ def test_csv_has_a_row_for_each_metric(add, reading, make_run):
     assert found == {(report.run.id, m.case, m.name): m.value for report in reports for m in report.metrics}
     latency = next(row for row in rows if row["metric"] == "latency_p50_ns")
     assert float(latency["level"]) == pytest.approx(10.8, abs=0.1)
-    assert latency["anchored_level"]
+    assert latency["relative_level"]
     size = next(row for row in rows if row["metric"] == "size_bytes")
     assert (size["lower"], size["level"]) == ("", "")
 

@@ -9,6 +9,8 @@ from crossrt.reports.errors import ReportError
 from crossrt.reports.history.series import find_series
 from crossrt.reports.history.trend import Trend, is_exact, trend_of
 from crossrt.reports.history.trend_text import overview_sheet, step_sheet, trend_headline, trend_notes, trend_plot
+from crossrt.reports.schema.upgrade import TASK_METRICS
+from crossrt.reports.statistics.definitions import MEASURED_METRICS
 
 CASE = "mnist-cnn.int8@tflite/b1/t1"
 
@@ -19,7 +21,7 @@ def ask(reading):
 
     def trend(metric="latency_p50_ns", pattern="*", *, environment=None, last=200) -> Trend:
         found = reading(lambda connection: find_series(connection, metric, pattern, environment=environment, last=last))
-        return trend_of(metric, found)
+        return trend_of(found)
 
     return trend
 
@@ -61,13 +63,13 @@ def test_the_outcome_is_told_in_words_and_tables(twenty, ask):
     assert row[-1].tone == "bad"
     assert overview_sheet(trend).rows[0][1].text == "20"
     assert "level" in trend_plot(trend.cases[0], 100)
-    assert any("relative to the anchor" in note for note in trend_notes(trend))
+    assert any("relative to the reference workload" in note for note in trend_notes(trend))
 
 
-def test_times_without_a_steadier_anchor_are_taken_as_they_are(add, make_run, ask):
-    add(*(make_run(day, anchor=False) for day in range(6)))
+def test_times_without_a_steadier_reference_workload_are_taken_as_they_are(add, make_run, ask):
+    add(*(make_run(day, reference=False) for day in range(6)))
     (case,) = ask().cases
-    assert not case.is_anchored
+    assert not case.is_relative
     assert case.points[0].value == pytest.approx(49_800, rel=0.02)
 
 
@@ -101,28 +103,27 @@ def test_other_software_is_the_same_environment(add, make_run, ask):
     assert len(ask().cases[0].points) == 2
 
 
-def test_exact_metrics_change_wherever_they_differ(add, make_run, make_accuracy, ask):
-    worse = make_accuracy(wrong=6)
-    add(make_run(1), make_run(2), make_run(3, accuracy=worse))
+def test_exact_metrics_change_wherever_they_differ(add, make_run, make_evaluation, ask):
+    worse = make_evaluation(wrong=6)
+    add(make_run(1), make_run(2), make_run(3, evaluation=worse))
     (case,) = ask("top1").cases
     (step,) = case.steps
     assert (case.scale, step.index, step.lower) == ("difference", 2, None)
     assert step.change == pytest.approx(-0.02)
     assert step.is_worse
-    assert step_sheet(ask("top1")).rows[0][-1].text == "-2.00 pt"
+    assert step_sheet(ask("top1")).rows[0][-1].text == "-2.00 pp"
 
 
 def test_what_has_no_chance_in_it_is_told_from_what_has():
-    assert is_exact("size_bytes")
-    assert is_exact("top1")
-    assert not is_exact("latency_p50_ns")
-    assert not is_exact("peak_memory_bytes")
-    assert not is_exact("speedup_p50")
+    known = {each.name: each for each in (*TASK_METRICS, *MEASURED_METRICS)}
+    exact = {name for name, definition in known.items() if is_exact(definition)}
+    assert exact >= {"size_bytes", "top1", "integer_kernels", "macro_f1"}
+    assert not exact & {"latency_p50_ns", "peak_memory_bytes", "speedup_p50", "throughput_per_s"}
 
 
-def test_runs_without_revisions_are_named_by_their_ids(add, make_run, make_accuracy, ask):
+def test_runs_without_revisions_are_named_by_their_ids(add, make_run, make_evaluation, ask):
     nowhere = {"git_revision": None, "git_dirty": None}
-    add(make_run(1, environment=nowhere), make_run(2, environment=nowhere, accuracy=make_accuracy(wrong=6)))
+    add(make_run(1, environment=nowhere), make_run(2, environment=nowhere, evaluation=make_evaluation(wrong=6)))
     assert ask("top1").cases[0].steps[0].span == "run-001..run-002"
 
 
@@ -141,8 +142,8 @@ def test_a_trend_survives_json(twenty, ask):
     ("question", "message"),
     [
         ({"metric": "latency_p50"}, "did you mean latency_p50_ns?"),
-        ({"metric": "zzz"}, "there are: agreement_fp32"),
-        ({"pattern": "int4"}, "no case of the history matches 'int4'; there are: mnist-cnn.fp32@ort-cpu/b1/t1"),
+        ({"metric": "zzz"}, "available: agreement"),
+        ({"pattern": "int4"}, "no case of the history matches 'int4'; available: mnist-cnn.fp32@ort-cpu/b1/t1"),
         ({"environment": "xyz"}, "no environment of the history begins with 'xyz'"),
     ],
 )

@@ -106,7 +106,7 @@ def test_a_history_of_a_newer_crossrt_is_refused(address, add, save, make_run, r
 def test_tables_of_others_are_left_alone(address, save, make_run):
     with open_history(address, writes=True) as history, history.writing() as connection:
         connection.execute(text(f"DROP TABLE {versions.NAME}"))
-    with pytest.raises(ReportError, match="is no history of crossrt: it holds the tables"):
+    with pytest.raises(ReportError, match="is not a history of crossrt: it holds the tables"):
         list(add_files(address, save(make_run(1))))
 
 

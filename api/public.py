@@ -1,0 +1,362 @@
+"""The functions of `import crossrt`: what the commands do, with Python objects in and out."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from crossrt.core.artifact import ModelArtifact
+from crossrt.core.errors import DataError
+from crossrt.core.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from crossrt.datasets.protocol import Dataset
+    from crossrt.exporters.inspection import Inspection
+    from crossrt.harness.cli.progress import Display
+    from crossrt.harness.measure.settings import Subject
+    from crossrt.reports.schema.records import Duel, Report
+    from crossrt.reports.verdicts.comparison.findings import Comparison
+
+    Arrays: TypeAlias = NDArray[Any] | Mapping[str, NDArray[Any]]
+    Data: TypeAlias = str | Path | Arrays | Dataset
+
+Model: TypeAlias = "str | Path | Any"
+"""A path, the name of a bundled model, a Keras model or an `onnx.ModelProto`."""
+
+
+def bench(
+    model: Model | Sequence[Model] = (),
+    *,
+    data: Data | None = None,
+    labels: NDArray[Any] | str | Path | None = None,
+    calibration: Data | None = None,
+    task: str | None = None,
+    runtimes: Sequence[str] = (),
+    batch: int | Sequence[int] = (),
+    threads: int = 1,
+    dimensions: Mapping[str, int] | None = None,
+    time: float | None = None,
+    rounds: int | None = None,
+    only: Sequence[str] = (),
+    baseline: str | None = None,
+    samples: int | None = None,
+    minimum_agreement: float = 0.99,
+    seed: int = 0,
+    progress: bool = False,
+) -> Report:
+    """Checks and measures a model on every runtime, or several files of one network side by side.
+
+    Args:
+        model: What is run; several files are compared, and the first is the reference. Nothing for the bundled model.
+        data: What models are fed with: a path, the name of a data set, `module:function`, arrays, or a `Dataset`; None
+            for random inputs.
+        labels: What is right for each sample, `(samples, ...)`, where the data do not say it.
+        calibration: What quantizers are calibrated with.
+        task: How answers are scored; None chooses by labels and outputs.
+        runtimes: Names of runtimes; none for all that are installed.
+        batch: Samples per call.
+        threads: Threads per operator.
+        dimensions: Sizes of dynamic dimensions, by name.
+        time: How long the run may take, in seconds.
+        rounds: Fresh processes per case, at most.
+        only: Patterns that select cases.
+        baseline: `<variant>@<runtime>` that speed-ups refer to.
+        samples: How many samples are answered, at most.
+        minimum_agreement: A variant that answers a smaller share of the samples like the reference is a failed row.
+        seed: Seed of all random orders.
+        progress: Whether progress is shown on standard error.
+
+    Returns:
+        A report: iterate over it, or see `to_dataframe`, `save`, and `crossrt.compare`.
+
+    Raises:
+        CrossrtError: Something cannot be used; a case that fails is a result and raises nothing.
+    """
+    from crossrt.harness.measure.settings import DEFAULT_EFFORT, BenchSettings
+    from crossrt.harness.run.bench import run_bench
+
+    with _subject(model, data, labels, calibration, task, dimensions, samples, seed) as subject:
+        effort = DEFAULT_EFFORT if rounds is None else dataclasses.replace(DEFAULT_EFFORT, rounds=rounds)
+        settings = BenchSettings(
+            subject=subject,
+            runtimes=tuple(runtimes),
+            only=tuple(only),
+            batch_sizes=_sizes(batch),
+            threads=threads,
+            effort=effort,
+            time_s=time,
+            baseline=baseline,
+            minimum_agreement=minimum_agreement,
+            seed=seed,
+        )
+        with _display(shows=progress) as display:
+            return run_bench(settings, ["crossrt.bench"], display)
+
+
+def duel(
+    a: str | Path,
+    b: str | Path | None = None,
+    *,
+    model: Model | None = None,
+    data: Data | None = None,
+    labels: NDArray[Any] | str | Path | None = None,
+    calibration: Data | None = None,
+    dimensions: Mapping[str, int] | None = None,
+    batch: int | None = None,
+    margin: float = 0.02,
+    budget: float = 8.0,
+    seed: int = 0,
+    progress: bool = False,
+) -> Duel:
+    """Compares two cases side by side until their ratio is known: an A/B comparison.
+
+    Args:
+        a: A model file, with `@runtime` behind it where that matters, or `variant@runtime` of `model`.
+        b: The other side; None compares A with itself.
+        model: What A and B are variants of, where they are no files.
+        data: What models are fed with.
+        labels: What is right for each sample.
+        calibration: What quantizers are calibrated with.
+        dimensions: Sizes of dynamic dimensions, by name.
+        batch: Samples per call.
+        margin: Times that differ by a smaller share count as the same.
+        budget: How long may be measured before the verdict, in seconds.
+        seed: Seed of all random orders.
+        progress: Whether progress is shown on standard error.
+
+    Returns:
+        Both sides with their rounds; `crossrt.reports.verdicts.duel.judge_duel` gives the verdict.
+
+    Raises:
+        CrossrtError: Something cannot be used, or a side fails.
+    """
+    from crossrt.harness.measure.duel.run import run_duel
+    from crossrt.harness.measure.settings import BenchSettings, DuelSettings
+
+    with _subject(() if model is None else model, data, labels, calibration, None, dimensions, None, seed) as subject:
+        run = BenchSettings(subject=subject, batch_sizes=() if batch is None else (batch,), seed=seed)
+        settings = DuelSettings(run=run, a=str(a), b=str(b or a), budget_s=budget, margin=margin)
+        with _display(shows=progress) as display:
+            return run_duel(settings, ["crossrt.duel"], display)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantized:
+    """What `crossrt.quantize` made.
+
+    Attributes:
+        folder: Where the files and their manifests are.
+        artifacts: The files, by `<variant>.<format>`.
+        evaluations: How each answers, by the same names.
+        problems: Why others could not be had, by the same names.
+    """
+
+    folder: Path
+    artifacts: Mapping[str, ModelArtifact]
+    evaluations: Mapping[str, Evaluation]
+    problems: Mapping[str, str]
+
+
+def quantize(
+    model: Model,
+    out: str | Path,
+    *,
+    calibration: Data | None = None,
+    data: Data | None = None,
+    labels: NDArray[Any] | str | Path | None = None,
+    recipes: Sequence[str] = (),
+    minimum_agreement: float = 0.99,
+    seed: int = 0,
+    progress: bool = False,
+) -> Quantized:
+    """Builds quantized variants of a model by recipe, each checked against it, and writes them into a folder.
+
+    Args:
+        model: A Keras or SavedModel model, or a float ONNX file.
+        out: The folder to write.
+        calibration: What quantizers are calibrated with; recipes that need it fail without.
+        data: What the files are checked on; None for random inputs.
+        labels: What is right for each sample.
+        recipes: Names or patterns of recipes; none for all that fit the model.
+        minimum_agreement: What answers a smaller share of the samples like the model is a problem.
+        seed: Seed of random inputs.
+        progress: Whether progress is shown on standard error.
+
+    Raises:
+        CrossrtError: Something cannot be used.
+    """
+    from crossrt.exporters.variants import variant_of
+    from crossrt.harness.build.export import float_variants, run_export
+    from crossrt.harness.build.exported import read_folder, write_folder
+    from crossrt.harness.build.recipes import choose_recipes
+    from crossrt.harness.run.prepare import open_project, scratch_folder
+
+    folder = Path(out)
+    with (
+        _subject(model, data, labels, calibration, None, None, None, seed) as subject,
+        _display(shows=progress) as display,
+        scratch_folder() as scratch,
+    ):
+        opened = open_project(subject, scratch)
+        name, source = opened.project.model, opened.project.source
+        chosen = choose_recipes(None, recipes, name).recipes
+        readable = source.exports if source is not None else ()
+        variants = [each for each in map(variant_of, chosen) if each.format in readable]
+        floats = float_variants(opened, list({variant.format for variant in variants}))
+        exported = run_export(opened, subject, [*floats, *variants], minimum_agreement, display)
+        write_folder(exported.found, folder)
+    written = read_folder(folder).artifacts
+    return Quantized(
+        folder=folder,
+        artifacts={key.removeprefix(f"{name}."): each for key, each in written.items()},
+        evaluations={key.removeprefix(f"{name}."): each for key, each in exported.evaluations.items()},
+        problems={key.removeprefix(f"{name}."): each.reason for key, each in exported.found.problems.items()},
+    )
+
+
+def inspect(model: str | Path, *, allow_h5: bool = False) -> Inspection:
+    """What a model file takes and gives; raises `CrossrtError` where it cannot be used."""
+    from crossrt.harness.build.inspecting import inspect_model
+    from crossrt.harness.build.project import model_path
+
+    return inspect_model(model_path(Path(model)), allow_h5=allow_h5)
+
+
+def load_report(path: str | Path) -> Report:
+    """A saved report, of this version or an older one; raises `CrossrtError` where there is none."""
+    from crossrt.reports.schema.files import read_report
+
+    found = Path(path)
+    return read_report(found / "report.json" if found.is_dir() else found)
+
+
+def compare(
+    baseline: Report | str | Path,
+    current: Report | str | Path,
+    *,
+    margins: Sequence[str] = (),
+    only: Sequence[str] = (),
+) -> Comparison:
+    """Did anything become worse? Findings with four-valued verdicts; `exit_code` is 1 where something did.
+
+    Args:
+        baseline: A report or where it is saved.
+        current: What is judged.
+        margins: `[CASES:]METRIC=PERCENT`, as on the command line.
+        only: Patterns that select cases.
+
+    Raises:
+        CrossrtError: A report cannot be read, or a margin is not understood.
+    """
+    from crossrt.reports.verdicts.comparison.basis import Question
+    from crossrt.reports.verdicts.comparison.compare import compare_reports
+    from crossrt.reports.verdicts.comparison.rules import rules_with
+
+    before, after = (load_report(each) if isinstance(each, str | Path) else each for each in (baseline, current))
+    return compare_reports(before, after, Question(rules=rules_with(margins), only=tuple(only)))
+
+
+def _sizes(batch: int | Sequence[int]) -> tuple[int, ...]:
+    return (batch,) if isinstance(batch, int) else tuple(sorted(set(batch)))
+
+
+@contextmanager
+def _display(*, shows: bool) -> Iterator[Display]:
+    from crossrt.harness.cli.progress import Silent, Terminal
+
+    if not shows:
+        yield Silent()
+        return
+    from rich.console import Console
+
+    with Terminal(Console(stderr=True)) as display:
+        yield display
+
+
+@contextmanager
+def _subject(
+    model: Model | Sequence[Model],
+    data: Data | None,
+    labels: NDArray[Any] | str | Path | None,
+    calibration: Data | None,
+    task: str | None,
+    dimensions: Mapping[str, int] | None,
+    samples: int | None,
+    seed: int,
+) -> Iterator[Subject]:
+    """Models and data as files, for as long as a run takes: worker processes read them."""
+    from crossrt.datasets.opening import DataRequest
+    from crossrt.harness.measure.settings import Subject
+
+    models = [model] if isinstance(model, str | Path) or not isinstance(model, Sequence) else list(model)
+    bound = dict(dimensions or {})
+    with tempfile.TemporaryDirectory(prefix="crossrt-api-") as name:
+        folder = Path(name)
+        given = None if data is None else _data_path(data, folder / "data.npz")
+        calibrated = None if calibration is None else _data_path(calibration, folder / "calibration.npz")
+        if labels is not None and given is None:
+            raise DataError("labels were given without data: give both")
+        yield Subject(
+            models=tuple(_model_path(each, folder / f"model-{number}") for number, each in enumerate(models)),
+            data=None
+            if given is None
+            else DataRequest(reference=given, labels=_labels_path(labels, folder), seed=seed, dimensions=bound),
+            calibration=None if calibrated is None else DataRequest(reference=calibrated, seed=seed, dimensions=bound),
+            task=task,
+            dimensions=bound,
+            samples=samples,
+            seed=seed,
+        )
+
+
+def _model_path(model: Model, stem: Path) -> Path:
+    if isinstance(model, str | Path):
+        return Path(model)
+    if hasattr(model, "SerializeToString"):
+        path = stem.with_suffix(".onnx")
+        path.write_bytes(model.SerializeToString())
+        return path
+    if hasattr(model, "save") and hasattr(model, "get_config"):
+        path = stem.with_name(f"{getattr(model, 'name', stem.name)}.keras")
+        model.save(path)
+        return path
+    raise DataError(
+        f"a {type(model).__name__} is not a model that crossrt takes: give a path, a Keras model or an onnx.ModelProto"
+    )
+
+
+def _data_path(data: Data, path: Path) -> str:
+    """Where data are, saved first if they are arrays."""
+    import numpy as np
+
+    if isinstance(data, str | Path):
+        return str(data)
+    if hasattr(data, "feeds") and hasattr(data, "inputs"):
+        arrays = dict(data.feeds(range(len(data))))
+        if data.labels is not None:
+            arrays["labels"] = data.labels
+    elif isinstance(data, Mapping):
+        arrays = {str(name): np.asarray(array) for name, array in data.items()}
+    else:
+        arrays = {"input": np.asarray(data)}
+    if any(array.dtype == object for array in arrays.values()):
+        raise DataError("data hold an array of Python objects: give arrays of numbers")
+    np.savez(path, allow_pickle=False, **arrays)
+    return str(path)
+
+
+def _labels_path(labels: NDArray[Any] | str | Path | None, folder: Path) -> str | None:
+    import numpy as np
+
+    if labels is None or isinstance(labels, str | Path):
+        return None if labels is None else str(labels)
+    path = folder / "labels.npy"
+    np.save(path, np.asarray(labels), allow_pickle=False)
+    return str(path)

@@ -1,0 +1,42 @@
+"""`crossrt inspect`: what a model takes and gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Inputs, outputs, dimensions, operators and quantization of a model, and the data that fit.")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--allow-h5", is_flag=True, help="Load a legacy .h5 file, which can run code of whoever made it.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def inspect(model: Path, allow_h5: bool, as_json: bool) -> None:
+    """Show what MODEL takes and gives: a Keras file, a SavedModel folder, ONNX or TFLite.
+
+    Nothing is done to data behind your back: what a data set gives is what the model gets. The last line shows how
+    to save data that fit.
+    """
+    from crossrt.harness.build.inspecting import inspect_model
+    from crossrt.harness.build.project import model_path
+
+    found = inspect_model(model_path(model), allow_h5=allow_h5)
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        return
+    from crossrt.harness.cli.commands.options import result_console
+    from crossrt.harness.cli.inspection import inspection_lines, tensor_sheet
+    from crossrt.reports.tables.terminal import sheet_table
+
+    console = result_console()
+    for line in inspection_lines(found):
+        console.print(line, markup=False)
+    console.print()
+    console.print(sheet_table(tensor_sheet(found)))
+    console.print()
+    from crossrt.datasets.fitting import savez_line
+
+    console.print("data that fit:", style="dim")
+    click.echo(f"  {savez_line(found.inputs, found.batching)}")

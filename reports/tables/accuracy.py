@@ -1,0 +1,93 @@
+"""The table of sizes and answers: what the task scores, and how far outputs are from the reference's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from crossrt.core.evaluation import Evaluation
+from crossrt.core.metric import MetricDefinition
+from crossrt.reports.schema.records import Result
+from crossrt.reports.tables.lookup import ABSENT, Lookup
+from crossrt.reports.text.cells import Cell, Sheet
+
+MOST_OTHERS: Final = 2
+"""Metrics of the task that are shown beside its first."""
+
+SIZE: Final = "size_bytes"
+AGREEMENT: Final = "agreement"
+_OF_REFERENCE: Final = (AGREEMENT, "max_abs_error", "relative_error", "sqnr_db")
+"""Metrics that compare with the reference: a column of its own shows the error of the outputs."""
+
+Column = tuple[str, list[Cell]]
+
+
+def accuracy_sheet(look: Lookup, results: Sequence[Result]) -> Sheet:
+    """A row for each case; columns that no case fills are left out, those that matter least go first."""
+    sound = [result for result in results if result.status == "ok"]
+    columns = [column for column in _columns(look, results, sound) if any(cell.text != ABSENT for cell in column[1])]
+    rows = zip(*(cells for _, cells in columns), strict=True)
+    titles = [name for name, _ in columns]
+    kept = ("case", look.title(SIZE), look.title(look.primary.name) if look.primary else "")
+    droppable = [name for name in titles if name not in kept]
+    others = [look.title(each.name) for each in other_metrics(look)]
+    order = [name for name in reversed(droppable) if name in others]
+    order += [name for name in reversed(droppable) if name not in others]
+    return Sheet(title=_title(look, results), columns=tuple(titles), rows=tuple(rows), dropped_first=tuple(order))
+
+
+def _columns(look: Lookup, results: Sequence[Result], sound: Sequence[Result]) -> Iterator[Column]:
+    yield "case", [Cell(text=look.label(result)) for result in results]
+    yield _of_metric(look, SIZE, results, look.extreme(SIZE, sound))
+    primary = look.primary
+    if primary is not None:
+        yield _of_metric(look, primary.name, results, look.best_answers(primary.name, sound), interval=True)
+        yield "change", [Cell(text=change_from_reference(result.evaluation, primary)) for result in results]
+    for each in other_metrics(look):
+        yield _of_metric(look, each.name, results, look.best_answers(each.name, sound))
+    if primary is None or primary.name != AGREEMENT:
+        yield _of_metric(look, AGREEMENT, results, look.best_answers(AGREEMENT, sound))
+    yield "error %", [Cell(text=largest_error(result.evaluation)) for result in results]
+
+
+def _of_metric(
+    look: Lookup, name: str, results: Sequence[Result], best: frozenset[str], *, interval: bool = False
+) -> Column:
+    return look.title(name), [look.cell(result, name, best, interval=interval) for result in results]
+
+
+def other_metrics(look: Lookup) -> list[MetricDefinition]:
+    """What the task scores besides its first metric, as far as cases have it."""
+    scored = {name for each in look.report.results if each.evaluation for name in each.evaluation.values}
+    primary = look.primary.name if look.primary else ""
+    found = [each for each in look.report.definitions if each.name in scored and each.name != primary]
+    return [each for each in found if each.name not in _OF_REFERENCE][:MOST_OTHERS]
+
+
+def change_from_reference(evaluation: Evaluation | None, definition: MetricDefinition) -> str:
+    """How much better or worse than the reference: in percentage points for shares, else in percent."""
+    if evaluation is None:
+        return ABSENT
+    value, reference = evaluation.values.get(definition.name), evaluation.reference_values.get(definition.name)
+    if value is None or reference is None:
+        return ABSENT
+    if definition.unit == "share":
+        return f"{100 * (value - reference):+.2f} pp"
+    return f"{100 * (value - reference) / abs(reference):+.2f}%" if reference else ABSENT
+
+
+def largest_error(evaluation: Evaluation | None) -> str:
+    """The largest over outputs of the norm of the error, in percent of that of the reference's output."""
+    known = [] if evaluation is None else [each.relative for each in evaluation.outputs if each.relative is not None]
+    return f"{100 * max(known):.2g}" if known else ABSENT
+
+
+def _title(look: Lookup, results: Sequence[Result]) -> str:
+    counts = {result.evaluation.samples for result in results if result.evaluation}
+    if not counts:
+        return "Size"
+    data = look.report.data
+    batch_size = results[0].batch_size
+    if data.is_random:
+        return f"Size and agreement on {max(counts):,} random samples, batch {batch_size}"
+    return f"Size and accuracy on {max(counts):,} samples of {data.name}, batch {batch_size}"

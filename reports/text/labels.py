@@ -1,0 +1,44 @@
+"""Short names of cases: what all of them share is left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from crossrt.reports.schema.records import Result
+
+
+def subject_labels(results: Iterable[Result]) -> dict[str, str]:
+    """`variant@runtime` for each subject, with the model in front only where there are several.
+
+    Subjects that would get the same name keep their own.
+    """
+    subjects = {result.subject: result for result in results}
+    has_models = len({result.model for result in subjects.values()}) > 1
+    named = {subject: _name(result, has_models=has_models) for subject, result in subjects.items()}
+    count = Counter(named.values())
+    return {subject: name if count[name] == 1 else subject for subject, name in named.items()}
+
+
+def _name(result: Result, *, has_models: bool) -> str:
+    if not result.variant:
+        return result.subject
+    name = f"{result.variant}@{result.runtime}"
+    return f"{result.model}.{name}" if has_models and result.model else name
+
+
+def case_labels(results: Sequence[Result]) -> dict[str, str]:
+    """The name of each case: that of its subject, and what differs among their scenarios, such as `/b8`."""
+    subjects = subject_labels(results)
+    batches = {result.batch_size for result in results}
+    threads = {result.threads for result in results}
+    modes = {result.io for result in results}
+    named = {}
+    for result in results:
+        parts = [subjects[result.subject]]
+        parts += [f"b{result.batch_size}"] * (len(batches) > 1)
+        parts += [f"t{result.threads}"] * (len(threads) > 1)
+        parts += ["native"] * (len(modes) > 1 and result.io == "native")
+        named[result.case] = "/".join(parts)
+    count = Counter(named.values())
+    return {case: name if count[name] == 1 else case for case, name in named.items()}

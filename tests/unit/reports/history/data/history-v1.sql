@@ -1,0 +1,458 @@
+BEGIN TRANSACTION;
+CREATE TABLE answers (
+	id INTEGER NOT NULL, 
+	sha256 VARCHAR(64) NOT NULL, 
+	samples INTEGER NOT NULL, 
+	correct INTEGER NOT NULL, 
+	reference_correct INTEGER, 
+	wrong BLOB, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "answers" VALUES(1,'daf2678d6384c305056843666631f1760463d010115bdd5e16af453b952df4a3',10000,9943,9941,NULL);
+INSERT INTO "answers" VALUES(2,'dc4f90bd557a4e782e7319111dc391a5c7b685d8cc5879d58a6ff841c431a130',10000,9941,9941,NULL);
+INSERT INTO "answers" VALUES(3,'33da8146da7edebfd2ba2b46d4e9575ad6b26dbba1f28f4839a2e53ceaf8a34a',200,198,198,X'9400010102');
+INSERT INTO "answers" VALUES(4,'69cf64de46e686fd3877a3fdfc7612aaff25c07d48421dabc389ffcbbf7aa9f1',200,195,195,X'9A00010102010301040105');
+CREATE TABLE artifacts (
+	id INTEGER NOT NULL, 
+	sha256 VARCHAR(64) NOT NULL, 
+	name TEXT NOT NULL, 
+	file_sha256 VARCHAR(64) NOT NULL, 
+	content TEXT NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "artifacts" VALUES(1,'2cf810e100d30b08592e2364832fdfed319e3f5aa88a99e1e17caf5cc8f3fed6','mnist-cnn.fp32.tflite','2dcc78038ed590ce72902a0e3e14910175c9136d76b45091087df148fbdcf176','{"id":"mnist-cnn.fp32.tflite","model":"mnist-cnn","variant":"fp32","format":"tflite","sha256":"2dcc78038ed590ce72902a0e3e14910175c9136d76b45091087df148fbdcf176","size_bytes":492028,"inputs":[{"name":"image","dtype":"float32","shape":[null,28,28,1],"scale":null,"zero_point":null,"step":null}],"outputs":[{"name":"logits","dtype":"float32","shape":[null,10],"scale":null,"zero_point":null,"step":null}],"quantization":null,"producer":{"tensorflow-cpu":"2.21.0","keras":"3.15.1","tf2onnx":"1.17.0","onnx":"1.23.2","onnxslim":"0.1.98","onnxruntime":"1.31.1","numpy":"2.4.6"},"model_sha256":"ab920c0e75776d6c21b6fc621120440ddf98c39278698a75705bf869145f3959"}');
+INSERT INTO "artifacts" VALUES(2,'7d531bcc3b0eb637fee8814d1f83bb033c088c34ff11b9f689cc8251e75ce1cd','mnist-cnn.int8-qdq.onnx','79183118175155ec6dccf75c966359341ccdb24b8d6b75e20c9a40232979d333','{"id":"mnist-cnn.int8-qdq.onnx","model":"mnist-cnn","variant":"int8-qdq","format":"onnx","sha256":"79183118175155ec6dccf75c966359341ccdb24b8d6b75e20c9a40232979d333","size_bytes":137709,"inputs":[{"name":"image","dtype":"float32","shape":[null,28,28,1],"scale":null,"zero_point":null,"step":null}],"outputs":[{"name":"logits","dtype":"float32","shape":[null,10],"scale":null,"zero_point":null,"step":null}],"quantization":{"scheme":"static","representation":"qdq","activation_type":"uint8","weight_type":"int8","granularity":"per-channel","symmetric_activations":false,"symmetric_weights":true,"calibration_method":"minmax","calibration_samples":1000,"calibration_sha256":"ee2723d5aecf58400aad2f571a896f3eadc849b69dab6bcfbb079ce3cd8baff4","io_dtype":"float32","reduce_range":false},"producer":{"tensorflow-cpu":"2.21.0","keras":"3.15.1","tf2onnx":"1.17.0","onnx":"1.23.2","onnxslim":"0.1.98","onnxruntime":"1.31.1","numpy":"2.4.6"},"model_sha256":"ab920c0e75776d6c21b6fc621120440ddf98c39278698a75705bf869145f3959"}');
+INSERT INTO "artifacts" VALUES(3,'9ceae5f056b94a530968c460eeb42ce7c2e6284e03f24be860b5b27a3fbb3937','mnist-cnn.fp32.onnx','2ca8f45593149a9812e3c7647dad93bddeac796c8010f061e9fdd18218c6e2d6','{"id":"mnist-cnn.fp32.onnx","model":"mnist-cnn","variant":"fp32","format":"onnx","sha256":"2ca8f45593149a9812e3c7647dad93bddeac796c8010f061e9fdd18218c6e2d6","size_bytes":492114,"inputs":[{"name":"image","dtype":"float32","shape":[null,28,28,1],"scale":null,"zero_point":null,"step":null}],"outputs":[{"name":"logits","dtype":"float32","shape":[null,10],"scale":null,"zero_point":null,"step":null}],"quantization":null,"producer":{"tensorflow-cpu":"2.21.0","keras":"3.15.1","tf2onnx":"1.17.0","onnx":"1.23.2","onnxslim":"0.1.98","onnxruntime":"1.31.1","numpy":"2.4.6"},"model_sha256":"ab920c0e75776d6c21b6fc621120440ddf98c39278698a75705bf869145f3959"}');
+INSERT INTO "artifacts" VALUES(4,'8679143c180c6804081a85fa798f615e3d157183e899409b3f077765ec60c6f8','mnist-cnn.fp32.onnx','2ca8f45593149a9812e3c7647dad93bddeac796c8010f061e9fdd18218c6e2d6','{"id":"mnist-cnn.fp32.onnx","model":"mnist-cnn","variant":"fp32","format":"onnx","sha256":"2ca8f45593149a9812e3c7647dad93bddeac796c8010f061e9fdd18218c6e2d6","size_bytes":1000,"inputs":[{"name":"image","dtype":"float32","shape":[null,28,28,1],"scale":null,"zero_point":null,"step":null}],"outputs":[{"name":"logits","dtype":"float32","shape":[null,10],"scale":null,"zero_point":null,"step":null}],"quantization":null,"producer":{"tensorflow-cpu":"2.21.0","keras":"3.15.1","tf2onnx":"1.17.0","onnx":"1.23.2","onnxslim":"0.1.98","onnxruntime":"1.31.1","numpy":"2.4.6"},"model_sha256":"ab920c0e75776d6c21b6fc621120440ddf98c39278698a75705bf869145f3959"}');
+INSERT INTO "artifacts" VALUES(5,'c8aee8c13adfd5f1ac461be323c0e56c7436244d30de80a5251c2901ef4708ae','mnist-cnn.int8.tflite','2ca8f45593149a9812e3c7647dad93bddeac796c8010f061e9fdd18218c6e2d6','{"id":"mnist-cnn.int8.tflite","model":"mnist-cnn","variant":"fp32","format":"onnx","sha256":"2ca8f45593149a9812e3c7647dad93bddeac796c8010f061e9fdd18218c6e2d6","size_bytes":2000,"inputs":[{"name":"image","dtype":"float32","shape":[null,28,28,1],"scale":null,"zero_point":null,"step":null}],"outputs":[{"name":"logits","dtype":"float32","shape":[null,10],"scale":null,"zero_point":null,"step":null}],"quantization":null,"producer":{"tensorflow-cpu":"2.21.0","keras":"3.15.1","tf2onnx":"1.17.0","onnx":"1.23.2","onnxslim":"0.1.98","onnxruntime":"1.31.1","numpy":"2.4.6"},"model_sha256":"ab920c0e75776d6c21b6fc621120440ddf98c39278698a75705bf869145f3959"}');
+CREATE TABLE cases (
+	id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	artifact TEXT NOT NULL, 
+	runtime TEXT NOT NULL, 
+	batch_size INTEGER NOT NULL, 
+	threads INTEGER NOT NULL, 
+	io TEXT NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "cases" VALUES(1,'mnist-cnn.fp32@ort-cpu/b1/t1','mnist-cnn.fp32.onnx','ort-cpu',1,1,'float32');
+INSERT INTO "cases" VALUES(2,'mnist-cnn.fp32@tflite/b1/t1','mnist-cnn.fp32.tflite','tflite',1,1,'float32');
+INSERT INTO "cases" VALUES(3,'mnist-cnn.int8-qdq@ort-cpu/b1/t1','mnist-cnn.int8-qdq.onnx','ort-cpu',1,1,'float32');
+INSERT INTO "cases" VALUES(4,'mnist-cnn.int8@tflite/b1/t1','mnist-cnn.int8.tflite','tflite',1,1,'float32');
+INSERT INTO "cases" VALUES(5,'mnist-cnn.dynamic@tflite/b1/t1','mnist-cnn.dynamic.tflite','tflite',1,1,'float32');
+INSERT INTO "cases" VALUES(6,'mnist-cnn.int8@tflite/b8/t2/native','mnist-cnn.int8.tflite','tflite',8,2,'native');
+CREATE TABLE crossrt_history_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT crossrt_history_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "crossrt_history_version" VALUES('0001');
+CREATE TABLE environments (
+	id INTEGER NOT NULL, 
+	sha256 VARCHAR(64) NOT NULL, 
+	"key" VARCHAR(64) NOT NULL, 
+	cpu_model TEXT NOT NULL, 
+	content TEXT NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "environments" VALUES(1,'613e317a48cc55d702bcfeee6c0662d03ca1cae88fc118144504a435b9a32e58','d43370b47fe399bcad2db6ad4a004c4dcfa281919b58ed42324913e7881abef6','AMD EPYC','{"cpu_model":"AMD EPYC","cpu_flags":["avx","avx2","avx512_bf16","avx512_bitalg","avx512_vbmi2","avx512_vnni","avx512_vp2intersect","avx512_vpopcntdq","avx512bw","avx512cd","avx512dq","avx512f","avx512ifma","avx512vbmi","avx512vl","avx_vnni","f16c","fma","smep","sse4_1","sse4_2","sse4a"],"logical_cpus":2,"usable_cpus":[0,1],"cpu_quota":null,"memory_bytes":25276510208,"kernel":"6.18.44-fc-v657","machine":"x86_64","governor":null,"load_average":[],"python":"CPython 3.11.7","packages":{"runtime ort-cpu":"1.31.1","runtime tflite":"2.3.0","crossrt":"0.1.0","numpy":"2.4.6","scipy":"1.17.1","onnxruntime":"1.31.1","ai-edge-litert":"2.3.0"},"thread_variables":{"OMP_NUM_THREADS":"1","OPENBLAS_NUM_THREADS":"1","MKL_NUM_THREADS":"1","ORT_DISABLE_TELEMETRY":"1","TF_CPP_MIN_LOG_LEVEL":"3"},"data_sha256":"f2320912a41cb05f3286e1020d1a3482d4c14f8196db1028fc325798a78f21c2","model_sha256":"ab920c0e75776d6c21b6fc621120440ddf98c39278698a75705bf869145f3959","git_revision":null,"git_dirty":null}');
+INSERT INTO "environments" VALUES(2,'5cc477d636ad52ac3124aec62651a0bca501c4ca63afacbe79b4dd0054e4196a','d43370b47fe399bcad2db6ad4a004c4dcfa281919b58ed42324913e7881abef6','AMD EPYC','{"cpu_model":"AMD EPYC","cpu_flags":["avx","avx2","avx512_bf16","avx512_bitalg","avx512_vbmi2","avx512_vnni","avx512_vp2intersect","avx512_vpopcntdq","avx512bw","avx512cd","avx512dq","avx512f","avx512ifma","avx512vbmi","avx512vl","avx_vnni","f16c","fma","smep","sse4_1","sse4_2","sse4a"],"logical_cpus":2,"usable_cpus":[0,1],"cpu_quota":null,"memory_bytes":25276510208,"kernel":"6.18.44-fc-v657","machine":"x86_64","governor":null,"load_average":[],"python":"CPython 3.11.7","packages":{"runtime ort-cpu":"1.31.1","runtime tflite":"2.3.0","crossrt":"0.1.0","numpy":"2.4.6","scipy":"1.17.1","onnxruntime":"1.31.1","ai-edge-litert":"2.3.0"},"thread_variables":{"OMP_NUM_THREADS":"1","OPENBLAS_NUM_THREADS":"1","MKL_NUM_THREADS":"1","ORT_DISABLE_TELEMETRY":"1","TF_CPP_MIN_LOG_LEVEL":"3"},"data_sha256":"0000000000000000000000000000000000000000000000000000000000000000","model_sha256":"ab920c0e75776d6c21b6fc621120440ddf98c39278698a75705bf869145f3959","git_revision":null,"git_dirty":null}');
+INSERT INTO "environments" VALUES(3,'e8368d4af63625dd57615d1948739aaa1fdbef96985f6d4c06990931181a1cf4','d43370b47fe399bcad2db6ad4a004c4dcfa281919b58ed42324913e7881abef6','AMD EPYC','{"cpu_model":"AMD EPYC","cpu_flags":["avx","avx2","avx512_bf16","avx512_bitalg","avx512_vbmi2","avx512_vnni","avx512_vp2intersect","avx512_vpopcntdq","avx512bw","avx512cd","avx512dq","avx512f","avx512ifma","avx512vbmi","avx512vl","avx_vnni","f16c","fma","smep","sse4_1","sse4_2","sse4a"],"logical_cpus":2,"usable_cpus":[0,1],"cpu_quota":null,"memory_bytes":25276510208,"kernel":"6.18.44-fc-v657","machine":"x86_64","governor":null,"load_average":[],"python":"CPython 3.11.7","packages":{"runtime ort-cpu":"1.31.1","runtime tflite":"2.3.0","crossrt":"0.1.0","numpy":"2.4.6","scipy":"1.17.1","onnxruntime":"1.31.1","ai-edge-litert":"2.3.0"},"thread_variables":{"OMP_NUM_THREADS":"1","OPENBLAS_NUM_THREADS":"1","MKL_NUM_THREADS":"1","ORT_DISABLE_TELEMETRY":"1","TF_CPP_MIN_LOG_LEVEL":"3"},"data_sha256":"f2320912a41cb05f3286e1020d1a3482d4c14f8196db1028fc325798a78f21c2","model_sha256":"1111111111111111111111111111111111111111111111111111111111111111","git_revision":null,"git_dirty":null}');
+CREATE TABLE metric_names (
+	id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	unit TEXT NOT NULL, 
+	direction TEXT NOT NULL, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "metric_names" VALUES(1,'agreement_fp32','share','bigger_is_better');
+INSERT INTO "metric_names" VALUES(2,'first_run_ns','ns','smaller_is_better');
+INSERT INTO "metric_names" VALUES(3,'latency_mean_ns','ns','smaller_is_better');
+INSERT INTO "metric_names" VALUES(4,'latency_p50_ns','ns','smaller_is_better');
+INSERT INTO "metric_names" VALUES(5,'latency_p90_ns','ns','smaller_is_better');
+INSERT INTO "metric_names" VALUES(6,'load_ns','ns','smaller_is_better');
+INSERT INTO "metric_names" VALUES(7,'macro_f1','share','bigger_is_better');
+INSERT INTO "metric_names" VALUES(8,'max_abs_error','logit','smaller_is_better');
+INSERT INTO "metric_names" VALUES(9,'peak_memory_bytes','bytes','smaller_is_better');
+INSERT INTO "metric_names" VALUES(10,'size_bytes','bytes','smaller_is_better');
+INSERT INTO "metric_names" VALUES(11,'slowdown_p50','ratio','smaller_is_better');
+INSERT INTO "metric_names" VALUES(12,'speedup_p50','ratio','bigger_is_better');
+INSERT INTO "metric_names" VALUES(13,'throughput_per_s','1/s','bigger_is_better');
+INSERT INTO "metric_names" VALUES(14,'top1','share','bigger_is_better');
+INSERT INTO "metric_names" VALUES(15,'conversion_kernels','kernels','smaller_is_better');
+INSERT INTO "metric_names" VALUES(16,'float_kernels','kernels','smaller_is_better');
+INSERT INTO "metric_names" VALUES(17,'integer_kernels','kernels','bigger_is_better');
+CREATE TABLE metrics (
+	result_id INTEGER NOT NULL, 
+	metric_id SMALLINT NOT NULL, 
+	value DOUBLE NOT NULL, 
+	lower DOUBLE, 
+	upper DOUBLE, 
+	PRIMARY KEY (result_id, metric_id), 
+	FOREIGN KEY(result_id) REFERENCES results (id), 
+	FOREIGN KEY(metric_id) REFERENCES metric_names (id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "metrics" VALUES(1,1,1.0,9.99616001629323402966e-01,1.0);
+INSERT INTO "metrics" VALUES(1,7,9.94074037966876544736e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(1,8,1.52587890625e-05,NULL,NULL);
+INSERT INTO "metrics" VALUES(1,9,77074432.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(1,10,492114.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(1,11,1.07496310731981381536e+00,9.92878382474673082391e-01,1.16383406315943838116e+00);
+INSERT INTO "metrics" VALUES(1,12,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(1,13,2.9258470024689719139e+04,2.75944996576716039277e+04,3.10227791337275484698e+04);
+INSERT INTO "metrics" VALUES(1,14,0.9941,0.992397579312236,9.9542295349786125147e-01);
+INSERT INTO "metrics" VALUES(2,1,0.9994,9.98691475903699110716e-01,0.999724986523669);
+INSERT INTO "metrics" VALUES(2,7,9.94294918808984240499e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(2,8,6.866943359375,NULL,NULL);
+INSERT INTO "metrics" VALUES(2,9,76824576.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(2,10,137709.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(2,11,1.0155105966820914265e+00,7.83028645506405940324e-01,1.31701666074639223147e+00);
+INSERT INTO "metrics" VALUES(2,12,1.05854445126615881456e+00,7.5388445117465585632e-01,1.48632373775643489288e+00);
+INSERT INTO "metrics" VALUES(2,13,3.09713910971725345016e+04,2.33875908211428795756e+04,4.1014359872708933837e+04);
+INSERT INTO "metrics" VALUES(2,14,0.9943,9.92622795040472127858e-01,0.995597584170277);
+INSERT INTO "metrics" VALUES(3,1,1.0,9.99616001629323402966e-01,1.0);
+INSERT INTO "metrics" VALUES(3,7,9.94074037966876544736e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(3,8,2.86102294921875e-05,NULL,NULL);
+INSERT INTO "metrics" VALUES(3,9,63758336.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(3,10,492028.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(3,11,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(3,12,1.07496310731981381536e+00,9.92878382474673082391e-01,1.16383406315943838116e+00);
+INSERT INTO "metrics" VALUES(3,13,3.14517758531641120501e+04,3.08018467661642353057e+04,3.21154186574399464013e+04);
+INSERT INTO "metrics" VALUES(3,14,0.9941,0.992397579312236,9.9542295349786125147e-01);
+INSERT INTO "metrics" VALUES(4,1,1.0,9.81154673622733453086e-01,1.0);
+INSERT INTO "metrics" VALUES(4,7,9.8999687304565353596e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(4,8,2.5000005960464477539e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(4,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(4,10,1000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(4,11,1.00249096731468423371e+00,9.96860088666011168179e-01,1.00815365262781986288e+00);
+INSERT INTO "metrics" VALUES(4,12,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(4,13,1.99530224242898693775e+04,1.99281285284394907644e+04,1.9977947417192321154e+04);
+INSERT INTO "metrics" VALUES(4,14,0.99,9.6427823828382319693e-01,9.97253341866455644826e-01);
+INSERT INTO "metrics" VALUES(4,15,0.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(4,16,1.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(4,17,5.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(5,1,1.0,9.81154673622733453086e-01,1.0);
+INSERT INTO "metrics" VALUES(5,7,9.8999687304565353596e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(5,8,2.5000005960464477539e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(5,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(5,10,2000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(5,11,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(5,12,1.00249096731468423371e+00,9.96860088666011168179e-01,1.00815365262781986288e+00);
+INSERT INTO "metrics" VALUES(5,13,2.00039565425615146533e+04,1.99043047862070816332e+04,2.01041072097119395039e+04);
+INSERT INTO "metrics" VALUES(5,14,0.99,9.6427823828382319693e-01,9.97253341866455644826e-01);
+INSERT INTO "metrics" VALUES(5,15,0.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(5,16,1.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(5,17,5.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(6,1,1.0,9.81154673622733453086e-01,1.0);
+INSERT INTO "metrics" VALUES(6,7,9.8999687304565353596e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(6,8,2.5000005960464477539e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(6,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(6,10,1000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(6,11,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(6,12,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(6,13,2.00648652983874817442e+04,1.99960919704565312712e+04,20133.8751610694);
+INSERT INTO "metrics" VALUES(6,14,0.99,9.6427823828382319693e-01,9.97253341866455644826e-01);
+INSERT INTO "metrics" VALUES(6,15,0.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(6,16,1.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(6,17,5.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(7,1,1.0,9.81154673622733453086e-01,1.0);
+INSERT INTO "metrics" VALUES(7,7,9.8999687304565353596e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(7,8,2.5000005960464477539e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(7,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(7,10,2000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(7,11,1.00448911082225600388e+00,9.99451112330440372133e-01,1.00955250468207946568e+00);
+INSERT INTO "metrics" VALUES(7,12,9.95530951232929450789e-01,9.90537882242105260921e-01,1.00054918911269186132e+00);
+INSERT INTO "metrics" VALUES(7,13,1.99752362438629825188e+04,1.99136675564680663223e+04,2.00369952881199278626e+04);
+INSERT INTO "metrics" VALUES(7,14,0.99,9.6427823828382319693e-01,9.97253341866455644826e-01);
+INSERT INTO "metrics" VALUES(7,15,0.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(7,16,1.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(7,17,5.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(8,1,1.0,9.81154673622733453086e-01,1.0);
+INSERT INTO "metrics" VALUES(8,7,9.8999687304565353596e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(8,8,2.5000005960464477539e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(8,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(8,10,1000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(8,11,1.00039926108879395627e+00,9.93100263384833703561e-01,1.00775190430010797015e+00);
+INSERT INTO "metrics" VALUES(8,12,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(8,13,2.00130592894914079811e+04,1.99612834146863169729e+04,2.00649694613332248995e+04);
+INSERT INTO "metrics" VALUES(8,14,0.99,9.6427823828382319693e-01,9.97253341866455644826e-01);
+INSERT INTO "metrics" VALUES(8,15,0.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(8,16,1.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(8,17,5.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(9,1,1.0,9.81154673622733453086e-01,1.0);
+INSERT INTO "metrics" VALUES(9,7,9.8999687304565353596e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(9,8,2.5000005960464477539e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(9,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(9,10,2000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(9,11,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(9,12,1.00039926108879395627e+00,9.93100263384833703561e-01,1.00775190430010797015e+00);
+INSERT INTO "metrics" VALUES(9,13,20020.509192383,19912.3819380524,2.01292235941058861498e+04);
+INSERT INTO "metrics" VALUES(9,14,0.99,9.6427823828382319693e-01,9.97253341866455644826e-01);
+INSERT INTO "metrics" VALUES(9,15,0.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(9,16,1.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(9,17,5.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(10,1,1.0,9.81154673622733453086e-01,1.0);
+INSERT INTO "metrics" VALUES(10,7,9.8999687304565353596e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(10,8,2.5000005960464477539e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(10,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(10,10,1000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(10,11,1.00268595918215219775e+00,9.95176253236004781932e-01,1.0102523341687981162e+00);
+INSERT INTO "metrics" VALUES(10,12,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(10,13,1.99071199692850932475e+04,1.98400600463507107637e+04,1.99744065565165365115e+04);
+INSERT INTO "metrics" VALUES(10,14,0.99,9.6427823828382319693e-01,9.97253341866455644826e-01);
+INSERT INTO "metrics" VALUES(10,15,0.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(10,16,1.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(10,17,5.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(11,1,1.0,9.81154673622733453086e-01,1.0);
+INSERT INTO "metrics" VALUES(11,7,9.74996873045653522638e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(11,8,2.5000005960464477539e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(11,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(11,10,2000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(11,11,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(11,12,1.00268595918215219775e+00,9.95176253236004781932e-01,1.0102523341687981162e+00);
+INSERT INTO "metrics" VALUES(11,13,19959.8596017065,1.98391393725721245575e+04,2.00813144077521283183e+04);
+INSERT INTO "metrics" VALUES(11,14,0.975,9.42821659593358063489e-01,9.89275280348238750249e-01);
+INSERT INTO "metrics" VALUES(11,15,0.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(11,16,1.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(11,17,5.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(12,1,1.0,9.81154673622733453086e-01,1.0);
+INSERT INTO "metrics" VALUES(12,7,9.8999687304565353596e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(12,8,2.5000005960464477539e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(12,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(12,10,1000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(12,11,1.00224583266941813519e+00,9.92654440652524505672e-01,1.01192990024091988843e+00);
+INSERT INTO "metrics" VALUES(12,12,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(12,13,1.99778107224023879096e+04,1.9879012457243949029e+04,20077.1000128177);
+INSERT INTO "metrics" VALUES(12,14,0.99,9.6427823828382319693e-01,9.97253341866455644826e-01);
+INSERT INTO "metrics" VALUES(12,15,0.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(12,16,1.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(12,17,5.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(13,1,1.0,9.81154673622733453086e-01,1.0);
+INSERT INTO "metrics" VALUES(13,7,9.74996873045653522638e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(13,8,2.5000005960464477539e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(13,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(13,10,2000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(13,11,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(13,12,1.00224583266941813519e+00,9.92654440652524505672e-01,1.01192990024091988843e+00);
+INSERT INTO "metrics" VALUES(13,13,2.00261895065548378627e+04,1.99264657085035105411e+04,2.01264123813638434517e+04);
+INSERT INTO "metrics" VALUES(13,14,0.975,9.42821659593358063489e-01,9.89275280348238750249e-01);
+INSERT INTO "metrics" VALUES(13,15,0.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(13,16,1.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(13,17,5.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(14,1,1.0,9.81154673622733453086e-01,1.0);
+INSERT INTO "metrics" VALUES(14,7,9.8999687304565353596e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(14,8,2.5000005960464477539e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(14,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(14,10,1000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(14,11,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(14,12,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(14,13,2.00315810422788308643e+04,1.9959589319259670447e+04,2.01038324303692643294e+04);
+INSERT INTO "metrics" VALUES(14,14,0.99,9.6427823828382319693e-01,9.97253341866455644826e-01);
+INSERT INTO "metrics" VALUES(14,15,0.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(14,16,1.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(14,17,5.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(15,1,1.0,9.81154673622733453086e-01,1.0);
+INSERT INTO "metrics" VALUES(15,7,9.74996873045653522638e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(15,8,2.5000005960464477539e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(15,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(15,10,2000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(15,11,1.00181912253993266048e+00,9.95649689815974903162e-01,1.00802678346857410573e+00);
+INSERT INTO "metrics" VALUES(15,12,9.9818418065796077343e-01,9.92037132742689342634e-01,1.00436931807293494678e+00);
+INSERT INTO "metrics" VALUES(15,13,1.99873546773734160524e+04,1.99377835616741213011e+04,2.00370490412514263883e+04);
+INSERT INTO "metrics" VALUES(15,14,0.975,9.42821659593358063489e-01,9.89275280348238750249e-01);
+INSERT INTO "metrics" VALUES(15,15,0.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(15,16,1.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(15,17,5.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(17,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(17,10,2000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(17,11,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(17,13,1.59898837418987328417e+05,1.59502268493392970411e+05,1.60296392330011411102e+05);
+INSERT INTO "metrics" VALUES(17,15,0.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(17,16,1.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(17,17,5.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(18,1,1.0,9.81154673622733453086e-01,1.0);
+INSERT INTO "metrics" VALUES(18,7,9.8999687304565353596e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(18,8,2.5000005960464477539e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(18,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(18,10,1000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(18,11,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(18,12,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(18,13,2.00539055916940451435e+04,1.99716588217403332242e+04,2.01364910681732435472e+04);
+INSERT INTO "metrics" VALUES(18,14,0.99,9.6427823828382319693e-01,9.97253341866455644826e-01);
+INSERT INTO "metrics" VALUES(19,1,1.0,9.81154673622733453086e-01,1.0);
+INSERT INTO "metrics" VALUES(19,7,9.8999687304565353596e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(19,8,2.5000005960464477539e-01,NULL,NULL);
+INSERT INTO "metrics" VALUES(19,9,70000000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(19,10,1000.0,NULL,NULL);
+INSERT INTO "metrics" VALUES(19,11,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(19,12,1.0,1.0,1.0);
+INSERT INTO "metrics" VALUES(19,13,2.00043837579936553076e+04,1.99533105317427871339e+04,2.00555877131496599762e+04);
+INSERT INTO "metrics" VALUES(19,14,0.99,9.6427823828382319693e-01,9.97253341866455644826e-01);
+CREATE TABLE results (
+	id INTEGER NOT NULL, 
+	run_id INTEGER NOT NULL, 
+	case_id INTEGER NOT NULL, 
+	artifact_id INTEGER, 
+	answers_id INTEGER, 
+	calls_per_block INTEGER NOT NULL, 
+	rounds SMALLINT NOT NULL, 
+	status TEXT NOT NULL, 
+	runtime_version TEXT, 
+	reason TEXT, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(run_id) REFERENCES runs (id), 
+	FOREIGN KEY(case_id) REFERENCES cases (id), 
+	FOREIGN KEY(artifact_id) REFERENCES artifacts (id), 
+	FOREIGN KEY(answers_id) REFERENCES answers (id)
+);
+INSERT INTO "results" VALUES(1,1,1,3,2,14,2,'ok','1.31.1',NULL);
+INSERT INTO "results" VALUES(2,1,3,2,1,14,2,'ok','1.31.1',NULL);
+INSERT INTO "results" VALUES(3,1,2,1,2,14,2,'ok','2.3.0',NULL);
+INSERT INTO "results" VALUES(4,2,1,4,3,4,6,'ok','1.0',NULL);
+INSERT INTO "results" VALUES(5,2,4,5,3,4,6,'ok','1.0',NULL);
+INSERT INTO "results" VALUES(6,3,1,4,3,4,6,'ok','1.0',NULL);
+INSERT INTO "results" VALUES(7,3,4,5,3,4,6,'ok','1.0',NULL);
+INSERT INTO "results" VALUES(8,4,1,4,3,4,6,'ok','1.0',NULL);
+INSERT INTO "results" VALUES(9,4,4,5,3,4,6,'ok','1.0',NULL);
+INSERT INTO "results" VALUES(10,5,1,4,3,4,6,'ok','1.0',NULL);
+INSERT INTO "results" VALUES(11,5,4,5,4,4,6,'ok','1.0',NULL);
+INSERT INTO "results" VALUES(12,6,1,4,3,4,6,'ok','1.0',NULL);
+INSERT INTO "results" VALUES(13,6,4,5,4,4,6,'ok','1.0',NULL);
+INSERT INTO "results" VALUES(14,7,1,4,3,4,6,'ok','1.0',NULL);
+INSERT INTO "results" VALUES(15,7,4,5,4,4,6,'ok','1.0',NULL);
+INSERT INTO "results" VALUES(16,7,5,NULL,NULL,4,0,'failed',NULL,'it broke');
+INSERT INTO "results" VALUES(17,7,6,5,NULL,4,6,'ok','1.0',NULL);
+INSERT INTO "results" VALUES(18,8,1,4,3,4,6,'ok','1.0',NULL);
+INSERT INTO "results" VALUES(19,9,1,4,3,4,6,'ok','1.0',NULL);
+CREATE TABLE runs (
+	id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	sha256 VARCHAR(64) NOT NULL, 
+	path TEXT NOT NULL, 
+	environment_id INTEGER NOT NULL, 
+	started_at DATETIME NOT NULL, 
+	added_at DATETIME NOT NULL, 
+	status TEXT NOT NULL, 
+	git_revision TEXT, 
+	git_dirty BOOLEAN, 
+	anchor DOUBLE, 
+	content TEXT NOT NULL, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(environment_id) REFERENCES environments (id)
+);
+INSERT INTO "runs" VALUES(1,'20261121T074336Z-6e9b','1fba667193bce0cab3277911f727b8255c719dde288ff9eea35bcbc95e2685a8','/home/user/results/data/report-v1.json',1,'2026-11-21 07:43:36.000000','2026-11-25 13:18:29.952857','complete','45c63ad1d2621835d9baa57f735270984684f879',1,NULL,'{"id":"20261121T074336Z-6e9b","started_at":"2026-11-21T07:43:36+00:00","finished_at":"2026-11-21T07:43:39+00:00","status":"complete","command":["crossrt","bench","--quick","--rounds","2","--only","int8-qdq@ort","--only","fp32@","--batch","1"],"crossrt_version":"0.1.0","settings":{"rounds":2,"blocks_per_round":5,"block_target_ns":8000000,"baseline":"mnist-cnn.fp32@ort-cpu","minimum_agreement":0.99,"seed":0,"timeout_s":60.0,"memory_limit_bytes":4294967296,"pinned_cpu":1},"definitions":{},"parent_cpu_share":0.013691242424299555}');
+INSERT INTO "runs" VALUES(2,'run-000','ce5a16e0bf1ad9a1a950990635d59b9439bb5afb15fffc448f24520266bc694e','/home/user/results/run-000/report.json',1,'2026-01-01 00:00:00.000000','2026-11-25 13:18:29.963655','complete','0000000000000000000000000000000000000000',0,1.05937963451257282092e+01,'{"id":"run-000","started_at":"2026-01-01T00:00:00+00:00","finished_at":"2026-11-21T07:43:39+00:00","status":"complete","command":["crossrt","bench","--quick","--rounds","2","--only","int8-qdq@ort","--only","fp32@","--batch","1"],"crossrt_version":"0.1.0","settings":{"rounds":2,"blocks_per_round":5,"block_target_ns":8000000,"baseline":"mnist-cnn.fp32@ort-cpu","minimum_agreement":0.99,"seed":0,"timeout_s":60.0,"memory_limit_bytes":4294967296,"pinned_cpu":1},"definitions":{},"parent_cpu_share":0.013691242424299555}');
+INSERT INTO "runs" VALUES(3,'run-001','3b4536aa483d1d6c4af64c04df57a30796644c55d55e4a452aeeb4a430210fbf','/home/user/results/run-001/report.json',1,'2026-01-02 00:00:00.000000','2026-11-25 13:18:29.971629','complete','0000001000000000000000000000000000000000',0,1.05972461052212167946e+01,'{"id":"run-001","started_at":"2026-01-02T00:00:00+00:00","finished_at":"2026-11-21T07:43:39+00:00","status":"complete","command":["crossrt","bench","--quick","--rounds","2","--only","int8-qdq@ort","--only","fp32@","--batch","1"],"crossrt_version":"0.1.0","settings":{"rounds":2,"blocks_per_round":5,"block_target_ns":8000000,"baseline":"mnist-cnn.fp32@ort-cpu","minimum_agreement":0.99,"seed":0,"timeout_s":60.0,"memory_limit_bytes":4294967296,"pinned_cpu":1},"definitions":{},"parent_cpu_share":0.013691242424299555}');
+INSERT INTO "runs" VALUES(4,'run-002','e62771005750863019917d2bab14cc68e99b4de2a2518688b72cd95d0fddcc4b','/home/user/results/run-002/report.json',1,'2026-01-03 00:00:00.000000','2026-11-25 13:18:29.977798','complete','0000002000000000000000000000000000000000',0,1.05898696830255278911e+01,'{"id":"run-002","started_at":"2026-01-03T00:00:00+00:00","finished_at":"2026-11-21T07:43:39+00:00","status":"complete","command":["crossrt","bench","--quick","--rounds","2","--only","int8-qdq@ort","--only","fp32@","--batch","1"],"crossrt_version":"0.1.0","settings":{"rounds":2,"blocks_per_round":5,"block_target_ns":8000000,"baseline":"mnist-cnn.fp32@ort-cpu","minimum_agreement":0.99,"seed":0,"timeout_s":60.0,"memory_limit_bytes":4294967296,"pinned_cpu":1},"definitions":{},"parent_cpu_share":0.013691242424299555}');
+INSERT INTO "runs" VALUES(5,'run-003','a83e071a5caddc75f81e536f2a5f04dde188aafb2e1704aa0c2d2a4817816ffc','/home/user/results/run-003/report.json',1,'2026-01-04 00:00:00.000000','2026-11-25 13:18:29.983559','complete','0000003000000000000000000000000000000000',0,1.05938095078711089767e+01,'{"id":"run-003","started_at":"2026-01-04T00:00:00+00:00","finished_at":"2026-11-21T07:43:39+00:00","status":"complete","command":["crossrt","bench","--quick","--rounds","2","--only","int8-qdq@ort","--only","fp32@","--batch","1"],"crossrt_version":"0.1.0","settings":{"rounds":2,"blocks_per_round":5,"block_target_ns":8000000,"baseline":"mnist-cnn.fp32@ort-cpu","minimum_agreement":0.99,"seed":0,"timeout_s":60.0,"memory_limit_bytes":4294967296,"pinned_cpu":1},"definitions":{},"parent_cpu_share":0.013691242424299555}');
+INSERT INTO "runs" VALUES(6,'run-004','e986425273adbe7649651049723090e4ff2b3c7f599d0a3fa8b557454693439d','/home/user/results/run-004/report.json',1,'2026-01-05 00:00:00.000000','2026-11-25 13:18:29.989007','interrupted','0000004000000000000000000000000000000000',0,1.05919200540383666724e+01,'{"id":"run-004","started_at":"2026-01-05T00:00:00+00:00","finished_at":"2026-11-21T07:43:39+00:00","status":"interrupted","command":["crossrt","bench","--quick","--rounds","2","--only","int8-qdq@ort","--only","fp32@","--batch","1"],"crossrt_version":"0.1.0","settings":{"rounds":2,"blocks_per_round":5,"block_target_ns":8000000,"baseline":"mnist-cnn.fp32@ort-cpu","minimum_agreement":0.99,"seed":0,"timeout_s":60.0,"memory_limit_bytes":4294967296,"pinned_cpu":1},"definitions":{},"parent_cpu_share":0.013691242424299555}');
+INSERT INTO "runs" VALUES(7,'run-005','f6d2b4493b6d20f990036b8032c430b9c3e395f9c7a2284f9b373930009114a3','/home/user/results/run-005/report.json',1,'2026-01-06 00:00:00.000000','2026-11-25 13:18:29.994732','complete','0000005000000000000000000000000000000000',0,1.05916004220689146113e+01,'{"id":"run-005","started_at":"2026-01-06T00:00:00+00:00","finished_at":"2026-11-21T07:43:39+00:00","status":"complete","command":["crossrt","bench","--quick","--rounds","2","--only","int8-qdq@ort","--only","fp32@","--batch","1"],"crossrt_version":"0.1.0","settings":{"rounds":2,"blocks_per_round":5,"block_target_ns":8000000,"baseline":"mnist-cnn.fp32@ort-cpu","minimum_agreement":0.99,"seed":0,"timeout_s":60.0,"memory_limit_bytes":4294967296,"pinned_cpu":1},"definitions":{},"parent_cpu_share":0.013691242424299555}');
+INSERT INTO "runs" VALUES(8,'run-006','e0026597e2525b1fa5303971e8d57d5c7252280dabe5ffd030b612754f62afaf','/home/user/results/run-006/report.json',2,'2026-01-07 00:00:00.000000','2026-11-25 13:18:30.000301','complete',NULL,NULL,NULL,'{"id":"run-006","started_at":"2026-01-07T00:00:00+00:00","finished_at":"2026-11-21T07:43:39+00:00","status":"complete","command":["crossrt","bench","--quick","--rounds","2","--only","int8-qdq@ort","--only","fp32@","--batch","1"],"crossrt_version":"0.1.0","settings":{"rounds":2,"blocks_per_round":5,"block_target_ns":8000000,"baseline":"mnist-cnn.fp32@ort-cpu","minimum_agreement":0.99,"seed":0,"timeout_s":60.0,"memory_limit_bytes":4294967296,"pinned_cpu":1},"definitions":{},"parent_cpu_share":0.013691242424299555}');
+INSERT INTO "runs" VALUES(9,'run-007','2624eacf3e30a402f7baa91bb0fedc743e705f13bb506432c80fedd1ab10054a','/home/user/results/run-007/report.json',3,'2026-01-08 00:00:00.000000','2026-11-25 13:18:30.006006','complete','0000007000000000000000000000000000000000',0,1.05901528894004677279e+01,'{"id":"run-007","started_at":"2026-01-08T00:00:00+00:00","finished_at":"2026-11-21T07:43:39+00:00","status":"complete","command":["crossrt","bench","--quick","--rounds","2","--only","int8-qdq@ort","--only","fp32@","--batch","1"],"crossrt_version":"0.1.0","settings":{"rounds":2,"blocks_per_round":5,"block_target_ns":8000000,"baseline":"mnist-cnn.fp32@ort-cpu","minimum_agreement":0.99,"seed":0,"timeout_s":60.0,"memory_limit_bytes":4294967296,"pinned_cpu":1},"definitions":{},"parent_cpu_share":0.013691242424299555}');
+CREATE TABLE times (
+	result_id INTEGER NOT NULL, 
+	metric_id SMALLINT NOT NULL, 
+	rounds SMALLINT NOT NULL, 
+	value DOUBLE NOT NULL, 
+	lower DOUBLE, 
+	upper DOUBLE, 
+	level DOUBLE, 
+	anchored DOUBLE, 
+	error REAL, 
+	anchored_error REAL, 
+	PRIMARY KEY (result_id, metric_id), 
+	FOREIGN KEY(result_id) REFERENCES results (id), 
+	FOREIGN KEY(metric_id) REFERENCES metric_names (id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "times" VALUES(1,2,2,4.22138963457532052437e+05,2.89490318705149577002e+05,6.15569132902507903069e+05,1.29530898361044251028e+01,NULL,2.9687283491306892813e-02,NULL);
+INSERT INTO "times" VALUES(1,3,2,4.19816402564118252476e+04,3.15258383755152062793e+04,5.59051942608322569852e+04,1.06449876649412829006e+01,NULL,2.25421293312662029961e-02,NULL);
+INSERT INTO "times" VALUES(1,4,2,3.4178137105465575588e+04,3.22343783479028606953e+04,3.62391060684438925812e+04,1.04323991217485207978e+01,NULL,1.42062895805938893545e-03,NULL);
+INSERT INTO "times" VALUES(1,5,2,3.54814796402292049613e+04,2.69240719844628547427e+04,4.67587294442867569153e+04,1.04767661390553357136e+01,NULL,2.1720892276007930377e-02,NULL);
+INSERT INTO "times" VALUES(1,6,2,5.34987754940316267331e+06,4.9658139532563257963e+06,5.76364520761791337272e+06,1.54925842306482302039e+01,NULL,0.00586299779920374,NULL);
+INSERT INTO "times" VALUES(2,2,2,4.84995125317770754908e+05,142252.578248923,1.65353960172444907944e+06,1.30918941189779154394e+01,NULL,0.0965303698348956,NULL);
+INSERT INTO "times" VALUES(2,3,2,4.14517628933232408581e+04,3.97602907151776307718e+04,4.32151932507974561323e+04,1.06322856902579125919e+01,NULL,3.27884829728741777898e-03,NULL);
+INSERT INTO "times" VALUES(2,4,2,3.2287861945319364168e+04,2.43817044348265626473e+04,4.27577174428748257905e+04,1.03621029163703344262e+01,NULL,1.31129824505666903178e-02,NULL);
+INSERT INTO "times" VALUES(2,5,2,3.60617488269772875362e+04,1.62947121909637025966e+04,7.98080821078366425347e+04,1.04929879932789837937e+01,NULL,6.25200113701671611465e-02,NULL);
+INSERT INTO "times" VALUES(2,6,2,5.26938236245966609575e+06,4.53037025115589331823e+06,6.12894508450310584145e+06,1.54774237148749751469e+01,NULL,1.18925745922009440391e-02,NULL);
+INSERT INTO "times" VALUES(3,2,2,1.19275988388275349283e+05,1.11884868635157647077e+05,1.27155365864455350676e+05,1.16891953169840157045e+01,NULL,5.03452095739831406717e-03,NULL);
+INSERT INTO "times" VALUES(3,3,2,3.51451313505258367518e+04,2.96095738745818271124e+04,4.17155702029892272528e+04,1.04672413769917209695e+01,NULL,1.34885554597410362021e-02,NULL);
+INSERT INTO "times" VALUES(3,4,2,3.17947070673720954799e+04,3.11376915451898457834e+04,3.2465585832940963883e+04,1.03623214771892797609e+01,NULL,1.12563160745349222224e-03,NULL);
+INSERT INTO "times" VALUES(3,5,2,3.2497010896388630499e+04,3.15443135361589229435e+04,3.34784815015693893651e+04,1.03889033916692952175e+01,NULL,2.34175169801975613381e-03,NULL);
+INSERT INTO "times" VALUES(3,6,2,1.43960826616687537172e+06,1.28287988079248066063e+06,1.61548403014610940592e+06,1.41798815971591878342e+01,NULL,9.07144061015774383349e-03,NULL);
+INSERT INTO "times" VALUES(4,2,6,4.92286977315334428563e+05,4.72071992291376867816e+05,5.13367604923880193387e+05,1.30852012334799976405e+01,2.48929447250205848618e+00,1.71648675407383190238e-02,0.0138375940746539);
+INSERT INTO "times" VALUES(4,3,6,5.01176057649572758226e+04,5.00448032273397111577e+04,5.0190514211862959199e+04,1.08213888244143365826e+01,2.23346046815915855177e-01,5.94013203695875928109e-04,1.83742879693774940723e-03);
+INSERT INTO "times" VALUES(4,4,6,5.01177204503437606023e+04,5.00551923136725818034e+04,5.01803266961519766481e+04,10.8197769696712,2.21734192072779112692e-01,5.27626934107263876293e-04,1.81286286200534551248e-03);
+INSERT INTO "times" VALUES(4,6,6,4.97672742080083116899e+06,4.81954238823709078115e+06,5.13903890157724078761e+06,1.54092630461938231434e+01,4.81418689402158150869e+00,1.79403714604231927232e-02,1.73473889727167630836e-02);
+INSERT INTO "times" VALUES(5,2,6,507561.269937124,4.69909735423827252826e+05,5.48229635012416518288e+05,1.30906636801881877114e+01,2.49597919010079305479e+00,8.72964312755340407501e-03,6.82970840450681290073e-03);
+INSERT INTO "times" VALUES(5,3,6,4.99937735452344786607e+04,4.97331276426440090305e+04,5.02557854645980260112e+04,1.08174398972438883252e+01,2.20537223845758134643e-01,5.47649178001780728708e-04,1.93328549195231338617e-03);
+INSERT INTO "times" VALUES(5,4,6,4.99901105999878127457e+04,4.97410797489638134734e+04,5.02403882346577374852e+04,1.08155797947785519146e+01,2.18724785519638142972e-01,8.38791674843548419604e-04,2.47568164348485782177e-03);
+INSERT INTO "times" VALUES(5,6,6,4.95632229169788118437e+06,4.76939087793616577981e+06,5.15058029167265072484e+06,1.54036513223765751949e+01,4.80801123866231350234e+00,2.22855969983376568654e-02,2.11587434299776479262e-02);
+INSERT INTO "times" VALUES(6,2,6,5.00068685547640896403e+05,4.76459179836317780424e+05,5.24848089507381548174e+05,1.30940875309583582009e+01,2.49345832605324080333e+00,7.45128723844063877573e-03,8.11232136906511400176e-03);
+INSERT INTO "times" VALUES(6,3,6,4.98295372341015390706e+04,4.96564274270740716029e+04,5.00032505280659825058e+04,1.08144479345739821242e+01,2.13818729668863394266e-01,1.12170141350224580358e-03,2.27295561359403160139e-03);
+INSERT INTO "times" VALUES(6,4,6,4.98383609921550450958e+04,4.96675375207246252084e+04,5.00097719833186492906e+04,1.08133287208676662769e+01,2.12699515962547547331e-01,1.07077818850749681596e-03,2.20898859942935234593e-03);
+INSERT INTO "times" VALUES(6,6,6,5.09900696509020496171e+06,4890505.38590541,5.31639779090538807217e+06,1.54286818953164193146e+01,4.83012547736396413711e+00,2.20767615000851714912e-02,2.04320678457922018378e-02);
+INSERT INTO "times" VALUES(7,2,6,4.76332059509565820896e+05,4.60194708708964055413e+05,4.93035288374242372825e+05,1.30564577755367441371e+01,2.45790135758429,1.60657259634943080928e-02,1.78854106310484609054e-02);
+INSERT INTO "times" VALUES(7,3,6,5.00534267712239816332e+04,4.99145805348457070058e+04,5.01926592329726699954e+04,1.08193347455650936696e+01,2.20093780402165428711e-01,1.08981410229424266825e-03,1.63238214780713581861e-03);
+INSERT INTO "times" VALUES(7,4,6,5.00619861408263095662e+04,4.9907682545242045306e+04,5.021676680924577522e+04,1.0817952294089598908e+01,2.18711328926670667271e-01,9.63749782131418405821e-04,1.77694123240340552845e-03);
+INSERT INTO "times" VALUES(7,6,6,5.01874731743563059702e+06,4.88326145073366444564e+06,5.15799223334296420232e+06,1.54136014386877597814e+01,4.81365678099311367077e+00,7.49923753691319073394e-03,9.38380241155798572316e-03);
+INSERT INTO "times" VALUES(8,2,6,4.9111789679976622573e+05,4.69868538813607883623e+05,5.13328236800093960475e+05,1.30889737022880741084e+01,2.49752237816641198264e+00,2.49024697972566738668e-02,2.53946119865342892496e-02);
+INSERT INTO "times" VALUES(8,3,6,4.99633558606130318349e+04,4.98386694101923712887e+04,50088.3542517637,1.08177002540338058618e+01,2.27208580577900942643e-01,4.47149263226069289094e-04,3.6600594870082284616e-04);
+INSERT INTO "times" VALUES(8,4,6,4.99673730804908336738e+04,4.98381022670918464407e+04,5.009697919845474098e+04,1.08162694133294046139e+01,2.25679483098472744018e-01,5.54305922898702609254e-04,5.21969076155949767564e-04);
+INSERT INTO "times" VALUES(8,6,6,5.17541254398689791558e+06,4.87492897535077575593e+06,5.49441748503210395564e+06,1.54270770058332065133e+01,4.83622539851788513232e+00,1.6539245483747893467e-02,1.53417182948991891178e-02);
+INSERT INTO "times" VALUES(9,2,6,5.01528906354935723362e+05,4.7132872594063193539e+05,5.3366415002097818067e+05,1.30951333271203331778e+01,2.50465986314238930887e+00,2.48374787642329127035e-02,2.59780140752370915235e-02);
+INSERT INTO "times" VALUES(9,3,6,4.9943619834918870767e+04,4.96846463409448842879e+04,5.02039431879644253067e+04,1.08163257773049572564e+01,2.2467698058774665526e-01,2.68234710367846844458e-03,2.57395655115963623363e-03);
+INSERT INTO "times" VALUES(9,4,6,4.99487795435522566539e+04,4.96790149567822300006e+04,5.02200089929476525861e+04,1.08147615919014778991e+01,2.23128819409841749887e-01,2.93233056527218444858e-03,2.84021667111039816458e-03);
+INSERT INTO "times" VALUES(9,6,6,4.87175505160450376561e+06,4.67880400035810749964e+06,5.07266328767296951259e+06,1.5377185310877692359e+01,4.78695581840363093562e+00,1.46706053434290488446e-02,1.56495974836844478628e-02);
+INSERT INTO "times" VALUES(10,2,6,4.76552455152295297013e+05,4.43085762750529160236e+05,5.12546918912278255458e+05,1.30456872176488971606e+01,2.44690959967723298262e+00,0.0410785917679633,4.1623635553517224217e-02);
+INSERT INTO "times" VALUES(10,3,6,5.02340452687600773047e+04,5.00780979037901925049e+04,5.03904782668042753365e+04,1.08227429965561601217e+01,2.24193213239805455572e-01,0.000503124320022407,6.22385002771574133255e-04);
+INSERT INTO "times" VALUES(10,4,6,5.0233283445466273406e+04,5.00640655916636314942e+04,5.04030732600497067327e+04,1.08210929907294524095e+01,2.22531130108635899489e-01,5.61705321312635694717e-04,5.44087875871324534553e-04);
+INSERT INTO "times" VALUES(10,6,6,5.08232493531286530193e+06,4.82136108420919720076e+06,5.35741387068078853172e+06,1.54155570867664319938e+01,4.8202213431745768446e+00,1.63641513199656654653e-02,1.21391283893184515063e-02);
+INSERT INTO "times" VALUES(11,2,6,5.04818587736108922384e+05,4.80324918127118668034e+05,5.30561286550691234894e+05,1.31046315101963486429e+01,2.50972147994360250677e+00,1.71985234462221601992e-02,1.53972144436291726726e-02);
+INSERT INTO "times" VALUES(11,3,6,5.00980067424062144691e+04,4.97929225055507486104e+04,5.04049602487661395572e+04,1.08191292960214369145e+01,2.2142472910498511851e-01,2.6146847597844444927e-03,4.77697252927758442275e-03);
+INSERT INTO "times" VALUES(11,4,6,5.01005528072203160268e+04,4.97975371380054202766e+04,5.04054123125176192863e+04,1.08174310417192529596e+01,2.19903377454673254476e-01,2.62131305626531804081e-03,4.95693954315003151162e-03);
+INSERT INTO "times" VALUES(11,6,6,5.05481900791521742951e+06,4.88282241689289454389e+06,5.23287414966855850056e+06,1.54198033652828794259e+01,4.82114113459601423272e+00,1.80403027434075172164e-02,1.9523061138482393495e-02);
+INSERT INTO "times" VALUES(12,2,6,5.1171049656942673026e+05,4.89494339255385799321e+05,5.34934954912143410202e+05,1.31236560875544405746e+01,2.53173603351607390266e+00,2.2473865578529848147e-02,2.29545319906782341323e-02);
+INSERT INTO "times" VALUES(12,3,6,5.00597558100371461476e+04,49824.1389428723,5.02964869023400533475e+04,1.08190070343296032008e+01,2.22797961763554930314e-01,2.41939874928410276685e-03,1.90237617661612439662e-03);
+INSERT INTO "times" VALUES(12,4,6,5.00555348078574243115e+04,4.98079901659889146686e+04,5.03043097412818460741e+04,1.08168962710590790267e+01,2.20887947951820429182e-01,2.9237961489937402959e-03,2.35095392079081927025e-03);
+INSERT INTO "times" VALUES(12,6,6,5.10650107227857504021e+06,4.80658739661320485178e+06,5.42512827698837500059e+06,1.54182725376110916215e+01,4.8229778676652141911e+00,2.72499952241502495231e-02,2.88208622231023239845e-02);
+INSERT INTO "times" VALUES(13,2,6,5.08575234378893102984e+05,4.89418710187041666346e+05,5.28481571382299531239e+05,1.31218864357157674052e+01,2.52493537312520155424e+00,1.82022168642685527872e-02,1.58528186376478384678e-02);
+INSERT INTO "times" VALUES(13,3,6,4.99389229586055662362e+04,4.96844522128672688287e+04,5.01946970368262118406e+04,1.08160394516059419343e+01,2.20561111884141958228e-01,1.45781777188922520398e-03,0.00491342241511792);
+INSERT INTO "times" VALUES(13,4,6,4.99346118577718807484e+04,4.9685954011652633199e+04,5.01845141345489828381e+04,1.08144244305230898818e+01,2.19094920410376037267e-01,1.31573048353299595913e-03,4.8882429931332268061e-03);
+INSERT INTO "times" VALUES(13,6,6,4.89906303309158701461e+06,4.70671680005158670238e+06,5.09926975040042493488e+06,1.53870746327847349732e+01,4.79121172522251,2.31008749648542524579e-02,2.50113065286357363903e-02);
+INSERT INTO "times" VALUES(14,2,6,4.94657754333937249623e+05,4.72722462596907629615e+05,5.17610888593078765545e+05,1.30903464617710287856e+01,2.49508654442067046019e+00,2.30627384300212713574e-02,2.13369067184591316987e-02);
+INSERT INTO "times" VALUES(14,3,6,4.99303874891747254865e+04,4.97370255298039483024e+04,5.0124501179211612906e+04,1.08163649137118547118e+01,2.22010380269800133845e-01,1.52591819856831524201e-03,2.19289014848321169373e-03);
+INSERT INTO "times" VALUES(14,4,6,4.99211718680313497331e+04,4.9741759610440210962e+04,5.01012312430229576421e+04,1.08147127720856222059e+01,2.2030975298994981415e-01,1.48632524301887166545e-03,2.13388407872932206119e-03);
+INSERT INTO "times" VALUES(14,6,6,4.98602151873868238178e+06,4.73529012971774209295e+06,5.25002901708306837823e+06,1.53988887794545661336e+01,4.80592660584837894077e+00,6.01677222874236888872e-03,6.79322465839834847833e-03);
+INSERT INTO "times" VALUES(15,2,6,5.10822318558306607888e+05,4.7705738352570647839e+05,5.46977051709803869031e+05,1.31121539442780630222e+01,2.5185004179253591694e+00,3.69696000376107392071e-02,3.5118812455837596087e-02);
+INSERT INTO "times" VALUES(15,3,6,5.0031789128481948866e+04,4.98943676473987725349e+04,5.01695891024562806714e+04,1.0819104507436943408e+01,2.24329134164716670341e-01,1.35492939355616676469e-03,1.85745594618661521296e-03);
+INSERT INTO "times" VALUES(15,4,6,5.00316333072352499578e+04,4.99075486585495891635e+04,5.01560264663657872025e+04,1.08172450077314383774e+01,2.22670877942337419597e-01,1.24083149928391821108e-03,1.95176613513825753312e-03);
+INSERT INTO "times" VALUES(15,6,6,4.93657204604438506079e+06,4.65263186404163576678e+06,5237840.49069754,1.53810440355422031188e+01,4.78554929734186185186e+00,1.32195377251877639601e-02,1.34702222767163551364e-02);
+INSERT INTO "times" VALUES(17,2,6,5.10822318558306607888e+05,4.7705738352570647839e+05,5.46977051709803869031e+05,1.31121539442780630222e+01,2.5185004179253591694e+00,3.69696000376107392071e-02,3.5118812455837596087e-02);
+INSERT INTO "times" VALUES(17,3,6,5.0031789128481948866e+04,4.98943676473987725349e+04,5.01695891024562806714e+04,1.0819104507436943408e+01,2.24329134164716670341e-01,1.35492939355616676469e-03,1.85745594618661521296e-03);
+INSERT INTO "times" VALUES(17,4,6,5.00316333072352499578e+04,4.99075486585495891635e+04,5.01560264663657872025e+04,1.08172450077314383774e+01,2.22670877942337419597e-01,1.24083149928391821108e-03,1.95176613513825753312e-03);
+INSERT INTO "times" VALUES(17,6,6,4.93657204604438506079e+06,4.65263186404163576678e+06,5237840.49069754,1.53810440355422031188e+01,4.78554929734186185186e+00,1.32195377251877639601e-02,1.34702222767163551364e-02);
+INSERT INTO "times" VALUES(18,2,6,5.0673349963093403496e+05,4.85644888887180481125e+05,528737.860778487,1.31143604152275123904e+01,NULL,0.00870356622320124,NULL);
+INSERT INTO "times" VALUES(18,3,6,4.98612854057032745935e+04,4.96484908281751631878e+04,5.00749920257017583921e+04,1.08149967610298727295e+01,NULL,1.93355438878454219224e-03,NULL);
+INSERT INTO "times" VALUES(18,4,6,4.98655982710012103762e+04,4.96610852712343330515e+04,5.00709534909258873087e+04,1.08128939050349739405e+01,NULL,2.29483316464015613816e-03,NULL);
+INSERT INTO "times" VALUES(18,6,6,4.98732129969275929035e+06,4.67381130285283923151e+06,5.32186092561902478323e+06,1.53921090710237145064e+01,NULL,3.45107565594794593599e-02,NULL);
+INSERT INTO "times" VALUES(19,2,6,4.96974781455305230325e+05,4.69007760826573241513e+05,5.26609480762678897015e+05,1.30928321751535232659e+01,2.500334548279545821e+00,2.7977836561979524399e-02,2.87174699968620154855e-02);
+INSERT INTO "times" VALUES(19,3,6,4.99839870848046412005e+04,4.98625963834861759107e+04,5.01056733122977384503e+04,1.08180707309621748635e+01,2.24503110330561472807e-01,0.000396063764846641,1.37535516509896941529e-03);
+INSERT INTO "times" VALUES(19,4,6,4.9989043006656218495e+04,4.98614158957974286769e+04,5.01169967965539763085e+04,1.08163379010548794663e+01,2.23003359477945028999e-01,4.05406283752086688161e-04,1.69912404200128720407e-03);
+INSERT INTO "times" VALUES(19,6,6,4.96260401697365567067e+06,4.73478911976971570405e+06,5.20138025291416887215e+06,15.3918689611499,4.80171607174943204654e+00,1.68034281987926893686e-02,1.78682435874594133795e-02);
+CREATE UNIQUE INDEX environments_sha256 ON environments (sha256);
+CREATE INDEX environments_key ON environments ("key");
+CREATE UNIQUE INDEX artifacts_sha256 ON artifacts (sha256);
+CREATE UNIQUE INDEX cases_all ON cases (name, artifact, runtime, batch_size, threads, io);
+CREATE UNIQUE INDEX answers_sha256 ON answers (sha256);
+CREATE UNIQUE INDEX metric_names_all ON metric_names (name, unit, direction);
+CREATE UNIQUE INDEX runs_name ON runs (name);
+CREATE UNIQUE INDEX runs_sha256 ON runs (sha256);
+CREATE INDEX runs_environment_started ON runs (environment_id, started_at);
+CREATE INDEX runs_started ON runs (started_at);
+CREATE UNIQUE INDEX results_run_case ON results (run_id, case_id);
+COMMIT;
