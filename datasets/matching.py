@@ -11,6 +11,8 @@ from crossrt.core.tensor import Batching, Dimension, TensorSpec, described
 from crossrt.datasets.layout import FLOATS, fed_dtype, fits, layout_names, permutation, sample_spec
 from crossrt.datasets.protocol import Dataset
 
+_LABEL_NAMES = frozenset({"y", "label", "target", "targets", "y_test", "y_train"})
+
 
 def matched(
     dataset: Dataset, inputs: Sequence[TensorSpec], batching: Batching
@@ -61,6 +63,8 @@ def _difference(dataset: Dataset, inputs: Sequence[TensorSpec], missing: list[st
         parts.append(f"no input for the array{'s' * (len(extra) > 1)} {', '.join(extra)}")
     pairs = [(array, near[0]) for array in extra if (near := difflib.get_close_matches(array, missing, n=1))]
     hint = "; rename " + ", ".join(f"{array!r} to {name!r}" for array, name in pairs) if pairs else ""
+    if (label := next((name for name in extra if name.lower() in _LABEL_NAMES), None)) and dataset.labels is None:
+        hint += f"; if {label!r} holds labels, call it 'labels'"
     return (
         f"the data set {dataset.name} does not fit the model: {'; '.join(parts)}. The data set has"
         f" {', '.join(described(spec) for spec in dataset.inputs.values())}; the model takes"
@@ -92,7 +96,7 @@ def _dtype_problem(array: TensorSpec, expected: str) -> str | None:
     fix = f'`{_identifier(array.name)}.astype("{expected}")`'
     if expected in FLOATS and array.dtype not in FLOATS:
         return (
-            f"{found}: nothing is scaled behind your back; scale the values as the model was trained, such as"
+            f"{found}: values are never scaled automatically; scale them as the model was trained, such as"
             f" `{_identifier(array.name)} / 255`, then write {fix}"
         )
     if array.dtype in FLOATS and expected not in FLOATS:

@@ -38,7 +38,7 @@ def open_dataset(request: DataRequest, inputs: Sequence[TensorSpec] | None = Non
     """
     try:
         found = _opened(request, inputs)
-        labels = None if request.labels is None else read_labels(Path(request.labels))
+        labels = None if request.labels is None else read_labels(Path(request.labels).expanduser())
     except OSError as error:
         where = error.filename or request.reference
         raise DataError(f"{where} cannot be read: {error.strerror or error}") from error
@@ -54,7 +54,7 @@ def _opened(request: DataRequest, inputs: Sequence[TensorSpec] | None) -> Datase
     reference = request.reference
     if reference == RANDOM:
         return random_dataset(request, inputs)
-    path = Path(reference)
+    path = Path(reference).expanduser()
     if reference in registered(GROUP):
         return _with_note_on_path(_registered(request), path)
     if path.exists():

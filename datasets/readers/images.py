@@ -79,13 +79,9 @@ def read(path: Path, request: DataRequest, inputs: Sequence[TensorSpec] | None) 
     """Opens a folder of images; folders in it are classes, in sorted order."""
     folder = _part(path, request.split)
     classes = sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
-    classes = [each for each in classes if _images_in(each)]
     groups = [_images_in(each) for each in classes] or [_images_in(folder)]
     paths = tuple(each for group in groups for each in group)
-    if not paths:
-        raise DataError(f"{folder} holds no images; expected one folder of images for each class")
-    if classes and _images_in(folder):
-        raise DataError(f"{folder} holds images beside folders of images: {_images_in(folder)[0].name} has no class")
+    _check_classes(folder, classes, groups)
     name = inputs[0].name if inputs and len(inputs) == 1 else "images"
     labels = np.repeat(np.arange(len(groups)), [len(group) for group in groups]) if classes else None
     return ArrayDataset(
@@ -97,10 +93,24 @@ def read(path: Path, request: DataRequest, inputs: Sequence[TensorSpec] | None) 
     )
 
 
+def _check_classes(folder: Path, classes: Sequence[Path], groups: Sequence[Sequence[Path]]) -> None:
+    """Refuses what would shift the numbers of classes, or leave images without one."""
+    if not any(groups):
+        raise DataError(f"{folder} holds no images; expected one folder of images for each class")
+    if classes and (stray := _images_in(folder)):
+        raise DataError(f"{folder} holds images beside folders of images: {stray[0].name} has no class")
+    empty = [each.name for each, images in zip(classes, groups, strict=False) if not images]
+    if classes and empty:
+        raise DataError(
+            f"{folder}: the folders {', '.join(empty[:3])} hold no images, but each folder is a class and counts among"
+            " them: move those that are not classes elsewhere"
+        )
+
+
 def _part(path: Path, split: str | None) -> Path:
     if split is None:
-        names = {each.name for each in path.iterdir() if each.is_dir() and not _images_in(each)}
-        if found := sorted(names & {"train", "test", "val", "validation"}):
+        folders = [path / name for name in ("test", "train", "val", "validation")]
+        if found := [each.name for each in folders if each.is_dir() and not _has_images(each)]:
             raise DataError(f"{path} has splits ({', '.join(found)}): choose one, or name its folder")
         return path
     if not (path / split).is_dir():
@@ -112,12 +122,19 @@ def _images_in(folder: Path) -> list[Path]:
     return sorted(each for each in folder.iterdir() if each.suffix.lower() in SUFFIXES and each.is_file())
 
 
+def _has_images(folder: Path) -> bool:
+    return any(each.suffix.lower() in SUFFIXES and each.is_file() for each in folder.iterdir())
+
+
 def _class_note(classes: Sequence[Path]) -> str:
     if not classes:
         return "images lie in no folders of classes: there are no labels"
     named = [f"{number} = {folder.name}" for number, folder in enumerate(classes[:10])]
     more = f", and {len(classes) - 10} more" if len(classes) > 10 else ""
-    return f"classes are the folders' names in sorted order: {', '.join(named)}{more}"
+    names = [folder.name for folder in classes]
+    is_numeric = all(name.isdecimal() for name in names)
+    order = "sorted as text, in which 10 comes before 2" if is_numeric and names != sorted(names, key=int) else "sorted"
+    return f"classes are the folders' names, {order}: {', '.join(named)}{more}"
 
 
 def _common_shape(paths: Sequence[Path]) -> tuple[int, ...]:
@@ -165,8 +182,9 @@ def _is_image_folder(path: Path, head: bytes) -> bool:
     if not path.is_dir():
         return False
     folders = [each for each in path.iterdir() if each.is_dir()]
-    inner = [each for folder in folders for each in folder.iterdir() if each.is_dir()]
-    return any(_images_in(each) for each in (path, *folders, *inner))
+    if _has_images(path) or any(_has_images(each) for each in folders):
+        return True
+    return any(_has_images(each) for folder in folders for each in folder.iterdir() if each.is_dir())
 
 
 READER = Reader(name="images", suffixes=(), recognizes=_is_image_folder, read=read)

@@ -64,7 +64,7 @@ def random_dataset(request: DataRequest, inputs: Sequence[TensorSpec] | None) ->
     rows: dict[str, RandomRows] = {}
     shared: dict[str, NDArray[Any]] = {}
     for number, spec in enumerate(inputs):
-        dtype, shape = _dtype(spec), _sizes(sample_spec(spec, batching), request)
+        dtype, shape = _dtype(spec), _sizes(spec, sample_spec(spec, batching), request)
         if batching.is_batched and spec.name not in batching.axes:
             shared[spec.name] = drawn(np.random.default_rng((request.seed, number)), dtype, shape)
         else:
@@ -84,8 +84,8 @@ def _dtype(spec: TensorSpec) -> np.dtype[Any]:
     return dtype
 
 
-def _sizes(spec: TensorSpec, request: DataRequest) -> tuple[int, ...]:
-    bound = spec.bound(request.dimensions)
+def _sizes(spec: TensorSpec, sample: TensorSpec, request: DataRequest) -> tuple[int, ...]:
+    bound = sample.bound(request.dimensions)
     if bound.dynamic:
         wishes = " ".join(f"--dim '{name}=SIZE'" if "[" in name else f"--dim {name}=SIZE" for name in bound.dynamic)
         raise DataError(

@@ -39,7 +39,8 @@ def test_every_type_is_read_in_native_order(tmp_path, kind, suffix):
 
 
 @pytest.mark.parametrize(
-    "names", [("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"), ("a-images.idx3-ubyte", "a-labels.idx1-ubyte")]
+    "names",
+    [("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"), ("a-images.idx3-ubyte", "a-labels.idx1-ubyte")],
 )
 @pytest.mark.parametrize("is_packed", [False, True])
 def test_labels_beside_the_images_are_found(tmp_path, names, is_packed):
@@ -82,5 +83,5 @@ def test_any_other_length_is_refused(tmp_path, kept, extra, is_packed):
     path.write_bytes(gzip.compress(content) if is_packed else content)
     if content == whole or len(content) == len(whole):
         return
-    with pytest.raises(DataError, match="x.idx"):
+    with pytest.raises(DataError, match=r"x\.idx"):
         opened(path)

@@ -87,8 +87,23 @@ def test_an_image_cut_short_is_named_when_it_is_read(folder):
     write(folder / "cat/y.png", 5)
     content = (folder / "cat/y.png").read_bytes()
     (folder / "cat/y.png").write_bytes(content[:-25])
-    with pytest.raises(DataError, match="y.png cannot be read as an image"):
+    with pytest.raises(DataError, match=r"y\.png cannot be read as an image"):
         opened(folder).feeds([0])
+
+
+def test_an_empty_class_is_refused_because_it_would_shift_the_others(folder):
+    (folder / "bird").mkdir()
+    assert "the folders bird hold no images" in refusal(folder)
+
+
+def test_numbers_as_names_are_sorted_as_text_and_that_is_said(tmp_path):
+    for number in (1, 2, 10):
+        write(tmp_path / f"{number}/a.png", number)
+    data = opened(tmp_path)
+    assert data.feeds([0, 1, 2])["images"][:, 0, 0, 0].tolist() == [1, 10, 2]
+    assert (
+        "classes are the folders' names, sorted as text, in which 10 comes before 2: 0 = 1, 1 = 10, 2 = 2" in data.notes
+    )
 
 
 def test_an_image_without_a_class_among_classes_is_refused(folder):

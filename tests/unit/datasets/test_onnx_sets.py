@@ -12,7 +12,7 @@ from crossrt.datasets.opening import DataRequest, open_dataset
 onnx = pytest.importorskip("onnx")
 
 BATCHED = (TensorSpec(name="x", dtype="float32", shape=("N", 2)), TensorSpec(name="rate", dtype="int64", shape=()))
-SINGLE = (TensorSpec(name="x", dtype="float32", shape=(2, 2)), TensorSpec(name="rate", dtype="int64", shape=()))
+SINGLE = (TensorSpec(name="x", dtype="float32", shape=(4,)),)
 
 
 def write(folder, name, array, tensor_name=""):
@@ -44,10 +44,13 @@ def test_samples_lie_along_the_batch_in_the_order_of_the_folders(folder):
     assert data.notes == ("expected outputs are given: output_0",)
 
 
-def test_without_a_batch_each_folder_is_a_sample(folder):
-    data = opened(folder, SINGLE)
+def test_without_a_batch_each_folder_is_a_sample(tmp_path):
+    for number in range(3):
+        write(tmp_path / f"test_data_set_{number}", "input_0", np.full(4, number, np.float32))
+        write(tmp_path / f"test_data_set_{number}", "output_0", np.zeros((2, 5), np.float32))
+    data = opened(tmp_path, SINGLE)
     assert len(data) == 3
-    assert data.feeds([2])["x"].shape == (1, 2, 2)
+    assert data.feeds([2])["x"].tolist() == [[2, 2, 2, 2]]
     assert data.expected_outputs["output_0"].shape == (3, 2, 5)
 
 

@@ -50,7 +50,8 @@ def test_integers_stay_in_their_range_and_reach_its_ends(dtype, fed, low, high):
 
 
 @pytest.mark.parametrize(
-    "given_spec", [spec(), spec("float16"), spec("float64"), spec("bfloat16"), spec("int8", scale=0.5, zero_point=3)]
+    "given_spec",
+    [spec(), spec("float16"), spec("float64"), spec("bfloat16"), spec("int8", scale=0.5, zero_point=3)],
 )
 def test_what_stands_for_real_numbers_is_standard_normal_float32(given_spec):
     rows = drawn(given_spec).feeds(range(128))["x"]
