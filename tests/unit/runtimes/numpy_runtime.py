@@ -23,6 +23,8 @@ class NumpyRuntime:
     def unsupported_reason(self, artifact, options):
         if (reason := unsupported(artifact, options, formats=self.formats)) is not None:
             return reason
+        if artifact.role == "quantized":
+            return "has no QuantizeLinear of opset 18"
         for option in ("intra_op_threads", "inter_op_threads"):
             if (found := getattr(options, option)) != 1:
                 return f"computes in one thread: {option} must be 1, found {found}"
