@@ -69,7 +69,8 @@ def data(tmp_path, samples) -> Path:
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """The small models as `crossrt export` would write them."""
-    found = [read_manifest(path, ModelArtifact) for path in (DATA / "models").glob("*/artifact.json")]
+    read = [read_manifest(path, ModelArtifact) for path in (DATA / "models").glob("*/artifact.json")]
+    found = [dataclasses.replace(artifact, source_sha256="5" * 64) for artifact in read]
     write_folder(Artifacts(artifacts={artifact.id: artifact for artifact in found}), tmp_path / "models")
     return tmp_path / "models"
 
