@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -120,7 +121,7 @@ def artifacts_for(
         raise HarnessError(f"no runtime can be used: {problems}")
     project = opened.project
     if project.folder is not None:
-        return project.folder
+        return _with_fitting_reference(project.folder, opened, display)
     found = Artifacts()
     if project.source is not None:
         named = {(case.variant, case.format) for case in runnable}
@@ -129,6 +130,17 @@ def artifacts_for(
     given: dict[str, ModelArtifact] = {each.id: each for each in project.given}
     found.artifacts = {**given, **found.artifacts}
     return found
+
+
+def _with_fitting_reference(found: Artifacts, opened: Opened, display: Display) -> Artifacts:
+    """Artifacts of a folder, without the source model's answers where those belong to other data."""
+    if found.reference is None or found.reference.data_fingerprint == opened.data.dataset.fingerprint:
+        return found
+    display.remark(
+        f"  the source model's answers in that folder are not to {opened.data.dataset.name}: the first case that answers"
+        " is the reference"
+    )
+    return dataclasses.replace(found, reference=None)
 
 
 def build_request(opened: Opened, subject: Subject, variants: Sequence[Variant]) -> BuildRequest:
