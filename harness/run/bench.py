@@ -67,7 +67,7 @@ def _begin(
 ) -> tuple[RunState, Sequence[RuntimeInfo], Artifacts]:
     runtimes = probe_runtimes(settings.runtimes, settings.limits)
     opened = open_project(settings.subject, folder)
-    for note in (*opened.project.notes, *opened.data.dataset.notes):
+    for note in opened.notes:
         display.remark(f"  {note}")
     settings = dataclasses.replace(settings, batch_sizes=batch_sizes_of(settings, opened.project))
     candidates = opened.project.candidates

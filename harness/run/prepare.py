@@ -38,6 +38,7 @@ class Opened:
         calibration: What quantizers are calibrated with, or None.
         folder: A scratch folder, removed when the run ends.
         cautions: What speaks against believing all that follows.
+        notes: What a reader must know.
     """
 
     project: Project
@@ -45,6 +46,7 @@ class Opened:
     calibration: Dataset | None
     folder: Path
     cautions: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @contextmanager
@@ -84,6 +86,7 @@ def open_project(subject: Subject, folder: Path) -> Opened:
         calibration=calibration,
         folder=folder,
         cautions=tuple(_cautions(project, dataset, calibration)),
+        notes=(*project.notes, *dataset.notes, *_ranges(project, dataset, calibration)),
     )
 
 
@@ -102,7 +105,12 @@ def _cautions(project: Project, dataset: Dataset, calibration: Dataset | None) -
         return
     if (shared := overlap(dataset, calibration)) is not None:
         yield f"test and calibration data overlap: {shared}; accuracy is judged on what the quantizer has seen"
-    yield from other_ranges(value_ranges(dataset), value_ranges(calibration))
+
+
+def _ranges(project: Project, dataset: Dataset, calibration: Dataset | None) -> Iterator[str]:
+    """Inputs that reach farther than what quantizers are calibrated with: they would be clipped."""
+    if calibration is not None and not project.is_bundled and not project.is_random:
+        yield from other_ranges(value_ranges(dataset), value_ranges(calibration))
 
 
 def artifacts_for(
