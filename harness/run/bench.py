@@ -53,6 +53,7 @@ def run_bench(settings: BenchSettings, command: Sequence[str], display: Display)
         try:
             with measuring_alone(cache_folder() / "measuring.lock", display):
                 check_answers(state, found, display)
+                _settle_baseline(state)
                 _measure(state, folder, began, display)
                 if settings.diagnoses:
                     _diagnose(state, display)
@@ -112,6 +113,14 @@ def _set_aside(state: RunState, found: Artifacts, runtimes: Sequence[RuntimeInfo
             state.assessments[case.id] = problems[case.runtime]
         elif case.artifact_id in found.problems:
             state.assessments[case.id] = failed(found.problems[case.artifact_id])
+
+
+def _settle_baseline(state: RunState) -> None:
+    """Where the user named no baseline and the planned one failed, the first float case that is measured takes over."""
+    ok = [case for case in state.cases if state.assessments[case.id].status == "ok"]
+    if state.settings.baseline is None and ok and state.baseline not in {case.subject for case in ok}:
+        floats = [case for case in ok if state.artifacts[case.artifact_id].role == "float"]
+        state.baseline = (floats or ok)[0].subject
 
 
 def _measure(state: RunState, folder: Path, began: float, display: Display) -> None:

@@ -145,8 +145,8 @@ def _with_fitting_reference(found: Artifacts, opened: Opened, display: Display) 
     if found.reference is None or found.reference.data_fingerprint == opened.data.dataset.fingerprint:
         return found
     display.remark(
-        f"  the source model's answers in that folder are not to {opened.data.dataset.name}: the first case that answers"
-        " is the reference"
+        f"  the source model's answers in that folder are not to {opened.data.dataset.name}: the first case that"
+        " answers is the reference"
     )
     return dataclasses.replace(found, reference=None)
 
