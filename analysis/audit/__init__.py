@@ -1,1 +1,1 @@
-"""The Min-Max scheme computed from what was observed, and held against what a quantized file contains."""
+"""Scales and zero points that follow from what was observed, compared with what a quantized file contains."""

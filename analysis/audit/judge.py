@@ -1,4 +1,4 @@
-"""Holds stored tensors against the scheme, and finds the rule that explains those which differ."""
+"""Compares stored tensors with the affine scheme, and finds the rule that explains those which differ."""
 
 from __future__ import annotations
 
@@ -50,12 +50,18 @@ class Scheme:
         symmetric_weights: The same for weights.
         restricts_symmetric: Symmetric signed ranges leave out the lowest integer.
         reduced_weights: Weights have one bit fewer.
+        symmetric_operands: The same as `symmetric_activations` for constant operands of elementwise operators.
+        reduced_operands: Constant operands have one bit fewer.
+        symmetric_channels: Weights with a scale for each channel are symmetric whatever the recipe says.
     """
 
     symmetric_activations: bool
     symmetric_weights: bool
     restricts_symmetric: bool = True
     reduced_weights: bool = False
+    symmetric_operands: bool = False
+    reduced_operands: bool = False
+    symmetric_channels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ class Judge:
     def _judge(self, stored: Stored) -> AuditedTensor:
         candidates = list(getattr(self, f"_{stored.role}")(stored))
         if not candidates:
-            return _row(stored, None, "different", "the float32 model has no such tensor")
+            return _row(stored, None, "different", "the float model has no such tensor")
         for candidate in candidates:
             verdict = _compared(stored.affine, candidate.affine)
             if verdict != "different":
@@ -132,11 +138,16 @@ class Judge:
             return
         others = tuple(axis for axis in range(values.ndim) if axis != stored.axis) if stored.axis is not None else None
         low, high = values.min(axis=others), values.max(axis=others)
-        is_symmetric, is_reduced = self._scheme.symmetric_weights, self._scheme.reduced_weights
+        scheme = self._scheme
+        is_symmetric, is_reduced = scheme.symmetric_weights, scheme.reduced_weights
+        if stored.is_operand:
+            is_symmetric, is_reduced = scheme.symmetric_operands, scheme.reduced_operands
+        is_symmetric = is_symmetric or (scheme.symmetric_channels and stored.affine.scale.size > 1)
         integers = integer_range(
             stored.dtype, is_symmetric=is_symmetric and self._scheme.restricts_symmetric, is_reduced=is_reduced
         )
-        reason = "reduced range" if is_reduced else None
+        reason = "constant operand: rule of activations" if stored.is_operand else None
+        reason = "reduced range" if is_reduced else reason
         yield _Expected(affine_from_range(low, high, integers, is_symmetric=is_symmetric), reason)
 
     def _bias(self, stored: Stored) -> Iterator[_Expected]:
@@ -162,23 +173,23 @@ class Judge:
         return int((np.abs(exact - stored.integers.astype(np.float64)) > tolerance).sum())
 
 
-def _compared(found: Affine, wanted: Affine) -> Verdict:
-    deviation = _deviation(found, wanted)
-    if deviation is None or (found.zero_point.reshape(-1) != wanted.zero_point.reshape(-1)).any():
+def _compared(found: Affine, expected: Affine) -> Verdict:
+    deviation = _deviation(found, expected)
+    if deviation is None or (found.zero_point.reshape(-1) != expected.zero_point.reshape(-1)).any():
         return "different"
     return "exact" if deviation == 0 else "rounding" if deviation <= ROUNDING else "different"
 
 
-def _deviation(found: Affine, wanted: Affine) -> float | None:
+def _deviation(found: Affine, expected: Affine) -> float | None:
     """Greatest relative difference; None where one has a scale and the other many."""
-    if found.scale.size != wanted.scale.size:
+    if found.scale.size != expected.scale.size:
         return None
-    exact = wanted.scale.astype(np.float64).reshape(-1)
+    exact = expected.scale.astype(np.float64).reshape(-1)
     return float(np.abs(found.scale.astype(np.float64).reshape(-1) / exact - 1).max())
 
 
 def _row(
-    stored: Stored, wanted: Affine | None, verdict: Verdict, reason: str | None, wrong_integers: int | None = None
+    stored: Stored, expected: Affine | None, verdict: Verdict, reason: str | None, wrong_integers: int | None = None
 ) -> AuditedTensor:
     return AuditedTensor(
         name=stored.name,
@@ -187,9 +198,9 @@ def _row(
         channels=stored.affine.scale.size,
         scale=float(stored.affine.scale.reshape(-1)[0]),
         zero_point=int(stored.affine.zero_point.reshape(-1)[0]),
-        expected_scale=float(wanted.scale.reshape(-1)[0]) if wanted else None,
-        expected_zero_point=int(wanted.zero_point.reshape(-1)[0]) if wanted else None,
-        deviation=_deviation(stored.affine, wanted) if wanted else None,
+        expected_scale=float(expected.scale.reshape(-1)[0]) if expected else None,
+        expected_zero_point=int(expected.zero_point.reshape(-1)[0]) if expected else None,
+        deviation=_deviation(stored.affine, expected) if expected else None,
         wrong_integers=wrong_integers,
         verdict=verdict,
         reason=reason,

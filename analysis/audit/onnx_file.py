@@ -1,79 +1,87 @@
-"""Quantized tensors of an ONNX file, and the float32 model that they come from.
+"""Quantized tensors of an ONNX file that ONNX Runtime's quantizer wrote, and the float model that they come from.
 
-ONNX Runtime's quantizer names what it stores after the float32 tensor: `NAME_scale`, `NAME_zero_point`,
-`NAME_quantized`. A bias has the scale of its layer's input times that of its weight, which QOperator leaves out.
+The quantizer names what it stores after the float tensor: `NAME_scale`, `NAME_zero_point`, `NAME_quantized`. A bias has
+the scale of its layer's input times that of its weight, which QOperator leaves out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
-import onnx
-import onnxruntime
+import onnx_ir as ir
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
 from crossrt.analysis.audit.affine import Affine, bias_affine
 from crossrt.analysis.audit.record import Layer, Observed, Stored
-from crossrt.exporters.ort.calibrate import batches
+from crossrt.analysis.onnx_graph import Graph, dtype_of, inputs_of, name_of, readers, taken
+from crossrt.analysis.onnx_sessions import run, session_with
+from crossrt.core.errors import ArtifactError
+from crossrt.datasets.protocol import Arrays
 
 _SCALE, _ZERO_POINT, _QUANTIZED = "_scale", "_zero_point", "_quantized"
-_LAYERS_WITH_BIAS = ("Conv", "Gemm", "ConvTranspose")
+_LAYERS_WITH_BIAS: Final = ("Conv", "Gemm", "ConvTranspose", "LayerNormalization", "InstanceNormalization")
+_LAYERS_WITH_WEIGHTS: Final = (*_LAYERS_WITH_BIAS, "MatMul", "LSTM", "Attention", "EmbedLayerNormalization")
+_FLOATS: Final = (np.float16, np.float32, np.float64)
+
+Constants = Mapping[str, NDArray[Any]]
 
 
-def stored_in_onnx(path: Path, float_model: onnx.ModelProto) -> list[Stored]:
+def stored_in_onnx(quantized: Graph, original: Graph) -> list[Stored]:
     """The quantized tensors of a file, activations first."""
-    graph = onnx.load(path).graph
-    arrays = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
-    types = {each.name: onnx.TensorProto.DataType.Name(each.data_type).lower() for each in graph.initializer}
-    constants = {each.name for each in float_model.graph.initializer}
-    found = list(_scaled(arrays, types, constants, _weight_axes(float_model)))
+    found = list(_scaled(quantized, original))
     found.sort(key=lambda each: each.role)
     known = {each.name: each for each in found}
-    return [*found, *_biases(arrays, float_model, known)]
+    return [*found, *_biases(quantized.constants, original, known)]
 
 
-def _scaled(
-    arrays: dict[str, NDArray[np.generic]], types: dict[str, str], constants: set[str], axes: dict[str, int]
-) -> Iterator[Stored]:
+def _scaled(quantized: Graph, original: Graph) -> Iterator[Stored]:
+    arrays, axes = quantized.constants, _weight_axes(original)
     for name, scale in arrays.items():
         base = name.removesuffix(_SCALE)
         zero_point = arrays.get(base + _ZERO_POINT)
         if base == name or base.endswith(_QUANTIZED) or zero_point is None:
             continue
-        is_weight = base in constants
+        is_constant = base in original.constants
         yield Stored(
             name=base,
-            role="weight" if is_weight else "activation",
-            dtype=types[base + _ZERO_POINT],
+            role="weight" if is_constant else "activation",
+            dtype=dtype_of(quantized.values[base + _ZERO_POINT]) or "",
             affine=Affine(scale.astype(np.float32), zero_point.astype(np.int64)),
-            axis=axes.get(base, 0) if is_weight and scale.size > 1 else None,
+            axis=axes.get(base, 0) if is_constant and scale.size > 1 else None,
             integers=arrays.get(base + _QUANTIZED),
+            is_operand=is_constant and _is_operand(original.values[base]),
         )
 
 
-def _weight_axes(model: onnx.ModelProto) -> dict[str, int]:
+def _is_operand(value: ir.Value) -> bool:
+    """True if no layer takes it as its weight."""
+    return not any(node.op_type in _LAYERS_WITH_WEIGHTS for node in readers(value))
+
+
+def _weight_axes(original: Graph) -> dict[str, int]:
     """Where the output channels of a weight lie: first for Conv, last for a matrix that is not transposed."""
     found = {}
-    for node in model.graph.node:
-        if node.op_type in ("Gemm", "MatMul") and len(node.input) > 1:
-            is_transposed = any(each.name == "transB" and each.i for each in node.attribute)
-            found[node.input[1]] = 0 if is_transposed else 1
+    for node in original.nodes:
+        if node.op_type == "ConvTranspose" and len(node.inputs) > 1:
+            found[name_of(node.inputs[1])] = 1
+        if node.op_type in ("Gemm", "MatMul") and len(node.inputs) > 1:
+            transposed = node.attributes.get("transB")
+            rank = len(node.inputs[1].shape) if node.inputs[1] is not None and node.inputs[1].shape is not None else 2
+            found[name_of(node.inputs[1])] = 0 if transposed is not None and transposed.as_int() else rank - 1
     return found
 
 
-def _biases(
-    arrays: dict[str, NDArray[np.generic]], model: onnx.ModelProto, known: dict[str, Stored]
-) -> Iterator[Stored]:
-    for node in model.graph.node:
-        if node.op_type not in _LAYERS_WITH_BIAS or len(node.input) < 3:
+def _biases(arrays: Constants, original: Graph, known: Mapping[str, Stored]) -> Iterator[Stored]:
+    for node in original.nodes:
+        if node.op_type not in _LAYERS_WITH_BIAS or len(node.inputs) < 3:
             continue
-        name, weight = node.input[2], known.get(node.input[1])
-        source = _source_of(node.input[0], model, known)
+        name, weight = name_of(node.inputs[2]), known.get(name_of(node.inputs[1]))
+        source = _source_of(taken(node, 0), known)
         integers = arrays.get(name + _QUANTIZED)
-        if integers is None or weight is None or source is None:
+        if integers is None or weight is None or source is None or name in known:
             continue
         scale = arrays.get(name + _QUANTIZED + _SCALE)
         implied = bias_affine(source.affine, weight.affine)
@@ -90,47 +98,53 @@ def _biases(
         )
 
 
-def _source_of(name: str, model: onnx.ModelProto, known: dict[str, Stored]) -> Stored | None:
+def _source_of(value: ir.Value | None, known: Mapping[str, Stored]) -> Stored | None:
     """The stored activation that gives a tensor its scale: itself, a folded Relu's source, or what was passed on."""
-    makers = {output: node for node in model.graph.node for output in node.output}
-    while name not in known:
-        maker = makers.get(name)
-        if maker is None or not maker.input:
-            return None
-        name = maker.input[0]
-    return known[name]
+    while value is not None and value.name not in known:
+        maker = value.producer()
+        value = None if maker is None else taken(maker, 0)
+    return None if value is None else known[name_of(value)]
 
 
-def observe_onnx(prepared: Path, digits: NDArray[np.float32]) -> Observed:
-    """Runs the float32 model with every activation as an output.
+def observe_onnx(prepared: Path, calls: Iterable[Arrays], folder: Path) -> Observed:
+    """Runs the float model with every activation as an output.
 
     Args:
         prepared: The model as the quantizer saw it.
-        digits: Calibration digits, float32 `(count, 28, 28, 1)`.
+        calls: Feeds of the calibration samples.
+        folder: A scratch folder.
+
+    Raises:
+        ArtifactError: ONNX Runtime refuses the model.
     """
-    model = onnx.load(prepared)
-    constants = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
-    layers = tuple(_layers(model.graph.node, constants))
-    known = {output.name for output in model.graph.output}
-    wanted = [name for layer in layers for name in layer.outputs if name not in known]
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
-    )
-    names = [output.name for output in session.get_outputs()]
+    graph = Graph.load(prepared)
+    layers = tuple(_layers(graph))
+    names = [name for layer in layers for name in layer.outputs if name]
+    session = session_with(prepared, names, folder, is_optimised=False)
     lowest: dict[str, np.float32] = {}
     highest: dict[str, np.float32] = {}
-    for feed in batches(digits):
-        for name, values in (*zip(names, session.run(None, feed), strict=True), *feed.items()):
-            if values.dtype == np.float32:
-                lowest[name] = min(lowest.get(name, values.min()), values.min())
-                highest[name] = max(highest.get(name, values.max()), values.max())
-    return Observed(ranges={name: (lowest[name], highest[name]) for name in lowest}, constants=constants, layers=layers)
+    for feeds in calls:
+        for name, values in _run(session, names, feeds, prepared).items():
+            if values.dtype in _FLOATS and values.size:
+                low, high = np.float32(values.min()), np.float32(values.max())
+                lowest[name] = min(lowest.get(name, low), low)
+                highest[name] = max(highest.get(name, high), high)
+    floats = {name: values for name, values in graph.constants.items() if values.dtype in _FLOATS}
+    return Observed(
+        ranges={name: (lowest[name], highest[name]) for name in lowest},
+        constants={name: values.astype(np.float32) for name, values in floats.items()},
+        layers=layers,
+    )
 
 
-def _layers(nodes: Iterable[onnx.NodeProto], constants: dict[str, NDArray[np.float32]]) -> Iterator[Layer]:
-    for node in nodes:
-        inputs = tuple(name for name in node.input if name and name not in constants)
-        yield Layer(kind=node.op_type, inputs=inputs, outputs=tuple(node.output))
+def _run(session: Any, names: list[str], feeds: Arrays, path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        return run(session, names, feeds)
+    except Exception as error:  # each failure has a class of its own, without a common base
+        raise ArtifactError(f"{path.name} cannot be run: {' '.join(str(error).split())}") from error
+
+
+def _layers(graph: Graph) -> Iterator[Layer]:
+    for node in graph.nodes:
+        inputs = tuple(name_of(value) for value in inputs_of(node) if value.name not in graph.constants)
+        yield Layer(kind=node.op_type, inputs=inputs, outputs=tuple(name_of(value) for value in node.outputs))

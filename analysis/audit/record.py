@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -11,9 +11,12 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from crossrt.analysis.audit.affine import Affine, Floats
+from crossrt.core.artifact import ModelFormat
 
 Role = Literal["activation", "weight", "bias"]
-Verdict = Literal["exact", "rounding", "different"]
+Verdict = Literal["exact", "rounding", "different", "stored"]
+"""`stored` is a tensor that is only read: no recipe says what it should be."""
+Severity = Literal["ok", "note", "caution", "wrong"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +24,7 @@ class Stored:
     """A quantized tensor as a file has it.
 
     Attributes:
-        name: The tensor's name in the float32 file.
+        name: The tensor's name in the float file.
         role: What it is.
         dtype: Its integer type.
         affine: Scale and zero point.
@@ -29,6 +32,8 @@ class Stored:
         integers: Its values, where the file holds them.
         source: For a bias, the name of the activation that its layer takes.
         weight: For a bias, the name of the weight of its layer.
+        is_operand: Whether it is a constant operand of an elementwise operator, such as the factor of a rescaling:
+            ONNX Runtime quantizes it to the activations' type, by the activations' rule.
     """
 
     name: str
@@ -39,11 +44,12 @@ class Stored:
     integers: NDArray[Any] | None = None
     source: str | None = None
     weight: str | None = None
+    is_operand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """An operator of the float32 model, by the names of its tensors.
+    """An operator of the float model, by the names of its tensors.
 
     Attributes:
         kind: Its type, such as `Relu` or `MAX_POOL_2D`.
@@ -58,7 +64,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """The float32 model over the calibration digits.
+    """The float model over the calibration samples.
 
     Attributes:
         ranges: Least and greatest value of each activation.
@@ -77,17 +83,39 @@ class AuditJob:
 
     Attributes:
         path: The quantized file.
-        float_path: The float32 file of the same format.
-        recipe: How it was quantized, as plain values.
+        format: Its format.
+        folder: A scratch folder, which whoever starts the audit removes.
+        float_path: The float file of the same format, or None.
+        recipe: How it was quantized, as plain values, or None where that is not known.
+        data: Fields of the `DataRequest` that calibrated it, or None where nothing was calibrated.
+        dimensions: Sizes of dynamic dimensions.
     """
 
     path: str
-    float_path: str
-    recipe: Mapping[str, Any]
+    format: ModelFormat
+    folder: str
+    float_path: str | None = None
+    recipe: Mapping[str, Any] | None = None
+    data: Mapping[str, Any] | None = None
+    dimensions: Mapping[str, int] = field(default_factory=dict)
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """Something that can be said of a quantized file by itself.
+
+    Attributes:
+        name: What was looked at.
+        severity: Whether it is as it should be, worth knowing, doubtful, or wrong.
+        text: What was found.
+    """
+
+    name: str
+    severity: Severity
+    text: str
 
 
 class AuditedTensor(Struct, frozen=True, kw_only=True):
-    """One tensor held against the scheme.
+    """One tensor compared with the affine scheme.
 
     Attributes:
         name: The tensor.
@@ -116,3 +144,15 @@ class AuditedTensor(Struct, frozen=True, kw_only=True):
     wrong_integers: int | None
     verdict: Verdict
     reason: str | None = None
+
+
+class Audited(Struct, frozen=True, kw_only=True):
+    """What an audit found.
+
+    Attributes:
+        tensors: Every quantized tensor.
+        checks: What the file says by itself.
+    """
+
+    tensors: tuple[AuditedTensor, ...]
+    checks: tuple[Check, ...] = ()

@@ -4,85 +4,152 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import onnx
-from numpy.typing import NDArray
 
+from crossrt.analysis.audit.checks import checks
 from crossrt.analysis.audit.judge import Judge, Scheme
-from crossrt.analysis.audit.record import AuditedTensor, AuditJob
+from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Stored
+from crossrt.analysis.samples import Samples
 from crossrt.core.events import EventStream, read_job
-from crossrt.exporters.calibration import Calibration, calibration_digits, calibration_of
+from crossrt.core.tensor import TensorSpec
+from crossrt.datasets.protocol import Arrays
+from crossrt.exporters.calibration import selection_of
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.ort.calibrate import SharedRanges
-from crossrt.exporters.ort.prepare import prepare
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxStatic, Recipe, TfliteDynamic, TfliteStatic
+from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
 
 
-def audit(job: AuditJob) -> Sequence[AuditedTensor]:
-    """Every quantized tensor of a file.
+def audit(job: AuditJob) -> Audited:
+    """Every quantized tensor of a file: compared with its recipe where one is known, else as the file has it.
 
     Raises:
-        ExportError: The recipe stores no affine scales, or the files do not belong together.
+        CrossrtError: The recipe stores no affine scales, or files or data do not belong together.
     """
+    if job.recipe is None or job.float_path is None:
+        return _read(job)
     recipe = msgspec.convert(job.recipe, Recipe)
     if isinstance(recipe, OnnxStatic | OnnxDynamic):
-        return _audit_onnx(job, recipe)
+        return Audited(tensors=tuple(_audit_onnx(job, recipe, Path(job.float_path))))
     if isinstance(recipe, TfliteStatic | TfliteDynamic):
-        return _audit_tflite(job, recipe)
+        return Audited(tensors=tuple(_audit_tflite(job, recipe, Path(job.float_path))))
     kind = recipe.__struct_config__.tag
     raise ExportError(f"a file of kind {kind} holds no affine scales: audit takes static and dynamic recipes")
 
 
-def _audit_onnx(job: AuditJob, recipe: OnnxStatic | OnnxDynamic) -> Sequence[AuditedTensor]:
-    from crossrt.analysis.audit.onnx_file import observe_onnx, stored_in_onnx
+def _read(job: AuditJob) -> Audited:
+    """What the file says by itself."""
+    path = Path(job.path)
+    if job.format == "onnx":
+        import onnx
 
-    with tempfile.TemporaryDirectory() as folder:
-        source, prepared = Path(folder) / "float.onnx", Path(folder) / "prepared.onnx"
-        source.write_bytes(Path(job.float_path).read_bytes())  # the quantizer leaves files beside its input
-        prepare(source, prepared)
-        observed = observe_onnx(prepared, _digits(recipe))
-        if isinstance(recipe, OnnxStatic) and (recipe.calibrate_method != "minmax" or recipe.calibration_symmetric):
-            observed = dataclasses.replace(observed, ranges=_ranges_of_method(recipe, prepared, Path(folder)))
-        stored = stored_in_onnx(Path(job.path), onnx.load(prepared))
-    scheme = Scheme(
-        symmetric_activations=isinstance(recipe, OnnxStatic) and recipe.activation_symmetric,
+        from crossrt.analysis.audit.onnx_reading import read_onnx
+        from crossrt.analysis.onnx_graph import Graph
+        from crossrt.exporters.sources.onnx_weights import weight_bytes
+
+        stored, weights = read_onnx(Graph.load(path)), weight_bytes(onnx.load(path, load_external_data=False))
+    else:
+        from crossrt.analysis.audit.tflite_file import open_tflite, stored_in_tflite
+        from crossrt.exporters.sources.tflite_file import read_tflite
+
+        stored, weights = stored_in_tflite(open_tflite(path)), read_tflite(path).weight_bytes
+    return Audited(tensors=tuple(map(_as_stored, stored)), checks=tuple(checks(stored, weights)))
+
+
+def _as_stored(stored: Stored) -> AuditedTensor:
+    return AuditedTensor(
+        name=stored.name,
+        role=stored.role,
+        dtype=stored.dtype,
+        channels=stored.affine.scale.size,
+        scale=float(stored.affine.scale.reshape(-1)[0]),
+        zero_point=int(stored.affine.zero_point.reshape(-1)[0]),
+        expected_scale=None,
+        expected_zero_point=None,
+        deviation=None,
+        wrong_integers=None,
+        verdict="stored",
+    )
+
+
+def _audit_onnx(job: AuditJob, recipe: OnnxStatic | OnnxDynamic, float_path: Path) -> Iterable[AuditedTensor]:
+    from crossrt.analysis.audit.onnx_file import observe_onnx, stored_in_onnx
+    from crossrt.analysis.onnx_graph import Graph
+    from crossrt.analysis.onnx_sessions import copy_into
+    from crossrt.exporters.ort.prepare import prepare
+
+    folder = Path(job.folder)
+    prepared = folder / "prepared.onnx"
+    prepare(copy_into(float_path, folder, "float.onnx"), prepared)
+    observed = observe_onnx(prepared, _calls(job, recipe, onnx_specs(float_path)[0]), folder)
+    if isinstance(recipe, OnnxStatic) and (recipe.calibrate_method != "minmax" or recipe.calibration_symmetric):
+        observed = dataclasses.replace(observed, ranges=_ranges_of_method(job, recipe, prepared, float_path))
+    stored = stored_in_onnx(Graph.load(Path(job.path)), Graph.load(prepared))
+    return Judge(stored, observed, _scheme(recipe)).run()
+
+
+def _scheme(recipe: OnnxStatic | OnnxDynamic) -> Scheme:
+    """Constant operands follow the activations' rule; QOperator quantizes those of the weights' type like weights."""
+    is_static = isinstance(recipe, OnnxStatic)
+    symmetric_activations = isinstance(recipe, OnnxStatic) and recipe.activation_symmetric
+    is_qdq = isinstance(recipe, OnnxStatic) and recipe.quant_format == "qdq"
+    is_same_type = isinstance(recipe, OnnxStatic) and recipe.activation_type == recipe.weight_type
+    like_weights = not is_static or (is_same_type and not is_qdq)
+    return Scheme(
+        symmetric_activations=symmetric_activations,
         symmetric_weights=recipe.weight_symmetric,
         reduced_weights=recipe.reduce_range,
+        symmetric_operands=recipe.weight_symmetric if like_weights else symmetric_activations,
+        reduced_operands=recipe.reduce_range and is_qdq,
+        symmetric_channels=is_qdq,
     )
-    return list(Judge(stored, observed, scheme).run())
 
 
-def _ranges_of_method(recipe: OnnxStatic, prepared: Path, folder: Path) -> Mapping[str, tuple[Any, Any]]:
+def _ranges_of_method(
+    job: AuditJob, recipe: OnnxStatic, prepared: Path, float_path: Path
+) -> Mapping[str, tuple[Any, Any]]:
     """Other methods than MinMax choose ranges inside the observed ones: theirs are taken as they are."""
     from onnxruntime.quantization.calibrate import load_tensors_data
 
-    data = load_tensors_data(SharedRanges(prepared, folder).file_for(recipe))
+    from crossrt.exporters.calibration import Calibration
+    from crossrt.exporters.ort.calibrate import SharedRanges
+
+    assert job.data is not None
+    calibration = Calibration.open(job.data, onnx_specs(float_path)[0])
+    data = load_tensors_data(SharedRanges(prepared, Path(job.folder), calibration).file_for(recipe))
     ranges = {name: each.range_value for name, each in data.items()}
     return {name: (low.reshape(-1)[0], high.reshape(-1)[0]) for name, (low, high) in ranges.items()}
 
 
-def _audit_tflite(job: AuditJob, recipe: TfliteStatic | TfliteDynamic) -> Sequence[AuditedTensor]:
+def _audit_tflite(job: AuditJob, recipe: TfliteStatic | TfliteDynamic, float_path: Path) -> Iterable[AuditedTensor]:
     from crossrt.analysis.audit.tflite_file import observe_tflite, open_tflite, stored_in_tflite
 
-    float_path = Path(job.float_path)
-    observed = observe_tflite(float_path, _digits(recipe))
     stored = stored_in_tflite(open_tflite(Path(job.path)), open_tflite(float_path))
+    observed = observe_tflite(float_path, _calls(job, recipe, tflite_specs(float_path)[0]))
     is_wide = isinstance(recipe, TfliteStatic) and recipe.activation_type == "int16"
-    return list(Judge(stored, observed, Scheme(symmetric_activations=is_wide, symmetric_weights=True)).run())
+    return Judge(stored, observed, Scheme(symmetric_activations=is_wide, symmetric_weights=True)).run()
 
 
-def _digits(recipe: Recipe) -> NDArray[Any]:
-    """The digits that calibrated it; a single one, for the shapes, where nothing was calibrated."""
-    return calibration_digits(calibration_of(recipe) or Calibration(1, 0, "train"))
+def _calls(job: AuditJob, recipe: Recipe, inputs: Sequence[TensorSpec]) -> Iterable[Arrays]:
+    """Feeds of the samples that calibrated it; none where nothing was calibrated.
+
+    Raises:
+        ExportError: It was calibrated, and no data are given.
+    """
+    which = selection_of(recipe)
+    if which is None:
+        return ()
+    if job.data is None:
+        raise ExportError("its scales follow from calibration data: give them with --calibration DATA")
+    samples = Samples.open(job.data, inputs, job.dimensions)
+    return samples.calls(which.indices(len(samples)))
 
 
 def _run(job: AuditJob, events: EventStream) -> None:
-    events.send("audited", tensors=msgspec.to_builtins(audit(job)))
+    events.send("audited", found=msgspec.to_builtins(audit(job)))
 
 
 def main() -> int:

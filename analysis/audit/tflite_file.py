@@ -1,12 +1,13 @@
-"""Quantized tensors of a TFLite file, and the float32 file that they come from.
+"""Quantized tensors of a TFLite file, and the float file that they come from.
 
 Both files come from one converter, so that their operators correspond one by one once those that only quantize and
-dequantize are left out; tensors take their names from the float32 file.
+dequantize are left out; tensors take their names from the float file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 
 from crossrt.analysis.audit.affine import Affine
 from crossrt.analysis.audit.record import Layer, Observed, Role, Stored
+from crossrt.datasets.protocol import Arrays
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.ort.calibrate import BATCH
 
+_DEFAULT = "serving_default"
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "DELEGATE")
 _OPEN: dict[str, Any] = {
     "experimental_op_resolver_type": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
@@ -30,8 +32,13 @@ Operator = dict[str, Any]
 Details = dict[str, Any]
 
 
-def open_tflite(path: Path, batch_size: int | None = None, *, is_shipped: bool = False) -> Interpreter:
+def open_tflite(path: Path, feeds: Arrays | None = None, *, is_shipped: bool = False) -> Interpreter:
     """An interpreter without delegates, which keeps every tensor; or one as it really runs, if `is_shipped`.
+
+    Args:
+        path: The file.
+        feeds: What it is fed with, by name: its inputs get these shapes.
+        is_shipped: Whether it runs as it is shipped.
 
     Raises:
         ExportError: The file cannot be run.
@@ -39,13 +46,56 @@ def open_tflite(path: Path, batch_size: int | None = None, *, is_shipped: bool =
     try:
         options = {} if is_shipped else _OPEN
         interpreter = Interpreter(model_path=str(path), num_threads=1, **options)
-        if batch_size is not None:
-            shape = interpreter.get_input_details()[0]["shape"]
-            interpreter.resize_tensor_input(0, [batch_size, *shape[1:]])
+        details = inputs_by_name(interpreter) if feeds else {}
+        for name, detail in details.items():
+            if feeds is not None and tuple(detail["shape"]) != feeds[name].shape:
+                interpreter.resize_tensor_input(detail["index"], feeds[name].shape, strict=True)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise ExportError(f"{path.name} cannot be run: {error}") from error
+        raise ExportError(f"{path.name} cannot be run: {' '.join(str(error).split())}") from error
     return interpreter
+
+
+def inputs_by_name(interpreter: Interpreter) -> dict[str, Details]:
+    """Inputs under the names of the signature that crossrt uses, or of their tensors where the file has none."""
+    runner = _runner(interpreter)
+    if runner is None:
+        return {str(each["name"]): each for each in interpreter.get_input_details()}
+    return dict(runner.get_input_details())
+
+
+def outputs_by_name(interpreter: Interpreter) -> dict[str, Details]:
+    """The same for outputs."""
+    runner = _runner(interpreter)
+    if runner is None:
+        return {str(each["name"]): each for each in interpreter.get_output_details()}
+    return dict(runner.get_output_details())
+
+
+def _runner(interpreter: Interpreter) -> Any:
+    names = list(interpreter.get_signature_list())
+    if not names:
+        return None
+    return interpreter.get_signature_runner(_DEFAULT if _DEFAULT in names else names[0])
+
+
+def invoke(interpreter: Interpreter, feeds: Arrays, path: Path) -> None:
+    """Runs one call.
+
+    Raises:
+        ExportError: The file cannot be run on these feeds.
+    """
+    try:
+        for name, detail in inputs_by_name(interpreter).items():
+            interpreter.set_tensor(detail["index"], feeds[name])
+        interpreter.invoke()
+    except (ValueError, RuntimeError) as error:
+        raise ExportError(f"{path.name} cannot be run: {' '.join(str(error).split())}") from error
+
+
+def shapes_of(feeds: Arrays) -> dict[str, tuple[int, ...]]:
+    """Shapes by name: an interpreter is planned for one set of them."""
+    return {name: values.shape for name, values in feeds.items()}
 
 
 def layers_of(interpreter: Interpreter) -> list[Operator]:
@@ -53,36 +103,40 @@ def layers_of(interpreter: Interpreter) -> list[Operator]:
     return [each for each in interpreter._get_ops_details() if each["op_name"] not in _CONVERSIONS]
 
 
-def stored_in_tflite(interpreter: Interpreter, float_model: Interpreter) -> list[Stored]:
-    """The quantized tensors of a file under the names of the float32 file.
+def stored_in_tflite(interpreter: Interpreter, float_model: Interpreter | None = None) -> list[Stored]:
+    """The quantized tensors of a file under the names of the float file, or under their own without one.
 
     Raises:
         ExportError: The two files do not hold the same operators.
     """
-    originals = unique_names(float_model)
-    names = {index: originals[other] for index, other in corresponding(interpreter, float_model).items()}
+    names = unique_names(interpreter)
+    if float_model is not None:
+        originals = unique_names(float_model)
+        names = {index: originals[other] for index, other in corresponding(interpreter, float_model).items()}
     details = {each["index"]: each for each in interpreter.get_tensor_details()}
     found: dict[str, Stored] = {}
     for operator in layers_of(interpreter):
         roles = _roles(operator)
         for index, role in roles.items():
             scales = details[index]["quantization_parameters"]["scales"]
-            if role is not None and scales.size and names[index] not in found:
+            if role is None or index not in names or names[index] in found:
+                continue
+            if scales.size and np.dtype(details[index]["dtype"]).kind in "iu":
                 found[names[index]] = _stored(details[index], names, role, operator, interpreter)
     order = {"activation": 0, "weight": 1, "bias": 2}
     return sorted(found.values(), key=lambda each: order[each.role])
 
 
 def corresponding(interpreter: Interpreter, float_model: Interpreter) -> dict[int, int]:
-    """The float32 tensor for each tensor of the quantized file, by index.
+    """The float tensor for each tensor of the quantized file, by index; by name where their operators differ.
 
     Raises:
-        ExportError: The two files do not hold the same operators.
+        ExportError: The two files hold other operators, and no tensors of the same names.
     """
     sides = layers_of(interpreter), layers_of(float_model)
     kinds = [[each["op_name"] for each in side] for side in sides]
     if kinds[0] != kinds[1]:
-        raise ExportError(f"the quantized file has the operators {kinds[0]}, the float32 file {kinds[1]}")
+        return _named_alike(interpreter, float_model, kinds)
     return {
         int(quantized): int(original)
         for operator, other in zip(*sides, strict=True)
@@ -90,6 +144,27 @@ def corresponding(interpreter: Interpreter, float_model: Interpreter) -> dict[in
         for quantized, original in zip(operator[part], other[part], strict=True)
         if quantized >= 0 <= original
     }
+
+
+def _named_alike(interpreter: Interpreter, float_model: Interpreter, kinds: list[list[str]]) -> dict[int, int]:
+    known = {str(each["name"]): each for each in float_model.get_tensor_details()}
+    pairs = {
+        int(each["index"]): int(known[each["name"]]["index"])
+        for each in interpreter.get_tensor_details()
+        if each["name"] in known and tuple(each["shape"]) == tuple(known[each["name"]]["shape"])
+    }
+    inner = {int(index) for operator in layers_of(interpreter) for index in operator["outputs"]}
+    if not inner & pairs.keys():
+        raise ExportError(
+            "the two TFLite files cannot be compared tensor by tensor: they have other operators"
+            f" ({_shortly(kinds[0])}; {_shortly(kinds[1])}) and no inner tensors of the same names. Give the float file"
+            " that was converted from the same model"
+        )
+    return pairs
+
+
+def _shortly(kinds: list[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).most_common(4)) or "none"
 
 
 def unique_names(interpreter: Interpreter) -> dict[int, str]:
@@ -105,8 +180,7 @@ def _roles(operator: Operator) -> dict[int, Role | None]:
     inputs = [int(index) for index in operator["inputs"]]
     roles: dict[int, Role | None] = dict.fromkeys(inputs, "activation")
     if operator["op_name"] in _WITH_WEIGHTS:
-        place = 1
-        roles[inputs[place]] = "weight"
+        roles[inputs[1]] = "weight"
         if len(inputs) > 2 and inputs[2] >= 0:
             roles[inputs[2]] = "bias"
     roles |= dict.fromkeys((int(index) for index in operator["outputs"]), "activation")
@@ -125,25 +199,27 @@ def _stored(detail: Details, names: dict[int, str], role: Role, operator: Operat
         affine=Affine(np.asarray(scale, dtype=np.float32), np.asarray(zero_point, dtype=np.int64)),
         axis=int(parameters["quantized_dimension"]) if is_channelled else None,
         integers=interpreter.get_tensor(detail["index"]) if role != "activation" else None,
-        source=names[int(operator["inputs"][0])] if role == "bias" else None,
-        weight=names[int(operator["inputs"][1])] if role == "bias" else None,
+        source=names.get(int(operator["inputs"][0])) if role == "bias" else None,
+        weight=names.get(int(operator["inputs"][1])) if role == "bias" else None,
     )
 
 
-def observe_tflite(path: Path, digits: NDArray[np.float32]) -> Observed:
-    """Runs the float32 file and reads every activation.
+def observe_tflite(path: Path, calls: Iterable[Arrays]) -> Observed:
+    """Runs the float file and reads every activation.
 
     Args:
-        path: The float32 file.
-        digits: Calibration digits, float32 `(count, 28, 28, 1)`.
+        path: The float file.
+        calls: Feeds of the calibration samples.
+
+    Raises:
+        ExportError: The file cannot be run.
     """
     found: dict[str, tuple[np.float32, np.float32]] = {}
-    interpreter = open_tflite(path)
-    for batch in np.array_split(digits, max(1, len(digits) // BATCH)):
-        if tuple(interpreter.get_input_details()[0]["shape"]) != batch.shape:
-            interpreter = open_tflite(path, len(batch))
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], batch)
-        interpreter.invoke()
+    interpreter, shapes = open_tflite(path), None
+    for feeds in calls:
+        if shapes != shapes_of(feeds):
+            interpreter, shapes = open_tflite(path, feeds), shapes_of(feeds)
+        invoke(interpreter, feeds, path)
         for name, values in _activations(interpreter):
             low, high = found.get(name, (values.min(), values.max()))
             found[name] = (min(low, values.min()), max(high, values.max()))
@@ -156,7 +232,9 @@ def _activations(interpreter: Interpreter) -> Iterator[tuple[str, NDArray[np.flo
     for detail in interpreter.get_tensor_details():
         index = int(detail["index"])
         if roles.get(index) == "activation" and np.dtype(detail["dtype"]) == np.float32:
-            yield names[index], interpreter.get_tensor(index)
+            values = interpreter.get_tensor(index)
+            if values.size:
+                yield names[index], values
 
 
 def _constants(interpreter: Interpreter) -> dict[str, NDArray[np.float32]]:

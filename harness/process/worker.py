@@ -218,7 +218,8 @@ def _samples(inputs: Sequence[InputFile], arrays: dict[str, Array]) -> int:
 def _laid_out(each: InputFile, array: Array, rows: Array) -> Array:
     """Some samples as the model takes them."""
     if each.is_shared:
-        return np.ascontiguousarray(array).reshape(array.shape)  # a scalar stays one
+        value = array[0] if each.takes_first else array
+        return np.ascontiguousarray(value).reshape(value.shape)  # a scalar stays one
     if each.axis is None:
         return np.array(array[int(rows[0])])
     return np.ascontiguousarray(np.moveaxis(array[rows], 0, each.axis))
