@@ -84,7 +84,7 @@ def problem_with(dataset: Dataset, array_name: str, spec: TensorSpec, batching: 
     if not found:
         return None
     subject = f"the array {array_name!r}" + ("" if array_name == spec.name else f" (for input {spec.name!r})")
-    return f"{subject} {', and '.join(found)}"
+    return f"{subject} {'; it also '.join(found)}"
 
 
 def _dtype_problem(array: TensorSpec, expected: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import chain
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: it opens a database and a thread otherwise
 
@@ -12,7 +13,7 @@ from crossrt.core.artifact import ModelArtifact, ModelFormat
 from crossrt.core.tensor import TensorSpec, described
 from crossrt.runtimes.errors import ModelRefusedError
 from crossrt.runtimes.kernels import Profile
-from crossrt.runtimes.ort_profile import Event, numpy_dtype, operators_of, profile_of, recorded_events
+from crossrt.runtimes.ort_profile import Event, made_up_feeds, numpy_dtype, operators_of, profile_of, recorded_events
 from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
 from crossrt.runtimes.session import BaseSession, one_line
 from crossrt.runtimes.specs import bound_dimensions, unsupported
@@ -56,6 +57,7 @@ class OrtSession(BaseSession):
         session = _load(artifact, _session_options(artifact, options))
         _check_fit(session, self._specs.own_inputs, artifact)
         self._session: onnxruntime.InferenceSession | None = session
+        self._last_feeds: Feeds | None = None
         self._events: list[Event] = []
         self._profiled_calls = 0
 
@@ -67,6 +69,7 @@ class OrtSession(BaseSession):
         self._check(feeds)
         if self._into:
             feeds = {**feeds, **{name: convert(feeds[name]) for name, convert in self._into}}
+        self._last_feeds = feeds
         try:
             found = session.run(self._names, feeds)
         except Exception as error:  # each failure has a class of its own, without a common base
@@ -89,7 +92,7 @@ class OrtSession(BaseSession):
     def _profile_events(self, calls: int) -> list[Event]:
         """Events of a call that warms up and of `calls` more; those of the last profile where they are enough.
 
-        Empty where the model fails on all feeds that are made for it.
+        They are of the feeds that were run last, or of made-up ones. Empty where the model fails on all of them.
 
         Raises:
             SessionClosedError: `close` was called before.
@@ -98,15 +101,17 @@ class OrtSession(BaseSession):
             raise self._closed()
         if calls > self._profiled_calls:
             options = _session_options(self._artifact, self._options)
+            real = [] if self._last_feeds is None else [self._last_feeds]
+            candidates = chain(real, made_up_feeds(self._specs.own_inputs))
             self._events = recorded_events(
-                lambda: _load(self._artifact, options), options, self._names, self._specs.own_inputs, calls
+                lambda: _load(self._artifact, options), options, self._names, candidates, calls
             )
             self._profiled_calls = calls
         return self._events
 
     def close(self) -> None:
         """Drops the native session and its threads."""
-        self._session, self._events = None, []
+        self._session, self._last_feeds, self._events = None, None, []
 
 
 def _session_options(artifact: ModelArtifact, options: SessionOptions) -> onnxruntime.SessionOptions:

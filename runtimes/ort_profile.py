@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 from statistics import fmean
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from crossrt.core.tensor import TensorSpec
 from crossrt.runtimes.kernels import Kernel, Profile, kind_of
+from crossrt.runtimes.protocol import Feeds
 
 Event = dict[str, Any]
 
@@ -31,36 +32,41 @@ def numpy_dtype(name: str) -> str:
 
 
 def recorded_events(
-    load: Callable[[], Any], options: Any, outputs: Sequence[str], inputs: Sequence[TensorSpec], calls: int
+    load: Callable[[], Any], options: Any, outputs: Sequence[str], candidates: Iterable[Feeds], calls: int
 ) -> list[Event]:
     """Events of a call that warms up and of `calls` more, of a session that is loaded for this.
-
-    No feeds are at hand: inputs are filled with ones, or with zeros where the model fails on ones, such as on an index
-    that is out of range. Empty where it fails on both.
 
     Args:
         load: Loads a session with `options`.
         options: The session options, which are set to profile.
         outputs: Names of the outputs to compute.
-        inputs: The file's own inputs.
+        candidates: Feeds as the file takes them: the first on which the model does not fail are used.
         calls: How many calls are recorded after the first.
+
+    Returns:
+        No event where the model fails on all candidates.
     """
     options.enable_profiling = True
-    for filling in (1, 0):
-        feeds = {spec.name: _filled(spec, filling) for spec in inputs}
+    for feeds in candidates:
         with tempfile.TemporaryDirectory() as folder:
             options.profile_file_prefix = str(Path(folder) / "profile")
             session = load()
             try:
                 for _ in range(calls + 1):
                     session.run(outputs, feeds)
-            except Exception:  # noqa: S112 - these feeds are a guess: the model may refuse them
+            except Exception:  # noqa: S112 - some feeds are a guess: the model may refuse them
                 continue
             finally:
                 written = session.end_profiling()
             events: list[Event] = json.loads(Path(written).read_text())
             return events
     return []
+
+
+def made_up_feeds(inputs: Sequence[TensorSpec]) -> Iterator[Feeds]:
+    """Ones, then zeros, for a model that fails on ones, such as on an index that is out of range."""
+    for value in (1, 0):
+        yield {spec.name: _filled(spec, value) for spec in inputs}
 
 
 def _filled(spec: TensorSpec, value: int) -> NDArray[Any]:

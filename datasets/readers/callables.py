@@ -26,8 +26,9 @@ _EXPECTED = "expected a data set, a dict of arrays, an array, or (inputs, labels
 
 def is_callable_reference(reference: str) -> bool:
     """Whether a reference has the form `module:function` or `file.py:function`."""
-    module, colon, function = reference.rpartition(":")
-    return bool(colon and module and function.isidentifier())
+    module, _, function = reference.rpartition(":")
+    is_module = all(part.isidentifier() for part in module.split("."))
+    return function.isidentifier() and (module.endswith(".py") or is_module)
 
 
 def call(request: DataRequest, input_name: str | None = None) -> Dataset:
@@ -40,6 +41,8 @@ def call(request: DataRequest, input_name: str | None = None) -> Dataset:
     """
     reference = request.reference
     options = {} if request.split is None else {"split": request.split}
+    if Path(reference.rpartition(":")[0]).is_file() and not reference.rpartition(":")[0].endswith(".py"):
+        raise DataError(f"{reference} names a file that is not Python code; expected module:function, file.py:function")
     with _guarded(reference, "cannot be imported"):
         module, _, name = reference.rpartition(":")
         function = getattr(_module(module), name, None)

@@ -52,10 +52,11 @@ class OnnxQuantizer:
             ExportError: The model has nothing to quantize, a name in the recipe fits nothing, calibration data are
                 missing, or calibration failed.
         """
+        source = self._float_model
         if isinstance(recipe, OnnxStatic) and self._ranges is None:
             raise ExportError(NEEDS_CALIBRATION)
         try:
-            self._write(recipe, path)
+            self._write(source, recipe, path)
         except ExportError:
             raise
         except Exception as error:  # the quantizers raise whatever an operator happens to hit
@@ -64,14 +65,14 @@ class OnnxQuantizer:
             ) from error
         check_quantized(path, recipe)
 
-    def _write(self, recipe: OnnxRecipe, path: Path) -> None:
+    def _write(self, source: Path, recipe: OnnxRecipe, path: Path) -> None:
         if isinstance(recipe, OnnxFloat16):
-            _to_float16(self._float_model, path)
+            _to_float16(source, path)
         elif isinstance(recipe, OnnxWeightOnly):
-            _weight_only(self._float_model, path, recipe)
+            _weight_only(source, path, recipe)
         else:
             if not self._prepared.exists():
-                prepare(self._float_model, self._prepared)
+                prepare(source, self._prepared)
             _check_names(recipe, self._prepared)
             if isinstance(recipe, OnnxStatic):
                 self._static(recipe, path)

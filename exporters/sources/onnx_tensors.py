@@ -15,7 +15,7 @@ from crossrt.exporters.sources.onnx_file import weights_of
 
 BATCH = "batch"
 _PLACEHOLDER = re.compile(r"unk__\d+|\?")
-_OTHER_DTYPES = {onnx.TensorProto.STRING: "str"}
+_OTHER_DTYPES: dict[int, str] = {int(onnx.TensorProto.STRING): "str"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +87,7 @@ def _dtype_problem(what: str, value: onnx.ValueInfoProto) -> str | None:
             return None
     except KeyError:
         pass
-    known = {int(value): str(name) for name, value in onnx.TensorProto.DataType.items()}
-    name = known.get(number, f"dtype {number}").lower()
+    name = str(onnx.TensorProto.DataType.Name(number)).lower()
     return f"the {what} {value.name} is {name}, which numpy does not have: export the model with a float32 {what}"
 
 

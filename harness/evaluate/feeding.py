@@ -55,10 +55,10 @@ def feeding_of(artifact: ModelArtifact, dataset: Dataset, asked: Mapping[str, in
     Raises:
         DataError: They do not fit, or a dimension is not bound.
     """
-    known = set(dynamic_dimensions(artifact.inputs))
+    known = set(dynamic_dimensions(artifact.inputs)) - {artifact.batching.dimension}
     bound = {name: size for name, size in asked.items() if name in known}
     found = fit(dataset, artifact.inputs, artifact.batching, bound)
     dimensions = {**found.dimensions, **bound}
-    for name in known - {artifact.batching.dimension} - dimensions.keys():
+    for name in sorted(known - dimensions.keys()):
         raise DataError(f"the dimension {name} of {artifact.id} is not bound: give its size, such as --dim {name}=128")
     return Feeding(artifact=artifact, fit=found, dimensions=dimensions, shared=dataset.shared)

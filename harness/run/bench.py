@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from crossrt.harness.analyze.kernel_shares import profile_cases
-from crossrt.harness.analyze.layers import diagnose_layers
 from crossrt.harness.build.builder import Artifacts
+from crossrt.harness.build.project import Project
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ChildFailedError
@@ -70,7 +69,7 @@ def _begin(
     opened = open_project(settings.subject, folder)
     for note in (*opened.project.notes, *opened.data.dataset.notes):
         display.remark(f"  {note}")
-    settings = dataclasses.replace(settings, batch_sizes=settings.batch_sizes or opened.project.batch_sizes)
+    settings = dataclasses.replace(settings, batch_sizes=batch_sizes_of(settings, opened.project))
     candidates = opened.project.candidates
     cases = plan_cases(candidates, runtimes, settings)
     baseline = choose_baseline(cases, candidates, settings.baseline)
@@ -91,6 +90,12 @@ def _begin(
         cautions=list(opened.cautions),
     )
     return state, runtimes, found
+
+
+def batch_sizes_of(settings: BenchSettings, project: Project) -> tuple[int, ...]:
+    """The batch sizes that are measured: as asked, as `--dim` says of the batch dimension, or the model's own."""
+    bound = settings.subject.dimensions.get(project.batching.dimension or "")
+    return settings.batch_sizes or ((bound,) if bound else project.batch_sizes)
 
 
 def _set_aside(state: RunState, found: Artifacts, runtimes: Sequence[RuntimeInfo]) -> None:
@@ -163,6 +168,9 @@ def _say_what_is_cut(state: RunState, display: Display) -> None:
 
 def _diagnose(state: RunState, display: Display) -> None:
     """Looks into files and kernels, now that nothing is timed any more."""
+    from crossrt.harness.analyze.kernel_shares import profile_cases  # few runs ask for them
+    from crossrt.harness.analyze.layers import diagnose_layers
+
     state.layers = diagnose_layers(state, display)
     profile_cases(state, display)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import DataError
+from crossrt.core.tensor import dynamic_dimensions
 from crossrt.datasets.checks import other_ranges, overlap, value_ranges
 from crossrt.datasets.fitting import fit
 from crossrt.datasets.opening import open_dataset
@@ -68,6 +69,7 @@ def open_project(subject: Subject, folder: Path) -> Opened:
         DataError: Data cannot be used, or do not fit the first model.
     """
     project = resolve(subject)
+    _check_dimensions(project, subject)
     dataset = open_dataset(project.data, project.inputs)
     if not len(dataset):
         raise DataError(f"{dataset.name} holds no samples")
@@ -82,6 +84,15 @@ def open_project(subject: Subject, folder: Path) -> Opened:
         folder=folder,
         cautions=tuple(_cautions(project, dataset, calibration)),
     )
+
+
+def _check_dimensions(project: Project, subject: Subject) -> None:
+    """A name that no model has would change nothing, in silence."""
+    known = dynamic_dimensions([*project.inputs, *(spec for each in project.given for spec in each.inputs)])
+    for name in subject.dimensions:
+        if name not in known:
+            available = ", ".join(known) or "none, all sizes are fixed"
+            raise HarnessError(f"--dim {name}: no input of {project.model} has this dimension; available: {available}")
 
 
 def _cautions(project: Project, dataset: Dataset, calibration: Dataset | None) -> Iterator[str]:

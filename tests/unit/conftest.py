@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -15,7 +16,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from crossrt.core.artifact import ModelArtifact, Quantization, ReferenceLogits, TensorSpec, sha256_of
+from crossrt.core.artifact import ModelArtifact, Quantization, ReferenceAnswers, sha256_of
+from crossrt.core.tensor import TensorSpec, batching_of
+from crossrt.datasets.fitting import Fit
 
 USERS = ("postgres", "nobody")
 """Who runs the server where we are root, which PostgreSQL refuses to be."""
@@ -104,7 +107,7 @@ def make_artifact(tmp_path):
     def make(folder: Path = tmp_path, *, content: bytes = b"model", **fields) -> ModelArtifact:
         path = folder / "net.int8.tflite"
         path.write_bytes(content)
-        image = TensorSpec(name="image", dtype="int8", shape=(None, 28, 28, 1), scale=0.004, zero_point=-128)
+        image = TensorSpec(name="image", dtype="int8", shape=("batch", 28, 28, 1), scale=0.004, zero_point=-128)
         defaults = {
             "model": "net",
             "variant": "int8",
@@ -113,7 +116,9 @@ def make_artifact(tmp_path):
             "sha256": sha256_of(path),
             "size_bytes": len(content),
             "inputs": (image,),
-            "outputs": (TensorSpec(name="logits", dtype="float32", shape=(None, 10)),),
+            "outputs": (TensorSpec(name="logits", dtype="float32", shape=("batch", 10)),),
+            "batching": batching_of((image,)),
+            "role": "quantized",
             "quantization": Quantization(
                 scheme="static",
                 representation="tflite",
@@ -125,7 +130,7 @@ def make_artifact(tmp_path):
                 calibration_sha256="c" * 64,
             ),
             "producer": {"tensorflow": "2.19.0", "numpy": "2.0.0"},
-            "model_sha256": "d" * 64,
+            "source_sha256": "d" * 64,
         }
         return ModelArtifact(**{**defaults, **fields})
 
@@ -136,13 +141,72 @@ def make_artifact(tmp_path):
 def make_reference():
     """Writes a file that stands for a model's answers, and describes it."""
 
-    def make(folder: Path, *, content: bytes = b"logits") -> ReferenceLogits:
-        path = folder / "reference.npy"
+    def make(folder: Path, *, content: bytes = b"answers") -> ReferenceAnswers:
+        path = folder / "reference.npz"
         path.write_bytes(content)
-        hashes = {"sha256": sha256_of(path), "model_sha256": "d" * 64, "data_sha256": "e" * 64}
-        return ReferenceLogits(model="net", path=path, producer={"keras": "3.0.0"}, **hashes)
+        hashes = {"sha256": sha256_of(path), "source_sha256": "d" * 64, "data_fingerprint": "e" * 64}
+        return ReferenceAnswers(model="net", path=path, samples=10, producer={"keras": "3.0.0"}, **hashes)
 
     return make
+
+
+class ArrayData:
+    """Samples in memory, one array for each input."""
+
+    name, notes, labels, shared = "arrays", (), None, frozenset()
+
+    def __init__(self, arrays) -> None:
+        self.arrays = dict(arrays)
+        self.fingerprint = hashlib.sha256(b"".join(each.tobytes() for each in self.arrays.values())).hexdigest()
+        self.inputs = {
+            name: TensorSpec(name=name, dtype=each.dtype.name, shape=each.shape[1:])
+            for name, each in self.arrays.items()
+        }
+
+    def __len__(self) -> int:
+        return min(map(len, self.arrays.values()))
+
+    def feeds(self, indices):
+        return {name: each[list(indices)] for name, each in self.arrays.items()}
+
+
+def plain_feeds(dataset, found, inputs, batching, indices):
+    """Samples along the batch axis of each input; a model without a batch takes one as it is."""
+    feeds = dataset.feeds(indices)
+    laid = {
+        spec.name: np.moveaxis(feeds[spec.name], 0, batching.axes[spec.name])
+        if batching.is_batched
+        else feeds[spec.name][0]
+        for spec in inputs
+    }
+    return {name: np.ascontiguousarray(each) for name, each in laid.items()}
+
+
+@pytest.fixture
+def make_calibration(monkeypatch):
+    """Calibrates with arrays by input name; one array stands for that of the input `image`."""
+    from crossrt.exporters import calibration as module
+
+    monkeypatch.setattr(module, "model_feeds", plain_feeds)
+
+    def make(arrays, inputs=(TensorSpec(name="image", dtype="float32", shape=("batch", 28, 28, 1)),)):
+        dataset = ArrayData(arrays if isinstance(arrays, dict) else {inputs[0].name: arrays})
+        found = Fit(arrays={spec.name: spec.name for spec in inputs}, dimensions={})
+        return module.Calibration(dataset, found, inputs, batching_of(inputs))
+
+    return make
+
+
+@pytest.fixture
+def images():
+    """`images(count, seed)` draws grey images that look like strokes on black: most of a picture is 0."""
+
+    def draw(count=1000, seed=0):
+        generator = np.random.default_rng(seed)
+        found = generator.random((count, 28, 28, 1), dtype=np.float32)
+        return np.where(generator.random((count, 28, 28, 1)) < 0.8, np.float32(0), found)
+
+    return draw
 
 
 def _array(name, *shape, seed=0):

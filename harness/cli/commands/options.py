@@ -304,3 +304,6 @@ def result_console() -> Console:
     if console.is_terminal or "COLUMNS" in os.environ:
         return console if console.width >= LEAST_WIDTH else Results(highlight=False, width=LEAST_WIDTH)
     return Results(highlight=False, width=100)
+
+
+model_option = click.option("--model", type=click.Path(path_type=Path))

@@ -75,7 +75,7 @@ def test_an_event_is_one_line_whatever_it_holds():
 
 
 def test_a_job_is_read_from_one_line():
-    job = {"model": "net", "model_sha256": "d" * 64, "source": "net.keras", "folder": "out"}
+    job = {"model": "net", "source_sha256": "d" * 64, "source": "net.keras", "kind": "keras", "folder": "out"}
     job |= {"items": ["fp32.onnx"], "recipes": {}}
     assert read_job(io.StringIO(json.dumps(job) + "\nmore"), BuildJob) == BuildJob(**job)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
 import pytest
 
-from crossrt.core.artifact import ModelArtifact, ReferenceLogits
+from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.errors import ArtifactError
 from crossrt.core.manifest import check_file, read_manifest, write_manifest
 
@@ -40,7 +41,7 @@ def test_artifact_reads_back_the_same(make_artifact, tmp_path, fields):
 def test_reference_reads_back_the_same(make_reference, tmp_path):
     reference = make_reference(tmp_path)
     write_manifest(reference, tmp_path / "reference.json")
-    assert read_manifest(tmp_path / "reference.json", ReferenceLogits) == reference
+    assert read_manifest(tmp_path / "reference.json", ReferenceAnswers) == reference
 
 
 def test_manifest_holds_the_name_of_the_file_not_its_folder(manifest, tmp_path):
@@ -67,7 +68,7 @@ def test_a_missing_manifest_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"model", b"\xff\xfe", b"[]", b'{"model": "net"}', b'{"model": NaN}'])
-def test_what_is_no_manifest_is_named(tmp_path, content):
+def test_what_is_not_a_manifest_is_named(tmp_path, content):
     (tmp_path / "artifact.json").write_bytes(content)
     assert str(tmp_path / "artifact.json") in refusal(tmp_path / "artifact.json")
 
@@ -97,7 +98,7 @@ def test_a_path_that_leaves_the_folder_is_refused(manifest, name):
 
 
 @pytest.mark.parametrize("name", ["..", ""])
-def test_a_path_that_is_no_file_is_refused(manifest, name):
+def test_a_path_that_is_not_a_file_is_refused(manifest, name):
     assert str(manifest.parent) in refusal(altered(manifest, path=name))
 
 
@@ -123,7 +124,7 @@ def test_an_oversized_manifest_is_refused(tmp_path):
 
 def test_a_missing_file_is_named(manifest, tmp_path):
     (tmp_path / "net.int8.tflite").unlink()
-    assert "net.int8.tflite is missing or no regular file" in refusal(manifest)
+    assert "net.int8.tflite is missing or not a regular file" in refusal(manifest)
 
 
 @pytest.mark.parametrize("content", [b"modeI", b"", b"model and more"])
@@ -132,3 +133,38 @@ def test_an_altered_file_is_named(manifest, tmp_path, content):
     message = refusal(manifest)
     assert f"net.int8.tflite ({len(content)} bytes)" in message
     assert "damaged or replaced" in message
+
+
+@pytest.fixture
+def with_data_file(make_artifact, tmp_path):
+    """The manifest of an artifact whose weights lie in a file beside it."""
+    from crossrt.core.artifact import sha256_of
+
+    (tmp_path / "weights.bin").write_bytes(b"weights")
+    artifact = make_artifact(data_files=("weights.bin",))
+    sha256 = sha256_of(artifact.path, tmp_path / "weights.bin")
+    write_manifest(dataclasses.replace(artifact, sha256=sha256), tmp_path / "artifact.json")
+    return tmp_path / "artifact.json"
+
+
+def test_data_files_are_checked_too(with_data_file, tmp_path):
+    assert check_file(read_manifest(with_data_file, ModelArtifact)) is None
+    (tmp_path / "weights.bin").write_bytes(b"weightz")
+    assert "damaged or replaced" in refusal(with_data_file)
+    (tmp_path / "weights.bin").unlink()
+    assert "weights.bin is missing" in refusal(with_data_file)
+
+
+@pytest.mark.parametrize("name", ["../weights.bin", "/etc/hostname", "", "a/../../b", "a\\b"])
+def test_data_files_outside_the_folder_are_refused(with_data_file, name):
+    assert "not below its folder" in refusal(altered(with_data_file, data_files=[name]))
+
+
+def test_a_batch_axis_of_an_unknown_input_is_refused(manifest):
+    assert "batch axis" in refusal(altered(manifest, batching={"dimension": "batch", "size": None, "axes": {"x": 0}}))
+
+
+def test_answers_to_no_samples_are_refused(make_reference, tmp_path):
+    write_manifest(dataclasses.replace(make_reference(tmp_path), samples=0), tmp_path / "reference.json")
+    with pytest.raises(ArtifactError, match="answers to 0 samples"):
+        read_manifest(tmp_path / "reference.json", ReferenceAnswers)

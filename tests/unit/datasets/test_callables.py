@@ -100,6 +100,18 @@ def test_a_missing_file_or_module_is_named(tmp_path):
     assert "ModuleNotFoundError: No module named 'crossrt_no_such_module'" in refusal("crossrt_no_such_module:load")
 
 
+def test_a_file_of_data_is_never_imported_as_a_module(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "crossrt_test_ran.py").write_text("raise SystemExit")
+    (tmp_path / "crossrt_test_ran.npz").write_bytes(b"")
+    assert "names a file that is not Python code" in refusal("crossrt_test_ran.npz:load")
+
+
+@pytest.mark.parametrize("reference", ["a b:load", "mod:", ":load", "data/x:load", "mod:load it"])
+def test_what_does_not_name_a_function_is_not_imported(reference):
+    assert "there is no data set" in refusal(reference)
+
+
 def test_prints_go_to_standard_error(code, capsys):
     opened(f"{code('print(1)' + chr(10) + 'def load():    print(2); return np.zeros(3)')}:load")
     captured = capsys.readouterr()

@@ -137,7 +137,7 @@ def test_shape_and_dtype_are_reported_together_and_for_each_array():
     inputs = spec("a", shape=("N", 2)), spec("b", shape=("N", 2))
     message = refusal({"a": np.zeros((2, 3)), "b": np.zeros((2, 2))}, *inputs)
     assert "the array 'a' has samples of shape (3,), expected (2,)" in message
-    assert ", and is float64, expected float32" in message
+    assert "; it also is float64, expected float32" in message
     assert "; the array 'b' is float64" in message
 
 

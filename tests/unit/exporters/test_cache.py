@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from crossrt.core.artifact import ModelArtifact, ReferenceLogits
+from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.errors import ArtifactError
 from crossrt.core.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, write_manifest
 from crossrt.exporters import cache as cache_module
@@ -56,8 +56,8 @@ def test_answers_of_the_model_are_cached_too(cache, make_reference):
         staged = folder / "reference"
         staged.mkdir()
         write_manifest(make_reference(staged), staged / REFERENCE_MANIFEST)
-        committed = cache.commit(staged, "net.reference-0", ReferenceLogits)
-    assert cache.find("net.reference-0", ReferenceLogits) == committed
+        committed = cache.commit(staged, "net.reference-0", ReferenceAnswers)
+    assert cache.find("net.reference-0", ReferenceAnswers) == committed
 
 
 def test_another_key_misses(cache, commit):
@@ -65,9 +65,9 @@ def test_another_key_misses(cache, commit):
     assert cache.find(f"{KEY}0", ModelArtifact) is None
 
 
-def test_an_artifact_is_no_reference(cache, commit):
+def test_an_artifact_is_not_a_reference(cache, commit):
     commit()
-    assert cache.find(KEY, ReferenceLogits) is None
+    assert cache.find(KEY, ReferenceAnswers) is None
 
 
 @pytest.mark.parametrize("damaged", ["net.int8.tflite", ARTIFACT_MANIFEST])
@@ -136,12 +136,12 @@ def test_key_is_the_same_for_the_same_model_and_variant():
 
 def test_key_names_what_it_holds():
     assert variant_key("net", "a" * 64, VARIANTS[1]).startswith("net.int8-qdq.onnx-")
-    assert reference_key("net", "a" * 64).startswith("net.reference-")
+    assert reference_key("net", "a" * 64, "e" * 64, 10).startswith("net.reference-")
 
 
 def test_key_changes_with_the_model_file():
     assert variant_key("net", "a" * 64, VARIANTS[1]) != variant_key("net", "b" * 64, VARIANTS[1])
-    assert reference_key("net", "a" * 64) != reference_key("net", "b" * 64)
+    assert reference_key("net", "a" * 64, "e" * 64, 10) != reference_key("net", "b" * 64, "e" * 64, 10)
 
 
 @pytest.mark.parametrize(
@@ -155,25 +155,25 @@ def test_key_changes_with_every_setting_of_the_recipe(change):
     assert variant_key("net", "a" * 64, variant) != variant_key("net", "a" * 64, other)
 
 
-def test_key_changes_with_the_calibration_digits(monkeypatch):
-    before = variant_key("net", "a" * 64, VARIANTS[1])
-    monkeypatch.setattr("crossrt.exporters.variants.digits_sha256", lambda _: "f" * 64)
-    assert variant_key("net", "a" * 64, VARIANTS[1]) != before
+def test_key_changes_with_the_calibration_data_of_recipes_that_use_them():
+    static, dynamic = VARIANTS[1], VARIANTS[3]
+    keys = {variant_key("net", "a" * 64, static, fingerprint) for fingerprint in (None, "e" * 64, "f" * 64)}
+    assert len(keys) == 3
+    assert variant_key("net", "a" * 64, dynamic, "e" * 64) == variant_key("net", "a" * 64, dynamic)
 
 
 def test_key_changes_with_the_converters(monkeypatch):
-    before = variant_key("net", "a" * 64, VARIANTS[0]), reference_key("net", "a" * 64)
+    before = variant_key("net", "a" * 64, VARIANTS[0]), reference_key("net", "a" * 64, "e" * 64, 10)
     monkeypatch.setattr(cache_module, "_producer_state", cache_module._producer_state.__wrapped__)
-    assert (variant_key("net", "a" * 64, VARIANTS[0]), reference_key("net", "a" * 64)) == before
+    assert (variant_key("net", "a" * 64, VARIANTS[0]), reference_key("net", "a" * 64, "e" * 64, 10)) == before
     monkeypatch.setattr(cache_module, "converter_versions", lambda: {"tf2onnx": "99.0"})
     assert variant_key("net", "a" * 64, VARIANTS[0]) != before[0]
-    assert reference_key("net", "a" * 64) != before[1]
+    assert reference_key("net", "a" * 64, "e" * 64, 10) != before[1]
 
 
-def test_reference_key_changes_with_the_test_digits(monkeypatch):
-    before = reference_key("net", "a" * 64)
-    monkeypatch.setattr("crossrt.datasets.mnist.digits.shipped_sha256", lambda _split: "another")
-    assert reference_key("net", "a" * 64) != before
+def test_reference_key_changes_with_the_data_and_the_number_of_samples():
+    keys = {reference_key("net", "a" * 64, data * 64, samples) for data in "ef" for samples in (10, 11)}
+    assert len(keys) == 4
 
 
 def test_converters_that_are_not_installed_have_no_version(monkeypatch):

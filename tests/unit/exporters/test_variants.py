@@ -1,12 +1,13 @@
-"""The variants of the main job, and the digits that calibrate them."""
+"""The variants of the main job, and the samples that calibrate them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from crossrt.datasets.mnist import digits as mnist
-from crossrt.exporters.calibration import Calibration, calibration_digits, digits_sha256
+from crossrt.core.tensor import TensorSpec, batching_of
+from crossrt.exporters.calibration import Selection, calls_of, samples_in_a_call
+from crossrt.exporters.errors import ExportError
 from crossrt.exporters.variants import main_variants
 
 ITEMS = [
@@ -22,19 +23,28 @@ ITEMS = [
 ]
 
 
-def records():
-    return {variant.item: variant.quantization_record() for variant in main_variants()}
+def records(calibration=None):
+    return {variant.item: variant.quantization_record(calibration) for variant in main_variants()}
 
 
-def first(samples, split="train"):
-    return calibration_digits(Calibration(samples, 0, split))
+def spec(*shape, name="x", dtype="float32"):
+    return TensorSpec(name=name, dtype=dtype, shape=shape)
+
+
+def calls(indices, *inputs, most=100):
+    return [list(call) for call in calls_of(indices, batching_of(inputs), inputs, most)]
 
 
 def test_there_are_exactly_nine_variants():
     assert [variant.item for variant in main_variants()] == ITEMS
 
 
-def test_only_float32_is_not_quantized():
+@pytest.mark.parametrize("name", ["onnx", "tflite"])
+def test_variants_of_one_format_can_be_chosen(name):
+    assert [variant.item for variant in main_variants((name,))] == [item for item in ITEMS if item.endswith(name)]
+
+
+def test_only_float_variants_are_not_quantized():
     assert [name for name, how in records().items() if how is None] == ["fp32.onnx", "fp32.tflite"]
 
 
@@ -54,46 +64,63 @@ def test_only_one_variant_has_integer_inputs():
     assert [name for name, how in records().items() if how and how.io_dtype != "float32"] == ["int8-io.tflite"]
 
 
-def test_the_record_of_a_static_variant_carries_the_hash_of_its_digits():
-    found = records()
-    assert found["int8.tflite"].calibration_sha256 == digits_sha256(Calibration(1_000, 0, "train"))
-    assert found["int8.tflite"].calibration_samples == 1000
+def test_the_record_of_a_static_variant_says_how_many_samples_there_were(make_calibration, images):
+    calibration = make_calibration(images(40))
+    found = records(calibration)
+    assert found["int8.tflite"].calibration_samples == 40
+    assert found["int8.tflite"].calibration_sha256 == calibration.sha256(Selection(1_000, 0))
     assert found["fp16.tflite"].calibration_sha256 is None
     assert found["fp32.onnx"] is None
 
 
-def test_calibration_digits_are_inputs_of_the_model():
-    digits = first(50)
-    assert (digits.dtype, digits.shape) == (np.float32, (50, 28, 28, 1))
-    assert digits.flags.c_contiguous
-    assert (digits.min(), digits.max()) == (0.0, 1.0)
+def test_samples_are_the_same_in_every_run():
+    assert Selection(5, 0).indices(10_000) == [3577, 8925, 1634, 485, 4753]
 
 
-def test_calibration_digits_are_the_same_in_every_run():
-    expected = "ee2723d5aecf58400aad2f571a896f3eadc849b69dab6bcfbb079ce3cd8baff4"
-    assert digits_sha256(Calibration(1_000, 0, "train")) == expected
+def test_another_seed_draws_other_samples():
+    assert Selection(10, 0).indices(1_000) != Selection(10, 1).indices(1_000)
 
 
-def test_another_seed_draws_other_digits():
-    assert not np.array_equal(first(10), calibration_digits(Calibration(10, 1, "train")))
+def test_fewer_samples_are_the_first_of_more():
+    assert Selection(10, 0).indices(1_000) == Selection(40, 0).indices(1_000)[:10]
 
 
-def test_fewer_calibration_digits_are_the_first_of_more():
-    np.testing.assert_array_equal(first(10), first(40)[:10])
+def test_all_samples_are_taken_where_there_are_fewer():
+    assert sorted(Selection(1_000, 0).indices(7)) == list(range(7))
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_calibration_digits_come_from_their_split_alone(split):
-    other = {"train": "test", "test": "train"}[split]
-    known = {name: {image.tobytes() for image in mnist.shipped(name).as_input()} for name in (split, other)}
-    digits = [digit.tobytes() for digit in first(20, split)]
-    assert all(digit in known[split] and digit not in known[other] for digit in digits)
+def test_the_fingerprint_changes_with_the_data_and_the_selection(make_calibration, images):
+    one, other = make_calibration(images(40)), make_calibration(images(40, seed=1))
+    found = {each.sha256(which) for each in (one, other) for which in (Selection(10, 0), Selection(10, 1))}
+    assert len(found) == 4
 
 
-def test_calibration_digits_are_of_all_classes():
-    classes = {
-        image.tobytes(): label
-        for image, label in zip(mnist.shipped("train").as_input(), mnist.shipped("train").labels, strict=True)
-    }
-    counts = np.bincount([classes[digit.tobytes()] for digit in first(1_000)])
-    assert counts.min() >= 70
+def test_calibration_needs_a_sample(make_calibration, images):
+    with pytest.raises(ExportError, match="hold no samples: at least 1 is needed"):
+        make_calibration(images(0))
+
+
+def test_feeds_hold_the_chosen_samples_in_order(make_calibration, images):
+    samples = images(250)
+    fed = np.concatenate([feed["image"] for feed in make_calibration(samples).feeds(Selection(200, 3))])
+    np.testing.assert_array_equal(fed, samples[Selection(200, 3).indices(250)])
+
+
+def test_a_dynamic_batch_is_fed_many_samples_a_call():
+    assert [len(call) for call in calls(range(250), spec("batch", 8))] == [125, 125]
+    assert [len(call) for call in calls(range(3), spec("batch", 8), most=1)] == [1, 1, 1]
+
+
+def test_a_fixed_batch_is_filled_up_with_the_first_samples_again():
+    assert calls([7, 8, 9], spec(2, 8)) == [[7, 8], [9, 7]]
+    assert calls([7], spec(4, 8)) == [[7, 7, 7, 7]]
+
+
+def test_a_model_without_a_batch_is_fed_one_sample_a_call():
+    assert calls([1, 2], spec(8)) == [[1], [2]]
+
+
+def test_large_samples_come_in_small_calls():
+    assert samples_in_a_call([spec("batch", 224, 224, 3)], 100, 4 * 2**20) == 6
+    assert samples_in_a_call([spec("batch", 4096, 4096)], 100, 4 * 2**20) == 1
+    assert samples_in_a_call([spec("batch", 8, dtype="str")], 100, 4 * 2**20) == 100

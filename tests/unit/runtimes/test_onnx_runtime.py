@@ -9,6 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.core.artifact import ModelArtifact, sha256_of
 from crossrt.core.tensor import Batching, TensorSpec
+from crossrt.runtimes.conformance.plugin import MODELS
+from crossrt.runtimes.conformance.samples import artifacts_in
 from crossrt.runtimes.errors import ModelRefusedError, RunFailedError
 from crossrt.runtimes.ort import OrtCpu
 from crossrt.runtimes.protocol import SessionOptions
@@ -103,7 +105,22 @@ def test_a_model_that_fails_on_made_up_feeds_has_no_profile(artifact_of):
     with prepare(artifact, batch_size=2) as session:
         assert session.executed_operators() is None
         assert session.profile(2) is None
+
+
+def test_a_profile_uses_the_feeds_that_were_run_last(artifact_of):
+    nodes = [node("Reshape", ["values", "x"], ["y"])]
+    values = np.zeros(6, np.float32)
+    artifact = artifact_of(nodes, [spec("x", "int64", "batch")], [spec("y", "float32", None, None)], values=values)
+    with prepare(artifact, batch_size=2) as session:
         assert session.run({"x": np.array([2, 3])})["y"].shape == (2, 3)
+        assert session.executed_operators() == ("Reshape",)
+
+
+def test_weights_that_are_missing_beside_the_file_are_named(tmp_path):
+    artifact = next(each for each in artifacts_in(MODELS) if each.data_files)
+    (tmp_path / "model.onnx").write_bytes(artifact.path.read_bytes())
+    with pytest.raises(ModelRefusedError, match=r"weights\.bin"):
+        prepare(replace(artifact, path=tmp_path / "model.onnx"))
 
 
 def test_kernels_inside_a_branch_take_the_place_of_the_branch(artifact_of):

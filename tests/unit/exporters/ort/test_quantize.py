@@ -10,11 +10,11 @@ import onnxruntime
 import pytest
 from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-from crossrt.exporters.calibration import Calibration, calibration_digits
+from crossrt.exporters.calibration import Selection
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.ort import calibrate
 from crossrt.exporters.ort.calibrate import Batches, SharedRanges
-from crossrt.exporters.ort.hazards import hazards
+from crossrt.exporters.ort.known_issues import known_issues
 from crossrt.exporters.ort.prepare import prepare
 from crossrt.exporters.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly
@@ -23,13 +23,14 @@ SAMPLES = 250
 
 
 @pytest.fixture
-def quantized(network, tmp_path):
+def quantized(network, tmp_path, make_calibration, images):
     """Quantizes a network and loads the result."""
 
-    def run(recipe, kind="plain"):
+    def run(recipe, kind="plain", samples=None):
         scratch = tmp_path / "scratch"
         scratch.mkdir(exist_ok=True)
-        OnnxQuantizer(network(kind), scratch).quantize(recipe, tmp_path / "out.onnx")
+        calibration = make_calibration(images() if samples is None else samples)
+        OnnxQuantizer(network(kind), scratch, calibration).quantize(recipe, tmp_path / "out.onnx")
         return onnx.load(tmp_path / "out.onnx")
 
     return run
@@ -39,12 +40,12 @@ def kinds(model):
     return Counter(node.op_type for node in model.graph.node)
 
 
-def run(path, digits):
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"image": digits})[0]
+def run(path, samples):
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"image": samples})[0]
 
 
 @pytest.mark.parametrize(
-    ("recipe", "wanted"),
+    ("recipe", "expected"),
     [
         (OnnxStatic(), {"QuantizeLinear", "DequantizeLinear", "Conv"}),
         (OnnxStatic(quant_format="qoperator"), {"QLinearConv", "QGemm"}),
@@ -57,10 +58,12 @@ def run(path, digits):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_every_kind_writes_what_it_says_and_answers_nearly_alike(quantized, network, tmp_path, recipe, wanted):
-    assert wanted <= kinds(quantized(recipe)).keys()
-    digits = calibration_digits(Calibration(50, 0, "test"))
-    exact, found = run(network(), digits), run(tmp_path / "out.onnx", digits)
+def test_every_kind_writes_what_it_says_and_answers_nearly_alike(
+    quantized, network, tmp_path, recipe, expected, images
+):
+    assert expected <= kinds(quantized(recipe)).keys()
+    samples = images(50, seed=1)
+    exact, found = run(network(), samples), run(tmp_path / "out.onnx", samples)
     assert np.sqrt(np.square(found - exact).mean()) < 0.25 * exact.std()
 
 
@@ -82,7 +85,7 @@ def test_nodes_can_stay_in_float(quantized):
         (OnnxStatic(nodes_to_exclude=("nothing",)), "names nothing; the model's nodes are .*conv"),
         (OnnxWeightOnly(nodes_to_exclude=("nothing",)), "names nothing; the model's nodes are"),
         (OnnxStatic(op_types_to_quantize=("LSTM",)), "names LSTM; the model has .*Conv"),
-        (OnnxWeightOnly(nodes_to_exclude=("dense",)), "no node that this recipe quantizes"),
+        (OnnxWeightOnly(nodes_to_exclude=("dense",)), "holds no quantized weights: it holds .* bytes of float32"),
     ],
 )
 def test_a_recipe_that_would_change_nothing_is_an_error(quantized, recipe, message):
@@ -101,30 +104,33 @@ def test_a_quantized_model_is_not_quantized_again(quantized, tmp_path, recipe):
         OnnxQuantizer(tmp_path / "out.onnx", scratch).quantize(recipe, tmp_path / "twice.onnx")
 
 
-def test_calibration_runs_once_for_recipes_that_can_share_it(network, tmp_path, monkeypatch):
+def test_calibration_runs_once_for_recipes_that_can_share_it(network, tmp_path, monkeypatch, make_calibration, images):
     found = []
     find = SharedRanges._find
     monkeypatch.setattr(SharedRanges, "_find", lambda self, key: found.append(key) or find(self, key))
-    quantizer = OnnxQuantizer(network(), tmp_path)
+    quantizer = OnnxQuantizer(network(), tmp_path, make_calibration(images()))
     for number, recipe in enumerate(
         (OnnxStatic(), OnnxStatic(per_channel=True), OnnxStatic(percentile=99.0), OnnxStatic(calibration_seed=1))
     ):
         quantizer.quantize(recipe, tmp_path / f"{number}.onnx")
-    assert [key.digits.seed for key in found] == [0, 1]
+    assert [key.samples.seed for key in found] == [0, 1]
 
 
 @pytest.mark.parametrize("is_symmetric", [False, True])
 @pytest.mark.parametrize("method", ["minmax", "moving-average", "entropy", "percentile"])
-def test_ranges_are_those_of_the_library_over_all_digits_at_once(network, tmp_path, method, is_symmetric, monkeypatch):
+def test_ranges_are_those_of_the_library_over_all_samples_at_once(
+    network, tmp_path, method, is_symmetric, make_calibration, images
+):
     """For histograms the library keeps every activation; ours does not, and the file is the same to the last byte."""
     recipe = OnnxStatic(calibrate_method=method, calibration_samples=SAMPLES, calibration_symmetric=is_symmetric)
-    OnnxQuantizer(network(), tmp_path).quantize(recipe, tmp_path / "ours.onnx")
-    monkeypatch.setattr(calibrate, "BATCH", 125)  # batches of one length: with others the library's histograms fail
+    calibration = make_calibration(images())
+    OnnxQuantizer(network(), tmp_path, calibration).quantize(recipe, tmp_path / "ours.onnx")
     prepare(network(), tmp_path / "prepared-again.onnx")
     quantize_static(
         tmp_path / "prepared-again.onnx",
         tmp_path / "theirs.onnx",
-        Batches(calibration_digits(Calibration(SAMPLES, 0, "train"))),
+        # calls of one length: with others the library's histograms fail
+        Batches(calibration.feeds(Selection(SAMPLES, 0))),
         quant_format=QuantFormat.QDQ,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
@@ -134,12 +140,19 @@ def test_ranges_are_those_of_the_library_over_all_digits_at_once(network, tmp_pa
     assert (tmp_path / "ours.onnx").read_bytes() == (tmp_path / "theirs.onnx").read_bytes()
 
 
-def test_digits_that_hold_nan_are_refused(quantized, monkeypatch):
-    digits = calibration_digits(Calibration(20, 0, "train"))
-    digits[3, 5, 5] = np.nan
-    monkeypatch.setattr(calibrate, "calibration_digits", lambda _: digits)
-    with pytest.raises(ExportError, match="1 of 20 calibration digits hold NaN"):
-        quantized(OnnxStatic())
+def test_samples_that_hold_nan_are_refused(quantized, images):
+    samples = images(20)
+    samples[3, 5, 5] = np.nan
+    with pytest.raises(ExportError, match="calibration samples hold NaN or infinity in image, among samples 0 to 19"):
+        quantized(OnnxStatic(), samples=samples)
+
+
+def test_static_recipes_need_calibration_data_and_others_do_not(network, tmp_path):
+    quantizer = OnnxQuantizer(network(), tmp_path)
+    with pytest.raises(ExportError, match="needs --calibration DATA"):
+        quantizer.quantize(OnnxStatic(), tmp_path / "static.onnx")
+    quantizer.quantize(OnnxDynamic(), tmp_path / "dynamic.onnx")
+    assert "ConvInteger" in kinds(onnx.load(tmp_path / "dynamic.onnx"))
 
 
 @pytest.mark.parametrize("method", list(calibrate.METHODS))
@@ -148,10 +161,9 @@ def test_one_sample_is_enough(quantized, method):
 
 
 @pytest.mark.parametrize("method", list(calibrate.METHODS))
-def test_a_constant_activation_is_quantized_too(quantized, monkeypatch, method):
-    digits = np.zeros((20, 28, 28, 1), dtype=np.float32)
-    monkeypatch.setattr(calibrate, "calibration_digits", lambda _: digits)
-    assert "QuantizeLinear" in kinds(quantized(OnnxStatic(calibrate_method=method)))
+def test_a_constant_activation_is_quantized_too(quantized, method):
+    samples = np.zeros((20, 28, 28, 1), dtype=np.float32)
+    assert "QuantizeLinear" in kinds(quantized(OnnxStatic(calibrate_method=method), samples=samples))
 
 
 SYMMETRIC = OnnxStatic(calibration_symmetric=True)
@@ -171,15 +183,15 @@ DISTRIBUTION = OnnxStatic(calibrate_method="distribution")
         (OnnxStatic(quant_format="qoperator"), "branched", "qoperator drops Relu behind Conv conv"),
     ],
 )
-def test_known_hazards_are_told_with_their_cure(network, tmp_path, recipe, kind, words):
+def test_known_issues_are_told_with_their_cure(network, tmp_path, recipe, kind, words):
     prepare(network(kind), tmp_path / "prepared.onnx")
-    found = hazards(recipe, tmp_path / "prepared.onnx")
+    found = known_issues(recipe, tmp_path / "prepared.onnx")
     assert [words in each for each in found] == [True] if words else found == ()
 
 
 @pytest.mark.parametrize(("recipe", "kind"), [(SYMMETRIC, "plain"), (DISTRIBUTION, "plain")])
-def test_what_the_hazards_warn_of_really_happens(quantized, network, tmp_path, recipe, kind):
+def test_what_the_known_issues_warn_of_really_happens(quantized, network, tmp_path, recipe, kind, images):
     quantized(recipe, kind)
-    digits = calibration_digits(Calibration(200, 0, "test"))
-    exact, wrong = run(network(kind), digits), run(tmp_path / "out.onnx", digits)
+    samples = images(200, seed=1)
+    exact, wrong = run(network(kind), samples), run(tmp_path / "out.onnx", samples)
     assert (exact.argmax(axis=1) == wrong.argmax(axis=1)).mean() < 0.9

@@ -1,0 +1,125 @@
+"""Keras models and SavedModels of many kinds: inspected, exported in float, and compared with their own answers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+
+SCRIPT = Path(__file__).with_name("tf_models.py")
+EXPORTED = [
+    "two_inputs_two_outputs",
+    "lstm",
+    "transformer",
+    "normalization",
+    "any_size",
+    "mixed",
+    "fixed_batch",
+    "saved_model",
+    "exported",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    done = subprocess.run(
+        [sys.executable, "-P", str(SCRIPT), str(folder)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+@pytest.mark.parametrize("form", ["onnx", "tflite"])
+def test_a_float_file_answers_like_the_model(results, name, form):
+    assert results[name][form].get("error", results[name][form]) < 1e-4
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+def test_an_onnx_file_has_the_inputs_and_outputs_of_its_model(results, name):
+    found = results[name]
+    assert (found["onnx"]["inputs"], found["onnx"]["outputs"]) == (found["inputs"], found["outputs"])
+
+
+@pytest.mark.parametrize("name", [name for name in EXPORTED if name != "lstm"])
+def test_a_tflite_file_has_the_inputs_and_outputs_of_its_model(results, name):
+    found = results[name]
+    assert sorted(found["tflite"]["inputs"]) == sorted(found["inputs"])
+    assert sorted(found["tflite"]["outputs"]) == sorted(found["outputs"])
+
+
+def test_names_come_from_the_keys_of_inputs_and_outputs(results):
+    found = results["two_inputs_two_outputs"]
+    assert found["inputs"] == ["left float32 (batch, 4)", "right int64 (batch,)"]
+    assert sorted(found["outputs"]) == ["aux_2 float32 (batch, 2)", "score float32 (batch, 1)"]
+
+
+def test_dynamic_dimensions_beside_the_batch_have_names(results):
+    assert results["any_size"]["inputs"] == ["image uint8 (batch, image[1], image[2], 3)"]
+
+
+def test_a_fixed_batch_stays_fixed(results):
+    assert results["fixed_batch"]["inputs"] == ["image float32 (2, 8, 8, 3)"]
+
+
+def test_recurrent_layers_in_tflite_have_a_fixed_batch_of_one(results):
+    assert results["lstm"]["tflite"]["inputs"] == ["series float32 (1, 6, 4)"]
+    assert results["lstm"]["onnx"]["inputs"] == ["series float32 (batch, 6, 4)"]
+
+
+def test_gelu_is_written_with_erf(folder):
+    kinds = {node.op_type for node in onnx.load(folder / "transformer.onnx").graph.node}
+    assert "Erf" in kinds
+    assert "Erfc" not in kinds
+
+
+def test_constants_that_a_layer_captured_are_not_inputs(folder):
+    assert [each.name for each in onnx.load(folder / "normalization.onnx").graph.input] == ["table"]
+
+
+def test_first_layers_say_which_values_the_model_expects(results):
+    assert results["any_size"]["preprocessing"] == ["Rescaling(scale=1/255) first: expects raw values, such as 0..255"]
+    assert results["normalization"]["preprocessing"] == [
+        "Normalization first: expects raw values, not standardized ones"
+    ]
+
+
+def test_another_precision_is_computed_in_float32_and_said(results):
+    assert "mixed_float16 are computed in float32, for the reference too" in results["mixed"]["notes"][0]
+
+
+def test_layers_and_weights_are_counted(results):
+    found = results["lstm"]
+    assert found["operators"]["LSTM"] == 1
+    assert found["weights"] == {"float32": 4 * (4 * 8 * 4 + 8 * 8 * 4 + 32 + 8 * 15 + 5 * 15 + 2 * 15 + 15 + 3)}
+
+
+def test_weights_that_hold_nan_are_named_and_not_exported(results):
+    found = results["not_a_number"]
+    assert "broken/kernel hold NaN or infinity" in found["notes"][0]
+    for form in ("onnx", "tflite"):
+        assert "broken/kernel hold NaN or infinity" in found[form]["refused"]
+
+
+def test_an_operator_that_cannot_be_converted_is_named_in_one_line(results):
+    message = results["unsupported"]["onnx"]["refused"]
+    assert "needs the TensorFlow operator" in message
+    assert "\n" not in message
+
+
+def test_of_several_signatures_of_a_saved_model_one_is_used_and_said(results):
+    found = results["saved_model"]
+    assert (found["kind"], found["model"]) == ("saved-model", "plain-v1")
+    assert sorted(found["inputs"]) == ["offset float32 (batch,)", "x float32 (batch, 4)"]
+    assert sorted(found["outputs"]) == ["best int64 (batch,)", "scores float32 (batch, 3)"]
+    assert found["notes"] == ["signature serving_default is used, not other"]
