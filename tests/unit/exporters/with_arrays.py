@@ -48,7 +48,7 @@ def fit(dataset, inputs, batching, dimensions=None):
     return fitting.Fit(arrays={spec.name: spec.name for spec in inputs}, dimensions={})
 
 
-opening.open_dataset = lambda request, inputs=None: ArrayData(Path(request.reference))
+opening.open_dataset = lambda request, _=None: ArrayData(Path(request.reference))
 fitting.fit, fitting.model_feeds = fit, model_feeds
 sys.argv = sys.argv[1:]
 runpy.run_module(sys.argv[0], run_name="__main__")
