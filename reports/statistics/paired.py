@@ -52,6 +52,8 @@ def paired_change(
 ) -> PairedChange | None:
     """Pairs two evaluations sample by sample; None where one of them does not hold what its samples contribute.
 
+    Bit-identical outputs changed nothing for certain: the two compute the same.
+
     Args:
         baseline: Answers before.
         current: Answers to the same samples now.
@@ -61,11 +63,18 @@ def paired_change(
     before, after = (each.per_sample.get(definition.name) for each in (baseline, current))
     if before is None or after is None or before.shape != after.shape or definition.paired_test is None:
         return None
+    if baseline.answers_sha256 and baseline.answers_sha256 == current.answers_sha256:
+        return _unchanged(baseline.samples, definition)
     if definition.paired_test == "mcnemar":
         return paired_shares(before.unpack().astype(bool), after.unpack().astype(bool), alpha)
     if baseline.samples < 2:
         return None
     return paired_numbers(before.unpack(), after.unpack(), alpha)
+
+
+def _unchanged(samples: int, definition: MetricDefinition) -> PairedChange:
+    none = 0 if definition.paired_test == "mcnemar" else None
+    return PairedChange(change=0.0, lower=0.0, upper=0.0, p_value=1.0, samples=samples, broken=none, fixed=none)
 
 
 def paired_shares(before: NDArray[np.bool_], after: NDArray[np.bool_], alpha: float) -> PairedChange:

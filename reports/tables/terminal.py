@@ -7,7 +7,7 @@ from typing import Final
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -37,16 +37,16 @@ def print_report(report: Report, console: Console) -> None:
     for line in summary.warnings():
         console.print(Text(printable(line), style="bold yellow"))
     for line in summary.headline():
-        console.print(_dim(line))
+        console.print(_dim(line, console.width))
     for sheet in summary.sheets():
         console.print()
         print_sheet(sheet, console)
     console.print()
     for note in summary.notes():
-        console.print(_dim(note))
+        console.print(_dim(note, console.width))
     console.print()
     for line in summary.verdict():
-        console.print(Trimmed(Text(printable(line), style="bold")))
+        console.print(Trimmed(Text(whole_names(line, console.width), style="bold")))
 
 
 def print_sheet(sheet: Sheet, console: Console) -> None:
@@ -54,13 +54,30 @@ def print_sheet(sheet: Sheet, console: Console) -> None:
     shown, dropped = fitted(sheet, console.width)
     console.print(sheet_table(shown, console.width))
     for line in sheet.footer:
-        console.print(_dim(line))
+        console.print(_dim(line, console.width))
     if dropped:
-        console.print(_dim(f"not shown for lack of room: {', '.join(dropped)}"))
+        console.print(_dim(f"not shown for lack of room: {', '.join(dropped)}", console.width))
 
 
-def _dim(text: str) -> Trimmed:
-    return Trimmed(Text(printable(text), style="dim"))
+def _dim(text: str, width: int) -> Trimmed:
+    return Trimmed(Text(whole_names(text, width), style="dim"))
+
+
+def whole_names(text: str, width: int) -> str:
+    """Text in which names that are wider than a line are broken at a good place, safe to print."""
+    return " ".join("\n".join(_pieces(word, width)) for word in printable(text).split(" "))
+
+
+def _pieces(name: str, room: int) -> list[str]:
+    """A name in pieces that have room, each but the last ending in a sign that joins parts of names."""
+    if cell_len(name) <= room:
+        return [name]
+    lines = [""]
+    for part in _NAME_PART.findall(name):
+        if lines[-1] and cell_len(lines[-1] + part) > room:
+            lines.append("")
+        lines[-1] += part
+    return lines
 
 
 def fitted(sheet: Sheet, width: int) -> tuple[Sheet, tuple[str, ...]]:
@@ -98,9 +115,6 @@ def sheet_table(sheet: Sheet, width: int | None = None) -> Trimmed:
         width: Of the console, so that names which are too long for it go on in the next line at a good place.
     """
     table = Table(
-        title=printable(sheet.title),
-        title_justify="left",
-        title_style="bold",
         box=box.SIMPLE_HEAD,
         padding=(0, _GAP - 1, 0, 0),
         show_edge=False,
@@ -117,7 +131,8 @@ def sheet_table(sheet: Sheet, width: int | None = None) -> Trimmed:
     room = _room_of_names(sheet, width)
     for row in sheet.rows:
         table.add_row(_text(_wrapped(row[0], room)), *(_text(cell) for cell in row[1:]))
-    return Trimmed(table)
+    title = Text(printable(sheet.title), style="bold")
+    return Trimmed(Group(title, table) if sheet.title else table)
 
 
 def _room_of_names(sheet: Sheet, width: int | None) -> int | None:
@@ -133,12 +148,7 @@ def _room_of_names(sheet: Sheet, width: int | None) -> int | None:
 def _wrapped(cell: Cell, room: int | None) -> Cell:
     if room is None or cell_len(cell.text) <= room:
         return cell
-    lines = [""]
-    for part in _NAME_PART.findall(printable(cell.text)):
-        if lines[-1] and cell_len(lines[-1] + part) > room:
-            lines.append("")
-        lines[-1] += part
-    return Cell(text="\n".join(lines), best=cell.best, tone=cell.tone)
+    return Cell(text="\n".join(_pieces(printable(cell.text), room)), best=cell.best, tone=cell.tone)
 
 
 def _least_width(sheet: Sheet, index: int) -> int:

@@ -35,7 +35,7 @@ def sample() -> Report:
 def make_evaluation():
     """Makes the evaluation of `samples` answers of ten classes, of which the first `wrong` are wrong.
 
-    `seed` varies the hash of the outputs; `agreeing` is how many samples the reference answers alike.
+    The hash of the outputs follows from `seed` and `wrong`; `agreeing` is how many samples the reference answers alike.
     """
 
     def make(
@@ -63,7 +63,7 @@ def make_evaluation():
                     (true, called, int(confusion[true, called])) for true, called in np.argwhere(confusion).tolist()
                 ),
             ),
-            answers_sha256=f"{seed:064x}",
+            answers_sha256=f"{1000 * seed + wrong:064x}",
         )
 
     return make
@@ -195,10 +195,10 @@ def make_report(sample):
 
 @pytest.fixture
 def printed():
-    """Prints a report, or the details of cases, as a log 80 columns wide without colours."""
+    """Prints a report, or the details of cases, as a log without colours, 80 columns wide unless told."""
 
-    def show(report: Report, *, case: str | None = None) -> str:
-        console = Console(width=80, file=io.StringIO(), highlight=False)
+    def show(report: Report, *, case: str | None = None, width: int = 80) -> str:
+        console = Console(width=width, file=io.StringIO(), highlight=False)
         if case is None:
             print_report(report, console)
         else:

@@ -1,4 +1,4 @@
-"""How far logits are apart: formulas, direction, and whose steps count."""
+"""How far outputs are apart: formulas, direction, and whose steps count."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from crossrt.reports.statistics.divergence import Logits, distances
+from crossrt.reports.statistics.divergence import CHUNK, CaseOutputs, distances
 
 VALUES = np.random.default_rng(0).normal(0, 3, (50, 10)).astype(np.float32)
 NOISY = VALUES + np.random.default_rng(1).normal(0, 1, VALUES.shape).astype(np.float32)
 
 
 def logits(case, values, step=None):
-    return Logits(case=case, values=values, step=step)
+    return CaseOutputs(
+        case=case, outputs={"logits": values}, steps={} if step is None else {"logits": step}, scores="logits"
+    )
 
 
 def test_divergence_is_the_mean_of_the_relative_entropy_in_both_directions():
@@ -36,13 +38,14 @@ def test_equal_logits_are_not_apart_at_all():
 
 
 @pytest.mark.parametrize(
-    ("steps", "wanted"), [((None, None), None), ((0.5, None), 4), ((None, 0.5), 4), ((0.5, 0.25), 4), ((0.25, 1.0), 2)]
+    ("steps", "expected"),
+    [((None, None), None), ((0.5, None), 4), ((None, 0.5), 4), ((0.5, 0.25), 4), ((0.25, 1.0), 2)],
 )
-def test_the_coarser_steps_count_and_floats_have_none(steps, wanted):
+def test_the_coarser_steps_count_and_floats_have_none(steps, expected):
     moved = VALUES.copy()
     moved[7, 3] -= 2
     (found,) = distances([logits("a", VALUES, steps[0]), logits("b", moved, steps[1])])
-    assert found.max_steps == (None if wanted is None else pytest.approx(wanted, rel=1e-5))
+    assert found.max_steps == (None if expected is None else pytest.approx(expected, rel=1e-5))
 
 
 def test_probabilities_that_underflow_stay_finite():
@@ -53,6 +56,37 @@ def test_probabilities_that_underflow_stay_finite():
 
 
 def test_each_pair_is_there_once_in_the_order_of_the_cases():
-    found = distances(logits(name, VALUES) for name in "abc")
+    found = distances([logits(name, VALUES) for name in "abc"])
     assert [(each.one, each.other) for each in found] == [("a", "b"), ("a", "c"), ("b", "c")]
     assert distances([logits("a", VALUES)]) == ()
+
+
+def test_probabilities_and_their_logits_diverge_alike():
+    shares = [special.softmax(each.astype(np.float64), axis=1) for each in (VALUES, NOISY)]
+    of_shares = [
+        CaseOutputs(case=name, outputs={"p": each}, scores="p", are_probabilities=True)
+        for name, each in zip("ab", shares, strict=True)
+    ]
+    (found,), (expected,) = distances(of_shares), distances([logits("a", VALUES), logits("b", NOISY)])
+    assert found.kl_nats == pytest.approx(expected.kl_nats)
+    assert found.agreement == expected.agreement == np.mean(VALUES.argmax(1) == NOISY.argmax(1))
+
+
+def test_the_relative_error_is_the_largest_over_outputs():
+    one = {"a": np.full((4, 2), 3.0), "b": np.full((4, 5), 2.0), "empty": np.zeros((4, 1))}
+    other = {"a": np.full((4, 2), 3.3), "b": np.full((4, 5), 2.0), "empty": np.zeros((4, 1))}
+    (found,) = distances([CaseOutputs(case="x", outputs=one), CaseOutputs(case="y", outputs=other)])
+    assert found.relative == pytest.approx(0.1)
+    assert (found.agreement, found.kl_nats) == (None, None)
+
+
+def test_cases_with_other_outputs_are_not_compared():
+    one, other = CaseOutputs(case="x", outputs={"a": VALUES}), CaseOutputs(case="y", outputs={"a": VALUES[:, :4]})
+    assert distances([one, other]) == ()
+
+
+def test_more_samples_than_a_chunk_give_what_all_at_once_give():
+    many = np.tile(VALUES, (CHUNK // 50 + 7, 1))
+    (found,) = distances([logits("a", many, 0.5), logits("b", many + np.float32(0.25), 0.5)])
+    assert found.relative == pytest.approx(np.linalg.norm(np.full(many.shape, 0.25)) / np.linalg.norm(many), rel=1e-5)
+    assert found.max_steps == pytest.approx(0.5, rel=1e-5)

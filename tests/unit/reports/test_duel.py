@@ -1,4 +1,4 @@
-"""The verdict of a duel, on samples made by hand and on simulated machines whose truth is known."""
+"""The verdict of an A/B comparison, on samples made by hand and on simulated machines whose truth is known."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ def duel_samples(ratio: float, kind: str, rounds: int, seed: int) -> Samples:
         times = np.take_along_axis(machine(kind, random), np.argsort(orders, axis=1), axis=1)
         times = times * layout * [1, 1, ratio, ratio] * random.lognormal(0, 0.005, times.shape) * CALL_NS
         for arm, rounds_of_arm in enumerate(found):
-            calls = tuple(times[:, arm].astype(int).tolist())
-            rounds_of_arm.append(Round(index=index, position=arm, load_ns=1, first_run_ns=1, latency_ns=calls))
-    return samples_of(*(by_round(each, 1) for each in found))
+            calls = tuple((call,) for call in times[:, arm].astype(int).tolist())
+            rounds_of_arm.append(Round(index=index, position=arm, load_ns=1, first_inference_ns=1, blocks_ns=calls))
+    return samples_of(*(by_round(each) for each in found))
 
 
 def verdicts(ratio, kind, trials, *, confirm=True):

@@ -1,4 +1,4 @@
-"""A duel in words."""
+"""An A/B comparison in words."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def judged(percent, count=10):
 @pytest.mark.parametrize(
     ("percent", "text"),
     [
-        (25, "A is faster: B takes 1.250 times as long (margin 2%)"),
-        (-20, "B is faster: it takes 0.800 times as long as A (margin 2%)"),
+        (25, "A is 1.250 times as fast as B (margin 2%)"),
+        (-20, "B is 1.250 times as fast as A (margin 2%)"),
         (0.1, "Same within 2%: B takes 1.000 to 1.002 times as long as A"),
         (2.0, "Inconclusive: B is slower, but whether by more than 2% is open"),
     ],

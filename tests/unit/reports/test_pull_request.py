@@ -38,17 +38,17 @@ def test_every_fold_is_closed(regression):
 
 def test_report_alone_has_its_headline(sample):
     text = pull_request_comment(sample)
-    assert re.match(rf"{MARK}\n### crossrt: Batch 1: .* is the fastest", text)
+    assert re.match(rf"{MARK}\n### crossrt: Batch 1, 1 thread: .* is the fastest", text)
     assert "Size and accuracy" in text
 
 
 def test_noise_stands_unfolded(make_result, make_report, make_round):
     result = make_result(medians=[90_000, 90_100, 89_900])
     rounds = tuple(make_round(index, 90_000) for index in range(3))
-    twin = Control(kind="twin", of=result.case, batch_size=1, threads=1, calls_per_block=10, rounds=rounds)
+    twin = Control(kind="replicate", of=result.case, batch_size=1, threads=1, rounds=rounds)
     text = pull_request_comment(msgspec.structs.replace(make_report(result), controls=(twin,)))
     unfolded = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
-    assert "noise: fp32@ort-cpu timed twice in the same rounds" in unfolded
+    assert "noise: the A/A replicate of fp32@ort-cpu differs by" in unfolded
 
 
 @pytest.mark.parametrize("cases", [300, 800])

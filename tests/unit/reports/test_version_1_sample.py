@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from crossrt.reports.schema.upgrade import TASK_METRICS
 from crossrt.reports.statistics.metrics import derive_metrics
 
 REDEFINED = ("speedup_p50", "slowdown_p50")  # since: paired block by block, no longer by the medians of rounds
@@ -28,7 +29,7 @@ def test_sample_holds_three_cases_of_two_runtimes(sample):
 
 
 def test_sample_gives_the_metrics_that_it_stores(sample):
-    derived = numbers(derive_metrics(sample.results, sample.artifacts, sample.run.settings.baseline))
+    derived = numbers(derive_metrics(sample.results, sample.artifacts, sample.run.settings.baseline, TASK_METRICS))
     stored = numbers(sample.metrics)
     assert derived.keys() >= stored.keys()
     stored = {key: value for key, value in stored.items() if key[1] not in REDEFINED}
@@ -38,17 +39,19 @@ def test_sample_gives_the_metrics_that_it_stores(sample):
 
 
 def test_units_and_directions_of_the_sample_are_still_the_same(sample):
-    derived = derive_metrics(sample.results, sample.artifacts, sample.run.settings.baseline)
+    derived = derive_metrics(sample.results, sample.artifacts, sample.run.settings.baseline, TASK_METRICS)
     described = {(metric.case, metric.name): (metric.unit, metric.direction) for metric in derived}
     for metric in sample.metrics:
         assert described[metric.case, metric.name] == (metric.unit, metric.direction)
 
 
 def test_confusion_matrices_of_the_sample_add_up(sample):
-    for accuracy in (result.accuracy for result in sample.results):
-        assert sum(map(sum, accuracy.confusion)) == accuracy.samples == 10_000
-        assert sum(row[index] for index, row in enumerate(accuracy.confusion)) == accuracy.correct
-        assert [sum(row) for row in accuracy.confusion] == [score.support for score in accuracy.per_class]
+    for evaluation in (result.evaluation for result in sample.results):
+        cells = evaluation.classes.confusion
+        assert sum(count for _, _, count in cells) == evaluation.samples == 10_000
+        assert sum(count for true, given, count in cells if true == given) == evaluation.counts["top1"]
+        supports = [sum(count for true, _, count in cells if true == index) for index in range(10)]
+        assert supports == [score.support for score in evaluation.classes.scores]
 
 
 def test_artifacts_of_the_sample_carry_no_path(sample_path):

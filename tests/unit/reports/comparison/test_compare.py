@@ -6,10 +6,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from crossrt.core.evaluation import Packed
+from crossrt.core.metric import MetricDefinition
+from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.records import Control, KernelCounts
 from crossrt.reports.verdicts.comparison.basis import Question
 from crossrt.reports.verdicts.comparison.compare import compare_reports
-from crossrt.reports.verdicts.comparison.rules import DEFAULT_RULES, parse_rule
+from crossrt.reports.verdicts.comparison.rules import parse_rule
 
 
 def compared(baseline, current, **question):
@@ -23,6 +26,14 @@ def finding(comparison, metric="latency_p50_ns"):
 
 def changed(report, **environment):
     return msgspec.structs.replace(report, environment=msgspec.structs.replace(report.environment, **environment))
+
+
+def slowed(blocks, factor):
+    return tuple(tuple(int(ns * factor) for ns in block) for block in blocks)
+
+
+def on_data(report, **data):
+    return msgspec.structs.replace(report, data=msgspec.structs.replace(report.data, **data))
 
 
 def test_two_honest_runs_are_the_same(make_run):
@@ -50,22 +61,24 @@ def test_a_change_about_as_large_as_the_margin_is_inconclusive(make_run):
     assert finding(compared(make_run(seed=1), make_run(slower=1.05, seed=2))).verdict == "inconclusive"
 
 
-def test_a_machine_that_is_slower_today_is_no_regression_where_the_anchor_says_so(make_run):
+def test_a_machine_that_is_slower_today_is_not_a_regression_where_the_reference_workload_says_so(make_run):
     before, after = make_run(seed=1), make_run(seed=2, machine=1.2)
-    anchored, plain = compared(before, after), compared(make_run(anchor=False), make_run(machine=1.2, anchor=False))
-    assert finding(anchored).verdict == "same"
-    assert any(re.search(r"the anchor, the same work in every run, took 1\.(19|20)", note) for note in anchored.notes)
+    related = compared(before, after)
+    plain = compared(make_run(reference=False), make_run(machine=1.2, reference=False))
+    assert finding(related).verdict == "same"
+    said = r"the reference workload, the same work in every run, took 1\.(19|20)"
+    assert any(re.search(said, note) for note in related.notes)
     assert finding(plain).verdict == "worse"
-    assert any("a report has no anchor" in line for line in plain.method)
+    assert any("a report has no reference workload" in line for line in plain.method)
 
 
-def test_an_anchor_that_varies_more_than_the_case_is_not_used(make_run):
+def test_a_reference_workload_that_varies_more_than_the_case_is_not_used(make_run):
     unsteady = []
     for seed in (1, 2):
         report = make_run(seed=seed)
         random = np.random.default_rng(seed)
         rounds = tuple(
-            msgspec.structs.replace(each, latency_ns=tuple(int(ns * factor) for ns in each.latency_ns))
+            msgspec.structs.replace(each, blocks_ns=slowed(each.blocks_ns, factor))
             for each, factor in zip(report.controls[0].rounds, random.lognormal(0, 0.2, 10), strict=True)
         )
         unsteady.append(
@@ -109,14 +122,14 @@ def test_the_compared_runs_are_no_history_of_themselves(make_run):
 )
 def test_times_of_another_machine_are_not_judged_but_size_and_accuracy_are(make_run, field, value, name):
     found = compared(make_run(), changed(make_run(slower=2.0), **{field: value}))
-    assert {each.metric for each in found.findings} == {"size_bytes", "top1", "agreement_fp32"}
+    assert {each.metric for each in found.findings} == {"size_bytes", "top1", "agreement"}
     assert found.exit_code == 0
     assert f"differ in {name}" in found.incomparable[0]
 
 
 def test_accuracy_on_other_data_is_not_judged(make_run):
-    found = compared(make_run(), changed(make_run(), data_sha256="f" * 64))
-    assert not {"top1", "agreement_fp32"} & {each.metric for each in found.findings}
+    found = compared(make_run(), on_data(make_run(), fingerprint="f" * 64))
+    assert not {"top1", "agreement"} & {each.metric for each in found.findings}
     assert "data set" in found.incomparable[0]
 
 
@@ -169,25 +182,25 @@ def test_a_case_that_works_again_is_an_improvement(make_run):
     assert (found.findings[0].verdict, found.exit_code) == ("better", 0)
 
 
-def test_accuracy_is_judged_digit_by_digit(make_run, make_accuracy):
+def test_accuracy_is_judged_sample_by_sample(make_run, make_evaluation):
     found = finding(
-        compared(make_run(accuracy=make_accuracy(wrong=2)), make_run(accuracy=make_accuracy(wrong=22))), "top1"
+        compared(make_run(evaluation=make_evaluation(wrong=2)), make_run(evaluation=make_evaluation(wrong=22))), "top1"
     )
     assert (found.verdict, found.word) == ("worse", "less accurate")
     assert found.change == pytest.approx(-0.1)
-    assert "20 digits broken, 0 fixed" in found.detail
+    assert "20 samples broken, 0 fixed" in found.detail
 
 
-def test_a_few_flips_prove_nothing(make_run, make_accuracy):
+def test_a_few_flips_prove_nothing(make_run, make_evaluation):
     found = finding(
-        compared(make_run(accuracy=make_accuracy(wrong=2)), make_run(accuracy=make_accuracy(wrong=4))), "top1"
+        compared(make_run(evaluation=make_evaluation(wrong=2)), make_run(evaluation=make_evaluation(wrong=4))), "top1"
     )
     assert found.verdict == "inconclusive"
 
 
-def test_reports_that_do_not_name_wrong_digits_are_judged_by_the_plain_change(make_run, make_accuracy):
-    old = msgspec.structs.replace(make_accuracy(wrong=2), misclassified=None)
-    found = finding(compared(make_run(accuracy=old), make_run(accuracy=make_accuracy(wrong=22))), "top1")
+def test_reports_that_do_not_hold_single_samples_are_judged_by_the_plain_change(make_run, make_evaluation):
+    old = msgspec.structs.replace(make_evaluation(wrong=2), per_sample={})
+    found = finding(compared(make_run(evaluation=old), make_run(evaluation=make_evaluation(wrong=22))), "top1")
     assert (found.verdict, found.lower) == ("worse", None)
 
 
@@ -203,13 +216,13 @@ def test_size_is_judged_exactly(make_run):
 
 def test_margins_apply_by_metric_and_case(make_run):
     before, after = make_run("fp32@ort-cpu", "int8@tflite"), make_run("fp32@ort-cpu", "int8@tflite", slower=1.2)
-    rules = (*DEFAULT_RULES, parse_rule("int8*:latency_p50_ns=40%"))
+    rules = (parse_rule("int8*:latency_p50_ns=40%"),)
     found = compared(before, after, rules=rules)
     assert [each.case for each in found.regressions] == ["mnist-cnn.fp32@ort-cpu/b1/t1"]
 
 
 def test_a_metric_that_is_off_is_not_judged(make_run):
-    found = compared(make_run(), make_run(slower=2), rules=(*DEFAULT_RULES, parse_rule("latency_*=off")))
+    found = compared(make_run(), make_run(slower=2), rules=(parse_rule("latency_*=off"),))
     assert "latency_p50_ns" not in {each.metric for each in found.findings}
 
 
@@ -239,26 +252,27 @@ def test_what_may_be_faster_and_is_not_slower_is_called_so(make_run):
 
 
 def test_short_runs_and_margins_without_a_case_are_pointed_out(make_run):
-    rules = (*DEFAULT_RULES, parse_rule("no-such*:top1=off"))
+    rules = (parse_rule("no-such*:top1=off"),)
     found = compared(make_run(seed=1, rounds=3), make_run(seed=2, rounds=3), rules=rules)
     assert any(note.startswith("a report has 3 rounds: too few") for note in found.notes)
     assert "the margin for 'no-such*' fits no case" in found.notes
 
 
-def test_twins_take_part_in_a_paired_comparison(make_run):
-    def with_twin(report):
+def test_replicates_take_part_in_a_paired_comparison(make_run):
+    def with_replicate(report):
         result = report.results[0]
-        twin = Control(
-            kind="twin",
+        replicate = Control(
+            kind="replicate",
             of=result.case,
             batch_size=1,
             threads=1,
-            calls_per_block=result.calls_per_block,
             rounds=result.rounds,
         )
-        return msgspec.structs.replace(report, controls=(twin,))
+        return msgspec.structs.replace(report, controls=(replicate,))
 
-    found = compared(with_twin(make_run(seed=1, run_id="one")), with_twin(make_run(seed=2, slower=1.2, run_id="one")))
+    found = compared(
+        with_replicate(make_run(seed=1, run_id="one")), with_replicate(make_run(seed=2, slower=1.2, run_id="one"))
+    )
     assert finding(found).change == pytest.approx(0.2, abs=0.02)
 
 
@@ -271,26 +285,26 @@ def test_equals_are_called_slower_at_most_as_often_as_promised(make_run):
 
 
 def test_what_has_no_margin_by_default_is_judged_where_one_is_asked_for(make_run):
-    rules = (*DEFAULT_RULES, parse_rule("latency_p9*_ns=15%"), parse_rule("latency_mean_ns=15%"))
+    rules = (parse_rule("latency_p9*_ns=15%"), parse_rule("latency_mean_ns=15%"))
     found = compared(make_run(seed=1), make_run(seed=2, slower=1.6), rules=rules)
     assert {"latency_mean_ns"} <= {each.metric for each in found.findings}
 
 
 @pytest.mark.parametrize("side", [0, 1])
 @pytest.mark.parametrize("fault", ["absent", "no rounds", "other rounds"])
-def test_a_regression_is_found_where_one_report_lacks_its_anchor(make_run, side, fault):
+def test_a_regression_is_found_where_one_report_lacks_its_reference_workload(make_run, side, fault):
     reports = [make_run(seed=1), make_run(seed=2, slower=3)]
-    anchor = reports[side].controls[0]
-    rounds = tuple(msgspec.structs.replace(each, index=each.index + 100) for each in anchor.rounds)
+    workload = reports[side].controls[0]
+    rounds = tuple(msgspec.structs.replace(each, index=each.index + 100) for each in workload.rounds)
     controls = {
         "absent": (),
-        "no rounds": (msgspec.structs.replace(anchor, rounds=()),),
-        "other rounds": (msgspec.structs.replace(anchor, rounds=rounds),),
+        "no rounds": (msgspec.structs.replace(workload, rounds=()),),
+        "other rounds": (msgspec.structs.replace(workload, rounds=rounds),),
     }[fault]
     reports[side] = msgspec.structs.replace(reports[side], controls=controls)
     found = compared(*reports)
     assert finding(found).verdict == "worse"
-    assert any("latency_p50_ns: time itself (a report has no anchor" in line for line in found.method)
+    assert any("latency_p50_ns: time itself (a report has no reference workload" in line for line in found.method)
 
 
 def test_a_lost_fusion_is_a_regression_on_any_machine(make_report, make_result):
@@ -302,3 +316,106 @@ def test_a_lost_fusion_is_a_regression_on_any_machine(make_report, make_result):
         ("float_kernels", "more"),
     }
     assert not compared(before, before).regressions
+
+
+def answered(make_evaluation, *, wrong=2, other=0, **fields):
+    """Answers of which `other` more of those that are wrong are another class than usual."""
+    evaluation = make_evaluation(wrong=wrong)
+    predictions = evaluation.predictions.unpack().copy()
+    predictions[:other] = (predictions[:other] + 1) % 10
+    return msgspec.structs.replace(evaluation, predictions=Packed.of(predictions), answers_sha256="a" * 64, **fields)
+
+
+def of_model(report, source):
+    files = tuple(msgspec.structs.replace(each, source_sha256=source) for each in report.artifacts)
+    return msgspec.structs.replace(report, artifacts=files)
+
+
+def test_changed_answers_are_found_although_accuracy_did_not_fall(make_run, make_evaluation):
+    before = make_run(evaluation=make_evaluation(wrong=20))
+    after = make_run(evaluation=answered(make_evaluation, wrong=20, other=19))
+    found = compared(before, after)
+    assert finding(found, "top1").change == 0
+    changed_answers = finding(found, "answers")
+    assert (changed_answers.verdict, changed_answers.word) == ("worse", "answers differently")
+    assert "answers 19 of 200 samples (9.5%) differently than the baseline" in changed_answers.detail
+    assert found.exit_code == 1
+
+
+def test_changed_answers_of_another_model_are_shown_and_not_judged(make_run, make_evaluation):
+    before = of_model(make_run(evaluation=make_evaluation(wrong=20)), "a")
+    after = of_model(make_run(evaluation=answered(make_evaluation, wrong=20, other=19)), "b")
+    found = finding(compared(before, after), "answers")
+    assert (found.verdict, found.is_regression) == ("inconclusive", False)
+    assert "from another model" in found.detail
+
+
+def test_few_changed_answers_are_within_the_margin(make_run, make_evaluation):
+    before, after = make_run(), make_run(evaluation=answered(make_evaluation, other=1))
+    rules = (parse_rule("answers=5%"),)
+    assert finding(compared(before, after, rules=rules), "answers").verdict == "same"
+    off = compared(before, after, rules=(parse_rule("answers=off"),))
+    assert "answers" not in {each.metric for each in off.findings}
+
+
+def test_the_same_answers_are_no_finding(make_run):
+    assert "answers" not in {each.metric for each in compared(make_run(), make_run()).findings}
+
+
+@pytest.mark.parametrize("same_file", [True, False])
+def test_one_file_that_answers_otherwise_on_other_instructions_is_not_judged(make_run, make_evaluation, same_file):
+    before = changed(make_run(), cpu_flags=("avx2", "avx512_vnni"))
+    after = make_run(evaluation=make_evaluation(wrong=30, seed=1))
+    after = changed(after, cpu_flags=("avx2",))
+    if not same_file:
+        files = tuple(msgspec.structs.replace(each, sha256="f" * 64) for each in after.artifacts)
+        after = msgspec.structs.replace(after, artifacts=files)
+    found = compared(before, after)
+    judged = {each.metric for each in found.findings}
+    assert ("top1" in judged, "answers" in judged) == (not same_file, not same_file)
+    reasons = [reason for reason in found.incomparable if "instruction sets" in reason and "the same file" in reason]
+    assert len(reasons) == same_file
+    assert all("without VNNI" in reason for reason in reasons)
+
+
+MAE = MetricDefinition(
+    name="mae",
+    label="MAE",
+    unit="m",
+    direction="smaller_is_better",
+    judged_by="samples",
+    paired_test="paired-t",
+    margin=0.01,
+    worse="farther off",
+    better="nearer",
+)
+
+
+def test_numbers_are_judged_relative_to_the_baseline(make_result, make_report, make_numbers):
+    errors = np.random.default_rng(0).random(500) + 1
+    reports = [
+        make_report(make_result(evaluation=make_numbers(errors * factor)), definitions=(MAE,), task="regression")
+        for factor in (1.0, 1.1)
+    ]
+    found = finding(compared(*reports), "mae")
+    assert (found.verdict, found.word, found.change_kind) == ("worse", "farther off", "relative")
+    assert found.change == pytest.approx(0.1, abs=1e-3)
+    assert "paired t test over 500 samples" in found.detail
+    assert finding(compared(*reports[::-1]), "mae").word == "nearer"
+
+
+def test_a_margin_for_a_metric_that_is_not_there_is_refused(make_run):
+    with pytest.raises(ReportError, match=r"'no_such' names no metric that can be judged; available: top1, "):
+        compared(make_run(), make_run(), rules=(parse_rule("no_such=1%"),))
+
+
+def test_other_dimensions_make_everything_incomparable(make_run):
+    other = msgspec.structs.replace(make_run(), dimensions={"seq": 128})
+    found = compared(make_run(), other)
+    assert {each.metric for each in found.findings} == {"size_bytes"}
+    assert all("dimensions" in reason for reason in found.incomparable)
+
+
+def test_cautions_of_the_reports_come_along(make_run):
+    doubtful = msgspec.structs.replace(make_run(), cautions=("the reference is near chance",))
+    assert compared(make_run(), doubtful).cautions == ("current report: the reference is near chance",)

@@ -13,7 +13,7 @@ from crossrt.reports.verdicts.comparison.basis import Question
 from crossrt.reports.verdicts.comparison.compare import compare_reports
 from crossrt.reports.verdicts.comparison.junit import comparison_as_junit
 from crossrt.reports.verdicts.comparison.render import comparison_as_markdown, print_comparison
-from crossrt.reports.verdicts.comparison.sheets import explain, headline, short_names
+from crossrt.reports.verdicts.comparison.sheets import explain, headline
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def test_table_has_the_worst_first_and_hides_what_stayed_the_same(worse):
     text = printed(worse)
     assert text.index("gone@tflite") < text.index("int8@tflite")
     assert "slower" in text
-    assert "top1" not in text
-    assert "top1" in printed(worse, everything=True)
+    assert "top-1" not in text
+    assert "top-1" in printed(worse, everything=True)
 
 
 def test_change_stands_with_its_interval_and_margin(worse):
@@ -76,7 +76,7 @@ def test_junit_of_a_fine_comparison_has_no_failure(fine):
     assert "<failure" not in comparison_as_junit(fine)
 
 
-def test_junit_holds_text_that_is_no_xml(make_run):
+def test_junit_holds_text_that_is_not_xml(make_run):
     broken = make_run(status="failed", reason="bad \x1b[31m <tag> & more", rounds=0)
     text = comparison_as_junit(compare_reports(make_run(), broken, Question()))
     assert "<tag>" in ET.fromstring(text).find(".//failure").text
@@ -93,15 +93,3 @@ def test_nothing_comparable_is_said(make_run):
     found = compare_reports(make_run("a@ort-cpu"), make_run("b@ort-cpu"), Question(only=["nothing"]))
     assert headline(found) == "Nothing comparable."
     assert "NOT JUDGED: no case is in both reports" in printed(found)
-
-
-def test_names_leave_out_what_all_cases_share():
-    assert short_names(["m.fp32@tflite/b1/t1", "m.int8@tflite/b1/t1"]) == {
-        "m.fp32@tflite/b1/t1": "fp32@tflite",
-        "m.int8@tflite/b1/t1": "int8@tflite",
-    }
-    assert short_names(["m.a@x/b1/t1", "m.a@x/b2/t1"])["m.a@x/b2/t1"] == "a@x/b2"
-    assert set(short_names(["m.fp32@tflite/b1/t1", "n.fp32@tflite/b1/t2"]).values()) == {
-        "m.fp32@tflite/b1/t1",
-        "n.fp32@tflite/b1/t2",
-    }
