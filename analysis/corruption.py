@@ -134,7 +134,7 @@ def _occlusion(images: Images, side: float, generator: np.random.Generator) -> I
 
 def _length(images: Images) -> float:
     """The unit of lengths, in pixels."""
-    return min(images.shape[1:3]) / _UNIT
+    return float(min(images.shape[1:3])) / _UNIT
 
 
 def _each_way(images: Images, generator: np.random.Generator, change: Callable[[Images, int], Images]) -> Images:
