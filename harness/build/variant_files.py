@@ -79,9 +79,8 @@ def variant_files(
     project = opened.project
     given = {each.id: each for each in project.given}
     ids = {f"{project.model}.{each.item}": each for each in variants}
-    chosen = [
-        key for key in (*given, *ids) if not only or _fits(key, project.model, given.get(key), ids.get(key), only)
-    ]
+    names = {key: each.variant for key, each in given.items()} | {key: each.name for key, each in ids.items()}
+    chosen = [key for key in names if not only or _fits(key, project.model, names[key], only)]
     if not chosen:
         raise HarnessError(f"{' '.join(only)} selects no artifact; available: {listed([*given, *ids])}")
     problems: dict[str, str] = {}
@@ -109,6 +108,5 @@ def _float_first(usable: Mapping[str, ModelArtifact], chosen: Sequence[str]) -> 
     return [*floats[:1], *(each for each in others if each not in floats[:1])]
 
 
-def _fits(key: str, model: str, artifact: ModelArtifact | None, variant: Variant | None, only: Sequence[str]) -> bool:
-    name = artifact.variant if artifact is not None else variant.name if variant is not None else key
+def _fits(key: str, model: str, name: str, only: Sequence[str]) -> bool:
     return any(matches(pattern, key, key.removeprefix(f"{model}."), name) for pattern in only)

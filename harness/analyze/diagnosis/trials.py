@@ -16,9 +16,9 @@ from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxStatic, OnnxWeight
 from crossrt.exporters.recipes.rules import impossible
 from crossrt.exporters.variants import Variant
 from crossrt.harness.analyze.diagnosis.run import saturates, worst_activation
+from crossrt.harness.build.export import run_export
 from crossrt.harness.build.subject import Found, Target
 from crossrt.harness.cli.progress import Display
-from crossrt.harness.run.export import run_export
 
 MANY_SAMPLES: Final = 10_000
 
