@@ -54,6 +54,7 @@ def collect_answers(worker: CaseWorker, feeding: Feeding, data: RunData, batch_s
     folder = Path(tempfile.mkdtemp(prefix="answers-", dir=data.folder))
     joined: dict[str, NDArray[Any]] = {}
     problems: dict[str, str] = {}
+    empty: set[str] = set()
     for number, rows in enumerate(data.chunks):
         part = Path(tempfile.mkdtemp(prefix="part-", dir=folder))
         timeout_s = _PATIENCE * (len(rows) // batch_size + 1) * call_ns / 1e9
@@ -62,12 +63,24 @@ def collect_answers(worker: CaseWorker, feeding: Feeding, data: RunData, batch_s
         problems |= found.problems
         for place, name in enumerate(found.outputs):
             if name not in problems:
-                _add(
-                    joined, name, folder / f"{place}.npy", np.load(part / f"{place}.npy"), rows, data.samples, problems
-                )
+                values = np.load(part / f"{place}.npy")
+                if _has_numbers(values):
+                    empty.discard(name)
+                elif not number:
+                    empty.add(name)
+                _add(joined, name, folder / f"{place}.npy", values, rows, data.samples, problems)
         shutil.rmtree(part, ignore_errors=True)
+    if empty:
+        raise worker.failure(
+            f"answering the data set: the output {min(empty)} holds nothing but NaN or infinite values"
+        )
     outputs = {name: array for name, array in joined.items() if name not in problems}
     return Answers(outputs=outputs, problems=problems, folder=folder)
+
+
+def _has_numbers(values: NDArray[Any]) -> bool:
+    """Whether an output says anything: floats that are all NaN or infinite do not."""
+    return values.dtype.kind != "f" or not values.size or bool(np.isfinite(values).any())
 
 
 def _add(
@@ -93,13 +106,22 @@ def read_reference(reference: ReferenceAnswers, samples: int) -> Outputs:
     """The answers of the model that artifacts were made from, to the first samples.
 
     Raises:
-        ArtifactError: The file is damaged, or holds fewer answers.
+        ArtifactError: The file is damaged, holds fewer answers, or answers that say nothing.
     """
     try:
         with np.load(reference.path, allow_pickle=False) as archive:
             found = {name: archive[name][:samples] for name in archive.files}
     except (OSError, ValueError, EOFError, BadZipFile, MemoryError) as error:
         raise ArtifactError(f"{reference.path} cannot be read ({error}): run crossrt export again") from error
-    if any(len(array) < samples for array in found.values()):
-        raise ArtifactError(f"{reference.path} holds answers to fewer than {samples} samples: run crossrt export again")
+    for name, array in found.items():
+        if len(array) < samples:
+            raise ArtifactError(
+                f"{reference.path} holds answers to {len(array)} of {samples} samples: run crossrt export again, or"
+                f" answer no more with --samples {len(array)}"
+            )
+        if not _has_numbers(array):
+            raise ArtifactError(
+                f"{reference.path}: the source model's output {name} holds nothing but NaN or infinite values, so"
+                " nothing can be compared with it"
+            )
     return found

@@ -32,15 +32,17 @@ class Feeding:
 
     def inputs(self, files: Mapping[str, Path]) -> tuple[InputFile, ...]:
         """The inputs of the model, read from one file for each array."""
-        axes = self.artifact.batching.axes
-        return tuple(
-            InputFile(
-                name=name,
-                path=str(files[array]),
-                axis=axes.get(name),
-                is_shared=array in self.shared or (self.artifact.batching.is_batched and name not in axes),
-            )
-            for name, array in self.fit.arrays.items()
+        return tuple(self._input(name, array, files[array]) for name, array in self.fit.arrays.items())
+
+    def _input(self, name: str, array: str, path: Path) -> InputFile:
+        batching = self.artifact.batching
+        is_shared = array in self.shared or (batching.is_batched and name not in batching.axes)
+        return InputFile(
+            name=name,
+            path=str(path),
+            axis=batching.axes.get(name),
+            is_shared=is_shared,
+            takes_first=is_shared and array not in self.shared,
         )
 
 

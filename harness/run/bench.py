@@ -44,15 +44,16 @@ def run_bench(settings: BenchSettings, command: Sequence[str], display: Display)
     Raises:
         CrossrtError: Nothing can be run as asked, or a model, data or artifacts cannot be used.
     """
-    began = time.monotonic()
     if settings.diagnoses:
         check_packages("--diagnose", READING)
     with scratch_folder() as folder:
         state, runtimes, found = _begin(settings, command, folder, display)
         _set_aside(state, found, runtimes)
+        began = time.monotonic()
         try:
             with measuring_alone(cache_folder() / "measuring.lock", display):
                 check_answers(state, found, display)
+                _settle_baseline(state)
                 _measure(state, folder, began, display)
                 if settings.diagnoses:
                     _diagnose(state, display)
@@ -67,7 +68,7 @@ def _begin(
 ) -> tuple[RunState, Sequence[RuntimeInfo], Artifacts]:
     runtimes = probe_runtimes(settings.runtimes, settings.limits)
     opened = open_project(settings.subject, folder)
-    for note in (*opened.project.notes, *opened.data.dataset.notes):
+    for note in opened.notes:
         display.remark(f"  {note}")
     settings = dataclasses.replace(settings, batch_sizes=batch_sizes_of(settings, opened.project))
     candidates = opened.project.candidates
@@ -112,6 +113,14 @@ def _set_aside(state: RunState, found: Artifacts, runtimes: Sequence[RuntimeInfo
             state.assessments[case.id] = problems[case.runtime]
         elif case.artifact_id in found.problems:
             state.assessments[case.id] = failed(found.problems[case.artifact_id])
+
+
+def _settle_baseline(state: RunState) -> None:
+    """Where the user named no baseline and the planned one failed, the first float case that is measured takes over."""
+    ok = [case for case in state.cases if state.assessments[case.id].status == "ok"]
+    if state.settings.baseline is None and ok and state.baseline not in {case.subject for case in ok}:
+        floats = [case for case in ok if state.artifacts[case.artifact_id].role == "float"]
+        state.baseline = (floats or ok)[0].subject
 
 
 def _measure(state: RunState, folder: Path, began: float, display: Display) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ class Opened:
         calibration: What quantizers are calibrated with, or None.
         folder: A scratch folder, removed when the run ends.
         cautions: What speaks against believing all that follows.
+        notes: What a reader must know.
     """
 
     project: Project
@@ -44,6 +46,7 @@ class Opened:
     calibration: Dataset | None
     folder: Path
     cautions: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @contextmanager
@@ -83,6 +86,7 @@ def open_project(subject: Subject, folder: Path) -> Opened:
         calibration=calibration,
         folder=folder,
         cautions=tuple(_cautions(project, dataset, calibration)),
+        notes=(*project.notes, *dataset.notes, *_ranges(project, dataset, calibration)),
     )
 
 
@@ -101,7 +105,12 @@ def _cautions(project: Project, dataset: Dataset, calibration: Dataset | None) -
         return
     if (shared := overlap(dataset, calibration)) is not None:
         yield f"test and calibration data overlap: {shared}; accuracy is judged on what the quantizer has seen"
-    yield from other_ranges(value_ranges(dataset), value_ranges(calibration))
+
+
+def _ranges(project: Project, dataset: Dataset, calibration: Dataset | None) -> Iterator[str]:
+    """Inputs that reach farther than what quantizers are calibrated with: they would be clipped."""
+    if calibration is not None and not project.is_bundled and not project.is_random:
+        yield from other_ranges(value_ranges(dataset), value_ranges(calibration))
 
 
 def artifacts_for(
@@ -120,7 +129,7 @@ def artifacts_for(
         raise HarnessError(f"no runtime can be used: {problems}")
     project = opened.project
     if project.folder is not None:
-        return project.folder
+        return _with_fitting_reference(project.folder, opened, display)
     found = Artifacts()
     if project.source is not None:
         named = {(case.variant, case.format) for case in runnable}
@@ -129,6 +138,17 @@ def artifacts_for(
     given: dict[str, ModelArtifact] = {each.id: each for each in project.given}
     found.artifacts = {**given, **found.artifacts}
     return found
+
+
+def _with_fitting_reference(found: Artifacts, opened: Opened, display: Display) -> Artifacts:
+    """Artifacts of a folder, without the source model's answers where those belong to other data."""
+    if found.reference is None or found.reference.data_fingerprint == opened.data.dataset.fingerprint:
+        return found
+    display.remark(
+        f"  the source model's answers in that folder are not to {opened.data.dataset.name}: the first case that"
+        " answers is the reference"
+    )
+    return dataclasses.replace(found, reference=None)
 
 
 def build_request(opened: Opened, subject: Subject, variants: Sequence[Variant]) -> BuildRequest:

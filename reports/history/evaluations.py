@@ -19,10 +19,10 @@ MOST_BYTES: Final = 2**30
 
 
 def slim(evaluation: Evaluation, definitions: Sequence[MetricDefinition], labels: Packed | None) -> Evaluation:
-    """An evaluation without what only its report is asked for: differences of outputs, scores of classes, hashes.
+    """An evaluation without what only its report is asked for: differences of outputs, scores of classes, notes.
 
     Samples are kept for the metrics that are judged by them. A class that is the label is kept as -1, which takes
-    nearly no room, as most answers are right; without labels no classes are kept.
+    nearly no room, as most answers are right.
 
     Args:
         evaluation: As a report holds it.
@@ -38,6 +38,7 @@ def slim(evaluation: Evaluation, definitions: Sequence[MetricDefinition], labels
         per_sample={name: packed for name, packed in evaluation.per_sample.items() if name in judged},
         predictions=evaluation.predictions and _mistakes(evaluation.predictions, labels),
         reference_values=_of(evaluation.reference_values, judged),
+        answers_sha256=evaluation.answers_sha256,
     )
 
 
@@ -45,17 +46,14 @@ def _of(values: dict[str, float], names: Collection[str]) -> dict[str, float]:
     return {name: value for name, value in values.items() if name in names}
 
 
-def _mistakes(predictions: Packed, labels: Packed | None) -> Packed | None:
-    """Classes that were given, -1 where that is the label; None where labels do not tell."""
+def _mistakes(predictions: Packed, labels: Packed | None) -> Packed:
+    """Classes that were given, -1 where that is the label; all of them where there are no labels."""
     given = predictions.unpack()
-    if given.dtype.kind not in "iu" or given.ndim != 1:
-        return None
-    if (given < 0).any():
+    if given.dtype.kind not in "iu":
         return predictions
-    if labels is None or labels.shape != predictions.shape or np.dtype(labels.dtype).kind not in "iu":
-        return None
-    sparse = np.where(given == labels.unpack(), -1, given.astype(np.int64))
-    return Packed.of(sparse.astype(np.min_scalar_type(-max(1, int(sparse.max(initial=0)) + 1))))
+    if labels is not None and labels.shape == predictions.shape and np.dtype(labels.dtype).kind in "iu":
+        given = np.where(given == labels.unpack(), -1, given.astype(np.int64))
+    return Packed.of(given.astype(np.min_scalar_type(-1 - int(given.max(initial=0)))))
 
 
 def packed(evaluation: Evaluation) -> tuple[str, bytes]:

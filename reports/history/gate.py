@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from crossrt.core.metric import MetricDefinition
 from crossrt.reports.history.entries import Entry
 from crossrt.reports.history.levels import Level
 from crossrt.reports.history.past import Past, baseline_of
@@ -15,10 +16,18 @@ from crossrt.reports.history.spread import Spread, spread_of
 from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.statistics.intervals import LogInterval
 from crossrt.reports.text.cells import counted
+from crossrt.reports.verdicts.comparison.answers import answer_findings
 from crossrt.reports.verdicts.comparison.basis import ALPHA, Basis, Question
-from crossrt.reports.verdicts.comparison.compare import answer_findings, exact_findings, status_findings, time_finding
+from crossrt.reports.verdicts.comparison.compare import exact_findings, status_findings
 from crossrt.reports.verdicts.comparison.findings import Comparison, Finding
-from crossrt.reports.verdicts.comparison.notes import FEWEST_ROUNDS, incomparable, notes_on_reports, subject
+from crossrt.reports.verdicts.comparison.judging import time_finding
+from crossrt.reports.verdicts.comparison.notes import (
+    FEWEST_ROUNDS,
+    cautions,
+    incomparable,
+    notes_on_reports,
+    subject,
+)
 from crossrt.reports.verdicts.comparison.pairing import Pair
 from crossrt.reports.verdicts.comparison.rules import Rule
 from crossrt.reports.verdicts.comparison.times import FEWEST_RUNS, Change
@@ -29,7 +38,8 @@ class _Timed:
     """A time that is judged: where it was, where it is."""
 
     pair: Pair
-    metric: str
+    metric: MetricDefinition
+    margin: float
     current: Level
     earlier: tuple[Level, ...]
 
@@ -48,8 +58,8 @@ class Gate:
         self.basis = Basis(baseline, current.report, Question(rules=rules, only=only))
         self._timed = list(self._find_times())
         self.spreads: dict[str, Spread] = {
-            metric: spread_of(metric, [(each.current, each.earlier) for each in self._timed if each.metric == metric])
-            for metric in dict.fromkeys(each.metric for each in self._timed)
+            name: spread_of(name, [(each.current, each.earlier) for each in self._timed if each.metric.name == name])
+            for name in dict.fromkeys(each.metric.name for each in self._timed)
         }
 
     def comparison(self) -> Comparison:
@@ -69,22 +79,22 @@ class Gate:
             notes=(*notes_on_reports(basis), *self._notes(), *self._undecided(findings)),
             method=tuple(self._method()),
             incomparable=tuple(incomparable(basis)),
+            cautions=tuple(cautions(basis)),
         )
 
     def _find_times(self) -> Iterator[_Timed]:
-        for pair, metric, _, _ in self.basis.judged_times():
-            current = self._current.levels.get((pair.current.case, metric))
-            key = (pair.baseline.case, metric)
+        for pair, metric, margin in self.basis.judged_times():
+            current = self._current.levels.get((pair.current.case, metric.name))
+            key = (pair.baseline.case, metric.name)
             earlier = tuple(run.levels[key] for run in self._past.comparable if key in run.levels)
             if current is not None and earlier:
-                yield _Timed(pair=pair, metric=metric, current=current, earlier=earlier)
+                yield _Timed(pair=pair, metric=metric, margin=margin, current=current, earlier=earlier)
 
     def _time_findings(self) -> Iterator[Finding]:
-        judged = self.basis.judged_times()
-        how = {(pair.current.case, metric): (words, margin) for pair, metric, words, margin in judged}
+        judged = len(self.basis.judged_times())
         for each in self._timed:
-            words, margin = how[each.pair.current.case, each.metric]
-            yield time_finding(each.pair, each.metric, words, margin, self._change(each, ALPHA / len(judged)))
+            name = self.basis.names[each.pair.current.case]
+            yield time_finding(each.pair, each.metric, each.margin, self._change(each, ALPHA / judged), name)
 
     def _change(self, timed: _Timed, alpha: float) -> Change:
         return Change(
@@ -94,7 +104,7 @@ class Gate:
         )
 
     def _interval(self, timed: _Timed, alpha: float) -> LogInterval:
-        spread = self.spreads[timed.metric]
+        spread = self.spreads[timed.metric.name]
         if len(timed.earlier) >= FEWEST_RUNS:
             return predicted_interval(
                 timed.current,
@@ -129,7 +139,7 @@ class Gate:
 
     def _undecided(self, findings: Sequence[Finding]) -> Iterator[str]:
         """What would decide more: other runs, where there are any."""
-        times = {each.metric for each in self._timed}
+        times = {each.metric.name for each in self._timed}
         undecided = sum(each.verdict == "inconclusive" and each.metric in times for each in findings)
         if undecided and self._past.older:
             runs = len(self._past.comparable)
@@ -160,7 +170,7 @@ class Gate:
         for metric, spread in self.spreads.items():
             scale = "ratio to the reference workload" if spread.is_relative else "time itself"
             yield f"{metric}: {scale} ({spread.reason})"
-            if any(len(each.earlier) < FEWEST_RUNS for each in self._timed if each.metric == metric):
+            if any(len(each.earlier) < FEWEST_RUNS for each in self._timed if each.metric.name == metric):
                 yield f"{metric}: {spread.allowance:.1%} of spread between runs is allowed where too few show it"
         judged = len(self.basis.judged_times())
         yield f"intervals hold for all {judged} times at once, with a chance of error of {ALPHA:.0%} on each side"

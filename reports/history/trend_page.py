@@ -11,7 +11,6 @@ from crossrt.reports.history.trend import CaseTrend, Trend
 from crossrt.reports.history.trend_text import (
     change_text,
     overview_sheet,
-    plot_unit,
     step_sheet,
     trend_headline,
     trend_notes,
@@ -19,7 +18,7 @@ from crossrt.reports.history.trend_text import (
 )
 from crossrt.reports.page.document import Header, Section, document, figure, folded, joined, table
 from crossrt.reports.page.figures import COLORS, as_svg, dot, new_figure
-from crossrt.reports.text.cells import counted
+from crossrt.reports.text.cells import counted, scale_of, unit_of
 
 WIDTH_IN, HEIGHT_IN = 9.0, 3.0
 
@@ -34,21 +33,20 @@ def trend_as_page(trend: Trend) -> str:
 
 
 def _sections(trend: Trend) -> Iterator[Section]:
-    title = trend_title(trend)
     changed = [case for case in trend.cases if case.steps]
     if changed:
-        body = joined([table(step_sheet(trend)), *_figures(changed, title)])
+        body = joined([table(step_sheet(trend)), *_figures(trend, changed)])
         yield Section(id="changes", title="What changed", body=body)
     yield Section(id="cases", title="All cases", body=table(overview_sheet(trend)))
     steady = [case for case in trend.cases if not case.steps and len(case.points) > 1]
     if steady:
-        drawn = joined(_figures(steady, title))
+        drawn = joined(_figures(trend, steady))
         body = drawn if not changed else folded(counted(len(steady), "figure"), drawn)
         yield Section(id="steady", title="Cases without a change", body=body)
 
 
-def _figures(cases: Sequence[CaseTrend], title: str) -> list[Markup]:
-    return [figure(_drawn(case, title), case.label, _caption(case)) for case in cases]
+def _figures(trend: Trend, cases: Sequence[CaseTrend]) -> list[Markup]:
+    return [figure(_drawn(trend, case), case.label, _caption(case)) for case in cases]
 
 
 def _caption(case: CaseTrend) -> str:
@@ -58,8 +56,8 @@ def _caption(case: CaseTrend) -> str:
     return f"{case.label}: {told}"
 
 
-def _drawn(case: CaseTrend, title: str) -> Markup:
-    factor, unit = plot_unit(case)
+def _drawn(trend: Trend, case: CaseTrend) -> Markup:
+    factor, unit = scale_of(trend.definition), f" {unit_of(trend.definition)}".rstrip()
     runs = range(1, len(case.points) + 1)
     drawing, axes = new_figure(WIDTH_IN, HEIGHT_IN)
     axes.step(runs, [level * factor for level in case.levels()], where="mid", color=COLORS[1])
@@ -78,5 +76,5 @@ def _drawn(case: CaseTrend, title: str) -> Markup:
     axes.margins(y=0.3)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("run, oldest first; the line is the level")
-    axes.set_ylabel(title)
+    axes.set_ylabel(trend_title(trend))
     return as_svg(drawing, f"{case.metric} of {case.case} over {counted(len(case.points), 'run')}, with its levels")

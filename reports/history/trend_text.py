@@ -11,7 +11,7 @@ from crossrt.reports.history.selection import SHORT
 from crossrt.reports.history.trend import CaseTrend, Step, Trend
 from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.tables.lookup import ABSENT
-from crossrt.reports.text.cells import Cell, Sheet, counted, title_of, written
+from crossrt.reports.text.cells import Cell, Sheet, counted, scale_of, title_of, unit_of, written
 from crossrt.reports.text.printable import printable
 
 PLOT_HEIGHT: Final = 10
@@ -112,6 +112,7 @@ def trend_notes(trend: Trend) -> Iterator[str]:
     yield f"environment {trend.environment[:SHORT]}: {trend.machine}"
     for number, what in (
         (trend.others, "of other environments, whose times cannot be compared (--environment chooses one)"),
+        (trend.other_data, "on other data, whose answers cannot be compared"),
         (trend.older, "before these (--last takes more)"),
         (trend.interrupted, "that were interrupted"),
     ):
@@ -132,12 +133,12 @@ def trend_notes(trend: Trend) -> Iterator[str]:
     )
 
 
-def trend_plot(case: CaseTrend, width: int) -> str:
-    """Values over runs, with their levels, as text."""
+def trend_plot(trend: Trend, case: CaseTrend, width: int) -> str:
+    """Values of a case over runs, with their levels, as text."""
     from uniplot import plot_to_string
 
     runs = list(range(1, len(case.points) + 1))
-    factor, unit = plot_unit(case)
+    factor, unit = scale_of(trend.definition), f" {unit_of(trend.definition)}".rstrip()
     return str(
         plot_to_string(
             xs=[runs, runs],
@@ -152,8 +153,3 @@ def trend_plot(case: CaseTrend, width: int) -> str:
             color=False,
         )
     )
-
-
-def plot_unit(case: CaseTrend) -> tuple[float, str]:
-    """What values are multiplied by for an axis, and the unit that they have then."""
-    return {"ns": (1e-3, " µs"), "bytes": (1e-3, " KB"), "share": (100.0, " %")}.get(case.unit, (1.0, ""))

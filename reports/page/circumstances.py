@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from markupsafe import Markup
 
@@ -14,38 +15,13 @@ from crossrt.reports.tables.latency import noise_lines
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.text.cells import counted, listed
 
-MOST_TENSORS = 12
-
-
-def subject(report: Report) -> list[str]:
-    """What was measured on what, in a few lines: model, data, task, dimensions."""
-    data = report.data
-    lines = [f"model: {', '.join(models(report)) or 'unknown'}"]
-    if data.is_random:
-        lines.append(f"data: random inputs, {counted(data.samples, 'sample')}")
-    else:
-        lines.append(f"data: {data.name}, {counted(data.samples, 'sample')}")
-    reference = f", compared with {report.reference}" if report.reference else ""
-    lines.append(f"task: {report.task}{reference}")
-    if report.dimensions:
-        lines.append("dimensions: " + ", ".join(f"{name} = {size}" for name, size in report.dimensions.items()))
-    return lines
+MOST_TENSORS: Final = 12
 
 
 def models(report: Report) -> list[str]:
     """Names of the models, in order."""
     named = [*(result.model for result in report.results), *(artifact.model for artifact in report.artifacts)]
     return list(dict.fromkeys(name for name in named if name))
-
-
-def random_notice(report: Report) -> list[str]:
-    """What a report on random inputs cannot say."""
-    if not report.data.is_random:
-        return []
-    return [
-        "RANDOM INPUTS: the model was fed with numbers drawn from its input specs. Speed, size and agreement are"
-        " measured; nothing here is about accuracy."
-    ]
 
 
 def environment(report: Report) -> Markup:
@@ -77,10 +53,12 @@ def _machine(found: Environment) -> dict[str, str]:
 
 def _data(report: Report) -> Iterator[tuple[str, str]]:
     data = report.data
-    yield "data set", f"{data.name}, {counted(data.samples, 'sample')}"
+    yield "data set", f"{data.name}, {counted(data.samples, 'sample')}{', random' if data.is_random else ''}"
     yield "fingerprint", data.fingerprint
     if data.inputs:
         yield "inputs", listed([_tensor(each) for each in data.inputs], MOST_TENSORS)
+    yield "task", report.task
+    yield "answers compared with", report.reference or "nothing"
     yield "model, SHA-256", report.model_sha256 or "unknown"
 
 
@@ -89,8 +67,8 @@ def _tensor(found: Tensor) -> str:
     return f"{found.name}: {found.dtype} ({shape})"
 
 
-def noise(report: Report) -> Markup:
-    """What the run's own controls say, scenario by scenario."""
+def noise(report: Report) -> Markup | None:
+    """What the run's own controls say, scenario by scenario; None where they say nothing."""
     look = Lookup(report)
     scenarios = dict.fromkeys(scenario_of(result) for result in report.results)
     lines = [
@@ -99,8 +77,8 @@ def noise(report: Report) -> Markup:
         for line in noise_lines(look, (batch_size, threads, io))
     ]
     lines += disturbance_notes(report)
-    lines += graph_notes(report.results, look.label) + batch_notes(report.results, look.label)
-    return render("lines.html", lines=lines)
+    lines += graph_notes(report, look.label) + batch_notes(report.results, look.label)
+    return render("lines.html", lines=lines) if lines else None
 
 
 def method(report: Report) -> Markup:

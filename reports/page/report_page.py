@@ -9,7 +9,7 @@ from markupsafe import Markup
 from crossrt.reports.page.agreement import agreement_matrices
 from crossrt.reports.page.answers import confusions, output_errors
 from crossrt.reports.page.case_table import case_table
-from crossrt.reports.page.circumstances import environment, failures, method, models, noise, random_notice, subject
+from crossrt.reports.page.circumstances import environment, failures, method, models, noise
 from crossrt.reports.page.document import Header, Section, document, figure, joined, table
 from crossrt.reports.page.drawing import MOST_DRAWN, drawn_part, rounds_plots, tradeoffs
 from crossrt.reports.page.figures import as_svg
@@ -19,26 +19,24 @@ from crossrt.reports.page.plots.layers import layers
 from crossrt.reports.page.plots.plot import Plot
 from crossrt.reports.page.plots.scaling import scaling
 from crossrt.reports.schema.records import Report
-from crossrt.reports.tables.findings import caution_notes
-from crossrt.reports.tables.headline import headline
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.tables.summary import Summary
 from crossrt.reports.text.cells import listed
 
 MOST_MODELS = 3
-COMPARED = ("agreement", "max_abs_error", "relative_error")
+COMPARED = ("agreement", "relative_error", "sqnr_db", "max_abs_error")
 """Metrics that compare with the reference and know nothing of what is right."""
 
 
 def report_page(report: Report) -> str:
     """The whole page, to be saved as one file."""
-    verdict = headline(report)
+    summary = Summary(report)
     tone = "bad" if any(result.status == "failed" for result in report.results) else ""
     header = Header(
-        verdict=verdict,
-        facts=[*subject(report), *Summary(report).headline()],
+        verdict=summary.verdict(),
+        facts=summary.headline(),
         tone=tone,
-        cautions=cautions(report),
+        cautions=summary.warnings(),
     )
     return document(title(report), list(report_sections(report)), header)
 
@@ -46,11 +44,6 @@ def report_page(report: Report) -> str:
 def title(report: Report) -> str:
     """Of the page: the models."""
     return f"crossrt: {listed(models(report), MOST_MODELS) or 'no model'}"
-
-
-def cautions(report: Report) -> list[str]:
-    """What speaks against trusting the page, the gravest first."""
-    return list(dict.fromkeys((*random_notice(report), *report.cautions, *caution_notes(report))))
 
 
 def report_sections(report: Report) -> Iterator[Section]:
@@ -73,7 +66,8 @@ def report_sections(report: Report) -> Iterator[Section]:
         yield Section(id="agreement", title="Agreement", body=joined(matrices), lead=_LEAD_OF_AGREEMENT)
     yield from _plotted("layers", "Layer errors", layers(report))
     yield from _plotted("kernels", "Kernels", [*_only(kernels(part)), *_only(kernel_time(part))])
-    yield Section(id="noise", title="Noise", body=noise(report))
+    if (lines := noise(report)) is not None:
+        yield Section(id="noise", title="Noise", body=lines)
     yield Section(id="environment", title="Environment", body=environment(report))
     yield Section(id="method", title="How it was measured", body=method(report))
 

@@ -195,7 +195,7 @@ class TensorError(Struct, frozen=True, kw_only=True):
 
 
 class LayerErrors(Struct, frozen=True, kw_only=True):
-    """The tensors of a quantized file over `samples` test digits: activations in the order of the layers, constants."""
+    """The tensors of a quantized file over `samples` samples: activations in the order of the layers, constants."""
 
     artifact: Text
     samples: Annotated[int, Meta(ge=1)]
@@ -203,7 +203,7 @@ class LayerErrors(Struct, frozen=True, kw_only=True):
 
 
 class Control(Struct, frozen=True, kw_only=True):
-    """What was timed in the same rounds to judge them by, and is no result itself.
+    """What was timed in the same rounds to judge them by, and is not a result itself.
 
     `replicate` is a second set of processes of the case `of` (A/A): the two differ by noise alone. `noop` is a model
     that only copies its input, on the runtime `of`: what a call costs without a model. `reference` is a product of two

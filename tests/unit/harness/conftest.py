@@ -1,24 +1,29 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import signal
 import sys
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.manifest import read_manifest
+from crossrt.datasets.opening import DataRequest
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import write_folder
 from crossrt.harness.cli.main import main
 from crossrt.harness.cli.progress import Silent
 from crossrt.harness.measure.duel.run import run_duel
-from crossrt.harness.measure.settings import BenchSettings, DuelSettings, Effort, WorkerLimits
+from crossrt.harness.measure.settings import BenchSettings, DuelSettings, Effort, Subject, WorkerLimits
 from crossrt.harness.run.bench import run_bench
 from crossrt.reports.schema.records import Report
 
 DATA = Path(__file__).parents[2] / "data"
+CONFORMANCE = Path(__file__).parents[3] / "runtimes" / "conformance" / "models"
 SHORT = Effort(rounds=3, blocks=2, block_target_ns=500_000, warmup_ns=100_000)
 SHORT_DUEL = Effort(rounds=1, blocks=6, block_target_ns=300_000, warmup_ns=100_000, sessions=2)
 
@@ -31,18 +36,62 @@ def own_cache(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_floors(request, monkeypatch) -> None:
-    """Saves two processes a round in all tests but those of the floor itself."""
-    if not request.node.get_closest_marker("with_floors"):
-        monkeypatch.setattr("crossrt.harness.measure.participants.floor_artifacts", dict)
+def without_noops(request, monkeypatch) -> None:
+    """Saves two processes a round in all tests but those that ask for `noops`."""
+    if "noops" not in request.fixturenames:
+        monkeypatch.setattr("crossrt.harness.measure.participants.noop_artifacts", dict)
+
+
+@pytest.fixture
+def noops() -> None:
+    """Measures the no-op models as well."""
+
+
+@pytest.fixture(scope="session")
+def samples() -> dict[str, np.ndarray]:
+    """64 images of different brightness to which the small models answer different classes clearly, and the classes."""
+    rng = np.random.default_rng(0)
+    images = (rng.random((200, 28, 28, 1)) ** rng.uniform(0.2, 5, (200, 1, 1, 1))).astype(np.float32)
+    session = onnxruntime.InferenceSession(DATA / "models" / "conv.fp32.onnx" / "model.onnx")
+    (logits,) = session.run(None, {"image": images})
+    two_best = np.sort(logits, axis=1)[:, -2:]
+    clear = np.sort(np.argsort(two_best[:, 1] - two_best[:, 0])[-64:])
+    return {"image": images[clear], "labels": logits[clear].argmax(axis=1)}
+
+
+@pytest.fixture
+def data(tmp_path, samples) -> Path:
+    """The same as a file."""
+    np.savez(tmp_path / "test.npz", allow_pickle=False, **samples)
+    return tmp_path / "test.npz"
 
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """The small models as `crossrt export` would write them."""
-    found = [read_manifest(path, ModelArtifact) for path in (DATA / "models").glob("*/artifact.json")]
+    read = [read_manifest(path, ModelArtifact) for path in (DATA / "models").glob("*/artifact.json")]
+    found = [dataclasses.replace(artifact, source_sha256="5" * 64) for artifact in read]
     write_folder(Artifacts(artifacts={artifact.id: artifact for artifact in found}), tmp_path / "models")
     return tmp_path / "models"
+
+
+@pytest.fixture
+def model(tmp_path):
+    """`model("pair.fp32.onnx")` copies a model of the conformance suite, named like its folder, and its samples."""
+
+    def copy(name: str, target: str | None = None) -> Path:
+        source = next(found for root in (CONFORMANCE, DATA / "models") if (found := root / name).is_dir())
+        path = tmp_path / (target or name)
+        for each in source.glob("*"):
+            if each.suffix in (".onnx", ".tflite"):
+                shutil.copyfile(each, path)
+            elif each.name == "inputs.npz":
+                shutil.copyfile(each, path.with_suffix(".npz"))
+            elif each.suffix != ".json":
+                shutil.copyfile(each, tmp_path / each.name)
+        return path
+
+    return copy
 
 
 @pytest.fixture
@@ -55,37 +104,55 @@ def chaos(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def bench(folder):
+def bench(folder, data):
     """Runs a short bench over the small models."""
 
     def run(**changes) -> Report:
-        settings = BenchSettings(model_path=Path("unused.keras"), artifacts=folder, batch_sizes=(1,), effort=SHORT)
+        subject = Subject(artifacts=folder, data=DataRequest(reference=str(data)))
+        settings = BenchSettings(subject=subject, batch_sizes=(1,), effort=SHORT)
         if (rounds := changes.pop("effort_rounds", None)) is not None:
             changes["effort"] = dataclasses.replace(SHORT, rounds=rounds)
         limits = WorkerLimits(timeout_s=changes.pop("timeout_s", 20.0), memory_limit_bytes=2**30)
-        return run_bench(dataclasses.replace(settings, limits=limits, **changes), ["crossrt", "bench"], Silent())
+        display = changes.pop("display", Silent())
+        return run_bench(dataclasses.replace(settings, limits=limits, **changes), ["crossrt", "bench"], display)
 
     return run
 
 
 @pytest.fixture
-def duel(folder, monkeypatch):
-    """Fights a short duel over the small models."""
+def duel(folder, data, monkeypatch):
+    """Runs a short A/B comparison over the small models."""
     monkeypatch.setattr("crossrt.harness.measure.duel.prepare.DUEL_EFFORT", SHORT_DUEL)
     monkeypatch.setattr("crossrt.harness.measure.duel.fight.FEWEST_ROUNDS", 3)
 
-    def fight(a="fp32@ort-cpu", b=None, *, display=None, timeout_s=20.0, **changes):
+    def compare(a="fp32@ort-cpu", b=None, *, display=None, timeout_s=20.0, **changes):
+        subject = changes.pop("subject", Subject(artifacts=folder, data=DataRequest(reference=str(data))))
         run = BenchSettings(
-            model_path=Path("unused.keras"),
-            artifacts=folder,
+            subject=subject,
             batch_sizes=(1,),
             limits=WorkerLimits(timeout_s=timeout_s, memory_limit_bytes=2**30),
         )
         run = dataclasses.replace(run, **{name: changes.pop(name) for name in ("seed", "threads") if name in changes})
-        settings = DuelSettings(run=run, a=a, b=b or a, **{"budget_s": 0.5, "margin": 0.5, **changes})
+        settings = DuelSettings(run=run, a=str(a), b=str(b or a), **{"budget_s": 0.5, "margin": 0.5, **changes})
         return run_duel(settings, ["crossrt", "duel"], display or Silent())
 
-    return fight
+    return compare
+
+
+class Remarks(Silent):
+    """Keeps what is remarked."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def remark(self, text: str) -> None:
+        self.texts.append(text)
+
+
+@pytest.fixture
+def remarks() -> Remarks:
+    """A display that keeps what is remarked."""
+    return Remarks()
 
 
 @dataclasses.dataclass

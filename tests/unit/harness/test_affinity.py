@@ -36,7 +36,7 @@ def affinities(pid: int) -> set[frozenset[int]]:
     return {frozenset(os.sched_getaffinity(int(task.name))) for task in Path(f"/proc/{pid}/task").iterdir()}
 
 
-@pytest.mark.with_floors
+@pytest.mark.usefixtures("noops")
 @pytest.mark.processes
 @pytest.mark.parametrize("threads", THREADS)
 def test_every_thread_of_every_worker_of_a_bench_runs_where_it_should(bench, seen, threads):
@@ -44,29 +44,32 @@ def test_every_thread_of_every_worker_of_a_bench_runs_where_it_should(bench, see
     report = bench(threads=threads, effort_rounds=1)
     expected = frozenset({max(before)}) if threads == 1 else before
     assert {result.status for result in report.results} == {"ok"}
-    anchor = seen.pop("anchor")
-    assert anchor == {frozenset({max(before)})}
-    assert any(key.startswith("floor") for key in seen)
-    assert any(key.endswith("twin") for key in seen)
+    assert {each.kind for each in report.controls} == {"replicate", "noop", "reference"}
+    assert seen.pop("reference workload") == {frozenset({max(before)})}
+    assert len([key for key in seen if key.startswith("no-op ")]) == 2
+    assert len([key for key in seen if key.endswith(" replicate")]) == 1
+    assert len(seen) == 3 + 2 + 1
     assert {key: places for key, places in seen.items() if places != {expected}} == {}
     assert report.run.settings.pinned_cpu == (max(before) if threads == 1 else None)
     assert usable_cpus() == before
 
 
 @pytest.mark.processes
-def test_arms_of_a_duel_with_one_and_with_several_threads_run_where_they_should(duel, seen):
+@pytest.mark.parametrize("threads", THREADS)
+def test_sides_of_a_duel_with_one_and_with_several_threads_run_where_they_should(duel, seen, threads):
     before = usable_cpus()
-    duel("fp32@ort-cpu/t1", "fp32@ort-cpu/t2")
-    assert {key[0] for key in seen} == {"A", "B"}
+    duel("fp32@ort-cpu/t1", f"fp32@tflite/t{threads}")
+    assert seen.keys() == {"A1", "A2", "B1", "B2"}
+    one, several = frozenset({max(before)}), frozenset({max(before)}) if threads == 1 else before
     for key, places in seen.items():
-        assert places == {before if key.startswith("B") else frozenset({max(before)})}, key
+        assert places == {several if key.startswith("B") else one}, key
 
 
 @pytest.mark.parametrize("cpus", [{0}, {0, 1}, {2, 3, 5}])
 def test_parent_and_workers_share_no_processor_where_there_are_two(cpus, monkeypatch):
     asked = []
     monkeypatch.setattr(affinity.os, "sched_getaffinity", lambda _: set(asked[-1]) if asked else cpus)
-    monkeypatch.setattr(affinity.os, "sched_setaffinity", lambda _, wanted: asked.append(set(wanted)))
+    monkeypatch.setattr(affinity.os, "sched_setaffinity", lambda _, cpus: asked.append(set(cpus)))
     processors = Processors.of_this_process()
     with processors.parent_off(processors.pinned_cpu(1)):
         assert processors.of_worker(1) == (max(cpus),)

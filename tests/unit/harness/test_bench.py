@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import signal
 
 import msgspec
 import numpy as np
 import pytest
 
-from crossrt.core.artifact import ReferenceLogits, sha256_of
-from crossrt.core.manifest import read_manifest, write_manifest
-from crossrt.datasets.mnist import digits as mnist
+from crossrt.core.artifact import ReferenceAnswers, sha256_of
+from crossrt.core.errors import CrossrtError, DataError
+from crossrt.core.manifest import write_manifest
+from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.harness.build.exported import read_folder
-from crossrt.harness.errors import HarnessError
 from crossrt.reports.schema.records import Report
 
 pytestmark = pytest.mark.processes
@@ -29,8 +30,8 @@ def test_all_cases_are_measured_in_every_round(bench):
     for result in report.results:
         assert result.status == "ok", result.reason
         assert [each.index for each in result.rounds] == [0, 1, 2]
-        assert all(len(each.latency_ns) == 2 * result.calls_per_block for each in result.rounds)
-        assert all(each.load_ns > 0 and each.first_run_ns > 0 for each in result.rounds)
+        assert all(len(each.blocks_ns) == 2 for each in result.rounds)
+        assert all(each.load_ns > 0 and each.first_inference_ns > 0 for each in result.rounds)
         assert result.memory.peak_bytes > result.memory.before_load_bytes > 10_000_000
 
 
@@ -42,29 +43,30 @@ def test_launch_order_is_random_follows_the_seed_and_is_a_permutation(bench):
 
     one, same, other = (orders(bench(seed=seed)) for seed in (1, 1, 2))
     assert one == same != other
-    processes = 3 + 1 + 1  # cases, a twin, the anchor
+    processes = 3 + 1 + 1  # cases, a replicate, the reference workload
     assert all([position for position, _ in order] == list(range(processes)) for order in one)
 
 
-@pytest.mark.with_floors
+@pytest.mark.usefixtures("noops")
 def test_controls_are_measured_in_the_same_rounds(bench):
     report = bench(batch_sizes=(1, 4))
     found = [(each.kind, each.of, each.batch_size) for each in report.controls]
     assert sorted(found) == [
-        ("anchor", "numpy", 1),
-        *(("floor", runtime, size) for runtime in ("ort-cpu", "tflite") for size in (1, 4)),
-        *(("twin", f"conv.fp32@ort-cpu/b{size}/t1", size) for size in (1, 4)),
+        *(("noop", runtime, size) for runtime in ("ort-cpu", "tflite") for size in (1, 4)),
+        ("reference", "numpy", 1),
+        *(("replicate", f"conv.fp32@ort-cpu/b{size}/t1", size) for size in (1, 4)),
     ]
     for control in report.controls:
         assert len(control.rounds) == 3
-        assert all(len(each.latency_ns) == 2 * control.calls_per_block for each in control.rounds)
+        assert all(len(each.blocks_ns) == 2 for each in control.rounds)
+        assert len({len(block) for each in control.rounds for block in each.blocks_ns}) == 1
 
 
 def test_integer_model_takes_its_own_types_in_native_mode(bench):
     report = bench(only=("int8-io",), io="native")
     assert case(report, "int8-io").case.endswith("/b1/t1/native")
     both = bench(only=("int8-io",))
-    assert case(both, "int8-io").accuracy.confusion == case(report, "int8-io").accuracy.confusion
+    assert case(both, "int8-io").evaluation.answers_sha256 == case(report, "int8-io").evaluation.answers_sha256
 
 
 def test_threads_are_passed_on_and_not_pinned(bench):
@@ -79,7 +81,6 @@ def test_environment_tells_machine_and_versions(bench):
     assert environment.cpu_model
     assert environment.packages["runtime ort-cpu"] == environment.packages["onnxruntime"]
     assert environment.usable_cpus
-    assert environment.data_sha256
 
 
 def test_report_survives_a_round_trip(bench):
@@ -111,60 +112,80 @@ def test_interrupt_between_rounds_keeps_what_is_finished(bench, monkeypatch):
 
 
 @pytest.fixture
-def write_reference(folder):
-    """Puts answers beside the small models as if they were the Keras model's."""
+def write_reference(folder, data):
+    """Puts answers beside the small models as if they were the source model's."""
 
-    def write(answers: np.ndarray) -> None:
-        path = folder / "conv.reference.npy"
-        np.save(path, answers, allow_pickle=False)
+    def write(answers: np.ndarray, **changes) -> None:
+        path = folder / "conv.reference.npz"
+        np.savez(path, allow_pickle=False, logits=answers)
         artifact = next(iter(read_folder(folder).artifacts.values()))
-        reference = ReferenceLogits(
+        reference = ReferenceAnswers(
             model="conv",
             path=path,
             sha256=sha256_of(path),
-            model_sha256=artifact.model_sha256,
-            data_sha256=mnist.shipped_sha256("test"),
+            source_sha256=artifact.source_sha256,
+            data_fingerprint=open_dataset(DataRequest(reference=str(data))).fingerprint,
+            samples=len(answers),
             producer={},
         )
-        write_manifest(reference, folder / "conv.reference.npy.manifest.json")
+        write_manifest(dataclasses.replace(reference, **changes), folder / "conv.reference.npz.manifest.json")
 
     return write
 
 
+def one_hot(samples: int) -> np.ndarray:
+    return np.eye(10, dtype=np.float32)[np.arange(samples) % 10]
+
+
 def test_answers_far_from_the_reference_are_a_failed_row_that_is_not_timed(bench, write_reference):
-    write_reference(np.eye(10, dtype=np.float32)[np.arange(10_000) % 10])
+    write_reference(one_hot(64))
     result = case(bench(only=("fp32@ort",)), "fp32")
     assert result.status == "failed"
     assert "--min-agreement asks for 99.00%" in result.reason
-    assert result.accuracy is not None
+    assert result.evaluation is not None
     assert not result.rounds
 
 
-@pytest.mark.parametrize(
-    "answers",
-    [
-        np.zeros((10_000, 5), np.float32),
-        np.zeros((9_999, 10), np.float32),
-        np.zeros((10_000, 10)),
-        np.full((10_000, 10), np.nan, np.float32),
-    ],
-)
-def test_reference_of_another_shape_dtype_or_with_nan_is_refused(bench, write_reference, answers):
-    write_reference(answers)
-    with pytest.raises(HarnessError, match=r"reference\.npy"):
+@pytest.mark.parametrize("shape", [(64, 2, 5), (64, 10, 10)])
+def test_reference_whose_outputs_fit_no_task_is_refused_with_their_shapes(bench, write_reference, shape):
+    write_reference(np.zeros(shape, np.float32))
+    with pytest.raises(DataError, match=r"logits.*\(64, "):
         bench(only=("fp32@ort",))
 
 
-def test_reference_of_another_model_is_refused(bench, folder, write_reference):
-    write_reference(np.zeros((10_000, 10), np.float32))
-    path = folder / "conv.reference.npy.manifest.json"
-    reference = read_manifest(path, ReferenceLogits)
-    write_manifest(dataclasses.replace(reference, model_sha256="0"), path)
-    with pytest.raises(HarnessError, match="do not belong together"):
+def test_outputs_of_another_number_of_classes_are_a_failed_row(bench, write_reference):
+    write_reference(np.ones((64, 12), np.float32))
+    result = case(bench(only=("fp32@ort",)), "fp32")
+    assert result.status == "failed"
+    assert re.search(r"logits.*\(64, 10\).*\(64, 12\)", result.reason)
+
+
+def test_reference_with_nan_is_refused(bench, write_reference):
+    write_reference(np.full((64, 10), np.nan, np.float32))
+    with pytest.raises(CrossrtError, match="nothing but NaN"):
         bench(only=("fp32@ort",))
 
 
-def test_logits_of_every_two_files_are_compared_at_the_smallest_batch_size(bench):
+def test_reference_of_fewer_samples_than_are_answered_is_refused(bench, write_reference):
+    write_reference(one_hot(63))
+    with pytest.raises(CrossrtError, match=r"reference\.npz holds answers to 63 of 64 samples: .* --samples 63"):
+        bench(only=("fp32@ort",))
+
+
+def test_reference_of_other_data_is_not_used(bench, write_reference, remarks):
+    write_reference(one_hot(64), data_fingerprint="0" * 64)
+    report = bench(only=("fp32@ort",), display=remarks)
+    assert case(report, "fp32").status == "ok"
+    assert "fp32 on ort-cpu" in report.reference
+
+
+def test_reference_of_another_model_is_refused(bench, write_reference):
+    write_reference(one_hot(64), source_sha256="0")
+    with pytest.raises(CrossrtError, match="do not belong together"):
+        bench(only=("fp32@ort",))
+
+
+def test_answers_of_every_two_files_are_compared_at_the_smallest_batch_size(bench):
     found = bench(batch_sizes=(1, 4)).distances
     cases = [f"conv.{each}/b1/t1" for each in ("fp32@ort-cpu", "fp32@tflite", "int8-io@tflite")]
     assert {(each.one, each.other) for each in found} == {

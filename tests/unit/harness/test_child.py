@@ -60,7 +60,7 @@ def test_long_standard_error_is_cut_to_its_end(child):
     assert len(failure.value.stderr_tail) <= 4_000
 
 
-def test_answer_that_is_no_json_is_a_failure(child):
+def test_answer_that_is_not_json_is_a_failure(child):
     with pytest.raises(ChildFailedError, match="no answer: b'hello'"):
         child("import time\nprint('hello', flush=True)\ntime.sleep(60)\n").receive(10)
 

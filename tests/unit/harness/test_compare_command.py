@@ -85,7 +85,7 @@ def test_unusable_summary_does_not_hide_the_verdict(crossrt, tmp_path, slower):
     [
         ("", "is not a crossrt report"),
         (REPORT.read_text()[:5000], "is not a crossrt report"),
-        ('{"schema_version": 99}', "schema version 99; this crossrt reads up to 1"),
+        ('{"schema_version": 99}', "schema version 99; this crossrt reads up to 2"),
         ('{"schema_version": 1}', "is damaged or was edited by hand"),
         (REPORT.read_text().replace('"load_ns": 5', '"load_ns": -5', 1), "is damaged or was edited by hand"),
         (REPORT.read_text().replace('"load_ns":', '"load_ns":NaN,"x":', 1), "report"),

@@ -36,7 +36,7 @@ def result_of(report, runtime):
         ("version:wrong", "the runtime gave something of the wrong type"),
         ("run:crash", "the first inference: .*SIGSEGV"),
         ("run:raise", "the first inference: RuntimeError"),
-        ("run:nan", "the accuracy run: the model answers with NaN"),
+        ("run:nan", "answering the data set: the output logits holds nothing but NaN"),
     ],
 )
 def test_failing_runtime_is_a_failed_row_and_the_others_go_on(bench, chaos, fault, reason):

@@ -50,7 +50,9 @@ def at(day, factor=1.0, **environment):
     report = read_report(REPORT)
     slower = report.results[0]
     rounds = tuple(
-        msgspec.structs.replace(each, latency_ns=tuple(round(call * factor) for call in each.latency_ns))
+        msgspec.structs.replace(
+            each, blocks_ns=tuple(tuple(round(call * factor) for call in block) for block in each.blocks_ns)
+        )
         for each in slower.rounds
     )
     metrics = tuple(

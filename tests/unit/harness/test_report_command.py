@@ -43,7 +43,7 @@ def test_window_system_that_matplotlib_would_open_plays_no_part(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_second_report_is_held_against_the_first(tmp_path):
+def test_second_report_is_compared_with_the_first(tmp_path):
     done = crossrt("report", REPORT, REPORT, "--html", "page.html", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert 'id="verdicts"' in (tmp_path / "page.html").read_text()

@@ -93,7 +93,7 @@ def test_uncommitted_changes_are_told_where_results_stand_under_a_commit(crossrt
         (["report", REPORT, "--to", "nonesuch"], "'nonesuch' is not one of"),
         (["report", REPORT, REPORT, "--to", "bencher"], "bencher holds one run, and 2 reports were given"),
         (["report", REPORT, "--to", "asv"], "asv makes several files: name their folder with --out"),
-        (["report", REPORT, "--to", "parquet"], "parquet is no text: name a file with --out"),
+        (["report", REPORT, "--to", "parquet"], "parquet is not text: name a file with --out"),
         (["report", "missing.json", "--to", "csv"], "missing.json cannot be read"),
     ],
 )
@@ -104,11 +104,11 @@ def test_wrong_usage_is_one_message_and_exit_code_2(crossrt, arguments, message)
     assert "Traceback" not in done.stderr
 
 
-def test_a_duel_is_refused_with_a_way_out(crossrt, tmp_path):
+def test_an_ab_comparison_is_refused_with_a_way_out(crossrt, tmp_path):
     (tmp_path / "duel.json").write_text('{"schema_version": 1, "kind": "duel"}')
     done = crossrt("report", "duel.json", "--to", "csv")
     assert done.returncode == 2
-    assert "duel.json is a duel" in done.stderr
+    assert "duel.json is an A/B comparison" in done.stderr
     assert "a.json and b.json beside it are reports of its sides" in done.stderr
 
 

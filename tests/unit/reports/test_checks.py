@@ -39,6 +39,8 @@ def with_layers(report, *artifacts):
 SHORT = Packed.of(np.ones(7, bool))
 DAMAGED = Packed(dtype="bool", shape=(200,), data="AAAA")
 BOMB = Packed(dtype="int64", shape=(200, 2**26), data=Packed.of(np.zeros(200)).data)
+DEEP = Packed(dtype="int64", shape=(2**53,) * 100, data="")
+UNKNOWN = Packed(dtype="object5", shape=(200,), data="")
 CLASSES = ClassDetails(scores=(ClassScore(precision=1, recall=1, f1=1, support=1),), confusion=((0, 1, 1),))
 
 
@@ -71,7 +73,12 @@ def test_a_sound_report_is_read(make_result, make_report, tmp_path):
         (lambda report: with_evaluation(report, reference_values={"top1": float("nan")}), "top1 of .* is nan"),
         (lambda report: with_evaluation(report, per_sample={"top1": SHORT}), "200 samples are expected"),
         (lambda report: with_evaluation(report, per_sample={"top1": DAMAGED}), "packed array is damaged"),
-        (lambda report: with_evaluation(report, predictions=BOMB), "a packed array is damaged|hold more than"),
+        (
+            lambda report: with_evaluation(report, predictions=BOMB),
+            r"its packed arrays take more than 268,435,456 bytes",
+        ),
+        (lambda report: with_evaluation(report, predictions=DEEP), "more than 8 dimensions"),
+        (lambda report: with_evaluation(report, predictions=UNKNOWN), "the predictions of .* damaged"),
         (lambda report: with_evaluation(report, counts={"top1": 3}), "counts 3 samples and names 198"),
         (lambda report: with_evaluation(report, classes=CLASSES), "has other classes than its 1"),
         (lambda report: msgspec.structs.replace(report, data=labelled(report, SHORT)), "the labels has the shape"),

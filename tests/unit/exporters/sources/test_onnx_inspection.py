@@ -296,6 +296,44 @@ def test_a_model_too_large_for_the_quantizers_is_refused(external, monkeypatch, 
 # quantization
 
 
+@pytest.fixture
+def old_style(save, tmp_path):
+    """A convolution and a Gemm with a bias of `(1, n)` in opset 9; all weights are inputs with defaults, too."""
+    generator = np.random.default_rng(0)
+    weights = [
+        array("kernel", generator.normal(size=(8, 3, 3, 3))),
+        array("bias", generator.normal(size=8)),
+        array("dense", generator.normal(size=(8, 5))),
+        array("offset", generator.normal(size=(1, 5))),
+    ]
+    nodes = [
+        node("Conv", ["x", "kernel", "bias"], ["conv"]),
+        node("GlobalMaxPool", ["conv"], ["pooled"]),
+        node("Flatten", ["pooled"], ["flat"]),
+        node("Gemm", ["flat", "dense", "offset"], ["y"]),
+    ]
+    inputs = [value("x", [2, 3, 8, 8]), *(value(each.name, list(each.dims)) for each in weights)]
+    return save(nodes, inputs, [value("y", [2, 5])], weights, opset=9)
+
+
+@pytest.mark.parametrize("quant_format", ["qdq", "qoperator"])
+def test_old_files_are_quantized_per_channel(old_style, tmp_path, make_calibration, quant_format):
+    import onnxruntime
+
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    images = np.random.default_rng(1).normal(size=(31, 3, 8, 8)).astype(np.float32)
+    calibration = make_calibration(images, inspect_model(old_style).inputs)
+    recipe = OnnxStatic(quant_format=quant_format, per_channel=True)
+    OnnxQuantizer(old_style, scratch, calibration).quantize(recipe, scratch / "out.onnx")
+    exact, found = (
+        onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"x": images[:2]})[0]
+        for path in (old_style, scratch / "out.onnx")
+    )
+    assert np.abs(found - exact).max() < 0.1 * np.abs(exact).max()
+    assert inspect_model(scratch / "out.onnx").quantization.granularity == "per-channel"
+
+
 @pytest.mark.parametrize(
     ("recipe", "expected"),
     [

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from crossrt.core.metric import SMALLER, MetricDefinition
 from crossrt.reports.history.address import Address, parse_address
 from crossrt.reports.history.collecting import add_files
 from crossrt.reports.history.database import open_history
@@ -40,8 +41,8 @@ def file_address(tmp_path) -> Address:
 def make_run(make_report, make_result, simulate_rounds, with_reference_workload):
     """Makes the report of the run of one day, at a commit of its own.
 
-    `slower` multiplies the times of the cases that it names, `machine` those of the reference workload too; `task` holds
-    a task's name and definitions.
+    `slower` multiplies the times of the cases that it names, `machine` those of the reference workload too; `task`
+    holds a task's name and definitions.
     """
     make_rounds = partial(simulate_rounds, blocks=8)
 
@@ -74,6 +75,22 @@ def make_run(make_report, make_result, simulate_rounds, with_reference_workload)
         return msgspec.structs.replace(report, environment=msgspec.structs.replace(report.environment, **changed))
 
     return make
+
+
+@pytest.fixture
+def own_task() -> dict:
+    """A regression whose error is in a unit that nothing else has."""
+    definition = MetricDefinition(
+        name="mae",
+        label="MAE",
+        unit="deg C",
+        direction=SMALLER,
+        judged_by="samples",
+        paired_test="paired-t",
+        margin=0.05,
+        worse="less accurate",
+    )
+    return {"task": "regression", "definitions": (definition,)}
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_what_cannot_be_read_does_not_stop_the_others(address, save, reading, ma
     duel.write_text('{"schema_version": 1, "kind": "duel"}')
     found = list(add_files(address, [broken, duel, *paths]))
     assert [each.outcome for each in found] == ["refused", "refused", "added", "added"]
-    assert "is a duel" in found[1].reason
+    assert "is an A/B comparison" in found[1].reason
     assert reading(count(runs)) == 2
 
 

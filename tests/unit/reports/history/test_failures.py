@@ -59,7 +59,7 @@ def test_passwords_are_never_shown():
     ("make", "message"),
     [
         (lambda path: path.mkdir(), "is a folder: name a file in it"),
-        (lambda path: path.write_text("no database" * 200), "is no SQLite file"),
+        (lambda path: path.write_text("no database" * 200), "is not a SQLite file"),
         (lambda _: None, "there is no history"),
         (lambda path: path.touch(), "there is no history at"),
     ],

@@ -128,11 +128,11 @@ def test_cases_that_vanished_or_broke_are_regressions(ten, judge, make_run):
     assert (found.findings[0].word, found.findings[0].detail) == ("failed", "crashed")
 
 
-def test_a_case_that_the_newest_run_lacks_is_held_against_older_ones(add, judge, make_run):
+def test_a_case_that_the_newest_run_lacks_is_compared_with_older_ones(add, judge, make_run):
     add(*(make_run(day, *CASES) for day in range(5)), make_run(5, "fp32@ort-cpu"))
     found = judge(make_run(20, *CASES, slower={"int8@tflite": 1.3}))
     assert [each.case for each in found.regressions] == ["mnist-cnn.int8@tflite/b1/t1"]
-    assert any("held against older ones: mnist-cnn.int8@tflite/b1/t1" in note for note in found.notes)
+    assert any("compared with older ones: mnist-cnn.int8@tflite/b1/t1" in note for note in found.notes)
 
 
 def test_interrupted_runs_do_not_judge(add, judge, make_run):
@@ -251,3 +251,29 @@ def test_cases_that_vary_unlike_say_less_of_each_other():
 @pytest.mark.parametrize("series", [[], [[1.0, 2.0]], [[1.0, 2.0]] * 2, [[1.0, 1.0]] * 5, [[1.0]] * 5])
 def test_a_few_cases_or_runs_say_nothing_together(series):
     assert moderation_of(series) is None
+
+
+def test_metrics_of_own_tasks_are_judged_sample_by_sample(add, judge, make_run, make_numbers, own_task):
+    errors = np.random.default_rng(0).random(500)
+    add(*(make_run(day, task=own_task, evaluation=make_numbers(errors)) for day in range(3)))
+    same = judge(make_run(20, task=own_task, evaluation=make_numbers(errors)))
+    assert (same.exit_code, finding(same, "mae").verdict) == (0, "same")
+    worse = finding(judge(make_run(21, task=own_task, evaluation=make_numbers(errors * 1.3))), "mae")
+    assert (worse.verdict, worse.word) == ("worse", "less accurate")
+    assert worse.change == pytest.approx(0.3, abs=0.01)
+    assert "paired t test over 500 samples" in worse.detail
+
+
+def test_runs_of_other_models_and_other_sizes_do_not_judge(add, judge, make_run):
+    other = make_run(5, "other@ort-cpu", slower={"other@ort-cpu": 9.0})
+    longer = msgspec.structs.replace(make_run(6, slower={"fp32@ort-cpu": 9.0}), dimensions={"sequence": 512})
+    add(*(make_run(day) for day in range(5)), other, longer)
+    found = judge(make_run(20), last=5)
+    assert (found.baseline, found.exit_code) == ("run-004", 0)
+    assert finding(found).change == pytest.approx(0, abs=0.03)
+
+
+def test_answers_that_changed_are_judged_by_what_the_history_keeps(add, judge, make_run, make_evaluation):
+    add(*(make_run(day, evaluation=make_evaluation(wrong=2)) for day in range(3)))
+    found = finding(judge(make_run(20, evaluation=make_evaluation(wrong=12))), "answers")
+    assert found.change == pytest.approx(10 / 200)

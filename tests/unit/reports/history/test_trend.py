@@ -62,7 +62,7 @@ def test_the_outcome_is_told_in_words_and_tables(twenty, ask):
     assert row[-1].text.startswith("+8.")
     assert row[-1].tone == "bad"
     assert overview_sheet(trend).rows[0][1].text == "20"
-    assert "level" in trend_plot(trend.cases[0], 100)
+    assert "level" in trend_plot(trend, trend.cases[0], 100)
     assert any("relative to the reference workload" in note for note in trend_notes(trend))
 
 
@@ -136,6 +136,42 @@ def test_batches_are_cases_of_their_own(add, make_run, ask):
 def test_a_trend_survives_json(twenty, ask):
     trend = ask()
     assert msgspec.json.decode(msgspec.json.encode(trend), type=Trend) == trend
+
+
+def test_metrics_of_own_tasks_have_trends(add, make_run, make_numbers, own_task, ask):
+    errors = [0.1, 0.1, 0.1, 0.2]
+    add(*(make_run(day, task=own_task, evaluation=make_numbers([error] * 8)) for day, error in enumerate(errors)))
+    trend = ask("mae")
+    (case,) = trend.cases
+    (step,) = case.steps
+    assert trend.definition == own_task["definitions"][0]
+    assert (case.unit, case.scale, step.index, step.is_worse) == ("deg C", "difference", 3, True)
+    assert trend_headline(trend) == "1 change of mae in 1 of 1 case, 1 to the worse."
+    assert overview_sheet(trend).title == "MAE deg C, over runs"
+    assert step_sheet(trend).rows[0][-1].text == "+0.1 deg C"
+
+
+def test_a_metric_that_only_older_runs_have_is_still_known(add, make_run, make_numbers, own_task, reading):
+    add(make_run(1, task=own_task, evaluation=make_numbers([0.1, 0.2])), make_run(2))
+    found = reading(lambda connection: find_series(connection, "mae", "*", environment=None, last=1))
+    assert (found.definition.unit, found.definition.judged_by, found.series) == ("deg C", None, ())
+
+
+def test_answers_to_other_data_are_left_out_and_counted(add, make_run, ask):
+    runs = [make_run(day) for day in range(4)]
+    other = msgspec.structs.replace(runs[0].data, fingerprint="e" * 64)
+    add(*(msgspec.structs.replace(run, data=other) for run in runs[:2]), *runs[2:])
+    trend = ask("top1")
+    assert ([point.run for point in trend.cases[0].points], trend.other_data) == (["run-002", "run-003"], 2)
+    assert any("left out: 2 runs on other data" in note for note in trend_notes(trend))
+    assert (len(ask("latency_p50_ns").cases[0].points), ask("latency_p50_ns").other_data) == (4, 0)
+
+
+def test_sizes_of_dimensions_are_environments_of_their_own(add, make_run, ask):
+    long = msgspec.structs.replace(make_run(2), dimensions={"sequence": 512})
+    add(make_run(1), long, msgspec.structs.replace(make_run(3), dimensions={"sequence": 512}))
+    trend = ask()
+    assert ([point.run for point in trend.cases[0].points], trend.others) == (["run-002", "run-003"], 1)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ NEXT = '''"""One more column."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade():
@@ -40,9 +40,9 @@ def newer_crossrt(tmp_path, monkeypatch):
     def make(then="pass"):
         folder = tmp_path / "migrations"
         shutil.copytree(versions.FOLDER, folder, dirs_exist_ok=True)
-        (folder / "versions" / "v0002_next.py").write_text(NEXT.format(then=then))
+        (folder / "versions" / "v0003_next.py").write_text(NEXT.format(then=then))
         monkeypatch.setattr(versions, "FOLDER", folder)
-        monkeypatch.setattr(versions, "KNOWN", ("0001", "0002"))
+        monkeypatch.setattr(versions, "KNOWN", ("0001", "0002", "0003"))
 
     return make
 
@@ -76,7 +76,7 @@ def test_an_older_history_is_brought_up_to_date(add, make_run, reading, newer_cr
     assert reading(lambda connection: connection.execute(text("SELECT note FROM runs")).scalar()) == "old"
     assert (
         reading(lambda connection: connection.execute(text(f"SELECT version_num FROM {versions.NAME}")).scalar())
-        == "0002"
+        == "0003"
     )
 
 
@@ -97,7 +97,7 @@ def test_a_history_of_a_newer_crossrt_is_refused(address, add, save, make_run, r
     add(make_run(1))
     with open_history(address) as history, history.writing() as connection:
         connection.execute(text(f"UPDATE {versions.NAME} SET version_num = '0099'"))
-    with pytest.raises(ReportError, match="has version 0099; this crossrt knows versions up to 0001: update crossrt"):
+    with pytest.raises(ReportError, match="has version 0099; this crossrt knows versions up to 0002: update crossrt"):
         reading(lambda _: None)
     with pytest.raises(ReportError, match="version 0099"):
         list(add_files(address, save(make_run(2))))
