@@ -11,7 +11,7 @@ random = np.random.default_rng(0)
 labels = random.integers(0, 8, 4_000)
 images = random.normal(0, 1.0, (4_000, 16, 16, 3)).astype(np.float32)
 for image, position in zip(images, labels, strict=True):
-    image[:, 2 * position : 2 * position + 2] += 0.2
+    image[:, 2 * position : 2 * position + 2] += 0.4
 
 model = keras.Sequential(
     [

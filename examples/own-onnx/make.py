@@ -14,7 +14,7 @@ def relu(x):
 random = np.random.default_rng(0)
 centres = random.normal(size=(CLASSES, FEATURES))
 labels = random.integers(0, CLASSES, 6_000)
-features = (centres[labels] + 3 * random.normal(size=(6_000, FEATURES))).astype(np.float32)
+features = (centres[labels] + 2 * random.normal(size=(6_000, FEATURES))).astype(np.float32)
 
 # two random layers, and a last one that least squares fits to the first 3,000 samples
 w1 = random.normal(scale=FEATURES**-0.5, size=(FEATURES, HIDDEN)).astype(np.float32)
