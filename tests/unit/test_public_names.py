@@ -16,6 +16,9 @@ from crossrt.reports.schema.records import Duel, Metric, Report
 from crossrt.reports.verdicts.comparison.findings import Comparison, Finding
 
 FINDING = (
+    *("case", "metric", "verdict", "word", "is_regression", "name", "label", "format", "baseline", "current", "unit"),
+    *("change", "change_kind", "lower", "upper", "margin", "detail"),
+)
     "case",
     "metric",
     "verdict",
@@ -35,6 +38,8 @@ FINDING = (
     "detail",
 )
 COMPARISON = (
+    *("schema_version", "baseline", "current", "subjects", "findings", "notes", "method", "incomparable", "cautions"),
+)
     "schema_version",
     "baseline",
     "current",
