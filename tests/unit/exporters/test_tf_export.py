@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import onnx
+import onnxruntime
 import pytest
 
 SCRIPT = Path(__file__).with_name("tf_models.py")
@@ -81,6 +82,14 @@ def test_gelu_is_written_with_erf(folder):
     kinds = {node.op_type for node in onnx.load(folder / "transformer.onnx").graph.node}
     assert "Erf" in kinds
     assert "Erfc" not in kinds
+
+
+def test_gelu_is_written_so_that_onnx_runtime_fuses_it(folder, tmp_path):
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath, options.log_severity_level = str(tmp_path / "optimized.onnx"), 3
+    onnxruntime.InferenceSession(str(folder / "transformer.onnx"), options, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
+    assert kinds.count("Gelu") == 1
 
 
 def test_constants_that_a_layer_captured_are_not_inputs(folder):
