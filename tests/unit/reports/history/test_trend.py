@@ -12,7 +12,7 @@ from crossrt.reports.history.series import find_series
 from crossrt.reports.history.trend import Trend, is_exact, trend_of
 from crossrt.reports.history.trend_page import trend_as_page
 from crossrt.reports.history.trend_text import overview_sheet, step_sheet, trend_headline, trend_notes, trend_plot
-from crossrt.reports.schema.upgrade import TASK_METRICS
+from crossrt.reports.schema.version1_answers import TASK_METRICS
 from crossrt.reports.statistics.definitions import MEASURED_METRICS
 
 CASE = "mnist-cnn.int8@tflite/b1/t1"
