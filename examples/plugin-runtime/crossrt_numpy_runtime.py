@@ -23,8 +23,9 @@ class NumpyRuntime:
             return reason
         if artifact.role == "quantized":
             return "does not run quantized files"
-        if max(options.intra_op_threads, options.inter_op_threads) > 1:
-            return "computes in one thread"
+        for option in ("intra_op_threads", "inter_op_threads"):
+            if getattr(options, option) > 1:
+                return f"computes in one thread: {option} must be 1"
         return None
 
     def prepare(self, artifact, options):
