@@ -270,7 +270,7 @@ def test_pareto_shows_a_table_a_plot_and_its_rule(crossrt):
     code, output, _ = crossrt("pareto", REPORT)
     assert code == 0
     assert "unbeaten are 1 of 3 cases" in output
-    assert "top-1 against p50" in output
+    assert "top-1 and p50" in output
     assert "exact McNemar" in output
 
 
