@@ -8,6 +8,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from crossrt.core.errors import DataError
 from crossrt.core.tensor import TensorSpec
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.evaluate import run_data
@@ -157,6 +158,29 @@ def test_data_without_labels_have_none(tmp_path):
     dataset = Lazy(3)
     dataset.labels = None
     assert RunData(dataset, tmp_path, None).labels is None
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_nan_is_refused_with_its_sample(tmp_path):
+    class Missing(Lazy):
+        def feeds(self, indices):
+            found = super().feeds(indices)
+            found["x"][np.asarray(indices) == 17, 5] = np.nan
+            return found
+
+    data = RunData(Missing(25), tmp_path, None)
+    data.first()
+    with pytest.raises(DataError, match="lazy: the input 'x' holds NaN, first in sample 17"), data.chunk(1):
+        pass
+    assert data.chunks[1] == range(10, 20)
+
+
+def test_infinite_values_are_taken_as_they_are(tmp_path):
+    class Masked(Lazy):
+        def feeds(self, indices):
+            return {"x": np.full((len(indices), 1000), -np.inf, np.float32)}
+
+    assert np.isinf(np.load(RunData(Masked(2), tmp_path, None).first()["x"])).all()
 
 
 def test_a_full_disk_is_told_with_the_cure(tmp_path, monkeypatch):
