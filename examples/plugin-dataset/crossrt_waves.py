@@ -32,7 +32,9 @@ def read(path, request, inputs):
     try:
         with wave.open(str(path)) as file:
             if (file.getnchannels(), file.getsampwidth()) != (1, 2):
-                raise DataError(f"{path} has {file.getnchannels()} channels of {file.getsampwidth()} bytes: expected mono, 16 bits")
+                raise DataError(
+                    f"{path} has {file.getnchannels()} channels of {file.getsampwidth()} bytes: expected mono, 16 bits"
+                )
             audio = np.frombuffer(file.readframes(file.getnframes()), "<i2")
     except (wave.Error, EOFError) as error:
         raise DataError(f"{path} is not intact audio ({error})") from error
@@ -45,5 +47,8 @@ def read(path, request, inputs):
 
 
 READER = Reader(
-    name="WAV", suffixes=(".wav",), recognizes=lambda path, head: head[:4] == b"RIFF" and head[8:12] == b"WAVE", read=read
+    name="WAV",
+    suffixes=(".wav",),
+    recognizes=lambda path, head: head[:4] == b"RIFF" and head[8:12] == b"WAVE",
+    read=read,
 )
