@@ -24,8 +24,8 @@ class NumpyRuntime:
         if artifact.role == "quantized":
             return "does not run quantized files"
         for option in ("intra_op_threads", "inter_op_threads"):
-            if getattr(options, option) > 1:
-                return f"computes in one thread: {option} must be 1"
+            if (found := getattr(options, option)) != 1:
+                return f"computes in one thread: {option} must be 1, found {found}"
         return None
 
     def prepare(self, artifact, options):
