@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crossrt.harness.cli.commands.report_files import report_in
-from crossrt.reports.exchange.registry import FORMATS, Output, check_request, convert
+from crossrt.reports.exchange.registry import Output, check_request, convert, format_named
 from crossrt.reports.schema.files import read_report, write_atomically, write_together
 from crossrt.reports.text.printable import printable
 
@@ -55,7 +55,7 @@ def _remarks(name: str, reports: Sequence[Report]) -> list[str]:
         for each in reports
         if each.run.status == "interrupted"
     ]
-    if FORMATS[name].names_commits:
+    if format_named(name).names_commits:
         remarks += [
             f"run {each.run.id} was made with uncommitted changes: it stands under the commit before them"
             for each in reports

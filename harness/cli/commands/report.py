@@ -30,7 +30,7 @@ _LISTED = "\n".join(f"{name:<24} {each.summary}" for name, each in FORMATS.items
     "--markdown", is_flag=True, help="Print a pull-request comment; a GitHub job's step summary gets it as well."
 )
 @click.option(
-    "--to", "name", metavar="FORMAT", type=click.Choice(list(FORMATS)), help="Write what another tool reads: see below."
+    "--to", "name", metavar="FORMAT", help="Write what another tool reads: see below, or a format of a plug-in."
 )
 @click.option(
     "--out",

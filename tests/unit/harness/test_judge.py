@@ -98,7 +98,12 @@ def test_the_likely_cause_is_told(make_artifact):
 
 @pytest.mark.parametrize(
     ("representation", "reduce_range", "vnni", "affected"),
-    [("qdq", False, False, True), ("qdq", True, False, False), ("qdq", False, True, False), ("tflite", False, False, False)],
+    [
+        ("qdq", False, False, True),
+        ("qdq", True, False, False),
+        ("qdq", False, True, False),
+        ("tflite", False, False, False),
+    ],
 )
 def test_sums_saturate_on_processors_without_vnni(
     make_artifact, monkeypatch, representation, reduce_range, vnni, affected
