@@ -109,7 +109,7 @@ def constant(value: ir.Value | None) -> NDArray[Any] | None:
 
 
 def dtype_of(value: ir.Value | None) -> str | None:
-    """dtype of a tensor in numpy's words, as far as the file tells."""
+    """Dtype of a tensor in numpy's words, as far as the file tells."""
     if value is None:
         return None
     dtype = value.const_value.dtype if value.const_value is not None else value.dtype

@@ -13,6 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from crossrt.core.errors import ArtifactError
+from crossrt.exporters.ort.prepare import prepare, working_copy
 
 Feeds = Mapping[str, NDArray[Any]]
 
@@ -60,11 +61,19 @@ def session_with(
 
 
 def run(session: onnxruntime.InferenceSession, names: Sequence[str], feeds: Feeds) -> dict[str, NDArray[Any]]:
-    """Tensors by name; inputs among them as they are fed."""
+    """Tensors by name; inputs among them as they are fed.
+
+    Raises:
+        ArtifactError: The model fails on these feeds.
+    """
     asked = [name for name in dict.fromkeys(names) if name not in feeds]
     known = {each.name for each in session.get_inputs()}
     fed = {name: values for name, values in feeds.items() if name in known}
-    return {**feeds, **(dict(zip(asked, session.run(asked, fed), strict=True)) if asked else {})}
+    try:
+        found = session.run(asked, fed) if asked else ()
+    except Exception as error:  # each failure has a class of its own, without a common base
+        raise ArtifactError(f"ONNX Runtime cannot run the model: {' '.join(str(error).split())}") from error
+    return {**feeds, **dict(zip(asked, found, strict=True))}
 
 
 def _with_outputs(path: Path, names: Sequence[str], folder: Path) -> bytes | str:
@@ -103,7 +112,14 @@ def link_beside(path: Path, data_files: Sequence[str], folder: Path) -> None:
             shutil.copyfile(path.parent / name, target)
 
 
-def copy_into(path: Path, folder: Path, name: str) -> Path:
-    """A copy of a model under another name, with its data files: quantizers leave files beside their input."""
-    link_beside(path, _data_files(onnx.load(path, load_external_data=False)), folder)
-    return Path(shutil.copyfile(path, folder / name))
+def prepared_copy(float_path: Path, folder: Path) -> Path:
+    """The float model as the static quantizer sees it, in a scratch folder.
+
+    Raises:
+        ExportError: It cannot be prepared, or is quantized already.
+    """
+    copy, prepared = working_copy(float_path, folder), folder / "prepared.onnx"
+    if copy == float_path:  # the quantizer leaves files beside its input
+        copy = Path(shutil.copyfile(float_path, folder / "float.onnx"))
+    prepare(copy, prepared)
+    return prepared

@@ -96,16 +96,19 @@ class Batching:
 def batching_of(inputs: Sequence[TensorSpec]) -> Batching:
     """How samples lie, read from the shapes of the inputs.
 
-    The first dimension of the first input that has any is the batch where it is dynamic: every input that names it is
-    batched. Where it is a number, every input must have that number first; else the model has no batch.
+    The batch is the first dimension of the first input in which it is dynamic: every input that names it is batched.
+    Where no first dimension is dynamic and all are the same number, that is a fixed batch; else the model has no batch.
     """
     shaped = [spec for spec in inputs if spec.shape]
-    if not shaped:
-        return Batching(axes={})
-    first = shaped[0].shape[0]
-    if isinstance(first, str):
-        axes = {spec.name: spec.shape.index(first) for spec in inputs if first in spec.shape}
-        return Batching(dimension=first, axes=axes)
-    if isinstance(first, int) and all(len(spec.shape) > 1 and spec.shape[0] == first for spec in shaped):
-        return Batching(size=first, axes={spec.name: 0 for spec in shaped})
+    leading = [spec.shape[0] for spec in shaped]
+    dimension = next((size for size in leading if isinstance(size, str)), None)
+    if dimension is not None:
+        return Batching(dimension=dimension, axes=_axes(inputs, dimension))
+    size = leading[0] if leading else None
+    if isinstance(size, int) and all(len(spec.shape) > 1 and spec.shape[0] == size for spec in shaped):
+        return Batching(size=size, axes={spec.name: 0 for spec in shaped})
     return Batching(axes={})
+
+
+def _axes(inputs: Sequence[TensorSpec], dimension: str) -> dict[str, int]:
+    return {spec.name: spec.shape.index(dimension) for spec in inputs if dimension in spec.shape}

@@ -31,6 +31,11 @@ def export_tflite(
     serving.check_weights()
     if isinstance(recipe, TfliteStatic) and calibration is None:
         raise ExportError(NEEDS_CALIBRATION)
+    if isinstance(recipe, TfliteStatic) and serving.has_loops():
+        raise ExportError(
+            "the TFLite converter cannot calibrate loops, as recurrent layers (LSTM, GRU, SimpleRNN) have them: use a"
+            " dynamic or float16 recipe, or ONNX"
+        )
     path.write_bytes(_converted(serving, recipe, calibration))
     if recipe is not None:
         _check_quantized(path)

@@ -25,12 +25,19 @@ def checks(stored: Sequence[Stored], weight_bytes: Mapping[str, int]) -> Iterato
         stored: The quantized tensors of the file.
         weight_bytes: Bytes of its weights by dtype.
     """
-    yield _share(weight_bytes)
-    yield _floats_left(weight_bytes)
+    weights = _without_scales(stored, weight_bytes)
+    yield _share(weights)
+    yield _floats_left(weights)
     yield from _layout(stored)
     yield _bad_scales(stored)
     yield _zero_points(stored)
     yield _biases(stored)
+
+
+def _without_scales(stored: Sequence[Stored], weight_bytes: Mapping[str, int]) -> dict[str, int]:
+    """Bytes of weights by dtype, scales not counted."""
+    scales = sum(each.affine.scale.nbytes for each in stored)
+    return {name: max(0, size - scales) if name == "float32" else size for name, size in weight_bytes.items()}
 
 
 def _share(weight_bytes: Mapping[str, int]) -> Check:
@@ -72,7 +79,7 @@ def _is_symmetric(stored: Stored) -> bool:
 
 
 def _bad_scales(stored: Sequence[Stored]) -> Check:
-    """A scale that is no positive number, or too small for float32, ruins its tensor; 1 stands for a constant zero."""
+    """A scale that is not a positive number, or too small for float32, ruins its tensor; 1 stands for a constant zero."""
     bad, constant = [], []
     for each in stored:
         scale = each.affine.scale
@@ -115,7 +122,11 @@ def _biases(stored: Sequence[Stored]) -> Check:
         expected = bias_affine(source.affine, weight.affine).scale.reshape(-1)
         found = each.affine.scale.reshape(-1)
         same_size = expected.size in (1, found.size)
-        if not same_size or not np.allclose(found, expected, rtol=_BIAS_TOLERANCE) or each.affine.zero_point.any():
+        if (
+            not same_size
+            or not np.allclose(found, expected, rtol=_BIAS_TOLERANCE, atol=0)
+            or each.affine.zero_point.any()
+        ):
             wrong.append(each)
     if wrong:
         text = f"{len(wrong)} of {known} are not the input's times the weight's, with zero point 0: {_named(wrong)}"
@@ -123,7 +134,9 @@ def _biases(stored: Sequence[Stored]) -> Check:
     implied = len(biases) - known
     if not biases:
         return Check(name="bias scales", severity="ok", text="no quantized bias")
-    text = f"{known} are the input's times the weight's" + (f"; {implied} follow from their operator" if implied else "")
+    text = f"{known} are the input's times the weight's" + (
+        f"; {implied} follow from their operator" if implied else ""
+    )
     return Check(name="bias scales", severity="ok", text=text)
 
 

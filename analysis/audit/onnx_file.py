@@ -18,7 +18,6 @@ from crossrt.analysis.audit.affine import Affine, bias_affine
 from crossrt.analysis.audit.record import Layer, Observed, Stored
 from crossrt.analysis.onnx_graph import Graph, dtype_of, inputs_of, name_of, readers, taken
 from crossrt.analysis.onnx_sessions import run, session_with
-from crossrt.core.errors import ArtifactError
 from crossrt.datasets.protocol import Arrays
 
 _SCALE, _ZERO_POINT, _QUANTIZED = "_scale", "_zero_point", "_quantized"
@@ -115,7 +114,7 @@ def observe_onnx(prepared: Path, calls: Iterable[Arrays], folder: Path) -> Obser
         folder: A scratch folder.
 
     Raises:
-        ArtifactError: ONNX Runtime refuses the model.
+        ArtifactError: ONNX Runtime refuses the model, or fails on a sample.
     """
     graph = Graph.load(prepared)
     layers = tuple(_layers(graph))
@@ -124,7 +123,7 @@ def observe_onnx(prepared: Path, calls: Iterable[Arrays], folder: Path) -> Obser
     lowest: dict[str, np.float32] = {}
     highest: dict[str, np.float32] = {}
     for feeds in calls:
-        for name, values in _run(session, names, feeds, prepared).items():
+        for name, values in run(session, names, feeds).items():
             if values.dtype in _FLOATS and values.size:
                 low, high = np.float32(values.min()), np.float32(values.max())
                 lowest[name] = min(lowest.get(name, low), low)
@@ -135,13 +134,6 @@ def observe_onnx(prepared: Path, calls: Iterable[Arrays], folder: Path) -> Obser
         constants={name: values.astype(np.float32) for name, values in floats.items()},
         layers=layers,
     )
-
-
-def _run(session: Any, names: list[str], feeds: Arrays, path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        return run(session, names, feeds)
-    except Exception as error:  # each failure has a class of its own, without a common base
-        raise ArtifactError(f"{path.name} cannot be run: {' '.join(str(error).split())}") from error
 
 
 def _layers(graph: Graph) -> Iterator[Layer]:

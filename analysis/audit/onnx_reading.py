@@ -21,7 +21,7 @@ _TAKES: Final[Mapping[str, tuple[tuple[int, int, int], ...]]] = {
     "QLinearMul": ((0, 1, 2), (3, 4, 5)),
     "QLinearWhere": ((1, 2, 3), (4, 5, 6)),
 }
-"""Places of the tensor, its scale and its zero point among the inputs of quantized operators; others have one, first."""
+"""Places of a tensor, its scale and its zero point among the inputs of quantized operators; others have one, first."""
 _GIVES: Final = {"QLinearWhere": (7, 8), "QGemm": (7, 8), "QLinearConcat": (0, 1)}
 _BIAS: Final = {"QLinearConv": 8, "QGemm": 6}
 _LAYERS: Final = ("Conv", "ConvTranspose", "Gemm")

@@ -78,12 +78,10 @@ def _as_stored(stored: Stored) -> AuditedTensor:
 def _audit_onnx(job: AuditJob, recipe: OnnxStatic | OnnxDynamic, float_path: Path) -> Iterable[AuditedTensor]:
     from crossrt.analysis.audit.onnx_file import observe_onnx, stored_in_onnx
     from crossrt.analysis.onnx_graph import Graph
-    from crossrt.analysis.onnx_sessions import copy_into
-    from crossrt.exporters.ort.prepare import prepare
+    from crossrt.analysis.onnx_sessions import prepared_copy
 
     folder = Path(job.folder)
-    prepared = folder / "prepared.onnx"
-    prepare(copy_into(float_path, folder, "float.onnx"), prepared)
+    prepared = prepared_copy(float_path, folder)
     observed = observe_onnx(prepared, _calls(job, recipe, onnx_specs(float_path)[0]), folder)
     if isinstance(recipe, OnnxStatic) and (recipe.calibrate_method != "minmax" or recipe.calibration_symmetric):
         observed = dataclasses.replace(observed, ranges=_ranges_of_method(job, recipe, prepared, float_path))
@@ -118,7 +116,7 @@ def _ranges_of_method(
     from crossrt.exporters.ort.calibrate import SharedRanges
 
     assert job.data is not None
-    calibration = Calibration.open(job.data, onnx_specs(float_path)[0])
+    calibration = Calibration.open(job.data, onnx_specs(float_path)[0], job.dimensions)
     data = load_tensors_data(SharedRanges(prepared, Path(job.folder), calibration).file_for(recipe))
     ranges = {name: each.range_value for name, each in data.items()}
     return {name: (low.reshape(-1)[0], high.reshape(-1)[0]) for name, (low, high) in ranges.items()}

@@ -50,8 +50,15 @@ class Measure:
         self._saturated = self._clipped = self._total = 0
         self._least, self._greatest = math.inf, -math.inf
 
+    @property
+    def is_known(self) -> bool:
+        """True if anything was measured."""
+        return self._total > 0
+
     def add(self, exact: NDArray[Any], integers: NDArray[Any]) -> None:
-        """One batch: float32 values and the integers that stand for them, of one shape."""
+        """One batch: float values and the integers that stand for them, of one shape."""
+        if not exact.size:
+            return
         found = dequantize(integers, self._affine, self._axis).astype(np.float64)
         values = exact.astype(np.float64)
         self.ratio.add(values, found)

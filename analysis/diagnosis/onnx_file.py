@@ -1,4 +1,4 @@
-"""An ONNX file beside its float32 model: the integers of every activation, as the shipped kernels compute them.
+"""An ONNX file beside its float model: the integers of every activation, as the shipped kernels compute them.
 
 Only integer tensors are made outputs. In a QDQ file that is what QuantizeLinear gives, so that the operators around it
 still fuse; whether they do is checked on the optimised graphs with and without the added outputs.
@@ -6,33 +6,35 @@ still fuse; whether they do is checked on the optimised graphs with and without 
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import onnx
-import onnxruntime
-from numpy.typing import NDArray
-from onnx import numpy_helper
 
-from crossrt.analysis.audit.affine import Affine
+from crossrt.analysis.audit.affine import TYPES, Affine
 from crossrt.analysis.audit.onnx_file import stored_in_onnx
-from crossrt.analysis.diagnosis.measure import Measure, Ratio
-from crossrt.analysis.diagnosis.record import DiagnosedTensor, Diagnosis, Kernels
-from crossrt.exporters.ort.calibrate import batches
+from crossrt.analysis.diagnosis.lost_activations import lost_activations
+from crossrt.analysis.diagnosis.measure import Measure
+from crossrt.analysis.diagnosis.outputs import OutputRatios
+from crossrt.analysis.diagnosis.record import DiagnosedOutput, DiagnosedTensor, Diagnosis, Kernels
+from crossrt.analysis.onnx_graph import QUANTIZE, REMOVABLE, Graph, dtype_of, name_of, taken
+from crossrt.analysis.onnx_sessions import run, session_with
+from crossrt.datasets.protocol import Arrays
+from crossrt.exporters.tensor_specs import onnx_specs
 
-_QUANTIZED = "_quantized"
-_QDQ_INPUT = "_QuantizeLinear_Input"
-_REMOVABLE = ("Relu", "Clip")
-_PRECISE = {"session.x64quantprecision": "1"}
+_QUANTIZED: Final = "_quantized"
+_QDQ_INPUT: Final = "_QuantizeLinear_Input"
+_PRECISE: Final = {"session.x64quantprecision": "1"}
+_MOVED: Final = (QUANTIZE, "DequantizeLinear", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity")
 
 
 @dataclass(frozen=True, slots=True)
 class _Observed:
-    """A quantized activation: the tensor to read, its float32 counterpart, its type and scheme."""
+    """A quantized activation: the tensor to read, its float counterpart, its type and scheme."""
 
     output: str
     original: str
@@ -40,145 +42,134 @@ class _Observed:
     affine: Affine
 
 
-def diagnose_onnx(path: Path, prepared: Path, digits: NDArray[np.float32]) -> Diagnosis:
-    """Runs both models over the digits.
+def diagnose_onnx(path: Path, prepared: Path, calls: Iterable[Arrays], samples: int, folder: Path) -> Diagnosis:
+    """Runs both models over the samples.
 
     Args:
         path: The quantized file.
-        prepared: The float32 model as the quantizer saw it.
-        digits: float32 `(count, 28, 28, 1)`.
+        prepared: The float model as the quantizer saw it.
+        calls: Feeds of the samples.
+        samples: How many they are.
+        folder: A scratch folder.
+
+    Raises:
+        CrossrtError: A model cannot be run, or the two do not belong together.
     """
-    quantized, original = onnx.load(path), onnx.load(prepared)
-    known = {name for node in original.graph.node for name in node.output}
-    known |= {each.name for each in original.graph.input}
+    quantized, original = Graph.load(path), Graph.load(prepared)
     activations = list(_activations(quantized, original))
-    observed = [each for each in activations if each.original in known]
-    outputs, originals = [each.output for each in observed], [each.original for each in observed]
-    is_shipped = _fusions(quantized, []) == _fusions(quantized, outputs)
-    measures = _measures(observed, is_shipped=is_shipped)
-    precise = _measures(observed, is_shipped=False)
-    logits = [output.name for output in original.graph.output]
-    ratios = Ratio(), Ratio()
-    exact_session = _session(original, originals, {}, is_optimised=False)
-    observing = [_session(quantized, outputs, how) for how in ({}, _PRECISE)]
-    plain = [_session(quantized, [], how) for how in ({}, _PRECISE)]
-    for feed in batches(digits):
-        exact = _run(exact_session, [*originals, *logits], feed)
-        for session, side in zip(observing, (measures, precise), strict=True):
-            found = _run(session, outputs, feed)
-            for measure, each in zip(side, observed, strict=True):
-                measure.add(exact[each.original], found[each.output])
-        for session, ratio in zip(plain, ratios, strict=True):
-            answers = _run(session, logits, feed)
-            ratio.add(*(side[logits[0]].astype(np.float64) for side in (exact, answers)))
+    observed = [each for each in activations if each.original in original.values]
+    outputs = [each.output for each in observed]
+    is_shipped = _fusions(path, [], folder) == _fusions(path, outputs, folder)
+    sides = [
+        _Side(path, observed, entries, folder, is_shipped=not entries and is_shipped) for entries in ({}, _PRECISE)
+    ]
+    ratios = [OutputRatios(onnx_specs(prepared)[1], onnx_specs(path)[1]) for _ in sides]
+    originals = [*(each.original for each in observed), *ratios[0].originals]
+    exact_session = session_with(prepared, originals, folder, is_optimised=False)
+    for feeds in calls:
+        exact = run(exact_session, originals, feeds)
+        for side, ratio in zip(sides, ratios, strict=True):
+            side.add(exact, feeds)
+            ratio.add(exact, run(side.plain, ratio.quantized, feeds))
     makers = _makers(original)
     tensors = [
         measure.result(place, makers.get(measure.name), other.ratio.sqnr_db)
-        for place, (measure, other) in enumerate(zip(measures, precise, strict=True))
+        for place, (measure, other) in enumerate(zip(sides[0].measures, sides[1].measures, strict=True))
+        if measure.is_known
     ]
     return Diagnosis(
-        tensors=(*tensors, *_constants(path, original, len(tensors))),
-        samples=len(digits),
-        missing=tuple(each.output for each in activations if each.original not in known),
-        shipped_logits_db=ratios[0].sqnr_db,
-        precise_logits_db=ratios[1].sqnr_db,
+        tensors=(*tensors, *_constants(quantized, original, len(tensors))),
+        samples=samples,
+        outputs=tuple(
+            DiagnosedOutput(name=name, sqnr_db=ratios[0].sqnr_db(name), precise_sqnr_db=ratios[1].sqnr_db(name))
+            for name in ratios[0].originals
+        ),
+        missing=tuple(each.output for each in activations if each.original not in original.values),
+        causes=tuple(lost_activations(quantized, original)),
     )
 
 
-def _makers(original: onnx.ModelProto) -> dict[str, str]:
+class _Side:
+    """The quantized file on one kind of kernels, with its activations visible and as it is."""
+
+    def __init__(
+        self, path: Path, observed: Sequence[_Observed], entries: Mapping[str, str], folder: Path, *, is_shipped: bool
+    ) -> None:
+        kernels: Kernels = "shipped" if is_shipped else "simulated"
+        self.measures = [
+            Measure(each.original, "activation", each.dtype, each.affine, None, kernels) for each in observed
+        ]
+        self.plain = session_with(path, (), folder, entries=entries)
+        self._observed = observed
+        self._outputs = [each.output for each in observed]
+        self._observing = session_with(path, self._outputs, folder, entries=entries)
+
+    def add(self, exact: Arrays, feeds: Arrays) -> None:
+        """One call; a tensor of another shape than its counterpart is left out."""
+        found = run(self._observing, self._outputs, feeds)
+        for measure, each in zip(self.measures, self._observed, strict=True):
+            if exact[each.original].shape == found[each.output].shape:
+                measure.add(exact[each.original], found[each.output])
+
+
+def _makers(original: Graph) -> dict[str, str]:
     """The node that computes a tensor; behind a Relu, the node before it."""
-    makers = {name: node for node in original.graph.node for name in node.output}
-    found = {}
-    for name, node in makers.items():
-        source = makers.get(node.input[0]) if node.op_type in _REMOVABLE else node
-        found[name] = (source or node).name
+    found: dict[str, str] = {}
+    for node in original.nodes:
+        before = taken(node, 0)
+        source = before.producer() if node.op_type in REMOVABLE and before is not None else node
+        found |= {name_of(value): (source or node).name or "" for value in node.outputs}
     return found
 
 
-def _measures(observed: Sequence[_Observed], *, is_shipped: bool) -> list[Measure]:
-    kernels: Kernels = "shipped" if is_shipped else "simulated"
-    return [Measure(each.original, "activation", each.dtype, each.affine, None, kernels) for each in observed]
-
-
-def _activations(quantized: onnx.ModelProto, original: onnx.ModelProto) -> Iterator[_Observed]:
-    arrays = {each.name: numpy_helper.to_array(each) for each in quantized.graph.initializer}
-    types = {each.name: onnx.TensorProto.DataType.Name(each.data_type).lower() for each in quantized.graph.initializer}
-    kept = {node.output[0] for node in quantized.graph.node if node.op_type in _REMOVABLE}
+def _activations(quantized: Graph, original: Graph) -> Iterator[_Observed]:
+    arrays = quantized.constants
+    kept = {name_of(node.outputs[0]) for node in quantized.nodes if node.op_type in REMOVABLE}
     schemes: dict[str, tuple[Affine, str]] = {}
-    for node in quantized.graph.node:
-        output = node.output[0]
-        if node.op_type == "QuantizeLinear" and node.input[1] in arrays:
-            name = node.input[0].removesuffix(_QDQ_INPUT)
-            affine = Affine(arrays[node.input[1]], arrays[node.input[2]].astype(np.int64))
-            schemes[output] = affine, types[node.input[2]]
+    for node in quantized.nodes:
+        output, places = name_of(node.outputs[0]), [name_of(taken(node, place)) for place in range(3)]
+        name = output
+        if node.op_type == QUANTIZE and places[1] in arrays and places[0] not in arrays:
+            name = places[0].removesuffix(_QDQ_INPUT)
+            schemes[output] = _scheme(quantized, places[1], places[2])
         elif output.endswith(_QUANTIZED):
             name = output.removesuffix(_QUANTIZED)
-            scale, zero_point = arrays.get(f"{name}_scale"), arrays.get(f"{name}_zero_point")
-            if scale is not None and zero_point is not None:
-                schemes[output] = Affine(scale, zero_point.astype(np.int64)), types[f"{name}_zero_point"]
-            elif node.input[0] in schemes:  # it only moves or picks values
-                schemes[output] = schemes[node.input[0]]
-        if output in schemes:
+            if f"{name}_scale" in arrays and f"{name}_zero_point" in arrays:
+                schemes[output] = _scheme(quantized, f"{name}_scale", f"{name}_zero_point")
+            elif places[0] in schemes:  # it only moves or picks values
+                schemes[output] = schemes[places[0]]
+        if output in schemes and schemes[output][1] in TYPES and schemes[output][0].scale.size == 1:
             affine, dtype = schemes[output]
             yield _Observed(output, _behind_relu(name, original, kept), dtype, affine)
 
 
-def _behind_relu(name: str, original: onnx.ModelProto, kept: set[str]) -> str:
+def _scheme(quantized: Graph, scale: str, zero_point: str) -> tuple[Affine, str]:
+    found = quantized.constants[scale].astype(np.float32)
+    zeros = quantized.constants.get(zero_point)
+    affine = Affine(found, np.zeros(found.shape, np.int64) if zeros is None else zeros.astype(np.int64))
+    return affine, dtype_of(quantized.values.get(zero_point)) or "uint8"
+
+
+def _behind_relu(name: str, original: Graph, kept: set[str]) -> str:
     """The output of the Relu that the quantizer folded into this tensor, or the tensor itself."""
-    readers = [node for node in original.graph.node if name in node.input]
-    if len(readers) == 1 and readers[0].op_type in _REMOVABLE and readers[0].output[0] not in kept:
-        return str(readers[0].output[0])
+    readers = original.readers(name)
+    if len(readers) == 1 and readers[0].op_type in REMOVABLE and name_of(readers[0].outputs[0]) not in kept:
+        return name_of(readers[0].outputs[0])
     return name
 
 
-def _with_outputs(model: onnx.ModelProto, names: list[str]) -> bytes:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    present = {output.name for output in copy.graph.output}
-    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names) if name not in present)
-    return bytes(copy.SerializeToString())
-
-
-def _session(
-    model: onnx.ModelProto, names: list[str], entries: Mapping[str, str], *, is_optimised: bool = True
-) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    for key, value in entries.items():
-        options.add_session_config_entry(key, value)
-    if not is_optimised:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(
-        _with_outputs(model, [name for name in names if name not in {each.name for each in model.graph.input}]),
-        sess_options=options,
-        providers=["CPUExecutionProvider"],
-    )
-
-
-def _run(
-    session: onnxruntime.InferenceSession, names: list[str], feed: dict[str, NDArray[np.float32]]
-) -> Mapping[str, NDArray[np.generic]]:
-    wanted = [name for name in dict.fromkeys(names) if name not in feed]
-    return {**feed, **(dict(zip(wanted, session.run(wanted, feed), strict=True)) if wanted else {})}
-
-
-def _fusions(model: onnx.ModelProto, names: list[str]) -> Counter[str]:
+def _fusions(path: Path, names: Sequence[str], folder: Path) -> Counter[str]:
     """How often each operator that computes is in the optimised graph; conversions come and go with outputs."""
-    with tempfile.TemporaryDirectory() as folder:
-        options = onnxruntime.SessionOptions()
-        options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
-        options.log_severity_level = 4  # it warns that the file is for this machine alone
-        onnxruntime.InferenceSession(
-            _with_outputs(model, names), sess_options=options, providers=["CPUExecutionProvider"]
-        )
-        nodes = onnx.load(options.optimized_model_filepath).graph.node
-    moved = ("QuantizeLinear", "DequantizeLinear", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity")
-    return Counter(node.op_type for node in nodes if node.op_type not in moved)
+    optimised = folder / "optimised.onnx"
+    session_with(path, names, folder, optimised=optimised)
+    nodes = onnx.load(optimised, load_external_data=False).graph.node
+    return Counter(node.op_type for node in nodes if node.op_type not in _MOVED)
 
 
-def _constants(path: Path, original: onnx.ModelProto, place: int) -> Iterator[DiagnosedTensor]:
-    values = {each.name: numpy_helper.to_array(each) for each in original.graph.initializer}
-    for each in stored_in_onnx(path, original):
-        if each.role != "activation" and each.integers is not None:
+def _constants(quantized: Graph, original: Graph, place: int) -> Iterator[DiagnosedTensor]:
+    values = original.constants
+    for each in stored_in_onnx(quantized, original):
+        if each.role != "activation" and each.integers is not None and each.name in values:
             measure = Measure(each.name, each.role, each.dtype, each.affine, each.axis, "stored")
             measure.add(values[each.name], each.integers.reshape(values[each.name].shape))
             yield measure.result(place)

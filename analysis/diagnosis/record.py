@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 
 from crossrt.analysis.audit.record import Role
+from crossrt.core.artifact import ModelFormat
 
 Kernels = Literal["shipped", "simulated", "stored"]
 BINS: Final = 40
@@ -22,22 +23,30 @@ class DiagnosisJob:
 
     Attributes:
         path: The quantized file.
-        float_path: The float32 file of the same format.
-        recipe: How it was quantized, as plain values.
-        samples: How many test digits to run.
+        float_path: The float file of the same format.
+        format: Their format.
+        folder: A scratch folder, which whoever starts the diagnosis removes.
+        data: Fields of the `DataRequest` that both files answer.
+        samples: How many samples to run at most, from the first.
+        recipe: How it was quantized, as plain values, or None where that is not known.
+        dimensions: Sizes of dynamic dimensions.
     """
 
     path: str
     float_path: str
-    recipe: Mapping[str, Any]
+    format: ModelFormat
+    folder: str
+    data: Mapping[str, Any]
     samples: int
+    recipe: Mapping[str, Any] | None = None
+    dimensions: Mapping[str, int] = field(default_factory=dict)
 
 
 class DiagnosedTensor(Struct, frozen=True, kw_only=True):
-    """One tensor beside its float32 counterpart.
+    """One tensor beside its float counterpart.
 
     Attributes:
-        name: The tensor, by its float32 name.
+        name: The tensor, by its float name.
         role: Activation, weight or bias.
         dtype: Its integer type.
         place: Its place in the order of the layers.
@@ -46,7 +55,7 @@ class DiagnosedTensor(Struct, frozen=True, kw_only=True):
         relative_error: `||x - x'|| / ||x||`.
         cosine: Cosine of the angle between `x` and `x'`.
         saturated: Share of integers at either end of their range.
-        clipped: Share of float32 values outside the range that the integers can say.
+        clipped: Share of float values outside the range that the integers can say.
         range_used: Width that the values take up over the width that the integers can say.
         histogram: Counts of the values in even bins over the range and a margin on both sides of it.
         kernels: Whether it was seen on the kernels that really run, on others, or lies in the file.
@@ -70,19 +79,33 @@ class DiagnosedTensor(Struct, frozen=True, kw_only=True):
     precise_sqnr_db: float | None = None
 
 
+class DiagnosedOutput(Struct, frozen=True, kw_only=True):
+    """An output of the file as it is, with nothing added that could be seen, beside that of the float model.
+
+    Attributes:
+        name: Its name in the float model.
+        sqnr_db: Signal-to-quantization-noise ratio; None without any noise.
+        precise_sqnr_db: The same on kernels that cannot saturate between two products; static and dynamic ONNX alone.
+    """
+
+    name: str
+    sqnr_db: float | None
+    precise_sqnr_db: float | None = None
+
+
 class Diagnosis(Struct, frozen=True, kw_only=True):
     """All tensors that have a counterpart.
 
     Attributes:
         tensors: In the order of the layers.
-        samples: Test digits that were run.
-        missing: Quantized activations without a counterpart in the float32 model.
-        shipped_logits_db: Ratio of the logits of the file as it is, with nothing added that could be seen.
-        precise_logits_db: The same on kernels that cannot saturate between two products; static and dynamic ONNX alone.
+        samples: How many samples were run.
+        outputs: Outputs that are numbers.
+        missing: Quantized activations without a counterpart in the float model.
+        causes: What the graphs show that makes such a file answer wrongly, each with its cure.
     """
 
     tensors: tuple[DiagnosedTensor, ...]
     samples: int
+    outputs: tuple[DiagnosedOutput, ...] = ()
     missing: tuple[str, ...] = ()
-    shipped_logits_db: float | None = None
-    precise_logits_db: float | None = None
+    causes: tuple[str, ...] = ()

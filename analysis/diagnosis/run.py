@@ -3,55 +3,68 @@
 from __future__ import annotations
 
 import sys
-import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from crossrt.analysis.diagnosis.record import Diagnosis, DiagnosisJob
+from crossrt.analysis.samples import Samples
 from crossrt.core.events import EventStream, read_job
-from crossrt.exporters.calibration import Calibration, calibration_digits
+from crossrt.datasets.protocol import Arrays
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.ort.prepare import prepare
-from crossrt.exporters.recipes.recipe import (
-    OnnxDynamic,
-    OnnxStatic,
-    OnnxWeightOnly,
-    Recipe,
-    TfliteDynamic,
-    TfliteStatic,
-)
+from crossrt.exporters.recipes.recipe import OnnxFloat16, OnnxWeightOnly, Recipe, TfliteFloat16
+from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
 
 
 def diagnose(job: DiagnosisJob) -> Diagnosis:
-    """Every quantized tensor of a file beside its float32 counterpart, over test digits.
+    """Every quantized tensor of a file beside its float counterpart, over the samples of a data set.
 
     Raises:
-        ExportError: The recipe stores no integers, or the files do not belong together.
+        CrossrtError: The recipe stores no integers, or files or data do not belong together.
     """
-    recipe = msgspec.convert(job.recipe, Recipe)
-    digits = calibration_digits(Calibration(job.samples, 0, "test"))
-    if isinstance(recipe, OnnxStatic | OnnxDynamic):
-        from crossrt.analysis.diagnosis.onnx_file import diagnose_onnx
+    recipe = msgspec.convert(job.recipe, Recipe) if job.recipe is not None else None
+    if isinstance(recipe, OnnxFloat16 | TfliteFloat16):
+        kind = recipe.__struct_config__.tag
+        raise ExportError(
+            f"a file of kind {kind} holds no integers: diagnose takes static, dynamic and weight-only recipes"
+        )
+    return _diagnose_onnx(job, recipe) if job.format == "onnx" else _diagnose_tflite(job)
 
-        with tempfile.TemporaryDirectory() as folder:
-            source, prepared = Path(folder) / "float.onnx", Path(folder) / "prepared.onnx"
-            source.write_bytes(Path(job.float_path).read_bytes())
-            prepare(source, prepared)
-            return diagnose_onnx(Path(job.path), prepared, digits)
-    if isinstance(recipe, OnnxWeightOnly):
-        from crossrt.analysis.diagnosis.weight_only import diagnose_weight_only
 
-        return diagnose_weight_only(Path(job.path), Path(job.float_path), digits)
-    if isinstance(recipe, TfliteStatic | TfliteDynamic):
-        from crossrt.analysis.diagnosis.tflite_file import diagnose_tflite
+def _diagnose_onnx(job: DiagnosisJob, recipe: Recipe | None) -> Diagnosis:
+    from crossrt.analysis.diagnosis.onnx_file import diagnose_onnx
+    from crossrt.analysis.diagnosis.weight_only import diagnose_weight_only
+    from crossrt.analysis.onnx_graph import Graph
+    from crossrt.analysis.onnx_sessions import prepared_copy
 
-        return diagnose_tflite(Path(job.path), Path(job.float_path), digits)
-    kind = recipe.__struct_config__.tag
-    raise ExportError(
-        f"a file of kind {kind} holds no integers: diagnose takes static, dynamic and weight-only recipes"
-    )
+    path, float_path, folder = Path(job.path), Path(job.float_path), Path(job.folder)
+    calls, count = _calls(job, Samples.open(job.data, onnx_specs(float_path)[0], job.dimensions))
+    is_blocked = any(node.op_type == "MatMulNBits" for node in Graph.load(path).nodes)
+    if isinstance(recipe, OnnxWeightOnly) or (recipe is None and is_blocked):
+        return diagnose_weight_only(path, float_path, calls, count, folder)
+    try:
+        prepared = prepared_copy(float_path, folder)
+    except ExportError:
+        if recipe is not None:
+            raise
+        prepared = float_path  # another quantizer may have taken it as it is
+    return diagnose_onnx(path, prepared, calls, count, folder)
+
+
+def _diagnose_tflite(job: DiagnosisJob) -> Diagnosis:
+    from crossrt.analysis.diagnosis.tflite_file import diagnose_tflite
+
+    path, float_path = Path(job.path), Path(job.float_path)
+    calls, count = _calls(job, Samples.open(job.data, tflite_specs(float_path)[0], job.dimensions))
+    return diagnose_tflite(path, float_path, calls, count)
+
+
+def _calls(job: DiagnosisJob, samples: Samples) -> tuple[Iterable[Arrays], int]:
+    """Feeds of the first samples, and how many they are."""
+    count = min(job.samples, len(samples))
+    return samples.calls(range(count)), count
 
 
 def _run(job: DiagnosisJob, events: EventStream) -> None:

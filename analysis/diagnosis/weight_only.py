@@ -1,71 +1,73 @@
-"""An ONNX file whose weights alone are quantized, in blocks (`MatMulNBits`), beside its float32 model.
+"""An ONNX file whose weights alone are quantized, in blocks (`MatMulNBits`), beside its float model.
 
-Its activations are float32 and have no scales: the weights and the logits are held against their counterparts.
+Its activations are floats and have no scales: the weights and the outputs are compared with their counterparts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import onnx
-import onnxruntime
+import onnx_ir as ir
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
 from crossrt.analysis.audit.affine import Affine
-from crossrt.analysis.diagnosis.measure import Measure, Ratio
-from crossrt.analysis.diagnosis.record import DiagnosedTensor, Diagnosis
-from crossrt.exporters.ort.calibrate import batches
+from crossrt.analysis.diagnosis.measure import Measure
+from crossrt.analysis.diagnosis.outputs import OutputRatios
+from crossrt.analysis.diagnosis.record import DiagnosedOutput, DiagnosedTensor, Diagnosis
+from crossrt.analysis.onnx_graph import Graph, constant, name_of, taken
+from crossrt.analysis.onnx_sessions import run, session_with
+from crossrt.core.errors import ArtifactError
+from crossrt.datasets.protocol import Arrays
+from crossrt.exporters.tensor_specs import onnx_specs
 
 _OPERATOR: Final = "MatMulNBits"
 _DEFAULT_BITS: Final = 4
 
-Arrays = Mapping[str, NDArray[Any]]
 
-
-def diagnose_weight_only(path: Path, float_path: Path, digits: NDArray[np.float32]) -> Diagnosis:
-    """Reads the weights of both files, and runs both over the digits.
+def diagnose_weight_only(
+    path: Path, float_path: Path, calls: Iterable[Arrays], samples: int, folder: Path
+) -> Diagnosis:
+    """Reads the weights of both files, and runs both over the samples.
 
     Args:
         path: The quantized file.
-        float_path: The float32 file that it was made from.
-        digits: float32 `(count, 28, 28, 1)`.
+        float_path: The float file that it was made from.
+        calls: Feeds of the samples.
+        samples: How many they are.
+        folder: A scratch folder.
+
+    Raises:
+        CrossrtError: A file cannot be run, or the two do not belong together.
     """
-    quantized, original = onnx.load(path), onnx.load(float_path)
-    ratio = Ratio()
-    sessions = [_session(each) for each in (original, quantized)]
-    for feed in batches(digits):
-        exact, found = (session.run(None, feed)[0].astype(np.float64) for session in sessions)
-        ratio.add(exact, found)
-    weights = tuple(_weights(quantized, original))
-    return Diagnosis(tensors=weights, samples=len(digits), shipped_logits_db=ratio.sqnr_db)
+    ratios = OutputRatios(onnx_specs(float_path)[1], onnx_specs(path)[1])
+    original, quantized = (session_with(each, (), folder) for each in (float_path, path))
+    for feeds in calls:
+        ratios.add(run(original, ratios.originals, feeds), run(quantized, ratios.quantized, feeds))
+    return Diagnosis(
+        tensors=tuple(_weights(Graph.load(path), Graph.load(float_path))),
+        samples=samples,
+        outputs=tuple(DiagnosedOutput(name=name, sqnr_db=ratios.sqnr_db(name)) for name in ratios.originals),
+    )
 
 
-def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-
-
-def _weights(quantized: onnx.ModelProto, original: onnx.ModelProto) -> Iterator[DiagnosedTensor]:
+def _weights(quantized: Graph, original: Graph) -> Iterator[DiagnosedTensor]:
     """The layers of both files make tensors of the same names."""
-    stored, exact = (_arrays(model) for model in (quantized, original))
-    names = {node.output[0]: node.input[1] for node in original.graph.node if node.op_type == "MatMul"}
-    nodes = [node for node in quantized.graph.node if node.op_type == _OPERATOR and node.output[0] in names]
+    exact = original.constants
+    names = {name_of(node.outputs[0]): name_of(taken(node, 1)) for node in original.nodes if node.op_type == "MatMul"}
+    nodes = [node for node in quantized.nodes if node.op_type == _OPERATOR and name_of(node.outputs[0]) in names]
     for place, node in enumerate(nodes):
-        name = names[node.output[0]]
-        integers, affine, dtype = unpack_weight(node, stored)
-        measure = Measure(name, "weight", dtype, affine, 0, "stored")
-        measure.add(exact[name].T.reshape(-1), integers)
-        yield measure.result(place, node.name)
+        name = names[name_of(node.outputs[0])]
+        if name in exact:
+            integers, affine, dtype = unpack_weight(node)
+            measure = Measure(name, "weight", dtype, affine, 0, "stored")
+            measure.add(exact[name].T.reshape(-1), integers)
+            yield measure.result(place, node.name)
 
 
-def _arrays(model: onnx.ModelProto) -> Arrays:
-    return {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
-
-
-def unpack_weight(node: onnx.NodeProto, stored: Arrays) -> tuple[NDArray[np.int64], Affine, str]:
+def unpack_weight(node: ir.Node) -> tuple[NDArray[np.int64], Affine, str]:
     """The integers of a `MatMulNBits`, their scheme value by value, and their type.
 
     The weight of `K` inputs and `N` outputs lies transposed, `(N, blocks, bytes)`, each row in blocks of inputs that
@@ -75,14 +77,18 @@ def unpack_weight(node: onnx.NodeProto, stored: Arrays) -> tuple[NDArray[np.int6
     Returns:
         Integers `(N * K,)`, scales and zero points of the same shape, and such as `uint4`.
     """
-    numbers = {"bits": _DEFAULT_BITS} | {each.name: int(each.i) for each in node.attribute}
+    numbers = {"bits": _DEFAULT_BITS}
+    numbers |= {each.name: each.as_int() for each in node.attributes.values() if each.type == ir.AttributeType.INT}
+    packed, scale, zero_point = (constant(taken(node, place)) for place in (1, 2, 3))
+    if packed is None or scale is None:
+        raise ArtifactError(f"the weight of {node.name} is not a constant: it cannot be compared")
     inputs, outputs, block, bits = (numbers[name] for name in ("K", "N", "block_size", "bits"))
     blocks = -(-inputs // block)
-    integers = _integers(stored[node.input[1]], bits).reshape(outputs, blocks * block)[:, :inputs]
-    scales = stored[node.input[2]].reshape(outputs, blocks).astype(np.float32)
+    integers = _integers(packed, bits).reshape(outputs, blocks * block)[:, :inputs]
+    scales = scale.reshape(outputs, blocks).astype(np.float32)
     zero_points = np.full((outputs, blocks), 2 ** (bits - 1))
-    if len(node.input) > 3 and node.input[3]:
-        zero_points = _integers(stored[node.input[3]].reshape(outputs, -1), bits)[:, :blocks]
+    if zero_point is not None:
+        zero_points = _integers(zero_point.reshape(outputs, -1), bits)[:, :blocks]
     by_value = [np.repeat(each, block, axis=1)[:, :inputs].reshape(-1) for each in (scales, zero_points)]
     affine = Affine(scale=by_value[0], zero_point=by_value[1].astype(np.int64))
     return integers.reshape(-1).astype(np.int64), affine, f"uint{bits}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-LostKind = Literal["float", "conversion"]
+UnfusedKind = Literal["float", "conversion"]
 IN_FLOAT: Final = ", in float"
 """How the reason of a conversion ends that stands beside a kernel in float."""
 
@@ -18,7 +18,7 @@ class RunKernel(Struct, frozen=True, kw_only=True):
 
     operator: str
     node: str
-    kind: LostKind
+    kind: UnfusedKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,19 +27,21 @@ class ExplanationJob:
 
     Attributes:
         path: The quantized file.
-        recipe: How it was quantized, as plain values.
-        batch_size: Digits per call.
+        folder: A scratch folder, which whoever starts the explanation removes.
         kernels: What was seen to run, each a `RunKernel` as plain values.
+        recipe: How it was quantized, as plain values, or None where that is not known.
+        dimensions: Sizes of all dynamic dimensions, the batch among them.
     """
 
     path: str
-    recipe: Mapping[str, Any]
-    batch_size: int
+    folder: str
     kernels: Sequence[Mapping[str, Any]]
+    recipe: Mapping[str, Any] | None = None
+    dimensions: Mapping[str, int] = field(default_factory=dict)
 
 
-class LostFusion(Struct, frozen=True, kw_only=True):
-    """A kernel, and why it is no integer kernel.
+class UnfusedOperator(Struct, frozen=True, kw_only=True):
+    """A kernel that is not an integer kernel, and why.
 
     Attributes:
         operator: Its type.
@@ -51,6 +53,6 @@ class LostFusion(Struct, frozen=True, kw_only=True):
 
     operator: str
     node: str
-    kind: LostKind
+    kind: UnfusedKind
     reasons: tuple[str, ...]
     layer: str | None = None

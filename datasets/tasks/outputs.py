@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
 from crossrt.core.tensor import TensorSpec, described
+from crossrt.datasets.tasks.protocol import Outputs
 
 Kind = Literal["number", "integer", "boolean", "text"]
+
+VALUE_SAMPLES: Final = 64
+"""Samples by whose values outputs are told apart that have the same shape and other names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +30,64 @@ class OutputMatch:
 
     names: Mapping[str, str]
     notes: tuple[str, ...] = ()
+
+
+def specs_of(outputs: Outputs) -> tuple[TensorSpec, ...]:
+    """Outputs `(samples, ...)` as records."""
+    return tuple(
+        TensorSpec(name=name, dtype="str" if array.dtype.kind == "U" else array.dtype.name, shape=array.shape)
+        for name, array in outputs.items()
+    )
+
+
+def match_answers(reference: Outputs, case: Outputs) -> OutputMatch:
+    """Matches outputs by their names, shapes and values.
+
+    Outputs of other names that have the same shape, such as two heads of one network, are told apart by their values
+    for the first samples: the pairs whose differences are the smallest in all.
+
+    Args:
+        reference: Outputs of the reference by name, each `(samples, ...)`.
+        case: Those of the model file that is compared, for the same samples.
+
+    Raises:
+        DataError: An output of the reference is not among the case's.
+    """
+    if not reference.keys() <= case.keys() and (found := _by_values(reference, case)) is not None:
+        return found
+    return matched_outputs(specs_of(reference), specs_of(case))
+
+
+def _by_values(reference: Outputs, case: Outputs) -> OutputMatch | None:
+    """Pairs of equal shapes with the smallest differences; None where an output has no counterpart of numbers."""
+    from scipy.optimize import linear_sum_assignment  # few files need it
+
+    ours = [name for name in reference if name not in case]
+    theirs = [name for name in case if name not in reference]
+    if len(ours) < 2 or len(ours) != len(theirs):
+        return None
+    costs = np.array([[_difference(reference[one], case[other]) for other in theirs] for one in ours])
+    if not np.isfinite(costs).any(axis=1).all():
+        return None
+    rows, columns = linear_sum_assignment(np.where(np.isfinite(costs), costs, 1e12))
+    if not np.isfinite(costs[rows, columns]).all():
+        return None
+    found = {ours[row]: theirs[column] for row, column in zip(rows, columns, strict=True)}
+    pairs = ", ".join(f"{other} for {one}" for one, other in found.items())
+    return OutputMatch(
+        names={name: found.get(name, name) for name in reference},
+        notes=(f"outputs were matched by their values: {pairs}",),
+    )
+
+
+def _difference(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Relative difference over the first samples; infinite where they cannot be the same output."""
+    if one.shape != other.shape or one.dtype.kind not in "biuf" or other.dtype.kind not in "biuf":
+        return float("inf")
+    first, second = (np.asarray(each[:VALUE_SAMPLES], np.float64) for each in (one, other))
+    norm = float(np.linalg.norm(first)) or 1.0
+    found = float(np.linalg.norm(first - second)) / norm
+    return found if np.isfinite(found) else 1e9
 
 
 def match_outputs(reference: Sequence[TensorSpec], case: Sequence[TensorSpec]) -> Mapping[str, str]:

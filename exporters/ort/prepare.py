@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
+import onnx.version_converter
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from crossrt.exporters.errors import ExportError, first_line
@@ -12,6 +13,10 @@ from crossrt.exporters.sources.onnx_file import data_files, nodes_of, read_struc
 from crossrt.exporters.sources.onnx_inspection import bad_weight
 
 MOST_BYTES = 2**31 - 2**20
+OLDEST_OPSET = 13
+"""The first in which DequantizeLinear takes a scale for each channel."""
+
+OLDEST_IR = 7
 _QUANTIZED_DOMAIN = "com.microsoft"
 
 
@@ -33,11 +38,38 @@ def working_copy(float_model: Path, folder: Path) -> Path:
         raise ExportError(
             f"the weights {name} of {float_model.name} hold NaN or infinity: no scale can be found for them"
         )
-    if not files:
+    if not files and not _needs_change(model):
         return float_model
     copy = folder / "float.onnx"
-    onnx.save(onnx.load(float_model), copy)
+    onnx.save(_changed(onnx.load(float_model)), copy)
     return copy
+
+
+def _needs_change(model: onnx.ModelProto) -> bool:
+    return bool(_defaults(model)) or _opset(model) < OLDEST_OPSET
+
+
+def _defaults(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """Inputs that are initializers, as old exporters write all weights: the quantizers take them for activations."""
+    constants = {each.name for each in model.graph.initializer}
+    return [each for each in model.graph.input if each.name in constants]
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=OLDEST_OPSET)
+
+
+def _changed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model with weights that are no inputs, in an opset that has scales per channel."""
+    for each in _defaults(model):
+        model.graph.input.remove(each)
+    model.ir_version = max(model.ir_version, OLDEST_IR)
+    if _opset(model) >= OLDEST_OPSET:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, OLDEST_OPSET)
+    except Exception:  # the converter lacks some operators: recipes without scales per channel still work
+        return model
 
 
 def prepare(float_model: Path, path: Path) -> None:
@@ -62,8 +94,33 @@ def prepare(float_model: Path, path: Path) -> None:
         except Exception as error:  # shape inference raises whatever it happens to hit
             reasons.append(first_line(error))
         else:
+            _flatten_biases(path)
             return
     raise ExportError(f"pre-processing for quantization failed: {reasons[-1]}")
+
+
+def _flatten_biases(path: Path) -> None:
+    """Makes `(1, n)` biases of Gemm `(n,)`, which is the same: the quantizer takes no other."""
+    model = onnx.load(path)
+    biases = {node.input[2] for node in model.graph.node if node.op_type == "Gemm" and len(node.input) > 2}
+    others = {
+        name
+        for node in model.graph.node
+        for place, name in enumerate(node.input)
+        if not (node.op_type == "Gemm" and place == 2)
+    }
+    found = [
+        each
+        for each in model.graph.initializer
+        if each.name in biases - others and len(each.dims) == 2 and each.dims[0] == 1
+    ]
+    if not found:
+        return
+    for each in found:
+        del each.dims[0]
+        for known in [value for value in model.graph.value_info if value.name == each.name]:
+            model.graph.value_info.remove(known)
+    onnx.save(model, path)
 
 
 def check_float(model: onnx.ModelProto, path: Path) -> None:

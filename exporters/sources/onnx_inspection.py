@@ -120,7 +120,7 @@ def _preprocessing(model: onnx.ModelProto) -> Iterator[str]:
     """One line where the first node of an input scales or shifts it by a constant."""
     constants = {each.name: each for each in weights_of(model) if not uses_external_data(each)}
     constants |= _constant_outputs(model)
-    names = {each.name for each in model.graph.input} - constants.keys()
+    names = {each.name for each in model.graph.input if len(each.type.tensor_type.shape.dim) > 1} - constants.keys()
     for node in model.graph.node:
         if node.op_type == "Cast" and node.input[0] in names:
             names.add(node.output[0])
@@ -129,9 +129,9 @@ def _preprocessing(model: onnx.ModelProto) -> Iterator[str]:
         if (constant := constants.get(node.input[1])) is None:
             continue
         values = np.unique(onnx.numpy_helper.to_array(constant))
-        if values.size == 1:
+        if values.size == 1 and values[0] != 0:
             yield _scaling(node.op_type, float(values[0]), str(node.input[0]))
-        elif values.size <= 4:
+        elif 1 < values.size <= 4:
             yield f"{node.op_type} by a constant for each channel first: expects values before normalization"
 
 

@@ -14,7 +14,9 @@ from crossrt.core.tensor import Dimension, TensorSpec
 from crossrt.exporters.sources.onnx_file import weights_of
 
 BATCH = "batch"
-_PLACEHOLDER = re.compile(r"unk__\d+|\?")
+_PLACEHOLDER = re.compile(r"unk__\d+|p2o\.DynamicDimension\.\d+|\?")
+"""What tf2onnx and paddle2onnx write for dimensions without a name: another one for every tensor."""
+
 _OTHER_DTYPES: dict[int, str] = {int(onnx.TensorProto.STRING): "str"}
 
 

@@ -59,6 +59,12 @@ class Serving:
         found = self.function(*(tf.constant(feeds[spec.name]) for spec in self.inputs))
         return {spec.name: found[inner_output(number)].numpy() for number, spec in enumerate(self.outputs)}
 
+    def has_loops(self) -> bool:
+        """True if the graph holds a loop, as recurrent layers make it."""
+        graph = self.function.get_concrete_function().graph.as_graph_def()
+        nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
+        return any(node.op in ("While", "StatelessWhile") for node in nodes)
+
     def check_weights(self) -> None:
         """Refuses a model that can answer nothing but NaN.
 

@@ -1,18 +1,19 @@
-"""Auditing one variant: what the auditing process says of it, and how that is shown."""
+"""Auditing one file: what the auditing process says of it, and how that is shown."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
-from crossrt.analysis.audit.record import AuditedTensor, AuditJob
+from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Check
 from crossrt.core.artifact import ModelArtifact
-from crossrt.harness.build.subject import Subject, ask_about, find_subject
+from crossrt.harness.build.subject import Found, Target, ask_about, find_subject
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.errors import HarnessError
-from crossrt.reports.text.cells import Cell, Sheet
+from crossrt.reports.text.cells import Cell, Sheet, Tone
 from crossrt.reports.text.tensor_names import short_name
 
 
@@ -23,50 +24,90 @@ class Audit:
     Attributes:
         artifact: The quantized file.
         tensors: Every quantized tensor of it.
+        checks: What the file says by itself, where no recipe is known.
     """
 
     artifact: ModelArtifact
     tensors: Sequence[AuditedTensor]
+    checks: Sequence[Check] = ()
 
     @property
     def unexplained(self) -> int:
-        """How many tensors are not what the scheme makes of them."""
+        """How many tensors are not what the recipe makes of them."""
         return sum(each.verdict == "different" for each in self.tensors)
 
+    @property
+    def is_wrong(self) -> bool:
+        """True if a tensor differs for no known reason, or the file contradicts itself."""
+        return bool(self.unexplained) or any(each.severity == "wrong" for each in self.checks)
 
-def run_audit(subject: Subject, display: Display) -> Audit:
-    """Holds every scale and zero point of a file against the scheme.
+
+def run_audit(target: Target, folder: Path, display: Display) -> Audit:
+    """Compares every scale and zero point of a file with its recipe; without one, reads what the file says by itself.
 
     Raises:
-        HarnessError: There is no such variant, or its float32 file is missing.
+        HarnessError: There is no such variant, or its float file is missing.
         ExportError: The file cannot be audited.
     """
-    found = find_subject(subject, display)
-    artifact = found.artifact
-    job = AuditJob(path=str(artifact.path), float_path=str(found.original.path), recipe=found.recipe)
+    found = find_subject(target, folder, display)
     display.phase("auditing", 1)
-    event = ask_about(artifact, "crossrt.analysis.audit.run", dataclasses.asdict(job), "audited")
+    audited = audit_file(found, target, folder)
     display.step()
-    tensors = msgspec.convert(event["tensors"], list[AuditedTensor])
-    if not tensors:
-        raise HarnessError(f"{artifact.id} holds no quantized tensor, though its manifest says how it was quantized")
-    return Audit(artifact=artifact, tensors=tensors)
+    if not audited.tensors and not audited.checks:
+        raise HarnessError(
+            f"{found.artifact.id} holds no quantized tensor, though its manifest says how it was quantized"
+        )
+    return Audit(artifact=found.artifact, tensors=audited.tensors, checks=audited.checks)
+
+
+def audit_file(found: Found, target: Target, folder: Path) -> Audited:
+    """Asks the auditing process.
+
+    Raises:
+        HarnessError: Packages for it are missing.
+        ExportError: The file cannot be audited.
+    """
+    job = AuditJob(
+        path=str(found.artifact.path),
+        format=found.artifact.format,
+        folder=str(folder),
+        float_path=None if found.original is None else str(found.original.path),
+        recipe=found.recipe,
+        data=None if found.calibration is None else dataclasses.asdict(found.calibration),
+        dimensions=target.subject.dimensions,
+    )
+    event = ask_about(found.artifact, "crossrt.analysis.audit.run", dataclasses.asdict(job), "audited")
+    return msgspec.convert(event["found"], Audited)
 
 
 def audit_headline(audit: Audit) -> str:
     """The outcome in a line."""
     count, name = len(audit.tensors), audit.artifact.id
+    if audit.checks:
+        wrong = [each.name for each in audit.checks if each.severity == "wrong"]
+        outcome = f"wrong: {', '.join(wrong)}" if wrong else "nothing in it is wrong by itself"
+        return f"{name}: {outcome}; no recipe is known, so {count} quantized tensors are shown as the file has them"
     if audit.unexplained:
-        return f"{name}: {audit.unexplained} of {count} quantized tensors are not what the scheme makes of them"
+        return f"{name}: {audit.unexplained} of {count} quantized tensors are not what the recipe makes of them"
     exact = sum(each.verdict == "exact" for each in audit.tensors)
     if exact == count:
-        return f"{name}: all {count} quantized tensors are what the scheme makes of them, to the last bit"
+        return f"{name}: all {count} quantized tensors are what the recipe makes of them, to the last bit"
     return f"{name}: {exact} of {count} quantized tensors are exact, the others within rounding"
+
+
+def check_sheet(audit: Audit) -> Sheet:
+    """A row for each check."""
+    tones: dict[str, Tone] = {"ok": "good", "wrong": "bad", "caution": "doubt"}
+    rows = tuple(
+        (Cell(text=each.name), Cell(text=each.severity, tone=tones.get(each.severity)), Cell(text=each.text))
+        for each in audit.checks
+    )
+    return Sheet(title="What the file says by itself", columns=("check", "verdict", "found"), rows=rows, is_text=True)
 
 
 def audit_sheet(audit: Audit) -> Sheet:
     """A row for each tensor, those that differ first."""
-    order = {"different": 0, "rounding": 1, "exact": 2}
+    order = {"different": 0, "rounding": 1, "exact": 2, "stored": 3}
     rows = tuple(
         _row(each, audit.artifact.model) for each in sorted(audit.tensors, key=lambda each: order[each.verdict])
     )
@@ -75,7 +116,7 @@ def audit_sheet(audit: Audit) -> Sheet:
 
 
 def _row(tensor: AuditedTensor, model: str) -> tuple[Cell, ...]:
-    verdict: str = tensor.verdict
+    verdict: str = "not compared" if tensor.verdict == "stored" else tensor.verdict
     if tensor.verdict == "different" and tensor.expected_scale is not None:
         verdict += f", expected {tensor.expected_scale:.6g} and {tensor.expected_zero_point}"
     if tensor.reason:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, get_args
 
-from crossrt.analysis.explanation.record import LostFusion
+from crossrt.analysis.explanation.record import UnfusedOperator
 from crossrt.core.artifact import ModelArtifact
-from crossrt.exporters.errors import ExportError
-from crossrt.exporters.variants import Variant, shipped_recipes, variant_of
-from crossrt.harness.analyze.lost_fusions import can_be_explained, find_lost_fusions, lost_lines
-from crossrt.harness.build.exported import read_folder
-from crossrt.harness.build.variant_files import known_variants
+from crossrt.core.errors import CrossrtError
+from crossrt.datasets.opening import RANDOM, DataRequest, open_dataset
+from crossrt.harness.analyze.unfused_operators import can_be_explained, find_unfused_operators, unfused_lines
+from crossrt.harness.build.subject import is_named
+from crossrt.harness.build.variant_files import VariantFiles
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.errors import ChildFailedError, HarnessError
+from crossrt.harness.evaluate.assess import limits_for
+from crossrt.harness.evaluate.feeding import feeding_of
 from crossrt.harness.measure.case import Scenario
 from crossrt.harness.measure.settings import WorkerLimits
+from crossrt.harness.process.case_worker import UnsupportedError
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.harness.process.profiling import profile_file
 from crossrt.reports.text.cells import Cell, Sheet, counted, listed
 from crossrt.runtimes.kernels import Kernel, KernelKind, Profile
+from crossrt.runtimes.protocol import SessionOptions
 
 CALLS: Final = 200
 KINDS: Final[Sequence[KernelKind]] = get_args(KernelKind)
@@ -35,10 +39,10 @@ class Explanation:
     Attributes:
         artifact: The file.
         runtime: Its name.
-        batch_size: Digits per call.
+        batch_size: Samples per call.
         profile: The kernels of a call.
-        twins: Other variants that come to the same kernels.
-        lost: Kernels that are no integer kernels, and why.
+        alike: Other variants that come to the same kernels.
+        unfused: Kernels that are not integer kernels, and why.
         unexplained: Why that is not known, where it could be.
     """
 
@@ -46,8 +50,8 @@ class Explanation:
     runtime: str
     batch_size: int
     profile: Profile
-    twins: Sequence[str]
-    lost: Sequence[LostFusion] = ()
+    alike: Sequence[str] = ()
+    unfused: Sequence[UnfusedOperator] = ()
     unexplained: str | None = None
 
     @property
@@ -69,73 +73,94 @@ class Explanation:
         return 1 - sum(kernel.duration_ns or 0.0 for kernel in self.profile.kernels) / self.profile.call_ns
 
 
-def variants_for(case: str, runtime: RuntimeInfo, folder: Path | None, recipes: Path | None) -> Sequence[Variant]:
-    """What to build for an explanation: the named variant among those of the main job, or of a file of recipes.
-
-    Args:
-        case: `variant@runtime`.
-        runtime: That runtime.
-        folder: Exported artifacts, of which nothing has to be built.
-        recipes: A file of recipes.
+def chosen_file(name: str, runtime: RuntimeInfo, found: VariantFiles) -> ModelArtifact:
+    """The file of a variant that a runtime reads.
 
     Raises:
-        HarnessError: There is no such case.
+        HarnessError: There is no such case, or its file cannot be used.
     """
-    name = case.partition("@")[0]
-    variants: list[Variant] = [] if folder else [*known_variants(recipes)]
-    if folder is None and recipes is None:
-        others = (variant_of(each) for each in shipped_recipes() if each.name == name)
-        variants += [each for each in others if each not in variants]
-    files = read_folder(folder).artifacts.values() if folder else ()
-    known = [(each.variant, each.format) for each in files] + [(each.name, each.format) for each in variants]
-    names = [each for each, form in known if form in runtime.formats]
-    if name not in names:
-        there = listed([f"{each}@{runtime.name}" for each in names])
-        raise HarnessError(f"there is no case {case!r}; there are: {there}")
-    return [each for each in variants if each.format in runtime.formats]
+    for key, reason in found.problems.items():
+        if name in (key, key.partition(".")[2], key.split(".")[1]):
+            raise HarnessError(f"{key} cannot be used: {reason}")
+    readable = [each for each in found.files if each.format in runtime.formats]
+    fitting = [each for each in readable if is_named(each, name)]
+    if not fitting:
+        known = listed([f"{each.variant}@{runtime.name}" for each in readable]) or "none"
+        raise HarnessError(f"{name}@{runtime.name} is not a case; available: {known}")
+    return fitting[0]
+
+
+def session_options(
+    artifact: ModelArtifact, data: DataRequest | None, dimensions: Mapping[str, int], batch_size: int, threads: int
+) -> SessionOptions:
+    """How a file is run: sizes of its dimensions follow from data, where there are any.
+
+    Raises:
+        DataError: Data do not fit, or a dimension has no size.
+    """
+    request = data or DataRequest(reference=RANDOM, limit=1, dimensions=dict(dimensions))
+    feeding = feeding_of(artifact, open_dataset(request, artifact.inputs), dimensions)
+    size = batch_size if artifact.batching.dimension is not None else artifact.batching.size or 1
+    return Scenario(batch_size=size, threads=threads).session_options(feeding.dimensions)
 
 
 def run_explain(
-    artifact: ModelArtifact, others: Sequence[ModelArtifact], runtime: str, scenario: Scenario, display: Display
+    artifact: ModelArtifact,
+    others: Sequence[ModelArtifact],
+    runtime: str,
+    options: SessionOptions,
+    folder: Path,
+    display: Display,
 ) -> Explanation:
     """Profiles a file, and looks which others come to the same kernels.
 
     Raises:
-        HarnessError: The runtime cannot tell what it runs.
-        ChildFailedError: A worker crashed, hung, or its model gave up.
+        HarnessError: The runtime refuses the file, crashes on it, or cannot tell what it runs.
     """
     display.phase("profiling", 1 + len(others))
-    profile = profile_file(artifact, runtime, scenario, CALLS, WorkerLimits())
+    profile = _profiled(artifact, runtime, options, CALLS)
     if profile is None:
         raise HarnessError(f"{runtime} cannot tell which kernels it runs")
     display.step()
-    twins = []
+    alike = []
     for other in others:
-        found = profile_file(other, runtime, scenario, 1, WorkerLimits())
+        try:
+            found = _profiled(other, runtime, options, 1)
+        except HarnessError as error:
+            display.remark(f"  not compared: {error}")
+            found = None
         if found is not None and _steps(found) == _steps(profile):
-            twins.append(other.variant)
+            alike.append(other.variant)
         display.step()
-    lost, unexplained = _lost(artifact, runtime, profile, scenario.batch_size)
+    unfused, unexplained = _unfused(artifact, runtime, profile, options, folder)
     return Explanation(
         artifact=artifact,
         runtime=runtime,
-        batch_size=scenario.batch_size,
+        batch_size=options.batch_size,
         profile=profile,
-        twins=twins,
-        lost=lost,
+        alike=alike,
+        unfused=unfused,
         unexplained=unexplained,
     )
 
 
-def _lost(
-    artifact: ModelArtifact, runtime: str, profile: Profile, batch_size: int
-) -> tuple[Sequence[LostFusion], str | None]:
+def _profiled(artifact: ModelArtifact, runtime: str, options: SessionOptions, calls: int) -> Profile | None:
+    """The kernels of a file; every failure is one that the user can read."""
+    try:
+        return profile_file(artifact, runtime, options, calls, limits_for(artifact, WorkerLimits()))
+    except (ChildFailedError, UnsupportedError) as failure:
+        raise HarnessError(f"{runtime} cannot run {artifact.id}: {failure}") from failure
+
+
+def _unfused(
+    artifact: ModelArtifact, runtime: str, profile: Profile, options: SessionOptions, folder: Path
+) -> tuple[Sequence[UnfusedOperator], str | None]:
     """What is known of kernels in float, or why nothing is: a profile is worth having without."""
     if not can_be_explained(artifact, runtime):
         return (), None
     try:
-        return find_lost_fusions(artifact, profile, batch_size), None
-    except (HarnessError, ExportError, ChildFailedError) as error:
+        return find_unfused_operators(artifact, profile, options, folder), None
+    except CrossrtError as error:
         return (), str(error)
 
 
@@ -148,7 +173,7 @@ def kernel_sheet(explanation: Explanation) -> Sheet:
     total = sum(kernel.duration_ns or 0.0 for kernel in explanation.profile.kernels)
     rows = tuple(_row(kernel, total) for kernel in explanation.profile.kernels)
     title = f"Kernels of one call, batch {explanation.batch_size}"
-    return Sheet(title=title, columns=("kernel", "works on", "kind", "run by", "µs", "share %"), rows=rows)
+    return Sheet(title=title, columns=("kernel", "input dtype", "kind", "delegate", "µs", "share %"), rows=rows)
 
 
 def _row(kernel: Kernel, total: float) -> tuple[Cell, ...]:
@@ -174,19 +199,19 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
     yield f"{counted(sum(counts.values()), 'kernel')}: {', '.join(told)}"
     if explanation.outside is not None:
         yield f"outside the kernels, under the profiler: {explanation.outside:.0%} of the call"
-    for twin in explanation.twins:
-        yield f"{twin} comes to the same kernels: only its file and its loading differ"
+    for other in explanation.alike:
+        yield f"{other} comes to the same kernels: only its file and its loading differ"
     yield from _left_in_float(explanation)
 
 
 def _left_in_float(explanation: Explanation) -> Iterator[str]:
-    """What computes in float though its recipe wanted integers, and why as far as it is known."""
+    """What computes in float though integers were asked for, and why as far as it is known."""
     how = explanation.artifact.quantization
     if how is None or how.scheme != "static":
         return
     if explanation.unexplained is not None:
         yield f"why kernels compute in float is not known: {explanation.unexplained}"
     elif can_be_explained(explanation.artifact, explanation.runtime):
-        yield from lost_lines(explanation.lost, explanation.artifact.model)
+        yield from unfused_lines(explanation.unfused, explanation.artifact.model)
     elif left := dict.fromkeys(kernel.operator for kernel in explanation.profile.kernels if kernel.kind == "float"):
         yield f"in float: {', '.join(left)}"

@@ -7,6 +7,7 @@ from typing import get_args
 
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.errors import ChildFailedError
+from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.measure.case import Case
 from crossrt.harness.process.profiling import profile_file
 from crossrt.harness.run.run_state import RunState
@@ -31,7 +32,9 @@ def _profile(state: RunState, case: Case, silent: set[str], display: Display) ->
     """A runtime that tells no times for one file tells none for the others."""
     artifact = state.artifacts[case.artifact_id]
     try:
-        profile = profile_file(artifact, case.runtime, case.scenario, CALLS, state.settings.limits)
+        options = case.scenario.session_options(state.feedings[case.artifact_id].dimensions)
+        limits = limits_for(artifact, state.settings.limits)
+        profile = profile_file(artifact, case.runtime, options, CALLS, limits)
     except ChildFailedError as failure:
         display.remark(f"  {case.id}: not profiled: {failure.reason}")
         return

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from crossrt.analysis.diagnosis.record import DiagnosedTensor, Diagnosis
 from crossrt.core.artifact import ModelArtifact
-from crossrt.exporters.errors import ExportError
+from crossrt.core.errors import CrossrtError
 from crossrt.harness.analyze.diagnosis.run import diagnose_file
-from crossrt.harness.build.subject import Found, as_found
+from crossrt.harness.build.subject import Found, as_found, float_counterpart
 from crossrt.harness.cli.progress import Display
-from crossrt.harness.errors import ChildFailedError, HarnessError
-from crossrt.harness.measure.settings import BASELINE_VARIANT
+from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.process.child import kill_all_children
 from crossrt.harness.run.run_state import RunState
 from crossrt.reports.schema.records import LayerErrors, TensorError
 
 SAMPLES: Final = 1_000
-"""Test digits that each file answers."""
+"""How many samples each file answers at most."""
 
 
 def diagnose_layers(state: RunState, display: Display) -> tuple[LayerErrors, ...]:
@@ -30,14 +31,14 @@ def diagnose_layers(state: RunState, display: Display) -> tuple[LayerErrors, ...
     diagnoses: dict[str, Diagnosis] = {}
     with ThreadPoolExecutor(len(usable_cpus())) as pool:
         futures: dict[Future[Diagnosis], str] = {
-            pool.submit(diagnose_file, found, SAMPLES): name for name, found in pairs.items()
+            pool.submit(_diagnose, state, found): name for name, found in pairs.items()
         }
         try:
             for future in as_completed(futures):
                 name = futures[future]
                 try:
                     diagnoses[name] = future.result()
-                except (ExportError, ChildFailedError) as error:
+                except CrossrtError as error:
                     display.remark(f"  {name}: not diagnosed: {error}")
                 display.step(name)
         except BaseException:
@@ -47,14 +48,22 @@ def diagnose_layers(state: RunState, display: Display) -> tuple[LayerErrors, ...
     return tuple(_layer_errors(name, diagnoses[name]) for name in pairs if name in diagnoses)
 
 
+def _diagnose(state: RunState, found: Found) -> Diagnosis:
+    with TemporaryDirectory(prefix="diagnosis-", dir=state.data.folder) as folder:
+        samples = min(SAMPLES, state.data.samples)
+        feeding = state.feedings.get(found.artifact.id)
+        dimensions = state.settings.subject.dimensions if feeding is None else feeding.dimensions
+        return diagnose_file(found, samples, state.project.data, dimensions, Path(folder))
+
+
 def _pairs(state: RunState, display: Display) -> Mapping[str, Found]:
-    """Each quantized file that answered, beside the float32 file of its format."""
+    """Each quantized file that answered, beside the float file of its format."""
     answered = {case.artifact_id for case in state.cases if _has_answered(state, case.id)}
     found = {}
     for name, artifact in state.artifacts.items():
-        if name not in answered or artifact.quantization is None or artifact.quantization.scheme == "float16":
+        if name not in answered or artifact.role == "float":
             continue
-        original = state.artifacts.get(f"{artifact.model}.{BASELINE_VARIANT}.{artifact.format}")
+        original = float_counterpart(artifact, list(state.artifacts.values()))
         try:
             found[name] = _pair(artifact, original)
         except HarnessError as error:
@@ -63,12 +72,12 @@ def _pairs(state: RunState, display: Display) -> Mapping[str, Found]:
 
 
 def _has_answered(state: RunState, case: str) -> bool:
-    return case in state.assessments and state.assessments[case].accuracy is not None
+    return case in state.assessments and state.assessments[case].evaluation is not None
 
 
 def _pair(artifact: ModelArtifact, original: ModelArtifact | None) -> Found:
     if original is None:
-        raise HarnessError(f"there is no float32 {artifact.format} file beside it")
+        raise HarnessError(f"no float {artifact.format} file beside it")
     return as_found(artifact, original)
 
 

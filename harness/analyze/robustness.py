@@ -1,170 +1,271 @@
-"""How variants answer spoilt digits, beside the float32 model."""
+"""How model files answer corrupted images, beside the float model."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from crossrt.analysis.corruption import CORRUPTIONS, STRENGTHS, corrupted
+from crossrt.analysis.corruption import CORRUPTIONS, STRENGTHS, Layout, corrupted, layout_of
 from crossrt.core.artifact import ModelArtifact
+from crossrt.core.errors import CrossrtError, DataError
+from crossrt.core.metric import MetricDefinition
+from crossrt.datasets.protocol import Arrays, Dataset
+from crossrt.datasets.tasks.agreement import agreement_definition
+from crossrt.datasets.tasks.choosing import choose_task
+from crossrt.datasets.tasks.outputs import match_answers
+from crossrt.datasets.tasks.protocol import Task
 from crossrt.harness.cli.progress import Display
-from crossrt.harness.evaluate.evaluation import CHECK_BATCH
-from crossrt.harness.evaluate.workspace import Workspace
+from crossrt.harness.errors import ChildFailedError, HarnessError
+from crossrt.harness.evaluate.answers import Outputs
+from crossrt.harness.evaluate.assess import limits_for
+from crossrt.harness.evaluate.feeding import Feeding, feeding_of
+from crossrt.harness.evaluate.judge import steps_of
 from crossrt.harness.measure.case import Scenario
-from crossrt.harness.measure.settings import WorkerLimits
+from crossrt.harness.measure.settings import Subject, WorkerLimits
 from crossrt.harness.process.affinity import usable_cpus
-from crossrt.harness.process.case_worker import CaseWorker
+from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
 from crossrt.harness.process.child import kill_all_children
-from crossrt.reports.text.cells import Cell, Sheet, Tone
-from crossrt.runtimes.registry import SHIPPED
+from crossrt.harness.run.prepare import Opened
+from crossrt.runtimes.registry import shipped_runtime_for
 
 CLEAN: Final = "as they are"
-CONFIDENCE: Final = 0.99
+BATCH: Final = 100
+MOST_BYTES: Final = 512 * 2**20
+"""What the samples may take in memory; they are held twice, as they are and corrupted."""
+
+Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Robustness:
-    """What was called, and what is right.
+    """How files answered.
 
     Attributes:
-        labels: True classes, `(digits,)`.
-        called: Classes by artifact id and kind of corruption, `(strengths, digits)`; `CLEAN` has one strength.
-        baseline: The artifact that the others are held against.
+        samples: How many samples of each set.
+        metric: What is compared, sample by sample.
+        scores: By artifact id and kind of corruption: what each sample came to, `(strengths, samples)`; `CLEAN` has
+            one strength.
+        baseline: Id of the artifact that the others are compared with.
     """
 
-    labels: NDArray[np.uint8]
-    called: Mapping[str, Mapping[str, NDArray[np.intp]]]
+    samples: int
+    metric: MetricDefinition
+    scores: Mapping[str, Mapping[str, Scores]]
     baseline: str
 
 
-def run_robustness(
-    artifacts: Sequence[ModelArtifact], workspace: Workspace, samples: int, seed: int, display: Display
-) -> Robustness:
-    """Evaluates artifacts, the first of which is the baseline, on the first test digits and on spoilt ones.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """Samples of a data set, and which of its arrays are images."""
+
+    arrays: Arrays
+    layouts: Mapping[str, Layout]
+
+    def corrupted(self, kind: str, strength: int, seed: int) -> Arrays:
+        """The same samples with every image corrupted."""
+        changed = {
+            name: corrupted(
+                self.arrays[name],
+                kind,
+                strength,
+                seed,
+                layout=layout,
+                value_range=(float(self.arrays[name].min()), float(self.arrays[name].max())),
+            )
+            for name, layout in self.layouts.items()
+        }
+        return {**self.arrays, **changed}
+
+
+def read_images(dataset: Dataset, samples: int, layout: Layout | None) -> Images:
+    """The first samples of a data set, as many as memory has room for.
 
     Raises:
-        ChildFailedError: A worker crashed, hung, or its model gave up.
+        DataError: None of its arrays holds images, or it cannot be told where their channels are.
     """
-    images = np.load(workspace.images, mmap_mode="r")[:samples]
-    called: dict[str, dict[str, list[NDArray[np.intp]]]] = {each.id: {} for each in artifacts}
-    display.phase("spoiling digits", 1 + len(CORRUPTIONS) * len(STRENGTHS))
-    with ExitStack() as stack, ThreadPoolExecutor(len(usable_cpus())) as pool:
-        workers = {each.id: _worker(each, stack) for each in artifacts}
+    layouts, problems = {}, []
+    for name, spec in dataset.inputs.items():
+        if name in dataset.shared:
+            continue
+        sizes = [size for size in spec.shape if isinstance(size, int)]
         try:
-            for kind, spoilt in _sets(np.asarray(images), seed):
-                path = workspace.folder / "spoilt.npy"
-                np.save(path, spoilt, allow_pickle=False)
-                futures = {
-                    name: pool.submit(_evaluate, worker, workspace, number)
-                    for number, (name, worker) in enumerate(workers.items())
-                }
-                for name, future in futures.items():
-                    called[name].setdefault(kind, []).append(future.result())
+            layouts[name] = layout_of(sizes, spec.dtype, layout)
+        except DataError as error:
+            problems.append(f"{name}: {error}")
+    if not layouts:
+        raise DataError(f"{dataset.name} cannot be corrupted: {'; '.join(problems)}")
+    size = sum(each.nbytes for each in dataset.feeds([0]).values())
+    count = min(samples, len(dataset), max(2, MOST_BYTES // max(1, size)))
+    return Images(arrays=dataset.feeds(range(count)), layouts=layouts)
+
+
+def run_robustness(
+    artifacts: Sequence[ModelArtifact],
+    opened: Opened,
+    subject: Subject,
+    samples: int,
+    seed: int,
+    layout: Layout | None,
+    display: Display,
+) -> Robustness:
+    """Evaluates files, the first of which is the baseline, on samples and on corrupted ones; a failing one is left out.
+
+    Raises:
+        DataError: The data are not images, or their labels fit no task.
+        HarnessError: The baseline cannot be run.
+    """
+    images = read_images(opened.data.dataset, samples, layout)
+    display.phase("corrupting images", 1 + len(CORRUPTIONS) * len(STRENGTHS))
+    with ExitStack() as stack, ThreadPoolExecutor(len(usable_cpus())) as pool:
+        field = _Field(artifacts, opened, subject, pool, display)
+        field.open(stack)
+        try:
+            for kind, arrays in _sets(images, seed):
+                field.answer(kind, arrays)
                 display.step(kind)
         except BaseException:
             kill_all_children()
             raise
-    stacked = {name: {kind: np.stack(each) for kind, each in found.items()} for name, found in called.items()}
-    return Robustness(labels=workspace.labels[:samples], called=stacked, baseline=artifacts[0].id)
+    return field.result()
 
 
-def _sets(images: NDArray[np.float32], seed: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    yield CLEAN, images
+def _sets(images: Images, seed: int) -> Iterator[tuple[str, Arrays]]:
+    yield CLEAN, images.arrays
     for kind in CORRUPTIONS:
         for strength in STRENGTHS:
-            yield kind, corrupted(images, kind, strength, seed)
+            yield kind, images.corrupted(kind, strength, seed)
 
 
-def _worker(artifact: ModelArtifact, stack: ExitStack) -> CaseWorker:
-    runtime = next(name for name, shipped in SHIPPED.items() if artifact.format in shipped.formats)
-    worker = stack.enter_context(CaseWorker(1, WorkerLimits()))
-    worker.start_import(runtime)
-    worker.finish_import()
-    worker.load(artifact, Scenario(batch_size=CHECK_BATCH, threads=1))
-    return worker
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    """A file that is loaded and waits for samples."""
+
+    artifact: ModelArtifact
+    feeding: Feeding
+    worker: CaseWorker
+    batch_size: int
 
 
-def _evaluate(worker: CaseWorker, workspace: Workspace, number: int) -> NDArray[np.intp]:
-    path = workspace.folder / f"spoilt-logits-{number}.npy"
-    worker.evaluate(workspace.folder / "spoilt.npy", CHECK_BATCH, path)
-    called: NDArray[np.intp] = np.load(path).argmax(axis=1)
-    return called
+class _Field:
+    """All files, and what they answered so far."""
+
+    def __init__(
+        self,
+        artifacts: Sequence[ModelArtifact],
+        opened: Opened,
+        subject: Subject,
+        pool: ThreadPoolExecutor,
+        display: Display,
+    ) -> None:
+        self._artifacts, self._subject = artifacts, subject
+        self._dataset, self._folder = opened.data.dataset, opened.folder
+        self._pool, self._display = pool, display
+        self._runners: dict[str, _Runner] = {}
+        self._scores: dict[str, dict[str, list[Scores]]] = {}
+        self._baseline = artifacts[0].id
+        self._task: Task | None = None
+        self._metric: MetricDefinition | None = None
+        self._samples = 0
+
+    def open(self, stack: ExitStack) -> None:
+        """Loads every file; one that cannot be loaded is a remark."""
+        for artifact in self._artifacts:
+            try:
+                self._runners[artifact.id] = self._opened(artifact, stack)
+            except (ChildFailedError, UnsupportedError, CrossrtError) as error:
+                self._drop(artifact.id, error)
+
+    def _opened(self, artifact: ModelArtifact, stack: ExitStack) -> _Runner:
+        feeding = feeding_of(artifact, self._dataset, self._subject.dimensions)
+        batch_size = BATCH if artifact.batching.dimension is not None else artifact.batching.size or 1
+        worker = stack.enter_context(CaseWorker(1, limits_for(artifact, WorkerLimits())))
+        worker.start_import(shipped_runtime_for(artifact.format))
+        worker.finish_import()
+        worker.load(artifact, Scenario(batch_size=batch_size, threads=1).session_options(feeding.dimensions))
+        return _Runner(artifact, feeding, worker, batch_size)
+
+    def _drop(self, name: str, error: Exception) -> None:
+        self._runners.pop(name, None)
+        self._scores.pop(name, None)
+        if name == self._baseline:
+            raise HarnessError(f"{name}, with which the others are compared, cannot be run: {error}") from error
+        self._display.remark(f"  {name}: left out: {error}")
+
+    def answer(self, kind: str, arrays: Arrays) -> None:
+        """Every file answers one set of samples."""
+        with tempfile.TemporaryDirectory(prefix="set-", dir=self._folder) as name:
+            folder = Path(name)
+            files = _saved(arrays, folder)
+            self._samples = max(len(each) for key, each in arrays.items() if key not in self._dataset.shared)
+            futures: dict[str, Future[Outputs]] = {
+                key: self._pool.submit(_outputs, runner, files, self._samples, folder / str(number))
+                for number, (key, runner) in enumerate(self._runners.items())
+            }
+            reference: Outputs = {}
+            for key, future in futures.items():
+                try:
+                    outputs = future.result()
+                    reference = outputs if key == self._baseline else reference
+                    scores = self._scored(key, outputs, reference)
+                except (ChildFailedError, CrossrtError) as error:
+                    self._drop(key, error)
+                else:
+                    self._scores.setdefault(key, {}).setdefault(kind, []).append(scores)
+
+    def _scored(self, name: str, outputs: Outputs, reference: Outputs) -> Scores:
+        """What each sample came to, by the task's own metric where it has one for each sample, else by agreement."""
+        labels = self._labels
+        if self._task is None:
+            self._task = choose_task(self._subject.task, labels, outputs).task
+        names = match_answers(reference, outputs).names
+        renamed = {ours: outputs[theirs] for ours, theirs in names.items()}
+        steps = steps_of(self._runners[name].artifact)
+        known = {ours: steps[theirs] for ours, theirs in names.items() if theirs in steps}
+        found = self._task.evaluate(renamed, labels, {each: reference[each] for each in renamed}, known)
+        if self._metric is None:
+            self._metric = _metric_of(self._task, found.per_sample)
+        return np.asarray(found.per_sample[self._metric.name].unpack(), dtype=np.float64)
+
+    @property
+    def _labels(self) -> NDArray[Any] | None:
+        labels = self._dataset.labels
+        return None if labels is None else labels[: self._samples]
+
+    def result(self) -> Robustness:
+        """How all files answered that answered everything."""
+        assert self._metric is not None
+        scores = {name: {kind: np.stack(each) for kind, each in found.items()} for name, found in self._scores.items()}
+        return Robustness(samples=self._samples, metric=self._metric, scores=scores, baseline=self._baseline)
 
 
-def mean_change(robustness: Robustness, name: str, kinds: Sequence[str]) -> tuple[float, float]:
-    """Change of top-1 against the baseline over kinds and strengths, and half of its 99% interval.
-
-    A digit counts once, by the mean of its changes: its spoilt versions are not independent of each other.
-    """
-    right = [
-        np.concatenate([robustness.called[each][kind] == robustness.labels for kind in kinds]).astype(np.float64)
-        for each in (name, robustness.baseline)
-    ]
-    by_digit = (right[0] - right[1]).mean(axis=0)
-    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(by_digit) - 1))
-    return float(by_digit.mean()), quantile * float(by_digit.std(ddof=1)) / len(by_digit) ** 0.5
+def _metric_of(task: Task, per_sample: Mapping[str, object]) -> MetricDefinition:
+    first = task.metrics[0]
+    if first.name in per_sample:
+        return first
+    return next((each for each in task.metrics if each.name == "agreement"), agreement_definition())
 
 
-def variant_sheet(robustness: Robustness, labels: Mapping[str, str]) -> Sheet:
-    """A row for each variant: its change of top-1 on clean digits, on all corruptions, and on the worst of them.
-
-    Args:
-        robustness: What was found.
-        labels: How artifacts are called.
-    """
-    rows = []
-    for name in _others(robustness):
-        worst = min(CORRUPTIONS, key=lambda kind: mean_change(robustness, name, [kind])[0])
-        rows.append(
-            (
-                Cell(text=labels[name]),
-                _change(robustness, name, [CLEAN]),
-                _change(robustness, name, list(CORRUPTIONS)),
-                _change(robustness, name, [worst]),
-                Cell(text=worst),
-            )
-        )
-    baseline = labels[robustness.baseline]
-    title = f"Top-1 on {len(robustness.labels):,} digits against {baseline}, in points"
-    columns = ("variant", "as they are", "all corruptions", "worst", "which")
-    return Sheet(title=title, columns=columns, rows=tuple(rows))
+def _saved(arrays: Arrays, folder: Path) -> dict[str, Path]:
+    found = {name: folder / f"samples-{number}.npy" for number, name in enumerate(arrays)}
+    for name, path in found.items():
+        values = arrays[name]
+        np.save(path, values.astype(str) if values.dtype == object else values, allow_pickle=False)
+    return found
 
 
-def corruption_sheet(robustness: Robustness, labels: Mapping[str, str]) -> Sheet:
-    """A row for each corruption: the baseline's top-1, and the variant that loses most."""
-    rows = []
-    for kind in (CLEAN, *CORRUPTIONS):
-        right = robustness.called[robustness.baseline][kind] == robustness.labels
-        cells = [Cell(text=kind), Cell(text=f"{100 * float(right.mean()):.2f}")]
-        if others := _others(robustness):
-            worst = min(others, key=lambda name: mean_change(robustness, name, [kind])[0])
-            cells += [_change(robustness, worst, [kind]), Cell(text=labels[worst])]
-        rows.append(tuple(cells))
-    columns = ("digits", f"{labels[robustness.baseline]} %", "lowest change", "of")[: len(rows[0])]
-    return Sheet(title="By corruption", columns=columns, rows=tuple(rows))
-
-
-def _others(robustness: Robustness) -> list[str]:
-    return [name for name in robustness.called if name != robustness.baseline]
-
-
-def _change(robustness: Robustness, name: str, kinds: Sequence[str]) -> Cell:
-    change, half = mean_change(robustness, name, kinds)
-    tone: Tone | None = None
-    if abs(change) > half:
-        tone = "bad" if change < 0 else "good"
-    return Cell(text=f"{100 * change:+.2f} ±{100 * half:.2f}", tone=tone)
-
-
-LEGEND: Final = (
-    "Changes of top-1 in points, mean over five strengths of each corruption, with half of the 99% interval over"
-    " digits. A quantized model may lose more where digits are spoilt than where they are clean: its ranges were"
-    " calibrated with clean ones."
-)
+def _outputs(runner: _Runner, files: Mapping[str, Path], samples: int, folder: Path) -> Outputs:
+    folder.mkdir()
+    found = runner.worker.evaluate(runner.feeding.inputs(files), samples, runner.batch_size, folder)
+    return {
+        name: np.load(folder / f"{place}.npy", allow_pickle=False)
+        for place, name in enumerate(found.outputs)
+        if name not in found.problems
+    }

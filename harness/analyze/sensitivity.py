@@ -1,34 +1,31 @@
-"""How much a variant depends on the digits that happened to calibrate it."""
+"""How much a variant depends on the samples that happened to calibrate it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from statistics import fmean, stdev
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import msgspec
 
-from crossrt.analysis.audit.record import AuditedTensor, AuditJob
-from crossrt.core.artifact import ModelArtifact
-from crossrt.exporters.cache import ArtifactCache
+from crossrt.core.evaluation import Evaluation
+from crossrt.core.metric import MetricDefinition
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.recipes.recipe import OnnxStatic, TfliteStatic
 from crossrt.exporters.recipes.toml_files import NamedRecipe
-from crossrt.exporters.sources.keras_file import model_name
 from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
-from crossrt.harness.build.builder import BuildRequest
-from crossrt.harness.build.building import get_artifacts
+from crossrt.harness.analyze.audit import audit_file
+from crossrt.harness.analyze.diagnosis.trials import worst_sqnr
+from crossrt.harness.build.export import run_export
 from crossrt.harness.build.recipes import choose_recipes
-from crossrt.harness.build.subject import Subject, ask_about
+from crossrt.harness.build.subject import Found, Target, float_counterpart
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.evaluate.answers import read_reference
-from crossrt.harness.evaluate.evaluation import evaluate_artifact
-from crossrt.harness.evaluate.workspace import open_workspace
-from crossrt.harness.locations import cache_folder
-from crossrt.reports.schema.records import Accuracy
-from crossrt.reports.text.cells import Cell, Sheet, listed
+from crossrt.harness.run.prepare import Opened, open_project
+from crossrt.reports.text.cells import Cell, Sheet, listed, title_of, written
 from crossrt.reports.text.tensor_names import short_name
 
 _MOST_TENSORS: Final = 8
@@ -36,52 +33,88 @@ _MOST_TENSORS: Final = 8
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Calibrated:
-    """The variant as one set of digits made it.
+    """The variant as one set of samples made it.
 
     Attributes:
         seed: Seed of the set.
-        accuracy: How it answers.
+        evaluation: How it answers.
         scales: Scale of every activation, by name.
     """
 
     seed: int
-    accuracy: Accuracy
+    evaluation: Evaluation
     scales: dict[str, float]
 
 
-def run_sensitivity(subject: Subject, subsets: int, display: Display) -> list[Calibrated]:
-    """Builds one recipe over several sets of digits.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """One recipe over several sets of samples.
+
+    Attributes:
+        model: Name of the model.
+        metric: What the task is about, or None where nothing was scored.
+        calibrated: One entry for each set.
+    """
+
+    model: str
+    metric: MetricDefinition | None
+    calibrated: Sequence[Calibrated]
+
+
+def run_sensitivity(target: Target, subsets: int, folder: Path, display: Display) -> Sensitivity:
+    """Builds one recipe over several sets of samples.
 
     Raises:
-        HarnessError: The recipe is not calibrated, or several are named.
+        HarnessError: The recipe is not calibrated, several are named, or calibration data are missing.
         ExportError: It cannot be built.
     """
-    model = model_name(subject.model_path)
-    named = _only_one(choose_recipes(subject.recipes, [subject.variant], model).recipes, subject.variant)
+    named = _only_one(choose_recipes(target.recipes, [target.name], "").recipes, target.name)
     original, variants = _variants(named, subsets)
-    request = BuildRequest(model=model, model_path=subject.model_path, variants=[original, *variants.values()])
-    with open_workspace() as workspace:
-        built = get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)
-        if built.problems or built.reference is None:
-            item, problem = next(iter(built.problems.items()))
-            raise ExportError(f"{item}: {problem.reason}")
-        reference = read_reference(built.reference, workspace)
-        display.phase("evaluating", subsets)
-        found = []
-        for seed, variant in variants.items():
-            artifact = built.artifacts[f"{model}.{variant.item}"]
-            accuracy = built.accuracies.get(artifact.id) or evaluate_artifact(artifact, workspace, reference)
-            scales = _scales(artifact, built.artifacts[f"{model}.{original.item}"], variant)
-            found.append(Calibrated(seed=seed, accuracy=accuracy, scales=scales))
-            display.step()
-    return found
+    opened = open_project(target.subject, folder)
+    _check(opened, named)
+    project = opened.project
+    is_given = project.source is not None and project.source.kind in ("onnx", "tflite")
+    built = run_export(opened, target.subject, [*([] if is_given else [original]), *variants.values()], 0.0, display)
+    if built.found.problems:
+        item, problem = next(iter(built.found.problems.items()))
+        raise ExportError(f"{item}: {problem.reason}")
+    display.phase("reading scales", subsets)
+    calibrated = []
+    for seed, variant in variants.items():
+        key = f"{project.model}.{variant.item}"
+        artifact = built.found.artifacts[key]
+        found = Found(
+            artifact=artifact,
+            original=float_counterpart(artifact, list(built.found.artifacts.values())),
+            recipe=msgspec.to_builtins(variant.recipe),
+            calibration=project.calibration,
+        )
+        with TemporaryDirectory(prefix="audit-", dir=folder) as scratch:
+            tensors = audit_file(found, target, Path(scratch)).tensors
+        scales = {each.name: each.scale for each in tensors if each.role == "activation"}
+        calibrated.append(Calibrated(seed=seed, evaluation=built.evaluations[key], scales=scales))
+        display.step()
+    return Sensitivity(model=project.model, metric=next(iter(built.definitions), None), calibrated=calibrated)
+
+
+def _check(opened: Opened, named: NamedRecipe) -> None:
+    """Raises `HarnessError` where every set would be the same one."""
+    if opened.calibration is None:
+        raise HarnessError(f"{named.item} is calibrated: give data with --calibration DATA")
+    assert isinstance(named.recipe, OnnxStatic | TfliteStatic)
+    available, asked = len(opened.calibration), named.recipe.calibration_samples
+    if available <= asked:
+        raise HarnessError(
+            f"{opened.calibration.name} holds {available} samples and {named.item} takes {asked}: every set would be"
+            " the same; give more samples, or set calibration_samples in a file of recipes"
+        )
 
 
 def _variants(named: NamedRecipe, subsets: int) -> tuple[Variant, dict[int, Variant]]:
-    """The float32 variant of the same format, and one for each set of digits; the recipe's own set comes first."""
+    """The float variant of the same format, and one for each set of samples; the recipe's own set comes first."""
     recipe = named.recipe
     if not isinstance(recipe, OnnxStatic | TfliteStatic):
-        raise HarnessError(f"{named.item} is not calibrated: it does not depend on digits")
+        raise HarnessError(f"{named.item} is not calibrated: it does not depend on samples")
     original = FLOAT_ONNX if isinstance(recipe, OnnxStatic) else FLOAT_TFLITE
     found = {}
     for number in range(subsets):
@@ -100,45 +133,53 @@ def _only_one(recipes: Sequence[NamedRecipe], name: str) -> NamedRecipe:
     return recipes[0]
 
 
-def _scales(artifact: ModelArtifact, original: ModelArtifact, variant: Variant) -> dict[str, float]:
-    recipe = msgspec.to_builtins(variant.recipe)
-    job = AuditJob(path=str(artifact.path), float_path=str(original.path), recipe=recipe)
-    event = ask_about(artifact, "crossrt.analysis.audit.run", dataclasses.asdict(job), "audited")
-    tensors = msgspec.convert(event["tensors"], list[AuditedTensor])
-    return {each.name: each.scale for each in tensors if each.role == "activation"}
-
-
-def answers_sheet(found: Sequence[Calibrated]) -> Sheet:
-    """A row for each set of digits, and their spread."""
-    rows: list[tuple[Cell, ...]] = [
-        (
-            Cell(text=f"seed {each.seed}"),
-            Cell(text=f"{100 * each.accuracy.correct / each.accuracy.samples:.2f}"),
-            Cell(text="-" if each.accuracy.agreement is None else f"{100 * each.accuracy.agreement:.2f}"),
-            Cell(text="exact" if each.accuracy.sqnr_db is None else f"{each.accuracy.sqnr_db:.1f}"),
-        )
-        for each in found
+def answers_sheet(found: Sensitivity) -> Sheet:
+    """A row for each set of samples, and their spread."""
+    columns = {title: [value(each.evaluation) for each in found.calibrated] for title, value, _ in _columns(found)}
+    texts = {title: text for title, _, text in _columns(found)}
+    rows = [
+        (Cell(text=f"seed {each.seed}"), *(Cell(text=texts[title](values[place])) for title, values in columns.items()))
+        for place, each in enumerate(found.calibrated)
     ]
-    known = [each.accuracy.sqnr_db for each in found if each.accuracy.sqnr_db is not None]
-    spread = (
-        [100 * each.accuracy.correct / each.accuracy.samples for each in found],
-        [100 * each.accuracy.agreement for each in found if each.accuracy.agreement is not None],
-        known,
+    spread = [texts[title](_deviation(values)) for title, values in columns.items()]
+    rows.append((Cell(text="standard deviation"), *(Cell(text=text) for text in spread)))
+    return Sheet(title="One recipe, other calibration samples", columns=("calibrated with", *columns), rows=tuple(rows))
+
+
+_Value = Callable[[Evaluation], float | None]
+_Text = Callable[[float | None], str]
+
+
+def _columns(found: Sensitivity) -> Iterator[tuple[str, _Value, _Text]]:
+    """Heading, value and how it is written: the task's own metric, agreement, and the ratio of the worst output."""
+    metric = found.metric
+    if metric is not None and metric.name != "agreement":
+        yield (
+            title_of(metric),
+            lambda evaluation: evaluation.values.get(metric.name),
+            lambda value: "-" if value is None else written(value, metric.format),
+        )
+    yield (
+        "agreement %",
+        lambda evaluation: evaluation.values.get("agreement"),
+        lambda value: "-" if value is None else written(value, "percent"),
     )
-    cells = [Cell(text=f"{stdev(values):.2f}" if len(values) > 1 else "-") for values in spread]
-    rows.append((Cell(text="standard deviation"), *cells))
-    columns = ("calibrated with", "top-1 %", "agreement %", "logits dB")
-    return Sheet(title="One recipe, other calibration digits", columns=columns, rows=tuple(rows))
+    yield "outputs dB", worst_sqnr, lambda value: "exact" if value is None else f"{value:.1f}"
 
 
-def scales_sheet(found: Sequence[Calibrated], model: str) -> Sheet:
-    """The activations whose scale depends most on the digits."""
-    shared = set.intersection(*(set(each.scales) for each in found))
-    spreads = {name: [each.scales[name] for each in found] for name in shared}
+def _deviation(values: Sequence[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return stdev(known) if len(known) > 1 else 0.0
+
+
+def scales_sheet(found: Sensitivity) -> Sheet:
+    """The activations whose scale depends most on the samples."""
+    shared = set.intersection(*(set(each.scales) for each in found.calibrated))
+    spreads = {name: [each.scales[name] for each in found.calibrated] for name in shared}
     ordered = sorted(spreads.items(), key=lambda each: (-max(each[1]) / min(each[1]), each[0]))
     rows = tuple(
         (
-            Cell(text=short_name(name, model)),
+            Cell(text=short_name(name, found.model)),
             Cell(text=f"{min(values):.6g}"),
             Cell(text=f"{fmean(values):.6g}"),
             Cell(text=f"{max(values):.6g}"),
@@ -147,4 +188,4 @@ def scales_sheet(found: Sequence[Calibrated], model: str) -> Sheet:
         for name, values in ordered[:_MOST_TENSORS]
     )
     columns = ("activation", "smallest scale", "mean", "largest", "apart %")
-    return Sheet(title="Scales that depend most on the digits", columns=columns, rows=rows)
+    return Sheet(title="Scales that depend most on the samples", columns=columns, rows=rows)

@@ -8,13 +8,12 @@ from pathlib import Path
 from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.errors import DataError
 from crossrt.datasets.tasks.closeness import compare
-from crossrt.datasets.tasks.outputs import match_outputs
+from crossrt.datasets.tasks.outputs import match_answers
 from crossrt.harness.build.builder import BuildRequest
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.answers import Outputs, collect_answers, read_reference
 from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.evaluate.feeding import feeding_of
-from crossrt.harness.evaluate.judge import specs_of
 from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Scenario
 from crossrt.harness.measure.settings import WorkerLimits
@@ -41,7 +40,7 @@ class FloatCheck:
         expected = read_reference(reference, self._data.samples)
         found = self._answers(artifact)
         try:
-            names = match_outputs(specs_of(expected), specs_of(found))
+            names = match_answers(expected, found).names
         except DataError as error:
             raise ChildFailedError(str(error), "") from error
         matched = {ours: found[theirs] for ours, theirs in names.items()}

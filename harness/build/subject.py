@@ -1,4 +1,4 @@
-"""A quantized file that a command is about, and the float32 file that it came from."""
+"""A quantized file that a command is about, and the float file that it came from."""
 
 from __future__ import annotations
 
@@ -10,43 +10,44 @@ from typing import Any, Final
 import msgspec
 
 from crossrt.core.artifact import ModelArtifact
-from crossrt.exporters.cache import ArtifactCache
-from crossrt.exporters.errors import ExportError
+from crossrt.core.errors import ArtifactError
+from crossrt.core.manifest import read_manifest
+from crossrt.datasets.opening import DataRequest
+from crossrt.exporters.errors import ExportError, ModelError
 from crossrt.exporters.recipes.recipe import Recipe
-from crossrt.exporters.sources.keras_file import model_name
 from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, variant_of
-from crossrt.harness.build.builder import Artifacts, BuildRequest
 from crossrt.harness.build.building import get_artifacts
-from crossrt.harness.build.exported import read_folder
+from crossrt.harness.build.exported import MANIFEST_SUFFIX
+from crossrt.harness.build.inspecting import inspect_model
+from crossrt.harness.build.project import Project, resolve
 from crossrt.harness.build.recipes import choose_recipes
 from crossrt.harness.cli.progress import Display
-from crossrt.harness.errors import HarnessError
-from crossrt.harness.evaluate.workspace import open_workspace
-from crossrt.harness.locations import cache_folder
+from crossrt.harness.errors import ChildFailedError, HarnessError
+from crossrt.harness.measure.settings import Subject
 from crossrt.harness.process.child import ChildProcess
-from crossrt.harness.process.packages import QUIET, check_packages
+from crossrt.harness.process.packages import QUIET, READING, check_packages
+from crossrt.harness.run.prepare import Opened, build_request, open_project
 from crossrt.reports.text.cells import listed
 
-TIMEOUT_S = 300.0
-READING: Final = ("onnx", "onnxruntime", "ai_edge_litert", "sympy")
-"""Packages that a process which looks into model files may need."""
+TIMEOUT_S: Final = 600.0
+MODEL_SUFFIXES: Final = (".onnx", ".tflite")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """Which file is meant.
+class Target:
+    """What a command is about.
 
     Attributes:
-        variant: A recipe's name, with its format where two have it.
-        model_path: The `.keras` file.
-        folder: A folder of exported artifacts in place of the cache.
+        name: A model file, or a recipe's name, with its format where two have it.
+        subject: The model that recipes are applied to, or a folder of artifacts; data, calibration data, dimensions.
         recipes: A file of recipes in place of the shipped ones.
+        original: The float file, for a file of the user's.
     """
 
-    variant: str
-    model_path: Path
-    folder: Path | None = None
+    name: str
+    subject: Subject
     recipes: Path | None = None
+    original: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,34 +56,104 @@ class Found:
 
     Attributes:
         artifact: The quantized file.
-        original: The float32 file of the same format.
-        recipe: How it was quantized, as plain values.
+        original: The float file of the same format, or None where only the quantized one is known.
+        recipe: How it was quantized, as plain values, or None where that is not known.
+        data: What it is tested on, or None.
+        calibration: What it was calibrated with, or None.
+        opened: The project that it was built from, or None.
     """
 
     artifact: ModelArtifact
-    original: ModelArtifact
-    recipe: Mapping[str, Any]
+    original: ModelArtifact | None
+    recipe: Mapping[str, Any] | None
+    data: DataRequest | None = None
+    calibration: DataRequest | None = None
+    opened: Opened | None = None
 
 
-def find_subject(subject: Subject, display: Display) -> Found:
-    """Finds both files, and builds them where no folder is named and the cache lacks them.
+def find_subject(target: Target, folder: Path, display: Display) -> Found:
+    """Finds both files, and builds them where a recipe is named and the cache lacks them.
+
+    Args:
+        target: What the command is about.
+        folder: A scratch folder.
+        display: Follows a build.
 
     Raises:
-        HarnessError: There is no such variant, its float32 file is missing, or it is not quantized by a recipe.
-        ExportError: It cannot be built.
+        HarnessError: There is no such variant, its float file is missing, or it is not quantized by a recipe.
+        ExportError: It cannot be used, or not be built.
     """
-    artifact, original = _from_folder(subject) if subject.folder else _built(subject, display)
-    return as_found(artifact, original)
+    if is_model_file(target.name):
+        return _from_file(target)
+    if target.original is not None:
+        raise HarnessError(f"--float goes with a model file; {target.name} is the name of a variant")
+    project = resolve(target.subject) if target.subject.artifacts is not None else None
+    return _built(target, folder, display) if project is None else _from_folder(target, project)
 
 
-def as_found(artifact: ModelArtifact, original: ModelArtifact) -> Found:
-    """A quantized file and its float32 file, with the recipe between them.
+def is_model_file(name: str) -> bool:
+    """True if a path is meant, not the name of a variant.
 
     Raises:
-        HarnessError: It is not quantized by a recipe, or by one that this crossrt does not know.
+        ModelError: A path is meant, and there is nothing.
+    """
+    path = Path(name)
+    if path.is_file():
+        return True
+    if path.is_dir() or len(path.parts) > 1:
+        raise ModelError(f"{name} is not a model file: give an .onnx or .tflite file, or the name of a variant")
+    return False
+
+
+def model_artifact(path: Path, *, allow_h5: bool = False) -> ModelArtifact:
+    """A model file of the user's; what a manifest beside it says of it counts, if it is the manifest of that file.
+
+    Raises:
+        ModelError: It is not an ONNX or TFLite file, or cannot be used.
+    """
+    try:
+        found = inspect_model(path, allow_h5=allow_h5)
+    except ChildFailedError as failure:
+        raise ModelError(f"{path} cannot be looked into: {failure.reason}") from failure
+    if found.kind not in ("onnx", "tflite"):
+        raise ModelError(f"{path} is a {found.kind} model: an .onnx or .tflite file is expected here")
+    artifact = found.artifact(found.model, "file")
+    manifest = path.with_name(f"{path.name}{MANIFEST_SUFFIX}")
+    if not manifest.is_file():
+        return artifact
+    try:
+        known = read_manifest(manifest, ModelArtifact)
+    except ArtifactError:
+        return artifact
+    return dataclasses.replace(known, path=path) if known.sha256 == artifact.sha256 else artifact
+
+
+def _from_file(target: Target) -> Found:
+    subject = target.subject
+    artifact = model_artifact(Path(target.name))
+    original = None if target.original is None else model_artifact(target.original)
+    if original is not None and original.format != artifact.format:
+        raise HarnessError(
+            f"{target.original} is {original.format} and {target.name} is {artifact.format}: give the float file of the"
+            " same format"
+        )
+    return Found(
+        artifact=artifact,
+        original=original,
+        recipe=recipe_of(artifact),
+        data=subject.data,
+        calibration=subject.calibration,
+    )
+
+
+def recipe_of(artifact: ModelArtifact) -> Mapping[str, Any] | None:
+    """The recipe of a file, or None where it names none.
+
+    Raises:
+        HarnessError: Its manifest names one that this crossrt does not know.
     """
     if artifact.quantization is None or artifact.quantization.recipe is None:
-        raise HarnessError(f"{artifact.id} is not quantized by a recipe: name one that is")
+        return None
     recipe = dict(artifact.quantization.recipe)
     try:
         msgspec.convert(recipe, Recipe)
@@ -90,42 +161,75 @@ def as_found(artifact: ModelArtifact, original: ModelArtifact) -> Found:
         raise HarnessError(
             f"the manifest of {artifact.id} holds no known recipe ({error}): quantize it again"
         ) from error
-    return Found(artifact=artifact, original=original, recipe=recipe)
+    return recipe
+
+
+def as_found(artifact: ModelArtifact, original: ModelArtifact) -> Found:
+    """A quantized file and its float file, with the recipe between them where it is known.
+
+    Raises:
+        HarnessError: The file is a float one, or quantized by a recipe that this crossrt does not know.
+    """
+    if artifact.quantization is None:
+        raise HarnessError(f"{artifact.id} is not quantized: name a file that is")
+    return Found(artifact=artifact, original=original, recipe=recipe_of(artifact))
+
+
+def float_counterpart(artifact: ModelArtifact, artifacts: Sequence[ModelArtifact]) -> ModelArtifact | None:
+    """The float file of the same format; a float32 one rather than one of fewer bits."""
+    fitting = [each for each in artifacts if each.role == "float" and each.format == artifact.format]
+    fitting.sort(key=lambda each: each.quantization is not None)
+    return fitting[0] if fitting else None
 
 
 def ask_about(
-    artifact: ModelArtifact, module: str, job: Mapping[str, Any], wanted: str, packages: Sequence[str] = READING
+    artifact: ModelArtifact, module: str, job: Mapping[str, Any], answer: str, packages: Sequence[str] = READING
 ) -> Mapping[str, Any]:
     """Lets a process of its own look at a file, and returns its one answer.
 
+    Args:
+        artifact: The file.
+        module: What the process runs.
+        job: What it reads; its `folder` is where it may leave files.
+        answer: The event that holds the answer.
+        packages: What it needs.
+
     Raises:
         HarnessError: Packages for it are missing.
-        ExportError: The file cannot be looked at.
-        ChildFailedError: The process crashed or hung.
+        ExportError: The file cannot be looked at, or the process crashed or hung on it.
     """
     check_packages(module.split(".")[1], packages)
-    with ChildProcess(module, variables=QUIET) as child:
-        child.send(job)
-        event = child.receive(TIMEOUT_S)
-    if event["event"] != wanted:
+    try:
+        with ChildProcess(module, variables={**QUIET, "TMPDIR": str(job["folder"])}) as child:
+            child.send(job)
+            event = child.receive(TIMEOUT_S)
+    except ChildFailedError as failure:
+        raise ExportError(f"{artifact.id}: {failure.reason}") from failure
+    if event["event"] != answer:
         raise ExportError(f"{artifact.id}: {event['reason']}")
     return event
 
 
-def _from_folder(subject: Subject) -> tuple[ModelArtifact, ModelArtifact]:
-    assert subject.folder is not None
-    found = read_folder(subject.folder)
-    fitting = [each for each in found.artifacts.values() if _is_named(each, subject.variant)]
-    artifact = _only(fitting, subject.variant, list(found.artifacts))
+def _from_folder(target: Target, project: Project) -> Found:
+    assert project.folder is not None
+    found = project.folder
+    fitting = [each for each in found.artifacts.values() if is_named(each, target.name)]
+    artifact = _only(fitting, target.name, list(found.artifacts))
     if (problem := found.problems.get(artifact.id)) is not None:
         raise HarnessError(problem.reason)
-    original = found.artifacts.get(f"{artifact.model}.fp32.{artifact.format}")
+    original = float_counterpart(artifact, list(found.artifacts.values()))
     if original is None:
-        raise HarnessError(f"{subject.folder} has no float32 file beside {artifact.id}: export or quantize it again")
-    return artifact, original
+        raise HarnessError(
+            f"{target.subject.artifacts} has no float file beside {artifact.id}: export or quantize it again"
+        )
+    if (problem := found.problems.get(original.id)) is not None:
+        raise HarnessError(problem.reason)
+    known = as_found(artifact, original)
+    return dataclasses.replace(known, data=project.data, calibration=project.calibration)
 
 
-def _is_named(artifact: ModelArtifact, name: str) -> bool:
+def is_named(artifact: ModelArtifact, name: str) -> bool:
+    """True if a name is that of an artifact, with or without its format and its model."""
     item = f"{artifact.variant}.{artifact.format}"
     return name in (artifact.variant, item, artifact.id)
 
@@ -138,22 +242,32 @@ def _only(fitting: Sequence[ModelArtifact], name: str, known: Sequence[str]) -> 
     return fitting[0]
 
 
-def _built(subject: Subject, display: Display) -> tuple[ModelArtifact, ModelArtifact]:
-    model = model_name(subject.model_path)
-    recipes = choose_recipes(subject.recipes, [subject.variant], model).recipes
+def _built(target: Target, folder: Path, display: Display) -> Found:
+    recipes = choose_recipes(target.recipes, [target.name], "").recipes
     if len(recipes) != 1:
         raise HarnessError(
-            f"{subject.variant} names several recipes: choose one of {listed([each.item for each in recipes])}"
+            f"{target.name} names several recipes: choose one of {listed([each.item for each in recipes])}"
         )
     variant = variant_of(recipes[0])
-    original = next(each for each in (FLOAT_ONNX, FLOAT_TFLITE) if each.format == variant.format)
-    request = BuildRequest(model=model, model_path=subject.model_path, variants=[original, variant])
-    with open_workspace() as workspace:
-        found = get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)
-    return _taken(found, f"{model}.{variant.item}"), _taken(found, f"{model}.{original.item}")
-
-
-def _taken(found: Artifacts, key: str) -> ModelArtifact:
-    if key not in found.artifacts:
-        raise ExportError(f"{key} cannot be built: {found.problems[key].reason}")
-    return found.artifacts[key]
+    opened = open_project(target.subject, folder)
+    project = opened.project
+    if project.source is None:
+        raise HarnessError(
+            f"nothing can be built from {project.model}: --model takes a Keras or SavedModel model, or a float ONNX"
+            " file beside --calibration DATA"
+        )
+    if variant.needs_calibration and project.calibration is None:
+        raise HarnessError(f"{variant.item} is calibrated: give data with --calibration DATA")
+    exported = [each for each in (FLOAT_ONNX, FLOAT_TFLITE) if each.format == variant.format]
+    variants = [*(exported if project.source.kind not in ("onnx", "tflite") else ()), variant]
+    found = get_artifacts(build_request(opened, target.subject, variants), folder, display)
+    there = {**{each.id: each for each in project.given}, **found.artifacts}
+    key = f"{project.model}.{variant.item}"
+    if key not in there:
+        reason = found.problems[key].reason if key in found.problems else "it was not written"
+        raise ExportError(f"{key} cannot be built: {reason}")
+    original = float_counterpart(there[key], list(there.values()))
+    if original is None:
+        raise ExportError(f"{project.model} has no float {variant.format} file: {variant.item} cannot be compared")
+    known = as_found(there[key], original)
+    return dataclasses.replace(known, data=project.data, calibration=project.calibration, opened=opened)

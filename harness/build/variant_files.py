@@ -1,89 +1,112 @@
-"""Several model files that a command is about: the float32 file first."""
+"""Several model files that a command is about: the float file first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact
-from crossrt.exporters.cache import ArtifactCache
-from crossrt.exporters.errors import ExportError
-from crossrt.exporters.sources.keras_file import SHIPPED_MODEL, model_name
-from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant, main_variants, variant_of
-from crossrt.harness.build.builder import Artifacts, BuildRequest
+from crossrt.exporters.variants import Variant, shipped_recipes, variant_of
 from crossrt.harness.build.building import get_artifacts
-from crossrt.harness.build.export import select_variants
-from crossrt.harness.build.exported import read_folder
+from crossrt.harness.build.project import Project
 from crossrt.harness.build.recipes import choose_recipes
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.evaluate.workspace import Workspace
-from crossrt.harness.locations import cache_folder
+from crossrt.harness.measure.settings import Subject
+from crossrt.harness.run.prepare import Opened, build_request
 from crossrt.reports.text.cells import listed
 from crossrt.reports.text.patterns import matches
 
 
-def known_variants(recipes: Path | None) -> Sequence[Variant]:
-    """The variants of the main job; or those of a file of recipes, with float32 in each of their formats.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantFiles:
+    """What there is to run.
+
+    Attributes:
+        files: The float file, where there is one, then the others.
+        problems: Why others cannot be used, by id.
+    """
+
+    files: Sequence[ModelArtifact]
+    problems: Mapping[str, str]
+
+
+def known_variants(project: Project, recipes: Path | None, name: str | None = None) -> list[Variant]:
+    """What can be built: the variants of the main job, or those of a file of recipes beside the float ones.
+
+    Args:
+        project: The model.
+        recipes: A file of recipes, or None.
+        name: Another shipped recipe that is meant.
 
     Raises:
         RecipeError: The file is wrong.
     """
-    if recipes is None:
-        return main_variants()
-    variants = [variant_of(each) for each in choose_recipes(recipes, (), SHIPPED_MODEL.stem).recipes]
-    formats = {each.format for each in variants}
-    return [*(each for each in (FLOAT_ONNX, FLOAT_TFLITE) if each.format in formats), *variants]
+    if project.source is None:
+        return []
+    formats = ("onnx",) if project.source.kind == "onnx" else project.source.exports
+    floats = [each for each in project.variants if each.recipe is None]
+    if recipes is not None:
+        others = [variant_of(each) for each in choose_recipes(recipes, (), "").recipes]
+    else:
+        shipped = [variant_of(each) for each in shipped_recipes()]
+        main = [each for each in project.variants if each.recipe is not None]
+        others = [*main, *(each for each in shipped if each not in main and name in (each.name, each.item))]
+    can_calibrate = project.calibration is not None
+    return [
+        *floats,
+        *(each for each in others if each.format in formats and (can_calibrate or not each.needs_calibration)),
+    ]
 
 
 def variant_files(
-    model_path: Path,
-    folder: Path | None,
-    variants: Sequence[Variant],
-    only: Sequence[str],
-    workspace: Workspace,
-    display: Display,
-) -> list[ModelArtifact]:
-    """The float32 ONNX file, or where there is none the float32 TFLite file, and those that fit the patterns.
+    opened: Opened, subject: Subject, variants: Sequence[Variant], only: Sequence[str], display: Display
+) -> VariantFiles:
+    """The files that fit the patterns, and the float file that they are compared with; what is missing is built.
 
     Args:
-        model_path: The `.keras` file.
-        folder: Exported artifacts to take in place of the cache.
-        variants: What to choose from where there is no folder.
+        opened: The project.
+        subject: What the user brings.
+        variants: What can be built.
         only: Patterns; empty for all.
-        workspace: A scratch folder.
         display: Follows the build.
 
     Raises:
-        HarnessError: A pattern fits nothing, or there is no float32 file.
-        ExportError: A file cannot be built.
+        HarnessError: A pattern fits nothing, or packages are missing.
+        ExportError: The model cannot be loaded.
     """
-    if folder is not None:
-        found = read_folder(folder)
-        chosen = [key for key, each in found.artifacts.items() if not only or _fits(each, only)]
-        if not chosen:
-            raise HarnessError(f"{' '.join(only)} selects no artifact; there are: {listed(list(found.artifacts))}")
-    else:
-        model = model_name(model_path)
-        selected = select_variants(model, variants, only)
-        wanted = list(dict.fromkeys((FLOAT_ONNX, *selected)))
-        request = BuildRequest(model=model, model_path=model_path, variants=wanted)
-        found = get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)
-        chosen = [f"{model}.{each.item}" for each in selected]
-    files = [_usable(found, key) for key in chosen]
-    floats = [each for each in found.artifacts.values() if each.quantization is None]
-    if not floats:
-        raise HarnessError("there is no float32 file to hold the others against: export or quantize again")
-    original = min(floats, key=lambda each: each.format != "onnx")
-    return [original, *(each for each in files if each.id != original.id)]
+    project = opened.project
+    given = {each.id: each for each in project.given}
+    ids = {f"{project.model}.{each.item}": each for each in variants}
+    names = {key: each.variant for key, each in given.items()} | {key: each.name for key, each in ids.items()}
+    chosen = [key for key in names if not only or _fits(key, project.model, names[key], only)]
+    if not chosen:
+        raise HarnessError(f"{' '.join(only)} selects no artifact; available: {listed([*given, *ids])}")
+    problems: dict[str, str] = {}
+    if project.folder is not None:
+        problems |= {key: failure.reason for key, failure in project.folder.problems.items()}
+    floats = [key for key, each in ids.items() if each.recipe is None][:1] if not _has_float(project) else []
+    asked_for = [ids[key] for key in dict.fromkeys((*floats, *(key for key in chosen if key in ids)))]
+    built: Mapping[str, ModelArtifact] = {}
+    if asked_for:
+        found = get_artifacts(build_request(opened, subject, asked_for), opened.folder, display)
+        built = found.artifacts
+        problems |= {key: failure.reason for key, failure in found.problems.items()}
+    usable = {key: each for key, each in {**given, **built}.items() if key not in problems}
+    return VariantFiles(files=_float_first(usable, chosen), problems=problems)
 
 
-def _fits(artifact: ModelArtifact, only: Sequence[str]) -> bool:
-    item = f"{artifact.variant}.{artifact.format}"
-    return any(matches(pattern, artifact.id, item, artifact.variant) for pattern in only)
+def _has_float(project: Project) -> bool:
+    return any(each.role == "float" for each in project.given)
 
 
-def _usable(found: Artifacts, key: str) -> ModelArtifact:
-    if key in found.problems:
-        raise ExportError(f"{key}: {found.problems[key].reason}")
-    return found.artifacts[key]
+def _float_first(usable: Mapping[str, ModelArtifact], chosen: Sequence[str]) -> list[ModelArtifact]:
+    """The baseline is a float file without any quantization, of the first format that has one; else the first file."""
+    floats = [each for each in usable.values() if each.role == "float" and each.quantization is None]
+    others = [usable[key] for key in chosen if key in usable]
+    return [*floats[:1], *(each for each in others if each not in floats[:1])]
+
+
+def _fits(key: str, model: str, name: str, only: Sequence[str]) -> bool:
+    return any(matches(pattern, key, key.removeprefix(f"{model}."), name) for pattern in only)

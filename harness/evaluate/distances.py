@@ -8,10 +8,10 @@ from typing import Final
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import DataError
 from crossrt.datasets.tasks.classification import Classification
-from crossrt.datasets.tasks.outputs import match_outputs
+from crossrt.datasets.tasks.outputs import match_answers
 from crossrt.datasets.tasks.protocol import Task
 from crossrt.harness.evaluate.answers import Outputs
-from crossrt.harness.evaluate.judge import Judge, specs_of, steps_of
+from crossrt.harness.evaluate.judge import Judge, steps_of
 from crossrt.harness.measure.case import Case
 from crossrt.reports.schema.records import Distance
 from crossrt.reports.statistics.divergence import CaseOutputs, distances
@@ -31,7 +31,7 @@ def first_cases(cases: Sequence[Case]) -> frozenset[str]:
 def case_outputs(case: Case, artifact: ModelArtifact, outputs: Outputs, judge: Judge) -> CaseOutputs | None:
     """What a case answered, under the reference's names; None where it has other outputs."""
     try:
-        names = match_outputs(judge.reference.specs, specs_of(outputs))
+        names = match_answers(judge.reference.outputs, outputs).names
     except DataError:
         return None
     steps = steps_of(artifact)

@@ -32,15 +32,17 @@ class Feeding:
 
     def inputs(self, files: Mapping[str, Path]) -> tuple[InputFile, ...]:
         """The inputs of the model, read from one file for each array."""
-        axes = self.artifact.batching.axes
-        return tuple(
-            InputFile(
-                name=name,
-                path=str(files[array]),
-                axis=axes.get(name),
-                is_shared=array in self.shared or (self.artifact.batching.is_batched and name not in axes),
-            )
-            for name, array in self.fit.arrays.items()
+        return tuple(self._input(name, array, files[array]) for name, array in self.fit.arrays.items())
+
+    def _input(self, name: str, array: str, path: Path) -> InputFile:
+        batching = self.artifact.batching
+        is_shared = array in self.shared or (batching.is_batched and name not in batching.axes)
+        return InputFile(
+            name=name,
+            path=str(path),
+            axis=batching.axes.get(name),
+            is_shared=is_shared,
+            takes_first=is_shared and array not in self.shared,
         )
 
 
@@ -55,10 +57,10 @@ def feeding_of(artifact: ModelArtifact, dataset: Dataset, asked: Mapping[str, in
     Raises:
         DataError: They do not fit, or a dimension is not bound.
     """
-    known = set(dynamic_dimensions(artifact.inputs))
+    known = set(dynamic_dimensions(artifact.inputs)) - {artifact.batching.dimension}
     bound = {name: size for name, size in asked.items() if name in known}
     found = fit(dataset, artifact.inputs, artifact.batching, bound)
     dimensions = {**found.dimensions, **bound}
-    for name in known - {artifact.batching.dimension} - dimensions.keys():
+    for name in sorted(known - dimensions.keys()):
         raise DataError(f"the dimension {name} of {artifact.id} is not bound: give its size, such as --dim {name}=128")
     return Feeding(artifact=artifact, fit=found, dimensions=dimensions, shared=dataset.shared)

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from numpy.typing import NDArray
 
 from crossrt.core.artifact import ModelArtifact, Quantization
 from crossrt.core.evaluation import Evaluation
-from crossrt.core.tensor import TensorSpec
-from crossrt.datasets.tasks.outputs import match_outputs
+from crossrt.datasets.tasks.outputs import match_answers
 from crossrt.datasets.tasks.protocol import Task
 from crossrt.harness.environment import has_vnni
 from crossrt.harness.evaluate.answers import Outputs
@@ -24,21 +24,11 @@ class Reference:
 
     Attributes:
         outputs: Its outputs by name, `(samples, ...)`.
-        specs: The same in records.
         description: What it is, in words.
     """
 
     outputs: Outputs
-    specs: tuple[TensorSpec, ...]
     description: str
-
-
-def specs_of(outputs: Outputs) -> tuple[TensorSpec, ...]:
-    """Outputs `(samples, ...)` as records."""
-    return tuple(
-        TensorSpec(name=name, dtype="str" if array.dtype.kind == "U" else array.dtype.name, shape=array.shape)
-        for name, array in outputs.items()
-    )
 
 
 class Judge:
@@ -53,12 +43,14 @@ class Judge:
         Raises:
             DataError: Its outputs are not those of the reference.
         """
-        names = match_outputs(self.reference.specs, specs_of(outputs))
+        match = match_answers(self.reference.outputs, outputs)
+        names = match.names
         renamed = {ours: outputs[theirs] for ours, theirs in names.items()}
         steps = steps_of(artifact)
         known = {ours: steps[theirs] for ours, theirs in names.items() if theirs in steps}
         compared = {name: self.reference.outputs[name] for name in renamed}
-        return self.task.evaluate(renamed, self._labels, compared, known)
+        evaluation = self.task.evaluate(renamed, self._labels, compared, known)
+        return msgspec.structs.replace(evaluation, notes=(*evaluation.notes, *match.notes))
 
 
 def steps_of(artifact: ModelArtifact) -> Mapping[str, float]:

@@ -71,13 +71,28 @@ class _Running:
     disturbed: list[int] = field(default_factory=list)
 
 
+StartWorker = Callable[[Participant, WorkerLimits], CaseWorker]
+
+
+def start_worker(participant: Participant, limits: WorkerLimits) -> CaseWorker:
+    """A fresh process for a participant."""
+    python = participant.subject.python if participant.subject else None
+    return CaseWorker(participant.threads, limits, python)
+
+
 class RoundRunner:
     """Runs rounds over participants whose answers were checked before."""
 
     def __init__(
-        self, participants: Sequence[Participant], settings: RoundSettings, measurements: Measurements
+        self,
+        participants: Sequence[Participant],
+        settings: RoundSettings,
+        measurements: Measurements,
+        start: StartWorker = start_worker,
     ) -> None:
+        """`start` makes the process of a participant, once a round."""
         self._participants = list(participants)
+        self._start_worker = start
         self._settings = settings
         self._found = measurements
         self._random = Random(settings.seed)  # noqa: S311 - orders, not secrets
@@ -131,11 +146,9 @@ class RoundRunner:
             self._random.shuffle(running)
 
     def _start(self, participant: Participant, position: int, stack: ExitStack) -> _Running:
-        subject = participant.subject
-        python = subject.python if subject else None
-        worker = stack.enter_context(CaseWorker(participant.threads, self._settings.limits, python))
-        if subject is not None:
-            worker.start_import(subject.runtime)
+        worker = stack.enter_context(self._start_worker(participant, self._settings.limits))
+        if participant.subject is not None:
+            worker.start_import(participant.subject.runtime)
         return _Running(participant=participant, worker=worker, position=position)
 
     def _finish_import(self, each: _Running) -> None:

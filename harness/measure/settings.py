@@ -95,7 +95,8 @@ class BenchSettings:
         threads: Threads per operator, the same on every runtime.
         io: Whose tensor types are fed.
         effort: How long is measured, at most.
-        time_s: How long the whole run may take, or None for what the effort takes and two minutes at most.
+        time_s: How long checking and measuring may take, or None for what the effort takes and two minutes of measuring
+            at most. Building artifacts, which the cache keeps, comes on top.
         baseline: `<variant>@<runtime>` that speed-ups refer to, or None for the first float case.
         minimum_agreement: A quantized or converted case below it is failed and not timed.
         seed: Seed of all random orders and of the samples that are timed.

@@ -116,10 +116,19 @@ Answer = TypeVar("Answer", bound=msgspec.Struct)
 class CaseWorker:
     """Drives the worker process. Every method raises `ChildFailedError` where the worker crashes, hangs or says no."""
 
-    def __init__(self, threads: int, limits: WorkerLimits, python: ForeignPython | None = None) -> None:
+    def __init__(
+        self,
+        threads: int,
+        limits: WorkerLimits,
+        python: ForeignPython | None = None,
+        child: ChildProcess | None = None,
+    ) -> None:
+        """`child` is a process that runs already and speaks the worker's protocol, in place of one that is started."""
         self._limits = limits
         variables = thread_variables(threads)
-        if python is None:
+        if child is not None:
+            self._child = child
+        elif python is None:
             self._child = ChildProcess(MODULE, variables=variables)
         else:
             self._child = ChildProcess(MODULE, variables=variables | python.variables, python=python.path)

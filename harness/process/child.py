@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Protocol, Self
 
 from crossrt.harness.errors import ChildFailedError
 
@@ -43,21 +43,48 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+class Process(Protocol):
+    """What a child process must offer: a part of `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+
+    @property
+    def stdin(self) -> IO[bytes] | None:
+        """Where requests go."""
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """Where answers come from."""
+
+    def poll(self) -> int | None:
+        """The exit status, negative for a signal, or None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit status, once it has ended; raises `subprocess.TimeoutExpired`."""
+
+
 class ChildProcess:
     """Runs `python -P -m MODULE`; `-P` keeps packages of the user's own folder out of it."""
 
     def __init__(self, module: str, *, variables: Mapping[str, str] | None = None, python: Path | None = None) -> None:
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-        self._received = b""
-        self._process = subprocess.Popen(
+        stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        process = subprocess.Popen(
             [python or sys.executable, "-P", "-X", "faulthandler", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._stderr,
+            stderr=stderr,
             env={**os.environ, **(variables or {})},
             start_new_session=True,
             bufsize=0,
         )
+        self._drive(process, stderr)
+
+    def _drive(self, process: Process, stderr: IO[bytes]) -> None:
+        """Takes over a process that leads its group, and the file that it writes standard error to."""
+        self._process, self._stderr = process, stderr
+        self._received = b""
         _live.add(self)
 
     @property

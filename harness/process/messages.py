@@ -19,13 +19,15 @@ class InputFile:
         name: Name of the input.
         path: An `.npy` file: samples along axis 0, or one array that all samples share.
         axis: Along which axis the model takes samples; None where it takes one sample as it is.
-        is_shared: Whether all samples share the array.
+        is_shared: Whether all samples share one value: the whole array, or that of the first sample.
+        takes_first: Whether that is the value of the first sample; all others are equal to it.
     """
 
     name: str
     path: str
     axis: int | None
     is_shared: bool = False
+    takes_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

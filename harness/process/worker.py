@@ -218,7 +218,8 @@ def _samples(inputs: Sequence[InputFile], arrays: dict[str, Array]) -> int:
 def _laid_out(each: InputFile, array: Array, rows: Array) -> Array:
     """Some samples as the model takes them."""
     if each.is_shared:
-        return np.ascontiguousarray(array).reshape(array.shape)  # a scalar stays one
+        value = array[0] if each.takes_first else array
+        return np.ascontiguousarray(value).reshape(value.shape)  # a scalar stays one
     if each.axis is None:
         return np.array(array[int(rows[0])])
     return np.ascontiguousarray(np.moveaxis(array[rows], 0, each.axis))
@@ -282,13 +283,17 @@ def main() -> int:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what native code prints must not look like an answer
     die_with_parent()
-    first = json.loads(sys.stdin.readline() or "{}")
-    _limit(first.get("memory_limit_bytes"))
-    worker = Worker()
-    _reply(answers, {})
-    for line in sys.stdin:
-        _reply(answers, _safely(worker, decoded(json.loads(line))))
+    serve(Worker(), sys.stdin, answers)
     return 0
+
+
+def serve(worker: Worker, requests: IO[str], answers: IO[str]) -> None:
+    """Takes the limits from the first line, greets, then answers requests until they end."""
+    first = json.loads(requests.readline() or "{}")
+    _limit(first.get("memory_limit_bytes"))
+    _reply(answers, {})
+    for line in requests:
+        _reply(answers, _safely(worker, decoded(json.loads(line))))
 
 
 def _reply(answers: IO[str], answer: Answer) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from crossrt.harness.build.builder import Artifacts
+from crossrt.harness.build.project import Project
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ChildFailedError
@@ -55,15 +56,16 @@ def run_bench(
     Raises:
         CrossrtError: Nothing can be run as asked, or a model, data or artifacts cannot be used.
     """
-    began = time.monotonic()
     if settings.diagnoses:
         check_packages("--diagnose", READING)
     with ExitStack() as saving, scratch_folder() as folder:
         state, runtimes, found = _begin(settings, command, folder, display)
         _set_aside(state, found, runtimes)
+        began = time.monotonic()
         try:
             with measuring_alone(cache_folder() / "measuring.lock", display):
                 check_answers(state, found, display)
+                _settle_baseline(state)
                 _measure(state, folder, began, display)
                 if settings.diagnoses:
                     _diagnose(state, display)
@@ -81,9 +83,9 @@ def _begin(
 ) -> tuple[RunState, Sequence[RuntimeInfo], Artifacts]:
     runtimes = probe_runtimes(settings.runtimes, settings.limits)
     opened = open_project(settings.subject, folder)
-    for note in (*opened.project.notes, *opened.data.dataset.notes):
+    for note in opened.notes:
         display.remark(f"  {note}")
-    settings = dataclasses.replace(settings, batch_sizes=settings.batch_sizes or opened.project.batch_sizes)
+    settings = dataclasses.replace(settings, batch_sizes=batch_sizes_of(settings, opened.project))
     candidates = opened.project.candidates
     cases = plan_cases(candidates, runtimes, settings)
     baseline = choose_baseline(cases, candidates, settings.baseline)
@@ -106,6 +108,12 @@ def _begin(
     return state, runtimes, found
 
 
+def batch_sizes_of(settings: BenchSettings, project: Project) -> tuple[int, ...]:
+    """The batch sizes that are measured: as asked, as `--dim` says of the batch dimension, or the model's own."""
+    bound = settings.subject.dimensions.get(project.batching.dimension or "")
+    return settings.batch_sizes or ((bound,) if bound else project.batch_sizes)
+
+
 def _set_aside(state: RunState, found: Artifacts, runtimes: Sequence[RuntimeInfo]) -> None:
     """Marks the cases that cannot run: a runtime that is missing, an artifact that is missing or damaged."""
     problems = {
@@ -120,6 +128,14 @@ def _set_aside(state: RunState, found: Artifacts, runtimes: Sequence[RuntimeInfo
             state.assessments[case.id] = problems[case.runtime]
         elif case.artifact_id in found.problems:
             state.assessments[case.id] = failed(found.problems[case.artifact_id])
+
+
+def _settle_baseline(state: RunState) -> None:
+    """Where the user named no baseline and the planned one failed, the first float case that is measured takes over."""
+    ok = [case for case in state.cases if state.assessments[case.id].status == "ok"]
+    if state.settings.baseline is None and ok and state.baseline not in {case.subject for case in ok}:
+        floats = [case for case in ok if state.artifacts[case.artifact_id].role == "float"]
+        state.baseline = (floats or ok)[0].subject
 
 
 def _measure(state: RunState, folder: Path, began: float, display: Display) -> None:

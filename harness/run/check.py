@@ -14,7 +14,7 @@ from crossrt.harness.evaluate.answers import Outputs, read_reference
 from crossrt.harness.evaluate.assess import Assessor, Tried, failed
 from crossrt.harness.evaluate.distances import case_outputs, first_cases, measure_distances
 from crossrt.harness.evaluate.feeding import feeding_of
-from crossrt.harness.evaluate.judge import Judge, Reference, specs_of
+from crossrt.harness.evaluate.judge import Judge, Reference
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.settings import DEFAULT_TIME_S
 from crossrt.harness.process.affinity import usable_cpus
@@ -136,7 +136,7 @@ def _take_reference(state: RunState, outputs: Outputs, description: str, display
     if chosen.inferred:
         display.remark(f"  {chosen.inferred}")
     task.check(outputs, labels)
-    state.judge = Judge(task, labels, Reference(outputs=outputs, specs=specs_of(outputs), description=description))
+    state.judge = Judge(task, labels, Reference(outputs=outputs, description=description))
     if labels is not None and not state.project.is_random:
         caution = chance_caution(task, task.evaluate(outputs, labels, None, {}), labels)
         if caution is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import DataError
+from crossrt.core.tensor import dynamic_dimensions
 from crossrt.datasets.checks import other_ranges, overlap, value_ranges
 from crossrt.datasets.fitting import fit
 from crossrt.datasets.opening import open_dataset
@@ -37,6 +38,7 @@ class Opened:
         calibration: What quantizers are calibrated with, or None.
         folder: A scratch folder, removed when the run ends.
         cautions: What speaks against believing all that follows.
+        notes: What a reader must know.
     """
 
     project: Project
@@ -44,6 +46,7 @@ class Opened:
     calibration: Dataset | None
     folder: Path
     cautions: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @contextmanager
@@ -69,6 +72,7 @@ def open_project(subject: Subject, folder: Path) -> Opened:
         DataError: Data cannot be used, or do not fit the first model.
     """
     project = resolve(subject)
+    _check_dimensions(project, subject)
     dataset = open_dataset(project.data, project.inputs)
     if not len(dataset):
         raise DataError(f"{dataset.name} holds no samples")
@@ -84,7 +88,17 @@ def open_project(subject: Subject, folder: Path) -> Opened:
         calibration=calibration,
         folder=folder,
         cautions=tuple(_cautions(project, dataset, calibration)),
+        notes=(*project.notes, *dataset.notes, *_ranges(project, dataset, calibration)),
     )
+
+
+def _check_dimensions(project: Project, subject: Subject) -> None:
+    """A name that no model has would change nothing, in silence."""
+    known = dynamic_dimensions([*project.inputs, *(spec for each in project.given for spec in each.inputs)])
+    for name in subject.dimensions:
+        if name not in known:
+            available = ", ".join(known) or "none, all sizes are fixed"
+            raise HarnessError(f"--dim {name}: no input of {project.model} has this dimension; available: {available}")
 
 
 def _cautions(project: Project, dataset: Dataset, calibration: Dataset | None) -> Iterator[str]:
@@ -93,7 +107,12 @@ def _cautions(project: Project, dataset: Dataset, calibration: Dataset | None) -
         return
     if (shared := overlap(dataset, calibration)) is not None:
         yield f"test and calibration data overlap: {shared}; accuracy is judged on what the quantizer has seen"
-    yield from other_ranges(value_ranges(dataset), value_ranges(calibration))
+
+
+def _ranges(project: Project, dataset: Dataset, calibration: Dataset | None) -> Iterator[str]:
+    """Inputs that reach farther than what quantizers are calibrated with: they would be clipped."""
+    if calibration is not None and not project.is_bundled and not project.is_random:
+        yield from other_ranges(value_ranges(dataset), value_ranges(calibration))
 
 
 def artifacts_for(
@@ -128,8 +147,8 @@ def _with_fitting_reference(found: Artifacts, opened: Opened, display: Display) 
     if found.reference is None or found.reference.data_fingerprint == opened.data.dataset.fingerprint:
         return found
     display.remark(
-        f"  the source model's answers in that folder are not to {opened.data.dataset.name}: the first case that answers"
-        " is the reference"
+        f"  the source model's answers in that folder are not to {opened.data.dataset.name}: the first case that"
+        " answers is the reference"
     )
     return dataclasses.replace(found, reference=None)
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final
 
+from crossrt.core.metric import Direction
 from crossrt.reports.exchange.contents import began_at, bound, measured_results
-from crossrt.reports.schema.records import Artifact, Direction, Metric, Report, Result, Status
+from crossrt.reports.schema.records import Artifact, Metric, Report, Result, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from crossrt.core.metric import Direction
 from crossrt.reports.exchange.contents import as_json, bound, measured_results, one_line
-from crossrt.reports.schema.records import Direction, Metric, Report, Result
+from crossrt.reports.schema.records import Metric, Report, Result
 from crossrt.reports.text.markdown import escaped
 
 FILES: Final[Mapping[Direction, str]] = {

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, select
 
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history.tables import cases, environments, results, runs
+from crossrt.reports.history.tables import cases, datasets, environments, results, runs
 from crossrt.reports.schema.records import Result
 from crossrt.reports.text.patterns import case_matches
 
@@ -46,6 +46,7 @@ class RunRow:
         git_revision: Of the folder in which it was started.
         git_dirty: Whether that had uncommitted changes.
         machine: Where it ran.
+        data: Fingerprint of what models were fed with, where it is known.
         path: Where its report was.
         sha256: Of its report.
     """
@@ -57,6 +58,7 @@ class RunRow:
     git_revision: str | None
     git_dirty: bool | None
     machine: Machine
+    data: str | None
     path: str
     sha256: str
 
@@ -104,7 +106,8 @@ def holds(numbers: Sequence[int]) -> ColumnElement[bool]:
 def newest(*conditions: ColumnElement[bool], limit: int | None = None) -> Select[Any]:
     """Runs that meet all conditions, newest first."""
     columns = runs.c["id", "name", "started_at", "status", "git_revision", "git_dirty", "path", "sha256"]
-    query = select(*columns, environments.c.key, environments.c.cpu_model).join_from(runs, environments)
+    shown = (environments.c.key, environments.c.cpu_model, datasets.c.fingerprint)
+    query = select(*columns, *shown).join_from(runs, environments).outerjoin(datasets)
     return query.where(*conditions).order_by(runs.c.started_at.desc(), runs.c.id.desc()).limit(limit)
 
 
@@ -119,6 +122,7 @@ def run_rows(connection: Connection, query: Select[Any]) -> list[RunRow]:
             git_revision=row.git_revision,
             git_dirty=row.git_dirty,
             machine=Machine(key=row.key, cpu_model=row.cpu_model),
+            data=row.fingerprint,
             path=row.path,
             sha256=row.sha256,
         )
@@ -153,5 +157,5 @@ def machine_named(connection: Connection, key: str) -> Machine:
 
 def count_runs(connection: Connection, *conditions: ColumnElement[bool]) -> int:
     """How many runs meet all conditions."""
-    query = select(func.count()).select_from(runs.join(environments)).where(*conditions)
+    query = select(func.count()).select_from(runs.join(environments).outerjoin(datasets)).where(*conditions)
     return int(connection.execute(query).scalar_one())

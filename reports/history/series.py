@@ -22,9 +22,20 @@ from crossrt.reports.history.selection import (
     newest,
     run_rows,
 )
-from crossrt.reports.history.tables import definitions, environments, metric_names, metrics, results, runs, times
+from crossrt.reports.history.tables import (
+    datasets,
+    definitions,
+    environments,
+    metric_names,
+    metrics,
+    results,
+    runs,
+    times,
+)
 from crossrt.reports.schema.records import Result
+from crossrt.reports.statistics.definitions import MEASURED_METRICS
 
+_MEASURED: Final = frozenset(definition.name for definition in MEASURED_METRICS)
 MOST_NAMED: Final = 500
 """Runs that one query names."""
 
@@ -65,6 +76,7 @@ class Found:
         machine: The environment that the runs share.
         series: One for each case that has the metric, in the order in which cases first came.
         others: Runs of other environments that have one of the cases.
+        other_data: Complete runs of this environment on other data than the newest, where the metric is about answers.
         interrupted: Interrupted runs of this environment, which are left out.
         older: Complete runs of this environment before those that were asked for.
     """
@@ -73,6 +85,7 @@ class Found:
     machine: Machine
     series: tuple[Series, ...]
     others: int
+    other_data: int
     interrupted: int
     older: int
 
@@ -95,15 +108,29 @@ def find_series(connection: Connection, metric: str, pattern: str, *, environmen
     has_case = holds(list(named))
     machine = machine_named(connection, environment) if environment else _newest_machine(connection, has_case)
     same, complete = environments.c.key == machine.key, runs.c.status == "complete"
-    chosen = run_rows(connection, newest(same, complete, has_case, limit=last))
+    every = count_runs(connection, same, complete, has_case)
+    usable = (same, complete, has_case, *_same_data(connection, metric, same, complete, has_case))
+    chosen = run_rows(connection, newest(*usable, limit=last))
+    known = count_runs(connection, *usable)
     return Found(
         definition=_definition(connection, metric, numbers, chosen),
         machine=machine,
         series=_series(connection, list(numbers), named, chosen),
         others=count_runs(connection, environments.c.key != machine.key, has_case),
+        other_data=every - known,
         interrupted=count_runs(connection, same, has_case, runs.c.status != "complete"),
-        older=count_runs(connection, same, complete, has_case) - len(chosen),
+        older=known - len(chosen),
     )
+
+
+def _same_data(
+    connection: Connection, metric: str, *conditions: ColumnElement[bool]
+) -> tuple[ColumnElement[bool], ...]:
+    """That a run was on the data of the newest, for metrics of answers: those of other samples are no change."""
+    if metric in _MEASURED or not (found := run_rows(connection, newest(*conditions, limit=1))):
+        return ()
+    fingerprint = found[0].data
+    return (datasets.c.fingerprint.is_(None) if fingerprint is None else datasets.c.fingerprint == fingerprint,)
 
 
 def _metric_numbers(connection: Connection, metric: str) -> Mapping[int, Row[Any]]:

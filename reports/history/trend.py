@@ -117,6 +117,7 @@ class Trend(Struct, frozen=True, kw_only=True):
         machine: The processor.
         cases: One for each case that has the metric.
         others: Runs of other environments that were left out.
+        other_data: Runs on other data that were left out.
         interrupted: Interrupted runs that were left out.
         older: Runs that were left out because newer ones were asked for.
     """
@@ -128,6 +129,7 @@ class Trend(Struct, frozen=True, kw_only=True):
     machine: str
     cases: tuple[CaseTrend, ...]
     others: int
+    other_data: int
     interrupted: int
     older: int
 
@@ -143,6 +145,7 @@ def trend_of(found: Found) -> Trend:
         machine=found.machine.cpu_model,
         cases=tuple(_case_trend(found.definition, series, labels[series.case.case], alpha) for series in found.series),
         others=found.others,
+        other_data=found.other_data,
         interrupted=found.interrupted,
         older=found.older,
     )

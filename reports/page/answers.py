@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from crossrt.core.evaluation import ClassDetails, Evaluation, OutputError
 from crossrt.reports.page.document import folded, joined, table
 from crossrt.reports.page.heat import Square, matrix
-from crossrt.reports.schema.records import Report, Result
+from crossrt.reports.schema.records import Report
 from crossrt.reports.statistics.paired import paired_change
+from crossrt.reports.tables.agreement import MOST_CLASSES, Answers
 from crossrt.reports.tables.lookup import ABSENT, Lookup
 from crossrt.reports.text.cells import Cell, Sheet
 
 ALPHA: Final = 0.025
-MOST_CLASSES: Final = 20
-"""Classes of which a matrix has room for all pairs."""
-
 MOST_CONFUSED: Final = 20
 MOST_WEAK: Final = 10
 MOST_OUTPUTS: Final = 60
@@ -28,38 +26,35 @@ MOST_OUTPUTS: Final = 60
 _LEFT_OUT: Final = "{} of {:,} are shown."
 
 
-def scored(report: Report) -> list[Result]:
+def scored(report: Report) -> list[Answers]:
     """One case with an evaluation for each model file and runtime, at the smallest batch size."""
-    found: dict[str, Result] = {}
+    found: dict[str, Answers] = {}
     for result in sorted(report.results, key=lambda each: each.batch_size):
         if result.evaluation is not None:
-            found.setdefault(result.subject, result)
-    return [result for result in report.results if found.get(result.subject) is result]
+            found.setdefault(result.subject, Answers(result=result, evaluation=result.evaluation))
+    return [found[subject] for subject in dict.fromkeys(each.subject for each in report.results) if subject in found]
 
 
 def confusions(report: Report) -> Markup | None:
     """What each file and runtime took for what, to be opened; None where answers are not classes."""
     look = Lookup(report)
-    known = [
-        (result, result.evaluation) for result in scored(report) if result.evaluation and result.evaluation.classes
-    ]
+    known = [each for each in scored(report) if each.evaluation.classes is not None]
     if not known:
         return None
-    first = next((each for each in known if each[0].subject == look.baseline), None)
-    return joined([_of_case(look, result, evaluation, first) for result, evaluation in known])
+    first = next((each for each in known if each.result.subject == look.baseline), None)
+    return joined([_of_case(look, each, first) for each in known])
 
 
-def _of_case(look: Lookup, result: Result, evaluation: Evaluation, first: tuple[Result, Evaluation] | None) -> Markup:
-    if evaluation.classes is None:
+def _of_case(look: Lookup, each: Answers, first: Answers | None) -> Markup:
+    classes, compared = each.evaluation.classes, None
+    if classes is None:
         return Markup()
-    summary, compared = f"{look.label(result)}: {_right(evaluation)}", None
-    if first is not None and first[0] is not result and first[1].samples == evaluation.samples:
-        compared = first[1].classes
-        summary += _change(look, first, evaluation)
-    of = look.label(first[0]) if first else ""
-    classes = len(evaluation.classes.scores)
-    draw = _matrices if classes <= MOST_CLASSES else _lists
-    return folded(summary, Markup('<div class="side">{}</div>').format(joined(draw(evaluation.classes, compared, of))))
+    summary, of = f"{look.label(each.result)}: {_right(each.evaluation)}", ""
+    if first is not None and first is not each and first.evaluation.samples == each.evaluation.samples:
+        compared, of = first.evaluation.classes, look.label(first.result)
+        summary += _change(look, first, each)
+    draw = _matrices if len(classes.scores) <= MOST_CLASSES else _lists
+    return folded(summary, Markup('<div class="side">{}</div>').format(joined(draw(classes, compared, of))))
 
 
 def _right(evaluation: Evaluation) -> str:
@@ -68,15 +63,15 @@ def _right(evaluation: Evaluation) -> str:
     return f"{right:,} of {evaluation.samples:,} right"
 
 
-def _change(look: Lookup, first: tuple[Result, Evaluation], evaluation: Evaluation) -> str:
+def _change(look: Lookup, first: Answers, each: Answers) -> str:
     """`; compared with fp32@tflite 3 fixed, 5 broken (exact McNemar p = 0.73)`."""
-    baseline, before = first
-    if look.primary is None or (found := paired_change(before, evaluation, look.primary, ALPHA)) is None:
+    if look.primary is None:
         return ""
-    if found.fixed is None or found.broken is None:
+    found = paired_change(first.evaluation, each.evaluation, look.primary, ALPHA)
+    if found is None or found.fixed is None or found.broken is None:
         return ""
     return (
-        f"; compared with {look.label(baseline)} {found.fixed:,} fixed, {found.broken:,} broken"
+        f"; compared with {look.label(first.result)} {found.fixed:,} fixed, {found.broken:,} broken"
         f" (exact McNemar p = {found.p_value:.2g})"
     )
 
@@ -131,7 +126,8 @@ def _differences(difference: NDArray[np.int64]) -> Iterator[list[Square]]:
 
 def _lists(classes: ClassDetails, compared: ClassDetails | None, of: str) -> list[Markup]:
     """Many classes: the pairs that were confused most, and the classes that fare worst."""
-    return [table(sheet) for sheet in (_confused(classes, compared, of), _weakest(classes)) if sheet.rows]
+    sheets = (_confused(classes, compared, of), _weakest(classes))
+    return [Markup("<div>{}</div>").format(table(sheet)) for sheet in sheets if sheet.rows]
 
 
 def _confused(classes: ClassDetails, compared: ClassDetails | None, of: str) -> Sheet:
@@ -180,16 +176,17 @@ def _weakest(classes: ClassDetails) -> Sheet:
 def output_errors(report: Report) -> Sheet:
     """How far each output of each case is from the reference's, the farthest first."""
     look = Lookup(report)
-    found = [
-        (look.label(result), error)
-        for result in scored(report)
-        for error in (result.evaluation.outputs if result.evaluation else ())
-    ]
+    found = [(look.label(each.result), error) for each in scored(report) for error in each.evaluation.outputs]
     shown = sorted(found, key=lambda each: -_distance(each[1]))[:MOST_OUTPUTS]
     rows = tuple((Cell(text=name), Cell(text=error.output), *_numbers(error)) for name, error in shown)
     columns = ("case", "output", "relative %", "max abs", "mean abs", "cosine", "SQNR dB", "steps (LSB)")
     footer = (_LEFT_OUT.format(len(shown), len(found)),) if len(found) > len(shown) else ()
-    return Sheet(title="Outputs compared with the reference", columns=columns, rows=rows, footer=footer)
+    sheet = Sheet(title="Outputs compared with the reference", columns=columns, rows=rows, footer=footer)
+    return sheet.without([name for place, name in enumerate(columns) if _is_empty(sheet, place)])
+
+
+def _is_empty(sheet: Sheet, place: int) -> bool:
+    return all(row[place].text == ABSENT for row in sheet.rows)
 
 
 def _distance(error: OutputError) -> float:

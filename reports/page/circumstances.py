@@ -67,8 +67,8 @@ def _tensor(found: Tensor) -> str:
     return f"{found.name}: {found.dtype} ({shape})"
 
 
-def noise(report: Report) -> Markup:
-    """What the run's own controls say, scenario by scenario."""
+def noise(report: Report) -> Markup | None:
+    """What the run's own controls say, scenario by scenario; None where they say nothing."""
     look = Lookup(report)
     scenarios = dict.fromkeys(scenario_of(result) for result in report.results)
     lines = [
@@ -78,7 +78,7 @@ def noise(report: Report) -> Markup:
     ]
     lines += disturbance_notes(report)
     lines += graph_notes(report, look.label) + batch_notes(report.results, look.label)
-    return render("lines.html", lines=lines)
+    return render("lines.html", lines=lines) if lines else None
 
 
 def method(report: Report) -> Markup:

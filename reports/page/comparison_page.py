@@ -16,6 +16,9 @@ from crossrt.reports.verdicts.comparison.findings import Comparison, Finding
 from crossrt.reports.verdicts.comparison.sheets import caution_lines, findings_sheet, metric_label
 from crossrt.reports.verdicts.comparison.sheets import headline as outcome
 
+_NUMBERS = ("baseline", "current", "change")
+"""Columns that are sorted by fields of the same name."""
+
 _TONES = {0: "good", 1: "bad", 3: "doubt"}
 
 
@@ -44,7 +47,7 @@ def _tone(comparison: Comparison) -> str:
 
 def _verdicts(comparison: Comparison) -> Iterator[Section]:
     if comparison.findings:
-        lead = "The worst first. Everything below is about the current report alone."
+        lead = "The worst first. From the cases on, everything is about the current report alone."
         yield Section(id="verdicts", title="Verdicts", body=_table(comparison), lead=lead)
     if plot := changes(comparison):
         drawn = figure(as_svg(plot.figure, "Changes of times with intervals"), plot.name, plot.caption)
@@ -56,7 +59,9 @@ def _verdicts(comparison: Comparison) -> Iterator[Section]:
 
 def _table(comparison: Comparison) -> Markup:
     """The findings, to be sorted and filtered by case and verdict."""
-    return render("findings.html", sheet=findings_sheet(comparison, everything=True), findings=comparison.findings)
+    sheet = findings_sheet(comparison, everything=True)
+    rows = [{"finding": each, "cells": row} for each, row in zip(comparison.findings, sheet.rows, strict=True)]
+    return render("findings.html", columns=sheet.columns, numbers=_NUMBERS, rows=rows)
 
 
 def _details(findings: Sequence[Finding]) -> list[str]:

@@ -34,6 +34,9 @@ PAPER: Final = "#ffffff"
 WIDE: Final = 8.0
 """A ratio of the largest to the smallest number from which on ticks go by factors."""
 
+MOST_LETTERS: Final = 40
+"""Of a name in a figure; the rest is in its tip."""
+
 _VARIABLES: Final = {
     INK: "--ink",
     MUTED: "--muted",
@@ -109,6 +112,13 @@ def new_figure(
         1 - (bottom + _TITLE_IN) / height_in,
     )
     return figure, figure.add_axes(area)
+
+
+def shortened(text: str) -> str:
+    """A name as a figure has room for: of a long one the beginning and the end, which tell cases apart."""
+    if len(text) <= MOST_LETTERS:
+        return text
+    return f"{text[: MOST_LETTERS // 2]}…{text[-(MOST_LETTERS - MOST_LETTERS // 2 - 1) :]}"
 
 
 def _room_in(texts: Sequence[str]) -> float:

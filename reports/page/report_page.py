@@ -24,7 +24,7 @@ from crossrt.reports.tables.summary import Summary
 from crossrt.reports.text.cells import listed
 
 MOST_MODELS = 3
-COMPARED = ("agreement", "max_abs_error", "relative_error")
+COMPARED = ("agreement", "relative_error", "sqnr_db", "max_abs_error")
 """Metrics that compare with the reference and know nothing of what is right."""
 
 
@@ -66,7 +66,8 @@ def report_sections(report: Report) -> Iterator[Section]:
         yield Section(id="agreement", title="Agreement", body=joined(matrices), lead=_LEAD_OF_AGREEMENT)
     yield from _plotted("layers", "Layer errors", layers(report))
     yield from _plotted("kernels", "Kernels", [*_only(kernels(part)), *_only(kernel_time(part))])
-    yield Section(id="noise", title="Noise", body=noise(report))
+    if (lines := noise(report)) is not None:
+        yield Section(id="noise", title="Noise", body=lines)
     yield Section(id="environment", title="Environment", body=environment(report))
     yield Section(id="method", title="How it was measured", body=method(report))
 

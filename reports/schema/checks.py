@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import numpy as np
 from msgspec import UNSET
 
 from crossrt.core.errors import CrossrtError
@@ -20,7 +21,9 @@ MOST_ALPHA: Final = 0.006
 """A little more than the half percent on each side that an A/B comparison may be wrong: no look alone may have more."""
 
 MOST_UNPACKED: Final = 2**28
-"""Values that all packed arrays of a report may hold together."""
+"""Bytes that all packed arrays of a report may take together."""
+
+MOST_DIMENSIONS: Final = 8
 
 MOST_CLASSES: Final = 65_536
 
@@ -128,13 +131,24 @@ def _of_answers(data: Data, results: Sequence[Result]) -> Iterator[str]:
     packed = [each for _, evaluation in evaluations for each in _packed(evaluation)]
     if data.labels is not None:
         packed.append(data.labels)
-    if sum(math.prod(each.shape) for each in packed) > MOST_UNPACKED:
-        yield f"its packed arrays hold more than {MOST_UNPACKED:,} values"
+    if any(len(each.shape) > MOST_DIMENSIONS for each in packed):
+        yield f"a packed array has more than {MOST_DIMENSIONS} dimensions"
+        return
+    if sum(math.prod(each.shape) * _bytes_each(each) for each in packed) > MOST_UNPACKED:
+        yield f"its packed arrays take more than {MOST_UNPACKED:,} bytes"
         return
     if data.labels is not None:
         yield from _of_packed("the labels", data.labels, data.samples)
     for case, evaluation in evaluations:
         yield from _of_evaluation(case, evaluation)
+
+
+def _bytes_each(packed: Packed) -> int:
+    """Bytes of one value; a dtype that is not one is refused where the array is unpacked."""
+    try:
+        return np.dtype(packed.dtype).itemsize
+    except TypeError:
+        return 1
 
 
 def _packed(evaluation: Evaluation) -> list[Packed]:

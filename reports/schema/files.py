@@ -147,7 +147,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def write_report(report: Report | Duel, path: Path) -> None:
-    """Writes a report: it appears whole or not at all. Text that is not Unicode loses its odd signs.
+    """Writes a report: it appears whole or not at all. Text that is not Unicode loses its odd characters.
 
     Raises:
         ReportError: It would not be read again, the folder cannot be written, or the disk is full.

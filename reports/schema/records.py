@@ -5,12 +5,17 @@ Times are integer nanoseconds, sizes are bytes. Raw samples are kept, so that ev
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import Direction, MetricDefinition
+
+if TYPE_CHECKING:
+    from crossrt.reports.tables.rows import Row
 
 SCHEMA_VERSION: Final = 2
 
@@ -195,7 +200,7 @@ class TensorError(Struct, frozen=True, kw_only=True):
 
 
 class LayerErrors(Struct, frozen=True, kw_only=True):
-    """The tensors of a quantized file over `samples` test digits: activations in the order of the layers, constants."""
+    """The tensors of a quantized file over `samples` samples: activations in the order of the layers, constants."""
 
     artifact: Text
     samples: Annotated[int, Meta(ge=1)]
@@ -203,7 +208,7 @@ class LayerErrors(Struct, frozen=True, kw_only=True):
 
 
 class Control(Struct, frozen=True, kw_only=True):
-    """What was timed in the same rounds to judge them by, and is no result itself.
+    """What was timed in the same rounds to judge them by, and is not a result itself.
 
     `replicate` is a second set of processes of the case `of` (A/A): the two differ by noise alone. `noop` is a model
     that only copies its input, on the runtime `of`: what a call costs without a model. `reference` is a product of two
@@ -316,6 +321,31 @@ class Report(Struct, frozen=True, kw_only=True):
     controls: tuple[Control, ...] = ()
     distances: tuple[Distance, ...] = ()
     layers: tuple[LayerErrors, ...] = ()
+
+    def __iter__(self) -> Iterator[Row]:
+        """Each case with its metrics."""
+        from crossrt.reports.tables.rows import rows_of
+
+        return iter(rows_of(self))
+
+    def to_dataframe(self) -> Any:
+        """A `pandas.DataFrame`: a row for each case, a column for each metric; raises `ReportError` without pandas."""
+        from crossrt.reports.tables.rows import dataframe_of
+
+        return dataframe_of(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the report as JSON, whole or not at all; raises `ReportError` where that cannot be done."""
+        from crossrt.reports.schema.files import write_report
+
+        write_report(self, Path(path))
+        return Path(path)
+
+    def _repr_html_(self) -> str:
+        """The tables of the report, for notebooks."""
+        from crossrt.reports.tables.rows import html_of
+
+        return html_of(self)
 
 
 class Arm(Struct, frozen=True, kw_only=True):

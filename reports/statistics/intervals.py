@@ -81,7 +81,7 @@ class LogInterval:
 def pooled_interval(contrasts: Sequence[Contrast], alpha: float) -> LogInterval:
     """The mean of what rounds say, each with its own error. Fewer than two give an infinite interval.
 
-    Rounds differ by memory layout, which is drawn once a process, and by how restless the machine was. The former is
+    Rounds differ by memory layout, which is drawn once a process, and by how noisy the machine was. The former is
     estimated after Paule and Mandel (1982) and adds to every round's variance; weights are inverse variances; the
     interval is Student's t after Hartung and Knapp (2001) and Sidik and Jonkman (2002), never less than half as wide as
     the rounds' own errors ask for. As a round's error is itself an estimate from few blocks, none is taken to be

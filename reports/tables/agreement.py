@@ -149,8 +149,14 @@ def _most_broken(baseline: Answers, current: Answers, labels: NDArray[Any] | Non
     return f"{worst} (-{net[worst]})" if net[worst] > 0 else ABSENT
 
 
-def confusion_sheet(baseline: Answers, current: Answers, name: str) -> Sheet:
+def confusion_sheet(baseline: Answers, current: Answers, name: str, most_classes: int = MOST_CLASSES) -> Sheet:
     """The confusion matrix minus the baseline's: a dot is no change; of many classes the pairs that changed most.
+
+    Args:
+        baseline: What is compared with.
+        current: A case.
+        name: What to call it.
+        most_classes: Classes that a matrix has room for.
 
     Raises:
         ReportError: Answers are not classes.
@@ -162,7 +168,7 @@ def confusion_sheet(baseline: Answers, current: Answers, name: str) -> Sheet:
     for pair, count in _cells(before).items():
         change[pair] = change.get(pair, 0) - count
     number = max(len(before.scores), len(after.scores))
-    if number > MOST_CLASSES:
+    if number > most_classes:
         return _changed_pairs(change, name)
     rows = tuple(
         (

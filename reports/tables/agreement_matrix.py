@@ -144,7 +144,7 @@ def as_steps(steps: float | None) -> str:
 
 
 def as_nats(nats: float | None) -> str:
-    """Two digits, in few signs: `3.1e-4`."""
+    """Two significant digits, in few characters: `3.1e-4`."""
     if nats is None:
         return ABSENT
     if 0 < nats < _LEAST_NATS:
@@ -163,7 +163,7 @@ def _farthest(report: Report, chosen: Sequence[Answers], measure: Measure) -> Sh
     title = f"The {len(rows)} of {len(found):,} pairs that {_ORDERS[measure]} (--only chooses cases)"
     if not report.distances:
         columns, rows = columns[:3], [row[:3] for row in rows]
-    return Sheet(title=title, columns=columns, rows=tuple(rows), dropped_first=_DROPPED_FIRST)
+    return Sheet(title=title, columns=columns, rows=tuple(rows), dropped_first=_DROPPED_FIRST, wrapped=("and",))
 
 
 def _cell(text: str) -> Cell:

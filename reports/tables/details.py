@@ -12,7 +12,7 @@ from crossrt.core.evaluation import ClassDetails, Evaluation
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.tables.lookup import ABSENT, Lookup
-from crossrt.reports.tables.terminal import print_sheet
+from crossrt.reports.tables.terminal import print_sheet, sheet_width
 from crossrt.reports.text.cells import Cell, Sheet, unit_of, written
 from crossrt.reports.text.printable import printable
 
@@ -46,7 +46,7 @@ def _print_case(look: Lookup, result: Result, console: Console) -> None:
     if result.evaluation is not None:
         for note in result.evaluation.notes:
             console.print(Text(printable(note)))
-        for sheet in _sheets(look, result.evaluation):
+        for sheet in _sheets(look, result.evaluation, console.width):
             print_sheet(sheet, console)
     if result.stderr_tail:
         console.print(Text("last lines of the process's standard error:", style="bold"))
@@ -54,13 +54,14 @@ def _print_case(look: Lookup, result: Result, console: Console) -> None:
     console.print()
 
 
-def _sheets(look: Lookup, evaluation: Evaluation) -> Iterator[Sheet]:
+def _sheets(look: Lookup, evaluation: Evaluation, width: int) -> Iterator[Sheet]:
     yield _scores(look, evaluation)
     if evaluation.outputs:
         yield _outputs(evaluation)
     if evaluation.classes is not None and evaluation.classes.scores:
         yield class_sheet(evaluation.classes)
-        yield confusion_sheet(evaluation.classes)
+        matrix = confusion_sheet(evaluation.classes)
+        yield matrix if sheet_width(matrix) <= width else most_confused(evaluation.classes)
 
 
 def _scores(look: Lookup, evaluation: Evaluation) -> Sheet:

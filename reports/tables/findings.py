@@ -96,7 +96,7 @@ def _cautions(report: Report) -> Iterator[str]:
     yield from report.cautions
     if report.data.is_random:
         yield RANDOM
-    elif reason := near_chance(report):
+    elif not report.cautions and (reason := near_chance(report)):
         yield reason
     widths = [_relative_width(metric) for metric in report.metrics if metric.name == "latency_p50_ns"]
     if widths and (typical := median(widths)) > WIDE:

@@ -42,7 +42,7 @@ def layer_sheet(report: Report) -> Sheet:
     title = f"Worst tensors of {counted(len(report.layers), 'quantized file')} over {counted(samples, 'sample')}"
     columns = ("tensor", "of", "SQNR dB", "error %", "clipped %")
     dropped = ("clipped %", "error %")
-    return Sheet(title=title, columns=columns, rows=rows, footer=(_LEGEND,), dropped_first=dropped)
+    return Sheet(title=title, columns=columns, rows=rows, footer=(_LEGEND,), dropped_first=dropped, wrapped=("of",))
 
 
 def _row(file: Artifact, tensor: TensorError, variants: Counter[str]) -> tuple[Cell, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -37,16 +38,16 @@ def print_report(report: Report, console: Console) -> None:
     for line in summary.warnings():
         console.print(Text(printable(line), style="bold yellow"))
     for line in summary.headline():
-        console.print(_dim(line))
+        console.print(_dim(line, console.width))
     for sheet in summary.sheets():
         console.print()
         print_sheet(sheet, console)
     console.print()
     for note in summary.notes():
-        console.print(_dim(note))
+        console.print(_dim(note, console.width))
     console.print()
     for line in summary.verdict():
-        console.print(Trimmed(Text(printable(line), style="bold")))
+        console.print(Trimmed(Text(whole_names(line, console.width), style="bold")))
 
 
 def print_sheet(sheet: Sheet, console: Console) -> None:
@@ -54,13 +55,30 @@ def print_sheet(sheet: Sheet, console: Console) -> None:
     shown, dropped = fitted(sheet, console.width)
     console.print(sheet_table(shown, console.width))
     for line in sheet.footer:
-        console.print(_dim(line))
+        console.print(_dim(line, console.width))
     if dropped:
-        console.print(_dim(f"not shown for lack of room: {', '.join(dropped)}"))
+        console.print(_dim(f"not shown for lack of room: {', '.join(dropped)}", console.width))
 
 
-def _dim(text: str) -> Trimmed:
-    return Trimmed(Text(printable(text), style="dim"))
+def _dim(text: str, width: int) -> Trimmed:
+    return Trimmed(Text(whole_names(text, width), style="dim"))
+
+
+def whole_names(text: str, width: int) -> str:
+    """Text in which names that are wider than a line are broken at a good place, safe to print."""
+    return " ".join("\n".join(_pieces(word, width)) for word in printable(text).split(" "))
+
+
+def _pieces(name: str, room: int) -> list[str]:
+    """A name in pieces that have room, each but the last ending in a sign that joins parts of names."""
+    if cell_len(name) <= room:
+        return [name]
+    lines = [""]
+    for part in _NAME_PART.findall(name):
+        if lines[-1] and cell_len(lines[-1] + part) > room:
+            lines.append("")
+        lines[-1] += part
+    return lines
 
 
 def fitted(sheet: Sheet, width: int) -> tuple[Sheet, tuple[str, ...]]:
@@ -76,18 +94,47 @@ def fitted(sheet: Sheet, width: int) -> tuple[Sheet, tuple[str, ...]]:
 
 
 def sheet_width(sheet: Sheet) -> int:
-    """Characters that a line of the table takes; running text and long names can be wrapped."""
-    widths = []
-    for index, name in enumerate(sheet.columns):
-        texts = [name, *(printable(row[index].text) + MARK * row[index].best for row in sheet.rows)]
-        widest = max(map(cell_len, texts))
-        most = _LEAST_TEXT if _is_wrapped(sheet, index) else _LEAST_NAME if index == 0 else widest
-        widths.append(min(widest, most))
+    """Characters that a line of the table takes at least; names and text go on in the next line."""
+    return _whole(_least_widths(sheet))
+
+
+def _whole(widths: Sequence[int]) -> int:
     return sum(widths) + _GAP * len(widths) - 1
 
 
+def _natural_widths(sheet: Sheet) -> list[int]:
+    """What each column takes where nothing is wrapped."""
+    widths = []
+    for index, name in enumerate(sheet.columns):
+        texts = [printable(row[index].text) + MARK * row[index].best for row in sheet.rows]
+        widths.append(max(map(cell_len, [name, *texts])))
+    return widths
+
+
+def _least_widths(sheet: Sheet) -> list[int]:
+    """What each column keeps: all of a number, and as much of a name as distinguishes it from others."""
+    leasts = [_LEAST_NAME if index == 0 else _LEAST_TEXT for index in range(len(sheet.columns))]
+    return [
+        min(width, least) if _is_wrapped(sheet, index) else width
+        for index, (width, least) in enumerate(zip(_natural_widths(sheet), leasts, strict=True))
+    ]
+
+
 def _is_wrapped(sheet: Sheet, index: int) -> bool:
-    return sheet.is_text and index == len(sheet.columns) - 1
+    is_reason = sheet.is_text and index == len(sheet.columns) - 1
+    return index == 0 or is_reason or sheet.columns[index] in sheet.wrapped
+
+
+def _widths(sheet: Sheet, width: int) -> list[int]:
+    """Widths that fit where they can: the widest of the columns that may be wrapped gives way."""
+    natural = _natural_widths(sheet)
+    widths = [min(each, width) if _is_wrapped(sheet, index) else each for index, each in enumerate(natural)]
+    while _whole(widths) > width:
+        can = [index for index in range(len(widths)) if _is_wrapped(sheet, index) and widths[index] > _LEAST_TEXT]
+        if not can:
+            break
+        widths[max(can, key=widths.__getitem__)] -= 1
+    return widths
 
 
 def sheet_table(sheet: Sheet, width: int | None = None) -> Trimmed:
@@ -97,55 +144,27 @@ def sheet_table(sheet: Sheet, width: int | None = None) -> Trimmed:
         sheet: The table.
         width: Of the console, so that names which are too long for it go on in the next line at a good place.
     """
-    table = Table(
-        title=printable(sheet.title),
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, _GAP - 1, 0, 0),
-        show_edge=False,
-    )
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), show_edge=False)
+    widths = _natural_widths(sheet) if width is None else _widths(sheet, width)
     for index, name in enumerate(sheet.columns):
-        is_number = index > 0 and not sheet.is_text
+        is_text = _is_wrapped(sheet, index) or sheet.is_text
         table.add_column(
             name,
-            justify="right" if is_number else "left",
-            no_wrap=is_number,
+            justify="left" if is_text else "right",
+            no_wrap=not is_text,
             overflow="fold",
-            min_width=_least_width(sheet, index),
+            min_width=None if width is None and is_text else widths[index],
+            max_width=None if width is None else widths[index],
         )
-    room = _room_of_names(sheet, width)
     for row in sheet.rows:
-        table.add_row(_text(_wrapped(row[0], room)), *(_text(cell) for cell in row[1:]))
-    return Trimmed(table)
+        table.add_row(*(_text(_wrapped(cell, room)) for cell, room in zip(row, widths, strict=True)))
+    title = Text(printable(sheet.title), style="bold")
+    return Trimmed(Group(title, table) if sheet.title else table)
 
 
-def _room_of_names(sheet: Sheet, width: int | None) -> int | None:
-    """Characters that the first column has beside all others."""
-    if width is None or sheet.is_text or not sheet.rows:
-        return None
-    others = Sheet(
-        title="", columns=("", *sheet.columns[1:]), rows=tuple((Cell(text=""), *row[1:]) for row in sheet.rows)
-    )
-    return max(_LEAST_TEXT, width - sheet_width(others))
-
-
-def _wrapped(cell: Cell, room: int | None) -> Cell:
-    if room is None or cell_len(cell.text) <= room:
-        return cell
-    lines = [""]
-    for part in _NAME_PART.findall(printable(cell.text)):
-        if lines[-1] and cell_len(lines[-1] + part) > room:
-            lines.append("")
-        lines[-1] += part
-    return Cell(text="\n".join(lines), best=cell.best, tone=cell.tone)
-
-
-def _least_width(sheet: Sheet, index: int) -> int:
-    """What a column keeps: all of a number, and of a name as much as tells it from others."""
-    texts = [printable(row[index].text) + MARK * row[index].best for row in sheet.rows]
-    widest = max(map(cell_len, [sheet.columns[index], *texts]))
-    return min(widest, _LEAST_TEXT) if index == 0 or sheet.is_text else widest
+def _wrapped(cell: Cell, room: int) -> Cell:
+    text = whole_names(cell.text, room - len(MARK) * cell.best)
+    return Cell(text=text, best=cell.best, tone=cell.tone)
 
 
 def _text(cell: Cell) -> Text:

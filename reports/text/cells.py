@@ -58,6 +58,7 @@ class Sheet:
         footer: Lines below.
         dropped_first: Headings of the columns that may be left out where there is too little room, the least
             important first; the others always stay.
+        wrapped: Headings of columns that hold names or text, as the first one does: they may go on in the next line.
     """
 
     title: str
@@ -66,6 +67,7 @@ class Sheet:
     is_text: bool = False
     footer: tuple[str, ...] = ()
     dropped_first: tuple[str, ...] = ()
+    wrapped: tuple[str, ...] = ()
 
     def without(self, columns: Sequence[str]) -> Sheet:
         """The same without some columns."""
@@ -76,6 +78,7 @@ class Sheet:
             rows=tuple(tuple(row[index] for index in kept) for row in self.rows),
             is_text=self.is_text,
             footer=self.footer,
+            wrapped=self.wrapped,
         )
 
 

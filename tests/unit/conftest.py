@@ -189,7 +189,8 @@ def make_calibration(monkeypatch):
 
     monkeypatch.setattr(module, "model_feeds", plain_feeds)
 
-    def make(arrays, inputs=(TensorSpec(name="image", dtype="float32", shape=("batch", 28, 28, 1)),)):
+    def make(arrays, inputs=None):
+        inputs = inputs or (TensorSpec(name="image", dtype="float32", shape=("batch", 28, 28, 1)),)
         dataset = ArrayData(arrays if isinstance(arrays, dict) else {inputs[0].name: arrays})
         found = Fit(arrays={spec.name: spec.name for spec in inputs}, dimensions={})
         return module.Calibration(dataset, found, inputs, batching_of(inputs))

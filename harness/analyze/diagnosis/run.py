@@ -4,42 +4,64 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from crossrt.analysis.diagnosis.record import DiagnosedTensor, Diagnosis, DiagnosisJob
+from crossrt.datasets.opening import DataRequest
 from crossrt.harness.build.subject import Found, ask_about
+from crossrt.harness.errors import HarnessError
 
 SATURATING_DB: Final = 3.0
 """Kernels that cost more than this against precise ones saturate between two products."""
 
 
-def diagnose_file(found: Found, samples: int) -> Diagnosis:
-    """Runs the quantized and the float32 file side by side over test digits, in a process of its own.
+def diagnose_file(
+    found: Found, samples: int, data: DataRequest, dimensions: Mapping[str, int], folder: Path
+) -> Diagnosis:
+    """Runs the quantized and the float file side by side over samples, in a process of its own.
+
+    Args:
+        found: The two files.
+        samples: How many samples to run at most, from the first.
+        data: Which data set.
+        dimensions: Sizes of dynamic dimensions.
+        folder: A scratch folder of this diagnosis alone.
 
     Raises:
+        HarnessError: The float file is not known, or packages are missing.
         ExportError: The file cannot be diagnosed.
-        ChildFailedError: The process crashed or hung.
     """
+    if found.original is None:
+        raise HarnessError(f"{found.artifact.path} is compared with its float file: give it with --float FLOAT_FILE")
     job = DiagnosisJob(
-        path=str(found.artifact.path), float_path=str(found.original.path), recipe=found.recipe, samples=samples
+        path=str(found.artifact.path),
+        float_path=str(found.original.path),
+        format=found.artifact.format,
+        folder=str(folder),
+        data=dataclasses.asdict(data),
+        samples=samples,
+        recipe=found.recipe,
+        dimensions=dict(dimensions),
     )
     event = ask_about(found.artifact, "crossrt.analysis.diagnosis.run", dataclasses.asdict(job), "diagnosed")
     return msgspec.convert(event["diagnosis"], Diagnosis)
 
 
 def saturates(diagnosis: Diagnosis) -> bool:
-    """True if the shipped kernels lose much that precise kernels do not."""
+    """True if the shipped kernels lose much that precise kernels keep."""
     pairs = [(each.sqnr_db, each.precise_sqnr_db) for each in diagnosis.tensors]
-    pairs.append((diagnosis.shipped_logits_db, diagnosis.precise_logits_db))
+    pairs += [(each.sqnr_db, each.precise_sqnr_db) for each in diagnosis.outputs]
     return any(_is_far_below(shipped, precise) for shipped, precise in pairs)
 
 
 def is_hidden(diagnosis: Diagnosis) -> bool:
-    """True if the logits are far worse where nothing is added to the file that could be seen."""
-    logits = [each for each in diagnosis.tensors if each.role == "activation"][-1:]
-    return any(_is_far_below(diagnosis.shipped_logits_db, each.sqnr_db) for each in logits)
+    """True if an output is far worse where nothing is added to the file that could be seen."""
+    seen = {each.name: each.sqnr_db for each in diagnosis.tensors if each.role == "activation"}
+    return any(_is_far_below(each.sqnr_db, seen.get(each.name)) for each in diagnosis.outputs)
 
 
 def _is_far_below(value: float | None, other: float | None) -> bool:

@@ -6,17 +6,19 @@ import math
 from typing import Final
 
 from crossrt.analysis.diagnosis.record import BINS, MARGIN_BINS, DiagnosedTensor, Diagnosis
+from crossrt.core.evaluation import Evaluation
+from crossrt.core.metric import MetricDefinition
 from crossrt.harness.analyze.diagnosis.run import is_hidden, saturates, worst_activation
-from crossrt.harness.analyze.diagnosis.trials import Trial
+from crossrt.harness.analyze.diagnosis.trials import Trials, worst_sqnr
 from crossrt.harness.build.subject import Found
-from crossrt.reports.text.cells import Cell, Sheet
+from crossrt.reports.text.cells import Cell, Sheet, listed, unit_of
 from crossrt.reports.text.tensor_names import short_name
 
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 _WORST: Final = 3
 _LEGEND: Final = (
     "SQNR: 10 log10(sum x² / sum (x - x')²). saturated: integers at an end of their range (a folded Relu puts its zeros"
-    " there). clipped: float32 values beyond it. range: width of the values over the width that the integers can say."
+    " there). clipped: float values beyond it. range: width of the values over the width that the integers can say."
     " Red: where the ratio falls most."
 )
 
@@ -49,27 +51,35 @@ def _decibel(value: float | None) -> str:
     return "exact" if value is None or value > 120 else f"{value:.1f}"
 
 
-def trial_sheet(trials: list[Trial]) -> Sheet:
+def trial_sheet(trials: Trials) -> Sheet:
     """What each change would bring."""
-    first = trials[0].accuracy
-    assert first is not None
+    first = trials.tried[0].evaluation
+    metric = trials.metric
     rows = []
-    for trial in trials:
-        accuracy = trial.accuracy
-        if accuracy is None:
+    for trial in trials.tried:
+        if trial.evaluation is None or first is None:
             rows.append((Cell(text=trial.change), *[Cell(text="cannot be built")], *[Cell(text="-")] * 3))
             continue
         rows.append(
             (
                 Cell(text=trial.change),
-                Cell(text=_decibel(accuracy.sqnr_db)),
-                Cell(text=_difference(accuracy.sqnr_db, first.sqnr_db)),
-                Cell(text=f"{100 * (accuracy.correct - first.correct) / accuracy.samples:+.2f}"),
+                Cell(text=_decibel(worst_sqnr(trial.evaluation))),
+                Cell(text=_difference(worst_sqnr(trial.evaluation), worst_sqnr(first))),
+                Cell(text=_gain(trial.evaluation, first, metric)),
                 Cell(text=f"{trial.size_bytes / 1000:.1f}"),
             )
         )
-    columns = ("change of the recipe", "logits dB", "gain dB", "top-1 points", "KB")
-    return Sheet(title="Changes, tried on all test digits", columns=columns, rows=tuple(rows))
+    label = "" if metric is None else f"{metric.label} {'pp' if metric.unit == 'share' else unit_of(metric)}".strip()
+    columns = ("change of the recipe", "outputs dB", "gain dB", label or "metric", "KB")
+    return Sheet(title=f"Changes, tried on {trials.samples:,} samples", columns=columns, rows=tuple(rows))
+
+
+def _gain(evaluation: Evaluation, first: Evaluation, metric: MetricDefinition | None) -> str:
+    name = "" if metric is None else metric.name
+    if metric is None or name not in evaluation.values or name not in first.values:
+        return "-"
+    change = evaluation.values[name] - first.values[name]
+    return f"{100 * change:+.2f}" if metric.unit == "share" else f"{change:+.3g}"
 
 
 def _difference(value: float | None, other: float | None) -> str:
@@ -91,12 +101,11 @@ def histograms(diagnosis: Diagnosis, model: str) -> list[str]:
 def diagnosis_notes(diagnosis: Diagnosis, found: Found) -> list[str]:
     """What a reader must know."""
     notes = []
-    if diagnosis.shipped_logits_db is not None:
-        precise = diagnosis.precise_logits_db
+    for each in diagnosis.outputs:
+        precise = each.precise_sqnr_db
         beside = "" if precise is None else f"; precise: {_decibel(precise)} dB"
-        notes.append(
-            f"logits of the file as it is, over these digits: {_decibel(diagnosis.shipped_logits_db)} dB{beside}"
-        )
+        notes.append(f"output {each.name} of the file as it is: {_decibel(each.sqnr_db)} dB{beside}")
+    notes += [f"CAUTION: {cause}" for cause in diagnosis.causes]
     if saturates(diagnosis):
         notes.append(
             "CAUTION: on this processor sums of two 8-bit products saturate in ONNX Runtime's kernels, as it has no"
@@ -115,6 +124,6 @@ def diagnosis_notes(diagnosis: Diagnosis, found: Found) -> list[str]:
     elif "shipped" in kernels:
         notes.append("activations were seen on the kernels that really run")
     if diagnosis.missing:
-        notes.append(f"without a counterpart in the float32 model: {', '.join(diagnosis.missing)}")
-    notes.append(f"over {diagnosis.samples:,} test digits. {_LEGEND}")
+        notes.append(f"cannot be matched with a tensor of the float model: {listed(diagnosis.missing)}")
+    notes.append(f"over {diagnosis.samples:,} samples. {_LEGEND}")
     return notes

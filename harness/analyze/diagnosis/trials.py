@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from crossrt.analysis.diagnosis.record import Diagnosis
-from crossrt.exporters.cache import ArtifactCache
+from crossrt.core.evaluation import Evaluation
+from crossrt.core.metric import MetricDefinition
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxStatic, OnnxWeightOnly, Recipe, TfliteStatic
 from crossrt.exporters.recipes.rules import impossible
-from crossrt.exporters.sources.keras_file import model_name
 from crossrt.exporters.variants import Variant
 from crossrt.harness.analyze.diagnosis.run import saturates, worst_activation
-from crossrt.harness.build.builder import BuildRequest
-from crossrt.harness.build.building import get_artifacts
-from crossrt.harness.build.subject import Found, Subject
+from crossrt.harness.build.export import run_export
+from crossrt.harness.build.subject import Found, Target
 from crossrt.harness.cli.progress import Display
-from crossrt.harness.evaluate.answers import read_reference
-from crossrt.harness.evaluate.evaluation import evaluate_artifact
-from crossrt.harness.evaluate.workspace import open_workspace
-from crossrt.harness.locations import cache_folder
-from crossrt.reports.schema.records import Accuracy
+
+MANY_SAMPLES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,18 +29,40 @@ class Trial:
 
     Attributes:
         change: In words, as it would stand in TOML.
-        accuracy: How the changed variant answers, or None where it cannot be built.
+        evaluation: How the changed variant answers, or None where it cannot be built.
         size_bytes: Its size.
     """
 
     change: str
-    accuracy: Accuracy | None
+    evaluation: Evaluation | None
     size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trials:
+    """The variant as it is, then with each change, the best first.
+
+    Attributes:
+        tried: One entry for each.
+        metric: What the task is about, or None where nothing was scored.
+        samples: How many samples each answered.
+    """
+
+    tried: Sequence[Trial]
+    metric: MetricDefinition | None
+    samples: int
+
+
+def worst_sqnr(evaluation: Evaluation) -> float | None:
+    """The ratio of the worst output; None where no output has any noise."""
+    return min((each.sqnr_db for each in evaluation.outputs if each.sqnr_db is not None), default=None)
 
 
 def changes(recipe: Recipe, diagnosis: Diagnosis) -> Iterator[Mapping[str, Any]]:
     """Changes worth trying, each as fields of the recipe."""
     if isinstance(recipe, OnnxStatic):
+        if recipe.quant_format == "qoperator" and diagnosis.causes:
+            yield {"quant_format": "qdq"}
         if saturates(diagnosis):
             yield {"reduce_range": True}
             yield {"weight_type": "uint8", "weight_symmetric": False}
@@ -52,7 +70,7 @@ def changes(recipe: Recipe, diagnosis: Diagnosis) -> Iterator[Mapping[str, Any]]
         yield {"calibrate_method": "minmax", "calibration_symmetric": False}
         yield {"calibrate_method": "percentile", "percentile": 99.99}
         yield {"calibrate_method": "entropy"}
-        yield {"calibration_samples": 10_000}
+        yield {"calibration_samples": MANY_SAMPLES}
         yield {"keep_removable_activations": True}
         yield {"activation_type": "uint16"}
         worst = worst_activation(diagnosis)
@@ -67,43 +85,48 @@ def changes(recipe: Recipe, diagnosis: Diagnosis) -> Iterator[Mapping[str, Any]]
         yield {"weight_symmetric": False}
     if isinstance(recipe, TfliteStatic):
         yield {"per_channel": True, "per_channel_dense": True}
-        yield {"calibration_samples": 10_000}
+        yield {"calibration_samples": MANY_SAMPLES}
         yield {"activation_type": "int16", "io_type": "float32"}
 
 
-def try_changes(subject: Subject, found: Found, diagnosis: Diagnosis, display: Display) -> list[Trial]:
-    """Builds the variant with each change and evaluates it on all test digits; the variant itself comes first."""
+def try_changes(target: Target, found: Found, diagnosis: Diagnosis, display: Display) -> Trials | None:
+    """Builds the variant with each change and evaluates it; None where nothing can be built or changed.
+
+    Raises:
+        ExportError: The model cannot be loaded.
+        HarnessError: Packages are missing.
+    """
+    if found.opened is None or found.recipe is None:
+        return None
     recipe = msgspec.convert(found.recipe, Recipe)
-    variants: dict[str, Variant] = {}
+    variants = {"as it is": Variant(name=found.artifact.variant, format=found.artifact.format, recipe=recipe)}
     for number, fields in enumerate(changes(recipe, diagnosis)):
         changed = {name: value for name, value in fields.items() if getattr(recipe, name) != value}
         other = msgspec.structs.replace(recipe, **changed)
-        if changed and impossible(other) is None:
+        too_few = "calibration_samples" in changed and not _has_more(found, recipe)
+        if changed and not too_few and impossible(other) is None:
             name = f"{found.artifact.variant}-try{number}"
             variants[_words(changed)] = Variant(name=name, format=found.artifact.format, recipe=other)
-    model = model_name(subject.model_path)
-    request = BuildRequest(model=model, model_path=subject.model_path, variants=list(variants.values()))
-    with open_workspace() as workspace:
-        built = get_artifacts(request, ArtifactCache(cache_folder() / "artifacts"), workspace, display)
-        assert built.reference is not None
-        reference = read_reference(built.reference, workspace)
-        display.phase("trying changes", len(variants) + 1)
-        trials = [
-            Trial(
-                change="as it is",
-                accuracy=evaluate_artifact(found.artifact, workspace, reference),
-                size_bytes=found.artifact.size_bytes,
-            )
-        ]
-        for words, variant in variants.items():
-            artifact = built.artifacts.get(f"{model}.{variant.item}")
-            if artifact is None:
-                trials.append(Trial(change=words, accuracy=None))
-            else:
-                accuracy = built.accuracies.get(artifact.id) or evaluate_artifact(artifact, workspace, reference)
-                trials.append(Trial(change=words, accuracy=accuracy, size_bytes=artifact.size_bytes))
-            display.step(words)
-    return [trials[0], *sorted(trials[1:], key=lambda trial: -_sqnr(trial))]
+    display.phase("trying changes", len(variants))
+    built = run_export(found.opened, target.subject, list(variants.values()), 0.0, display)
+    model, tried = found.artifact.model, []
+    for words, variant in variants.items():
+        artifact = built.found.artifacts.get(f"{model}.{variant.item}")
+        evaluation = built.evaluations.get(f"{model}.{variant.item}")
+        size_bytes = 0 if artifact is None else artifact.size_bytes
+        tried.append(Trial(change=words, evaluation=evaluation, size_bytes=size_bytes))
+    return Trials(
+        tried=[tried[0], *sorted(tried[1:], key=lambda trial: -_sqnr(trial))],
+        metric=next(iter(built.definitions), None),
+        samples=found.opened.data.samples,
+    )
+
+
+def _has_more(found: Found, recipe: Recipe) -> bool:
+    """True if there are more calibration samples than a recipe takes."""
+    calibration = found.opened.calibration if found.opened is not None else None
+    taken = getattr(recipe, "calibration_samples", 0)
+    return calibration is not None and len(calibration) > taken
 
 
 def _words(fields: Mapping[str, Any]) -> str:
@@ -116,4 +139,8 @@ def _words(fields: Mapping[str, Any]) -> str:
 
 
 def _sqnr(trial: Trial) -> float:
-    return trial.accuracy.sqnr_db if trial.accuracy and trial.accuracy.sqnr_db is not None else -math.inf
+    """For sorting: what cannot be built last, what has no noise first."""
+    if trial.evaluation is None:
+        return -math.inf
+    worst = worst_sqnr(trial.evaluation)
+    return math.inf if worst is None else worst

@@ -1,34 +1,45 @@
-"""`crossrt audit`: is the file what the textbook says?"""
+"""`crossrt audit`: are the scales of a quantized file what its recipe makes of the float model?"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
 from crossrt.harness.cli.commands.config import config_option
-from crossrt.harness.cli.commands.subject_options import subject_of, subject_options
+from crossrt.harness.cli.commands.subject_options import target_of, target_options
 
 
-@click.command(short_help="Hold every scale and zero point of a quantized file against the textbook.")
-@subject_options
+@click.command(short_help="Compare every scale and zero point of a quantized file with its recipe.")
+@target_options("VARIANT|FILE")
 @config_option()
-def audit(variant: str, artifacts: Path | None, file: Path | None, model: Path | None) -> int:
-    """Compute scale and zero point of each tensor of VARIANT from what the float32 model shows, and compare.
+def audit(name: str, **options: Any) -> int:
+    """Compute scale and zero point of each tensor from what the float model shows, and compare.
 
-    VARIANT is a recipe's name, such as int8-qdq, with its format where two have it: int8-dynamic.onnx. The exit code
-    is 1 if a tensor differs for no known reason.
-    """
-    from crossrt.harness.analyze.audit import audit_headline, audit_sheet, run_audit
+    VARIANT is a recipe's name, such as int8-qdq, with its format where two have it: int8-dynamic.onnx. FILE is any
+    .onnx or .tflite file: where a manifest beside it names its recipe, give --float and --calibration to compare; else
+    what it holds is checked by itself. The exit code is 1 if a tensor differs for no known reason, or the file is wrong
+    by itself.
+
+    \b
+    crossrt audit int8-qdq
+    crossrt audit int8-qdq --model my.keras --calibration train.npz
+    crossrt audit quantized.onnx
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    from crossrt.harness.analyze.audit import audit_headline, audit_sheet, check_sheet, run_audit
     from crossrt.harness.cli.commands.options import message_console, result_console
     from crossrt.harness.cli.progress import Terminal
+    from crossrt.harness.run.prepare import scratch_folder
     from crossrt.reports.tables.terminal import sheet_table
 
-    subject = subject_of(variant, artifacts, file, model)
-    with Terminal(message_console()) as display:
-        found = run_audit(subject, display)
+    target = target_of(name, **options)
+    with Terminal(message_console()) as display, scratch_folder() as folder:
+        found = run_audit(target, folder, display)
     console = result_console()
-    console.print(audit_headline(found), style="bold red" if found.unexplained else "bold green", markup=False)
+    console.print(audit_headline(found), style="bold red" if found.is_wrong else "bold green", markup=False)
     console.print()
+    if found.checks:
+        console.print(sheet_table(check_sheet(found)))
+        console.print()
     console.print(sheet_table(audit_sheet(found)))
-    return int(bool(found.unexplained))
+    return int(found.is_wrong)

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     "time_s",
     type=FiniteRange(5, 86_400),
     metavar="SECONDS",
-    help="How long the run may take; what does not fit is cut, and said.  [default: what ten rounds take, at most two"
-    " minutes of measuring]",
+    help="How long checking and measuring may take; what does not fit is cut, and said. Building comes on top. "
+    " [default: what ten rounds take, at most two minutes of measuring]",
 )
 @subject_options
 @only_option

@@ -17,7 +17,7 @@ def pareto(report: Path) -> None:
     from crossrt.harness.cli.commands.report_files import report_in
     from crossrt.reports.errors import ReportError
     from crossrt.reports.schema.files import read_report
-    from crossrt.reports.tables.terminal import sheet_table
+    from crossrt.reports.tables.terminal import print_sheet
     from crossrt.reports.verdicts.choice.pareto import NOTE, front_plot, front_sheet, fronts
 
     loaded, console = read_report(report_in(report)), result_console()
@@ -25,7 +25,7 @@ def pareto(report: Path) -> None:
     if not found:
         raise ReportError(f"{report} has no measured case")
     for front in found:
-        console.print(sheet_table(front_sheet(loaded, front)))
+        print_sheet(front_sheet(loaded, front), console)
         console.print()
         click.echo(front_plot(loaded, front, min(console.width, 100)))
         console.print()

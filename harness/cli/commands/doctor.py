@@ -20,7 +20,7 @@ def doctor() -> int:
     """
     from crossrt.harness.cli.commands.options import result_console
     from crossrt.harness.doctor.examine import examine
-    from crossrt.reports.tables.terminal import sheet_table
+    from crossrt.reports.tables.terminal import print_sheet
     from crossrt.reports.text.cells import Cell, Sheet, counted
 
     checks = examine()
@@ -35,7 +35,7 @@ def doctor() -> int:
     )
     title, columns = "Is this machine fit to measure on?", ("check", "", "found", "wanted")
     console = result_console()
-    console.print(sheet_table(Sheet(title=title, columns=columns, rows=rows, is_text=True)))
+    print_sheet(Sheet(title=title, columns=columns, rows=rows, is_text=True), console)
     warned = [check for check in checks if check.outcome == "warn"]
     console.print()
     for check in warned:

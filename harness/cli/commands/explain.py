@@ -3,67 +3,114 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from crossrt.harness.cli.commands.config import config_option
-from crossrt.harness.cli.commands.options import COUNT, model_option
-from crossrt.harness.cli.commands.recipes import recipe_file_option
+from crossrt.harness.cli.commands.options import COUNT
+from crossrt.harness.cli.commands.subject_options import target_of, target_options
+
+if TYPE_CHECKING:
+    from crossrt.harness.analyze.explain import Explanation
+    from crossrt.harness.build.subject import Target
+    from crossrt.harness.cli.progress import Display
+    from crossrt.harness.process.probe import RuntimeInfo
 
 
-@click.command(short_help="Why a variant is as fast as it is: the kernels that its runtime runs.")
-@click.argument("case", metavar="VARIANT@RUNTIME")
-@model_option
-@recipe_file_option
-@click.option(
-    "--artifacts",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Take the files from this folder, written by crossrt quantize or export.",
-)
+@click.command(short_help="Why a file is as fast as it is: the kernels that its runtime runs.")
+@target_options("VARIANT@RUNTIME|FILE[@RUNTIME]", has_float=False)
 @click.option(
     "--batch",
     type=COUNT,
     default=32,
     show_default=True,
-    help="Digits per call; with few of them the profiler's own time rules the shares.",
+    help="Samples per call; with few of them the profiler's own time rules the shares. A fixed batch stays as it is.",
 )
 @click.option("--threads", type=COUNT, default=1, show_default=True, help="Threads per operator.")
 @config_option()
-def explain(case: str, model: Path | None, file: Path | None, artifacts: Path | None, batch: int, threads: int) -> None:
-    """Show which kernels RUNTIME runs for VARIANT: on integers, on floats, or only to convert and to move data.
+def explain(name: str, batch: int, threads: int, **options: Any) -> None:
+    """Show which kernels RUNTIME runs: on integers, on floats, or only to convert and to move data.
 
-    Where the runtime has a profiler, with their times. Other variants that come to the same kernels are named, and for
-    ONNX files what the graph shows of why a kernel is no integer kernel.
-    """
-    from crossrt.harness.analyze.explain import explanation_lines, kernel_sheet, run_explain, variants_for
-    from crossrt.harness.build.variant_files import variant_files
-    from crossrt.harness.cli.commands.options import message_console, model_path, result_console
+    Where the runtime has a profiler, with their times. FILE is any .onnx or .tflite file; without RUNTIME the shipped
+    runtime of its format runs it. Other variants that come to the same kernels are named, and for ONNX files what the
+    graph shows of why a kernel is not an integer kernel.
+
+    \b
+    crossrt explain int8-qdq@ort-cpu
+    crossrt explain quantized.onnx --dim seq=128
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    from crossrt.harness.analyze.explain import explanation_lines, kernel_sheet
+    from crossrt.harness.cli.commands.options import message_console, result_console
     from crossrt.harness.cli.progress import Terminal
-    from crossrt.harness.errors import HarnessError
-    from crossrt.harness.evaluate.workspace import open_workspace
-    from crossrt.harness.measure.case import Scenario
-    from crossrt.harness.process.probe import probe_runtimes
+    from crossrt.harness.run.prepare import scratch_folder
     from crossrt.reports.tables.terminal import sheet_table
 
-    if artifacts and (model or file):
-        raise click.UsageError("--artifacts excludes --model and --file: the folder says what it holds")
-    variant, sign, name = case.partition("@")
-    if not sign or not variant or not name:
-        raise click.UsageError(f"{case!r} is not written like a case: name it VARIANT@RUNTIME, such as int8@tflite")
-    runtimes = {each.name: each for each in probe_runtimes()}
-    if name not in runtimes:
-        raise HarnessError(f"there is no runtime {name!r}; there are: {', '.join(runtimes)}")
-    if (problem := runtimes[name].problem) is not None:
-        raise HarnessError(f"{name}: {problem}")
-    with Terminal(message_console()) as display, open_workspace() as workspace:
-        variants = variants_for(case, runtimes[name], artifacts, file)
-        files = variant_files(model_path(model), artifacts, variants, (), workspace, display)
-        readable = [each for each in files if each.format in runtimes[name].formats]
-        chosen = next(each for each in readable if each.variant == variant)
-        others = [each for each in readable if each.quantization is not None and each is not chosen]
-        found = run_explain(chosen, others, name, Scenario(batch_size=batch, threads=threads), display)
+    what, runtime = _split(name)
+    target = target_of(what, **options)
+    with Terminal(message_console()) as display, scratch_folder() as folder:
+        found = _explained(target, runtime, batch, threads, folder, display)
     console = result_console()
     console.print(sheet_table(kernel_sheet(found)))
     console.print()
     for line in explanation_lines(found):
         console.print(line, markup=False)
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    """A file or variant, and the runtime; a file's own name may hold an @."""
+    if Path(name).is_file():
+        return name, None
+    what, sign, runtime = name.rpartition("@")
+    if not sign or not what or not runtime:
+        from crossrt.harness.build.subject import is_model_file
+
+        is_model_file(name)  # says so where a path is meant
+        raise click.UsageError(
+            f"{name!r} is neither a file nor written like a case: name it VARIANT@RUNTIME, such as int8@tflite"
+        )
+    return what, runtime
+
+
+def _runtime(name: str) -> RuntimeInfo:
+    from crossrt.harness.errors import HarnessError
+    from crossrt.harness.process.probe import probe_runtimes
+
+    (found,) = probe_runtimes([name])
+    if found.problem is not None:
+        raise HarnessError(f"{name}: {found.problem}")
+    return found
+
+
+def _explained(
+    target: Target, runtime: str | None, batch: int, threads: int, folder: Path, display: Display
+) -> Explanation:
+    from crossrt.harness.analyze.explain import chosen_file, run_explain, session_options
+    from crossrt.harness.build.subject import is_model_file, model_artifact
+    from crossrt.harness.build.variant_files import known_variants, variant_files
+    from crossrt.harness.errors import HarnessError
+    from crossrt.harness.run.prepare import open_project
+    from crossrt.runtimes.registry import shipped_runtime_for
+
+    subject = target.subject
+    if is_model_file(target.name):
+        artifact = model_artifact(Path(target.name))
+        info = _runtime(runtime or shipped_runtime_for(artifact.format))
+        if artifact.format not in info.formats:
+            raise HarnessError(f"{info.name} reads {', '.join(info.formats)}, not {artifact.format}")
+        settings = session_options(artifact, subject.data, subject.dimensions, batch, threads)
+        return run_explain(artifact, (), info.name, settings, folder, display)
+    assert runtime is not None
+    info = _runtime(runtime)
+    opened = open_project(subject, folder)
+    variants = known_variants(opened.project, target.recipes, target.name)
+    readable = [each for each in variants if each.format in info.formats]
+    files = variant_files(opened, subject, readable, (), display)
+    artifact = chosen_file(target.name, info, files)
+    others = [
+        each
+        for each in files.files
+        if each.format in info.formats and each.quantization is not None and each.id != artifact.id
+    ]
+    settings = session_options(artifact, opened.project.data, subject.dimensions, batch, threads)
+    return run_explain(artifact, others, info.name, settings, folder, display)

@@ -114,11 +114,11 @@ def list_runs(limit: int, case: str | None, environment: str | None, style: str,
     from rich.text import Text
 
     from crossrt.harness.cli.commands.options import result_console
-    from crossrt.reports.tables.terminal import sheet_table
+    from crossrt.reports.tables.terminal import print_sheet
     from crossrt.reports.text.printable import printable
 
     console, sheet = result_console(), list_sheet(found, total)
-    console.print(sheet_table(sheet))
+    print_sheet(sheet, console)
     for line in sheet.footer:
         console.print(Text(printable(line), style="dim"))
 

@@ -77,7 +77,7 @@ def _print(found: Trend, style: str) -> None:
         trend_notes,
         trend_plot,
     )
-    from crossrt.reports.tables.terminal import sheet_table
+    from crossrt.reports.tables.terminal import print_sheet
     from crossrt.reports.text.printable import printable
 
     console = result_console()
@@ -86,11 +86,11 @@ def _print(found: Trend, style: str) -> None:
     for sheet in (step_sheet(found), overview_sheet(found)):
         if sheet.rows:
             console.print()
-            console.print(sheet_table(sheet))
+            print_sheet(sheet, console)
     plotted = [case for case in found.cases if len(case.points) > 1]
     for case in plotted if len(plotted) <= MOST_PLOTS else ():
         console.print()
-        click.echo(trend_plot(case, min(console.width, 100)))
+        click.echo(trend_plot(found, case, min(console.width, 100)))
     console.print()
     for note in trend_notes(found):
         console.print(Text(printable(note), style="dim"))

@@ -28,13 +28,13 @@ def inspect(model: Path, allow_h5: bool, as_json: bool) -> None:
         return
     from crossrt.harness.cli.commands.options import result_console
     from crossrt.harness.cli.inspection import inspection_lines, tensor_sheet
-    from crossrt.reports.tables.terminal import sheet_table
+    from crossrt.reports.tables.terminal import print_sheet
 
     console = result_console()
     for line in inspection_lines(found):
         console.print(line, markup=False)
     console.print()
-    console.print(sheet_table(tensor_sheet(found)))
+    print_sheet(tensor_sheet(found), console)
     console.print()
     from crossrt.datasets.fitting import savez_line
 

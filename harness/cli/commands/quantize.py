@@ -49,7 +49,7 @@ def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float,
     from crossrt.harness.cli.progress import Terminal
     from crossrt.harness.process.out import check_writable
     from crossrt.harness.run.prepare import open_project, scratch_folder
-    from crossrt.reports.tables.terminal import sheet_table
+    from crossrt.reports.tables.terminal import print_sheet
     from crossrt.reports.text.cells import counted
     from crossrt.reports.text.printable import printable
 
@@ -66,7 +66,7 @@ def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float,
     found = exported.found
     write_folder(found, out)
     console = result_console()
-    console.print(sheet_table(outcome_sheet(exported, model)))
+    print_sheet(outcome_sheet(exported, model), console)
     for item, failure in found.problems.items():
         console.print(f"failed  {item}: {printable(failure.reason)}", markup=False)
     for item, reason in chosen.rejected.items():

@@ -20,12 +20,12 @@ def recipes(patterns: tuple[str, ...], file: Path | None) -> None:
     """List the recipes, a line each; with PATTERN, print those as TOML with every option that they have."""
     from crossrt.harness.build.recipes import choose_recipes, recipe_as_toml, recipe_sheet
     from crossrt.harness.cli.commands.options import result_console
-    from crossrt.reports.tables.terminal import sheet_table
+    from crossrt.reports.tables.terminal import print_sheet
 
     chosen = choose_recipes(file, patterns, "")
     if patterns:
         click.echo("\n\n".join(map(recipe_as_toml, chosen.recipes)))
     else:
-        result_console().print(sheet_table(recipe_sheet(chosen.recipes)))
+        print_sheet(recipe_sheet(chosen.recipes), result_console())
     for item, reason in chosen.rejected.items():
         click.echo(f"{item}: cannot be built: {reason}", err=True)

@@ -1,53 +1,73 @@
-"""`crossrt robustness`: answers to spoilt digits."""
+"""`crossrt robustness`: answers to corrupted images."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from crossrt.harness.cli.commands.config import config_option
-from crossrt.harness.cli.commands.options import model_option, only_option
+from crossrt.harness.cli.commands.options import models_argument, only_option, subject_options
 from crossrt.harness.cli.commands.recipes import recipe_file_option
 
+_SAMPLES = 2_000
 
-@click.command(short_help="How quantized variants answer noisy, blurred, turned and otherwise spoilt digits.")
-@model_option
+
+@click.command(short_help="How quantized models answer noisy, blurred, rotated and otherwise corrupted images.")
+@models_argument
 @recipe_file_option
 @only_option
-@click.option(
-    "--artifacts",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Take the files from this folder, written by crossrt quantize or export.",
-)
-@click.option(
-    "--samples", type=click.IntRange(100, 10_000), default=2_000, show_default=True, help="Test digits to spoil."
-)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the corruptions.")
+@click.option(
+    "--layout",
+    type=click.Choice(["channels-last", "channels-first", "no-channels"]),
+    help="Where the channels of an image are.  [default: told by a number of channels of 1, 3 or 4]",
+)
+@subject_options
 @config_option()
 def robustness(
-    model: Path | None, file: Path | None, only: tuple[str, ...], artifacts: Path | None, samples: int, seed: int
+    models: tuple[Path, ...], file: Path | None, only: tuple[str, ...], seed: int, layout: Any, **options: Any
 ) -> None:
-    """Evaluate variants on test digits under ten kinds of corruption, five strengths each, against float32.
+    """Evaluate files on images under ten kinds of corruption, five strengths each, compared with the float model.
 
-    A model that keeps its accuracy on clean digits may lose it where inputs are not like those it was calibrated with.
-    """
-    from crossrt.harness.analyze.robustness import LEGEND, corruption_sheet, run_robustness, variant_sheet
+    A model that keeps its accuracy on clean images may lose it where they are not like those it was calibrated with.
+    MODEL is what crossrt bench takes: the variants of one model, or several files, the first float one of which is the
+    baseline. 2,000 samples are corrupted, or as many as --samples says.
+
+    \b
+    crossrt robustness --only 'int8*'
+    crossrt robustness float.onnx quantized.onnx --data test.npz
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    from crossrt.harness.analyze.robustness import run_robustness
+    from crossrt.harness.analyze.robustness_tables import LEGEND, corruption_sheet, variant_sheet
     from crossrt.harness.build.variant_files import known_variants, variant_files
-    from crossrt.harness.cli.commands.options import message_console, model_path, result_console
+    from crossrt.harness.cli.commands.options import message_console, result_console, subject_from
     from crossrt.harness.cli.progress import Terminal
-    from crossrt.harness.evaluate.workspace import open_workspace
+    from crossrt.harness.errors import HarnessError
+    from crossrt.harness.run.prepare import open_project, scratch_folder
     from crossrt.reports.tables.terminal import sheet_table
 
-    if artifacts and (model or file):
-        raise click.UsageError("--artifacts excludes --model and --file: the folder says what it holds")
-    with Terminal(message_console()) as display, open_workspace() as workspace:
-        files = variant_files(model_path(model), artifacts, known_variants(file), only, workspace, display)
-        found = run_robustness(files, workspace, samples, seed, display)
-    labels = {each.id: each.id.removeprefix(f"{each.model}.") for each in files}
+    subject = subject_from(models=models, seed=seed, **options)
+    if subject.artifacts and file:
+        raise click.UsageError("--artifacts excludes --file: the folder says what it holds")
+    if subject.samples is not None and subject.samples < 2:
+        raise click.UsageError("--samples must be at least 2: a change is judged over samples")
+    with Terminal(message_console()) as display, scratch_folder() as folder:
+        opened = open_project(subject, folder)
+        if opened.project.is_random:
+            raise HarnessError("images are needed: give them with --data DATA")
+        found = variant_files(opened, subject, known_variants(opened.project, file), only, display)
+        for name, reason in found.problems.items():
+            display.remark(f"  {name}: left out: {reason}")
+        if not found.files:
+            raise HarnessError("no file can be used: see the reasons above")
+        samples = subject.samples or _SAMPLES
+        result = run_robustness(found.files, opened, subject, samples, seed, layout, display)
+    labels = {each.id: each.id.removeprefix(f"{each.model}.") for each in found.files}
     console = result_console()
-    console.print(sheet_table(variant_sheet(found, labels)))
+    console.print(sheet_table(variant_sheet(result, labels)))
     console.print()
-    console.print(sheet_table(corruption_sheet(found, labels)))
+    console.print(sheet_table(corruption_sheet(result, labels)))
     console.print()
     console.print(LEGEND, style="dim", markup=False)

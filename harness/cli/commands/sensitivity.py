@@ -1,34 +1,37 @@
-"""`crossrt sensitivity`: how much depends on the calibration digits?"""
+"""`crossrt sensitivity`: how much depends on the calibration samples?"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
 from crossrt.harness.cli.commands.config import config_option
-from crossrt.harness.cli.commands.options import model_option
-from crossrt.harness.cli.commands.recipes import recipe_file_option
+from crossrt.harness.cli.commands.subject_options import target_of, target_options
 
 
-@click.command(short_help="How much a variant depends on the digits that calibrated it.")
-@click.argument("variant")
-@recipe_file_option
-@model_option
-@click.option("--subsets", type=click.IntRange(2, 50), default=5, show_default=True, help="Sets of digits, by seed.")
+@click.command(short_help="How much a variant depends on the samples that calibrated it.")
+@target_options("VARIANT", has_float=False)
+@click.option("--subsets", type=click.IntRange(2, 50), default=5, show_default=True, help="Sets of samples, by seed.")
 @config_option()
-def sensitivity(variant: str, file: Path | None, model: Path | None, subsets: int) -> None:
-    """Build VARIANT over several sets of calibration digits: spread of scales, of signal to noise, and of accuracy."""
+def sensitivity(name: str, subsets: int, **options: Any) -> None:
+    """Build VARIANT over several sets of calibration samples: spread of scales, of signal to noise, and of accuracy.
+
+    \b
+    crossrt sensitivity int8-qdq --model my.onnx --calibration train.npz --data test.npz
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.analyze.sensitivity import answers_sheet, run_sensitivity, scales_sheet
-    from crossrt.harness.build.subject import Subject
-    from crossrt.harness.cli.commands.options import message_console, model_path, result_console
+    from crossrt.harness.cli.commands.options import message_console, result_console
     from crossrt.harness.cli.progress import Terminal
+    from crossrt.harness.run.prepare import scratch_folder
     from crossrt.reports.tables.terminal import sheet_table
 
-    subject = Subject(variant=variant, model_path=model_path(model), recipes=file)
-    with Terminal(message_console()) as display:
-        found = run_sensitivity(subject, subsets, display)
+    target = target_of(name, **options)
+    if target.subject.artifacts is not None:
+        raise click.UsageError("variants are built from a model: --artifacts has nothing to build from")
+    with Terminal(message_console()) as display, scratch_folder() as folder:
+        found = run_sensitivity(target, subsets, folder, display)
     console = result_console()
     console.print(sheet_table(answers_sheet(found)))
     console.print()
-    console.print(sheet_table(scales_sheet(found, subject.model_path.stem)))
+    console.print(sheet_table(scales_sheet(found)))

@@ -21,6 +21,7 @@ from crossrt.harness.measure.participants import Prepared
 from crossrt.harness.measure.settings import DUEL_EFFORT, BenchSettings, DuelSettings, Effort
 from crossrt.harness.process.foreign_python import ForeignPython, open_python
 from crossrt.harness.process.probe import RuntimeInfo, probe_runtimes
+from crossrt.harness.run.bench import batch_sizes_of
 from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.prepare import Opened, artifacts_for, open_project
 from crossrt.harness.run.run_state import RunState, new_run_id
@@ -41,7 +42,7 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
     python = open_python(settings.python_b, folder) if settings.python_b else None
     runtimes = probe_runtimes([side.runtime for side in sides if side.runtime] if _all_named(sides) else (), run.limits)
     opened = open_project(run.subject, folder)
-    run = dataclasses.replace(run, batch_sizes=run.batch_sizes or opened.project.batch_sizes)
+    run = dataclasses.replace(run, batch_sizes=batch_sizes_of(run, opened.project))
     cases = _cases(sides, opened, runtimes, run)
     check_alike(*cases)
     _check_usable(cases if python is None else cases[:1], runtimes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from crossrt.reports.page.figures import COLORS, GRID, INK, MUTED, dot, new_figure
+from crossrt.reports.page.figures import COLORS, GRID, INK, MUTED, dot, new_figure, shortened
 from crossrt.reports.page.plots.plot import WIDTH_IN, Plot
 from crossrt.reports.verdicts.comparison.findings import Comparison, Finding
 from crossrt.reports.verdicts.comparison.sheets import metric_label
@@ -25,7 +25,7 @@ def changes(comparison: Comparison) -> Plot | None:
     if not timed:
         return None
     shown = timed[:MOST_ROWS]
-    labels = [f"{_name(each)}  {metric_label(each)}: {each.word}" for each in shown]
+    labels = [f"{shortened(_name(each))}  {metric_label(each)}: {each.word}" for each in shown]
     figure, axes = new_figure(WIDTH_IN, 0.95 + ROW_IN * len(shown), names=labels)
     axes.axvline(0, color=INK, linewidth=1)
     for row, finding in enumerate(shown):

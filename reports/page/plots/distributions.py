@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
-from crossrt.reports.page.figures import GRID, PAPER, new_figure, tip
+from crossrt.reports.page.figures import GRID, PAPER, new_figure, shortened, tip
 from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, color_of
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.contrasts import calls_of
@@ -58,7 +58,8 @@ def distributions(report: Report, scenario: Scenario) -> Plot | None:
 
 def _name(look: Lookup, result: Result) -> str:
     metric = look.metric(result, "latency_p50_ns")
-    return f"{look.label(result)}  {look.text(metric)} µs" if metric else look.label(result)
+    name = shortened(look.label(result))
+    return f"{name}  {look.text(metric)} µs" if metric else name
 
 
 def _draw(axes: Axes, row: int, result: Result, color: str) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from crossrt.reports.page.figures import COLORS, dot, legend_below, new_figure, tip
+from crossrt.reports.page.figures import COLORS, dot, legend_below, new_figure, shortened, tip
 from crossrt.reports.page.plots.plot import WIDTH_IN, Plot
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.tables.lookup import Lookup
@@ -30,14 +30,15 @@ def footprint(report: Report) -> Plot | None:
             subjects.setdefault(look.label(result), []).append(result)
     if not subjects:
         return None
-    figure, left = new_figure(WIDTH_IN, 1.1 + ROW_IN * len(subjects), names=list(subjects), has_legend=True)
+    names = [shortened(name) for name in subjects]
+    figure, left = new_figure(WIDTH_IN, 1.1 + ROW_IN * len(subjects), names=names, has_legend=True)
     right = _second_half(figure, left)
     batches = sorted({result.batch_size for result in report.results})
     for row, (name, results) in enumerate(subjects.items()):
         _size(left, look, row, name, results[0])
         for result in sorted(results, key=lambda result: -result.batch_size):
             _memory(right, row, name, result, _color(result.batch_size, batches))
-    left.set_yticks(range(len(subjects)), list(subjects))
+    left.set_yticks(range(len(subjects)), names)
     left.set_ylim(len(subjects) - 0.5, -0.5)
     left.set_title("Size of the file, KB")
     right.set_title("Peak memory, MB")

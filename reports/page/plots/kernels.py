@@ -7,7 +7,7 @@ from typing import Final
 
 from matplotlib.axes import Axes
 
-from crossrt.reports.page.figures import COLORS, MUTED, PAPER, legend_below, new_figure, tip
+from crossrt.reports.page.figures import COLORS, MUTED, PAPER, legend_below, new_figure, shortened, tip
 from crossrt.reports.page.plots.plot import WIDTH_IN, Plot
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.tables.layers import KINDS
@@ -58,11 +58,12 @@ def _bars(
 ) -> Plot | None:
     if not parts:
         return None
-    figure, axes = new_figure(WIDTH_IN, 1.2 + ROW_IN * len(parts), names=list(parts), has_legend=True)
+    names = [shortened(case) for case in parts]
+    figure, axes = new_figure(WIDTH_IN, 1.2 + ROW_IN * len(parts), names=names, has_legend=True)
     longest = max(sum(numbers) for numbers in parts.values())
     for row, (case, numbers) in enumerate(parts.items()):
         _bar(axes, row, case, numbers, text, longest)
-    axes.set_yticks(range(len(parts)), list(parts))
+    axes.set_yticks(range(len(parts)), names)
     axes.set_ylim(len(parts) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.set_title(title)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from crossrt.reports.page.figures import COLORS, GRID, dot, legend_below, new_figure
+from crossrt.reports.page.figures import COLORS, GRID, dot, legend_below, new_figure, shortened
 from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, safe_name
 from crossrt.reports.schema.records import Artifact, LayerErrors, Report, TensorError
 from crossrt.reports.text.tensor_names import short_name
@@ -28,7 +28,7 @@ def _of_file(file: LayerErrors, artifact: Artifact | None) -> Plot | None:
     noisy = [(each, each.sqnr_db) for each in file.tensors if each.sqnr_db is not None][:MOST_ROWS]
     if not noisy:
         return None
-    names = [short_name(each.tensor, artifact.model if artifact else "") for each, _ in noisy]
+    names = [shortened(short_name(each.tensor, artifact.model if artifact else "")) for each, _ in noisy]
     figure, axes = new_figure(WIDTH_IN, 1.2 + ROW_IN * len(noisy), names=names, has_legend=True)
     worst = min(0.0, *(sqnr_db for _, sqnr_db in noisy))
     for row, (tensor, sqnr_db) in enumerate(noisy):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from crossrt.reports.page.figures import log_ticks, new_figure, tip
+from crossrt.reports.page.figures import log_ticks, new_figure, shortened, tip
 from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, bounds, color_of
 from crossrt.reports.schema.records import Metric, Report, Result
 from crossrt.reports.tables.lookup import Lookup
@@ -24,7 +24,7 @@ def scaling(report: Report) -> Plot | None:
     lines = {name: points for name, points in _lines(report, look).items() if len(points) > 1}
     if not lines:
         return None
-    beside = [f"--o-- {name}" for name in lines]
+    beside = [f"--o-- {shortened(name)}" for name in lines]
     figure, axes = new_figure(WIDTH_IN, max(4.2, 0.22 * len(lines)), beside=beside)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
@@ -45,7 +45,7 @@ def scaling(report: Report) -> Plot | None:
             marker=MARKERS[variants.index(_variant(result)) % len(MARKERS)],
             markersize=4.5,
             linewidth=1.2,
-            label=name,
+            label=shortened(name),
         )
         tip(line.lines[0], name)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)

@@ -8,7 +8,7 @@ from typing import Final
 from matplotlib.axes import Axes
 
 from crossrt.core.metric import SMALLER, MetricDefinition
-from crossrt.reports.page.figures import MUTED, dot, legend_below, log_ticks, new_figure
+from crossrt.reports.page.figures import MUTED, dot, legend_below, log_ticks, new_figure, shortened
 from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, bounds, color_of, safe_name
 from crossrt.reports.schema.records import Metric, Report
 from crossrt.reports.tables.lookup import Lookup
@@ -38,7 +38,7 @@ def tradeoff(report: Report, front: Front) -> Plot | None:
         return None
     batch_size, threads, io = front.scenario
     named = _named(points)
-    beside = [look.label(standing.result) for standing, _, _ in named]
+    beside = [shortened(look.label(standing.result)) for standing, _, _ in named]
     figure, axes = new_figure(WIDTH_IN, 4.2, beside=beside, has_legend=True)
     axes.set_xscale("log")
     axes.set_title(f"Batch {batch_size}, {counted(threads, 'thread')}{', native' if io == 'native' else ''}")
@@ -103,7 +103,7 @@ def _label(axes: Axes, look: Lookup, named: Sequence[Point], metric: MetricDefin
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     places = [axes.transAxes.inverted().transform(axes.transData.transform(_at(point, metric))) for point in named]
     for (standing, _, _), (x, y), row in zip(named, places, _spread([y for _, y in places]), strict=True):
-        name, color = look.label(standing.result), color_of(standing.result.runtime, runtimes)
+        name, color = shortened(look.label(standing.result)), color_of(standing.result.runtime, runtimes)
         ends = ([x, 1.015], [y, row])
         axes.plot(*ends, color=color, linewidth=0.7, alpha=0.5, transform=axes.transAxes, clip_on=False, zorder=0)
         axes.text(1.02, row, name, transform=axes.transAxes, va="center", fontsize=8, color=color)

@@ -88,7 +88,8 @@ def front_sheet(report: Report, front: Front) -> Sheet:
     title = f"{scenario_text(front.scenario)}: unbeaten are {len(front.unbeaten)} of {len(rows)} cases"
     accuracy = look.title(look.primary.name) if look.primary else "error %"
     columns = ("case", look.title("latency_p50_ns"), look.title("size_bytes"), accuracy, "beaten by, in")
-    return Sheet(title=title, columns=columns, rows=tuple(rows), dropped_first=(accuracy, columns[2], columns[1]))
+    dropped = (columns[2], accuracy, columns[1])
+    return Sheet(title=title, columns=columns, rows=tuple(rows), dropped_first=dropped, wrapped=columns[-1:])
 
 
 def _accuracy(look: Lookup, result: Result) -> Cell:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import SMALLER, MetricDefinition
@@ -16,6 +18,9 @@ from crossrt.reports.verdicts.comparison.findings import Finding, Verdict
 from crossrt.reports.verdicts.comparison.judging import finding_of, plain_finding, verdict_of
 from crossrt.reports.verdicts.comparison.pairing import Pair
 from crossrt.reports.verdicts.comparison.rules import margin_for
+
+TOLERANCE: Final = 1e-3
+"""Numbers count as the same answer where what they contribute to a metric differs by less, relative to its mean."""
 
 
 def answer_findings(basis: Basis) -> Iterator[Finding]:
@@ -73,9 +78,33 @@ def changed_answers(basis: Basis) -> Iterator[Finding]:
         before, after = pair.baseline.evaluation, pair.current.evaluation
         if margin is None or before is None or after is None or answers_by_instructions(basis, pair):
             continue
-        alike = answered_alike(before, after)
+        alike = alike_samples(before, after)
         if alike is not None and not alike.all():
             yield _changed(basis, pair, margin, int(np.count_nonzero(~alike)), after)
+
+
+def alike_samples(before: Evaluation, after: Evaluation) -> NDArray[np.bool_] | None:
+    """Samples that both answer alike: the same class, or numbers whose errors agree; None where nothing tells."""
+    alike = answered_alike(before, after)
+    if alike is not None:
+        return alike
+    for name, first in before.per_sample.items():
+        second = after.per_sample.get(name)
+        if second is not None and first.shape == second.shape and "bool" not in (first.dtype, second.dtype):
+            one, other = (each.unpack().astype(np.float64).reshape(before.samples, -1) for each in (first, second))
+            scale = float(np.abs(one).mean())
+            return np.asarray(np.isclose(one, other, rtol=TOLERANCE, atol=TOLERANCE * scale).all(axis=1))
+    return None
+
+
+def differing_unknown(basis: Basis, pair: Pair) -> bool:
+    """True where outputs are not bit-identical, and nothing tells whether answers are."""
+    before, after = pair.baseline.evaluation, pair.current.evaluation
+    if before is None or after is None or basis.differences.accuracy or answers_by_instructions(basis, pair):
+        return False
+    if before.answers_sha256 == after.answers_sha256:
+        return False
+    return alike_samples(before, after) is None
 
 
 def _changed(basis: Basis, pair: Pair, margin: float, changed: int, after: Evaluation) -> Finding:

@@ -11,7 +11,7 @@ from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.statistics.intervals import trimmed_mean
 from crossrt.reports.text.cells import counted, listed
 from crossrt.reports.text.patterns import case_matches
-from crossrt.reports.verdicts.comparison.answers import answers_by_instructions
+from crossrt.reports.verdicts.comparison.answers import answers_by_instructions, differing_unknown
 from crossrt.reports.verdicts.comparison.basis import ALPHA, Basis
 from crossrt.reports.verdicts.comparison.times import FEWEST_RUNS, comparable_runs
 
@@ -56,6 +56,12 @@ def _other_instructions(basis: Basis) -> Iterator[str]:
 def notes(basis: Basis) -> Iterator[str]:
     """What a reader must know beside the findings."""
     yield from notes_on_reports(basis)
+    unknown = [basis.names[pair.current.case] for pair in basis.ok if differing_unknown(basis, pair)]
+    if unknown:
+        yield (
+            f"outputs of {listed(unknown)} are not bit-identical with the baseline's; the reports do not hold what"
+            " would tell by how much"
+        )
     yield from _on_times(basis)
 
 

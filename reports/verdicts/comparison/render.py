@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from crossrt.reports.tables.terminal import print_sheet
+from crossrt.reports.tables.terminal import print_sheet, whole_names
 from crossrt.reports.text.markdown import escaped, sheet_as_markdown
-from crossrt.reports.text.printable import printable
+from crossrt.reports.text.trimmed import Trimmed
 from crossrt.reports.verdicts.comparison.findings import Comparison
 from crossrt.reports.verdicts.comparison.sheets import (
     NOT_JUDGED,
@@ -23,18 +23,22 @@ _SIDES = ("baseline", "current")
 def print_comparison(comparison: Comparison, console: Console, *, everything: bool = False) -> None:
     """Prints the outcome, the table worst first, and notes."""
     for line in caution_lines(comparison):
-        console.print(Text(printable(line), style="bold yellow"))
+        _print(line, "bold yellow", console)
     style = {0: "bold green", 1: "bold red"}.get(comparison.exit_code, "bold yellow")
-    console.print(Text(printable(headline(comparison)), style=style))
+    _print(headline(comparison), style, console)
     for name, subject in zip(_SIDES, comparison.subjects, strict=True):
-        console.print(Text(printable(f"{name:<8}  {subject}"), style="dim"))
+        _print(f"{name:<8}  {subject}", "dim", console)
     sheet = findings_sheet(comparison, everything=everything)
     if sheet.rows:
         console.print()
         print_sheet(sheet, console)
     console.print()
     for note in comparison_notes(comparison, everything=everything):
-        console.print(Text(printable(note), style="dim" if not note.startswith(NOT_JUDGED) else "yellow"))
+        _print(note, "yellow" if note.startswith(NOT_JUDGED) else "dim", console)
+
+
+def _print(text: str, style: str, console: Console) -> None:
+    console.print(Trimmed(Text(whole_names(text, console.width), style=style)))
 
 
 def comparison_as_markdown(comparison: Comparison, *, everything: bool = False, title: str = "crossrt compare") -> str:

@@ -18,8 +18,8 @@ _COUNTED: Final[dict[Verdict, str]] = {"same": "not worse", "better": "better", 
 _FAR: Final = 10.0
 """A change beyond which an interval's end is no longer spelt out."""
 
-_COLUMNS: Final = ("case", "metric", "baseline", "current", "change", "verdict")
-_DROPPED_FIRST: Final = ("current", "baseline")
+_COLUMNS: Final = ("case", "metric", "baseline", "current", "change", "interval", "verdict")
+_DROPPED_FIRST: Final = ("current", "baseline", "interval", "change")
 
 
 def headline(comparison: Comparison) -> str:
@@ -92,7 +92,8 @@ def _row(finding: Finding) -> tuple[Cell, ...]:
         Cell(text=metric_label(finding)),
         Cell(text=_value(finding, finding.baseline)),
         Cell(text=_value(finding, finding.current)),
-        Cell(text=change_text(finding)),
+        Cell(text=_change(finding)),
+        Cell(text=_interval(finding)),
         Cell(text=verdict, tone=_tone(finding)),
     )
 
@@ -134,14 +135,20 @@ def _written(finding: Finding, number: float) -> str:
 
 def change_text(finding: Finding) -> str:
     """The change and its interval."""
-    if finding.change is None:
-        return ABSENT
-    text = f"{_written(finding, finding.change)}{_unit(finding)}"
+    interval = _interval(finding)
+    return _change(finding) if interval == ABSENT else f"{_change(finding)} {interval}"
+
+
+def _change(finding: Finding) -> str:
+    return ABSENT if finding.change is None else f"{_written(finding, finding.change)}{_unit(finding)}"
+
+
+def _interval(finding: Finding) -> str:
     if finding.lower is None or finding.upper is None:
-        return text
+        return ABSENT
     is_far = finding.change_kind == "relative" and finding.upper >= _FAR
     upper = f">+{100 * _FAR:.0f}" if is_far else _written(finding, finding.upper)
-    return f"{text} [{_written(finding, finding.lower)}, {upper}]"
+    return f"[{_written(finding, finding.lower)}, {upper}]"
 
 
 def _margin(finding: Finding) -> str:

@@ -195,10 +195,10 @@ def make_report(sample):
 
 @pytest.fixture
 def printed():
-    """Prints a report, or the details of cases, as a log 80 columns wide without colours."""
+    """Prints a report, or the details of cases, as a log without colours, 80 columns wide unless told."""
 
-    def show(report: Report, *, case: str | None = None) -> str:
-        console = Console(width=80, file=io.StringIO(), highlight=False)
+    def show(report: Report, *, case: str | None = None, width: int = 80) -> str:
+        console = Console(width=width, file=io.StringIO(), highlight=False)
         if case is None:
             print_report(report, console)
         else:

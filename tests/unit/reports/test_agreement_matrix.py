@@ -15,7 +15,7 @@ WIDE = 100
 
 @pytest.fixture
 def report(make_report, make_result, make_evaluation):
-    """Cases `c0` to `cN`, of which `cN` gets N digits wrong, and what is known of the distance of some pairs."""
+    """Cases `c0` to `cN`, of which `cN` gets N samples wrong, and what is known of the distance of some pairs."""
 
     def make(count, **known):
         results = [make_result(f"c{number}@x", evaluation=make_evaluation(wrong=number)) for number in range(count)]
@@ -23,7 +23,8 @@ def report(make_report, make_result, make_evaluation):
         found = []
         for pair, (steps, nats, back) in known.items():
             one, other = (names[int(place)] for place in pair.removeprefix("p").split("_"))
-            found.append(Distance(one=one, other=other, kl_nats=nats, kl_back_nats=back, max_steps=steps))
+            known_of = {"kl_nats": nats, "kl_back_nats": back, "max_steps": steps}
+            found.append(Distance(one=one, other=other, relative=0.1 + 20 * nats, **known_of))
         return msgspec.structs.replace(make_report(*results), distances=tuple(found))
 
     return make
@@ -33,7 +34,7 @@ def texts(sheet):
     return [[cell.text for cell in row] for row in sheet.rows]
 
 
-def sheet_of(report, measure="top1", width=WIDE, only=()):
+def sheet_of(report, measure="agreement", width=WIDE, only=()):
     return agreement_sheet(report, answers_in(report, only), measure, width)
 
 
@@ -68,9 +69,18 @@ def test_the_order_of_a_pair_in_the_file_does_not_matter(report):
 @pytest.mark.parametrize(
     ("measure", "title", "first"),
     [
-        ("top1", "The 8 of 45 pairs that agree least", ["c0@x", "c9@x", "95.50", "-", "-", "-"]),
-        ("steps", "The 8 of 45 pairs that are most steps apart", ["c1@x", "c2@x", "99.50", "9.0", "1.0e-3", "2.0e-3"]),
-        ("kl", "The 8 of 45 pairs that diverge most", ["c3@x", "c4@x", "99.50", "1.0", "0", "5.0e-1"]),
+        ("agreement", "The 8 of 45 pairs that agree least", ["c0@x", "c9@x", "95.50", "-", "-", "-", "-"]),
+        (
+            "steps",
+            "The 8 of 45 pairs that are most steps apart",
+            ["c1@x", "c2@x", "99.50", "12", "9.0", "1.0e-3", "2.0e-3"],
+        ),
+        (
+            "relative",
+            "The 8 of 45 pairs that differ most",
+            ["c1@x", "c2@x", "99.50", "12", "9.0", "1.0e-3", "2.0e-3"],
+        ),
+        ("kl", "The 8 of 45 pairs that diverge most", ["c3@x", "c4@x", "99.50", "10", "1.0", "0", "5.0e-1"]),
     ],
 )
 def test_of_too_many_cases_the_farthest_pairs_are_listed_with_all_measures(report, measure, title, first):
@@ -89,6 +99,21 @@ def test_the_main_jobs_nine_cases_have_room_in_a_log(report):
 def test_an_older_report_has_answers_alone(report):
     old = report(3)
     assert sheet_of(old, width=10).columns == ("case", "and", "same answer %")
-    for measure in ("steps", "kl"):
+    for measure in ("relative", "steps", "kl"):
         with pytest.raises(ReportError, match=f"does not hold what {measure} needs: measure it again"):
             sheet_of(old, measure)
+
+
+def test_relative_errors_are_in_percent_of_the_norm(report):
+    assert texts(sheet_of(report(2, p0_1=(None, 0, 0)), "relative"))[1] == ["b  c1@x", "10", "·"]
+
+
+def test_without_predictions_the_agreement_is_the_one_that_the_run_found(report):
+    found = report(2)
+    results = tuple(
+        msgspec.structs.replace(each, evaluation=msgspec.structs.replace(each.evaluation, predictions=None))
+        for each in found.results
+    )
+    distance = Distance(one=results[0].case, other=results[1].case, agreement=0.875)
+    found = msgspec.structs.replace(found, results=results, distances=(distance,))
+    assert texts(sheet_of(found))[1][1] == "87.50"

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from crossrt.core.evaluation import ClassDetails, ClassScore
 from crossrt.reports.errors import ReportError
 
 
 def test_details_hold_the_scores_of_every_class(sample, printed):
     text = printed(sample, case="int8-qdq")
     assert "mnist-cnn.int8-qdq@ort-cpu/b1/t1: ok" in text
-    for digit, score in enumerate(sample.results[1].evaluation.per_class):
-        assert [str(digit), f"{100 * score.precision:.2f}", f"{100 * score.recall:.2f}", f"{100 * score.f1:.2f}"] in [
+    for index, score in enumerate(sample.results[1].evaluation.classes.scores):
+        assert [str(index), f"{100 * score.precision:.2f}", f"{100 * score.recall:.2f}", f"{100 * score.f1:.2f}"] in [
             line.split()[:4] for line in text.splitlines()
         ]
 
 
 def test_details_hold_the_confusion_matrix_with_dots_for_zeros(sample, printed):
     lines = [line.split() for line in printed(sample, case="int8-qdq").splitlines()]
-    for digit, row in enumerate(sample.results[1].evaluation.confusion):
-        assert [str(digit), *(str(count) if count else "." for count in row)] in lines
+    cells = {(true, given): str(count) for true, given, count in sample.results[1].evaluation.classes.confusion}
+    for index in range(10):
+        assert [str(index), *(cells.get((index, given), ".") for given in range(10))] in lines
+
+
+def test_details_hold_every_metric_with_the_reference_and_every_output(sample, printed):
+    lines = [line.split() for line in printed(sample, case="int8-qdq").splitlines()]
+    assert ["top-1", "99.43", "%", "99.41"] in lines
+    assert any(line[:2] == ["logits", "6.867"] for line in lines)
+
+
+def test_of_many_classes_the_worst_and_the_most_confused_are_shown(make_result, make_report, make_evaluation, printed):
+    scores = tuple(ClassScore(precision=1, recall=1, f1=index / 1000, support=1) for index in range(1000))
+    cells = tuple((index, index + 1, index + 1) for index in range(500))
+    classes = ClassDetails(scores=scores, confusion=(*cells, (999, 999, 10_000)))
+    evaluation = msgspec.structs.replace(make_evaluation(), classes=classes)
+    text = printed(make_report(make_result(evaluation=evaluation)), case="fp32")
+    lines = [line.split() for line in text.splitlines()]
+    assert "20 of 1,000 classes with the lowest F1" in text
+    assert "most confused pairs: 12 of 500" in text
+    assert ["499", "500", "500"] in lines
+    assert len(lines) < 60
 
 
 def test_details_name_the_operators(sample, printed):
@@ -65,7 +87,7 @@ def test_a_case_that_never_answered_has_no_tables(make_result, make_report, prin
     ]
 
 
-def test_a_pattern_that_fits_nothing_lists_what_there_is(sample, printed):
+def test_a_pattern_that_fits_nothing_lists_what_is_available(sample, printed):
     with pytest.raises(ReportError, match="contains 'int4'") as caught:
         printed(sample, case="int4")
     for result in sample.results:

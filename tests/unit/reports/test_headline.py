@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+import msgspec
+
+from crossrt.core.metric import MetricDefinition
 from crossrt.reports.tables.headline import headline
 
 
@@ -11,15 +16,17 @@ def test_fastest_case_is_named_with_its_price(make_result, make_report):
         make_result("int8-qdq@ort-cpu", medians=[30_000, 30_100, 29_900]),
     )
     first, counts = headline(report)
-    assert first.startswith("Batch 1: int8-qdq@ort-cpu is the fastest, 30.0 µs a call; 3.00 [")
-    assert "times as fast as fp32@ort-cpu, top-1 +0.00 points [+0.00, +0.00]." in first
+    assert first.startswith(
+        "Batch 1, 1 thread: int8-qdq@ort-cpu is the fastest, 30.0 µs a call; 3.00 times as fast as "
+    )
+    assert re.search(r"fp32@ort-cpu \[2\.\d+, 3\.\d+\], top-1 \+0\.00 pp \[\+0\.00, \+0\.00\]\.$", first)
     assert counts == "2 of 2 cases measured."
 
 
-def test_cases_that_cannot_be_told_apart_share_the_place(make_result, make_report):
+def test_indistinguishable_cases_share_the_place(make_result, make_report):
     rounds = [30_000, 31_000, 29_000, 30_500]
     report = make_report(make_result(medians=rounds), make_result("int8-qdq@ort-cpu", medians=rounds[::-1]))
-    assert "not told from" in headline(report)[0]
+    assert "(statistically indistinguishable from int8-qdq@ort-cpu)" in headline(report)[0]
 
 
 def test_failures_and_interruptions_are_told(make_result, make_report):
@@ -30,9 +37,33 @@ def test_failures_and_interruptions_are_told(make_result, make_report):
 
 def test_every_batch_size_has_its_fastest(make_result, make_report):
     report = make_report(make_result(), make_result(batch_size=32))
-    assert [line.partition(":")[0] for line in headline(report)[:2]] == ["Batch 1", "Batch 32"]
+    assert [line.partition(",")[0] for line in headline(report)[:2]] == ["Batch 1", "Batch 32"]
 
 
 def test_nothing_measured_is_said_plainly(make_result, make_report):
     report = make_report(make_result(status="skipped", reason="not installed", rounds=()))
     assert headline(report) == ["0 of 1 case measured, 1 skipped."]
+
+
+def test_twice_as_fast_is_said_so(make_result, make_report):
+    report = make_report(make_result(medians=[60_000] * 3), make_result("int8@tflite", medians=[30_000] * 3))
+    assert "; twice as fast as fp32@ort-cpu" in headline(report)[0]
+
+
+def test_random_inputs_say_nothing_of_accuracy(make_result, make_report):
+    report = make_report(make_result(medians=[60_000] * 3), make_result("int8@tflite", medians=[30_000] * 3))
+    random = msgspec.structs.replace(report, data=msgspec.structs.replace(report.data, is_random=True))
+    assert "top-1" in headline(report)[0]
+    assert "top-1" not in headline(random)[0]
+
+
+def test_numbers_change_in_percent(make_result, make_report, make_numbers):
+    definition = MetricDefinition(
+        name="mae", label="MAE", unit="m", direction="smaller_is_better", paired_test="paired-t"
+    )
+    errors = [1.0, 2.0, 3.0, 4.0]
+    results = [
+        make_result(medians=[60_000] * 3, evaluation=make_numbers(errors)),
+        make_result("int8@tflite", medians=[30_000] * 3, evaluation=make_numbers([each * 1.1 for each in errors])),
+    ]
+    assert "MAE +10.00% [" in headline(make_report(*results, definitions=(definition,), task="regression"))[0]

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 
 import msgspec
+import numpy as np
 import pytest
+from scipy import stats
 
+from crossrt.core.metric import MetricDefinition
+from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.upgrade import TASK_METRICS
-from crossrt.reports.statistics.metrics import derive_metrics
+from crossrt.reports.statistics.metrics import MEASURED_METRICS, derive_metrics
 
 UNITS = {
     "latency_p50_ns": "ns",
@@ -193,3 +197,38 @@ def test_a_failed_case_is_not_the_fastest(make_result, make_report):
 def test_batch_sizes_have_fastest_cases_of_their_own(make_result, make_report):
     report = make_report(make_result(medians=[10_000]), make_result(batch_size=32, medians=[90_000]))
     assert [metric.value for metric in report.metrics if metric.name == "slowdown_p50"] == [1.0, 1.0]
+
+
+def test_every_metric_has_one_definition_and_its_unit(full_report):
+    names = [definition.name for definition in MEASURED_METRICS]
+    assert len(names) == len(set(names))
+    defined = {each.name: each for each in full_report.definitions}
+    for metric in full_report.metrics:
+        assert (metric.unit, metric.direction) == (defined[metric.name].unit, defined[metric.name].direction)
+
+
+def test_a_score_that_the_task_does_not_define_is_refused(make_result, make_report):
+    with pytest.raises(ReportError, match="the task classification scores agreement, macro_f1, max_abs_error, which"):
+        make_report(make_result(), definitions=TASK_METRICS[:1])
+
+
+def test_a_score_that_is_not_finite_is_left_out(make_result, make_report, make_evaluation):
+    evaluation = make_evaluation()
+    evaluation = msgspec.structs.replace(evaluation, values={**evaluation.values, "max_abs_error": math.inf})
+    found = by_name(make_report(make_result(evaluation=evaluation)))
+    assert "max_abs_error" not in found
+    assert "top1" in found
+
+
+def test_numbers_of_samples_give_an_interval_and_other_means_do_not(make_result, make_report, make_numbers):
+    definition = MetricDefinition(
+        name="mae", label="MAE", unit="m", direction="smaller_is_better", paired_test="paired-t"
+    )
+    errors = np.random.default_rng(0).random(100)
+    expected = stats.t.interval(0.95, 99, errors.mean(), stats.sem(errors))
+    evaluation = make_numbers(errors)
+    metric = by_name(make_report(make_result(evaluation=evaluation), definitions=(definition,)))["mae"]
+    assert (metric.lower, metric.upper) == pytest.approx(expected, rel=1e-5)
+    of_squares = msgspec.structs.replace(evaluation, values={"mae": 7.0})
+    metric = by_name(make_report(make_result(evaluation=of_squares), definitions=(definition,)))["mae"]
+    assert (metric.value, metric.lower) == (7.0, msgspec.UNSET)

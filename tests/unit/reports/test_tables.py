@@ -1,11 +1,19 @@
-"""Reports as text 80 columns wide, without colour: nothing is cut off."""
+"""Reports as text of a given width, without colour: nothing is cut off."""
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from rich.console import Console
 
 from crossrt.reports.tables.summary import Summary
-from crossrt.reports.tables.terminal import MARK
+from crossrt.reports.tables.terminal import MARK, fitted, print_sheet
+from crossrt.reports.text.cells import Cell, Sheet
+from crossrt.reports.verdicts.choice.pareto import front_sheet, fronts
+from crossrt.reports.verdicts.comparison.basis import Question
+from crossrt.reports.verdicts.comparison.compare import compare_reports
+from crossrt.reports.verdicts.comparison.sheets import findings_sheet
 
 VARIANTS = ("fp32@ort-cpu", "int8-qdq@ort-cpu", "int8-qoperator@ort-cpu", "int8-dynamic@ort-cpu", "fp32@tflite")
 
@@ -22,26 +30,94 @@ def report(request, make_result, make_report):
     return make_report(*(make_result(each, batch_size=size, medians=scatter) for size in (1, 32) for each in VARIANTS))
 
 
-def check_whole(report, text):
-    """Every heading and every number stands in the text in one piece."""
-    assert max(map(len, text.splitlines())) <= 80
+def check_whole(report, text, width=80):
+    """Every number and every heading stands in the text in one piece, but for columns that are named as left out."""
+    assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
+    flat = " ".join(text.split())
     for sheet in Summary(report).sheets():
-        assert sheet.title in text
-        for name in sheet.columns:
+        assert sheet.title in flat
+        shown, dropped = fitted(sheet, width)
+        if dropped:
+            assert f"not shown for lack of room: {', '.join(dropped)}" in flat
+        assert set(dropped) <= set(sheet.dropped_first)
+        for name in shown.columns:
             assert name in text
-        for row in sheet.rows:
+        for row in shown.rows:
             assert squeezed(row[0].text)[:6] in text
             for cell in () if sheet.is_text else row[1:]:
                 assert cell.text + MARK * cell.best in text
 
 
-def test_a_report_fits_80_columns(report, printed):
-    check_whole(report, printed(report))
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_report_fits_its_width(report, printed, width):
+    check_whole(report, printed(report, width=width), width)
 
 
-def test_a_real_report_fits_80_columns(sample, printed):
-    check_whole(sample, printed(sample))
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_real_report_fits_its_width(sample, printed, width):
+    check_whole(sample, printed(sample, width=width), width)
+
+
+def test_a_wider_console_shows_no_fewer_columns(report):
+    for sheet in Summary(report).sheets():
+        shown = [len(fitted(sheet, width)[0].columns) for width in (40, 60, 80, 100, 200)]
+        assert shown == sorted(shown)
+        assert shown[-1] == len(sheet.columns)
+
+
+SHEET = Sheet(
+    title="numbers",
+    columns=("case", "first", "second", "third"),
+    rows=((Cell(text="x" * 20), Cell(text="1" * 10, best=True), Cell(text="2" * 10), Cell(text="3" * 10)),),
+    dropped_first=("second", "third"),
+)
+WIDTH = 20 + 11 + 10 + 10 + 2 * 4 - 1
+
+
+@pytest.mark.parametrize(
+    ("width", "dropped"),
+    [
+        (WIDTH, ()),
+        (WIDTH - 1, ("second",)),
+        (WIDTH - 12, ("second",)),
+        (WIDTH - 13, ("second", "third")),
+        (10, ("second", "third")),
+    ],
+)
+def test_columns_go_in_their_order_as_soon_as_there_is_too_little_room(width, dropped):
+    shown, left_out = fitted(SHEET, width)
+    assert left_out == dropped
+    console = Console(width=width, file=io.StringIO())
+    print_sheet(SHEET, console)
+    text = console.file.getvalue()
+    if width > 40:
+        assert all(row[0].text in text and cell.text in text for row in shown.rows for cell in row)
+    assert ("not shown for lack of room: " + ", ".join(dropped) in " ".join(text.split())) == bool(dropped)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_comparisons_and_fronts_fit_too(make_result, make_report, width):
+    name = "a-variant-with-a-rather-long-name@ort-cpu"
+    before = make_report(make_result(name, medians=[30_000, 30_100, 29_900] * 3), make_result(), id="before")
+    after = make_report(make_result(name, medians=[60_000, 60_100, 59_900] * 3), make_result(), id="after")
+    compared = findings_sheet(compare_reports(before, after, Question()), everything=True)
+    for sheet in (compared, front_sheet(after, fronts(after)[0])):
+        console = Console(width=width, file=io.StringIO())
+        print_sheet(sheet, console)
+        text = console.file.getvalue()
+        assert max(map(len, text.splitlines())) <= width
+        shown, dropped = fitted(sheet, width)
+        assert all(cell.text in text for row in shown.rows for cell in row[1:])
+        assert bool(dropped) == ("not shown for lack of room" in " ".join(text.split()))
+
+
+def test_a_long_name_goes_on_after_one_of_its_signs(make_result, make_report, printed):
+    name = "grid-qoperator-uint8-no_per_channel-no_activation_symmetric-no_reduce_range-minmax@ort-cpu"
+    text = printed(make_report(make_result(name), make_result()), width=80)
+    pieces = [word.rstrip(";,.") for word in text.split() if len(word) > 12 and word.rstrip(";,.") in name]
+    assert all(piece[-1] in "-_@" or name.endswith(piece) for piece in pieces)
+    assert len(pieces) > 6
 
 
 def test_every_case_stands_in_one_piece(report, printed):
@@ -87,14 +163,14 @@ def test_a_case_without_result_is_printed_with_its_whole_reason(make_result, mak
     )
     absent = make_result("int8-qoperator@ort-cpu", status=status, reason=reason, rounds=())
     text = printed(make_report(make_result(), absent))
-    lines = text[text.index("Not measured") :].split("\n\n")[0].splitlines()[3:]
+    lines = text[text.index("Failed and skipped") :].split("\n\n")[0].splitlines()[3:]
     reason_column = lines[0].index("the worker")
     assert squeezed("".join(line[reason_column:] for line in lines)) == squeezed(reason)
     assert max(map(len, text.splitlines())) <= 80
     assert text.count(status) >= 2
 
 
-def test_square_brackets_in_a_reason_are_no_markup(make_result, make_report, printed):
+def test_square_brackets_in_a_reason_are_not_markup(make_result, make_report, printed):
     absent = make_result("int8-qdq@ort-cpu", status="failed", reason="[red]shape [1, 28][/red]", rounds=())
     assert "[red]shape [1, 28][/red]" in printed(make_report(make_result(), absent))
 

@@ -12,7 +12,9 @@ from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.files import decode_report, read_duel, read_report, write_report
 from crossrt.reports.schema.upgrade import TASK_METRICS
 from crossrt.reports.statistics.paired import answered_alike
+from crossrt.reports.tables.duel_text import duel_lines
 from crossrt.reports.verdicts.duel import judge_duel
+from crossrt.reports.verdicts.duel_reports import arm_report
 
 
 @pytest.fixture
@@ -150,7 +152,7 @@ def test_a_converted_report_is_written_as_version_2(sample, tmp_path):
 
 
 def test_a_duel_of_version_1_is_judged_as_before(document, tmp_path):
-    result = document["results"][0]
+    result = document["results"][1]
     calls = [round_ | {"index": index} for index, round_ in enumerate(result["rounds"] * 3)]
     arm = {"result": {**result, "rounds": calls}, "twin_rounds": calls, "environment": document["environment"]}
     duel = {
@@ -159,7 +161,7 @@ def test_a_duel_of_version_1_is_judged_as_before(document, tmp_path):
         "run": document["run"],
         "margin": 0.02,
         "budget_s": 10.0,
-        "artifacts": document["artifacts"][:1],
+        "artifacts": document["artifacts"][1:2],
         "a": arm,
         "b": arm,
         "looks": [{"rounds": 6, "alpha": 0.005}],
@@ -169,5 +171,20 @@ def test_a_duel_of_version_1_is_judged_as_before(document, tmp_path):
     found = read_duel(path)
     assert judge_duel(found).verdict == "same"
     assert found.data.fingerprint == document["environment"]["data_sha256"]
+    assert any(line.split() == ["answers", "the", "same"] for line in duel_lines(found))
     write_report(found, path)
     assert read_duel(path) == found
+
+
+def test_a_side_of_a_duel_is_a_report_with_its_replicate(document, tmp_path):
+    result = document["results"][1]
+    arm = {"result": result, "twin_rounds": result["rounds"], "environment": document["environment"]}
+    duel = {"schema_version": 1, "kind": "duel", "margin": 0.02, "budget_s": 10.0, "looks": [], "a": arm, "b": arm}
+    path = tmp_path / "duel.json"
+    path.write_text(json.dumps({**duel, "run": document["run"], "artifacts": document["artifacts"]}))
+    found = read_duel(path)
+    report = arm_report(found, found.a)
+    assert [(control.kind, control.of) for control in report.controls] == [("replicate", result["case"])]
+    assert {"top1", "latency_p50_ns", "size_bytes"} <= {metric.name for metric in report.metrics}
+    write_report(report, tmp_path / "a.json")
+    assert read_report(tmp_path / "a.json") == report

@@ -20,6 +20,15 @@ revision = "0002"
 down_revision = "0001"
 
 _TEXT = "TEXT NOT NULL DEFAULT ''"
+_COMMENTS = {
+    "runs.workload": "logarithm of the nanoseconds of the reference workload",
+    "runs.about": "JSON: task, reference, model, dimensions, cautions",
+    "cases.subject": "what its scenarios share",
+    "evaluations.sha256": "of content, before it was compressed",
+    "evaluations.content": "msgpack, compressed by zlib",
+    "times.relative": "likewise, each round less the logarithm of the reference workload",
+    "times.relative_error": "standard error of relative",
+}
 
 
 def upgrade() -> None:
@@ -33,6 +42,7 @@ def upgrade() -> None:
     _move_evaluations()
     _rename_metrics()
     _drop_columns()
+    _comment()
 
 
 def _make_tables() -> None:
@@ -148,6 +158,13 @@ def _drop_columns() -> None:
     for column in ("correct", "reference_correct", "wrong"):
         op.execute(f"ALTER TABLE evaluations DROP COLUMN {column}")
     op.execute("ALTER TABLE results DROP COLUMN calls_per_block")
+
+
+def _comment() -> None:
+    """SQLite has no comments."""
+    if op.get_bind().dialect.name != "sqlite":
+        for column, text in _COMMENTS.items():
+            op.execute(f"COMMENT ON COLUMN {column} IS '{text}'")
 
 
 def _rows(table: str) -> int:

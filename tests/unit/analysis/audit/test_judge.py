@@ -37,7 +37,7 @@ RANGES = {"x": (0.0, 1.0), "y": (0.0, 4.0), "r": (0.0, 4.0)}
 
 
 @pytest.mark.parametrize(
-    ("own", "layer", "wanted"),
+    ("own", "layer", "expected"),
     [
         (affine(1), None, ("exact", None)),
         (affine(3), None, ("different", None)),
@@ -61,13 +61,13 @@ RANGES = {"x": (0.0, 1.0), "y": (0.0, 4.0), "r": (0.0, 4.0)}
     ],
     ids=["own", "none", "folded", "sum", "product", "pool", "softmax"],
 )
-def test_each_rule_is_named(own, layer, wanted):
+def test_each_rule_is_named(own, layer, expected):
     tensors = [stored("x", own), stored("y", affine(4))]
-    assert verdict(tensors, (layer,) if layer else (), RANGES, "x") == wanted
+    assert verdict(tensors, (layer,) if layer else (), RANGES, "x") == expected
 
 
 def test_a_tensor_that_the_float_model_lacks_is_said():
-    assert verdict([stored("z", affine(1))], (), {}, "z") == ("different", "the float32 model has no such tensor")
+    assert verdict([stored("z", affine(1))], (), {}, "z") == ("different", "the float model has no such tensor")
 
 
 @pytest.mark.parametrize(("integers", "wrong"), [([0, 2, 3], 0), ([1, 2, 3], 0), ([0, 2, 4], 1)])

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.analysis.audit.record import AuditJob
 from crossrt.analysis.audit.run import audit
+from crossrt.datasets.opening import DataRequest
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, TfliteStatic
 
 MODELS = Path(__file__).parents[3] / "data" / "models"
@@ -21,22 +22,30 @@ SAMPLES = 200
 
 
 @pytest.fixture
-def audited(network, tmp_path):
+def audited(network, quantized, scratch, data):
     """Quantizes a small network, alters the file if asked to, and audits it."""
 
-    def run(recipe, kind="plain", alter=None):
-        scratch = tmp_path / "scratch"
-        scratch.mkdir(exist_ok=True)
-        path = tmp_path / "out.onnx"
-        OnnxQuantizer(network(kind), scratch).quantize(recipe, path)
+    def run(made_by, kind="plain", alter=None, **changes):
+        path = quantized(made_by, kind)
         if alter is not None:
             model = onnx.load(path)
             alter({each.name: each for each in model.graph.initializer})
             onnx.save(model, path)
-        job = AuditJob(path=str(path), float_path=str(network(kind)), recipe=msgspec.to_builtins(recipe))
-        return {each.name: each for each in audit(job)}
+        job = job_of(path, scratch, float_path=network(kind), recipe=made_by, data=data)
+        return {each.name: each for each in audit(dataclasses.replace(job, **changes)).tensors}
 
     return run
+
+
+def job_of(path, scratch, *, float_path=None, recipe=None, data=None):
+    return AuditJob(
+        path=str(path),
+        format="onnx" if path.suffix == ".onnx" else "tflite",
+        folder=str(scratch),
+        float_path=None if float_path is None else str(float_path),
+        recipe=None if recipe is None else msgspec.to_builtins(recipe),
+        data=data,
+    )
 
 
 def changed(name, change):
@@ -118,39 +127,150 @@ def test_a_difference_in_the_last_bits_is_rounding(audited):
     assert audited(OnnxStatic(calibration_samples=SAMPLES), alter=alter)["relu"].verdict == "rounding"
 
 
-def test_other_digits_than_those_of_the_calibration_are_noticed(audited, network, tmp_path):
-    audited(OnnxStatic(calibration_samples=SAMPLES))
-    other = msgspec.to_builtins(OnnxStatic(calibration_samples=SAMPLES, calibration_seed=7))
-    job = AuditJob(path=str(tmp_path / "out.onnx"), float_path=str(network()), recipe=other)
-    found = {each.name: each.verdict for each in audit(job)}
+def test_other_samples_than_those_of_the_calibration_are_noticed(audited):
+    other = msgspec.to_builtins(OnnxStatic(calibration_samples=20, calibration_seed=7))
+    rows = audited(OnnxStatic(calibration_samples=20), recipe=other)
+    found = {name: each.verdict for name, each in rows.items()}
     assert found["logits"] == "different"
     assert found["kernel"] == "exact"
 
 
-def tflite_job(recipe, float_path=MODELS / "conv.fp32.tflite" / "model.tflite"):
+def test_scales_that_follow_from_data_need_the_data(audited):
+    with pytest.raises(ExportError, match="give them with --calibration DATA"):
+        audited(OnnxStatic(), data=None)
+
+
+def operands(path, nodes, constants):
+    """A network of operators with constant operands over two inputs, in float."""
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3, 4, 4]),
+        helper.make_tensor_value_info("scalar", TensorProto.FLOAT, ["N", 3, 1, 1]),
+    ]
+    out = [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)]
+    initializers = [numpy_helper.from_array(np.asarray(values, np.float32), name) for name, values in constants.items()]
+    graph = helper.make_graph(nodes, "operands", inputs, out, initializers)
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]), path)
+    return path
+
+
+KERNEL = np.random.default_rng(1).normal(0, 0.4, (5, 3, 3, 3))
+RESCALED = (
+    [
+        helper.make_node("Mul", ["x", "factor"], ["scaled"], name="mul"),
+        helper.make_node("Add", ["scaled", "offset"], ["moved"], name="add"),
+        helper.make_node("Mul", ["moved", "scalar"], ["weighted"], name="by_input"),
+        helper.make_node("Conv", ["weighted", "kernel"], ["conv"], name="conv"),
+        helper.make_node("Sigmoid", ["conv"], ["gate"], name="sigmoid"),
+        helper.make_node("Mul", ["gate", "gamma"], ["normal"], name="gamma_mul"),
+        helper.make_node("Add", ["normal", "beta"], ["out"], name="beta_add"),
+    ],
+    {
+        "factor": 0.5,
+        "offset": 0.25,
+        "kernel": KERNEL,
+        "gamma": np.linspace(-1, 2, 5).reshape(1, 5, 1, 1),
+        "beta": np.linspace(0.1, 0.4, 5).reshape(1, 5, 1, 1),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"per_channel": True},
+        {"reduce_range": True},
+        {"activation_symmetric": True},
+        {"activation_type": "int8", "activation_symmetric": True},
+        {"activation_type": "int8", "weight_type": "int8"},
+        {"quant_format": "qoperator"},
+        {"quant_format": "qoperator", "reduce_range": True},
+        {"quant_format": "qoperator", "weight_type": "uint8", "weight_symmetric": False},
+        {"quant_format": "qoperator", "activation_type": "int8", "activation_symmetric": True},
+    ],
+    ids=str,
+)
+def test_constant_operands_follow_the_rule_of_activations(quantized, scratch, tmp_path, fields_of, fields):
+    path = operands(tmp_path / "operands.onnx", *RESCALED)
+    generator = np.random.default_rng(3)
+    x = generator.normal(0, 1, (60, 3, 4, 4)).astype(np.float32)
+    data = fields_of(x=x, scalar=generator.random((60, 3, 1, 1), dtype=np.float32))
+    recipe = OnnxStatic(calibration_samples=40, **fields)
+    file = quantized(recipe, source=path, fields=data)
+    found = {
+        each.name: each for each in audit(job_of(file, scratch, float_path=path, recipe=recipe, data=data)).tensors
+    }
+    assert {"factor", "offset", "gamma", "beta", "kernel"} <= found.keys()
+    assert {name: each.verdict for name, each in found.items() if each.verdict not in ("exact", "rounding")} == {}
+    assert found["kernel"].reason in (None, "reduced range")
+    assert found["factor"].reason in ("constant operand: rule of activations", "reduced range")
+
+
+@pytest.mark.parametrize("quant_format", ["qdq", "qoperator"])
+def test_without_a_recipe_a_file_is_read(quantized, scratch, quant_format):
+    found = audit(job_of(quantized(OnnxStatic(quant_format=quant_format, per_channel=True)), scratch))
+    assert {each.verdict for each in found.tensors} == {"stored"}
+    assert {"kernel", "dense", "nchw"} <= {each.name for each in found.tensors}
+    checks = {each.name: each for each in found.checks}
+    assert {name: each.severity for name, each in checks.items() if each.severity != "ok"} == {}
+    assert checks["quantized weights"].text == "100.0% of the bytes of weights are integers"
+    assert "2 per channel" in checks["weights"].text
+
+
+def test_a_wrong_bias_scale_is_found_without_a_recipe(quantized, scratch):
+    path = quantized(OnnxStatic())
+    model = onnx.load(path)
+    arrays = {each.name: each for each in model.graph.initializer}
+    changed("bias_quantized_scale", lambda scale: scale * np.float32(1.5))(arrays)
+    changed("nchw_scale", lambda scale: scale * np.float32(0))(arrays)
+    onnx.save(model, path)
+    checks = {each.name: each for each in audit(job_of(path, scratch)).checks}
+    assert checks["bias scales"].severity == "wrong"
+    assert "bias" in checks["bias scales"].text
+    assert checks["scales"].text == "1 are zero, negative, denormal or not finite: nchw"
+
+
+def test_a_float_file_has_no_quantized_weights(network, scratch):
+    checks = {each.name: each for each in audit(job_of(network(), scratch)).checks}
+    assert checks["quantized weights"].severity == "wrong"
+    assert checks["float weights"].severity == "caution"
+
+
+def test_a_tflite_file_is_read_without_a_recipe(scratch):
+    found = audit(job_of(MODELS / "conv.int8-io.tflite" / "model.tflite", scratch))
+    assert [each.role for each in found.tensors].count("weight") == 2
+    checks = {each.name: each for each in found.checks}
+    assert {name: each.severity for name, each in checks.items() if each.severity != "ok"} == {}
+    assert checks["bias scales"].text == "2 are the input's times the weight's"
+
+
+def tflite_job(scratch, limit, float_path=MODELS / "conv.fp32.tflite" / "model.tflite"):
+    """The small model was calibrated with the first 100 digits."""
+    recipe = TfliteStatic(io_type="int8", calibration_samples=100)
+    data = dataclasses.asdict(DataRequest(reference="mnist", split="train", limit=limit))
     path = MODELS / "conv.int8-io.tflite" / "model.tflite"
-    return AuditJob(path=str(path), float_path=str(float_path), recipe=msgspec.to_builtins(recipe))
+    return job_of(path, scratch, float_path=float_path, recipe=recipe, data=data)
 
 
-def test_every_scale_of_the_tflite_converter_is_explained():
-    found = audit(tflite_job(TfliteStatic(io_type="int8", calibration_samples=100)))
+def test_every_scale_of_the_tflite_converter_is_explained(scratch):
+    found = audit(tflite_job(scratch, 100)).tensors
     assert [each.role for each in found].count("weight") == 2
     assert {each.verdict for each in found} <= {"exact", "rounding"}
 
 
-def test_tflite_calibrated_with_other_digits_is_noticed():
-    found = audit(tflite_job(TfliteStatic(io_type="int8", calibration_samples=100, calibration_seed=7)))
+def test_tflite_calibrated_with_other_samples_is_noticed(scratch):
+    found = audit(tflite_job(scratch, 1000)).tensors
     assert "different" in {each.verdict for each in found if each.role == "activation"}
     assert {each.verdict for each in found if each.role == "weight"} == {"exact"}
 
 
-def test_files_that_do_not_belong_together_are_refused():
+def test_files_that_do_not_belong_together_are_refused(scratch):
     other = Path(__file__).parents[4] / "harness" / "measure" / "noop_files" / "tflite" / "model.tflite"
-    with pytest.raises(ExportError, match="has the operators"):
-        audit(tflite_job(TfliteStatic(io_type="int8"), other))
+    with pytest.raises(ExportError, match="cannot be compared tensor by tensor: they have other operators"):
+        audit(tflite_job(scratch, 100, other))
 
 
-def test_a_recipe_without_affine_scales_is_refused(network):
-    job = AuditJob(path=str(network()), float_path=str(network()), recipe=msgspec.to_builtins(OnnxFloat16()))
+def test_a_recipe_without_affine_scales_is_refused(network, scratch):
+    job = job_of(network(), scratch, float_path=network(), recipe=OnnxFloat16())
     with pytest.raises(ExportError, match="onnx-float16 holds no affine scales"):
         audit(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,14 +11,17 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.analysis.audit.affine import TYPES, Affine, affine_from_range, dequantize, quantize
 from crossrt.analysis.diagnosis.measure import Measure
 from crossrt.analysis.diagnosis.record import BINS, MARGIN_BINS, Diagnosis, DiagnosisJob
 from crossrt.analysis.diagnosis.run import diagnose
 from crossrt.analysis.diagnosis.weight_only import unpack_weight
+from crossrt.analysis.onnx_graph import Graph
+from crossrt.core.errors import CrossrtError
+from crossrt.datasets.opening import DataRequest
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly, TfliteStatic
 
 MODELS = Path(__file__).parents[3] / "data" / "models"
@@ -89,24 +93,33 @@ def test_channels_are_measured_with_their_own_scales():
 
 
 @pytest.fixture
-def diagnosed(network, tmp_path):
+def diagnosed(network, quantized, scratch, data):
     """Quantizes a small network and diagnoses the file."""
 
-    def run(recipe, kind="plain"):
-        scratch = tmp_path / "scratch"
-        scratch.mkdir(exist_ok=True)
-        OnnxQuantizer(network(kind), scratch).quantize(recipe, tmp_path / "out.onnx")
-        job = DiagnosisJob(
-            path=str(tmp_path / "out.onnx"),
-            float_path=str(network(kind)),
-            recipe=msgspec.to_builtins(recipe),
-            samples=150,
-        )
-        found = diagnose(job)
+    def run(made_by, kind="plain", **changes):
+        job = job_of(quantized(made_by, kind), network(kind), scratch, data, made_by)
+        found = diagnose(dataclasses.replace(job, **changes))
         assert msgspec.convert(json.loads(json.dumps(msgspec.to_builtins(found))), Diagnosis) == found
         return found
 
     return run
+
+
+def job_of(path, float_path, scratch, data, recipe=None):
+    return DiagnosisJob(
+        path=str(path),
+        float_path=str(float_path),
+        format="onnx" if path.suffix == ".onnx" else "tflite",
+        folder=str(scratch),
+        data=data,
+        samples=150,
+        recipe=None if recipe is None else msgspec.to_builtins(recipe),
+    )
+
+
+def output_db(found):
+    (output,) = found.outputs
+    return output.sqnr_db
 
 
 def by_name(diagnosis):
@@ -148,7 +161,7 @@ def test_wider_activations_have_less_noise(diagnosed):
 def test_a_dynamic_file_has_its_weights_and_its_logits(diagnosed):
     found = diagnosed(OnnxDynamic())
     assert {each.role for each in found.tensors} == {"weight"}
-    assert found.shipped_logits_db > 20
+    assert output_db(found) > 20
 
 
 def test_a_recipe_without_integers_is_refused(diagnosed):
@@ -163,8 +176,8 @@ def test_a_weight_only_file_has_its_weights_and_its_logits(diagnosed):
         assert (weight.name, weight.role, weight.dtype, weight.kernels) == ("dense", "weight", dtype, "stored")
         assert weight.clipped < 0.02  # of the two ends, one is half a step nearer
     assert many.tensors[0].sqnr_db - few.tensors[0].sqnr_db == pytest.approx(4 * 6.02, abs=2)
-    assert many.shipped_logits_db > few.shipped_logits_db > 10
-    assert few.precise_logits_db is None
+    assert output_db(many) > output_db(few) > 10
+    assert few.outputs[0].precise_sqnr_db is None
 
 
 BLOCKS = [
@@ -176,13 +189,13 @@ BLOCKS = [
 
 
 @pytest.mark.parametrize("recipe", BLOCKS, ids=lambda each: f"{each.bits} bits by {each.block_size}")
-def test_blocks_are_unpacked_to_what_the_runtime_multiplies_with(network, tmp_path, recipe):
+def test_blocks_are_unpacked_to_what_the_runtime_multiplies_with(quantized, recipe):
     """The product with the unit matrix is the weight; 196 inputs fill no block of these sizes evenly."""
-    OnnxQuantizer(network(), tmp_path).quantize(recipe, tmp_path / "out.onnx")
-    graph = onnx.load(tmp_path / "out.onnx").graph
+    path = quantized(recipe)
+    graph = onnx.load(path).graph
     (node,) = (node for node in graph.node if node.op_type == "MatMulNBits")
     constants = [each for each in graph.initializer if each.name in node.input]
-    integers, affine, _ = unpack_weight(node, {each.name: onnx.numpy_helper.to_array(each) for each in constants})
+    integers, affine, _ = unpack_weight(Graph.load(path).by_name(node.name))
     unit = onnx.helper.make_tensor_value_info(node.input[0], onnx.TensorProto.FLOAT, [196, 196])
     weight = onnx.helper.make_tensor_value_info(node.output[0], onnx.TensorProto.FLOAT, [196, 10])
     alone = onnx.helper.make_graph([node], "weight", [unit], [weight], constants)
@@ -193,12 +206,100 @@ def test_blocks_are_unpacked_to_what_the_runtime_multiplies_with(network, tmp_pa
     np.testing.assert_allclose(dequantize(integers, affine, 0).reshape(10, 196).T, product, atol=1e-5)
 
 
-def test_a_tflite_file_is_seen_on_the_interpreters_own_kernels():
-    paths = [str(MODELS / f"conv.{variant}.tflite" / "model.tflite") for variant in ("int8-io", "fp32")]
-    recipe = msgspec.to_builtins(TfliteStatic(io_type="int8", calibration_samples=100))
-    found = diagnose(DiagnosisJob(path=paths[0], float_path=paths[1], recipe=recipe, samples=120))
+MNIST = dataclasses.asdict(DataRequest(reference="mnist", split="test"))
+
+
+@pytest.mark.parametrize("recipe", [TfliteStatic(io_type="int8", calibration_samples=100), None], ids=["known", "none"])
+def test_a_tflite_file_is_seen_on_the_interpreters_own_kernels(scratch, recipe):
+    path, original = (MODELS / f"conv.{variant}.tflite" / "model.tflite" for variant in ("int8-io", "fp32"))
+    found = diagnose(job_of(path, original, scratch, MNIST, recipe))
     assert {each.kernels for each in found.tensors if each.role == "activation"} == {"simulated"}
     assert [each.role for each in found.tensors].count("weight") == 2
     assert all(each.sqnr_db is None or each.sqnr_db > 20 for each in found.tensors)
-    assert found.samples == 120
-    assert found.shipped_logits_db > 20
+    assert found.samples == 150
+    assert output_db(found) > 20
+
+
+@pytest.mark.parametrize(
+    "recipe", [OnnxStatic(), OnnxStatic(quant_format="qoperator"), OnnxDynamic(), OnnxWeightOnly()]
+)
+def test_tensors_are_matched_by_name_without_a_recipe(diagnosed, recipe):
+    assert diagnosed(recipe, recipe=None) == diagnosed(recipe)
+
+
+TWO_INPUTS = [
+    helper.make_tensor_value_info("tokens", TensorProto.INT64, ["N", 6]),
+    helper.make_tensor_value_info("extra", TensorProto.FLOAT, ["N", 8]),
+]
+
+
+def two_inputs(path):
+    """A table of vectors, summed, beside floats; two outputs, one of them an index."""
+    generator = np.random.default_rng(0)
+    constants = {
+        "table": generator.normal(0, 1, (20, 8)).astype(np.float32),
+        "dense": generator.normal(0, 1, (8, 5)).astype(np.float32),
+        "axes": np.array([1], np.int64),
+    }
+    nodes = [
+        helper.make_node("Gather", ["table", "tokens"], ["vectors"], name="gather"),
+        helper.make_node("ReduceSum", ["vectors", "axes"], ["sum"], name="reduce", keepdims=0),
+        helper.make_node("Add", ["sum", "extra"], ["joined"], name="join"),
+        helper.make_node("MatMul", ["joined", "dense"], ["scores"], name="matmul"),
+        helper.make_node("ArgMax", ["scores"], ["class"], name="argmax", axis=1, keepdims=0),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 5]),
+        helper.make_tensor_value_info("class", TensorProto.INT64, ["N"]),
+    ]
+    initializers = [numpy_helper.from_array(values, name) for name, values in constants.items()]
+    graph = helper.make_graph(nodes, "two", TWO_INPUTS, outputs, initializers)
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]), path)
+    return path
+
+
+def test_a_model_with_two_inputs_and_two_outputs(quantized, scratch, tmp_path, fields_of):
+    source, generator = two_inputs(tmp_path / "two.onnx"), np.random.default_rng(5)
+    data = fields_of(
+        tokens=generator.integers(0, 20, (130, 6)), extra=generator.normal(0, 1, (130, 8)).astype(np.float32)
+    )
+    path = quantized(OnnxStatic(calibration_samples=50), source=source, fields=data)
+    found = diagnose(job_of(path, source, scratch, data))
+    assert found.samples == 130
+    outputs = {each.name: each.sqnr_db for each in found.outputs}
+    assert outputs["scores"] > 25
+    assert outputs["class"] is None or outputs["class"] > 10
+    assert {"joined", "dense"} <= by_name(found).keys()
+
+
+def clipped_behind_a_pool(path):
+    """A Relu behind a MaxPool, which QOperator drops although the range before it holds values below zero."""
+    kernel = np.random.default_rng(0).normal(0, 0.4, (4, 1, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["conv"], name="conv"),
+        helper.make_node("MaxPool", ["conv"], ["pool"], name="pool", kernel_shape=[2, 2]),
+        helper.make_node("Relu", ["pool"], ["out"], name="relu"),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, 8, 8])
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "pool", [image], [out], [numpy_helper.from_array(kernel, "kernel")])
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]), path)
+    return path
+
+
+@pytest.mark.parametrize(("quant_format", "is_lost"), [("qoperator", True), ("qdq", False)])
+def test_a_relu_that_qoperator_loses_behind_a_pool_is_named(
+    quantized, scratch, tmp_path, fields_of, quant_format, is_lost
+):
+    source = clipped_behind_a_pool(tmp_path / "pool.onnx")
+    data = fields_of(image=np.random.default_rng(1).normal(0, 1, (60, 1, 8, 8)).astype(np.float32))
+    path = quantized(OnnxStatic(quant_format=quant_format, calibration_samples=50), source=source, fields=data)
+    found = diagnose(job_of(path, source, scratch, data))
+    assert bool(found.causes) == is_lost
+    assert all("drops Relu relu behind MaxPool pool" in each and "quant_format = qdq" in each for each in found.causes)
+    assert (output_db(found) < 20) == is_lost
+
+
+def test_outputs_that_are_not_those_of_the_float_model_are_refused(quantized, scratch, tmp_path, data):
+    with pytest.raises(CrossrtError):
+        diagnose(job_of(quantized(OnnxStatic()), two_inputs(tmp_path / "two.onnx"), scratch, data))

@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from crossrt.analysis.explanation.record import ExplanationJob
 from crossrt.analysis.explanation.run import explain
 from crossrt.core.artifact import ModelArtifact
+from crossrt.core.tensor import batching_of
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxStatic
 from crossrt.exporters.tensor_specs import onnx_specs
 from crossrt.runtimes.protocol import SessionOptions
@@ -35,9 +35,11 @@ def artifact_of(path) -> ModelArtifact:
         size_bytes=0,
         inputs=inputs,
         outputs=outputs,
+        batching=batching_of(inputs),
+        role="quantized",
         quantization=None,
         producer={},
-        model_sha256="",
+        source_sha256="",
     )
 
 
@@ -50,7 +52,13 @@ def explained(path, recipe):
         for each in profile.kernels
         if each.kind in ("float", "conversion")
     ]
-    job = ExplanationJob(path=str(path), recipe=msgspec.to_builtins(recipe), batch_size=BATCH, kernels=kernels)
+    job = ExplanationJob(
+        path=str(path),
+        folder=str(path.parent),
+        kernels=kernels,
+        recipe=None if recipe is None else msgspec.to_builtins(recipe),
+        dimensions={"batch": BATCH},
+    )
     found = explain(job)
     return {
         kind: [(each.operator, "; ".join(each.reasons)) for each in found if each.kind == kind]
@@ -167,7 +175,7 @@ def test_a_scale_for_each_channel_of_an_activation(path):
     net.conv(net.quantized("image", axis=1), "conv")
     net.node("Identity", ["conv"], "out")
     (reason,) = (reason for name, reason in explained(net.save(path), OnnxStatic())["float"] if "Conv" in name)
-    assert "its input image_dq has 4 scales, one a channel" in reason
+    assert "its input image_dq has 4 scales, one for each channel" in reason
 
 
 def test_an_operator_that_the_runtime_has_no_integers_for(path):
@@ -185,19 +193,6 @@ def test_another_scale_behind_than_before(path):
     net.node("Identity", [net.quantized(pool, scale="wider")], "out")
     (reason,) = (reason for name, reason in explained(net.save(path), OnnxStatic())["float"] if "MaxPool" in name)
     assert reason == "its integers have another scale before it than behind it"
-
-
-@pytest.fixture
-def quantized(network, tmp_path):
-    """Quantizes a small network by a recipe."""
-
-    def run(recipe, kind="plain"):
-        scratch = tmp_path / "scratch"
-        scratch.mkdir()
-        OnnxQuantizer(network(kind), scratch).quantize(recipe, tmp_path / "out.onnx")
-        return tmp_path / "out.onnx"
-
-    return run
 
 
 @pytest.mark.parametrize("quant_format", ["qdq", "qoperator"])
@@ -220,6 +215,14 @@ def test_a_file_that_computes_on_integers_throughout(quantized):
     assert explained(quantized(recipe), recipe) == {"float": [], "conversion": []}
 
 
+@pytest.mark.parametrize("quant_format", ["qdq", "qoperator"])
+def test_without_a_recipe_the_graphs_alone_tell(quantized, quant_format):
+    path = quantized(OnnxStatic(quant_format=quant_format, nodes_to_exclude=("conv",), reduce_range=True))
+    found = explained(path, None)
+    assert [name for name, _ in found["float"] if "Conv" in name]
+    assert all("recipe" not in reason for _, reason in found["float"])
+
+
 def test_other_recipes_are_refused(quantized):
     path = quantized(OnnxDynamic())
     with pytest.raises(ExportError, match="only static ONNX recipes"):
@@ -228,6 +231,6 @@ def test_other_recipes_are_refused(quantized):
 
 def test_a_kernel_that_is_not_in_the_graph_has_no_reason(quantized):
     path = quantized(OnnxStatic())
-    job = ExplanationJob(path=str(path), recipe=msgspec.to_builtins(OnnxStatic()), batch_size=1, kernels=())
+    job = ExplanationJob(path=str(path), folder=str(path.parent), dimensions={"batch": 1}, kernels=())
     (found,) = explain(dataclasses.replace(job, kernels=[{"operator": "Conv", "node": "other", "kind": "float"}]))
     assert found.reasons == ()

@@ -95,7 +95,9 @@ def test_a_dtype_that_numpy_does_not_have_is_a_problem(save):
 def test_unnamed_dimensions_get_names(save):
     nodes = [node("Identity", ["x"], ["y"]), node("Identity", ["z"], ["u"])]
     inputs = [value("x", [None, 3, None]), value("z", [None, 5])]
-    found = inspect_model(save(nodes, inputs, [value("y", [None, 3, None]), value("u", ["unk__12", 5])]))
+    found = inspect_model(
+        save(nodes, inputs, [value("y", ["p2o.DynamicDimension.3", 3, None]), value("u", ["unk__12", 5])])
+    )
     assert shapes(found.inputs) == ["x float32 (batch, 3, x[2])", "z float32 (batch, 5)"]
     assert shapes(found.outputs) == ["y float32 (batch, 3, y[2])", "u float32 (batch, 5)"]
 
@@ -213,7 +215,7 @@ def test_weights_that_hold_nan_are_told(save):
     nodes = [node("Mul", ["x", "w"], ["y"])]
     path = save(nodes, [value("x", ["N", 2])], [value("y", ["N", 2])], [array("w", [1, np.nan])])
     assert "the weights w hold NaN or infinity: answers will, too" in inspect_model(path).notes
-    with pytest.raises(Exception, match="the weights w of net.onnx hold NaN"):
+    with pytest.raises(Exception, match=r"the weights w of net\.onnx hold NaN"):
         OnnxQuantizer(path, path.parent).quantize(OnnxDynamic(), path.parent / "out.onnx")
 
 
@@ -292,6 +294,44 @@ def test_a_model_too_large_for_the_quantizers_is_refused(external, monkeypatch, 
 
 
 # quantization
+
+
+@pytest.fixture
+def old_style(save, tmp_path):
+    """A convolution and a Gemm with a bias of `(1, n)` in opset 9; all weights are inputs with defaults, too."""
+    generator = np.random.default_rng(0)
+    weights = [
+        array("kernel", generator.normal(size=(8, 3, 3, 3))),
+        array("bias", generator.normal(size=8)),
+        array("dense", generator.normal(size=(8, 5))),
+        array("offset", generator.normal(size=(1, 5))),
+    ]
+    nodes = [
+        node("Conv", ["x", "kernel", "bias"], ["conv"]),
+        node("GlobalMaxPool", ["conv"], ["pooled"]),
+        node("Flatten", ["pooled"], ["flat"]),
+        node("Gemm", ["flat", "dense", "offset"], ["y"]),
+    ]
+    inputs = [value("x", [2, 3, 8, 8]), *(value(each.name, list(each.dims)) for each in weights)]
+    return save(nodes, inputs, [value("y", [2, 5])], weights, opset=9)
+
+
+@pytest.mark.parametrize("quant_format", ["qdq", "qoperator"])
+def test_old_files_are_quantized_per_channel(old_style, tmp_path, make_calibration, quant_format):
+    import onnxruntime
+
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    images = np.random.default_rng(1).normal(size=(31, 3, 8, 8)).astype(np.float32)
+    calibration = make_calibration(images, inspect_model(old_style).inputs)
+    recipe = OnnxStatic(quant_format=quant_format, per_channel=True)
+    OnnxQuantizer(old_style, scratch, calibration).quantize(recipe, scratch / "out.onnx")
+    exact, found = (
+        onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"x": images[:2]})[0]
+        for path in (old_style, scratch / "out.onnx")
+    )
+    assert np.abs(found - exact).max() < 0.1 * np.abs(exact).max()
+    assert inspect_model(scratch / "out.onnx").quantization.granularity == "per-channel"
 
 
 @pytest.mark.parametrize(

@@ -419,3 +419,25 @@ def test_other_dimensions_make_everything_incomparable(make_run):
 def test_cautions_of_the_reports_come_along(make_run):
     doubtful = msgspec.structs.replace(make_run(), cautions=("the reference is near chance",))
     assert compared(make_run(), doubtful).cautions == ("current report: the reference is near chance",)
+
+
+def test_changed_numbers_are_found_where_their_mean_stayed(make_result, make_report, make_numbers):
+    errors = np.linspace(1, 2, 200)
+    swapped = errors.copy()
+    swapped[:20] = errors[:20][::-1]
+    reports = [
+        make_report(make_result(evaluation=make_numbers(each)), definitions=(MAE,), task="regression")
+        for each in (errors, swapped)
+    ]
+    found = finding(compared(*reports), "answers")
+    assert (found.verdict, found.change) == ("worse", pytest.approx(0.1))
+
+
+def test_outputs_that_differ_by_an_unknown_amount_are_noted(make_run, make_evaluation):
+    def silent(seed):
+        evaluation = make_evaluation(seed=seed)
+        return make_run(evaluation=msgspec.structs.replace(evaluation, predictions=None, per_sample={}))
+
+    said = "are not bit-identical with the baseline's"
+    assert any(said in note for note in compared(silent(0), silent(1)).notes)
+    assert not any(said in note for note in compared(silent(0), silent(0)).notes)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 
 from crossrt.reports.errors import ReportError
 from crossrt.reports.history.series import find_series
 from crossrt.reports.history.trend import Trend, is_exact, trend_of
+from crossrt.reports.history.trend_page import trend_as_page
 from crossrt.reports.history.trend_text import overview_sheet, step_sheet, trend_headline, trend_notes, trend_plot
-from crossrt.reports.schema.upgrade import TASK_METRICS
+from crossrt.reports.schema.version1_answers import TASK_METRICS
 from crossrt.reports.statistics.definitions import MEASURED_METRICS
 
 CASE = "mnist-cnn.int8@tflite/b1/t1"
@@ -56,7 +59,7 @@ def test_a_step_is_found_at_the_right_commit(twenty, ask):
 
 def test_the_outcome_is_told_in_words_and_tables(twenty, ask):
     trend = ask(pattern="int8")
-    assert trend_headline(trend) == "1 change of latency_p50_ns in 1 of 1 case, 1 to the worse."
+    assert trend_headline(trend) == "1 change of quiet latency in 1 of 1 case, 1 to the worse."
     (row,) = step_sheet(trend).rows
     assert row[1].text == "000000b..000000c"
     assert row[-1].text.startswith("+8.")
@@ -146,7 +149,7 @@ def test_metrics_of_own_tasks_have_trends(add, make_run, make_numbers, own_task,
     (step,) = case.steps
     assert trend.definition == own_task["definitions"][0]
     assert (case.unit, case.scale, step.index, step.is_worse) == ("deg C", "difference", 3, True)
-    assert trend_headline(trend) == "1 change of mae in 1 of 1 case, 1 to the worse."
+    assert trend_headline(trend) == "1 change of MAE in 1 of 1 case, 1 to the worse."
     assert overview_sheet(trend).title == "MAE deg C, over runs"
     assert step_sheet(trend).rows[0][-1].text == "+0.1 deg C"
 
@@ -155,6 +158,16 @@ def test_a_metric_that_only_older_runs_have_is_still_known(add, make_run, make_n
     add(make_run(1, task=own_task, evaluation=make_numbers([0.1, 0.2])), make_run(2))
     found = reading(lambda connection: find_series(connection, "mae", "*", environment=None, last=1))
     assert (found.definition.unit, found.definition.judged_by, found.series) == ("deg C", None, ())
+
+
+def test_answers_to_other_data_are_left_out_and_counted(add, make_run, ask):
+    runs = [make_run(day) for day in range(4)]
+    other = msgspec.structs.replace(runs[0].data, fingerprint="e" * 64)
+    add(*(msgspec.structs.replace(run, data=other) for run in runs[:2]), *runs[2:])
+    trend = ask("top1")
+    assert ([point.run for point in trend.cases[0].points], trend.other_data) == (["run-002", "run-003"], 2)
+    assert any("left out: 2 runs on other data" in note for note in trend_notes(trend))
+    assert (len(ask("latency_p50_ns").cases[0].points), ask("latency_p50_ns").other_data) == (4, 0)
 
 
 def test_sizes_of_dimensions_are_environments_of_their_own(add, make_run, ask):
@@ -178,3 +191,11 @@ def test_questions_that_have_no_answer_are_explained(add, make_run, ask, questio
     with pytest.raises(ReportError) as caught:
         ask(**question)
     assert message in str(caught.value)
+
+
+def test_labels_of_late_changes_stay_in_the_figure(add, make_run, make_evaluation, ask):
+    add(*(make_run(day, evaluation=make_evaluation(wrong=20 if day in (1, 7) else 2)) for day in range(8)))
+    page = trend_as_page(ask("top1"))
+    anchors = re.findall(r'style="[^"]*text-anchor: (\w+)[^"]*"[^>]*>(0000\w+\.\.0000\w+)<', page)
+    assert {span: anchor for anchor, span in anchors}["0000006..0000007"] == "end"
+    assert "<h1>crossrt history: top-1</h1>" in page

@@ -14,9 +14,10 @@ from crossrt.reports.page.plots.changes import changes
 from crossrt.reports.page.plots.distributions import distributions
 from crossrt.reports.page.plots.footprint import footprint
 from crossrt.reports.page.plots.kernels import kernels
+from crossrt.reports.page.plots.layers import layers
 from crossrt.reports.page.plots.scaling import scaling
 from crossrt.reports.page.plots.tradeoff import tradeoff
-from crossrt.reports.schema.records import KernelCounts
+from crossrt.reports.schema.records import KernelCounts, LayerErrors, TensorError
 from crossrt.reports.verdicts.choice.pareto import fronts
 from crossrt.reports.verdicts.comparison.basis import Question
 from crossrt.reports.verdicts.comparison.compare import compare_reports
@@ -92,6 +93,53 @@ def test_changes_stand_with_their_intervals(make_result, make_report):
     plot = changes(compare_reports(before, after, Question()))
     assert re.match(r"fp32@ort-cpu: \+(99|100)\.\d% \[", tips(plot)[0])
     assert "slower" in words(plot)
+
+
+def test_the_tradeoff_is_that_of_the_task(regression):
+    plot = tradeoff(regression, fronts(regression)[0])
+    assert plot.name == "mae-latency-b1-t1-float32"
+    assert plot.caption.startswith("Down and to the left is better.")
+    assert "MAE °C" in words(plot)
+    assert any("MAE °C 0.25" in tip for tip in tips(plot))
+
+
+def test_a_report_without_answers_has_no_tradeoff(make_result, make_report):
+    report = make_report(make_result(evaluation=None))
+    assert tradeoff(report, fronts(report)[0]) is None
+
+
+@pytest.mark.parametrize("length", [30, 300])
+def test_names_of_any_length_leave_room_for_the_plot(make_result, make_report, length):
+    kernels = KernelCounts(integer=5)
+    results = [
+        make_result(f"{'v' * length}{number}@ort-cpu", medians=[30_000 + number], kernels=kernels, batch_size=batch)
+        for number in range(2)
+        for batch in (1, 8)
+    ]
+    for plot in all_plots(make_report(*results)):
+        assert_inside(plot)
+        if length > 40:
+            assert "…" in words(plot)
+
+
+def test_files_of_plots_stay_in_their_folder(report, tmp_path):
+    tensor = TensorError(
+        tensor="x", role="weight", dtype="int8", sqnr_db=9.0, relative_error=0.1, cosine=0.9, saturated=0.0, clipped=0.0
+    )
+    odd = msgspec.structs.replace(report, layers=(LayerErrors(artifact="../a/b c", samples=1, tensors=(tensor,)),))
+    (plot,) = layers(odd)
+    (path,) = plot_files([plot], tmp_path, "svg")
+    assert path.parent == tmp_path
+
+
+def test_layers_are_named_by_their_variant(report):
+    tensor = TensorError(
+        tensor="net/conv", role="weight", dtype="int8", sqnr_db=9.0, relative_error=0, cosine=1, saturated=0, clipped=0
+    )
+    file = report.artifacts[1]
+    drawn = msgspec.structs.replace(report, layers=(LayerErrors(artifact=file.id, samples=1, tensors=(tensor,)),))
+    (plot,) = layers(drawn)
+    assert "int8-qdq, onnx" in words(plot)
 
 
 def test_report_without_a_timed_case_has_no_plots(make_result, make_report):
