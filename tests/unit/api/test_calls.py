@@ -122,9 +122,7 @@ def test_two_files_are_compared_side_by_side(path, tmp_path):
 
 
 def test_a_float_file_is_quantized_with_arrays(path, arrays, tmp_path):
-    found = crossrt.quantize(
-        path, tmp_path / "lab", calibration=arrays[:200], data=arrays[200:], recipes=["int8-qdq"]
-    )
+    found = crossrt.quantize(path, tmp_path / "lab", calibration=arrays[:200], data=arrays[200:], recipes=["int8-qdq"])
     assert found.folder == tmp_path / "lab"
     assert {"fp32.onnx", "int8-qdq.onnx"} == set(found.artifacts) | set(found.problems)
     assert found.problems == {}

@@ -119,7 +119,9 @@ def test_an_output_that_holds_no_number_at_all_fails(collect):
 
 
 def test_an_output_with_some_numbers_is_answered(collect):
-    found = collect(Worker(y=lambda rows: np.where(rows == 24, 1.0, -np.inf), empty=lambda rows: np.ones((len(rows), 0))))
+    found = collect(
+        Worker(y=lambda rows: np.where(rows == 24, 1.0, -np.inf), empty=lambda rows: np.ones((len(rows), 0)))
+    )
     assert found.outputs["y"][24] == 1.0
     assert found.outputs["empty"].shape == (25, 0)
 

@@ -86,7 +86,11 @@ def test_a_quantized_file_has_the_role_of_one(model):
 
 
 def test_several_files_are_named_after_themselves_and_the_first_names_the_model(model):
-    files = (model("conv.fp32.onnx", "a.onnx"), model("conv.fp32.tflite", "b.tflite"), model("conv.fp32.onnx", "c.onnx"))
+    files = (
+        model("conv.fp32.onnx", "a.onnx"),
+        model("conv.fp32.tflite", "b.tflite"),
+        model("conv.fp32.onnx", "c.onnx"),
+    )
     project = resolve(Subject(models=files))
     assert project.model == "a"
     assert labels_of(project) == ["a.onnx", "b.tflite", "c.onnx"]
