@@ -115,7 +115,7 @@ def bench(folder, data):
         if (rounds := changes.pop("effort_rounds", None)) is not None:
             changes["effort"] = dataclasses.replace(SHORT, rounds=rounds)
         limits = WorkerLimits(timeout_s=changes.pop("timeout_s", 20.0), memory_limit_bytes=2**30)
-        display, keep = changes.pop("display", Silent()), changes.pop("keep", lambda report: None)
+        display, keep = changes.pop("display", Silent()), changes.pop("keep", lambda _: None)
         settings = dataclasses.replace(settings, limits=limits, **changes)
         return run_bench(settings, ["crossrt", "bench"], display, keep)
 

@@ -180,7 +180,7 @@ def test_a_keras_model_beside_a_file_is_the_source_and_the_file_is_run_as_it_is(
 
 def test_two_models_that_must_be_exported_are_refused(keras, tmp_path):
     (tmp_path / "other.keras").write_bytes(b"another")
-    with pytest.raises(HarnessError, match="own.keras and .*other.keras both have to be exported"):
+    with pytest.raises(HarnessError, match=r"own.keras and .*other.keras both have to be exported"):
         resolve(Subject(models=(keras, tmp_path / "other.keras")))
 
 
