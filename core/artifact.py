@@ -63,7 +63,7 @@ class ModelArtifact:
     """One model file on disk, ready for any runtime that reads its format.
 
     Attributes:
-        model: Name of the model, such as `mnist-cnn`.
+        model: Name of the model, as cases name it.
         variant: Name of the variant, such as `fp32` or `int8-qdq`: a label, from which nothing follows.
         format: File format.
         path: The model file.

@@ -50,7 +50,7 @@ class TensorFlowBuilder:
     @cached_property
     def _calibration(self) -> Calibration | None:
         fields = self._job.calibration
-        return None if fields is None else Calibration.open(fields, self._serving.inputs)
+        return None if fields is None else Calibration.open(fields, self._serving.inputs, self._job.dimensions)
 
     def build(self, item: str, folder: Path) -> None:
         """Builds one item into its folder, manifest included."""

@@ -55,15 +55,18 @@ class Calibration:
         self._dataset, self._found, self._inputs, self._batching = dataset, found, tuple(inputs), batching
 
     @classmethod
-    def open(cls, fields: Mapping[str, Any], inputs: Sequence[TensorSpec]) -> Calibration:
-        """Opens the data set that the fields of a `DataRequest` name, and fits it to a model.
+    def open(
+        cls, fields: Mapping[str, Any], inputs: Sequence[TensorSpec], dimensions: Mapping[str, int]
+    ) -> Calibration:
+        """Opens the data set that the fields of a `DataRequest` name, and fits it to a model with bound dimensions.
 
         Raises:
             DataError: It cannot be opened, or does not fit the model.
         """
         request = DataRequest(**fields)
         dataset, batching = open_dataset(request, inputs), batching_of(inputs)
-        return cls(dataset, fit(dataset, inputs, batching, request.dimensions), inputs, batching)
+        found = fit(dataset, inputs, batching, {**request.dimensions, **dimensions})
+        return cls(dataset, found, inputs, batching)
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:

@@ -42,7 +42,7 @@ class OnnxBuilder:
         """Opened for recipes that need it, and for no others: it may be a data set that does not fit."""
         if self._job.calibration is None:
             raise ExportError(NEEDS_CALIBRATION)
-        calibration = Calibration.open(self._job.calibration, self._specs[0])
+        calibration = Calibration.open(self._job.calibration, self._specs[0], self._job.dimensions)
         self._quantizer.calibrate_with(calibration)
         return calibration
 

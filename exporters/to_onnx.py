@@ -79,10 +79,10 @@ def _erfc(context: Any, node: Any, name: str, _: Any) -> None:
     inner = context.get_node_by_output(source)
     context.remove_node(node.name)
     one = context.make_const(f"{name}/one", np.array(1, dtype=np_dtype)).output[0]
-    if (factor := _negative_factor(inner)) is not None:
-        place, constant = factor
-        positive = context.make_const(f"{name}/factor", -constant).output[0]
-        scaled = context.make_node("Mul", [inner.input[1 - place], positive]).output[0]
+    if (found := _negative_multiple(context, inner)) is not None:
+        value, factor = found
+        divisor = context.make_const(f"{name}/divisor", np.array(1 / factor, dtype=np_dtype)).output[0]
+        scaled = context.make_node("Div", [value, divisor]).output[0]
         erf = context.make_node("Erf", [scaled]).output[0]
         context.make_node("Add", [erf, one], outputs=[target], name=node.name, shapes=[shape], dtypes=[dtype])
         return
@@ -90,15 +90,21 @@ def _erfc(context: Any, node: Any, name: str, _: Any) -> None:
     context.make_node("Sub", [one, erf], outputs=[target], name=node.name, shapes=[shape], dtypes=[dtype])
 
 
-def _negative_factor(node: Any) -> tuple[int, np.ndarray[Any, Any]] | None:
-    """Place and value of a negative constant that a node multiplies with; or of -1 for Neg."""
+def _negative_multiple(context: Any, node: Any) -> tuple[str, float] | None:
+    """`x` and `c` where a node computes `-c x` for a positive constant `c`, by a product or by Neg and a product."""
     if node is None or node.type != "Mul":
         return None
     for place in (0, 1):
-        if node.inputs[place] is not None and node.inputs[place].is_const():
-            value = node.inputs[place].get_tensor_value(as_list=False)
-            if value.size == 1 and float(value.reshape(())) < 0:
-                return place, value
+        if node.inputs[place] is None or not node.inputs[place].is_const():
+            continue
+        factor = np.asarray(node.inputs[place].get_tensor_value(as_list=False))
+        if factor.size != 1 or float(factor.reshape(())) == 0:
+            return None
+        value, number = node.input[1 - place], float(factor.reshape(()))
+        before = context.get_node_by_output(value)
+        if before is not None and before.type == "Neg":
+            value, number = before.input[0], -number
+        return (value, -number) if number < 0 else None
     return None
 
 

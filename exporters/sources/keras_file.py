@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ def refusal(path: Path, error: Exception) -> str:
     text = str(error)
     if "Could not locate" in text or ("custom" in text and "register" in text):
         return (
-            f"{path} needs Python code that is not in it ({first_line(error)}): save it without custom layers, or bring"
+            f"{path} needs Python code that is not in it ({_missing(text)}): save it without custom layers, or bring"
             " a SavedModel (model.export('folder')) or an ONNX file"
         )
     if "Lambda" in text:
@@ -65,3 +66,9 @@ def refusal(path: Path, error: Exception) -> str:
             " bring a SavedModel (model.export('folder')) or an ONNX file"
         )
     return f"Keras cannot load {path}: {first_line(error)}"
+
+
+def _missing(text: str) -> str:
+    """The class or function that Keras looked for."""
+    found = re.search(r"Could not locate (class|function|object) '([^']+)'", text)
+    return f"the {found[1]} {found[2]}" if found else first_line(text, most=120)

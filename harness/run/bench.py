@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from crossrt.harness.measure.participants import Prepared, noop_features, partic
 from crossrt.harness.measure.plan import choose_baseline, plan_cases
 from crossrt.harness.measure.rounds import RoundRunner, RoundSettings
 from crossrt.harness.measure.settings import DEFAULT_TIME_S, BenchSettings
-from crossrt.harness.process.interrupts import ignore_interrupts
+from crossrt.harness.process.interrupts import uninterrupted
 from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.process.packages import READING, check_packages
 from crossrt.harness.process.probe import RuntimeInfo, probe_runtimes
@@ -38,15 +39,26 @@ _LEFT_S = 1.0
 """What composing and printing a report takes."""
 
 
-def run_bench(settings: BenchSettings, command: Sequence[str], display: Display) -> Report:
+def run_bench(
+    settings: BenchSettings,
+    command: Sequence[str],
+    display: Display,
+    keep: Callable[[Report], object] = lambda _: None,
+) -> Report:
     """Runs the main job. Interrupted while it measures, it reports what is finished.
+
+    Args:
+        settings: What is asked for.
+        command: The command line, for the report.
+        display: Follows.
+        keep: Saves the report, before anything can interrupt again.
 
     Raises:
         CrossrtError: Nothing can be run as asked, or a model, data or artifacts cannot be used.
     """
     if settings.diagnoses:
         check_packages("--diagnose", READING)
-    with scratch_folder() as folder:
+    with ExitStack() as saving, scratch_folder() as folder:
         state, runtimes, found = _begin(settings, command, folder, display)
         _set_aside(state, found, runtimes)
         began = time.monotonic()
@@ -57,10 +69,13 @@ def run_bench(settings: BenchSettings, command: Sequence[str], display: Display)
                 _measure(state, folder, began, display)
                 if settings.diagnoses:
                     _diagnose(state, display)
+            saving.enter_context(uninterrupted())
         except KeyboardInterrupt:
-            ignore_interrupts()
+            saving.enter_context(uninterrupted())
             state.interrupted = True
-        return report_of(state)
+        report = report_of(state)
+        keep(report)
+        return report
 
 
 def _begin(

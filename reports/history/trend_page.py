@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
-from crossrt.reports.history.trend import CaseTrend, Trend
+from crossrt.reports.history.trend import CaseTrend, Step, Trend
 from crossrt.reports.history.trend_text import (
     change_text,
+    metric_label,
     overview_sheet,
     step_sheet,
     trend_headline,
@@ -29,7 +30,7 @@ def trend_as_page(trend: Trend) -> str:
     header = Header(
         verdict=(trend_headline(trend),), facts=tuple(trend_notes(trend)), tone="bad" if is_worse else "good"
     )
-    return document(f"crossrt history: {trend.metric}", list(_sections(trend)), header)
+    return document(f"crossrt history: {metric_label(trend)}", list(_sections(trend)), header)
 
 
 def _sections(trend: Trend) -> Iterator[Section]:
@@ -56,6 +57,11 @@ def _caption(case: CaseTrend) -> str:
     return f"{case.label}: {told}"
 
 
+def _is_late(step: Step, case: CaseTrend) -> bool:
+    """Whether a label right of a change could leave the figure."""
+    return step.index > len(case.points) / 2
+
+
 def _drawn(trend: Trend, case: CaseTrend) -> Markup:
     factor, unit = scale_of(trend.definition), f" {unit_of(trend.definition)}".rstrip()
     runs = range(1, len(case.points) + 1)
@@ -69,8 +75,9 @@ def _drawn(trend: Trend, case: CaseTrend) -> Markup:
         axes.annotate(
             step.span,
             (step.index + 0.5, max(step.before, step.after) * factor),
-            xytext=(4, 10),
+            xytext=(-4 if _is_late(step, case) else 4, 10),
             textcoords="offset points",
+            ha="right" if _is_late(step, case) else "left",
             fontsize=8,
         )
     axes.margins(y=0.3)

@@ -11,7 +11,7 @@ from crossrt.reports.history.selection import SHORT
 from crossrt.reports.history.trend import CaseTrend, Step, Trend
 from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.tables.lookup import ABSENT
-from crossrt.reports.text.cells import Cell, Sheet, counted, scale_of, title_of, unit_of, written
+from crossrt.reports.text.cells import Cell, Sheet, counted, scale_of, unit_of, written
 from crossrt.reports.text.printable import printable
 
 PLOT_HEIGHT: Final = 10
@@ -22,6 +22,11 @@ FEWEST_FOR_NOISE: Final = 3
 _MARGIN: Final = 16
 
 
+def metric_label(trend: Trend) -> str:
+    """The metric in words: of the median latency, what a call takes while nothing disturbs it."""
+    return "quiet latency" if trend.metric == QUIET else trend.definition.label
+
+
 def trend_headline(trend: Trend) -> str:
     """The outcome in one sentence."""
     steps = [step for case in trend.cases for step in case.steps]
@@ -29,12 +34,12 @@ def trend_headline(trend: Trend) -> str:
     short = sum(is_too_short(case) for case in trend.cases)
     told = f" {counted(short, 'case')} of {len(trend.cases)} have too few runs to tell." if short else ""
     if not steps and short == len(trend.cases):
-        return f"Too few runs to tell a change of {trend.metric}: {FEWEST_VALUES} are needed."
+        return f"Too few runs to tell a change of {metric_label(trend)}: {FEWEST_VALUES} are needed."
     if not steps:
-        return f"No change of {trend.metric} in {counted(len(trend.cases) - short, 'case')}.{told}"
+        return f"No change of {metric_label(trend)} in {counted(len(trend.cases) - short, 'case')}.{told}"
     changed = sum(bool(case.steps) for case in trend.cases)
     return (
-        f"{counted(len(steps), 'change')} of {trend.metric} in {changed} of {counted(len(trend.cases), 'case')},"
+        f"{counted(len(steps), 'change')} of {metric_label(trend)} in {changed} of {counted(len(trend.cases), 'case')},"
         f" {worse} to the worse.{told}"
     )
 
@@ -72,7 +77,7 @@ def step_sheet(trend: Trend) -> Sheet:
 
 def trend_title(trend: Trend) -> str:
     """The metric with its unit."""
-    name = "quiet latency µs" if trend.metric == QUIET else title_of(trend.definition)
+    name = f"{metric_label(trend)} {unit_of(trend.definition)}".strip()
     return name[:1].upper() + name[1:] if name.partition(" ")[0].islower() else name
 
 
@@ -114,7 +119,7 @@ def trend_notes(trend: Trend) -> Iterator[str]:
         (trend.others, "of other environments, whose times cannot be compared (--environment chooses one)"),
         (trend.other_data, "on other data, whose answers cannot be compared"),
         (trend.older, "before these (--last takes more)"),
-        (trend.interrupted, "that were interrupted"),
+        (trend.interrupted, "marked as interrupted"),
     ):
         if number:
             yield f"left out: {counted(number, 'run')} {what}"

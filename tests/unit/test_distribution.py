@@ -41,10 +41,12 @@ def test_wheel_holds_exactly_one_package_with_data_model_and_licences(built):
 def test_wheel_is_small_and_has_no_leftovers(built):
     wheel = next(built.glob("*.whl"))
     assert wheel.stat().st_size < 6_000_000
-    shipped = {
-        name for name in zipfile.ZipFile(wheel).namelist() if name.endswith((".pyc", ".npy", ".onnx", ".tflite"))
-    }
-    assert shipped == {f"crossrt/harness/measure/noop_files/{each}/model.{each}" for each in ("onnx", "tflite")}
+    binary = (".pyc", ".npy", ".onnx", ".tflite")
+    shipped = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(binary)}
+    conformance = {name for name in shipped if name.startswith("crossrt/runtimes/conformance/models/")}
+    assert {Path(name).suffix for name in conformance} == {".onnx", ".tflite"}
+    noop = {f"crossrt/harness/measure/noop_files/{each}/model.{each}" for each in ("onnx", "tflite")}
+    assert shipped - conformance == noop
 
 
 def test_sdist_holds_what_the_wheel_is_built_from_and_the_tests(built):

@@ -4,11 +4,52 @@ from __future__ import annotations
 
 import inspect
 
+import crossrt.datasets.opening
+import crossrt.datasets.protocol
+import crossrt.datasets.tasks.choosing
+import crossrt.datasets.tasks.protocol
 import crossrt.runtimes.errors
 import crossrt.runtimes.protocol
 import crossrt.runtimes.registry
+from crossrt.core.metric import MetricDefinition
 from crossrt.reports.schema.records import Duel, Metric, Report
 from crossrt.reports.verdicts.comparison.findings import Comparison, Finding
+
+FINDING = (
+    *("case", "metric", "verdict", "word", "is_regression", "name", "label", "format", "baseline", "current", "unit"),
+    *("change", "change_kind", "lower", "upper", "margin", "detail"),
+)
+    "case",
+    "metric",
+    "verdict",
+    "word",
+    "is_regression",
+    "name",
+    "label",
+    "format",
+    "baseline",
+    "current",
+    "unit",
+    "change",
+    "change_kind",
+    "lower",
+    "upper",
+    "margin",
+    "detail",
+)
+COMPARISON = (
+    *("schema_version", "baseline", "current", "subjects", "findings", "notes", "method", "incomparable", "cautions"),
+)
+    "schema_version",
+    "baseline",
+    "current",
+    "subjects",
+    "findings",
+    "notes",
+    "method",
+    "incomparable",
+    "cautions",
+)
 
 
 def members(protocol) -> set[str]:
@@ -23,16 +64,18 @@ def test_contract_of_a_runtime():
 
 
 def test_options_of_a_session():
-    names = ["batch_size", "intra_op_threads", "inter_op_threads", "io"]
+    names = ["batch_size", "intra_op_threads", "inter_op_threads", "io", "dimensions"]
     assert list(inspect.signature(crossrt.runtimes.protocol.SessionOptions).parameters) == names
 
 
 def test_errors_of_an_adapter():
-    raised = {name for name, _ in inspect.getmembers(crossrt.runtimes.errors, inspect.isclass)} - {"CrossrtError"}
+    found = inspect.getmembers(crossrt.runtimes.errors, inspect.isclass)
+    raised = {name for name, each in found if each.__module__ == "crossrt.runtimes.errors"}
     assert raised == {
         "InputRefusedError",
         "ModelRefusedError",
         "OptionRefusedError",
+        "RunFailedError",
         "RuntimeAdapterError",
         "RuntimeBrokenError",
         "RuntimeNotInstalledError",
@@ -41,32 +84,39 @@ def test_errors_of_an_adapter():
     }
 
 
-def test_top_level_of_a_report():
-    names = (
-        "schema_version",
-        "run",
-        "environment",
-        "artifacts",
-        "results",
-        "metrics",
-        "controls",
-        "distances",
-        "layers",
+def test_contract_of_a_data_set():
+    names = {"name", "fingerprint", "inputs", "shared", "labels", "notes", "feeds"}
+    assert members(crossrt.datasets.protocol.Dataset) == names
+    assert crossrt.datasets.opening.GROUP == "crossrt.datasets"
+
+
+def test_contract_of_a_task():
+    assert members(crossrt.datasets.tasks.protocol.Task) == {"name", "metrics", "check", "evaluate"}
+    assert crossrt.datasets.tasks.choosing.GROUP == "crossrt.tasks"
+
+
+def test_fields_of_a_metric_definition():
+    assert MetricDefinition.__struct_fields__ == (
+        *("name", "label", "unit", "direction", "description", "format", "judged_by", "paired_test", "margin"),
+        *("worse", "better"),
     )
-    assert Report.__struct_fields__ == names
+
+
+def test_top_level_of_a_report():
+    assert Report.__struct_fields__ == (
+        *("schema_version", "run", "environment", "data", "task", "definitions", "artifacts", "results", "metrics"),
+        *("reference", "model_sha256", "dimensions", "cautions", "controls", "distances", "layers"),
+    )
     assert Metric.__struct_fields__ == ("case", "name", "value", "unit", "direction", "lower", "upper")
 
 
 def test_top_level_of_a_duel():
-    names = ("schema_version", "kind", "run", "margin", "budget_s", "artifacts", "a", "b", "looks")
-    assert Duel.__struct_fields__ == names
+    assert Duel.__struct_fields__ == (
+        *("schema_version", "kind", "run", "data", "task", "definitions", "margin", "budget_s", "artifacts"),
+        *("a", "b", "looks"),
+    )
 
 
 def test_fields_of_a_finding():
-    assert Finding.__struct_fields__ == (
-        *("case", "metric", "verdict", "word", "is_regression", "baseline", "current", "unit"),
-        *("change", "lower", "upper", "margin", "detail"),
-    )
-    assert Comparison.__struct_fields__ == (
-        *("schema_version", "baseline", "current", "subjects", "findings", "notes", "method", "incomparable"),
-    )
+    assert Finding.__struct_fields__ == FINDING
+    assert Comparison.__struct_fields__ == COMPARISON

@@ -81,11 +81,16 @@ def bench(out: Path, **options: Any) -> int:
     from crossrt.reports.tables.terminal import print_report
 
     check_writable(out)
+    saved: list[Path] = []
     with Terminal(message_console()) as display:
-        report = run_bench(_settings(**options), ["crossrt", *sys.argv[1:]], display)
-    path = save_run(report, report_path(out, report))  # first: printing may fail
+        report = run_bench(
+            _settings(**options),
+            ["crossrt", *sys.argv[1:]],
+            display,
+            lambda found: saved.append(save_run(found, report_path(out, found))),
+        )
     print_report(report, result_console())
-    click.echo(f"report: {path}")
+    click.echo(f"report: {saved[0]}")
     return _exit_code(report)
 
 

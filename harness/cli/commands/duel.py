@@ -86,16 +86,20 @@ def duel(out: Path, **options: Any) -> int:
     if options["margin"] is not None and options["fail_if_slower"] is not None:
         raise click.UsageError("--margin and --fail-if-slower exclude each other: the latter is the margin")
     check_writable(out)
+    saved: list[Path] = []
+
+    def save(found: Duel) -> None:
+        saved.append(save_run(found, out / found.run.id / "duel.json"))
+        for name, arm in (("a", found.a), ("b", found.b)):
+            if arm.result.rounds:
+                save_run(arm_report(found, arm), saved[0].with_name(f"{name}.json"))
+
     with Terminal(message_console()) as display:
-        found = run_duel(_settings(**options), ["crossrt", *sys.argv[1:]], display)
-    path = save_run(found, out / found.run.id / "duel.json")
-    for name, arm in (("a", found.a), ("b", found.b)):
-        if arm.result.rounds:
-            save_run(arm_report(found, arm), path.with_name(f"{name}.json"))
+        found = run_duel(_settings(**options), ["crossrt", *sys.argv[1:]], display, save)
     print_duel(found, result_console())
     if options["fail_if_slower"] is not None:
         click.echo(f"\n{gate_line(found)}")
-    click.echo(f"\nduel: {path}")
+    click.echo(f"\nduel: {saved[0]}")
     return _exit_code(found, fails=options["fail_if_slower"] is not None)
 
 

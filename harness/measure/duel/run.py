@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 from crossrt.harness.cli.progress import Display
 from crossrt.harness.locations import cache_folder
@@ -10,28 +11,40 @@ from crossrt.harness.measure.duel.fight import ArmFailedError, Fight
 from crossrt.harness.measure.duel.prepare import prepare
 from crossrt.harness.measure.duel.record import record
 from crossrt.harness.measure.settings import DuelSettings
-from crossrt.harness.process.interrupts import ignore_interrupts
+from crossrt.harness.process.interrupts import uninterrupted
 from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.reports.schema.records import Duel
 
 
-def run_duel(settings: DuelSettings, command: Sequence[str], display: Display) -> Duel:
+def run_duel(
+    settings: DuelSettings, command: Sequence[str], display: Display, keep: Callable[[Duel], object] = lambda _: None
+) -> Duel:
     """Runs an A/B comparison. Interrupted while it measures, or where a side fails then, it gives what is finished.
+
+    Args:
+        settings: What is asked for.
+        command: The command line, for the record.
+        display: Follows.
+        keep: Saves what was found, before anything can interrupt again.
 
     Raises:
         CrossrtError: Nothing can be run as asked, or a side fails before it was timed.
     """
-    with scratch_folder() as folder:
+    with ExitStack() as saving, scratch_folder() as folder:
         match = prepare(settings, command, folder, display)
         try:
             with measuring_alone(cache_folder() / "measuring.lock", display):
                 Fight(match, display).run()
+            saving.enter_context(uninterrupted())
         except ArmFailedError as failure:
             if not match.samples().ratio:
                 raise
+            saving.enter_context(uninterrupted())
             display.remark(str(failure))
         except KeyboardInterrupt:
-            ignore_interrupts()
+            saving.enter_context(uninterrupted())
             match.state.interrupted = True
-        return record(match)
+        found = record(match)
+        keep(found)
+        return found

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from crossrt.core.evaluation import Packed
-from crossrt.reports.schema.upgrade import TASK_METRICS
+from crossrt.reports.schema.version1_answers import TASK_METRICS
 from crossrt.reports.statistics.definitions import MEASURED_METRICS
 
 TASK: Final = "classification"

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import onnx
+import onnxruntime
 import pytest
 
 SCRIPT = Path(__file__).with_name("tf_models.py")
@@ -83,6 +84,14 @@ def test_gelu_is_written_with_erf(folder):
     assert "Erfc" not in kinds
 
 
+def test_gelu_is_written_so_that_onnx_runtime_fuses_it(folder, tmp_path):
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath, options.log_severity_level = str(tmp_path / "optimized.onnx"), 3
+    onnxruntime.InferenceSession(str(folder / "transformer.onnx"), options, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
+    assert kinds.count("Gelu") == 1
+
+
 def test_constants_that_a_layer_captured_are_not_inputs(folder):
     assert [each.name for each in onnx.load(folder / "normalization.onnx").graph.input] == ["table"]
 
@@ -123,3 +132,26 @@ def test_of_several_signatures_of_a_saved_model_one_is_used_and_said(results):
     assert sorted(found["inputs"]) == ["offset float32 (batch,)", "x float32 (batch, 4)"]
     assert sorted(found["outputs"]) == ["best int64 (batch,)", "scores float32 (batch, 3)"]
     assert found["notes"] == ["signature serving_default is used, not other"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("lambda", "holds a Lambda layer, which is code that crossrt does not run"),
+        ("custom", "needs Python code that is not in it"),
+        ("unbuilt", "does not say its inputs: build it from keras.Input"),
+        ("text", "takes text: take the layers that read text"),
+        ("h5", "Python code that runs when it is loaded"),
+        ("weights", "holds weights without a model"),
+        ("loops", "cannot calibrate loops, as recurrent layers"),
+        ("no calibration", "needs --calibration DATA"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line(results, name, words):
+    message = results["refusals"][name]
+    assert words in message
+    assert "\n" not in message
+
+
+def test_an_allowed_legacy_file_says_its_risk(results):
+    assert "Python code that runs when it is loaded" in results["refusals"]["allowed h5"][0]

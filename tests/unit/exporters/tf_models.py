@@ -19,8 +19,10 @@ from ai_edge_litert.interpreter import Interpreter  # isort: skip
 from keras import layers  # isort: skip
 
 from crossrt.core.tensor import described
+from crossrt.exporters.calibration import Calibration
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.inspect import inspect_model
+from crossrt.exporters.recipes.recipe import TfliteStatic
 from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
 from crossrt.exporters.tf.serving import load_serving
 from crossrt.exporters.to_onnx import export_onnx
@@ -178,6 +180,58 @@ class Plain(tf.Module):
         return {"y": x}
 
 
+@keras.saving.register_keras_serializable("mine")
+class Doubled(layers.Layer):
+    def call(self, x):
+        return x * 2
+
+
+def refusals(folder):
+    """Why models that cannot be used are refused."""
+    x, text = keras.Input((4,), name="x"), keras.Input((), dtype="string", name="text")
+    reader = layers.TextVectorization(output_sequence_length=4)
+    reader.adapt(["a b c"])
+    models = {
+        "lambda": keras.Model(x, layers.Lambda(lambda t: t * 2)(x)),
+        "custom": keras.Model(x, Doubled()(x)),
+        "unbuilt": keras.Sequential([layers.Dense(3)]),
+        "text": keras.Model(text, layers.Embedding(10, 3)(reader(text))),
+    }
+    for name, model in models.items():
+        model.save(folder / f"{name}.keras")
+    keras.saving.get_custom_objects().clear()
+    found = {name: refusal(lambda name=name: inspect_model(folder / f"{name}.keras")) for name in models}
+    keras.Model(x, layers.Dense(3)(x)).save(folder / "legacy.h5")
+    keras.Model(x, layers.Dense(3)(x)).save_weights(folder / "only.weights.h5")
+    found["h5"] = refusal(lambda: inspect_model(folder / "legacy.h5"))
+    found["allowed h5"] = [*inspect_model(folder / "legacy.h5", allow_h5=True).notes]
+    found["weights"] = refusal(lambda: inspect_model(folder / "only.weights.h5", allow_h5=True))
+    recurrent = load_serving(folder / "lstm.keras", "keras")
+    data = np.zeros((4, 6, 4), dtype=np.float32)
+    calibration = Calibration(ArrayData({"series": data}), None, recurrent.inputs, recurrent.batching)
+    found["loops"] = refusal(lambda: export_tflite(recurrent, folder / "x.tflite", TfliteStatic(), calibration))
+    found["no calibration"] = refusal(lambda: export_tflite(recurrent, folder / "x.tflite", TfliteStatic()))
+    return found
+
+
+class ArrayData:
+    name = "arrays"
+
+    def __init__(self, arrays):
+        self.arrays = arrays
+
+    def __len__(self):
+        return min(map(len, self.arrays.values()))
+
+
+def refusal(work):
+    try:
+        work()
+    except ExportError as error:
+        return str(error)
+    return "not refused"
+
+
 def main():
     folder = Path(sys.argv[1])
     results = {}
@@ -191,6 +245,7 @@ def main():
     results["saved_model"] = examine(folder / "plain.v1", folder)
     keras.saving.load_model(folder / "transformer.keras").export(folder / "exported", verbose=False)
     results["exported"] = examine(folder / "exported", folder)
+    results["refusals"] = refusals(folder)
     (folder / "results.json").write_text(json.dumps(results))
 
 

@@ -113,8 +113,9 @@ def bench(folder, data):
         if (rounds := changes.pop("effort_rounds", None)) is not None:
             changes["effort"] = dataclasses.replace(SHORT, rounds=rounds)
         limits = WorkerLimits(timeout_s=changes.pop("timeout_s", 20.0), memory_limit_bytes=2**30)
-        display = changes.pop("display", Silent())
-        return run_bench(dataclasses.replace(settings, limits=limits, **changes), ["crossrt", "bench"], display)
+        display, keep = changes.pop("display", Silent()), changes.pop("keep", lambda report: None)
+        settings = dataclasses.replace(settings, limits=limits, **changes)
+        return run_bench(settings, ["crossrt", "bench"], display, keep)
 
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import signal
 
@@ -18,6 +19,8 @@ from crossrt.harness.build.exported import read_folder
 from crossrt.reports.schema.records import Report
 
 pytestmark = pytest.mark.processes
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def case(report: Report, part: str):
@@ -102,13 +105,45 @@ def test_interrupt_between_rounds_keeps_what_is_finished(bench, monkeypatch):
             raise KeyboardInterrupt
         run_round(self, index, display)
 
-    ignored = []
-    monkeypatch.setattr(signal, "signal", lambda number, _: ignored.append(number))
+    def keep(report):  # a second interrupt must not cost the report
+        for number in SIGNALS:
+            os.kill(os.getpid(), number)
+        kept.append(report)
+
+    kept = []
     monkeypatch.setattr(RoundRunner, "run_round", interrupted_at_the_second)
-    report = bench(only=("fp32@ort",))
+    before = [signal.getsignal(number) for number in SIGNALS]
+    report = bench(only=("fp32@ort",), keep=keep)
+    assert kept == [report]
     assert report.run.status == "interrupted"
     assert [len(result.rounds) for result in report.results] == [1]
-    assert signal.SIGINT in ignored  # a second interrupt must not cost the report
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_interrupt_after_the_last_round_loses_nothing(bench, monkeypatch):
+    from crossrt.harness.run import bench as module
+
+    def interrupted(state):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return report_of(state)
+
+    report_of = module.report_of
+    monkeypatch.setattr(module, "report_of", interrupted)
+    assert [len(result.rounds) for result in bench(only=("fp32@ort",)).results] == [3]
+
+
+def test_interrupt_while_the_last_round_is_left_keeps_all_rounds(bench, monkeypatch):
+    from crossrt.harness.measure.rounds import RoundRunner
+
+    def run(self, display):
+        whole_run(self, display)
+        raise KeyboardInterrupt
+
+    whole_run = RoundRunner.run
+    monkeypatch.setattr(RoundRunner, "run", run)
+    report = bench(only=("fp32@ort",))
+    assert report.run.status == "interrupted"
+    assert [len(result.rounds) for result in report.results] == [3]
 
 
 @pytest.fixture

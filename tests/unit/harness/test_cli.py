@@ -58,13 +58,17 @@ def test_every_command_explains_itself(tmp_path, command):
         (["bench", "--timeout", "nan"], "nan is not a finite number"),
         (["bench", "--min-agreement", "nan"], "nan is not a finite number"),
         (["bench", "--memory-limit", "99999999999999999999"], "is not in the range"),
-        (["bench", "--artifacts", ".", "--model", "x.keras"], "exclude each other"),
+        (["bench", "x.keras", "--artifacts", "."], "exclude each other"),
         (["bench", "--io", "int4"], "'int4' is not one of"),
         (["bench", "--bathc", "1"], "No such option"),
-        (["bench", "--runtime", "nonesuch"], "no runtime 'nonesuch': the registered ones are ort-cpu, tflite"),
+        (["bench", "--runtime", "nonesuch"], "there is no runtime 'nonesuch'"),
         (["bench", "--only", "nonesuch"], "selects no case"),
         (["bench", "--baseline", "nonesuch"], "not among the cases of this run"),
-        (["bench", "--model", "missing.keras"], "there is no model file missing.keras"),
+        (["bench", "missing.keras"], "missing.keras"),
+        (["bench", "--labels", "y.npy"], "--labels goes with --data"),
+        (["bench", "--dim", "seq"], "is not written NAME=SIZE, such as seq=128"),
+        (["bench", "--dim", "seq=0"], "is not written NAME=SIZE"),
+        (["bench", "--time", "1"], "is not in the range"),
         (["bench", "--artifacts", "."], "holds no artifacts"),
         (["export", "--only", "nonesuch"], "selects no artifact"),
         (["show", "missing.json"], "missing.json cannot be read: No such file or directory"),
@@ -82,7 +86,7 @@ def test_wrong_usage_is_one_message_and_exit_code_2(tmp_path, arguments, message
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 cut short"])
 def test_damaged_keras_file_is_refused(tmp_path, content):
     (tmp_path / "model.keras").write_bytes(content)
-    done = crossrt("bench", "--model", "model.keras", cwd=tmp_path)
+    done = crossrt("bench", "model.keras", cwd=tmp_path)
     assert done.returncode == 2
     assert "model.keras" in done.stderr
     assert "Traceback" not in done.stderr
@@ -125,15 +129,15 @@ def test_options_of_a_toml_file_count_and_the_command_line_wins(tmp_path):
     ("toml", "message"),
     [
         ("[bench]\nbacth = 1\n", "did you mean 'batch'"),
-        ("[bench]\nthreads = 'two'\n", "threads to 'two': a number is wanted"),
+        ("[bench]\nthreads = 'two'\n", "threads to 'two': a number is expected"),
         ("[bench]\nthreads = 1.9\n", "'1.9' is not a valid integer"),
-        ("[bench]\nthreads = true\n", "a number is wanted"),
-        ("[bench]\nout = 5\n", "text is wanted"),
-        ("[bench]\nquick = 7\n", "true or false is wanted"),
-        ("[bench]\nbatch = [[1]]\n", "a number is wanted"),
+        ("[bench]\nthreads = true\n", "a number is expected"),
+        ("[bench]\nout = 5\n", "text is expected"),
+        ("[bench]\nquick = 7\n", "true or false is expected"),
+        ("[bench]\nbatch = [[1]]\n", "a number is expected"),
         ("[bench]\nbatch = []\n", "an empty list selects nothing"),
         ("[bench]\ntimeout = nan\n", "not a finite number"),
-        ("[export]\n", "no table [bench]"),
+        ("[export]\n", "no table [bench], nor any of: model, data, calibration, task"),
         ("bench", "not valid TOML"),
     ],
 )
@@ -172,17 +176,18 @@ def test_files_of_other_tools_are_utf_8_whatever_the_terminal_knows(tmp_path):
     assert "µ-CPU" in done.stdout.decode()
 
 
-def test_run_without_a_measured_case_is_no_success(tmp_path, folder):
+def test_run_without_a_usable_runtime_names_the_install_command(tmp_path, folder):
     absent = tmp_path / "absent" / "onnxruntime"
     absent.mkdir(parents=True)
     (absent / "__init__.py").write_text("raise ModuleNotFoundError('gone', name='onnxruntime')\n")
     arguments = ("bench", "--artifacts", folder, "--runtime", "ort-cpu")
     done = crossrt_with({"PYTHONPATH": str(absent.parent)}, *arguments, cwd=tmp_path)
-    assert done.returncode == 1
-    assert b"onnxruntime is not installed" in done.stdout
+    assert done.returncode == 2
+    assert b"no runtime can be used: ort-cpu: onnxruntime is not installed: " in done.stderr
+    assert done.stderr.endswith(b" install onnxruntime\n")
 
 
-def test_reader_that_leaves_early_is_no_verdict(tmp_path):
+def test_reader_that_leaves_early_is_not_a_verdict(tmp_path):
     command = [sys.executable, "-P", "-c", MAIN, "compare", str(REPORT), str(REPORT), "--all"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()

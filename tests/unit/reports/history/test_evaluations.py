@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.reports.errors import ReportError
 from crossrt.reports.history.evaluations import packed, slim, unpacked
-from crossrt.reports.schema.upgrade import TASK_METRICS
+from crossrt.reports.schema.version1_answers import TASK_METRICS
 from crossrt.reports.statistics.paired import answered_alike
 
 LABELS = np.random.default_rng(0).integers(0, 1_000, 10_000)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 
 from crossrt.reports.errors import ReportError
 from crossrt.reports.history.series import find_series
 from crossrt.reports.history.trend import Trend, is_exact, trend_of
+from crossrt.reports.history.trend_page import trend_as_page
 from crossrt.reports.history.trend_text import overview_sheet, step_sheet, trend_headline, trend_notes, trend_plot
-from crossrt.reports.schema.upgrade import TASK_METRICS
+from crossrt.reports.schema.version1_answers import TASK_METRICS
 from crossrt.reports.statistics.definitions import MEASURED_METRICS
 
 CASE = "mnist-cnn.int8@tflite/b1/t1"
@@ -56,7 +59,7 @@ def test_a_step_is_found_at_the_right_commit(twenty, ask):
 
 def test_the_outcome_is_told_in_words_and_tables(twenty, ask):
     trend = ask(pattern="int8")
-    assert trend_headline(trend) == "1 change of latency_p50_ns in 1 of 1 case, 1 to the worse."
+    assert trend_headline(trend) == "1 change of quiet latency in 1 of 1 case, 1 to the worse."
     (row,) = step_sheet(trend).rows
     assert row[1].text == "000000b..000000c"
     assert row[-1].text.startswith("+8.")
@@ -146,7 +149,7 @@ def test_metrics_of_own_tasks_have_trends(add, make_run, make_numbers, own_task,
     (step,) = case.steps
     assert trend.definition == own_task["definitions"][0]
     assert (case.unit, case.scale, step.index, step.is_worse) == ("deg C", "difference", 3, True)
-    assert trend_headline(trend) == "1 change of mae in 1 of 1 case, 1 to the worse."
+    assert trend_headline(trend) == "1 change of MAE in 1 of 1 case, 1 to the worse."
     assert overview_sheet(trend).title == "MAE deg C, over runs"
     assert step_sheet(trend).rows[0][-1].text == "+0.1 deg C"
 
@@ -188,3 +191,11 @@ def test_questions_that_have_no_answer_are_explained(add, make_run, ask, questio
     with pytest.raises(ReportError) as caught:
         ask(**question)
     assert message in str(caught.value)
+
+
+def test_labels_of_late_changes_stay_in_the_figure(add, make_run, make_evaluation, ask):
+    add(*(make_run(day, evaluation=make_evaluation(wrong=20 if day in (1, 7) else 2)) for day in range(8)))
+    page = trend_as_page(ask("top1"))
+    anchors = re.findall(r'style="[^"]*text-anchor: (\w+)[^"]*"[^>]*>(0000\w+\.\.0000\w+)<', page)
+    assert {span: anchor for anchor, span in anchors}["0000006..0000007"] == "end"
+    assert "<h1>crossrt history: top-1</h1>" in page
