@@ -6,7 +6,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import scipy.stats  # noqa: F401 - see Project.run
 
+import crossrt.harness.pytest_plugin.enforcing
+import crossrt.harness.pytest_plugin.finishing
+import crossrt.harness.pytest_plugin.timing
+import crossrt.harness.run.bench  # noqa: F401 - see Project.run
 from crossrt.reports.schema.files import read_report, write_report
 from crossrt.reports.schema.records import Report
 from crossrt.reports.statistics.metrics import derive_metrics
@@ -51,9 +56,7 @@ def with_result(report: Report, result) -> Report:
 
 def slower(report: Report, factor: float) -> Report:
     (result,) = report.results
-    rounds = tuple(
-        msgspec.structs.replace(each, blocks_ns=scaled(each.blocks_ns, factor)) for each in result.rounds
-    )
+    rounds = tuple(msgspec.structs.replace(each, blocks_ns=scaled(each.blocks_ns, factor)) for each in result.rounds)
     return with_result(report, msgspec.structs.replace(result, rounds=rounds))
 
 
@@ -103,5 +106,9 @@ class Project:
         return path
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        """In a process of its own, without what other tests have imported."""
+        """In this process, which has imported already what pytester would import again for each test."""
+        return self.pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
+
+    def run_apart(self, *arguments: str) -> pytest.RunResult:
+        """In a process of its own."""
         return self.pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
