@@ -78,7 +78,7 @@ def _has_answered(state: RunState, case: str) -> bool:
 def _pair(artifact: ModelArtifact, original: ModelArtifact | None) -> Found:
     if original is None:
         raise HarnessError(f"no float {artifact.format} file beside it")
-    return as_found(artifact, original, needs_recipe=False)
+    return as_found(artifact, original)
 
 
 def _layer_errors(name: str, diagnosis: Diagnosis) -> LayerErrors:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from tempfile import TemporaryDirectory
@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from crossrt.core.evaluation import Evaluation
-from crossrt.core.metric import MetricDefinition, NumberFormat
+from crossrt.core.metric import MetricDefinition
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.recipes.recipe import OnnxStatic, TfliteStatic
 from crossrt.exporters.recipes.toml_files import NamedRecipe
@@ -135,42 +135,41 @@ def _only_one(recipes: Sequence[NamedRecipe], name: str) -> NamedRecipe:
 
 def answers_sheet(found: Sensitivity) -> Sheet:
     """A row for each set of samples, and their spread."""
-    rows: list[tuple[Cell, ...]] = []
-    columns: list[list[float]] = [[], [], []]
-    for each in found.calibrated:
-        values = _values(each.evaluation, found.metric)
-        for column, value in zip(columns, values, strict=True):
-            column += [] if value is None else [value]
-        texts = [_text(value, metric) for value, metric in zip(values, _metrics(found.metric), strict=True)]
-        rows.append((Cell(text=f"seed {each.seed}"), *(Cell(text=text) for text in texts)))
-    spread = [
-        _text(stdev(values), metric) if len(values) > 1 else "-"
-        for values, metric in zip(columns, _metrics(found.metric), strict=True)
+    columns = {title: [value(each.evaluation) for each in found.calibrated] for title, value, _ in _columns(found)}
+    texts = {title: text for title, _, text in _columns(found)}
+    rows = [
+        (Cell(text=f"seed {each.seed}"), *(Cell(text=texts[title](values[place])) for title, values in columns.items()))
+        for place, each in enumerate(found.calibrated)
     ]
+    spread = [texts[title](_deviation(values)) for title, values in columns.items()]
     rows.append((Cell(text="standard deviation"), *(Cell(text=text) for text in spread)))
-    heading = "metric" if found.metric is None else title_of(found.metric)
-    return Sheet(
-        title="One recipe, other calibration samples",
-        columns=("calibrated with", heading, "agreement %", "outputs dB"),
-        rows=tuple(rows),
+    return Sheet(title="One recipe, other calibration samples", columns=("calibrated with", *columns), rows=tuple(rows))
+
+
+_Value = Callable[[Evaluation], float | None]
+_Text = Callable[[float | None], str]
+
+
+def _columns(found: Sensitivity) -> Iterator[tuple[str, _Value, _Text]]:
+    """Heading, value and how it is written: the task's own metric, agreement, and the ratio of the worst output."""
+    metric = found.metric
+    if metric is not None and metric.name != "agreement":
+        yield (
+            title_of(metric),
+            lambda evaluation: evaluation.values.get(metric.name),
+            lambda value: "-" if value is None else written(value, metric.format),
+        )
+    yield (
+        "agreement %",
+        lambda evaluation: evaluation.values.get("agreement"),
+        lambda value: "-" if value is None else written(value, "percent"),
     )
+    yield "outputs dB", worst_sqnr, lambda value: "exact" if value is None else f"{value:.1f}"
 
 
-def _values(evaluation: Evaluation, metric: MetricDefinition | None) -> list[float | None]:
-    own = None if metric is None else evaluation.values.get(metric.name)
-    return [own, evaluation.values.get("agreement"), worst_sqnr(evaluation)]
-
-
-def _metrics(metric: MetricDefinition | None) -> list[str]:
-    return ["significant" if metric is None else metric.format, "percent", "decibel"]
-
-
-def _text(value: float | None, number_format: str) -> str:
-    if value is None:
-        return "exact" if number_format == "decibel" else "-"
-    if number_format == "decibel":
-        return f"{value:.1f}"
-    return written(value, msgspec.convert(number_format, NumberFormat))
+def _deviation(values: Sequence[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return stdev(known) if len(known) > 1 else 0.0
 
 
 def scales_sheet(found: Sensitivity) -> Sheet:

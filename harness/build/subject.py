@@ -164,16 +164,15 @@ def recipe_of(artifact: ModelArtifact) -> Mapping[str, Any] | None:
     return recipe
 
 
-def as_found(artifact: ModelArtifact, original: ModelArtifact, *, needs_recipe: bool = True) -> Found:
-    """A quantized file and its float file, with the recipe between them.
+def as_found(artifact: ModelArtifact, original: ModelArtifact) -> Found:
+    """A quantized file and its float file, with the recipe between them where it is known.
 
     Raises:
-        HarnessError: It is not quantized by a recipe, or by one that this crossrt does not know.
+        HarnessError: The file is a float one, or quantized by a recipe that this crossrt does not know.
     """
-    recipe = recipe_of(artifact)
-    if recipe is None and needs_recipe:
-        raise HarnessError(f"{artifact.id} is not quantized by a recipe: name one that is")
-    return Found(artifact=artifact, original=original, recipe=recipe)
+    if artifact.quantization is None:
+        raise HarnessError(f"{artifact.id} is not quantized: name a file that is")
+    return Found(artifact=artifact, original=original, recipe=recipe_of(artifact))
 
 
 def float_counterpart(artifact: ModelArtifact, artifacts: Sequence[ModelArtifact]) -> ModelArtifact | None:

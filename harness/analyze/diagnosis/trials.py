@@ -103,7 +103,8 @@ def try_changes(target: Target, found: Found, diagnosis: Diagnosis, display: Dis
     for number, fields in enumerate(changes(recipe, diagnosis)):
         changed = {name: value for name, value in fields.items() if getattr(recipe, name) != value}
         other = msgspec.structs.replace(recipe, **changed)
-        if changed and impossible(other) is None:
+        too_few = "calibration_samples" in changed and not _has_more(found, recipe)
+        if changed and not too_few and impossible(other) is None:
             name = f"{found.artifact.variant}-try{number}"
             variants[_words(changed)] = Variant(name=name, format=found.artifact.format, recipe=other)
     display.phase("trying changes", len(variants))
@@ -119,6 +120,13 @@ def try_changes(target: Target, found: Found, diagnosis: Diagnosis, display: Dis
         metric=next(iter(built.definitions), None),
         samples=found.opened.data.samples,
     )
+
+
+def _has_more(found: Found, recipe: Recipe) -> bool:
+    """True if there are more calibration samples than a recipe takes."""
+    calibration = found.opened.calibration if found.opened is not None else None
+    taken = getattr(recipe, "calibration_samples", 0)
+    return calibration is not None and len(calibration) > taken
 
 
 def _words(fields: Mapping[str, Any]) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from crossrt.analysis.diagnosis.record import BINS, MARGIN_BINS, DiagnosedTensor, Diagnosis
+from crossrt.analysis.diagnosis.record import BINS, MARGIN_BINS, DiagnosedOutput, DiagnosedTensor, Diagnosis
+from crossrt.core.evaluation import Evaluation, OutputError
+from crossrt.core.metric import MetricDefinition
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly, TfliteStatic
 from crossrt.harness.analyze.diagnosis.run import is_hidden, saturates, worst_activation
-from crossrt.harness.analyze.diagnosis.tables import diagnosis_notes, histograms, tensor_sheet
-from crossrt.harness.analyze.diagnosis.trials import changes
+from crossrt.harness.analyze.diagnosis.tables import diagnosis_notes, histograms, tensor_sheet, trial_sheet
+from crossrt.harness.analyze.diagnosis.trials import Trial, Trials, changes
 
 
 def tensor(name, sqnr_db, **fields) -> DiagnosedTensor:
@@ -31,8 +33,8 @@ def tensor(name, sqnr_db, **fields) -> DiagnosedTensor:
     return DiagnosedTensor(name=name, sqnr_db=sqnr_db, **{**defaults, **fields})
 
 
-def diagnosis(*tensors) -> Diagnosis:
-    return Diagnosis(tensors=tensors, samples=100)
+def diagnosis(*tensors, **fields) -> Diagnosis:
+    return Diagnosis(tensors=tensors, samples=100, **fields)
 
 
 def test_the_worst_layer_is_where_the_ratio_falls_most():
@@ -45,16 +47,29 @@ def test_there_may_be_no_worst_layer(tensors):
     assert worst_activation(diagnosis(*tensors)) is None
 
 
-@pytest.mark.parametrize(("precise", "wanted"), [(38.0, True), (21.0, False), (None, False)])
-def test_kernels_that_lose_much_against_precise_ones_saturate(precise, wanted):
-    assert saturates(diagnosis(tensor("a", 20.0, precise_sqnr_db=precise))) is wanted
+@pytest.mark.parametrize(("precise", "expected"), [(38.0, True), (21.0, False), (None, False)])
+def test_kernels_that_lose_much_against_precise_ones_saturate(precise, expected):
+    assert saturates(diagnosis(tensor("a", 20.0, precise_sqnr_db=precise))) is expected
 
 
-def test_logits_of_the_plain_file_count_too():
-    hidden = Diagnosis(tensors=(tensor("logits", 37.0),), samples=9, shipped_logits_db=6.0, precise_logits_db=37.0)
+def output(sqnr_db, precise_sqnr_db=None, name="scores"):
+    return DiagnosedOutput(name=name, sqnr_db=sqnr_db, precise_sqnr_db=precise_sqnr_db)
+
+
+def test_outputs_of_the_plain_file_count_too():
+    hidden = diagnosis(tensor("scores", 37.0), outputs=(output(6.0, 37.0),))
     assert (saturates(hidden), is_hidden(hidden)) == (True, True)
-    healthy = Diagnosis(tensors=(tensor("logits", 37.0),), samples=9, shipped_logits_db=36.5, precise_logits_db=37.0)
+    healthy = diagnosis(tensor("scores", 37.0), outputs=(output(36.5, 37.0),))
     assert (saturates(healthy), is_hidden(healthy)) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("quant_format", "causes", "is_tried"),
+    [("qoperator", ("lost",), True), ("qoperator", (), False), ("qdq", ("lost",), False)],
+)
+def test_a_lost_activation_is_cured_by_qdq(quant_format, causes, is_tried):
+    found = diagnosis(tensor("a", 40.0), causes=causes)
+    assert ({"quant_format": "qdq"} in list(changes(OnnxStatic(quant_format=quant_format), found))) == is_tried
 
 
 def test_cures_for_saturation_are_tried_where_it_happens():
@@ -96,9 +111,41 @@ def test_activations_come_in_order_and_weights_worst_first():
     assert [row[0].text for row in sheet.rows] == ["b", "a", "w (weight)", "v (weight)"]
 
 
-def test_only_what_was_measured_of_the_logits_is_told():
-    weights = Diagnosis(tensors=(tensor("w", 20.0, role="weight"),), samples=9, shipped_logits_db=31.25)
-    notes = diagnosis_notes(weights, None)
-    assert notes[0] == "logits of the file as it is, over these digits: 31.2 dB"
-    precise = msgspec.structs.replace(weights, precise_logits_db=32.0)
-    assert diagnosis_notes(precise, None)[0].endswith("31.2 dB; precise: 32.0 dB")
+def test_every_output_is_told_with_what_was_measured_of_it():
+    found = diagnosis(tensor("w", 20.0, role="weight"), outputs=(output(31.25), output(40.0, 40.5, "boxes")))
+    notes = diagnosis_notes(found, None)
+    assert notes[:2] == [
+        "output scores of the file as it is: 31.2 dB",
+        "output boxes of the file as it is: 40.0 dB; precise: 40.5 dB",
+    ]
+
+
+def test_causes_and_tensors_without_a_counterpart_are_told():
+    notes = diagnosis_notes(diagnosis(tensor("a", 20.0), causes=("Relu is lost",), missing=("x", "y")), None)
+    assert "CAUTION: Relu is lost" in notes
+    assert "cannot be matched with a tensor of the float model: x, y" in notes
+
+
+SHARE = MetricDefinition(name="top1", label="top-1", unit="share", direction="bigger_is_better", format="percent")
+ERROR = MetricDefinition(name="mae", label="MAE", unit="error", direction="smaller_is_better")
+
+
+def evaluation(sqnr_db, **values):
+    errors = (OutputError(output="scores", max_abs=0.1, mean_abs=0.1, sqnr_db=sqnr_db),)
+    return Evaluation(task="mine", samples=50, values=values, outputs=errors)
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "gain"), [(SHARE, (0.90, 0.95), "+5.00"), (ERROR, (0.5, 0.25), "-0.25"), (None, (0, 0), "-")]
+)
+def test_changes_are_compared_with_the_recipe_as_it_is(metric, values, gain):
+    name = "none" if metric is None else metric.name
+    tried = [
+        Trial(change=change, evaluation=evaluation(db, **{name: value}), size_bytes=2000)
+        for change, db, value in zip(("as it is", "per_channel = true"), (30.0, 36.5), values, strict=True)
+    ]
+    rows = trial_sheet(
+        Trials(tried=[*tried, Trial(change="bits = 3", evaluation=None)], metric=metric, samples=50)
+    ).rows
+    assert [cell.text for cell in rows[1]] == ["per_channel = true", "36.5", "+6.5", gain, "2.0"]
+    assert rows[2][1].text == "cannot be built"

@@ -5,18 +5,28 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from crossrt.analysis.explanation.record import LostFusion
+from crossrt.analysis.explanation.record import UnfusedOperator
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.manifest import read_manifest
+from crossrt.datasets.opening import DataRequest
 from crossrt.exporters.recipes.recipe import OnnxStatic, TfliteStatic
-from crossrt.exporters.variants import Variant
-from crossrt.harness.analyze.explain import Explanation, explanation_lines, kernel_sheet, run_explain, variants_for
-from crossrt.harness.analyze.lost_fusions import lost_lines
+from crossrt.harness.analyze.explain import (
+    Explanation,
+    chosen_file,
+    explanation_lines,
+    kernel_sheet,
+    run_explain,
+    session_options,
+)
+from crossrt.harness.analyze.unfused_operators import unfused_lines
+from crossrt.harness.build.project import resolve
+from crossrt.harness.build.variant_files import VariantFiles, known_variants
 from crossrt.harness.cli.progress import Silent
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.measure.case import Scenario
+from crossrt.harness.measure.settings import Subject
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.runtimes.kernels import Kernel, Profile, kind_of
 
@@ -31,13 +41,13 @@ def kernel(operator, *dtypes, us=None, delegate=None):
     return Kernel(operator=operator, name=operator, kind=kind, dtype=dtype, delegate=delegate, duration_ns=duration_ns)
 
 
-def explanation(*kernels, call_us=None, recipe=None, twins=(), form="onnx"):
+def explanation(*kernels, call_us=None, recipe=None, form="onnx"):
     artifact = FP32
     if recipe is not None:
-        record = Variant(name="mine", format=form, recipe=recipe).quantization_record()
+        record = dataclasses.replace(recipe.quantization(), recipe=msgspec.to_builtins(recipe))
         artifact = dataclasses.replace(FP32, quantization=record, format=form)
     profile = Profile(kernels=kernels, call_ns=None if call_us is None else 1000 * call_us)
-    return Explanation(artifact=artifact, runtime="ort-cpu", batch_size=1, profile=profile, twins=twins)
+    return Explanation(artifact=artifact, runtime="ort-cpu", batch_size=1, profile=profile)
 
 
 @pytest.mark.parametrize(
@@ -75,21 +85,21 @@ def test_without_times_kernels_are_counted():
     assert [cell.text for cell in kernel_sheet(found).rows[0]] == ["CONV_2D", "int8", "integer", "XNNPACK", "-", "-"]
 
 
-def lost(kind, operator, *reasons, node="layer_1", layer=None):
-    return LostFusion(operator=operator, node=node, kind=kind, reasons=reasons, layer=layer)
+def unfused(kind, operator, *reasons, node="layer_1", layer=None):
+    return UnfusedOperator(operator=operator, node=node, kind=kind, reasons=reasons, layer=layer)
 
 
 def test_kernels_in_float_are_named_with_their_reason_and_conversions_counted():
     found = [
-        lost("conversion", "DequantizeLinear", "before Gemm layer_1, in float"),
-        lost("float", "Gemm", "the recipe leaves out Gemm"),
-        lost("float", "Gemm", "the recipe leaves out Gemm", node="layer_2"),
-        lost("float", "Add", "one", "two", layer="net_1/sum"),
-        lost("float", "Mul"),
-        lost("conversion", "QuantizeLinear", "behind Gemm layer_1, in float"),
-        lost("conversion", "QuantizeLinear", "integers change their scale"),
+        unfused("conversion", "DequantizeLinear", "before Gemm layer_1, in float"),
+        unfused("float", "Gemm", "the recipe leaves out Gemm"),
+        unfused("float", "Gemm", "the recipe leaves out Gemm", node="layer_2"),
+        unfused("float", "Add", "one", "two", layer="net_1/sum"),
+        unfused("float", "Mul"),
+        unfused("conversion", "QuantizeLinear", "behind Gemm layer_1, in float"),
+        unfused("conversion", "QuantizeLinear", "integers change their scale"),
     ]
-    assert list(lost_lines(found, "net")) == [
+    assert list(unfused_lines(found, "net")) == [
         "in float: Gemm layer_1, Gemm layer_2: the recipe leaves out Gemm",
         "in float: Add sum: one; two",
         "in float: Mul layer_1: the graph does not show why",
@@ -109,42 +119,90 @@ def test_of_other_formats_kernels_in_float_are_named_alone():
     assert list(explanation_lines(found))[-1] == "in float: SOFTMAX"
 
 
-def test_nothing_is_said_where_float_was_wanted():
+def test_nothing_is_said_where_float_was_asked_for():
     assert len(list(explanation_lines(explanation(kernel("Conv", "float32", us=5))))) == 1
 
 
-def test_files_that_come_to_the_same_kernels_are_named():
-    found = run_explain(INT8, [INT8, FP32], "tflite", Scenario(batch_size=2, threads=1), Silent())
-    assert found.twins == ["int8-io"]
+def options(artifact, dimensions=None):
+    return session_options(artifact, None, dimensions or {}, 2, 1)
+
+
+def test_files_that_come_to_the_same_kernels_are_named(tmp_path):
+    found = run_explain(INT8, [INT8, FP32], "tflite", options(INT8), tmp_path, Silent())
+    assert found.alike == ["int8-io"]
     assert found.counts["integer"] >= 2
     assert "int8-io comes to the same kernels: only its file and its loading differ" in explanation_lines(found)
 
 
-ORT = RuntimeInfo(name="ort-cpu", version="1", formats=("onnx",))
+@pytest.fixture
+def damaged(tmp_path):
+    path = tmp_path / "damaged.tflite"
+    path.write_bytes(INT8.path.read_bytes()[:-2500])
+    return dataclasses.replace(INT8, variant="damaged", path=path)
+
+
+def test_a_file_that_the_runtime_refuses_is_one_clear_line(tmp_path, damaged):
+    with pytest.raises(HarnessError, match=r"tflite cannot run conv.damaged.tflite: loading the model: LiteRT cannot"):
+        run_explain(damaged, [], "tflite", options(damaged), tmp_path, Silent())
+
+
+def test_a_file_beside_it_that_the_runtime_refuses_is_a_remark(tmp_path, damaged):
+    class Remarks(Silent):
+        said: list[str] = []
+
+        def remark(self, text):
+            self.said.append(text)
+
+    display = Remarks()
+    found = run_explain(INT8, [damaged], "tflite", options(INT8), tmp_path, display)
+    assert found.alike == []
+    assert "not compared: tflite cannot run conv.damaged.tflite" in display.said[0]
+
+
+def test_a_dimension_without_a_size_is_asked_for(tmp_path):
+    spec = dataclasses.replace(INT8.inputs[0], shape=("batch", "seq"), dtype="float32", scale=None, zero_point=None)
+    model = dataclasses.replace(INT8, inputs=(spec,))
+    assert options(model, {"seq": 7}).dimensions == {"seq": 7}
+
+
+TFLITE = RuntimeInfo(name="tflite", version="1", formats=("tflite",))
 MINE = """
 [recipes.first]
-kind = "onnx-static"
+kind = "onnx-dynamic"
 
 [recipes.second]
-kind = "tflite-static"
+kind = "tflite-dynamic"
 """
 
 
+def project_of(path, **fields):
+    return resolve(Subject(models=(path,), calibration=DataRequest(reference="random"), **fields))
+
+
 def test_a_shipped_recipe_beyond_the_main_job_is_built_beside_its_variants():
-    names = [each.item for each in variants_for("w4@ort-cpu", ORT, None, None)]
-    assert names == ["fp32.onnx", "int8-qdq.onnx", "int8-qoperator.onnx", "int8-dynamic.onnx", "w4.onnx"]
+    project = project_of(MODELS / "conv.fp32.onnx" / "model.onnx")
+    names = [each.item for each in known_variants(project, None, "w4")]
+    assert names == ["int8-qdq.onnx", "int8-qoperator.onnx", "int8-dynamic.onnx", "w4.onnx"]
 
 
 def test_a_file_of_recipes_takes_the_place_of_the_shipped_ones(tmp_path):
     (tmp_path / "mine.toml").write_text(MINE)
-    names = [each.item for each in variants_for("first@ort-cpu", ORT, None, tmp_path / "mine.toml")]
-    assert names == ["fp32.onnx", "first.onnx"]
-    with pytest.raises(HarnessError, match="no case 'second@ort-cpu'; there are: fp32@ort-cpu, first@ort-cpu"):
-        variants_for("second@ort-cpu", ORT, None, tmp_path / "mine.toml")
+    project = project_of(MODELS / "conv.fp32.onnx" / "model.onnx")
+    assert [each.item for each in known_variants(project, tmp_path / "mine.toml")] == ["first.onnx"]
 
 
-def test_of_a_manifest_without_a_recipe_kernels_in_float_are_named_alone():
+def test_a_case_that_is_not_there_names_those_that_are():
+    files = VariantFiles(files=[INT8, FP32], problems={"conv.w4.tflite": "it is damaged"})
+    assert chosen_file("fp32", TFLITE, files) is FP32
+    with pytest.raises(HarnessError, match="int9@tflite is not a case; available: int8-io@tflite, fp32@tflite"):
+        chosen_file("int9", TFLITE, files)
+    with pytest.raises(HarnessError, match=r"conv.w4.tflite cannot be used: it is damaged"):
+        chosen_file("w4", TFLITE, files)
+
+
+def test_on_a_runtime_that_is_not_ours_kernels_in_float_are_named_alone():
     found = explanation(kernel("Gemm", "float32", us=5), recipe=OnnxStatic())
     older = dataclasses.replace(found.artifact.quantization, recipe=None)
-    found = dataclasses.replace(found, artifact=dataclasses.replace(found.artifact, quantization=older))
+    artifact = dataclasses.replace(found.artifact, quantization=older)
+    found = dataclasses.replace(found, artifact=artifact, runtime="another")
     assert list(explanation_lines(found))[-1] == "in float: Gemm"
