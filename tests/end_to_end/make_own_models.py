@@ -38,8 +38,8 @@ def fit(model, x, y, loss, epochs):
 
 
 def regression(folder, random):
-    """A table of eight columns of very different scales, made alike by Normalization; a name with a dot in it."""
-    x = (random.normal(size=(1600, 8)) * 10.0 ** np.arange(-2, 6) + 3).astype(np.float32)
+    """A table of eight columns of different scales, made alike by Normalization; a name with a dot in it."""
+    x = (random.normal(size=(1600, 8)) * np.geomspace(0.5, 4, 8) + 1).astype(np.float32)
     z = (x - x.mean(0)) / x.std(0)
     y = 2 * z[:, 0] + z[:, 1] ** 2
     model = keras.Sequential(
