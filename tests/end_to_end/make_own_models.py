@@ -145,7 +145,7 @@ def fashion(folder, source):
     y = read("train-labels-idx1-ubyte.gz", 8)[:12_000]
     model = keras.Sequential(
         [
-            keras.Input((28, 28), name="clothes"),
+            keras.Input((28, 28), name="clothes", dtype="uint8"),
             layers.Rescaling(1 / 255.0),
             layers.Reshape((28, 28, 1)),
             layers.Conv2D(16, 3, activation="relu"),
@@ -157,8 +157,8 @@ def fashion(folder, source):
         ]
     )
     model.compile(keras.optimizers.Adam(0.002), LOGITS)
-    model.fit(x.astype(np.float32), y, epochs=3, batch_size=64, verbose=0)
-    save(model, folder / "fashion.keras", {"clothes": x.astype(np.float32)})
+    model.fit(x, y, epochs=3, batch_size=64, verbose=0)
+    save(model, folder / "fashion.keras", {"clothes": x})
 
 
 def main(folder, fashion_folder=None):
