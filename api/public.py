@@ -334,20 +334,16 @@ def _model_path(model: Model, stem: Path) -> Path:
 
 def _data_path(data: Data, path: Path) -> str:
     """Where data are, saved first if they are arrays."""
-    import numpy as np
-
     if isinstance(data, str | Path):
         return str(data)
-    if hasattr(data, "feeds") and hasattr(data, "inputs"):
-        arrays = dict(data.feeds(range(len(data))))
-        if data.labels is not None:
-            arrays["labels"] = data.labels
-    elif isinstance(data, Mapping):
-        arrays = {str(name): np.asarray(array) for name, array in data.items()}
-    else:
-        arrays = {"input": np.asarray(data)}
-    if any(array.dtype == object for array in arrays.values()):
-        raise DataError("data hold an array of Python objects: give arrays of numbers")
+    import numpy as np
+
+    from crossrt.datasets.opening import dataset_from
+
+    dataset = dataset_from(data, path.name)
+    arrays = dataset.feeds(range(len(dataset)))
+    if dataset.labels is not None:
+        arrays["labels"] = dataset.labels
     np.savez(path, allow_pickle=False, **arrays)
     return str(path)
 

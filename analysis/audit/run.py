@@ -116,7 +116,7 @@ def _ranges_of_method(
     from crossrt.exporters.ort.calibrate import SharedRanges
 
     assert job.data is not None
-    calibration = Calibration.open(job.data, onnx_specs(float_path)[0])
+    calibration = Calibration.open(job.data, onnx_specs(float_path)[0], job.dimensions)
     data = load_tensors_data(SharedRanges(prepared, Path(job.folder), calibration).file_for(recipe))
     ranges = {name: each.range_value for name, each in data.items()}
     return {name: (low.reshape(-1)[0], high.reshape(-1)[0]) for name, (low, high) in ranges.items()}

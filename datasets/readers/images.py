@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,11 @@ from crossrt.datasets.readers.reader import Reader
 from crossrt.datasets.request import DataRequest
 from crossrt.datasets.samples import ArrayDataset
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
 SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 _CHANNELS: Final[Mapping[str, int]] = {"L": 1, "RGB": 3, "RGBA": 4}
 
 
-def pillow() -> ModuleType:
+def pillow() -> Any:
     """Pillow's module of images.
 
     Raises:

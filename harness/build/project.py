@@ -162,9 +162,8 @@ def _named(files: Sequence[Inspection], model: str, *, has_source: bool) -> tupl
 
 def _content(found: Inspection) -> str:
     """What a file holds, in a short word."""
-    if found.quantization is not None:
-        return found.quantization.weight_type
-    return _SHORT.get(found.float_dtype, found.float_dtype)
+    dtype = found.quantization.weight_type if found.quantization is not None else found.float_dtype
+    return _SHORT.get(dtype, dtype)
 
 
 def _exported(subject: Subject, path: Path) -> Project:

@@ -95,11 +95,21 @@ def _add(
     """Puts a chunk's output into the file of all samples."""
     if name not in joined:
         joined[name] = np.lib.format.open_memmap(path, mode="w+", dtype=part.dtype, shape=(samples, *part.shape[1:]))
+    elif part.dtype.kind == "U" and part.dtype.itemsize > joined[name].dtype.itemsize:
+        joined[name] = _widened(joined[name], part.dtype, path)
     whole = joined[name]
-    if part.shape[1:] != whole.shape[1:] or (part.dtype.kind == "U" and part.dtype.itemsize > whole.dtype.itemsize):
+    if part.shape[1:] != whole.shape[1:]:
         problems[name] = f"its shape differs from sample to sample, such as {part.shape[1:]} and {whole.shape[1:]}"
         return
     whole[rows.start : rows.stop] = part
+
+
+def _widened(whole: NDArray[Any], dtype: np.dtype[Any], path: Path) -> NDArray[Any]:
+    """The same texts with room for longer ones."""
+    texts = np.array(whole)
+    wide: NDArray[Any] = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=whole.shape)
+    wide[:] = texts
+    return wide
 
 
 def read_reference(reference: ReferenceAnswers, samples: int) -> Outputs:
@@ -109,7 +119,7 @@ def read_reference(reference: ReferenceAnswers, samples: int) -> Outputs:
         ArtifactError: The file is damaged, holds fewer answers, or answers that say nothing.
     """
     try:
-        with np.load(reference.path, allow_pickle=False) as archive:
+        with reference.path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             found = {name: archive[name][:samples] for name in archive.files}
     except (OSError, ValueError, EOFError, BadZipFile, MemoryError) as error:
         raise ArtifactError(f"{reference.path} cannot be read ({error}): run crossrt export again") from error

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crossrt.core.errors import DataError
 from crossrt.core.tensor import TensorSpec
 from crossrt.datasets.protocol import Arrays, Dataset
 from crossrt.harness.errors import HarnessError
@@ -56,7 +57,7 @@ class RunData:
         """One file for each array, `(samples of the chunk, ...)`; shared arrays as they are.
 
         Raises:
-            DataError: A sample cannot be read.
+            DataError: A sample cannot be read, or holds NaN.
             HarnessError: There is no room for the files.
         """
         with self._lock:
@@ -82,6 +83,7 @@ class RunData:
         if all(path.exists() for path in paths.values()):
             return paths
         arrays: Arrays = self.dataset.feeds(self.chunks[number])
+        self._refuse_nan(arrays, self.chunks[number].start)
         try:
             for name, path in paths.items():
                 _save(arrays[name], path)
@@ -90,6 +92,17 @@ class RunData:
                 f"{self.folder} has no room for the samples ({error.strerror or error}): set TMPDIR to another folder"
             ) from error
         return paths
+
+    def _refuse_nan(self, arrays: Arrays, start: int) -> None:
+        """Answers to NaN say nothing, and would be compared as if they did."""
+        for name, array in arrays.items():
+            if array.dtype.kind == "f" and (missing := np.isnan(array)).any():
+                place = start + int(np.argwhere(missing)[0][0]) if name not in self.dataset.shared else None
+                where = "" if place is None else f", first in sample {place}"
+                raise DataError(
+                    f"{self.dataset.name}: the input {name!r} holds NaN{where}: put numbers in its place, or leave such"
+                    " samples out"
+                )
 
     def _paths(self, number: int) -> dict[str, Path]:
         return {name: self.folder / f"samples-{number}-{place}.npy" for place, name in enumerate(self.dataset.inputs)}

@@ -78,8 +78,9 @@ def choose_baseline(cases: Sequence[Case], candidates: Sequence[Candidate], aske
     """
     subjects = list(dict.fromkeys(case.subject for case in cases))
     if asked is None:
-        floats = {each.id for each in candidates if each.role == "float"}
-        return next((case.subject for case in cases if case.artifact_id in floats), subjects[0])
+        floats = [each.id for each in candidates if each.role == "float"]
+        cases_of = {case.artifact_id: case.subject for case in reversed(cases)}
+        return next((cases_of[each] for each in floats if each in cases_of), subjects[0])
     name = asked.partition("/")[0]
     for case in cases:
         if name in (case.subject, f"{case.label}@{case.runtime}"):

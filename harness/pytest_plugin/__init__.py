@@ -9,6 +9,7 @@ Every pytest session that has crossrt installed imports this module: nothing els
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +125,15 @@ class _Collecting:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Begins to collect."""
     session.config.pluginmanager.register(_Collecting(session.config), "crossrt-collecting")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """Keeps pytest-benchmark from warning that it saves nothing where our cases are saved."""
+    with warnings.catch_warnings():
+        if session.config.stash[_COLLECTED].reports:
+            warnings.filterwarnings("ignore", message="Not saving anything")
+        return (yield)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from crossrt.core.errors import DataError
@@ -94,8 +94,8 @@ def _limit_samples(state: RunState, cases: Sequence[Case], display: Display) -> 
 def _answer_first(
     state: RunState, cases: Sequence[Case], assessor: Assessor, answers: list[CaseOutputs], display: Display
 ) -> list[Case]:
-    """Where files are run as they are, the first case that answers is the reference; the others are returned."""
-    left = sorted(cases, key=lambda case: (case.subject != state.baseline, cases.index(case)))
+    """Where files are run as they are, the first that answers is the reference; the other cases are returned."""
+    left = sorted(cases, key=_reference_order(state))
     while left:
         case = left.pop(0)
         tried = assessor.assess(case, None, keeps=True)
@@ -112,6 +112,18 @@ def _answer_first(
         _keep(state, case, Tried(assessment=assessment, answers=tried.answers), answers, display)
         break
     return [case for case in cases if case in left]
+
+
+def _reference_order(state: RunState) -> Callable[[Case], tuple[bool, int]]:
+    """Files that are named side by side in their order; else float files first, for the others come from them."""
+    places = {each.id: place for place, each in enumerate(state.project.candidates)}
+    floats = {each.id for each in state.artifacts.values() if each.role == "float"}
+    is_side_by_side = state.project.folder is None and len(state.project.given) > 1
+
+    def order(case: Case) -> tuple[bool, int]:
+        return not is_side_by_side and case.artifact_id not in floats, places.get(case.artifact_id, len(places))
+
+    return order
 
 
 def _take_reference(state: RunState, outputs: Outputs, description: str, display: Display) -> None:

@@ -80,9 +80,11 @@ def open_project(subject: Subject, folder: Path) -> Opened:
     calibration = open_dataset(project.calibration, project.inputs) if project.calibration else None
     if calibration is not None:
         fit(calibration, project.inputs, project.batching, subject.dimensions)
+    data = RunData(dataset, folder, subject.samples)
+    data.first()  # what is wrong with the samples is found before anything is built or run
     return Opened(
         project=project,
-        data=RunData(dataset, folder, subject.samples),
+        data=data,
         calibration=calibration,
         folder=folder,
         cautions=tuple(_cautions(project, dataset, calibration)),

@@ -5,12 +5,17 @@ Times are integer nanoseconds, sizes are bytes. Raw samples are kept, so that ev
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import Direction, MetricDefinition
+
+if TYPE_CHECKING:
+    from crossrt.reports.tables.rows import Row
 
 SCHEMA_VERSION: Final = 2
 
@@ -316,6 +321,31 @@ class Report(Struct, frozen=True, kw_only=True):
     controls: tuple[Control, ...] = ()
     distances: tuple[Distance, ...] = ()
     layers: tuple[LayerErrors, ...] = ()
+
+    def __iter__(self) -> Iterator[Row]:
+        """Each case with its metrics."""
+        from crossrt.reports.tables.rows import rows_of
+
+        return iter(rows_of(self))
+
+    def to_dataframe(self) -> Any:
+        """A `pandas.DataFrame`: a row for each case, a column for each metric; raises `ReportError` without pandas."""
+        from crossrt.reports.tables.rows import dataframe_of
+
+        return dataframe_of(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the report as JSON, whole or not at all; raises `ReportError` where that cannot be done."""
+        from crossrt.reports.schema.files import write_report
+
+        write_report(self, Path(path))
+        return Path(path)
+
+    def _repr_html_(self) -> str:
+        """The tables of the report, for notebooks."""
+        from crossrt.reports.tables.rows import html_of
+
+        return html_of(self)
 
 
 class Arm(Struct, frozen=True, kw_only=True):

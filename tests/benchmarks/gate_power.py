@@ -41,7 +41,7 @@ SLOWDOWNS = (0, 2, 3, 5, 10)
 COMPARED = (0, 2, 3, 5, 10, 15)
 TOLERANCE = 1.05
 REPORTS = 28
-"""Reports of one load; each is held against the two after it, and for equal speeds against four."""
+"""Reports of one load; each is compared with the two after it, and for equal speeds with four."""
 BENCHMARK = """
 import numpy as np
 from pathlib import Path
@@ -81,14 +81,14 @@ class Power:
         click.echo(f"{trial}", err=True)
 
     def duels(self, load: str, number: int) -> None:
-        """One duel for each slowdown, and two between equals: their errors are the rarest."""
+        """One A/B comparison for each slowdown, and two between equals: their errors are the rarest."""
         for percent in SLOWDOWNS[1:]:
             self.duel(load, percent, number)
         for again in (0, 1):
             self.duel(load, SLOWDOWNS[0], 2 * number + again)
 
     def duel(self, load: str, percent: int, number: int) -> None:
-        """One duel against the slowed runtime, unless it was made before."""
+        """One A/B comparison with the slowed runtime, unless it was made before."""
         if self._done(load=load, method="duel", percent=percent) > number:
             return
         started = time.perf_counter()
@@ -122,7 +122,7 @@ class Power:
         )
 
     def pytest_benchmark(self, load: str, number: int) -> None:
-        """One baseline, and one run of each slowdown held against it."""
+        """One baseline, and one run of each slowdown compared with it."""
         if self._done(load=load, method="pytest-benchmark", percent=SLOWDOWNS[-1]) > number:
             return
         baseline = self._stats(0)
@@ -165,7 +165,7 @@ class Power:
         click.echo(f"report {number} of {load}", err=True)
 
     def compare(self, load: str) -> Iterator[dict]:
-        """Each report held against later ones."""
+        """Each report compared with later ones."""
         paths = sorted((self._results.with_suffix("") / load).glob("*.json"))
         reports = [read_report(path) for path in paths]
         for distance in (1, 2, 3, 4):
@@ -189,7 +189,7 @@ def only_case(report: Report, variant: str, percent: int) -> Report:
     """The report with one of the slowed cases alone, under one name."""
     name = f"mnist-cnn.{variant}@slowed/b1/t1"
     results = tuple(
-        msgspec.structs.replace(result, case=name, runtime="slowed")
+        msgspec.structs.replace(result, case=name, subject=name.partition("/")[0], runtime="slowed")
         for result in report.results
         if result.runtime == f"slowed-{percent}"
     )
@@ -234,7 +234,7 @@ def cell(trials: list[dict], load: str, method: str, percent: int) -> str:
 
 
 def durations(trials: list[dict]) -> str:
-    """How long the duels took."""
+    """How long the A/B comparisons took."""
     lines = []
     for load in ("quiet", "bursty"):
         seconds = sorted(trial["seconds"] for trial in trials if trial["load"] == load and trial["method"] == "duel")

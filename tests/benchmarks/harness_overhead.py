@@ -7,7 +7,6 @@ the medians over batches is printed, beside what the adapter costs above LiteRT'
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 import tempfile
@@ -20,10 +19,11 @@ from time import perf_counter_ns
 import click
 import numpy as np
 
-from crossrt.datasets.mnist import digits as mnist
 from crossrt.harness.build.exported import read_folder
 from crossrt.harness.process.affinity import pinned_cpu
+from crossrt.harness.process.messages import Feed, ImportRuntime, InputFile, Load, TimeBlock
 from crossrt.harness.process.worker import Worker
+from crossrt.runtimes.protocol import SessionOptions
 
 BATCHES = 200
 CALLS = 250
@@ -56,15 +56,16 @@ def native_call(session: object, feed: np.ndarray) -> Callable[[], object]:
 
 
 def prepared_worker(folder: Path, variant: str) -> Worker:
-    """The harness's worker, in this process, with the model loaded and digits ready."""
-    artifact = next(each for each in read_folder(folder).artifacts.values() if each.id.endswith(f"{variant}.tflite"))
+    """The harness's worker, in this process, with the model loaded and samples ready."""
+    artifact = next(each for each in read_folder(folder).artifacts.values() if each.id.endswith(f".{variant}.tflite"))
     worker = Worker()
-    worker.answer({"do": "runtime", "name": "tflite"})
-    fields = dataclasses.asdict(artifact) | {"path": str(artifact.path)}
-    worker.answer({"do": "load", "artifact": fields, "options": {}})
+    worker.answer(ImportRuntime(name="tflite"))
+    worker.answer(Load(artifact=artifact, options=SessionOptions()))
+    (spec,) = worker._live_session.inputs
     with tempfile.TemporaryDirectory() as scratch:
-        np.save(f"{scratch}/images.npy", mnist.shipped("test").as_input()[:100], allow_pickle=False)
-        worker.answer({"do": "feed", "images": f"{scratch}/images.npy", "batch_size": 1, "seed": 0})
+        path = Path(scratch) / "samples.npy"
+        np.save(path, np.random.default_rng(0).random((100, *spec.shape[1:]), dtype=np.float32), allow_pickle=False)
+        worker.answer(Feed(inputs=(InputFile(name=spec.name, path=str(path), axis=0),), batch_size=1, seed=0))
     return worker
 
 
@@ -75,7 +76,7 @@ def main(folder: str, variant: str = "int8") -> None:
     session, feeds = worker._live_session, worker._feeds[0]
     native = native_call(session, next(iter(feeds.values())))
     arms: dict[str, Callable[[], list[int]]] = {
-        "harness": lambda: worker.answer({"do": "time", "calls": CALLS, "warmup_ns": WARMUP_NS})["latency_ns"],
+        "harness": lambda: worker.answer(TimeBlock(calls=CALLS, warmup_ns=WARMUP_NS))["latency_ns"],
         "bare": lambda: bare_loop(session.run, feeds),
         "native": lambda: bare_loop(native),
     }
@@ -84,8 +85,8 @@ def main(folder: str, variant: str = "int8") -> None:
         for name in Random(perf_counter_ns()).sample(list(arms), len(arms)):
             found[name].append(median(arms[name]()))
     p50 = {name: median(values) for name, values in found.items()}
-    click.echo(f"harness {p50['harness'] / 1000:.2f} us, bare loop {p50['bare'] / 1000:.2f} us")
-    click.echo(f"adapter above LiteRT's own calls: {(p50['bare'] - p50['native']) / 1000:.2f} us")
+    click.echo(f"harness {p50['harness'] / 1000:.2f} µs, bare loop {p50['bare'] / 1000:.2f} µs")
+    click.echo(f"adapter above LiteRT's own calls: {(p50['bare'] - p50['native']) / 1000:.2f} µs")
     click.echo(f"{p50['harness'] / p50['bare'] - 1:+.2%}")
 
 

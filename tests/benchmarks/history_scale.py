@@ -42,7 +42,7 @@ NOISE = 0.01
 
 
 def full_report() -> Report:
-    """Thirty cases, fifteen variants at two batch sizes, with an anchor."""
+    """Thirty cases, fifteen variants at two batch sizes, with a reference workload."""
     sample, random = read_report(SAMPLE), np.random.default_rng(0)
     results = [
         _result(sample.results[0], f"v{variant:02}", batch_size, random)
@@ -53,20 +53,19 @@ def full_report() -> Report:
         msgspec.structs.replace(sample.artifacts[0], id=f"mnist-cnn.v{variant:02}.onnx", sha256=f"{variant:064}")
         for variant in range(15)
     )
-    anchor = Control(
-        kind="anchor",
+    reference = Control(
+        kind="reference",
         of="numpy",
         batch_size=1,
         threads=1,
-        calls_per_block=CALLS[1],
         rounds=_rounds(40_000, CALLS[1], random),
     )
     return msgspec.structs.replace(
         sample,
         results=tuple(results),
         artifacts=artifacts,
-        controls=(anchor,),
-        metrics=derive_metrics(results, artifacts, "mnist-cnn.v00@ort-cpu"),
+        controls=(reference,),
+        metrics=derive_metrics(results, artifacts, "mnist-cnn.v00@ort-cpu", sample.definitions),
     )
 
 
@@ -74,9 +73,10 @@ def _result(like: Result, variant: str, batch_size: int, random: np.random.Gener
     return msgspec.structs.replace(
         like,
         case=f"mnist-cnn.{variant}@ort-cpu/b{batch_size}/t1",
+        subject=f"mnist-cnn.{variant}@ort-cpu",
         artifact=f"mnist-cnn.{variant}.onnx",
+        variant=variant,
         batch_size=batch_size,
-        calls_per_block=CALLS[batch_size],
         rounds=_rounds(50_000 * batch_size, CALLS[batch_size], random),
         kernels=KernelCounts(integer=6, float=1, conversion=2, layout=3),
     )
@@ -88,8 +88,10 @@ def _rounds(level_ns: float, calls: int, random: np.random.Generator) -> tuple[R
             index=index,
             position=0,
             load_ns=int(5e6 * random.lognormal(0, 0.05)),
-            first_run_ns=int(5e5 * random.lognormal(0, 0.05)),
-            latency_ns=tuple((level_ns * random.lognormal(0, NOISE, BLOCKS * calls)).astype(int).tolist()),
+            first_inference_ns=int(5e5 * random.lognormal(0, 0.05)),
+            blocks_ns=tuple(
+                tuple((level_ns * random.lognormal(0, NOISE, calls)).astype(int).tolist()) for _ in range(BLOCKS)
+            ),
         )
         for index in range(ROUNDS)
     )
@@ -108,7 +110,7 @@ def later(entry: Entry, number: int, random: np.random.Generator) -> Entry:
         for metric in report.metrics
     )
     levels = {
-        key: replace(level, plain=level.plain + factors[key[0]], anchored=(level.anchored or 0.0) + factors[key[0]])
+        key: replace(level, plain=level.plain + factors[key[0]], relative=(level.relative or 0.0) + factors[key[0]])
         for key, level in entry.levels.items()
     }
     return replace(
@@ -193,14 +195,14 @@ def measure(address: Address, place: str, count: int, folder: Path) -> Iterator[
         "`trend latency_p50_ns`, all cases": ("trend", "latency_p50_ns"),
         "`gate`": ("gate", str(folder / "new.json")),
         "`list`": ("list",),
-        "`show`": ("show", "run-000500"),
+        "`show`": ("show", f"run-{count // 2:06}"),
     }
     for name, arguments in commands.items():
         yield name, f"{seconds(*arguments, '--history', place):.2f} s", "at most 1 s"
 
 
 @click.command()
-@click.option("--reports", "count", type=click.IntRange(min=600), default=10_000, show_default=True)
+@click.option("--reports", "count", type=click.IntRange(min=20), default=10_000, show_default=True)
 @click.option("--history", "place", help="An empty database.  [default: a SQLite file in the temporary folder]")
 def main(count: int, place: str | None) -> None:
     """Fills a history, measures it and prints the table."""

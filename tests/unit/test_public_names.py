@@ -19,36 +19,8 @@ FINDING = (
     *("case", "metric", "verdict", "word", "is_regression", "name", "label", "format", "baseline", "current", "unit"),
     *("change", "change_kind", "lower", "upper", "margin", "detail"),
 )
-    "case",
-    "metric",
-    "verdict",
-    "word",
-    "is_regression",
-    "name",
-    "label",
-    "format",
-    "baseline",
-    "current",
-    "unit",
-    "change",
-    "change_kind",
-    "lower",
-    "upper",
-    "margin",
-    "detail",
-)
 COMPARISON = (
     *("schema_version", "baseline", "current", "subjects", "findings", "notes", "method", "incomparable", "cautions"),
-)
-    "schema_version",
-    "baseline",
-    "current",
-    "subjects",
-    "findings",
-    "notes",
-    "method",
-    "incomparable",
-    "cautions",
 )
 
 

@@ -90,7 +90,7 @@ def _print(found: Trend, style: str) -> None:
     plotted = [case for case in found.cases if len(case.points) > 1]
     for case in plotted if len(plotted) <= MOST_PLOTS else ():
         console.print()
-        click.echo(trend_plot(case, min(console.width, 100)))
+        click.echo(trend_plot(found, case, min(console.width, 100)))
     console.print()
     for note in trend_notes(found):
         console.print(Text(printable(note), style="dim"))

@@ -137,14 +137,18 @@ def subject_from(
     from crossrt.datasets.opening import DataRequest
     from crossrt.harness.measure.settings import Subject
 
-    if is_given("models") and not is_given("data"):  # the data of a configuration belong to its model
-        data, labels, split, samples = _only_given(data=data, labels=labels, split=split, samples=samples)
-        calibration, task = _only_given(calibration=calibration, task=task)
+    if is_given("models") or is_given("model"):  # what a configuration says of its model is not true of another
+        data, calibration, task = _only_given(data=data, calibration=calibration, task=task)
+        dimensions, allow_h5, artifacts = _only_given(dimensions=dimensions, allow_h5=allow_h5, artifacts=artifacts)
+    if data is None or is_given("data"):
+        labels, split, samples = _only_given(labels=labels, split=split, samples=samples)
+    if is_given("artifacts") and not is_given("models"):
+        models = ()  # the folder stands for the model of a configuration
     if models and artifacts:
         raise click.UsageError("MODEL and --artifacts exclude each other: the folder says which model it holds")
     if labels and not data:
         raise click.UsageError("--labels goes with --data")
-    bound = dict(dimensions)
+    bound = dict(dimensions or ())
     return Subject(
         models=models,
         artifacts=artifacts,
@@ -155,7 +159,7 @@ def subject_from(
         task=task,
         dimensions=bound,
         samples=samples,
-        allow_h5=allow_h5,
+        allow_h5=bool(allow_h5),
         seed=seed,
     )
 

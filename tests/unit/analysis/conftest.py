@@ -47,7 +47,7 @@ def quantized(network, tmp_path, data):
         folder = tmp_path / "quantizing"
         folder.mkdir(exist_ok=True)
         path = source or network(kind)
-        calibration = Calibration.open(fields or data, onnx_specs(path)[0])
+        calibration = Calibration.open(fields or data, onnx_specs(path)[0], {})
         (folder / "prepared.onnx").unlink(missing_ok=True)
         OnnxQuantizer(path, folder, calibration).quantize(recipe, tmp_path / "out.onnx")
         return tmp_path / "out.onnx"

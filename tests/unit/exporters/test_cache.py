@@ -164,7 +164,7 @@ def test_key_changes_with_the_calibration_data_of_recipes_that_use_them():
 
 def test_key_changes_with_the_converters(monkeypatch):
     before = variant_key("net", "a" * 64, VARIANTS[0]), reference_key("net", "a" * 64, "e" * 64, 10)
-    monkeypatch.setattr(cache_module, "_producer_state", cache_module._producer_state.__wrapped__)
+    monkeypatch.setattr(cache_module, "producer_state", cache_module.producer_state.__wrapped__)
     assert (variant_key("net", "a" * 64, VARIANTS[0]), reference_key("net", "a" * 64, "e" * 64, 10)) == before
     monkeypatch.setattr(cache_module, "converter_versions", lambda: {"tf2onnx": "99.0"})
     assert variant_key("net", "a" * 64, VARIANTS[0]) != before[0]

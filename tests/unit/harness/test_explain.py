@@ -146,17 +146,10 @@ def test_a_file_that_the_runtime_refuses_is_one_clear_line(tmp_path, damaged):
         run_explain(damaged, [], "tflite", options(damaged), tmp_path, Silent())
 
 
-def test_a_file_beside_it_that_the_runtime_refuses_is_a_remark(tmp_path, damaged):
-    class Remarks(Silent):
-        said: list[str] = []
-
-        def remark(self, text):
-            self.said.append(text)
-
-    display = Remarks()
-    found = run_explain(INT8, [damaged], "tflite", options(INT8), tmp_path, display)
+def test_a_file_beside_it_that_the_runtime_refuses_is_a_remark(tmp_path, damaged, remarks):
+    found = run_explain(INT8, [damaged], "tflite", options(INT8), tmp_path, remarks)
     assert found.alike == []
-    assert "not compared: tflite cannot run conv.damaged.tflite" in display.said[0]
+    assert "not compared: tflite cannot run conv.damaged.tflite" in remarks.texts[0]
 
 
 def test_a_dimension_without_a_size_is_asked_for(tmp_path):

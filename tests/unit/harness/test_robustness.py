@@ -8,8 +8,7 @@ import pytest
 from crossrt.analysis.corruption import CORRUPTIONS, STRENGTHS
 from crossrt.core.errors import DataError
 from crossrt.core.metric import MetricDefinition
-from crossrt.datasets.opening import DataRequest
-from crossrt.datasets.samples import ArrayDataset
+from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.harness.analyze.robustness import CLEAN, Robustness, read_images, run_robustness
 from crossrt.harness.analyze.robustness_tables import corruption_sheet, mean_change, variant_sheet
 from crossrt.harness.build.variant_files import variant_files
@@ -115,17 +114,22 @@ def test_a_file_that_cannot_be_loaded_is_left_out(folder, tmp_path, data):
     assert found.scores.keys() == {"conv.fp32.onnx", "conv.fp32.tflite"}
 
 
-def test_data_that_are_not_images_are_refused():
-    with pytest.raises(DataError, match="rows cannot be corrupted: x: samples are not images"):
-        read_images(ArrayDataset("rows", {"x": np.zeros((5, 7), np.float32)}), 5, None)
+def opened(path, **arrays):
+    np.savez(path, **arrays)
+    return open_dataset(DataRequest(reference=str(path)))
 
 
-def test_arrays_beside_the_images_stay_as_they_are():
+def test_data_that_are_not_images_are_refused(tmp_path):
+    rows = opened(tmp_path / "rows.npz", x=np.zeros((5, 7), np.float32))
+    with pytest.raises(DataError, match=r"rows.npz cannot be corrupted: x: samples are not images"):
+        read_images(rows, 5, None)
+
+
+def test_arrays_beside_the_images_stay_as_they_are(tmp_path):
     generator = np.random.default_rng(0)
     pixels = generator.integers(0, 255, (5, 3, 16, 20), dtype=np.uint8)
-    images = read_images(
-        ArrayDataset("two", {"pixels": pixels, "age": np.arange(5.0, dtype=np.float32)[:, None]}), 4, None
-    )
+    age = np.arange(5.0, dtype=np.float32)[:, np.newaxis]
+    images = read_images(opened(tmp_path / "two.npz", pixels=pixels, age=age), 4, None)
     assert images.layouts == {"pixels": "channels-first"}
     found = images.corrupted("blur", 3, 0)
     assert found["pixels"].shape == (4, 3, 16, 20)

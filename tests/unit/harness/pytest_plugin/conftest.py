@@ -18,6 +18,7 @@ from crossrt.reports.statistics.metrics import derive_metrics
 
 SAMPLE = Path(__file__).parents[3] / "data" / "report-v1.json"
 ROUNDS = 8
+QUIETLY = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 CASE = "mnist-cnn.fp32@ort-cpu/b1/t1"
 
 USING = """
@@ -107,8 +108,8 @@ class Project:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """In this process, which has imported already what pytester would import again for each test."""
-        return self.pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
+        return self.pytester.runpytest_inprocess(*QUIETLY, *arguments)
 
     def run_apart(self, *arguments: str) -> pytest.RunResult:
         """In a process of its own."""
-        return self.pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
+        return self.pytester.runpytest_subprocess(*QUIETLY, *arguments)

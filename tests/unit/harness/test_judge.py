@@ -1,0 +1,111 @@
+"""What is too far from the reference to be a result, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from crossrt.core.errors import DataError
+from crossrt.core.evaluation import Evaluation, OutputError, Packed
+from crossrt.core.tensor import TensorSpec
+from crossrt.datasets.tasks.choosing import make_task
+from crossrt.harness.evaluate import judge as module
+from crossrt.harness.evaluate.judge import Judge, Reference, agreement_problem, saturation, specs_of, steps_of
+
+SCORES = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
+
+
+def judge_of(labels=None, **outputs):
+    task = make_task(None, labels, outputs)
+    return Judge(task, labels, Reference(outputs=outputs, specs=specs_of(outputs), description="the reference"))
+
+
+@pytest.fixture
+def float_artifact(make_artifact):
+    logits = TensorSpec(name="logits", dtype="float32", shape=("batch", 5))
+    return make_artifact(role="float", quantization=None, outputs=(logits,))
+
+
+def evaluation(agreement=None, relative=None, predictions=None):
+    values = {} if agreement is None else {"agreement": agreement}
+    outputs = () if relative is None else (OutputError(output="y", max_abs=1.0, relative=relative),)
+    return Evaluation(task="agreement", samples=40, values=values, outputs=outputs, predictions=predictions)
+
+
+CLASSES = Packed.of(np.zeros(40, np.int64))
+
+
+def test_the_reference_agrees_with_itself(float_artifact):
+    found = judge_of(labels=SCORES.argmax(1), logits=SCORES).evaluate({"logits": SCORES}, float_artifact)
+    assert (found.values["agreement"], found.values["top1"]) == (1.0, 1.0)
+    assert agreement_problem(found, 1.0, float_artifact) is None
+
+
+def test_outputs_of_other_names_are_matched_by_their_shapes(float_artifact):
+    found = judge_of(logits=SCORES).evaluate({"StatefulPartitionedCall:0": SCORES}, float_artifact)
+    assert found.values["agreement"] == 1.0
+    assert [each.output for each in found.outputs] == ["logits"]
+
+
+def test_outputs_that_cannot_be_matched_are_refused(float_artifact):
+    with pytest.raises(DataError, match="outputs of the reference cannot be found: logits"):
+        judge_of(logits=SCORES).evaluate({"y": SCORES[:, 0]}, float_artifact)
+
+
+def test_differences_are_told_in_steps_of_the_quantized_output(make_artifact):
+    spec = TensorSpec(name="logits", dtype="int8", shape=("batch", 5), scale=0.25, zero_point=0)
+    artifact = make_artifact(outputs=(spec,))
+    found = judge_of(logits=SCORES).evaluate({"logits": SCORES + np.float32(0.5)}, artifact)
+    assert found.outputs[0].max_steps == pytest.approx(2, rel=1e-5)
+    assert steps_of(artifact) == {"logits": 0.25}
+
+
+def test_steps_of_an_output_that_the_file_dequantizes_last_are_known(make_artifact):
+    spec = TensorSpec(name="logits", dtype="float32", shape=("batch", 5), step=0.5)
+    assert steps_of(make_artifact(outputs=(spec,))) == {"logits": 0.5}
+
+
+@pytest.mark.parametrize(("agreement", "fails"), [(1.0, False), (0.99, False), (0.98, True), (0.0, True)])
+def test_classes_must_agree_whatever_the_file(make_artifact, agreement, fails):
+    problem = agreement_problem(evaluation(agreement, predictions=CLASSES), 0.99, make_artifact())
+    assert (problem is not None) == fails
+    assert problem is None or f"answers {agreement:.2%} of the samples like the reference" in problem
+
+
+def test_outputs_of_a_float_file_must_agree(float_artifact):
+    assert "--min-agreement asks for 99.00%" in agreement_problem(evaluation(0.5), 0.99, float_artifact)
+
+
+def test_outputs_of_a_quantized_file_may_differ_by_their_quantization(make_artifact):
+    assert agreement_problem(evaluation(0.5, relative=0.2), 0.99, make_artifact()) is None
+
+
+def test_outputs_that_differ_by_more_than_their_own_size_are_wrong(make_artifact):
+    problem = agreement_problem(evaluation(0.5, relative=1.25), 0.99, make_artifact())
+    assert problem == "the output y differs from the reference's by 1.25 times its own size"
+
+
+def test_the_likely_cause_is_told(make_artifact):
+    artifact = make_artifact()
+    known = dataclasses.replace(artifact.quantization, known_issues=("symmetric ranges remove Relu: set X",))
+    problem = agreement_problem(
+        evaluation(0.5, predictions=CLASSES), 0.99, dataclasses.replace(artifact, quantization=known)
+    )
+    assert problem.endswith(". Likely cause: symmetric ranges remove Relu: set X")
+
+
+@pytest.mark.parametrize(
+    ("representation", "reduce_range", "vnni", "affected"),
+    [("qdq", False, False, True), ("qdq", True, False, False), ("qdq", False, True, False), ("tflite", False, False, False)],
+)
+def test_sums_saturate_on_processors_without_vnni(
+    make_artifact, monkeypatch, representation, reduce_range, vnni, affected
+):
+    monkeypatch.setattr(module, "has_vnni", lambda: vnni)
+    monkeypatch.setattr(module.platform, "machine", lambda: "x86_64")
+    quantization = dataclasses.replace(
+        make_artifact().quantization, representation=representation, reduce_range=reduce_range
+    )
+    assert bool(saturation(quantization)) == affected

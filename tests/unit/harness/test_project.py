@@ -1,0 +1,232 @@
+"""What a user brings, sorted out: candidates, names, batch sizes, data."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from crossrt.core.errors import CrossrtError
+from crossrt.datasets.opening import RANDOM, DataRequest
+from crossrt.datasets.reference import reference_models
+from crossrt.exporters.errors import ModelError
+from crossrt.exporters.inspection import Inspection
+from crossrt.harness.build import project as module
+from crossrt.harness.build.project import resolve
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.measure.settings import Subject
+
+SOME = DataRequest(reference="train.npz")
+
+
+@pytest.fixture(scope="module")
+def inspections(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(inspections, monkeypatch):
+    """All tests of this module share what was found out about the same files."""
+    monkeypatch.setenv("CROSSRT_CACHE_DIR", str(inspections))
+
+
+def labels_of(project) -> list[str]:
+    return [f"{each.variant}.{each.format}" for each in project.candidates]
+
+
+@pytest.fixture
+def keras(monkeypatch, tmp_path):
+    """Stands for a Keras model: inspecting a real one takes TensorFlow some seconds."""
+    inspect, path = module.inspect_model, tmp_path / "own.keras"
+    path.write_bytes(b"a Keras file")
+
+    def inspected(path, *, allow_h5=False):
+        if path.suffix != ".keras":
+            return inspect(path, allow_h5=allow_h5)
+        shape = inspect(shape_like, allow_h5=False)
+        fields = {name: getattr(shape, name) for name in Inspection.__struct_fields__}
+        fields |= {"path": str(path), "model": path.stem, "kind": "keras", "exports": ("onnx", "tflite")}
+        return Inspection(**fields)
+
+    shape_like = tmp_path / "shape.onnx"
+    shutil.copyfile(Path(__file__).parents[2] / "data" / "models" / "conv.fp32.onnx" / "model.onnx", shape_like)
+    monkeypatch.setattr(module, "inspect_model", inspected)
+    return path
+
+
+def test_one_float_file_is_run_as_it_is_on_random_inputs(model):
+    project = resolve(Subject(models=(model("pair.fp32.onnx", "pair.onnx"),)))
+    assert (project.model, labels_of(project)) == ("pair", ["fp32.onnx"])
+    assert (project.source, project.variants, project.calibration) == (None, (), None)
+    assert (project.data.reference, project.data.limit, project.is_random) == (RANDOM, 64, True)
+    assert project.batch_sizes == (1,)
+    assert [spec.name for spec in project.inputs] == ["left", "right"]
+    assert not project.is_bundled
+
+
+def test_samples_and_seed_of_random_inputs_are_those_of_the_user(model):
+    subject = Subject(models=(model("tokens.int64.onnx"),), samples=5, seed=3, dimensions={"seq": 9})
+    data = resolve(subject).data
+    assert (data.limit, data.seed, data.dimensions) == (5, 3, {"seq": 9})
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [("half.fp16.onnx", "fp16"), ("conv.int8-io.tflite", "int8"), ("pair.fp32.tflite", "fp32")],
+)
+def test_a_file_is_named_after_what_it_holds(model, name, variant):
+    project = resolve(Subject(models=(model(name),)))
+    assert [each.variant for each in project.candidates] == [variant]
+
+
+def test_a_quantized_file_has_the_role_of_one(model):
+    (artifact,) = resolve(Subject(models=(model("conv.int8-io.tflite"),))).given
+    assert (artifact.role, artifact.quantization.weight_type) == ("quantized", "int8")
+
+
+def test_several_files_are_named_after_themselves_and_the_first_names_the_model(model):
+    files = (model("conv.fp32.onnx", "a.onnx"), model("conv.fp32.tflite", "b.tflite"), model("conv.fp32.onnx", "c.onnx"))
+    project = resolve(Subject(models=files))
+    assert project.model == "a"
+    assert labels_of(project) == ["a.onnx", "b.tflite", "c.onnx"]
+    assert [each.path for each in project.given] == list(files)
+
+
+def test_files_of_one_name_are_numbered(model, tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    files = (model("conv.fp32.onnx", "one/net.onnx"), model("conv.fp32.onnx", "two/net.onnx"))
+    assert labels_of(resolve(Subject(models=files))) == ["net-1.onnx", "net-2.onnx"]
+
+
+def test_one_name_in_two_formats_needs_no_number(model):
+    files = (model("conv.fp32.onnx", "net.onnx"), model("conv.fp32.tflite", "net.tflite"))
+    assert labels_of(resolve(Subject(models=files))) == ["net.onnx", "net.tflite"]
+
+
+def test_a_folder_with_one_onnx_file_is_that_file(model, tmp_path):
+    (tmp_path / "mymodel").mkdir()
+    path = model("pair.fp32.onnx", "mymodel/model.onnx")
+    assert resolve(Subject(models=(tmp_path / "mymodel",))).given[0].path == path
+
+
+def test_a_folder_with_two_onnx_files_is_refused_with_one_of_them(model, tmp_path):
+    (tmp_path / "mymodel").mkdir()
+    for name in ("a.onnx", "b.onnx"):
+        model("pair.fp32.onnx", f"mymodel/{name}")
+    with pytest.raises(ModelError, match=r"mymodel holds 2 ONNX files: name one of them, such as .*a.onnx"):
+        resolve(Subject(models=(tmp_path / "mymodel",)))
+
+
+@pytest.mark.parametrize("as_model", [True, False])
+def test_a_folder_of_artifacts_is_run_as_it_is(folder, as_model):
+    project = resolve(Subject(models=(folder,)) if as_model else Subject(artifacts=folder))
+    assert project.model == "conv"
+    assert sorted(labels_of(project)) == ["fp32.onnx", "fp32.tflite", "int8-io.tflite"]
+    assert project.source is None
+    assert project.is_random
+    assert project.folder is not None
+
+
+def test_a_folder_of_artifacts_takes_the_data_of_the_user(folder):
+    project = resolve(Subject(artifacts=folder, data=SOME, calibration=SOME))
+    assert (project.data, project.calibration) == (SOME, SOME)
+
+
+def test_an_onnx_file_with_calibration_is_quantized(model):
+    project = resolve(Subject(models=(model("conv.fp32.onnx", "net.onnx"),), calibration=SOME))
+    assert (project.source.kind, project.source.model) == ("onnx", "net")
+    assert labels_of(project)[0] == "fp32.onnx"
+    assert len(project.variants) >= 3
+    assert {each.format for each in project.variants} == {"onnx"}
+    assert all(each.recipe is not None for each in project.variants)
+    assert len({each.id for each in project.candidates}) == len(project.candidates)
+
+
+@pytest.mark.parametrize("name", ["conv.int8-io.tflite", "conv.fp32.tflite", "dense.uint8-io.onnx"])
+def test_other_files_are_not_quantized_again(model, name):
+    project = resolve(Subject(models=(model(name),), calibration=SOME))
+    assert (project.source, project.variants) == (None, ())
+
+
+def test_a_keras_model_with_calibration_has_every_variant(keras):
+    project = resolve(Subject(models=(keras,), calibration=SOME))
+    assert project.model == "own"
+    assert project.given == ()
+    assert {each.format for each in project.variants} == {"onnx", "tflite"}
+    assert {each.role for each in project.candidates} == {"float", "quantized"}
+
+
+def test_a_keras_model_without_calibration_has_what_needs_none(keras):
+    everything = resolve(Subject(models=(keras,), calibration=SOME)).variants
+    found = resolve(Subject(models=(keras,))).variants
+    assert set(found) < set(everything)
+    assert not any(each.needs_calibration for each in found)
+    assert {each.format for each in found if each.recipe is None} == {"onnx", "tflite"}
+    assert all(each.needs_calibration for each in set(everything) - set(found))
+
+
+def test_a_keras_model_beside_a_file_is_the_source_and_the_file_is_run_as_it_is(keras, model):
+    project = resolve(Subject(models=(model("conv.fp32.onnx", "theirs.onnx"), keras)))
+    assert (project.model, project.source.kind) == ("own", "keras")
+    assert labels_of(project)[0] == "theirs.onnx"
+    assert len(project.candidates) > 1
+
+
+def test_two_models_that_must_be_exported_are_refused(keras, tmp_path):
+    (tmp_path / "other.keras").write_bytes(b"another")
+    with pytest.raises(HarnessError, match="own.keras and .*other.keras both have to be exported"):
+        resolve(Subject(models=(keras, tmp_path / "other.keras")))
+
+
+def test_the_bundled_name_is_the_bundled_reference_with_its_data():
+    name = reference_models()[0]
+    for models in ((), (Path(name),)):
+        project = resolve(Subject(models=models))
+        assert project.model == name
+        assert project.is_bundled
+        assert not project.is_random
+        assert project.batch_sizes == (1, 32)
+        assert project.calibration is not None
+        assert project.data != project.calibration
+
+
+def test_a_bundled_model_on_data_of_the_user_is_not_the_reference_any_more():
+    project = resolve(Subject(data=SOME))
+    assert (project.data, project.is_bundled, project.batch_sizes) == (SOME, False, (1,))
+
+
+def test_a_file_or_folder_of_that_name_wins(tmp_path, monkeypatch, model):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / reference_models()[0]).mkdir()
+    model("pair.fp32.onnx", f"{reference_models()[0]}/model.onnx")
+    assert resolve(Subject(models=(Path(reference_models()[0]),))).model == "model"
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [("fixed.fp32.onnx", (4,)), ("fixed.fp32.tflite", (4,)), ("signal.fp32.onnx", (1,)), ("state.fp32.onnx", (1,))],
+)
+def test_batch_sizes_are_those_that_a_model_can_run(model, name, sizes):
+    assert resolve(Subject(models=(model(name),))).batch_sizes == sizes
+
+
+@pytest.mark.parametrize(
+    ("content", "name"), [(b"", "x.onnx"), (b"not onnx", "x.onnx"), (b"", "x.tflite"), (b"hello", "x.txt")]
+)
+def test_what_is_not_a_model_is_refused_by_name(tmp_path, content, name):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CrossrtError, match=name):
+        resolve(Subject(models=(tmp_path / name,)))
+
+
+def test_a_model_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(CrossrtError, match=r"missing\.onnx"):
+        resolve(Subject(models=(tmp_path / "missing.onnx",)))
+
+
+def test_data_files_beside_a_model_belong_to_it(model):
+    (artifact,) = resolve(Subject(models=(model("external.fp32.onnx"),))).given
+    assert len(artifact.data_files) == 1
+    assert artifact.size_bytes > artifact.path.stat().st_size
