@@ -36,9 +36,9 @@ TASKS = {
     "fashion": "classification",
 }
 LEAST = {
-    "hundred": ("top1", 0.5),
+    "hundred": ("top1", 0.7),
     "lstm": ("top1", 0.8),
-    "vit": ("top1", 0.6),
+    "vit": ("top1", 0.9),
     "fashion": ("top1", 0.83),
     "tab": ("r2", 0.9),
 }
@@ -46,6 +46,8 @@ REASONS = re.compile(
     r"answers [\d.]+% of the samples like the reference|differs from the reference's by [\d.]+ times its own size"
     r"|the TFLite converter cannot calibrate loops, as recurrent layers .* have them: use a dynamic or float16 recipe"
 )
+
+NEAR_CHANCE = re.compile(r"the reference answers class \d+ to all 400 samples|chance")
 
 
 @pytest.fixture(scope="module")
@@ -157,13 +159,13 @@ def test_model_that_is_fed_other_ranges_than_it_was_trained_on_gets_a_caution(fo
         cwd=folder,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("CAUTION: ")
-    assert "chance" in done.stdout.partition("\nmodel ")[0]
     report = saved(done, folder)
-    assert "chance" in report.cautions[0]
+    assert NEAR_CHANCE.search(report.cautions[0])
+    assert done.stdout.startswith(f"CAUTION: {report.cautions[0]}")  # before anything else
+    assert "'pixels' lies in 0.0" in words(done)  # the likely cause
     advice = crossrt("advise", f"results/{report.run.id}", cwd=folder)
     assert advice.returncode != 0
-    assert "chance" in words(advice)
+    assert NEAR_CHANCE.search(words(advice))
     assert "Ship" not in advice.stdout
 
 
@@ -207,6 +209,6 @@ def test_gate_passes_the_same_model_and_stops_one_with_two_classes_swapped(proje
     assert compared.stdout.startswith("No regression")
     stopped = crossrt("compare", before, swapped, cwd=project)
     assert stopped.returncode == 1, stopped.stdout
-    assert re.search(r"top-1 %? ?worse", stopped.stdout), stopped.stdout
+    assert re.search(r"fp32@ort-cpu +top-1 % .*less accurate", stopped.stdout), stopped.stdout
     assert crossrt("compare", swapped, before, cwd=project).returncode == 0
     assert crossrt("compare", before, "runs/missing", cwd=project).returncode == 2
