@@ -40,10 +40,11 @@ def pareto(report: Path) -> None:
     default=0.2,
     show_default=True,
     metavar="POINTS",
-    help="Top-1 that may be lost against the baseline, in points; the interval's lower end counts.",
+    help="What may be lost of the task's first metric against the baseline: percentage points of a share, percent of"
+    " any other number; the interval's lower end counts.",
 )
 @click.option("--max-size", type=FiniteRange(0.001), metavar="KB", help="Largest file.")
-@click.option("--batch", type=click.IntRange(min=1), help="Digits per call.  [default: the smallest in the report]")
+@click.option("--batch", type=click.IntRange(min=1), help="Samples per call.  [default: the smallest in the report]")
 @only_option
 def advise(report: Path, max_drop: float, max_size: float | None, batch: int | None, only: tuple[str, ...]) -> int:
     """Name one case of REPORT: the fastest that keeps its accuracy, and among equally fast ones the smallest.

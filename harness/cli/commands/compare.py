@@ -42,7 +42,7 @@ def compare(
 ) -> int:
     """Judge CURRENT against BASELINE: each is a report.json or the folder that holds one.
 
-    Times are compared by intervals that no chance is likely to cross, accuracy digit by digit, the rest exactly. Exit
+    Times are compared by intervals that no chance is likely to cross, accuracy sample by sample, the rest exactly. Exit
     codes: 0 fine, 1 a regression, 2 wrong usage or input, 3 nothing comparable.
 
     \b
