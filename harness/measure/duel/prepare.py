@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.build.builder import Artifacts
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.evaluate.assess import Assessment, Assessor

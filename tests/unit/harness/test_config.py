@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from crossrt.harness.cli.commands.config import config_option, nearest
-from crossrt.harness.cli.commands.options import measuring_options, models_argument, subject_from, subject_options
+from crossrt.harness.cli.shared.config import config_option, nearest
+from crossrt.harness.cli.shared.options import measuring_options, models_argument, subject_from, subject_options
 
 
 @click.command()

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.processes
 
 KILLED_BEFORE_SAVING = """
 import os, signal, sys
-from crossrt.harness.cli.commands import options
+from crossrt.harness.cli.shared import options
 from crossrt.harness.run import bench
 from crossrt.harness.cli.main import main
 
