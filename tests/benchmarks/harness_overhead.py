@@ -44,13 +44,13 @@ def bare_loop(call: Callable[..., object], *arguments: object) -> list[int]:
 
 def native_call(session: object, feed: np.ndarray) -> Callable[[], object]:
     """LiteRT's own three calls, without the adapter."""
-    interpreter = session._interpreter
+    graph = session._graph
     (_, source, _), (_, target, _) = session._inputs[0], session._outputs[0]
 
     def call() -> object:
-        interpreter.set_tensor(source, feed)
-        interpreter.invoke()
-        return interpreter.get_tensor(target)
+        graph.set_tensor(source, feed)
+        graph.invoke()
+        return graph.get_tensor(target)
 
     return call
 

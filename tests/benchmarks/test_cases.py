@@ -1,4 +1,4 @@
-"""Every case of the bundled reference: it runs, its answers are right, and it is not worse than the baseline, if any."""
+"""Every case of the bundled reference: it runs, its answers are right, and it is not worse than a baseline."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ VERSIONS = {
     "qonnx": "1.0.0",
     "rapidocr-onnxruntime": "1.4.4",
     "silero-vad": "6.2.3",
+    "skl2onnx": "1.20.0",
 }
 
 
@@ -26,7 +27,8 @@ def wheel(package: str, folder: Path) -> Path:
     name = f"{package}=={VERSIONS[package]}"
     target = folder / package
     arguments = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "-d", str(target), name]
-    for python in (sys.executable, "python3"):  # an environment need not have a pip of its own
+    base = str(Path(sys.base_prefix) / "bin" / "python3")
+    for python in (sys.executable, base, "python3"):  # an environment need not have a pip of its own
         done = subprocess.run([python, *arguments], capture_output=True, text=True, timeout=300)
         if not done.returncode:
             break

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from crossrt.exporters.sources.keras_file import SHIPPED_MODEL
+from crossrt.datasets.reference import model_file, reference_models
 
 ROOT = Path(__file__).parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -126,7 +126,7 @@ def test_run_becomes_the_baseline_of_the_next(runner):
 
 
 def test_model_of_the_base_is_measured_beside_the_new_one(runner):
-    shutil.copy(SHIPPED_MODEL, runner.folder / "mnist-cnn.keras")
+    shutil.copy(model_file(reference_models()[0]), runner.folder / "mnist-cnn.keras")
     done = runner.run(
         "Measure and compare", arguments=ONE_CASE, baseline_model="mnist-cnn.keras", fail_on_regression="false"
     )
@@ -153,7 +153,7 @@ def test_place_of_the_report_is_not_the_callers_to_choose(runner, arguments):
 def test_other_words_than_true_and_false_do_not_open_the_gate(runner):
     done = runner.run("Measure and compare", fail_on_regression="yes")
     assert done.returncode == 2
-    assert "true or false is wanted" in done.stdout
+    assert "true or false is expected" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [[], ["--quick"], [__file__], ["out", "missing.json"]])

@@ -30,9 +30,7 @@ def run(model, tmp_path_factory) -> Path:
     """A short run in a folder of its own."""
     folder = tmp_path_factory.mktemp(model)
     only = [part for case in CASES for part in ("--only", case)]
-    done = crossrt(
-        "bench", "--model", model, "--rounds", 2, "--batch", 1, "--diagnose", *ANY_PROCESSOR, *only, cwd=folder
-    )
+    done = crossrt("bench", model, "--rounds", 2, "--batch", 1, "--diagnose", *ANY_PROCESSOR, *only, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     (found,) = (folder / "results").iterdir()
     return found
@@ -55,7 +53,7 @@ def test_both_quantized_files_are_diagnosed(run, model):
         assert all(each.sqnr_db is None or each.sqnr_db > 0 for each in file.tensors)
 
 
-def test_answers_steps_and_probabilities_are_compared(run):
+def test_answers_quantization_steps_and_probabilities_are_compared(run):
     for measure in ("top1", "steps", "kl"):
         done = crossrt("accuracy", run, "--measure", measure, cwd=run)
         assert done.returncode == 0, done.stderr

@@ -7,14 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from crossrt.reports.schema.files import read_report
 from crossrt.reports.schema.records import Report
 
 sys.path.insert(0, str(Path(__file__).parent))
-from packages import taken
+from packages import taken, wheel
 
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
 SHORT = ("--rounds", 2, "--time", 20)
@@ -75,6 +77,29 @@ def test_the_same_network_in_two_formats_agrees_to_rounding(bench, downloads):
     assert report.distances[0].relative < 1e-4
 
 
+def without_signatures(path: Path, folder: Path) -> Path:
+    """The same TFLite file as converters wrote it before there were signatures."""
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
+    assert model.signatureDefs
+    model.signatureDefs = None
+    builder = flatbuffers.Builder(0)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    stripped = folder / f"{path.stem}-unsigned.tflite"
+    stripped.write_bytes(builder.Output())
+    return stripped
+
+
+def test_tflite_file_without_signature_is_run_by_the_names_of_its_tensors(crossrt, bench, downloads, tmp_path):
+    onnx, tflite = (taken("basic-pitch", f"{PITCH}.{suffix}", downloads) for suffix in ("onnx", "tflite"))
+    unsigned = without_signatures(tflite, tmp_path)
+    signed, found = inspected(crossrt, tflite), inspected(crossrt, unsigned)
+    assert [each["shape"] for each in found["inputs"]] == [each["shape"] for each in signed["inputs"]]
+    assert len(found["outputs"]) == 3
+    report = bench(onnx, unsigned, "--samples", 8)
+    assert [result.status for result in report.results] == ["ok", "ok"]
+    assert all(each.relative < 1e-4 for result in report.results for each in result.evaluation.outputs)
+
+
 def test_recurrent_model_with_a_state_and_a_scalar(crossrt, bench, downloads, tmp_path):
     path = taken("silero-vad", "silero_vad/data/silero_vad.onnx", downloads)
     refused = crossrt("bench", path, *SHORT)
@@ -123,3 +148,32 @@ def test_quantized_transformer_is_recognized_and_run_as_it_is(crossrt, bench, do
     report = bench(path, "--samples", 8)
     assert report.artifacts[0].role == "quantized"
     assert [result.status for result in report.results] == ["ok"]
+
+
+@pytest.fixture(scope="module")
+def sklearn_models(downloads, tmp_path_factory) -> Path:
+    """A folder with a logistic regression as ONNX: with ZipMap, and with an output for each class."""
+    folder = tmp_path_factory.mktemp("sklearn")
+    command = [sys.executable, Path(__file__).with_name("make_sklearn_models.py"), wheel("skl2onnx", downloads), folder]
+    made = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+@pytest.mark.parametrize(("name", "outputs"), [("zipmap", 1), ("columns", 4)])
+def test_scikit_learn_classifier_is_scored_by_its_label(crossrt, bench, sklearn_models, name, outputs):
+    path = sklearn_models / f"{name}.onnx"
+    assert len(inspected(crossrt, path)["outputs"]) == outputs
+    report = bench(path, "--data", sklearn_models / "iris.npz")
+    assert report.task == "classification"
+    (top1,) = (metric.value for metric in report.metrics if metric.name == "top1")
+    with np.load(sklearn_models / "answers.npz") as answers:
+        assert top1 == pytest.approx(float(answers["accuracy"]))
+
+
+def test_output_that_is_not_a_tensor_is_left_out_with_a_reason(crossrt, sklearn_models):
+    done = crossrt("inspect", sklearn_models / "zipmap.onnx")
+    assert done.returncode == 0
+    said = " ".join(done.stdout.split())
+    assert "output_probability is a sequence of maps (ZipMap), not a tensor, and is left out" in said
+    assert "options={'zipmap': False}" in said

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 import crossrt
-from crossrt.harness.cli.commands.config import _SHARED
 from crossrt.harness.cli.main import cli
+from crossrt.harness.cli.shared.config import _SHARED
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

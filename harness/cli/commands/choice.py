@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from crossrt.harness.cli.commands.options import FiniteRange, only_option
+from crossrt.harness.cli.shared.options import FiniteRange, only_option
 
 
 @click.command(short_help="Which cases of a report no other beats?")
 @click.argument("report", type=click.Path(path_type=Path))
 def pareto(report: Path) -> None:
     """Show the cases of REPORT that no other beats in latency, size and accuracy at once, and who beats the others."""
-    from crossrt.harness.cli.commands.options import result_console
-    from crossrt.harness.cli.commands.report_files import report_in
+    from crossrt.harness.cli.shared.options import result_console
+    from crossrt.harness.cli.shared.report_files import report_in
     from crossrt.reports.errors import ReportError
     from crossrt.reports.schema.files import read_report
     from crossrt.reports.tables.terminal import print_sheet
@@ -40,18 +40,19 @@ def pareto(report: Path) -> None:
     default=0.2,
     show_default=True,
     metavar="POINTS",
-    help="Top-1 that may be lost against the baseline, in points; the interval's lower end counts.",
+    help="What may be lost of the task's first metric against the baseline: percentage points of a share, percent of"
+    " any other number; the interval's lower end counts.",
 )
 @click.option("--max-size", type=FiniteRange(0.001), metavar="KB", help="Largest file.")
-@click.option("--batch", type=click.IntRange(min=1), help="Digits per call.  [default: the smallest in the report]")
+@click.option("--batch", type=click.IntRange(min=1), help="Samples per call.  [default: the smallest in the report]")
 @only_option
 def advise(report: Path, max_drop: float, max_size: float | None, batch: int | None, only: tuple[str, ...]) -> int:
     """Name one case of REPORT: the fastest that keeps its accuracy, and among equally fast ones the smallest.
 
     The exit code is 1 if nothing fits the budget.
     """
-    from crossrt.harness.cli.commands.options import result_console
-    from crossrt.harness.cli.commands.report_files import report_in
+    from crossrt.harness.cli.shared.options import result_console
+    from crossrt.harness.cli.shared.report_files import report_in
     from crossrt.reports.schema.files import read_report
     from crossrt.reports.verdicts.choice.advice import Budget, advice_lines
     from crossrt.reports.verdicts.choice.advice import advise as choose
