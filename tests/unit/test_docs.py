@@ -46,7 +46,7 @@ FORBIDDEN = {
     "points": r"\bin points\b|\b\d points\b|\bPOINTS\b",
     "plays favourites": r"\bplays favourites\b",
 }
-OLD_WORDS = ("crossrt advise", "crossrt compare", "crossrt doctor", "crossrt report")
+OLD_WORDS = ("crossrt advise", "crossrt doctor", "crossrt report")
 """Commands whose help has yet to be written in the words of version 2."""
 ALLOWED = ("40 hex digits", "load_digits", "The digits in `datasets/mnist/data/`")
 
