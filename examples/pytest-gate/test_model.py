@@ -1,4 +1,4 @@
-"""Tests of a model, by the pytest plug-in that comes with crossrt: `pip install crossrt[ort]`, nothing to import."""
+"""Tests of a model, by the pytest plug-in that comes with crossrt, nothing to import."""
 
 from pathlib import Path
 
