@@ -20,6 +20,12 @@ from crossrt.core.artifact import ModelArtifact, Quantization, ReferenceAnswers,
 from crossrt.core.tensor import TensorSpec, batching_of
 from crossrt.datasets.fitting import Fit
 
+CORE = ("core", "datasets", "reports")
+"""Folders of tests that need neither TensorFlow nor a runtime; with `pytest -m core` they run by themselves."""
+
+SLOW = ("exchange", "history", "page")
+"""Folders of `reports` that wait for other programs or draw."""
+
 USERS = ("postgres", "nobody")
 """Who runs the server where we are root, which PostgreSQL refuses to be."""
 
@@ -28,6 +34,16 @@ def pytest_addoption(parser):
     parser.addoption(
         "--without-postgresql", action="store_true", help="skip the tests that need a PostgreSQL server on this machine"
     )
+
+
+def pytest_collection_modifyitems(items):
+    unit = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(unit):
+            folders = item.path.relative_to(unit).parts[:-1]
+            slow = item.get_closest_marker("simulation") or not set(folders).isdisjoint(SLOW)
+            if folders and folders[0] in CORE and not slow:
+                item.add_marker("core")
 
 
 @pytest.fixture(scope="session")
