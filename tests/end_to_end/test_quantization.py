@@ -63,7 +63,7 @@ def test_library_chatter_does_not_reach_the_screen(quantized):
 def test_every_scale_of_the_shipped_minmax_variants_is_explained(folder, variant):
     done = crossrt("audit", variant, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "quantized tensors are what the scheme makes of them, to the last bit" in " ".join(done.stdout.split())
+    assert "quantized tensors are what the recipe makes of them, to the last bit" in " ".join(done.stdout.split())
 
 
 def test_from_the_recipes_to_the_one_to_ship(quantized, folder):
