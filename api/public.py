@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from crossrt.datasets.protocol import Dataset
     from crossrt.exporters.inspection import Inspection
-    from crossrt.harness.cli.progress import Display
+    from crossrt.harness.cli.shared.progress import Display
     from crossrt.harness.measure.settings import Subject
     from crossrt.reports.schema.records import Duel, Report
     from crossrt.reports.verdicts.comparison.findings import Comparison
@@ -269,7 +269,7 @@ def _sizes(batch: int | Sequence[int]) -> tuple[int, ...]:
 
 @contextmanager
 def _display(*, shows: bool) -> Iterator[Display]:
-    from crossrt.harness.cli.progress import Silent, Terminal
+    from crossrt.harness.cli.shared.progress import Silent, Terminal
 
     if not shows:
         yield Silent()

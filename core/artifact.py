@@ -15,6 +15,7 @@ from crossrt.core.tensor import Batching, TensorSpec
 
 ModelFormat = Literal["onnx", "tflite"]
 Role = Literal["float", "quantized"]
+RecipeValue = str | int | float | bool | list[str] | dict[str, str | int | float | bool | list[str]]
 Scheme = Literal["static", "dynamic", "weight-only", "float16"]
 Representation = Literal["qdq", "qoperator", "onnx", "tflite"]
 Granularity = Literal["per-tensor", "per-channel", "per-block"]
@@ -55,7 +56,7 @@ class Quantization:
     calibration_sha256: str | None = None
     io_dtype: str = "float32"
     known_issues: tuple[str, ...] = ()
-    recipe: Mapping[str, str | int | float | bool | list[str]] | None = None
+    recipe: Mapping[str, RecipeValue] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,7 +66,7 @@ def _opened(request: DataRequest, inputs: Sequence[TensorSpec] | None) -> Datase
 
 def _registered(request: DataRequest) -> Dataset:
     name, plugin = request.reference, load_plugin(GROUP, request.reference)
-    if not isinstance(plugin, Mapping):
+    if not isinstance(plugin, Mapping) or not all(map(callable, plugin.values())):
         if request.split is not None:
             raise DataError(f"the data set {name} has no splits: leave out the split {request.split!r}")
         return dataset_from(plugin, name)

@@ -18,7 +18,8 @@ from crossrt.exporters.errors import ExportError
 from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
 from crossrt.exporters.ort.known_issues import known_issues
 from crossrt.exporters.ort.quantize import OnnxQuantizer
-from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly
+from crossrt.exporters.plugins import quantize_with_plugin
+from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxPlugin, OnnxStatic, OnnxWeightOnly
 from crossrt.exporters.sources.detect import check_source
 from crossrt.exporters.tensor_specs import Specs, onnx_specs
 from crossrt.exporters.variants import Variant
@@ -53,6 +54,8 @@ class OnnxBuilder:
 
     def _write(self, variant: Variant, path: Path) -> Quantization:
         recipe, quantizer = variant.recipe, self._quantizer
+        if isinstance(recipe, OnnxPlugin):
+            return self._write_with_plugin(variant, recipe, path)
         if not isinstance(recipe, OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16):
             raise ExportError(f"{variant.item} is not made from an ONNX file: bring a Keras model or a SavedModel")
         calibration = None if selection_of(recipe) is None else self._calibration
@@ -60,6 +63,19 @@ class OnnxBuilder:
         record = variant.quantization_record(calibration)
         assert record is not None
         return dataclasses.replace(record, known_issues=known_issues(recipe, quantizer.prepared, path))
+
+    def _write_with_plugin(self, variant: Variant, recipe: OnnxPlugin, path: Path) -> Quantization:
+        """What the plug-in says of its file, with the recipe and the samples that calibrated it."""
+        calibration = None if selection_of(recipe) is None else self._calibration
+        found = quantize_with_plugin(recipe, self._source, path, calibration)
+        record = variant.quantization_record(calibration)
+        assert record is not None
+        return dataclasses.replace(
+            found,
+            recipe=record.recipe,
+            calibration_samples=record.calibration_samples,
+            calibration_sha256=record.calibration_sha256,
+        )
 
 
 def _build(job: BuildJob, events: EventStream) -> None:

@@ -50,7 +50,7 @@ def reader_of(path: Path) -> Reader:
     if not path.is_dir():
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
-    by_content = next((each for each in known if each.recognizes(path, head)), None)
+    by_content = next((each for each in known if _recognizes(each, path, head)), None)
     found = by_content or next((each for each in known if path.suffix.lower() in each.suffixes), None)
     if found:
         return found
@@ -62,3 +62,13 @@ def reader_of(path: Path) -> Reader:
     raise DataError(
         f"the folder {path} {holds}; expected images in one folder for each class, ONNX's test_data_set_N, or IDX files"
     )
+
+
+def _recognizes(reader: Reader, path: Path, head: bytes) -> bool:
+    """What a reader says; one of another package may fail in any way."""
+    try:
+        return reader.recognizes(path, head)
+    except (DataError, OSError):
+        raise
+    except Exception as error:
+        raise DataError(f"the reader {reader.name!r} failed on {path}: {type(error).__name__}: {error}") from error

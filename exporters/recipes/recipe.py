@@ -149,6 +149,33 @@ class OnnxFloat16(_Recipe, frozen=True, tag="onnx-float16"):
         )
 
 
+class OnnxPlugin(_Recipe, frozen=True, tag="onnx-plugin"):
+    """Quantization of a float ONNX file by a plug-in of the group `crossrt.quantizers`.
+
+    Attributes:
+        quantizer: Name of the plug-in.
+        options: What it is told, in its own words.
+        calibration_samples: Number of samples that it is calibrated with; 0 for none.
+        calibration_seed: Seed of the order in which they are drawn.
+    """
+
+    quantizer: str
+    options: dict[str, str | int | float | bool | list[str]] = {}
+    calibration_samples: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    calibration_seed: Seed = 0
+
+    def quantization(self) -> Quantization:
+        """What is known before it has run; the plug-in itself says what it did."""
+        return Quantization(
+            scheme="static" if self.calibration_samples else "dynamic",
+            representation="onnx",
+            activation_type=None,
+            weight_type="int8",
+            granularity="per-tensor",
+            calibration_samples=self.calibration_samples,
+        )
+
+
 class TfliteDynamic(_Recipe, frozen=True, tag="tflite-dynamic"):
     """Dynamic range quantization by the TFLite converter: weights int8, activations quantized at every call.
 
@@ -221,5 +248,5 @@ class TfliteStatic(_Recipe, frozen=True, tag="tflite-static"):
 
 OnnxRecipe: TypeAlias = OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16
 TfliteRecipe: TypeAlias = TfliteDynamic | TfliteFloat16 | TfliteStatic
-Recipe: TypeAlias = OnnxRecipe | TfliteRecipe
+Recipe: TypeAlias = OnnxRecipe | OnnxPlugin | TfliteRecipe
 Calibrated: TypeAlias = OnnxStatic | TfliteStatic

@@ -15,7 +15,7 @@ from crossrt.datasets.opening import RANDOM, DataRequest, open_dataset
 from crossrt.harness.analyze.unfused_operators import can_be_explained, find_unfused_operators, unfused_lines
 from crossrt.harness.build.subject import is_named
 from crossrt.harness.build.variant_files import VariantFiles
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.evaluate.feeding import feeding_of

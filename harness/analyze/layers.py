@@ -13,7 +13,7 @@ from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import CrossrtError
 from crossrt.harness.analyze.diagnosis.run import diagnose_file
 from crossrt.harness.build.subject import Found, as_found, float_counterpart
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.process.child import kill_all_children

@@ -22,7 +22,7 @@ from crossrt.datasets.tasks.agreement import agreement_definition
 from crossrt.datasets.tasks.choosing import choose_task
 from crossrt.datasets.tasks.outputs import match_answers
 from crossrt.datasets.tasks.protocol import Task
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.evaluate.answers import Outputs
 from crossrt.harness.evaluate.assess import limits_for

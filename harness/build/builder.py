@@ -12,7 +12,7 @@ from crossrt.datasets.protocol import Dataset
 from crossrt.exporters.cache import ArtifactCache
 from crossrt.exporters.inspection import Inspection
 from crossrt.exporters.variants import Variant
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError
 
 

@@ -25,7 +25,7 @@ from crossrt.exporters.jobs import BuildJob
 from crossrt.exporters.variants import FLOAT_ONNX, Variant
 from crossrt.harness.build.builder import Artifacts, BuildRequest, BuildState
 from crossrt.harness.build.checking import FloatCheck
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.locations import artifact_cache
 from crossrt.harness.process.child import ChildProcess, kill_all_children

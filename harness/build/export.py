@@ -14,7 +14,7 @@ from crossrt.exporters.errors import ExportError
 from crossrt.exporters.variants import Variant
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.building import get_artifacts
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.measure.case import Case, Scenario

@@ -17,6 +17,7 @@ from crossrt.exporters.inspection import Inspection
 from crossrt.exporters.variants import Variant, main_variants
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import holds_artifacts, read_folder
+from crossrt.harness.build.foreign_sources import readable
 from crossrt.harness.build.inspecting import inspect_model
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.plan import Candidate
@@ -203,9 +204,9 @@ def model_path(path: Path) -> Path:
     """The file that a user names: a path, a bundled model's name, or a folder with one ONNX file in it."""
     if not path.exists() and str(path) in reference_models():
         return model_file(str(path))
-    if path.is_dir() and not holds_artifacts(path):
-        files = sorted(path.glob("*.onnx"))
-        if len(files) > 1:
-            raise ModelError(f"{path} holds {len(files)} ONNX files: name one of them, such as {files[0]}")
-        return files[0] if files else path
-    return path
+    if holds_artifacts(path):
+        return path
+    files = sorted(path.glob("*.onnx")) if path.is_dir() else []
+    if len(files) > 1:
+        raise ModelError(f"{path} holds {len(files)} ONNX files: name one of them, such as {files[0]}")
+    return files[0] if files else readable(path)

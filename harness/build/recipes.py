@@ -78,8 +78,11 @@ def recipe_sheet(recipes: Sequence[NamedRecipe]) -> Sheet:
 
 def _differences(recipe: Recipe) -> str:
     """What a recipe asks for beyond the defaults of its kind."""
-    fields, defaults = msgspec.to_builtins(recipe), msgspec.to_builtins(type(recipe)())
-    told = [f"{name} = {json.dumps(value)}" for name, value in fields.items() if value != defaults[name]]
+    fields = msgspec.to_builtins(recipe)
+    defaults = {each.name: msgspec.to_builtins(each.default) for each in msgspec.structs.fields(recipe)}
+    told = [
+        f"{name} = {json.dumps(value)}" for name, value in fields.items() if name != "kind" and value != defaults[name]
+    ]
     return f"{fields['kind']}: {', '.join(told) or 'all defaults'}"
 
 

@@ -21,7 +21,7 @@ from crossrt.harness.build.exported import MANIFEST_SUFFIX
 from crossrt.harness.build.inspecting import inspect_model
 from crossrt.harness.build.project import Project, resolve
 from crossrt.harness.build.recipes import choose_recipes
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.process.child import ChildProcess

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crossrt.core.errors import DataError
 from crossrt.datasets.reference import Reference, TrainingJob, references
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.out import check_writable

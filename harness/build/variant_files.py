@@ -11,7 +11,7 @@ from crossrt.exporters.variants import Variant, shipped_recipes, variant_of
 from crossrt.harness.build.building import get_artifacts
 from crossrt.harness.build.project import Project
 from crossrt.harness.build.recipes import choose_recipes
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.run.prepare import Opened, build_request

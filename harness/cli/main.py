@@ -20,7 +20,7 @@ from crossrt.harness.cli.commands.doctor import doctor
 from crossrt.harness.cli.commands.duel import duel
 from crossrt.harness.cli.commands.explain import explain
 from crossrt.harness.cli.commands.export import export
-from crossrt.harness.cli.commands.history import history
+from crossrt.harness.cli.commands.history.group import history
 from crossrt.harness.cli.commands.inspect import inspect
 from crossrt.harness.cli.commands.quantize import quantize
 from crossrt.harness.cli.commands.recipes import recipes

@@ -36,7 +36,7 @@ def plan_cases(candidates: Sequence[Candidate], runtimes: Sequence[RuntimeInfo],
         HarnessError: The patterns select nothing, or no runtime reads what there is.
     """
     cases = [
-        _case(candidate, runtime, Scenario(batch_size=size, threads=settings.threads, io=settings.io), candidates)
+        case_for(candidate, runtime, Scenario(batch_size=size, threads=settings.threads, io=settings.io), candidates)
         for size in settings.batch_sizes
         for runtime in runtimes
         for candidate in candidates
@@ -52,7 +52,8 @@ def plan_cases(candidates: Sequence[Candidate], runtimes: Sequence[RuntimeInfo],
     return chosen
 
 
-def _case(candidate: Candidate, runtime: RuntimeInfo, scenario: Scenario, candidates: Sequence[Candidate]) -> Case:
+def case_for(candidate: Candidate, runtime: RuntimeInfo, scenario: Scenario, candidates: Sequence[Candidate]) -> Case:
+    """A file on a runtime; its id says the format where the runtime reads the variant in another one too."""
     readable = Counter((each.model, each.variant) for each in candidates if each.format in runtime.formats)
     return Case(
         model=candidate.model,

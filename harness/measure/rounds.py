@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
 
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.measure.participant import Participant
 from crossrt.harness.measure.settings import Effort, WorkerLimits

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossrt.datasets.opening import DataRequest
+from crossrt.harness.errors import HarnessError
 from crossrt.runtimes.protocol import IoMode
 
 MINIMUM_AGREEMENT = 0.99
@@ -116,6 +118,28 @@ class BenchSettings:
     limits: WorkerLimits = WorkerLimits()
     diagnoses: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises `HarnessError` for a number that means nothing."""
+        _at_least("rounds", self.effort.rounds, 1)
+        _at_least("threads", self.threads, 1)
+        _at_least("samples", self.subject.samples, 1)
+        _at_least("seed", self.seed, 0)
+        _above_zero("time", self.time_s)
+        for size in self.batch_sizes:
+            _at_least("batch", size, 1)
+        if not 0 <= self.minimum_agreement <= 1:
+            raise HarnessError(f"minimum agreement is {self.minimum_agreement}; expected a share from 0 to 1")
+
+
+def _at_least(name: str, value: int | None, least: int) -> None:
+    if value is not None and value < least:
+        raise HarnessError(f"{name} is {value}; expected {least} or more")
+
+
+def _above_zero(name: str, value: float | None) -> None:
+    if value is not None and not 0 < value < math.inf:
+        raise HarnessError(f"{name} is {value}; expected a number above 0")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuelSettings:
@@ -138,3 +162,8 @@ class DuelSettings:
     python_b: Path | None = None
     margin: float = 0.02
     is_gate: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises `HarnessError` for a number that means nothing."""
+        _above_zero("budget", self.budget_s)
+        _above_zero("margin", self.margin)

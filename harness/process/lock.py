@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 
 _LOOK_EVERY_S = 0.5
 

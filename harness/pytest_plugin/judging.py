@@ -128,7 +128,9 @@ def _outcome(limit: Limit, comparison: Comparison) -> Judgement:
     if regressions:
         lines = (f"{limit}: {headline(comparison)}", *explain(regressions), *comparison.incomparable)
     others = tuple(explain(undecided))
-    if not any(each.metric != "status" for each in findings):
+    if limit.kind == "limit_regressions" and findings:
+        others = (*others, *comparison.incomparable)
+    elif not any(each.metric != "status" for each in findings):
         others = (*others, *_why_nothing(limit, comparison))
     verdicts = tuple((each.case, f"{each.word} {change_text(each)}") for each in findings if each.change is not None)
     return Judgement(regressions=lines, undecided=others, verdicts=verdicts)

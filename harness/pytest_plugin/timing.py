@@ -18,7 +18,7 @@ import numpy as np
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.tensor import Batching
-from crossrt.harness.cli.progress import Silent
+from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.environment import installed_version, read_environment
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.locations import cache_folder

@@ -13,7 +13,7 @@ import numpy as np
 
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.project import Project
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.assess import failed, skipped

@@ -8,7 +8,7 @@ from typing import Final
 from crossrt.core.errors import DataError
 from crossrt.datasets.tasks.choosing import chance_caution, choose_task
 from crossrt.harness.build.builder import Artifacts
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.answers import Outputs, read_reference
 from crossrt.harness.evaluate.assess import Assessor, Tried, failed

@@ -20,7 +20,7 @@ from crossrt.exporters.variants import Variant
 from crossrt.harness.build.builder import Artifacts, BuildRequest
 from crossrt.harness.build.building import get_artifacts
 from crossrt.harness.build.project import Project, resolve
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case

@@ -1,4 +1,7 @@
-"""Which formats there are: what reads each of them, and what it can hold. A format is imported when it is asked for."""
+"""Which formats there are: what reads each of them, and what it can hold. A format is imported when it is asked for.
+
+Other packages add formats by entry point, group `crossrt.report_formats`: an object of `Format`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Literal, cast
 
+from crossrt.core.errors import PluginError
+from crossrt.core.plugins import load_plugin, registered
 from crossrt.reports.errors import ReportError
 
 if TYPE_CHECKING:
@@ -24,7 +29,7 @@ class Format:
 
     Attributes:
         summary: What it is and what reads it, in a line.
-        source: `module:function` in this package.
+        source: `module:function`; without dots, in this package.
         makes: One text, one binary file, a folder of new files, or additions to a folder that may hold some already.
         holds_runs: Whether several reports fit into it.
         names_commits: Whether results stand under a commit, so that uncommitted changes are a caveat.
@@ -36,6 +41,8 @@ class Format:
     holds_runs: bool = False
     names_commits: bool = False
 
+
+GROUP: Final = "crossrt.report_formats"
 
 FORMATS: Final[Mapping[str, Format]] = {
     "asv": Format(
@@ -80,13 +87,32 @@ FORMATS: Final[Mapping[str, Format]] = {
 }
 
 
+def format_named(name: str) -> Format:
+    """A bundled format, or one that another package registers.
+
+    Raises:
+        ReportError: There is none of this name.
+        PluginError: A plug-in cannot be imported.
+    """
+    if name in FORMATS:
+        return FORMATS[name]
+    known = registered(GROUP)
+    if name not in known:
+        available = ", ".join((*FORMATS, *known))
+        raise ReportError(f"{name!r} is not a format; available: {available}")
+    found = load_plugin(GROUP, name)
+    if not isinstance(found, Format):
+        raise PluginError(f"the plug-in {name!r} of {GROUP} ({known[name].value}) is not a crossrt Format")
+    return found
+
+
 def check_request(name: str, reports: int, *, has_out: bool) -> None:
     """Refuses what a format cannot do before anything is read.
 
     Raises:
         ReportError: There are more reports than it holds, or it cannot go to standard output.
     """
-    asked = FORMATS[name]
+    asked = format_named(name)
     if reports > 1 and not asked.holds_runs:
         several = ", ".join(other for other, each in FORMATS.items() if each.holds_runs)
         raise ReportError(f"{name} holds one run, and {reports} reports were given: {several} hold several")
@@ -109,7 +135,7 @@ def convert(name: str, reports: Sequence[Report], out: Path) -> Output:
         ReportError: It cannot hold the report; the message says why.
     """
     check_request(name, len(reports), has_out=True)
-    asked = FORMATS[name]
+    asked = format_named(name)
     make = _load(asked)
     if asked.makes == "additions":
         return make(reports, out)
@@ -118,4 +144,9 @@ def convert(name: str, reports: Sequence[Report], out: Path) -> Output:
 
 def _load(asked: Format) -> Callable[..., Output]:
     module, _, function = asked.source.partition(":")
-    return cast("Callable[..., Output]", getattr(import_module(f"crossrt.reports.exchange.{module}"), function))
+    home = module if "." in module or module not in _own_modules() else f"crossrt.reports.exchange.{module}"
+    return cast("Callable[..., Output]", getattr(import_module(home), function))
+
+
+def _own_modules() -> set[str]:
+    return {each.source.partition(":")[0] for each in FORMATS.values()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from crossrt.core.artifact import RecipeValue
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import Direction, MetricDefinition
 
@@ -61,7 +62,7 @@ class Quantization(Struct, frozen=True, kw_only=True):
     io_dtype: str
     reduce_range: bool = False
     known_issues: tuple[str, ...] = ()
-    recipe: dict[str, str | int | float | bool | list[str]] | None = None
+    recipe: dict[str, RecipeValue] | None = None
 
 
 class Artifact(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossrt.harness.cli.commands.options import only_option
+from crossrt.harness.cli.shared.options import only_option
 
 if TYPE_CHECKING:
     from crossrt.reports.tables.agreement_matrix import Measure
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 @click.option("--confusion", is_flag=True, help="Also print each confusion matrix minus the baseline's.")
 def accuracy(report: Path, only: tuple[str, ...], measure: Measure | None, confusion: bool) -> None:
     """Show which samples each case of REPORT fixed and broke against the baseline, and how far cases agree."""
-    from crossrt.harness.cli.commands.options import result_console
-    from crossrt.harness.cli.commands.report_files import report_in
+    from crossrt.harness.cli.shared.options import result_console
+    from crossrt.harness.cli.shared.report_files import report_in
     from crossrt.reports.schema.files import read_report
     from crossrt.reports.tables.agreement import LEGEND, answers_in, baseline_of, change_sheet, confusion_sheet
     from crossrt.reports.tables.agreement_matrix import LEGENDS, agreement_sheet

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from crossrt.harness.cli.commands.config import config_option
-from crossrt.harness.cli.commands.subject_options import target_of, target_options
+from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.subject_options import target_of, target_options
 
 
 @click.command(short_help="Compare every scale and zero point of a quantized file with its recipe.")
@@ -27,8 +27,8 @@ def audit(name: str, **options: Any) -> int:
     crossrt audit quantized.onnx
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.analyze.audit import audit_headline, audit_sheet, check_sheet, run_audit
-    from crossrt.harness.cli.commands.options import message_console, result_console
-    from crossrt.harness.cli.progress import Terminal
+    from crossrt.harness.cli.shared.options import message_console, result_console
+    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.run.prepare import scratch_folder
     from crossrt.reports.tables.terminal import sheet_table
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossrt.harness.cli.commands.config import config_option
-from crossrt.harness.cli.commands.options import (
+from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.options import (
     COUNT,
     FiniteRange,
     measuring_options,
@@ -74,8 +74,8 @@ def bench(out: Path, **options: Any) -> int:
     crossrt bench a.onnx b.onnx c.tflite --data test.npz --task classification
     crossrt bench encoder.onnx --dim seq=128 --batch 1 --batch 8 --time 60
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    from crossrt.harness.cli.commands.options import message_console, result_console, save_run
-    from crossrt.harness.cli.progress import Terminal
+    from crossrt.harness.cli.shared.options import message_console, result_console, save_run
+    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.process.out import check_writable
     from crossrt.harness.run.bench import report_path, run_bench
     from crossrt.reports.tables.terminal import print_report
@@ -107,7 +107,7 @@ def _settings(
 ) -> BenchSettings:
     from dataclasses import replace
 
-    from crossrt.harness.cli.commands.options import bench_settings
+    from crossrt.harness.cli.shared.options import bench_settings
     from crossrt.harness.measure.settings import DEFAULT_EFFORT, QUICK_EFFORT
 
     effort = QUICK_EFFORT if quick else DEFAULT_EFFORT

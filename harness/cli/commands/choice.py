@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from crossrt.harness.cli.commands.options import FiniteRange, only_option
+from crossrt.harness.cli.shared.options import FiniteRange, only_option
 
 
 @click.command(short_help="Which cases of a report no other beats?")
 @click.argument("report", type=click.Path(path_type=Path))
 def pareto(report: Path) -> None:
     """Show the cases of REPORT that no other beats in latency, size and accuracy at once, and who beats the others."""
-    from crossrt.harness.cli.commands.options import result_console
-    from crossrt.harness.cli.commands.report_files import report_in
+    from crossrt.harness.cli.shared.options import result_console
+    from crossrt.harness.cli.shared.report_files import report_in
     from crossrt.reports.errors import ReportError
     from crossrt.reports.schema.files import read_report
     from crossrt.reports.tables.terminal import print_sheet
@@ -51,8 +51,8 @@ def advise(report: Path, max_drop: float, max_size: float | None, batch: int | N
 
     The exit code is 1 if nothing fits the budget.
     """
-    from crossrt.harness.cli.commands.options import result_console
-    from crossrt.harness.cli.commands.report_files import report_in
+    from crossrt.harness.cli.shared.options import result_console
+    from crossrt.harness.cli.shared.report_files import report_in
     from crossrt.reports.schema.files import read_report
     from crossrt.reports.verdicts.choice.advice import Budget, advice_lines
     from crossrt.reports.verdicts.choice.advice import advise as choose

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossrt.harness.cli.commands.comparison_output import FORMATS, show_comparison
-from crossrt.harness.cli.commands.config import config_option
-from crossrt.harness.cli.commands.options import margin_option, only_option
+from crossrt.harness.cli.shared.comparison_output import FORMATS, show_comparison
+from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.options import margin_option, only_option
 
 if TYPE_CHECKING:
     from crossrt.reports.schema.records import Report
@@ -49,7 +49,7 @@ def compare(
     crossrt compare results/before results/after
     crossrt compare before.json after.json --margin latency_p50_ns=3% --margin 'int8*:size_bytes=off'
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    from crossrt.harness.cli.commands.report_files import report_in
+    from crossrt.harness.cli.shared.report_files import report_in
     from crossrt.reports.schema.files import read_report
     from crossrt.reports.verdicts.comparison.basis import Question
     from crossrt.reports.verdicts.comparison.compare import compare_reports

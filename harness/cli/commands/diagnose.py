@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from crossrt.harness.cli.commands.config import config_option
-from crossrt.harness.cli.commands.subject_options import target_of, target_options
+from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.subject_options import target_of, target_options
 
 _SAMPLES = 1_000
 
@@ -32,8 +32,8 @@ def diagnose(name: str, no_advice: bool, **options: Any) -> None:
     from crossrt.harness.analyze.diagnosis.tables import diagnosis_notes, histograms, tensor_sheet, trial_sheet
     from crossrt.harness.analyze.diagnosis.trials import try_changes
     from crossrt.harness.build.subject import find_subject
-    from crossrt.harness.cli.commands.options import message_console, result_console
-    from crossrt.harness.cli.progress import Terminal
+    from crossrt.harness.cli.shared.options import message_console, result_console
+    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.run.prepare import scratch_folder
     from crossrt.reports.tables.terminal import sheet_table
 

@@ -18,7 +18,7 @@ def doctor() -> int:
 
     Exit codes: 0 where nothing speaks against measuring here, 1 where something does.
     """
-    from crossrt.harness.cli.commands.options import result_console
+    from crossrt.harness.cli.shared.options import result_console
     from crossrt.harness.doctor.examine import examine
     from crossrt.reports.tables.terminal import print_sheet
     from crossrt.reports.text.cells import Cell, Sheet, counted

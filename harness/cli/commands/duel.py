@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossrt.harness.cli.commands.config import config_option
-from crossrt.harness.cli.commands.options import (
+from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.options import (
     FiniteRange,
     PercentRange,
     measuring_options,
@@ -76,8 +76,8 @@ def duel(out: Path, **options: Any) -> int:
     crossrt duel fp32@ort-cpu/t1 fp32@ort-cpu/t2
     crossrt duel int8-qdq@ort-cpu --python-b ~/newer-ort/bin/python --fail-if-slower 2%
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    from crossrt.harness.cli.commands.options import message_console, result_console, save_run
-    from crossrt.harness.cli.progress import Terminal
+    from crossrt.harness.cli.shared.options import message_console, result_console, save_run
+    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.measure.duel.run import run_duel
     from crossrt.harness.process.out import check_writable
     from crossrt.reports.tables.duel_text import gate_line, print_duel
@@ -115,7 +115,7 @@ def _settings(
     model: Path | None,
     **shared: Any,
 ) -> DuelSettings:
-    from crossrt.harness.cli.commands.options import bench_settings
+    from crossrt.harness.cli.shared.options import bench_settings
     from crossrt.harness.measure.settings import DuelSettings
 
     allowed = margin if fail_if_slower is None else fail_if_slower

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossrt.harness.cli.commands.config import config_option
-from crossrt.harness.cli.commands.options import COUNT
-from crossrt.harness.cli.commands.subject_options import target_of, target_options
+from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.options import COUNT
+from crossrt.harness.cli.shared.subject_options import target_of, target_options
 
 if TYPE_CHECKING:
     from crossrt.harness.analyze.explain import Explanation
     from crossrt.harness.build.subject import Target
-    from crossrt.harness.cli.progress import Display
+    from crossrt.harness.cli.shared.progress import Display
     from crossrt.harness.process.probe import RuntimeInfo
 
 
@@ -41,8 +41,8 @@ def explain(name: str, batch: int, threads: int, **options: Any) -> None:
     crossrt explain quantized.onnx --dim seq=128
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.analyze.explain import explanation_lines, kernel_sheet
-    from crossrt.harness.cli.commands.options import message_console, result_console
-    from crossrt.harness.cli.progress import Terminal
+    from crossrt.harness.cli.shared.options import message_console, result_console
+    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.run.prepare import scratch_folder
     from crossrt.reports.tables.terminal import sheet_table
 

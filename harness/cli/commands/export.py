@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from crossrt.harness.cli.commands.config import config_option
-from crossrt.harness.cli.commands.options import (
+from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.options import (
     artifacts_out_option,
     minimum_agreement_option,
     models_argument,
@@ -32,8 +32,8 @@ def export(only: tuple[str, ...], min_agreement: float, out: Path, **subject: An
     """
     from crossrt.harness.build.export import run_export, select_variants, written
     from crossrt.harness.build.exported import write_folder
-    from crossrt.harness.cli.commands.options import message_console, result_console, subject_from
-    from crossrt.harness.cli.progress import Terminal
+    from crossrt.harness.cli.shared.options import message_console, result_console, subject_from
+    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.process.out import check_writable
     from crossrt.harness.run.prepare import open_project, scratch_folder
     from crossrt.reports.text.printable import printable

@@ -26,8 +26,8 @@ def inspect(model: Path, allow_h5: bool, as_json: bool) -> None:
 
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
         return
-    from crossrt.harness.cli.commands.options import result_console
-    from crossrt.harness.cli.inspection import inspection_lines, tensor_sheet
+    from crossrt.harness.cli.shared.inspection import inspection_lines, tensor_sheet
+    from crossrt.harness.cli.shared.options import result_console
     from crossrt.reports.tables.terminal import print_sheet
 
     console = result_console()

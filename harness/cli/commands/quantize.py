@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from crossrt.harness.cli.commands.config import config_option
-from crossrt.harness.cli.commands.options import (
+from crossrt.harness.cli.commands.recipes import recipe_file_option
+from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.options import (
     artifacts_out_option,
     minimum_agreement_option,
     models_argument,
     subject_options,
 )
-from crossrt.harness.cli.commands.recipes import recipe_file_option
 
 
 @click.command(short_help="Quantize by recipe, check what came of it, and copy it to a folder.")
@@ -45,8 +45,8 @@ def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float,
     from crossrt.harness.build.export import float_variants, run_export
     from crossrt.harness.build.exported import write_folder
     from crossrt.harness.build.recipes import choose_recipes, outcome_sheet
-    from crossrt.harness.cli.commands.options import message_console, result_console, subject_from
-    from crossrt.harness.cli.progress import Terminal
+    from crossrt.harness.cli.shared.options import message_console, result_console, subject_from
+    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.process.out import check_writable
     from crossrt.harness.run.prepare import open_project, scratch_folder
     from crossrt.reports.tables.terminal import print_sheet

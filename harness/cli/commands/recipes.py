@@ -19,7 +19,7 @@ recipe_file_option = click.option(
 def recipes(patterns: tuple[str, ...], file: Path | None) -> None:
     """List the recipes, a line each; with PATTERN, print those as TOML with every option that they have."""
     from crossrt.harness.build.recipes import choose_recipes, recipe_as_toml, recipe_sheet
-    from crossrt.harness.cli.commands.options import result_console
+    from crossrt.harness.cli.shared.options import result_console
     from crossrt.reports.tables.terminal import print_sheet
 
     chosen = choose_recipes(file, patterns, "")

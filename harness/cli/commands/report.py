@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from crossrt.harness.cli.commands.options import margin_option, only_option
+from crossrt.harness.cli.shared.options import margin_option, only_option
 from crossrt.reports.exchange.registry import FORMATS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _LISTED = "\n".join(f"{name:<24} {each.summary}" for name, each in FORMATS.items
     "--markdown", is_flag=True, help="Print a pull-request comment; a GitHub job's step summary gets it as well."
 )
 @click.option(
-    "--to", "name", metavar="FORMAT", type=click.Choice(list(FORMATS)), help="Write what another tool reads: see below."
+    "--to", "name", metavar="FORMAT", help="Write what another tool reads: see below, or a format of a plug-in."
 )
 @click.option(
     "--out",
@@ -86,13 +86,13 @@ def report(
 
 
 def _export(paths: tuple[Path, ...], name: str, out: Path | None) -> None:
-    from crossrt.harness.cli.commands.exchange import export
+    from crossrt.harness.cli.shared.exchange import export
 
     export(paths, name, out)
 
 
 def _loaded(path: Path) -> Report:
-    from crossrt.harness.cli.commands.report_files import report_in
+    from crossrt.harness.cli.shared.report_files import report_in
     from crossrt.reports.schema.files import read_report
 
     return read_report(report_in(path))
@@ -107,7 +107,7 @@ def _compared(baseline: Report, current: Report, margins: tuple[str, ...], only:
 
 
 def _comment(current: Report, comparison: Comparison | None) -> None:
-    from crossrt.harness.cli.step_summary import add_to_step_summary
+    from crossrt.harness.cli.shared.step_summary import add_to_step_summary
     from crossrt.reports.tables.pull_request import pull_request_comment
 
     text = pull_request_comment(current, comparison)

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from crossrt.harness.cli.commands.config import config_option
-from crossrt.harness.cli.commands.options import models_argument, only_option, subject_options
 from crossrt.harness.cli.commands.recipes import recipe_file_option
+from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.options import models_argument, only_option, subject_options
 
 _SAMPLES = 2_000
 
@@ -42,8 +42,8 @@ def robustness(
     from crossrt.harness.analyze.robustness import run_robustness
     from crossrt.harness.analyze.robustness_tables import LEGEND, corruption_sheet, variant_sheet
     from crossrt.harness.build.variant_files import known_variants, variant_files
-    from crossrt.harness.cli.commands.options import message_console, result_console, subject_from
-    from crossrt.harness.cli.progress import Terminal
+    from crossrt.harness.cli.shared.options import message_console, result_console, subject_from
+    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.errors import HarnessError
     from crossrt.harness.run.prepare import open_project, scratch_folder
     from crossrt.reports.tables.terminal import sheet_table

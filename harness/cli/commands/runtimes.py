@@ -12,7 +12,7 @@ def runtimes() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from crossrt.harness.cli.commands.options import result_console
+    from crossrt.harness.cli.shared.options import result_console
     from crossrt.harness.process.probe import probe_runtimes
     from crossrt.reports.text.printable import printable
     from crossrt.reports.text.trimmed import Trimmed

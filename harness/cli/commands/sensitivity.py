@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from crossrt.harness.cli.commands.config import config_option
-from crossrt.harness.cli.commands.subject_options import target_of, target_options
+from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.subject_options import target_of, target_options
 
 
 @click.command(short_help="How much a variant depends on the samples that calibrated it.")
@@ -21,8 +21,8 @@ def sensitivity(name: str, subsets: int, **options: Any) -> None:
     crossrt sensitivity int8-qdq --model my.onnx --calibration train.npz --data test.npz
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.analyze.sensitivity import answers_sheet, run_sensitivity, scales_sheet
-    from crossrt.harness.cli.commands.options import message_console, result_console
-    from crossrt.harness.cli.progress import Terminal
+    from crossrt.harness.cli.shared.options import message_console, result_console
+    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.run.prepare import scratch_folder
     from crossrt.reports.tables.terminal import sheet_table
 

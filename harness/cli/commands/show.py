@@ -26,7 +26,7 @@ def show(report: Path, style: str, case: str | None) -> None:
 
     The format pytest-benchmark writes the file that `pytest-benchmark compare` reads.
     """
-    from crossrt.harness.cli.commands.report_files import report_in
+    from crossrt.harness.cli.shared.report_files import report_in
     from crossrt.reports.schema.files import is_duel, read_report
 
     path = report_in(report)
@@ -37,7 +37,7 @@ def show(report: Path, style: str, case: str | None) -> None:
         return
     loaded = read_report(path)
     if case is not None:
-        from crossrt.harness.cli.commands.options import result_console
+        from crossrt.harness.cli.shared.options import result_console
         from crossrt.reports.tables.details import print_details
 
         print_details(loaded, case, result_console())
@@ -52,14 +52,14 @@ def show(report: Path, style: str, case: str | None) -> None:
 
         click.echo(report_as_markdown(loaded), nl=False)
     else:
-        from crossrt.harness.cli.commands.options import result_console
+        from crossrt.harness.cli.shared.options import result_console
         from crossrt.reports.tables.terminal import print_report
 
         print_report(loaded, result_console())
 
 
 def _show_duel(path: Path, style: str, case: str | None) -> None:
-    from crossrt.harness.cli.commands.options import result_console
+    from crossrt.harness.cli.shared.options import result_console
     from crossrt.reports.schema.files import read_duel
     from crossrt.reports.tables.duel_text import duel_as_markdown, print_duel
 

@@ -31,8 +31,8 @@ def train(architecture: str | None, data: str | None, epochs: int, seed: int, ou
     in FOLDER.
     """
     from crossrt.harness.build.training import architectures, run_training
-    from crossrt.harness.cli.commands.options import message_console
-    from crossrt.harness.cli.progress import Terminal
+    from crossrt.harness.cli.shared.options import message_console
+    from crossrt.harness.cli.shared.progress import Terminal
 
     name = architecture or architectures()[0]
     path = out or Path("results") / f"{name}.keras"

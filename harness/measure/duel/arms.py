@@ -11,7 +11,7 @@ from typing import Final
 from crossrt.core.artifact import ModelFormat
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.case import Case, Scenario
-from crossrt.harness.measure.plan import Candidate
+from crossrt.harness.measure.plan import Candidate, case_for
 from crossrt.harness.measure.settings import BenchSettings
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.runtimes.protocol import IoMode
@@ -83,19 +83,21 @@ def case_of(
         settings: Batch size, threads and I/O mode where the side names none.
 
     Raises:
-        HarnessError: There is no such case.
+        HarnessError: There is no such case, or several.
     """
-    for candidate in candidates:
-        for runtime in runtimes:
-            is_run = candidate.format in runtime.formats and side.runtime in (None, runtime.name)
-            if is_run and _is_named(side, candidate, paths):
-                return Case(
-                    model=candidate.model,
-                    variant=candidate.variant,
-                    format=candidate.format,
-                    runtime=runtime.name,
-                    scenario=_scenario(side, settings),
-                )
+    found = [
+        case_for(candidate, runtime, _scenario(side, settings), candidates)
+        for candidate in candidates
+        for runtime in runtimes
+        if candidate.format in runtime.formats
+        and side.runtime in (None, runtime.name)
+        and _is_named(side, candidate, paths)
+    ]
+    if side.path is None and len(found) > 1:
+        names = ", ".join(f"{case.label}@{case.runtime}" for case in found)
+        raise HarnessError(f"{side.text!r} names {len(found)} files: name one of {names}")
+    if found:
+        return found[0]
     known = [f"{each.variant}@{run.name}" for run in runtimes for each in candidates if each.format in run.formats]
     raise HarnessError(f"there is no case {side.text!r}; available: {', '.join(known) or 'none'}")
 

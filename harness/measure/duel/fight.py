@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from crossrt.harness.cli.progress import Display, Silent
+from crossrt.harness.cli.shared.progress import Display, Silent
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.duel.match import Match
 from crossrt.harness.measure.rounds import RoundRunner, RoundSettings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.build.builder import Artifacts
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.evaluate.assess import Assessment, Assessor
@@ -40,7 +40,8 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
     sides = (parse_side(settings.a), parse_side(settings.b))
     run = _with_files(settings.run, sides)
     python = open_python(settings.python_b, folder) if settings.python_b else None
-    runtimes = probe_runtimes([side.runtime for side in sides if side.runtime] if _all_named(sides) else (), run.limits)
+    named = list(dict.fromkeys(side.runtime for side in sides if side.runtime))
+    runtimes = probe_runtimes(named if _all_named(sides) else (), run.limits)
     opened = open_project(run.subject, folder)
     run = dataclasses.replace(run, batch_sizes=batch_sizes_of(run, opened.project))
     cases = _cases(sides, opened, runtimes, run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from crossrt.harness.cli.progress import Display
+from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.locations import cache_folder
 from crossrt.harness.measure.duel.fight import ArmFailedError, Fight
 from crossrt.harness.measure.duel.prepare import prepare

@@ -16,7 +16,7 @@ from crossrt.datasets.opening import DataRequest
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import write_folder
 from crossrt.harness.cli.main import main
-from crossrt.harness.cli.progress import Silent
+from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.measure.duel.run import run_duel
 from crossrt.harness.measure.settings import BenchSettings, DuelSettings, Effort, Subject, WorkerLimits
 from crossrt.harness.run.bench import run_bench
@@ -115,7 +115,7 @@ def bench(folder, data):
         if (rounds := changes.pop("effort_rounds", None)) is not None:
             changes["effort"] = dataclasses.replace(SHORT, rounds=rounds)
         limits = WorkerLimits(timeout_s=changes.pop("timeout_s", 20.0), memory_limit_bytes=2**30)
-        display, keep = changes.pop("display", Silent()), changes.pop("keep", lambda report: None)
+        display, keep = changes.pop("display", Silent()), changes.pop("keep", lambda _: None)
         settings = dataclasses.replace(settings, limits=limits, **changes)
         return run_bench(settings, ["crossrt", "bench"], display, keep)
 

@@ -47,7 +47,7 @@ class Worker:
     def __init__(self, **outputs):
         self.outputs, self.timeouts = outputs, []
 
-    def evaluate(self, inputs, samples, batch_size, folder, timeout_s):
+    def evaluate(self, inputs, samples, batch_size, folder, timeout_s):  # noqa: ARG002
         self.timeouts.append(timeout_s)
         rows, problems = np.load(inputs), {}
         assert len(rows) == samples
@@ -90,7 +90,7 @@ def test_answers_lie_on_disk_and_are_dropped_with_their_folder(collect):
 
 
 def test_an_output_whose_shape_differs_from_call_to_call_is_left_out_with_the_reason(collect):
-    found = collect(Worker(boxes=lambda rows: None, same=lambda rows: rows))
+    found = collect(Worker(boxes=lambda _: None, same=lambda rows: rows))
     assert found.outputs.keys() == {"same"}
     assert found.problems == {"boxes": "its shape differs from call to call"}
 
@@ -119,7 +119,9 @@ def test_an_output_that_holds_no_number_at_all_fails(collect):
 
 
 def test_an_output_with_some_numbers_is_answered(collect):
-    found = collect(Worker(y=lambda rows: np.where(rows == 24, 1.0, -np.inf), empty=lambda rows: np.ones((len(rows), 0))))
+    found = collect(
+        Worker(y=lambda rows: np.where(rows == 24, 1.0, -np.inf), empty=lambda rows: np.ones((len(rows), 0)))
+    )
     assert found.outputs["y"][24] == 1.0
     assert found.outputs["empty"].shape == (25, 0)
 

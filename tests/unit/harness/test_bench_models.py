@@ -83,7 +83,7 @@ def test_a_dimension_that_is_not_bound_is_told_with_the_option(model, crossrt):
 
 def test_two_files_and_formats_are_compared_with_the_first(report, model, data):
     files = model("conv.fp32.tflite", "first.tflite"), model("conv.fp32.onnx", "second.onnx")
-    found, done = report(*files, "--data", data)
+    found, _ = report(*files, "--data", data)
     assert [each.case for each in found.results] == ["first.second@ort-cpu/b1/t1", "first.first@tflite/b1/t1"]
     assert found.reference == "first on tflite"
     assert found.task == "classification"

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from crossrt.harness.cli.commands.config import config_option, nearest
-from crossrt.harness.cli.commands.options import measuring_options, models_argument, subject_from, subject_options
+from crossrt.harness.cli.shared.config import config_option, nearest
+from crossrt.harness.cli.shared.options import measuring_options, models_argument, subject_from, subject_options
 
 
 @click.command()
@@ -71,7 +71,10 @@ def test_a_configuration_is_found_and_said(run, capsys):
 
 
 def test_a_table_of_the_users_project_file_is_found(run):
-    write('[project]\nname = "x"\n[tool.crossrt.data]\npath = "test.npz"\n[tool.crossrt.bench]\nthreads = 3\n', "pyproject.toml")
+    write(
+        '[project]\nname = "x"\n[tool.crossrt.data]\npath = "test.npz"\n[tool.crossrt.bench]\nthreads = 3\n',
+        "pyproject.toml",
+    )
     subject, _, _, threads = run()
     assert (subject.data.reference, threads) == ("test.npz", 3)
 
@@ -201,7 +204,9 @@ def test_mistakes_are_named(run, text, message):
     assert message in error.value.format_message()
 
 
-@pytest.mark.parametrize("text", ["[bench]\nthreads = 0\n", "[model]\ndimensions = { seq = 0 }\n", "[data]\nsamples = 0\n"])
+@pytest.mark.parametrize(
+    "text", ["[bench]\nthreads = 0\n", "[model]\ndimensions = { seq = 0 }\n", "[data]\nsamples = 0\n"]
+)
 def test_values_are_checked_like_those_of_the_command_line(run, text):
     write(text)
     with pytest.raises(click.UsageError):

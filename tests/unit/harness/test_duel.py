@@ -13,7 +13,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from crossrt.harness.cli.progress import Silent
+from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.errors import HarnessError
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.files import read_duel, write_report

@@ -24,7 +24,7 @@ from crossrt.harness.analyze.explain import (
 from crossrt.harness.analyze.unfused_operators import unfused_lines
 from crossrt.harness.build.project import resolve
 from crossrt.harness.build.variant_files import VariantFiles, known_variants
-from crossrt.harness.cli.progress import Silent
+from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.process.probe import RuntimeInfo

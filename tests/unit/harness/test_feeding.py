@@ -35,9 +35,7 @@ class Arrays:
         return next(len(each) for name, each in self.arrays.items() if name not in self.shared)
 
     def feeds(self, indices):
-        return {
-            name: each if name in self.shared else each[list(indices)] for name, each in self.arrays.items()
-        }
+        return {name: each if name in self.shared else each[list(indices)] for name, each in self.arrays.items()}
 
 
 @pytest.fixture

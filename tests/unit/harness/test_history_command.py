@@ -15,8 +15,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from crossrt.harness.cli.commands import options
 from crossrt.harness.cli.main import main
+from crossrt.harness.cli.shared import options
 from crossrt.reports.schema.files import read_report, write_report
 
 DATA = Path(__file__).parents[2] / "data"

@@ -12,14 +12,14 @@ from crossrt.core.evaluation import Evaluation, OutputError, Packed
 from crossrt.core.tensor import TensorSpec
 from crossrt.datasets.tasks.choosing import make_task
 from crossrt.harness.evaluate import judge as module
-from crossrt.harness.evaluate.judge import Judge, Reference, agreement_problem, saturation, specs_of, steps_of
+from crossrt.harness.evaluate.judge import Judge, Reference, agreement_problem, saturation, steps_of
 
 SCORES = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
 
 
 def judge_of(labels=None, **outputs):
     task = make_task(None, labels, outputs)
-    return Judge(task, labels, Reference(outputs=outputs, specs=specs_of(outputs), description="the reference"))
+    return Judge(task, labels, Reference(outputs=outputs, description="the reference"))
 
 
 @pytest.fixture
@@ -98,7 +98,12 @@ def test_the_likely_cause_is_told(make_artifact):
 
 @pytest.mark.parametrize(
     ("representation", "reduce_range", "vnni", "affected"),
-    [("qdq", False, False, True), ("qdq", True, False, False), ("qdq", False, True, False), ("tflite", False, False, False)],
+    [
+        ("qdq", False, False, True),
+        ("qdq", True, False, False),
+        ("qdq", False, True, False),
+        ("tflite", False, False, False),
+    ],
 )
 def test_sums_saturate_on_processors_without_vnni(
     make_artifact, monkeypatch, representation, reduce_range, vnni, affected

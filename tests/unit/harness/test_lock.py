@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from crossrt.harness.cli.progress import Silent
+from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.process.lock import measuring_alone
 
 

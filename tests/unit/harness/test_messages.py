@@ -16,7 +16,10 @@ from crossrt.harness.process.messages import InputFile, Load, decoded, encoded
 from crossrt.runtimes.protocol import SessionOptions
 
 CONFORMANCE = Path(__file__).parents[3] / "runtimes" / "conformance" / "models"
-INPUTS = (InputFile(name="x", path="/x.npy", axis=1), InputFile(name="rate", path="/r.npy", axis=None, is_shared=True))
+INPUTS = (
+    InputFile(name="x", path="/x.npy", axis=1),
+    InputFile(name="rate", path="/r.npy", axis=None, is_shared=True, takes_first=True),
+)
 REQUESTS = [
     messages.ImportRuntime(name="ort-cpu"),
     messages.LoadReferenceWorkload(),

@@ -86,7 +86,11 @@ def test_a_quantized_file_has_the_role_of_one(model):
 
 
 def test_several_files_are_named_after_themselves_and_the_first_names_the_model(model):
-    files = (model("conv.fp32.onnx", "a.onnx"), model("conv.fp32.tflite", "b.tflite"), model("conv.fp32.onnx", "c.onnx"))
+    files = (
+        model("conv.fp32.onnx", "a.onnx"),
+        model("conv.fp32.tflite", "b.tflite"),
+        model("conv.fp32.onnx", "c.onnx"),
+    )
     project = resolve(Subject(models=files))
     assert project.model == "a"
     assert labels_of(project) == ["a.onnx", "b.tflite", "c.onnx"]
@@ -176,7 +180,7 @@ def test_a_keras_model_beside_a_file_is_the_source_and_the_file_is_run_as_it_is(
 
 def test_two_models_that_must_be_exported_are_refused(keras, tmp_path):
     (tmp_path / "other.keras").write_bytes(b"another")
-    with pytest.raises(HarnessError, match="own.keras and .*other.keras both have to be exported"):
+    with pytest.raises(HarnessError, match=r"own.keras and .*other.keras both have to be exported"):
         resolve(Subject(models=(keras, tmp_path / "other.keras")))
 
 

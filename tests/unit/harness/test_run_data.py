@@ -188,5 +188,5 @@ def test_a_full_disk_is_told_with_the_cure(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(run_data.np, "save", full)
-    with pytest.raises(HarnessError, match="no room for the samples .No space left on device.: set TMPDIR"):
+    with pytest.raises(HarnessError, match=r"no room for the samples .No space left on device.: set TMPDIR"):
         RunData(Lazy(3), tmp_path, None).first()

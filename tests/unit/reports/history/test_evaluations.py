@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history.evaluations import packed, slim, unpacked
+from crossrt.reports.history.store.evaluations import packed, slim, unpacked
 from crossrt.reports.schema.version1_answers import TASK_METRICS
 from crossrt.reports.statistics.paired import answered_alike
 

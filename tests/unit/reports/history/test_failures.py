@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import event, func, select
 
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history import adding, database, failures
-from crossrt.reports.history.address import parse_address
-from crossrt.reports.history.collecting import add_files, report_files
-from crossrt.reports.history.database import open_history
-from crossrt.reports.history.tables import runs
+from crossrt.reports.history.store import adding, database, failures
+from crossrt.reports.history.store.address import parse_address
+from crossrt.reports.history.store.collecting import add_files, report_files
+from crossrt.reports.history.store.database import open_history
+from crossrt.reports.history.store.tables import runs
 from crossrt.reports.packages import named_packages
 
 

@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import select
 
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history.address import parse_address
-from crossrt.reports.history.collecting import add_files
-from crossrt.reports.history.copying import copy_runs
-from crossrt.reports.history.database import open_history
-from crossrt.reports.history.export import COLUMNS, as_lines, exported_rows
-from crossrt.reports.history.reading import read_entry
-from crossrt.reports.history.tables import runs
+from crossrt.reports.history.store.address import parse_address
+from crossrt.reports.history.store.collecting import add_files
+from crossrt.reports.history.store.copying import copy_runs
+from crossrt.reports.history.store.database import open_history
+from crossrt.reports.history.store.export import COLUMNS, as_lines, exported_rows
+from crossrt.reports.history.store.reading import read_entry
+from crossrt.reports.history.store.tables import runs
 from crossrt.reports.schema.files import write_together
 
 

@@ -12,10 +12,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history import versions
-from crossrt.reports.history.collecting import add_files
-from crossrt.reports.history.database import open_history
-from crossrt.reports.history.tables import metadata, runs
+from crossrt.reports.history.store import versions
+from crossrt.reports.history.store.collecting import add_files
+from crossrt.reports.history.store.database import open_history
+from crossrt.reports.history.store.tables import metadata, runs
 
 NEXT = '''"""One more column."""
 
@@ -111,7 +111,7 @@ def test_tables_of_others_are_left_alone(address, save, make_run):
 
 
 def test_a_database_without_a_history_is_not_read(postgresql_url):
-    from crossrt.reports.history.address import parse_address
+    from crossrt.reports.history.store.address import parse_address
 
     with (
         pytest.raises(ReportError, match="yet: crossrt history add REPORT begins one"),

@@ -1,0 +1,1 @@
+"""`crossrt history`: results over time, one module for each of its commands."""

@@ -1,0 +1,176 @@
+"""`crossrt history`: results over time."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crossrt.harness.cli.commands.history.export import copy, export
+from crossrt.harness.cli.commands.history.gate import gate
+from crossrt.harness.cli.commands.history.options import address_of, environment_option, history_option
+from crossrt.harness.cli.commands.history.trend import trend
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from crossrt.reports.history.store.address import Address
+    from crossrt.reports.history.store.collecting import Added
+
+FORMATS = ("table", "json")
+
+
+@click.group(short_help="Results over time: add runs, see trends, judge a report by the runs before it.")
+def history() -> None:
+    """Keep what runs found in a SQLite file, or on a PostgreSQL server that many machines write to.
+
+    \b
+    crossrt history add results                          every report in a folder
+    crossrt history trend latency_p50_ns --case int8     where did it change?
+    crossrt history gate results/<run>                   is it worse than the last runs?
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+
+
+for _command in (copy, export, gate, trend):
+    history.add_command(_command)
+
+
+@history.command(short_help="Add reports.")
+@click.argument("reports", nargs=-1, required=True, metavar="REPORT...", type=click.Path(exists=True, path_type=Path))
+@history_option
+def add(reports: tuple[Path, ...], place: str) -> int:
+    """Add REPORT..., report files or folders of them, each as a whole or not at all.
+
+    A report that is in the history already changes nothing. Raw samples stay in the report files, which the history
+    finds again by path and hash. The exit code is 2 if a report was refused.
+    """
+    from crossrt.reports.packages import named_packages
+
+    with named_packages():
+        from crossrt.reports.history.store.collecting import report_files
+
+        address = address_of(place)
+        found = _add(address, report_files(reports))
+    outcomes = [added.outcome for added in found]
+    counts = {outcome: outcomes.count(outcome) for outcome in ("added", "known", "refused")}
+    known = f", {counts['known']} already there" if counts["known"] else ""
+    refused = f", {counts['refused']} refused" if counts["refused"] else ""
+    click.echo(f"{counts['added']} added{known}{refused}; history: {address}")
+    return 2 if counts["refused"] else 0
+
+
+def _add(address: Address, files: Sequence[Path]) -> list[Added]:
+    """Adds files behind a bar, then says what is unusual about each, also where the database fails midway."""
+    from crossrt.harness.cli.shared.options import message_console
+    from crossrt.harness.cli.shared.progress import Display, Silent, Terminal
+    from crossrt.reports.history.store.collecting import add_files
+
+    console = message_console()
+    bar: AbstractContextManager[Display] = Terminal(console) if console.is_terminal else nullcontext(Silent())
+    found = []
+    try:
+        with bar as display:
+            display.phase("adding", len(files))
+            for added in add_files(address, files):
+                found.append(added)
+                display.step()
+    finally:
+        for added in found:
+            _say(added)
+    return found
+
+
+def _say(added: Added) -> None:
+    from crossrt.reports.text.printable import printable
+
+    if added.outcome == "refused":
+        click.echo(f"crossrt: not added: {printable(str(added.reason))}", err=True)
+    elif added.outcome == "added" and added.status == "interrupted":
+        click.echo(printable(f"run {added.run} was interrupted: it is kept and marked, trends and gates leave it out"))
+
+
+@history.command("list", short_help="Show the newest runs.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many.")
+@click.option("--case", metavar="PATTERN", help="Only runs with a case that PATTERN selects.")
+@environment_option
+@click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True)
+@history_option
+def list_runs(limit: int, case: str | None, environment: str | None, style: str, place: str) -> None:
+    """Show the newest runs, and the environment of each: times are comparable where its key is the same."""
+    from crossrt.reports.packages import named_packages
+
+    with named_packages():
+        from crossrt.reports.history.showing.listing import list_sheet, listed_runs
+        from crossrt.reports.history.store.database import open_history
+
+        with open_history(address_of(place)) as opened, opened.reading() as connection:
+            found, total = listed_runs(connection, limit=limit, case=case, environment=environment)
+    if style == "json":
+        _print_json(found)
+        return
+    from rich.text import Text
+
+    from crossrt.harness.cli.shared.options import result_console
+    from crossrt.reports.tables.terminal import print_sheet
+    from crossrt.reports.text.printable import printable
+
+    console, sheet = result_console(), list_sheet(found, total)
+    print_sheet(sheet, console)
+    for line in sheet.footer:
+        console.print(Text(printable(line), style="dim"))
+
+
+@history.command(short_help="Show one run.")
+@click.argument("run")
+@click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True)
+@history_option
+def show(run: str, style: str, place: str) -> None:
+    """Show what the history holds of RUN, named by its id or the beginning of it."""
+    from crossrt.reports.packages import named_packages
+
+    with named_packages():
+        from crossrt.reports.history.judging.selection import run_named
+        from crossrt.reports.history.store.database import open_history
+        from crossrt.reports.history.store.reading import read_entry
+
+        with open_history(address_of(place)) as opened, opened.reading() as connection:
+            entry = read_entry(connection, run_named(connection, run).number)
+    from crossrt.reports.history.showing.entry import print_entry, shown_run
+
+    if style == "json":
+        _print_json(shown_run(entry))
+        return
+    from crossrt.harness.cli.shared.options import result_console
+
+    print_entry(entry, result_console())
+
+
+@history.command(short_help="Take one run out.")
+@click.argument("run")
+@history_option
+def remove(run: str, place: str) -> None:
+    """Take RUN, named by its id or the beginning of it, out of the history: trends and gates no longer see it.
+
+    The report file stays; crossrt history add puts the run back.
+    """
+    from crossrt.reports.packages import named_packages
+    from crossrt.reports.text.printable import printable
+
+    with named_packages():
+        from crossrt.reports.history.judging.selection import run_named
+        from crossrt.reports.history.store.database import open_history
+        from crossrt.reports.history.store.removing import remove_run
+
+        with open_history(address_of(place)) as opened, opened.writing() as connection:
+            found = run_named(connection, run)
+            remove_run(connection, found.number)
+    click.echo(printable(f"run {found.name} removed; its report stays where it was: {found.path}"))
+
+
+def _print_json(found: object) -> None:
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))

@@ -1,0 +1,1 @@
+"""What commands share: options, configuration, progress, consoles, and files as users name them."""

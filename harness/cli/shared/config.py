@@ -1,0 +1,181 @@
+"""Options from a TOML file: `crossrt.toml`, or `[tool.crossrt]` of `pyproject.toml`; the command line wins.
+
+A table with a command's name holds its options under their own names. `[model]`, `[data]`, `[calibration]` and `[task]`
+are shared by all commands that run models; their paths are relative to the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from crossrt.harness.cli.shared.options import DimensionParam, PercentRange
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+FILE: Final = "crossrt.toml"
+PROJECT_FILE: Final = "pyproject.toml"
+
+_SHARED: Final[Mapping[str, Mapping[str, str]]] = {
+    "model": {"path": "models", "dimensions": "dimensions", "allow-h5": "allow_h5", "artifacts": "artifacts"},
+    "data": {"path": "data", "labels": "labels", "split": "split", "samples": "samples"},
+    "calibration": {"path": "calibration"},
+    "task": {"name": "task"},
+}
+"""Keys of the shared tables, and the parameter that each one sets."""
+
+_PATHS: Final = ("models", "artifacts", "data", "labels", "calibration")
+
+
+def config_option() -> Callable[[Decorated], Decorated]:
+    """The `--config FILE` option; without it, the nearest configuration above the working folder is read."""
+    return click.option(
+        "--config",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        is_eager=True,
+        expose_value=False,
+        callback=_apply,
+        help=f"TOML file with options.  [default: {FILE}, or [tool.crossrt] of {PROJECT_FILE}, if there is one]",
+    )
+
+
+def _apply(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    if context.resilient_parsing:
+        return
+    found = path or nearest()
+    if found is None:
+        return
+    tables = _read(found)
+    command = str(context.info_name)
+    if path is not None and not tables.keys() & {command, *_SHARED}:
+        raise click.UsageError(f"{path} has no table [{command}], nor any of: {', '.join(_SHARED)}")
+    parameters = {str(each.name): each for each in context.command.params}
+    defaults = dict(_shared(tables, parameters, found)) | dict(_own(tables, context, parameter, found))
+    if defaults and path is None:
+        click.echo(f"crossrt: options from {found}", err=True)
+    context.default_map = defaults
+
+
+def nearest() -> Path | None:
+    """The configuration of the working folder, or of the nearest folder above it within the same repository."""
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / FILE).is_file():
+            return folder / FILE
+        if (folder / PROJECT_FILE).is_file() and "crossrt" in _project_tables(folder / PROJECT_FILE):
+            return folder / PROJECT_FILE
+        if (folder / ".git").exists():
+            return None
+    return None
+
+
+def _project_tables(path: Path) -> Mapping[str, Any]:
+    """`[tool]` of a project file; what cannot be read is another tool's to complain about."""
+    import tomllib
+
+    try:
+        tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+    except (ValueError, RecursionError, OSError):
+        return {}
+    return tools if isinstance(tools, dict) else {}
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    import tomllib
+
+    try:
+        tables: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError, OSError) as error:
+        raise click.UsageError(f"{path} is not valid TOML: {error}") from error
+    if path.name == PROJECT_FILE:
+        tables = tables.get("tool", {}).get("crossrt", {})
+    return tables if isinstance(tables, dict) else {}
+
+
+def _shared(
+    tables: Mapping[str, Any], parameters: Mapping[str, click.Parameter], path: Path
+) -> Iterator[tuple[str, object]]:
+    """What the shared tables say of the parameters that a command has."""
+    for table, keys in _SHARED.items():
+        values = tables.get(table, {})
+        if not isinstance(values, dict):
+            raise click.UsageError(f"{path}: {table} is not a table: write [{table}]")
+        for key, value in values.items():
+            if key not in keys:
+                raise click.UsageError(f"{path} sets {key!r} in [{table}]{_nearest(key, list(keys))}")
+            if (parameter := parameters.get(keys[key])) is not None:
+                yield keys[key], _shared_value(parameter, value, path, f"{path} sets {key} of [{table}] to {value!r}")
+
+
+def _shared_value(parameter: click.Parameter, value: object, path: Path, said: str) -> object:
+    if isinstance(parameter.type, DimensionParam):
+        if not isinstance(value, dict):
+            raise click.UsageError(f"{said}: a table of sizes is expected, such as {{seq = 128}}")
+        return [f"{name}={size}" for name, size in value.items()]
+    if parameter.name not in _PATHS:
+        return _default(parameter, value, said)
+    paths = value if isinstance(value, list) else [value]
+    texts = [_beside(path, _text(parameter, each, said)) for each in paths]
+    return texts if parameter.name == "models" else texts[0]
+
+
+def _beside(config: Path, text: object) -> str:
+    """A path relative to the configuration; anything that is not a file there stays as it is."""
+    beside = config.parent / str(text)
+    name = str(text).rpartition(":")[0]
+    return str(beside) if beside.exists() or (name and (config.parent / name).exists()) else str(text)
+
+
+def _own(
+    tables: Mapping[str, Any], context: click.Context, parameter: click.Parameter, path: Path
+) -> Iterator[tuple[str, object]]:
+    """What the table with the command's name says."""
+    table = tables.get(str(context.info_name), {})
+    if not isinstance(table, dict):
+        raise click.UsageError(f"{path}: {context.info_name} is not a table: write [{context.info_name}]")
+    options = {name: option for option in context.command.params for name in _names(option)}
+    for key, value in table.items():
+        if key not in options:
+            raise click.BadParameter(f"{path} sets {key!r}{_nearest(key, list(options))}", context, parameter)
+        yield str(options[key].name), _default(options[key], value, f"{path} sets {key} to {value!r}")
+
+
+def _default(option: click.Parameter, value: object, said: str) -> object:
+    """A value of a table as the text that the command line would have held, so that click checks it like one."""
+    if isinstance(option, click.Option) and option.multiple:
+        values = value if isinstance(value, list) else [value]
+        if not values:
+            raise click.UsageError(f"{said}: an empty list selects nothing, leave the line out")
+        return [_text(option, each, said) for each in values]
+    return _text(option, value, said)
+
+
+def _text(option: click.Parameter, value: object, said: str) -> object:
+    if isinstance(option, click.Option) and option.is_flag:
+        if not isinstance(value, bool):
+            raise click.UsageError(f"{said}: true or false is expected")
+        return value
+    is_number = isinstance(option.type, click.types.IntParamType | click.types.FloatParamType)
+    expected = (int, float) if is_number else str
+    if isinstance(option.type, PercentRange) and isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, expected) or "\0" in str(value):
+        raise click.UsageError(f"{said}: {'a number' if is_number else 'text'} is expected")
+    return str(value)
+
+
+def _names(option: click.Parameter) -> list[str]:
+    return [name.removeprefix("--") for name in option.opts if name.startswith("--") and name != "--config"]
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(key, known, n=1)
+    return (
+        f", which is not an option; did you mean {near[0]!r}?"
+        if near
+        else f", which is none of: {', '.join(sorted(known))}"
+    )

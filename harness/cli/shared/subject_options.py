@@ -1,0 +1,61 @@
+"""Arguments of the commands that look into one quantized file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crossrt.harness.cli.commands.recipes import recipe_file_option
+from crossrt.harness.cli.shared.options import Decorated, subject_options
+
+if TYPE_CHECKING:
+    from crossrt.harness.build.subject import Target
+    from crossrt.harness.measure.settings import Subject
+
+model_option = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="What variants are built from: a Keras or SavedModel model, a float ONNX file beside --calibration, or the"
+    " name of a bundled model.  [default: the bundled reference]",
+)
+
+float_option = click.option(
+    "--float",
+    "original",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FLOAT_FILE",
+    help="The float file that a quantized FILE came from, in the same format.",
+)
+
+
+def target_options(metavar: str, *, has_float: bool = True) -> Callable[[Decorated], Decorated]:
+    """Which file: a file of the user's, or a variant by its recipe, in a folder or built; and data."""
+
+    def decorate(command: Decorated) -> Decorated:
+        options: list[Callable[[Any], Any]] = [model_option, recipe_file_option, *([float_option] if has_float else ())]
+        command = subject_options(command)
+        for option in options:
+            command = option(command)
+        decorated: Decorated = click.argument("name", metavar=metavar)(command)
+        return decorated
+
+    return decorate
+
+
+def subject_of(*, model: Path | None, artifacts: Path | None, file: Path | None = None, **options: Any) -> Subject:
+    """What the options of these commands name."""
+    from crossrt.harness.cli.shared.options import subject_from
+
+    if artifacts and (model or file):
+        raise click.UsageError("--artifacts excludes --model and --file: the folder says what it holds")
+    return subject_from(models=(model,) if model else (), artifacts=artifacts, **options)
+
+
+def target_of(name: str, *, file: Path | None, original: Path | None = None, **options: Any) -> Target:
+    """What these arguments name."""
+    from crossrt.harness.build.subject import Target
+
+    return Target(name=name, subject=subject_of(file=file, **options), recipes=file, original=original)

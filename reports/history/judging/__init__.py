@@ -1,0 +1,1 @@
+"""Judging runs by those before them: series, changes of level, the gate."""

@@ -1,0 +1,1 @@
+"""A history on the terminal and as a page."""

@@ -1,0 +1,1 @@
+"""Keeping runs: the database, its migrations, what is written into it and read again."""

@@ -1,0 +1,54 @@
+"""Checking answers: which case is the reference, what is cut to fit the time, what is said."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from crossrt.datasets.opening import DataRequest
+from crossrt.harness.measure.settings import Subject
+from crossrt.harness.run import check
+
+pytestmark = pytest.mark.processes
+
+
+def test_the_first_float_file_of_a_folder_is_the_reference_whatever_the_baseline(bench, remarks):
+    report = bench(baseline="int8-io@tflite", effort_rounds=1, display=remarks)
+    assert report.reference == "fp32 on ort-cpu"
+    assert report.run.settings.baseline == "conv.int8-io@tflite"
+    assert any(text.strip().startswith("classification: labels are int64") for text in remarks.texts)
+
+
+def test_a_first_case_that_fails_hands_over_to_the_next(bench, chaos):
+    chaos("run:raise")
+    report = bench(runtimes=("chaos", "tflite"), only=("fp32",), effort_rounds=1)
+    assert [each.status for each in report.results] == ["failed", "ok"]
+    assert report.reference == "fp32 on tflite"
+
+
+def test_where_every_case_fails_there_is_a_report_without_a_task(bench, chaos):
+    chaos("run:raise")
+    report = bench(runtimes=("chaos",), only=("fp32",), effort_rounds=1)
+    assert [each.status for each in report.results] == ["failed"]
+    assert (report.task, report.reference) == ("none", None)
+
+
+def test_samples_are_cut_where_answering_them_would_take_too_long(bench, folder, tmp_path, monkeypatch, remarks):
+    monkeypatch.setattr(check, "ANSWERING_SHARE", 1e-9)
+    images = np.random.default_rng(0).random((200, 28, 28, 1)).astype(np.float32)
+    np.savez(tmp_path / "many.npz", image=images, allow_pickle=False)
+    subject = Subject(artifacts=folder, data=DataRequest(reference=str(tmp_path / "many.npz")))
+    changes = {"only": ("fp32@ort",), "effort_rounds": 1}
+    report = bench(subject=subject, display=remarks, **changes)
+    assert report.data.samples == report.results[0].evaluation.samples == 64
+    assert any("the first 64 of 200 samples are answered; --samples or --time" in text for text in remarks.texts)
+    asked = dataclasses.replace(subject, samples=150)
+    assert bench(subject=asked, **changes).data.samples == 150
+
+
+def test_time_that_is_over_is_said_and_two_rounds_are_kept(bench, remarks):
+    report = bench(only=("fp32@ort",), time_s=0.5, display=remarks)
+    assert [len(each.rounds) for each in report.results] == [2]
+    assert any("to fit the time: 2 rounds" in text for text in remarks.texts)

@@ -1,0 +1,83 @@
+"""Signals from outside: what is finished is saved, nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import pytest
+
+from crossrt.harness.process.interrupts import uninterrupted
+from crossrt.reports.schema.files import read_report
+
+pytestmark = pytest.mark.processes
+
+KILLED_BEFORE_SAVING = """
+import os, signal, sys
+from crossrt.harness.cli.shared import options
+from crossrt.harness.run import bench
+from crossrt.harness.cli.main import main
+
+def killed(function):
+    def run(*arguments):
+        os.kill(os.getpid(), getattr(signal, number))
+        return function(*arguments)
+    return run
+
+number, where = sys.argv.pop(), sys.argv.pop()
+if where == "composing":
+    bench.report_of = killed(bench.report_of)
+else:
+    options.save_run = killed(options.save_run)
+sys.exit(main())
+"""
+
+
+def start(source, *arguments, cwd):
+    command = [sys.executable, "-P", "-c", source, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def arguments(folder, data, rounds=1):
+    return ("bench", "--artifacts", folder, "--data", data, "--only", "fp32@ort", "--rounds", rounds)
+
+
+@pytest.mark.parametrize(("where", "number"), [("composing", "SIGTERM"), ("saving", "SIGINT")])
+def test_a_signal_between_the_last_round_and_the_written_report_loses_nothing(tmp_path, folder, data, where, number):
+    process = start(KILLED_BEFORE_SAVING, *arguments(folder, data), where, number, cwd=tmp_path)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    (path,) = tmp_path.glob("results/*/report.json")
+    assert f"report: {path.relative_to(tmp_path)}" in output
+    assert [len(each.rounds) for each in read_report(path).results] == [1]
+
+
+MAIN = "import sys; from crossrt.harness.cli.main import main; sys.exit(main())"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_rounds_are_measured_keeps_what_is_finished(tmp_path, folder, data, number):
+    process = start(MAIN, *arguments(folder, data, rounds=500), cwd=tmp_path)
+    for line in process.stderr:
+        if line.startswith("measuring"):
+            break
+    time.sleep(4)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    (path,) = tmp_path.glob("results/*/report.json")
+    report = read_report(path)
+    assert report.run.status == "interrupted"
+    assert 1 <= len(report.results[0].rounds) < 500
+
+
+def test_handlers_are_restored_also_after_an_error():
+    before = signal.getsignal(signal.SIGINT)
+    with suppress(ValueError), uninterrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        raise ValueError
+    assert signal.getsignal(signal.SIGINT) is before
