@@ -94,7 +94,8 @@ def test_report_fits_its_json_schema(report_file):
 def test_tables_name_every_case_and_the_shared_graph(run):
     for variant in ONNX:
         assert f"{variant}@ort-cpu" in run.stdout
-    assert "int8-qdq@ort-cpu and int8-qoperator@ort-cpu run" in run.stdout
+    said = " ".join(run.stdout.split())
+    assert "int8-qdq@ort-cpu and int8-qoperator@ort-cpu at batch 1 and 32: the same" in said
     assert max(map(len, run.stdout.splitlines())) <= 100
 
 
@@ -120,10 +121,16 @@ def test_exported_folder_is_measured_without_building(run, folder):
 
 def test_interrupt_keeps_the_finished_rounds_and_leaves_no_process(run, folder):
     command = [CROSSRT, "bench", "--rounds", "50", "--only", "int8@tflite/b1", "--out", "interrupted"]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(6)
+    messages = folder / "messages.txt"
+    with messages.open("w") as file:
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=file, text=True)
+    deadline = time.monotonic() + 60
+    while "measuring" not in messages.read_text() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(4)
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=30)
+    errors = messages.read_text()
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     found = read_report(folder / re.search(r"^report: (.*)$", output, re.MULTILINE)[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,11 +60,22 @@ def test_library_chatter_does_not_reach_the_screen(quantized):
     assert not any(word in text for word in ("Collecting tensor", "WARNING", "Please", "root:"))
 
 
-@pytest.mark.parametrize("variant", ["int8-qdq.onnx", "int8-qoperator.onnx", "int8.tflite", "int8-io.tflite"])
-def test_every_scale_of_the_shipped_minmax_variants_is_explained(folder, variant):
+@pytest.mark.parametrize("variant", ["int8-qdq.onnx", "int8-qoperator.onnx"])
+def test_every_scale_of_the_shipped_onnx_variants_is_explained(folder, variant):
     done = crossrt("audit", variant, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "quantized tensors are what the scheme makes of them, to the last bit" in " ".join(done.stdout.split())
+    assert "quantized tensors are what the recipe makes of them, to the last bit" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("variant", ["int8.tflite", "int8-io.tflite"])
+def test_every_scale_of_the_shipped_tflite_variants_is_explained(folder, variant):
+    """On some processors the kernels of TensorFlow, which calibrate, and those of LiteRT differ in the last bit."""
+    done = crossrt("audit", variant, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = " ".join(done.stdout.split())
+    exact = re.search(r"all (\d+) quantized tensors are what the recipe makes of them, to the last bit", said)
+    rounded = re.search(r"(\d+) of (\d+) quantized tensors are exact, the others within rounding", said)
+    assert exact or (rounded and int(rounded[1]) >= int(rounded[2]) - 1), said
 
 
 def test_from_the_recipes_to_the_one_to_ship(quantized, folder):
