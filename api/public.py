@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -344,7 +345,11 @@ def _data_path(data: Data, path: Path) -> str:
     arrays = dataset.feeds(range(len(dataset)))
     if dataset.labels is not None:
         arrays["labels"] = dataset.labels
-    np.savez(path, allow_pickle=False, **arrays)
+    # an input may have the name of an argument of numpy.savez
+    with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(values), allow_pickle=False)
     return str(path)
 
 
