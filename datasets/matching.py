@@ -96,8 +96,9 @@ def _dtype_problem(array: TensorSpec, expected: str) -> str | None:
     fix = f'`{_identifier(array.name)}.astype("{expected}")`'
     if expected in FLOATS and array.dtype not in FLOATS:
         return (
-            f"{found}: values are never scaled automatically; scale them as the model was trained, such as"
-            f" `{_identifier(array.name)} / 255`, then write {fix}"
+            f"{found}: values are never scaled automatically; scale them as the model was trained (such as"
+            f" `{_identifier(array.name)} / 255`), unless it rescales them itself, which `crossrt inspect` shows, then"
+            f" write {fix}"
         )
     if array.dtype in FLOATS and expected not in FLOATS:
         return f"{found}: if the values are whole numbers, write {fix}"
