@@ -23,10 +23,10 @@ import msgspec
 import numpy as np
 from sqlalchemy import func, select
 
-from crossrt.reports.history.store.adding import add_entry
-from crossrt.reports.history.store.address import Address, parse_address
-from crossrt.reports.history.store.database import History, open_history
-from crossrt.reports.history.store.entries import Entry, read_entry_file
+from crossrt.history.store.adding import add_entry
+from crossrt.history.store.address import Address, parse_address
+from crossrt.history.store.database import History, open_history
+from crossrt.history.store.entries import Entry, read_entry_file
 from crossrt.reports.schema.files import read_report, write_report
 from crossrt.reports.schema.records import Control, KernelCounts, Report, Result, Round
 from crossrt.reports.statistics.metrics import derive_metrics

@@ -17,10 +17,10 @@ DATA = {
     "datasets/mnist/data/train-10k-images-idx3-ubyte.gz",
     "datasets/mnist/data/train-10k-labels-idx1-ubyte.gz",
     "datasets/mnist/models/mnist-cnn.keras",
-    "reports/history/store/migrations/env.py",
-    "reports/history/store/migrations/version_1.py",
-    "reports/history/store/migrations/versions/v0001_first.py",
-    "reports/history/store/migrations/versions/v0002_any_model.py",
+    "history/store/migrations/env.py",
+    "history/store/migrations/version_1.py",
+    "history/store/migrations/versions/v0001_first.py",
+    "history/store/migrations/versions/v0002_any_model.py",
 }
 
 

@@ -22,8 +22,8 @@ def export(style: str, out: Path | None, place: str) -> None:
     from crossrt.reports.packages import named_packages
 
     with named_packages():
-        from crossrt.reports.history.store.database import open_history
-        from crossrt.reports.history.store.export import as_lines, exported_rows
+        from crossrt.history.store.database import open_history
+        from crossrt.history.store.export import as_lines, exported_rows
         from crossrt.reports.schema.files import write_together
 
         with open_history(address_of(place)) as opened, opened.reading() as connection:
@@ -46,7 +46,7 @@ def copy(target: str, place: str) -> None:
     from crossrt.reports.packages import named_packages
 
     with named_packages():
-        from crossrt.reports.history.store.copying import copy_runs
+        from crossrt.history.store.copying import copy_runs
 
         goal = address_of(target)
         outcomes = list(copy_runs(address_of(place), goal))

@@ -42,10 +42,10 @@ def gate(
     from crossrt.reports.verdicts.comparison.rules import rules_with
 
     with named_packages():
-        from crossrt.reports.history.judging.gate import judge_by_past
-        from crossrt.reports.history.judging.past import past_of
-        from crossrt.reports.history.store.database import open_history
-        from crossrt.reports.history.store.entries import read_entry_file
+        from crossrt.history.judging.gate import judge_by_past
+        from crossrt.history.judging.past import past_of
+        from crossrt.history.store.database import open_history
+        from crossrt.history.store.entries import read_entry_file
 
         rules = rules_with(margins)
         entry = read_entry_file(report_in(report))

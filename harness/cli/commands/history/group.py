@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from crossrt.reports.history.store.address import Address
-    from crossrt.reports.history.store.collecting import Added
+    from crossrt.history.store.address import Address
+    from crossrt.history.store.collecting import Added
 
 FORMATS = ("table", "json")
 
@@ -50,7 +50,7 @@ def add(reports: tuple[Path, ...], place: str) -> int:
     from crossrt.reports.packages import named_packages
 
     with named_packages():
-        from crossrt.reports.history.store.collecting import report_files
+        from crossrt.history.store.collecting import report_files
 
         address = address_of(place)
         found = _add(address, report_files(reports))
@@ -66,7 +66,7 @@ def _add(address: Address, files: Sequence[Path]) -> list[Added]:
     """Adds files behind a bar, then says what is unusual about each, also where the database fails midway."""
     from crossrt.harness.cli.shared.options import message_console
     from crossrt.harness.cli.shared.progress import Display, Silent, Terminal
-    from crossrt.reports.history.store.collecting import add_files
+    from crossrt.history.store.collecting import add_files
 
     console = message_console()
     bar: AbstractContextManager[Display] = Terminal(console) if console.is_terminal else nullcontext(Silent())
@@ -103,8 +103,8 @@ def list_runs(limit: int, case: str | None, environment: str | None, style: str,
     from crossrt.reports.packages import named_packages
 
     with named_packages():
-        from crossrt.reports.history.showing.listing import list_sheet, listed_runs
-        from crossrt.reports.history.store.database import open_history
+        from crossrt.history.showing.listing import list_sheet, listed_runs
+        from crossrt.history.store.database import open_history
 
         with open_history(address_of(place)) as opened, opened.reading() as connection:
             found, total = listed_runs(connection, limit=limit, case=case, environment=environment)
@@ -132,13 +132,13 @@ def show(run: str, style: str, place: str) -> None:
     from crossrt.reports.packages import named_packages
 
     with named_packages():
-        from crossrt.reports.history.judging.selection import run_named
-        from crossrt.reports.history.store.database import open_history
-        from crossrt.reports.history.store.reading import read_entry
+        from crossrt.history.judging.selection import run_named
+        from crossrt.history.store.database import open_history
+        from crossrt.history.store.reading import read_entry
 
         with open_history(address_of(place)) as opened, opened.reading() as connection:
             entry = read_entry(connection, run_named(connection, run).number)
-    from crossrt.reports.history.showing.entry import print_entry, shown_run
+    from crossrt.history.showing.entry import print_entry, shown_run
 
     if style == "json":
         _print_json(shown_run(entry))
@@ -160,9 +160,9 @@ def remove(run: str, place: str) -> None:
     from crossrt.reports.text.printable import printable
 
     with named_packages():
-        from crossrt.reports.history.judging.selection import run_named
-        from crossrt.reports.history.store.database import open_history
-        from crossrt.reports.history.store.removing import remove_run
+        from crossrt.history.judging.selection import run_named
+        from crossrt.history.store.database import open_history
+        from crossrt.history.store.removing import remove_run
 
         with open_history(address_of(place)) as opened, opened.writing() as connection:
             found = run_named(connection, run)

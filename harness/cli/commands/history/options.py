@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from crossrt.reports.history.store.address import Address
+    from crossrt.history.store.address import Address
 
 VARIABLE = "CROSSRT_HISTORY"
 DEFAULT = "results/history.sqlite"
@@ -29,6 +29,6 @@ environment_option = click.option(
 
 def address_of(place: str) -> Address:
     """Where the history is."""
-    from crossrt.reports.history.store.address import parse_address
+    from crossrt.history.store.address import parse_address
 
     return parse_address(place)

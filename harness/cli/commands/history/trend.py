@@ -10,7 +10,7 @@ import click
 from crossrt.harness.cli.commands.history.options import address_of, environment_option, history_option
 
 if TYPE_CHECKING:
-    from crossrt.reports.history.judging.trend import Trend
+    from crossrt.history.judging.trend import Trend
 
 FORMATS = ("table", "json")
 
@@ -48,10 +48,10 @@ def trend(
 
 
 def _read(metric: str, pattern: str, environment: str | None, last: int, place: str) -> Trend:
+    from crossrt.history.judging.series import find_series
+    from crossrt.history.judging.trend import trend_of
+    from crossrt.history.store.database import open_history
     from crossrt.reports.errors import ReportError
-    from crossrt.reports.history.judging.series import find_series
-    from crossrt.reports.history.judging.trend import trend_of
-    from crossrt.reports.history.store.database import open_history
 
     with open_history(address_of(place)) as opened, opened.reading() as connection:
         found = find_series(connection, metric, pattern, environment=environment, last=last)
@@ -69,7 +69,7 @@ def _print(found: Trend, style: str) -> None:
     from rich.text import Text
 
     from crossrt.harness.cli.shared.options import result_console
-    from crossrt.reports.history.showing.trend_text import (
+    from crossrt.history.showing.trend_text import (
         MOST_PLOTS,
         overview_sheet,
         step_sheet,
@@ -97,7 +97,7 @@ def _print(found: Trend, style: str) -> None:
 
 
 def _write_page(found: Trend, path: Path, *, quiet: bool) -> None:
-    from crossrt.reports.history.showing.trend_page import trend_as_page
+    from crossrt.history.showing.trend_page import trend_as_page
     from crossrt.reports.schema.files import write_atomically
 
     write_atomically(path, trend_as_page(found).encode())

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from crossrt.core.metric import SMALLER, MetricDefinition
-from crossrt.reports.history.store.address import Address, parse_address
-from crossrt.reports.history.store.collecting import add_files
-from crossrt.reports.history.store.database import open_history
+from crossrt.history.store.address import Address, parse_address
+from crossrt.history.store.collecting import add_files
+from crossrt.history.store.database import open_history
 from crossrt.reports.schema.files import write_report
 from crossrt.reports.schema.records import Report
 

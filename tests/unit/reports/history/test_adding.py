@@ -12,15 +12,14 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from crossrt.reports.errors import ReportError
-from crossrt.reports.history.judging.selection import newest, run_named, run_rows
-from crossrt.reports.history.store import adding
-from crossrt.reports.history.store.address import parse_address
-from crossrt.reports.history.store.collecting import add_files, report_files
-from crossrt.reports.history.store.database import open_history
-from crossrt.reports.history.store.entries import read_entry_file
-from crossrt.reports.history.store.reading import read_entry
-from crossrt.reports.history.store.tables import (
+from crossrt.history.judging.selection import newest, run_named, run_rows
+from crossrt.history.store import adding
+from crossrt.history.store.address import parse_address
+from crossrt.history.store.collecting import add_files, report_files
+from crossrt.history.store.database import open_history
+from crossrt.history.store.entries import read_entry_file
+from crossrt.history.store.reading import read_entry
+from crossrt.history.store.tables import (
     artifacts,
     cases,
     environments,
@@ -30,6 +29,7 @@ from crossrt.reports.history.store.tables import (
     runs,
     times,
 )
+from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.files import write_report
 
 
@@ -140,9 +140,9 @@ def test_sample_report_of_version_1_is_added(address, reading, sample_path, samp
 ADD = """
 import os, signal, sys
 from pathlib import Path
-from crossrt.reports.history.store import adding
-from crossrt.reports.history.store.address import parse_address
-from crossrt.reports.history.store.collecting import add_files, report_files
+from crossrt.history.store import adding
+from crossrt.history.store.address import parse_address
+from crossrt.history.store.collecting import add_files, report_files
 place, folder, is_killed = sys.argv[1:]
 if is_killed == "killed":
     adding._add_numbers = lambda *_: os.kill(os.getpid(), signal.SIGKILL)

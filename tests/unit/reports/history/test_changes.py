@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from crossrt.reports.history.judging.changes import FALSE_ALARM, exact_changes, find_changes, noise_of
+from crossrt.history.judging.changes import FALSE_ALARM, exact_changes, find_changes, noise_of
 
 NOISE = 0.015
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from crossrt.core.evaluation import Evaluation, Packed
+from crossrt.history.store.evaluations import packed, slim, unpacked
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history.store.evaluations import packed, slim, unpacked
 from crossrt.reports.schema.version1_answers import TASK_METRICS
 from crossrt.reports.statistics.paired import answered_alike
 

@@ -10,13 +10,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from crossrt.reports.history.judging.gate import judge_by_past
-from crossrt.reports.history.judging.levels import Level
-from crossrt.reports.history.judging.moderation import moderation_of
-from crossrt.reports.history.judging.past import past_of
-from crossrt.reports.history.judging.prediction import allowed_interval, predicted_interval
-from crossrt.reports.history.judging.spread import spread_of
-from crossrt.reports.history.store.entries import read_entry_file
+from crossrt.history.judging.gate import judge_by_past
+from crossrt.history.judging.levels import Level
+from crossrt.history.judging.moderation import moderation_of
+from crossrt.history.judging.past import past_of
+from crossrt.history.judging.prediction import allowed_interval, predicted_interval
+from crossrt.history.judging.spread import spread_of
+from crossrt.history.store.entries import read_entry_file
 from crossrt.reports.verdicts.comparison.rules import rules_with
 
 CASE = "mnist-cnn.fp32@ort-cpu/b1/t1"

@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 from sqlalchemy import MetaData, create_engine, select
 
-from crossrt.reports.history.judging.gate import judge_by_past
-from crossrt.reports.history.judging.past import past_of
-from crossrt.reports.history.judging.selection import newest, run_named, run_rows
-from crossrt.reports.history.judging.series import find_series
-from crossrt.reports.history.judging.trend import trend_of
-from crossrt.reports.history.store.address import SQLITE
-from crossrt.reports.history.store.collecting import add_files
-from crossrt.reports.history.store.database import open_history
-from crossrt.reports.history.store.entries import entry_of
-from crossrt.reports.history.store.reading import read_entry
-from crossrt.reports.history.store.versions import migrate
+from crossrt.history.judging.gate import judge_by_past
+from crossrt.history.judging.past import past_of
+from crossrt.history.judging.selection import newest, run_named, run_rows
+from crossrt.history.judging.series import find_series
+from crossrt.history.judging.trend import trend_of
+from crossrt.history.store.address import SQLITE
+from crossrt.history.store.collecting import add_files
+from crossrt.history.store.database import open_history
+from crossrt.history.store.entries import entry_of
+from crossrt.history.store.reading import read_entry
+from crossrt.history.store.versions import migrate
 
 DUMP = Path(__file__).parent / "data" / "history-v1.sql"
 FP32, INT8 = "mnist-cnn.fp32@ort-cpu/b1/t1", "mnist-cnn.int8@tflite/b1/t1"

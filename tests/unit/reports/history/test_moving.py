@@ -10,14 +10,14 @@ import sqlite3
 import pytest
 from sqlalchemy import select
 
+from crossrt.history.store.address import parse_address
+from crossrt.history.store.collecting import add_files
+from crossrt.history.store.copying import copy_runs
+from crossrt.history.store.database import open_history
+from crossrt.history.store.export import COLUMNS, as_lines, exported_rows
+from crossrt.history.store.reading import read_entry
+from crossrt.history.store.tables import runs
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history.store.address import parse_address
-from crossrt.reports.history.store.collecting import add_files
-from crossrt.reports.history.store.copying import copy_runs
-from crossrt.reports.history.store.database import open_history
-from crossrt.reports.history.store.export import COLUMNS, as_lines, exported_rows
-from crossrt.reports.history.store.reading import read_entry
-from crossrt.reports.history.store.tables import runs
 from crossrt.reports.schema.files import write_together
 
 

@@ -7,17 +7,17 @@ import re
 import msgspec
 import pytest
 
-from crossrt.reports.errors import ReportError
-from crossrt.reports.history.judging.series import find_series
-from crossrt.reports.history.judging.trend import Trend, is_exact, trend_of
-from crossrt.reports.history.showing.trend_page import trend_as_page
-from crossrt.reports.history.showing.trend_text import (
+from crossrt.history.judging.series import find_series
+from crossrt.history.judging.trend import Trend, is_exact, trend_of
+from crossrt.history.showing.trend_page import trend_as_page
+from crossrt.history.showing.trend_text import (
     overview_sheet,
     step_sheet,
     trend_headline,
     trend_notes,
     trend_plot,
 )
+from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.version1_answers import TASK_METRICS
 from crossrt.reports.statistics.definitions import MEASURED_METRICS
 

@@ -11,11 +11,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 
+from crossrt.history.store import versions
+from crossrt.history.store.collecting import add_files
+from crossrt.history.store.database import open_history
+from crossrt.history.store.tables import metadata, runs
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history.store import versions
-from crossrt.reports.history.store.collecting import add_files
-from crossrt.reports.history.store.database import open_history
-from crossrt.reports.history.store.tables import metadata, runs
 
 NEXT = '''"""One more column."""
 
@@ -111,7 +111,7 @@ def test_tables_of_others_are_left_alone(address, save, make_run):
 
 
 def test_a_database_without_a_history_is_not_read(postgresql_url):
-    from crossrt.reports.history.store.address import parse_address
+    from crossrt.history.store.address import parse_address
 
     with (
         pytest.raises(ReportError, match="yet: crossrt history add REPORT begins one"),

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, variance
 
-from crossrt.reports.history.judging.levels import Level
-from crossrt.reports.history.judging.moderation import Moderation, moderation_of
+from crossrt.history.judging.levels import Level
+from crossrt.history.judging.moderation import Moderation, moderation_of
 from crossrt.reports.verdicts.comparison.times import ANY_BETWEEN_RUNS, BETWEEN_RUNS, FEWEST_RUNS, UNSTEADY
 
 Judged = tuple[Level, tuple[Level, ...]]

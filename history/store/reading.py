@@ -11,11 +11,11 @@ from msgspec import UNSET
 from sqlalchemy import Connection, Row, Select, func, select
 
 from crossrt.core.metric import MetricDefinition
-from crossrt.reports.history.judging.levels import Level
-from crossrt.reports.history.judging.selection import case_of
-from crossrt.reports.history.store.entries import About, Entry
-from crossrt.reports.history.store.evaluations import unpacked
-from crossrt.reports.history.store.tables import (
+from crossrt.history.judging.levels import Level
+from crossrt.history.judging.selection import case_of
+from crossrt.history.store.entries import About, Entry
+from crossrt.history.store.evaluations import unpacked
+from crossrt.history.store.tables import (
     artifacts,
     cases,
     datasets,

@@ -11,8 +11,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Table, select
 
 from crossrt.core.metric import MetricDefinition
-from crossrt.reports.errors import ReportError
-from crossrt.reports.history.judging.selection import (
+from crossrt.history.judging.selection import (
     Machine,
     RunRow,
     count_runs,
@@ -22,7 +21,7 @@ from crossrt.reports.history.judging.selection import (
     newest,
     run_rows,
 )
-from crossrt.reports.history.store.tables import (
+from crossrt.history.store.tables import (
     datasets,
     definitions,
     environments,
@@ -32,6 +31,7 @@ from crossrt.reports.history.store.tables import (
     runs,
     times,
 )
+from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.records import Result
 from crossrt.reports.statistics.definitions import MEASURED_METRICS
 

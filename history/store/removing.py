@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, select
 
-from crossrt.reports.history.store.tables import metrics, results, runs, times
+from crossrt.history.store.tables import metrics, results, runs, times
 
 
 def remove_run(connection: Connection, run: int) -> None:

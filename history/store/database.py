@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 
+from crossrt.history.store.address import SQLITE, Address
+from crossrt.history.store.failures import BUSY_S, explained
+from crossrt.history.store.versions import bring_up_to_date, check_version
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history.store.address import SQLITE, Address
-from crossrt.reports.history.store.failures import BUSY_S, explained
-from crossrt.reports.history.store.versions import bring_up_to_date, check_version
 
 CONNECT_S: Final = 10
 _WRITES: Final = "crossrt_writes"

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from crossrt.reports.history.judging.selection import (
+from crossrt.history.judging.selection import (
     SHORT,
     RunRow,
     count_runs,
@@ -19,7 +19,7 @@ from crossrt.reports.history.judging.selection import (
     newest,
     run_rows,
 )
-from crossrt.reports.history.store.tables import cases, environments, results
+from crossrt.history.store.tables import cases, environments, results
 from crossrt.reports.text.cells import Cell, Sheet, counted
 
 ABSENT: Final = "-"

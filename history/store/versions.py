@@ -7,9 +7,9 @@ from typing import Final
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, func, inspect, select
 
+from crossrt.history.store.address import POSTGRESQL, SQLITE, Address
+from crossrt.history.store.tables import metadata
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history.store.address import POSTGRESQL, SQLITE, Address
-from crossrt.reports.history.store.tables import metadata
 
 KNOWN: Final = ("0001", "0002")
 """Every version there has been, oldest first: one for each file in `migrations/versions`."""

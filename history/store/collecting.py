@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from crossrt.history.store.adding import KnownRunError, add_entry
+from crossrt.history.store.address import Address
+from crossrt.history.store.database import History, open_history
+from crossrt.history.store.entries import Entry, read_entry_file
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history.store.adding import KnownRunError, add_entry
-from crossrt.reports.history.store.address import Address
-from crossrt.reports.history.store.database import History, open_history
-from crossrt.reports.history.store.entries import Entry, read_entry_file
 from crossrt.reports.text.printable import printable
 
 NAME = "report.json"

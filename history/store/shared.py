@@ -12,9 +12,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
 from crossrt.core.evaluation import Evaluation
-from crossrt.reports.history.store.entries import Entry
-from crossrt.reports.history.store.evaluations import packed
-from crossrt.reports.history.store.tables import (
+from crossrt.history.store.entries import Entry
+from crossrt.history.store.evaluations import packed
+from crossrt.history.store.tables import (
     artifacts,
     cases,
     datasets,

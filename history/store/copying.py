@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
+from crossrt.history.store.adding import Outcome, add_entry
+from crossrt.history.store.address import Address
+from crossrt.history.store.database import open_history
+from crossrt.history.store.reading import read_entry
+from crossrt.history.store.tables import runs
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history.store.adding import Outcome, add_entry
-from crossrt.reports.history.store.address import Address
-from crossrt.reports.history.store.database import open_history
-from crossrt.reports.history.store.reading import read_entry
-from crossrt.reports.history.store.tables import runs
 
 
 def copy_runs(source: Address, target: Address) -> Iterator[Outcome]:

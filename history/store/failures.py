@@ -9,8 +9,8 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from crossrt.history.store.address import SQLITE, Address
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history.store.address import SQLITE, Address
 
 BUSY_S: Final = 30
 """How long a command waits for others that write."""

@@ -11,9 +11,9 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from crossrt.core.metric import SMALLER, Direction, MetricDefinition
-from crossrt.reports.history.judging.changes import FALSE_ALARM, Change, exact_changes, find_changes, noise_of
-from crossrt.reports.history.judging.selection import RunRow
-from crossrt.reports.history.judging.series import Found, Sample, Series
+from crossrt.history.judging.changes import FALSE_ALARM, Change, exact_changes, find_changes, noise_of
+from crossrt.history.judging.selection import RunRow
+from crossrt.history.judging.series import Found, Sample, Series
 from crossrt.reports.text.labels import case_labels
 
 FEWEST_TO_CHOOSE: Final = 4

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, select
 
+from crossrt.history.store.tables import cases, datasets, environments, results, runs
 from crossrt.reports.errors import ReportError
-from crossrt.reports.history.store.tables import cases, datasets, environments, results, runs
 from crossrt.reports.schema.records import Result
 from crossrt.reports.text.patterns import case_matches
 

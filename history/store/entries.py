@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from crossrt.history.judging.levels import Level, LevelKey, levels_of, workload_level
+from crossrt.history.store.evaluations import slim
 from crossrt.reports.exchange.contents import began_at
-from crossrt.reports.history.judging.levels import Level, LevelKey, levels_of, workload_level
-from crossrt.reports.history.store.evaluations import slim
 from crossrt.reports.schema.files import read_hashed_report
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.verdicts.comparison.comparable import environment_key

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from crossrt.core.metric import NumberFormat
-from crossrt.reports.history.judging.changes import FALSE_ALARM, FEWEST_VALUES
-from crossrt.reports.history.judging.selection import SHORT
-from crossrt.reports.history.judging.trend import CaseTrend, Step, Trend
+from crossrt.history.judging.changes import FALSE_ALARM, FEWEST_VALUES
+from crossrt.history.judging.selection import SHORT
+from crossrt.history.judging.trend import CaseTrend, Step, Trend
 from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.tables.lookup import ABSENT
 from crossrt.reports.text.cells import Cell, Sheet, counted, scale_of, unit_of, written

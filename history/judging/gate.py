@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from crossrt.core.metric import MetricDefinition
-from crossrt.reports.history.judging.levels import Level
-from crossrt.reports.history.judging.past import Past, baseline_of
-from crossrt.reports.history.judging.prediction import allowed_interval, predicted_interval
-from crossrt.reports.history.judging.spread import Spread, spread_of
-from crossrt.reports.history.store.entries import Entry
+from crossrt.history.judging.levels import Level
+from crossrt.history.judging.past import Past, baseline_of
+from crossrt.history.judging.prediction import allowed_interval, predicted_interval
+from crossrt.history.judging.spread import Spread, spread_of
+from crossrt.history.store.entries import Entry
 from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.statistics.intervals import LogInterval
 from crossrt.reports.text.cells import counted

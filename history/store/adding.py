@@ -9,10 +9,9 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, insert, or_, select
 
-from crossrt.reports.errors import ReportError
-from crossrt.reports.history.judging.levels import Level
-from crossrt.reports.history.store.entries import Entry, about_of
-from crossrt.reports.history.store.shared import (
+from crossrt.history.judging.levels import Level
+from crossrt.history.store.entries import Entry, about_of
+from crossrt.history.store.shared import (
     artifact_ids,
     case_ids,
     dataset_id,
@@ -23,7 +22,8 @@ from crossrt.reports.history.store.shared import (
     metric_ids,
     storable,
 )
-from crossrt.reports.history.store.tables import metrics, results, runs, times
+from crossrt.history.store.tables import metrics, results, runs, times
+from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.records import Metric
 
 Outcome = Literal["added", "known"]

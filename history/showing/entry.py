@@ -11,8 +11,8 @@ from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
-from crossrt.reports.history.judging.selection import SHORT
-from crossrt.reports.history.store.entries import Entry
+from crossrt.history.judging.selection import SHORT
+from crossrt.history.store.entries import Entry
 from crossrt.reports.schema.records import Metric, Run, Status
 from crossrt.reports.tables.summary import Summary
 from crossrt.reports.tables.terminal import sheet_table

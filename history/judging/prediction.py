@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, variance
 
-from crossrt.reports.history.judging.levels import Level
-from crossrt.reports.history.judging.moderation import Moderation
+from crossrt.history.judging.levels import Level
+from crossrt.history.judging.moderation import Moderation
 from crossrt.reports.statistics.intervals import LogInterval, kept_replicates
 from crossrt.reports.statistics.student import t_quantile
 

@@ -10,12 +10,12 @@ from typing import Any, Final, Literal
 import msgspec
 from sqlalchemy import Connection, select
 
+from crossrt.history.store.entries import Entry
+from crossrt.history.store.reading import read_entry
+from crossrt.history.store.tables import runs
 from crossrt.reports.exchange.rows import COLUMNS as METRIC_COLUMNS
 from crossrt.reports.exchange.rows import Row, rows_of
 from crossrt.reports.exchange.to_csv import cell
-from crossrt.reports.history.store.entries import Entry
-from crossrt.reports.history.store.reading import read_entry
-from crossrt.reports.history.store.tables import runs
 
 Format = Literal["csv", "jsonl"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
-from crossrt.reports.history.judging.trend import CaseTrend, Step, Trend
-from crossrt.reports.history.showing.trend_text import (
+from crossrt.history.judging.trend import CaseTrend, Step, Trend
+from crossrt.history.showing.trend_text import (
     change_text,
     metric_label,
     overview_sheet,

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from crossrt.reports.history.store.migrations import version_1
+from crossrt.history.store.migrations import version_1
 
 revision = "0002"
 down_revision = "0001"

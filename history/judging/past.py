@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, exists
 
-from crossrt.reports.history.judging.selection import count_runs, newest, run_rows
-from crossrt.reports.history.store.entries import Entry
-from crossrt.reports.history.store.reading import read_entry
-from crossrt.reports.history.store.shared import storable
-from crossrt.reports.history.store.tables import cases, environments, results, runs
+from crossrt.history.judging.selection import count_runs, newest, run_rows
+from crossrt.history.store.entries import Entry
+from crossrt.history.store.reading import read_entry
+from crossrt.history.store.shared import storable
+from crossrt.history.store.tables import cases, environments, results, runs
 from crossrt.reports.schema.records import Report
 
 
