@@ -243,6 +243,49 @@ def small_file(figures: Figures, folder: Path) -> None:
     )
 
 
+def write_large_model(path: Path) -> int:
+    """Writes a float ONNX network of more than 2 GB, its weights in a file beside it; returns their bytes."""
+    import onnx
+
+    layers, width = 16, 5800
+    weights = np.random.default_rng(0).normal(0, 1 / np.sqrt(width), (width, width)).astype(np.float32)
+    tensors = []
+    for layer in range(layers):
+        tensor = onnx.TensorProto(name=f"w{layer}", data_type=onnx.TensorProto.FLOAT, dims=weights.shape)
+        tensor.raw_data = b""  # set_external_data wants the field to be there
+        offset = layer * weights.nbytes
+        onnx.external_data_helper.set_external_data(tensor, f"{path.name}.data", offset, weights.nbytes)
+        tensor.ClearField("raw_data")
+        tensors.append(tensor)
+    nodes = [onnx.helper.make_node("MatMul", [f"x{each}", f"w{each}"], [f"x{each + 1}"]) for each in range(layers)]
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", width])
+        for name in ("x0", f"x{layers}")
+    ]
+    graph = onnx.helper.make_graph(nodes, "large", ends[:1], ends[1:], initializer=tensors)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    with path.with_name(f"{path.name}.data").open("wb") as file:
+        for _ in range(layers):
+            weights.tofile(file)
+    return layers * weights.nbytes
+
+
+def large_model(figures: Figures) -> None:
+    """How much memory a worker needs for a model that no single protobuf message can hold."""
+    path = figures.folder / "large.onnx"
+    size = write_large_model(path)
+    seconds = figures.crossrt("bench", str(path), "--time", "60", "--out", "results")
+    (peak,) = (each.value for each in figures.newest_report().metrics if each.name == "peak_memory_bytes")
+    figures.rows.append(
+        (
+            f"`crossrt bench large.onnx --time 60`, {size / 1e9:.1f} GB: peak memory of a worker",
+            f"{peak / size:.2f} times the file; {seconds:.0f} s in all",
+            "at most 3 times",
+        )
+    )
+
+
 def fifty_cases(path: Path, folder: Path) -> None:
     """A report of 50 cases, made of a real one by giving its cases further names."""
     report = read_report(next(folder.glob("results/*/report.json")))
@@ -322,6 +365,7 @@ def measure(figures: Figures, folder: Path) -> None:
         ),
         lambda: threads(figures, folder / "exported"),
         lambda: small_file(figures, folder / "exported"),
+        lambda: large_model(figures),
     ]
     for step in steps:
         step()
