@@ -73,8 +73,12 @@ def speedup_tone(metric: Metric, noise: Noise | None) -> Tone | None:
 def noise_lines(look: Lookup, scenario: Scenario) -> Iterator[str]:
     """What the run's own controls say of the table above."""
     noise = look.noise(scenario)
-    if noise is not None:
-        smallest = noise.smallest_difference
+    if noise is not None and (smallest := noise.smallest_difference) > 1:
+        yield (
+            f"noise: too few rounds or too busy a machine: what takes twice as long as {look.label_of(noise.case)} may"
+            " not be marked"
+        )
+    elif noise is not None:
         yield (
             f"noise: the A/A replicate of {look.label_of(noise.case)} differs by"
             f" {100 * math.expm1(noise.ratio.mean):+.1f}% ±{100 * math.expm1(noise.ratio.half):.1f}%; differences"

@@ -80,6 +80,17 @@ def test_lines_stand_under_the_table(report, printed):
     assert "call overhead (no-op model): ort-cpu 5.0 µs, 10% of int8@ort-cpu" in text
 
 
+def test_percentages_that_say_nothing_are_not_shown(report, printed):
+    replicate = control("replicate", report.results[0].case, rounds_at(50_000, 4, count=2, spread=0.5))
+    first = msgspec.structs.replace(report.results[0], rounds=report.results[0].rounds[:2])
+    few = msgspec.structs.replace(
+        report, results=(first, *report.results[1:]), controls=(replicate, *report.controls[1:])
+    )
+    text = " ".join(printed(few).split())
+    assert "what takes twice as long as fp32@ort-cpu may not be marked" in text
+    assert "A/A replicate of" not in text
+
+
 def test_a_difference_below_the_noise_is_neither_best_nor_coloured(report):
     sheet = Summary(report).latency(SCENARIO)
     speedups = {row[0].text: row[5] for row in sheet.rows}
