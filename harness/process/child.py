@@ -119,10 +119,10 @@ class ChildProcess:
             answer = json.loads(line)
         except ValueError:
             self.kill()
-            raise self.failure(f"wrote something that is no answer: {line[:80]!r}") from None
+            raise self.failure(f"wrote something that is not an answer: {line[:80]!r}") from None
         if not isinstance(answer, dict):
             self.kill()
-            raise self.failure(f"wrote something that is no answer: {line[:80]!r}")
+            raise self.failure(f"wrote something that is not an answer: {line[:80]!r}")
         return answer
 
     def ask(self, request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
