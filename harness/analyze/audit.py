@@ -76,7 +76,9 @@ def audit_file(found: Found, target: Target, folder: Path) -> Audited:
         data=None if found.calibration is None else dataclasses.asdict(found.calibration),
         dimensions=target.subject.dimensions,
     )
-    event = ask_about(found.artifact, "crossrt.analysis.audit.run", dataclasses.asdict(job), "audited")
+    event = ask_about(
+        found.artifact, "crossrt.analysis.audit.run", dataclasses.asdict(job), "audited", timeout_s=target.timeout_s
+    )
     return msgspec.convert(event["found"], Audited)
 
 

@@ -251,10 +251,9 @@ def test_a_file_that_no_runtime_loads_leaves_the_others_alone(crossrt, truncated
 def test_nothing_is_left_behind_when_a_process_crashes(crossrt, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
-    monkeypatch.setattr("crossrt.harness.build.subject.TIMEOUT_S", 0.01)  # it is killed while it works
-    code, _, errors = crossrt("audit", "int8-io", "--artifacts", folder)
+    code, _, errors = crossrt("audit", "int8-io", "--artifacts", folder, "--timeout", "0.1")  # killed while it works
     assert code == 2
-    assert "no answer within 0.01 s: killed" in errors
+    assert "no answer within 0.1 s: killed; give it more time with --timeout" in errors
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
@@ -308,6 +307,12 @@ def test_an_explanation_names_kernels_and_times(crossrt, folder):
     code, output, _ = crossrt("explain", MODEL)
     assert code == 0
     assert "CONV_2D" in output
+
+
+def test_an_explanation_that_takes_too_long_says_what_to_do(crossrt, folder):
+    code, _, errors = crossrt("explain", "fp32@ort-cpu", "--artifacts", folder, "--batch", "9", "--timeout", "0.1")
+    assert code == 2
+    assert "killed; give it more time with --timeout, or fewer samples than 9 with --batch" in " ".join(errors.split())
 
 
 @pytest.mark.parametrize(
