@@ -63,6 +63,7 @@ class Found:
         data: What it is tested on, or None.
         calibration: What it was calibrated with, or None.
         opened: The project that it was built from, or None.
+        file_name: Name of the file that the user gave, or None where a variant was named.
     """
 
     artifact: ModelArtifact
@@ -71,6 +72,12 @@ class Found:
     data: DataRequest | None = None
     calibration: DataRequest | None = None
     opened: Opened | None = None
+    file_name: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call the quantized file: as the user did."""
+        return self.file_name or self.artifact.id
 
 
 def find_subject(target: Target, folder: Path, display: Display) -> Found:
@@ -145,6 +152,7 @@ def _from_file(target: Target) -> Found:
         recipe=recipe_of(artifact),
         data=subject.data,
         calibration=subject.calibration,
+        file_name=Path(target.name).name,
     )
 
 
@@ -185,7 +193,7 @@ def float_counterpart(artifact: ModelArtifact, artifacts: Sequence[ModelArtifact
 
 
 def ask_about(
-    artifact: ModelArtifact,
+    name: str,
     module: str,
     job: Mapping[str, Any],
     answer: str,
@@ -195,7 +203,7 @@ def ask_about(
     """Lets a process of its own look at a file, and returns its one answer.
 
     Args:
-        artifact: The file.
+        name: What messages call the file.
         module: What the process runs.
         job: What it reads; its `folder` is where it may leave files.
         answer: The event that holds the answer.
@@ -212,11 +220,11 @@ def ask_about(
             child.send(job)
             event = child.receive(timeout_s)
     except NoAnswerError as failure:
-        raise ExportError(f"{artifact.id}: {failure.reason}; give it more time with --timeout") from failure
+        raise ExportError(f"{name}: {failure.reason}; give it more time with --timeout") from failure
     except ChildFailedError as failure:
-        raise ExportError(f"{artifact.id}: {failure.reason}") from failure
+        raise ExportError(f"{name}: {failure.reason}") from failure
     if event["event"] != answer:
-        raise ExportError(f"{artifact.id}: {event['reason']}")
+        raise ExportError(f"{name}: {event['reason']}")
     return event
 
 

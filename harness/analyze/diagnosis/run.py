@@ -54,7 +54,7 @@ def diagnose_file(
         dimensions=dict(dimensions),
     )
     module, content = "crossrt.analysis.diagnosis.run", dataclasses.asdict(job)
-    event = ask_about(found.artifact, module, content, "diagnosed", timeout_s=timeout_s)
+    event = ask_about(found.name, module, content, "diagnosed", timeout_s=timeout_s)
     return msgspec.convert(event["diagnosis"], Diagnosis)
 
 
