@@ -112,6 +112,7 @@ def run_explain(
     folder: Path,
     display: Display,
     timeout_s: float = WorkerLimits().timeout_s,
+    file_name: str | None = None,
 ) -> Explanation:
     """Profiles a file, and looks which others come to the same kernels.
 
@@ -123,12 +124,13 @@ def run_explain(
         folder: A scratch folder.
         display: Follows.
         timeout_s: How long a step of a worker may take.
+        file_name: What messages call a file of the user's.
 
     Raises:
         HarnessError: The runtime refuses the file, crashes on it, or cannot tell what it runs.
     """
     display.phase("profiling", 1 + len(others))
-    profile = _profiled(artifact, runtime, options, CALLS, timeout_s)
+    profile = _profiled(artifact, runtime, options, CALLS, timeout_s, file_name)
     if profile is None:
         raise HarnessError(f"{runtime} cannot tell which kernels it runs")
     display.step()
@@ -155,18 +157,24 @@ def run_explain(
 
 
 def _profiled(
-    artifact: ModelArtifact, runtime: str, options: SessionOptions, calls: int, timeout_s: float
+    artifact: ModelArtifact,
+    runtime: str,
+    options: SessionOptions,
+    calls: int,
+    timeout_s: float,
+    file_name: str | None = None,
 ) -> Profile | None:
     """The kernels of a file; every failure is one that the user can read."""
+    name = file_name or artifact.id
     try:
         return profile_file(artifact, runtime, options, calls, limits_for(artifact, WorkerLimits(timeout_s=timeout_s)))
     except NoAnswerError as failure:
         help_too = f", or fewer samples than {options.batch_size} with --batch" if options.batch_size > 1 else ""
         raise HarnessError(
-            f"{runtime} is not done with {artifact.id}: {failure}; give it more time with --timeout{help_too}"
+            f"{runtime} is not done with {name}: {failure}; give it more time with --timeout{help_too}"
         ) from failure
     except (ChildFailedError, UnsupportedError) as failure:
-        raise HarnessError(f"{runtime} cannot run {artifact.id}: {failure}") from failure
+        raise HarnessError(f"{runtime} cannot run {name}: {failure}") from failure
 
 
 def _unfused(

@@ -100,7 +100,8 @@ def _explained(
         if artifact.format not in info.formats:
             raise HarnessError(f"{info.name} reads {', '.join(info.formats)}, not {artifact.format}")
         settings = session_options(artifact, subject.data, subject.dimensions, batch, threads)
-        return run_explain(artifact, (), info.name, settings, folder, display, target.timeout_s)
+        file_name = Path(target.name).name
+        return run_explain(artifact, (), info.name, settings, folder, display, target.timeout_s, file_name)
     assert runtime is not None
     info = _runtime(runtime)
     opened = open_project(subject, folder)
