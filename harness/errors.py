@@ -26,5 +26,9 @@ class ChildFailedError(Exception):
         self.stderr_tail = stderr_tail
 
 
+class NoAnswerError(ChildFailedError):
+    """A child process did not answer in time: it was killed."""
+
+
 class NotInstalledError(ChildFailedError):
     """A runtime's package is missing: its cases are skipped, not failed."""

@@ -79,7 +79,7 @@ def _is_symmetric(stored: Stored) -> bool:
 
 
 def _bad_scales(stored: Sequence[Stored]) -> Check:
-    """A scale that is no positive number, or too small for float32, ruins its tensor; 1 stands for a constant zero."""
+    """A scale that is not positive, or is too small for float32, ruins its tensor; 1 stands for a constant zero."""
     bad, constant = [], []
     for each in stored:
         scale = each.affine.scale

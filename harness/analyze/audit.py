@@ -10,6 +10,7 @@ import msgspec
 
 from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Check
 from crossrt.core.artifact import ModelArtifact
+from crossrt.harness.build.exported import MANIFEST_SUFFIX
 from crossrt.harness.build.subject import Found, Target, ask_about, find_subject
 from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import HarnessError
@@ -22,11 +23,13 @@ class Audit:
     """What was found.
 
     Attributes:
+        name: What the user calls the file.
         artifact: The quantized file.
         tensors: Every quantized tensor of it.
         checks: What the file says by itself, where no recipe is known.
     """
 
+    name: str
     artifact: ModelArtifact
     tensors: Sequence[AuditedTensor]
     checks: Sequence[Check] = ()
@@ -50,14 +53,32 @@ def run_audit(target: Target, folder: Path, display: Display) -> Audit:
         ExportError: The file cannot be audited.
     """
     found = find_subject(target, folder, display)
+    _check(found, target)
     display.phase("auditing", 1)
     audited = audit_file(found, target, folder)
     display.step()
     if not audited.tensors and not audited.checks:
+        raise HarnessError(f"{found.name} holds no quantized tensor, though its manifest says how it was quantized")
+    return Audit(name=found.name, artifact=found.artifact, tensors=audited.tensors, checks=audited.checks)
+
+
+def _check(found: Found, target: Target) -> None:
+    """Raises `HarnessError` for a file of the user's where there is nothing to audit, or not what was asked for."""
+    if found.file_name is None:
+        return
+    if found.artifact.role == "float" and found.artifact.quantization is None:
         raise HarnessError(
-            f"{found.artifact.id} holds no quantized tensor, though its manifest says how it was quantized"
+            f"{found.name} is not quantized: there is nothing to audit; give a quantized file, with --float FILE to"
+            " compare"
         )
-    return Audit(artifact=found.artifact, tensors=audited.tensors, checks=audited.checks)
+    if found.original is not None and found.recipe is None:
+        raise HarnessError(
+            f"{found.name} is compared with {target.original} by the recipe that made it, and no"
+            f" {found.artifact.path.name}{MANIFEST_SUFFIX} beside it names one: keep the manifest that crossrt quantize"
+            " writes, or audit the file by itself without --float"
+        )
+    if found.original is None and found.recipe is not None and found.calibration is not None:
+        raise HarnessError(f"{found.name} is compared with its float file: give it with --float FLOAT_FILE")
 
 
 def audit_file(found: Found, target: Target, folder: Path) -> Audited:
@@ -76,13 +97,15 @@ def audit_file(found: Found, target: Target, folder: Path) -> Audited:
         data=None if found.calibration is None else dataclasses.asdict(found.calibration),
         dimensions=target.subject.dimensions,
     )
-    event = ask_about(found.artifact, "crossrt.analysis.audit.run", dataclasses.asdict(job), "audited")
+    event = ask_about(
+        found.name, "crossrt.analysis.audit.run", dataclasses.asdict(job), "audited", timeout_s=target.timeout_s
+    )
     return msgspec.convert(event["found"], Audited)
 
 
 def audit_headline(audit: Audit) -> str:
     """The outcome in a line."""
-    count, name = len(audit.tensors), audit.artifact.id
+    count, name = len(audit.tensors), audit.name
     if audit.checks:
         wrong = [each.name for each in audit.checks if each.severity == "wrong"]
         outcome = f"wrong: {', '.join(wrong)}" if wrong else "nothing in it is wrong by itself"

@@ -16,7 +16,7 @@ from crossrt.harness.analyze.unfused_operators import can_be_explained, find_unf
 from crossrt.harness.build.subject import is_named
 from crossrt.harness.build.variant_files import VariantFiles
 from crossrt.harness.cli.shared.progress import Display
-from crossrt.harness.errors import ChildFailedError, HarnessError
+from crossrt.harness.errors import ChildFailedError, HarnessError, NoAnswerError
 from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.evaluate.feeding import feeding_of
 from crossrt.harness.measure.case import Scenario
@@ -111,21 +111,33 @@ def run_explain(
     options: SessionOptions,
     folder: Path,
     display: Display,
+    timeout_s: float = WorkerLimits().timeout_s,
+    file_name: str | None = None,
 ) -> Explanation:
     """Profiles a file, and looks which others come to the same kernels.
+
+    Args:
+        artifact: The file.
+        others: Other variants.
+        runtime: Its name.
+        options: How files are run.
+        folder: A scratch folder.
+        display: Follows.
+        timeout_s: How long a step of a worker may take.
+        file_name: What messages call a file of the user's.
 
     Raises:
         HarnessError: The runtime refuses the file, crashes on it, or cannot tell what it runs.
     """
     display.phase("profiling", 1 + len(others))
-    profile = _profiled(artifact, runtime, options, CALLS)
+    profile = _profiled(artifact, runtime, options, CALLS, timeout_s, file_name)
     if profile is None:
         raise HarnessError(f"{runtime} cannot tell which kernels it runs")
     display.step()
     alike = []
     for other in others:
         try:
-            found = _profiled(other, runtime, options, 1)
+            found = _profiled(other, runtime, options, 1, timeout_s)
         except HarnessError as error:
             display.remark(f"  not compared: {error}")
             found = None
@@ -144,12 +156,25 @@ def run_explain(
     )
 
 
-def _profiled(artifact: ModelArtifact, runtime: str, options: SessionOptions, calls: int) -> Profile | None:
+def _profiled(
+    artifact: ModelArtifact,
+    runtime: str,
+    options: SessionOptions,
+    calls: int,
+    timeout_s: float,
+    file_name: str | None = None,
+) -> Profile | None:
     """The kernels of a file; every failure is one that the user can read."""
+    name = file_name or artifact.id
     try:
-        return profile_file(artifact, runtime, options, calls, limits_for(artifact, WorkerLimits()))
+        return profile_file(artifact, runtime, options, calls, limits_for(artifact, WorkerLimits(timeout_s=timeout_s)))
+    except NoAnswerError as failure:
+        help_too = f", or fewer samples than {options.batch_size} with --batch" if options.batch_size > 1 else ""
+        raise HarnessError(
+            f"{runtime} is not done with {name}: {failure}; give it more time with --timeout{help_too}"
+        ) from failure
     except (ChildFailedError, UnsupportedError) as failure:
-        raise HarnessError(f"{runtime} cannot run {artifact.id}: {failure}") from failure
+        raise HarnessError(f"{runtime} cannot run {name}: {failure}") from failure
 
 
 def _unfused(

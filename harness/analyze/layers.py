@@ -12,7 +12,7 @@ from crossrt.analysis.diagnosis.record import DiagnosedTensor, Diagnosis
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import CrossrtError
 from crossrt.harness.analyze.diagnosis.run import diagnose_file
-from crossrt.harness.build.subject import Found, as_found, float_counterpart
+from crossrt.harness.build.subject import TIMEOUT_S, Found, as_found, float_counterpart
 from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.affinity import usable_cpus
@@ -53,7 +53,8 @@ def _diagnose(state: RunState, found: Found) -> Diagnosis:
         samples = min(SAMPLES, state.data.samples)
         feeding = state.feedings.get(found.artifact.id)
         dimensions = state.settings.subject.dimensions if feeding is None else feeding.dimensions
-        return diagnose_file(found, samples, state.project.data, dimensions, Path(folder))
+        timeout_s = max(TIMEOUT_S, state.settings.limits.timeout_s)
+        return diagnose_file(found, samples, state.project.data, dimensions, Path(folder), timeout_s)
 
 
 def _pairs(state: RunState, display: Display) -> Mapping[str, Found]:

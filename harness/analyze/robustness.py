@@ -115,6 +115,7 @@ def run_robustness(
     seed: int,
     layout: Layout | None,
     display: Display,
+    limits: WorkerLimits = WorkerLimits(),  # noqa: B008 - frozen
 ) -> Robustness:
     """Evaluates files, the first of which is the baseline, on samples and on corrupted ones; a failing one is left out.
 
@@ -125,7 +126,7 @@ def run_robustness(
     images = read_images(opened.data.dataset, samples, layout)
     display.phase("corrupting images", 1 + len(CORRUPTIONS) * len(STRENGTHS))
     with ExitStack() as stack, ThreadPoolExecutor(len(usable_cpus())) as pool:
-        field = _Field(artifacts, opened, subject, pool, display)
+        field = _Field(artifacts, opened, subject, pool, display, limits)
         field.open(stack)
         try:
             for kind, arrays in _sets(images, seed):
@@ -164,10 +165,11 @@ class _Field:
         subject: Subject,
         pool: ThreadPoolExecutor,
         display: Display,
+        limits: WorkerLimits,
     ) -> None:
         self._artifacts, self._subject = artifacts, subject
         self._dataset, self._folder = opened.data.dataset, opened.folder
-        self._pool, self._display = pool, display
+        self._pool, self._display, self._limits = pool, display, limits
         self._runners: dict[str, _Runner] = {}
         self._scores: dict[str, dict[str, list[Scores]]] = {}
         self._baseline = artifacts[0].id
@@ -186,7 +188,7 @@ class _Field:
     def _opened(self, artifact: ModelArtifact, stack: ExitStack) -> _Runner:
         feeding = feeding_of(artifact, self._dataset, self._subject.dimensions)
         batch_size = BATCH if artifact.batching.dimension is not None else artifact.batching.size or 1
-        worker = stack.enter_context(CaseWorker(1, limits_for(artifact, WorkerLimits())))
+        worker = stack.enter_context(CaseWorker(1, limits_for(artifact, self._limits)))
         worker.start_import(shipped_runtime_for(artifact.format))
         worker.finish_import()
         worker.load(artifact, Scenario(batch_size=batch_size, threads=1).session_options(feeding.dimensions))

@@ -54,7 +54,7 @@ def find_unfused_operators(
             if kernel.kind in get_args(UnfusedKind)
         ],
     )
-    event = ask_about(artifact, "crossrt.analysis.explanation.run", dataclasses.asdict(job), "explained", _PACKAGES)
+    event = ask_about(artifact.id, "crossrt.analysis.explanation.run", dataclasses.asdict(job), "explained", _PACKAGES)
     return msgspec.convert(event["kernels"], list[UnfusedOperator])
 
 

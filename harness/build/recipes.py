@@ -16,6 +16,7 @@ from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.recipes.toml_files import NamedRecipe, RecipeFile, read_recipes
 from crossrt.exporters.variants import shipped_recipes
 from crossrt.harness.build.export import Exported
+from crossrt.reports.tables.accuracy import largest_error
 from crossrt.reports.text.cells import Cell, Sheet, listed
 from crossrt.reports.text.patterns import matches
 
@@ -95,16 +96,15 @@ def outcome_sheet(exported: Exported, model: str) -> Sheet:
     for artifact in exported.found.artifacts.values():
         evaluation = exported.evaluations[artifact.id]
         values = [evaluation.values.get(each.name) for each in shown]
-        errors = [each.relative for each in evaluation.outputs if each.relative is not None]
         cells = (
             artifact.id.removeprefix(f"{model}."),
             f"{artifact.size_bytes / 1000:,.1f}",
             *("-" if value is None else _written(value, each) for value, each in zip(values, shown, strict=True)),
-            f"{max(errors):.2g}" if errors else "-",
+            largest_error(evaluation),
         )
         rows.append(tuple(Cell(text=text) for text in cells))
     headings = [f"{each.label} %" if each.format == "percent" else each.label for each in shown]
-    return Sheet(title=f"{model}, built", columns=("artifact", "KB", *headings, "rel. error"), rows=tuple(rows))
+    return Sheet(title=f"{model}, built", columns=("artifact", "KB", *headings, "error %"), rows=tuple(rows))
 
 
 def _written(value: float, definition: MetricDefinition) -> str:

@@ -22,7 +22,7 @@ from crossrt.harness.build.inspecting import inspect_model
 from crossrt.harness.build.project import Project, resolve
 from crossrt.harness.build.recipes import choose_recipes
 from crossrt.harness.cli.shared.progress import Display
-from crossrt.harness.errors import ChildFailedError, HarnessError
+from crossrt.harness.errors import ChildFailedError, HarnessError, NoAnswerError
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.packages import QUIET, READING, check_packages
@@ -42,12 +42,14 @@ class Target:
         subject: The model that recipes are applied to, or a folder of artifacts; data, calibration data, dimensions.
         recipes: A file of recipes in place of the shipped ones.
         original: The float file, for a file of the user's.
+        timeout_s: How long a step of a process that looks into a file may take.
     """
 
     name: str
     subject: Subject
     recipes: Path | None = None
     original: Path | None = None
+    timeout_s: float = TIMEOUT_S
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ class Found:
         data: What it is tested on, or None.
         calibration: What it was calibrated with, or None.
         opened: The project that it was built from, or None.
+        file_name: Name of the file that the user gave, or None where a variant was named.
     """
 
     artifact: ModelArtifact
@@ -69,6 +72,12 @@ class Found:
     data: DataRequest | None = None
     calibration: DataRequest | None = None
     opened: Opened | None = None
+    file_name: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call the quantized file: as the user did."""
+        return self.file_name or self.artifact.id
 
 
 def find_subject(target: Target, folder: Path, display: Display) -> Found:
@@ -143,6 +152,7 @@ def _from_file(target: Target) -> Found:
         recipe=recipe_of(artifact),
         data=subject.data,
         calibration=subject.calibration,
+        file_name=Path(target.name).name,
     )
 
 
@@ -183,16 +193,22 @@ def float_counterpart(artifact: ModelArtifact, artifacts: Sequence[ModelArtifact
 
 
 def ask_about(
-    artifact: ModelArtifact, module: str, job: Mapping[str, Any], answer: str, packages: Sequence[str] = READING
+    name: str,
+    module: str,
+    job: Mapping[str, Any],
+    answer: str,
+    packages: Sequence[str] = READING,
+    timeout_s: float = TIMEOUT_S,
 ) -> Mapping[str, Any]:
     """Lets a process of its own look at a file, and returns its one answer.
 
     Args:
-        artifact: The file.
+        name: What messages call the file.
         module: What the process runs.
         job: What it reads; its `folder` is where it may leave files.
         answer: The event that holds the answer.
         packages: What it needs.
+        timeout_s: How long it may take.
 
     Raises:
         HarnessError: Packages for it are missing.
@@ -202,11 +218,13 @@ def ask_about(
     try:
         with ChildProcess(module, variables={**QUIET, "TMPDIR": str(job["folder"])}) as child:
             child.send(job)
-            event = child.receive(TIMEOUT_S)
+            event = child.receive(timeout_s)
+    except NoAnswerError as failure:
+        raise ExportError(f"{name}: {failure.reason}; give it more time with --timeout") from failure
     except ChildFailedError as failure:
-        raise ExportError(f"{artifact.id}: {failure.reason}") from failure
+        raise ExportError(f"{name}: {failure.reason}") from failure
     if event["event"] != answer:
-        raise ExportError(f"{artifact.id}: {event['reason']}")
+        raise ExportError(f"{name}: {event['reason']}")
     return event
 
 

@@ -113,7 +113,7 @@ def main() -> int:
 
 
 def _explain(error: Exception) -> int:
-    """One message for what the user can mend; anything else is a defect, with its traceback and a code of its own."""
+    """One message for what the user can fix; anything else is a defect, with its traceback and a code of its own."""
     from crossrt.core.errors import CrossrtError
     from crossrt.reports.text.printable import printable
 

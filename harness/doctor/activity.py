@@ -71,37 +71,37 @@ def other_processes(before: Sample, after: Sample) -> Check:
         name="other processes",
         outcome="warn" if busy else "ok",
         found=named + (f" and {len(busy) - _MOST_NAMED} more" if len(busy) > _MOST_NAMED else "") or "none busy",
-        wanted=f"none above {BUSY_SHARE:.0%} of a CPU",
+        required=f"none above {BUSY_SHARE:.0%} of a CPU",
         fix="stop them, or measure when they are done",
     )
 
 
 def steal(before: Sample, after: Sample) -> Check:
     """Time that the hypervisor took away meanwhile."""
-    wanted = "none"
+    required = "none"
     if before.stolen_ticks is None or after.stolen_ticks is None:
-        return Check(name="stolen time", outcome="unknown", found="not told", wanted=wanted)
+        return Check(name="stolen time", outcome="unknown", found="not told", required=required)
     stolen = (after.stolen_ticks - before.stolen_ticks) / os.sysconf("SC_CLK_TCK") / (after.clock_s - before.clock_s)
     return Check(
         name="stolen time",
         outcome="warn" if stolen > 0 else "ok",
         found=f"{stolen:.1%} of a CPU",
-        wanted=wanted,
+        required=required,
         fix="the host runs other guests on these CPUs: choose dedicated ones",
     )
 
 
 def pressure(before: Sample, after: Sample) -> Check:
     """How long tasks waited for a processor meanwhile."""
-    wanted = "under 1%"
+    required = "under 1%"
     if before.pressure_us is None or after.pressure_us is None:
-        return Check(name="CPU pressure", outcome="unknown", found="the kernel keeps none", wanted=wanted)
+        return Check(name="CPU pressure", outcome="unknown", found="the kernel keeps none", required=required)
     share = (after.pressure_us - before.pressure_us) / 1e6 / (after.clock_s - before.clock_s)
     return Check(
         name="CPU pressure",
         outcome="warn" if share > 0.01 else "ok",
         found=f"tasks waited for a CPU {share:.1%} of the time",
-        wanted=wanted,
+        required=required,
         fix="stop other work on this machine",
     )
 
@@ -113,7 +113,7 @@ def load() -> Check:
         name="load",
         outcome="warn" if load > 0.5 * cpus else "ok",
         found=f"{load:.2f} over the last minute on {cpus} CPUs",
-        wanted=f"under {0.5 * cpus:g}",
+        required=f"under {0.5 * cpus:g}",
         fix="wait until other work is done",
     )
 

@@ -1,4 +1,4 @@
-"""One property of the machine: found, wanted, and how to get it; and how the kernel's files are read."""
+"""One property of the machine: found, required, and how to get it; and how the kernel's files are read."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Check:
         name: What was looked at.
         outcome: `unknown` where the system does not tell, as in most virtual machines.
         found: What was found.
-        wanted: What a steady measurement needs.
+        required: What a steady measurement needs.
         fix: How to get it, where it is not so.
     """
 
     name: str
     outcome: Outcome
     found: str
-    wanted: str
+    required: str
     fix: str = ""
 
 

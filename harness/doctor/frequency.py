@@ -16,14 +16,16 @@ _CPU: Final = Path("/sys/devices/system/cpu")
 def governor() -> Check:
     """The frequency governor of all processors."""
     names = {text for path in _CPU.glob("cpu[0-9]*/cpufreq/scaling_governor") if (text := read_text(path))}
-    wanted = "performance"
+    required = "performance"
     if not names:
-        return Check(name="frequency governor", outcome="unknown", found="not told (virtual machine?)", wanted=wanted)
+        return Check(
+            name="frequency governor", outcome="unknown", found="not told (virtual machine?)", required=required
+        )
     return Check(
         name="frequency governor",
-        outcome="ok" if names == {wanted} else "warn",
+        outcome="ok" if names == {required} else "warn",
         found=", ".join(sorted(names)),
-        wanted=wanted,
+        required=required,
         fix="sudo cpupower frequency-set --governor performance",
     )
 
@@ -32,14 +34,14 @@ def turbo() -> Check:
     """Whether processors may run above their nominal speed."""
     intel, others = read_text(_CPU / "intel_pstate/no_turbo"), read_text(_CPU / "cpufreq/boost")
     if intel is None and others is None:
-        return Check(name="turbo", outcome="unknown", found="not told (virtual machine?)", wanted="off")
+        return Check(name="turbo", outcome="unknown", found="not told (virtual machine?)", required="off")
     is_off = intel == "1" if intel is not None else others == "0"
     file, value = ("intel_pstate/no_turbo", 1) if intel is not None else ("cpufreq/boost", 0)
     return Check(
         name="turbo",
         outcome="ok" if is_off else "warn",
         found="off" if is_off else "on: speed depends on heat and on the other cores",
-        wanted="off",
+        required="off",
         fix=f"echo {value} | sudo tee {_CPU / file}",
     )
 
@@ -48,15 +50,15 @@ def clock_source() -> Check:
     """Where the kernel reads the time."""
     path = Path("/sys/devices/system/clocksource/clocksource0")
     source, available = read_text(path / "current_clocksource"), read_text(path / "available_clocksource") or ""
-    wanted = "tsc, or arch_sys_counter on Arm"
+    required = "tsc, or arch_sys_counter on Arm"
     if source is None:
-        return Check(name="clock source", outcome="unknown", found="not told", wanted=wanted)
+        return Check(name="clock source", outcome="unknown", found="not told", required=required)
     is_fast = source in ("tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page")
     return Check(
         name="clock source",
         outcome="ok" if is_fast else "warn",
         found=f"{source} (available: {available})",
-        wanted=wanted,
+        required=required,
         fix=f"echo tsc | sudo tee {path / 'current_clocksource'}",
     )
 
@@ -73,6 +75,6 @@ def clock_cost() -> Check:
         name="cost of the clock",
         outcome="ok" if cost <= SLOW_CLOCK_NS else "warn",
         found=f"{cost:.0f} ns a reading",
-        wanted=f"at most {SLOW_CLOCK_NS} ns",
+        required=f"at most {SLOW_CLOCK_NS} ns",
         fix="see the clock source",
     )

@@ -20,7 +20,7 @@ def quota() -> Check:
         name="CPU quota",
         outcome="ok" if quota is None else "warn",
         found="none" if quota is None else f"{quota:g} CPUs: the kernel stops this group when they are used up",
-        wanted="none",
+        required="none",
         fix="run the container without --cpus; pin it with --cpuset-cpus",
     )
 
@@ -30,13 +30,13 @@ def siblings() -> Check:
     cpu = max(usable_cpus())
     text = read_text(_CPU / f"cpu{cpu}/topology/thread_siblings_list")
     if text is None:
-        return Check(name="SMT siblings", outcome="unknown", found="not told", wanted="none in use")
+        return Check(name="SMT siblings", outcome="unknown", found="not told", required="none in use")
     shared = [number for number in _numbers(text) if number != cpu]
     return Check(
         name="SMT siblings",
         outcome="warn" if shared else "ok",
         found=f"CPU {cpu} shares its core with CPU {', '.join(map(str, shared))}" if shared else f"CPU {cpu} has none",
-        wanted="none in use",
+        required="none in use",
         fix="echo off | sudo tee /sys/devices/system/cpu/smt/control; what a host does with them no guest can see",
     )
 
@@ -48,7 +48,7 @@ def cores() -> Check:
         name="usable CPUs",
         outcome="ok" if count > 1 else "warn",
         found=f"{count}; single-thread cases run on CPU {pinned_cpu(1)}",
-        wanted="at least 2: one measures, the parent stays on another",
+        required="at least 2: one measures, the parent stays on another",
         fix="give this process another CPU: taskset, or --cpuset-cpus of the container",
     )
 
@@ -58,15 +58,15 @@ def memory() -> Check:
     available = _meminfo("MemAvailable")
     limit = _memory_limit()
     room = min(each for each in (available, limit) if each is not None) if available is not None else limit
-    wanted = "at least 2 GiB"
+    required = "at least 2 GiB"
     if room is None:
-        return Check(name="memory", outcome="unknown", found="not told", wanted=wanted)
+        return Check(name="memory", outcome="unknown", found="not told", required=required)
     limited = "" if limit is None else f"; the group's limit is {limit / 2**30:.1f} GiB"
     return Check(
         name="memory",
         outcome="ok" if room >= _ENOUGH_BYTES else "warn",
         found=f"{room / 2**30:.1f} GiB free{limited}",
-        wanted=wanted,
+        required=required,
         fix="close other programs, or raise the container's --memory",
     )
 
@@ -75,12 +75,12 @@ def swap() -> Check:
     """Whether memory was moved to disk."""
     total, free = _meminfo("SwapTotal"), _meminfo("SwapFree")
     if total is None or free is None:
-        return Check(name="swap", outcome="unknown", found="not told", wanted="unused")
+        return Check(name="swap", outcome="unknown", found="not told", required="unused")
     return Check(
         name="swap",
         outcome="ok" if total == free else "warn",
         found="unused" if total == free else f"{(total - free) / 2**20:.0f} MiB in use",
-        wanted="unused",
+        required="unused",
         fix="sudo swapoff --all, where memory allows it",
     )
 

@@ -15,7 +15,7 @@ from statistics import median
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import DataError
 from crossrt.core.evaluation import Evaluation
-from crossrt.harness.errors import ChildFailedError
+from crossrt.harness.errors import LONGEST_REASON, ChildFailedError, NoAnswerError
 from crossrt.harness.evaluate.answers import Answers, collect_answers
 from crossrt.harness.evaluate.feeding import Feeding
 from crossrt.harness.evaluate.judge import Judge, agreement_problem
@@ -32,6 +32,9 @@ from crossrt.runtimes.kernels import Profile
 TRIAL_CALLS = 20
 TRIAL_NS = 500_000_000
 """How long a trial of a slow model may take, its first inference aside."""
+
+RANDOM_HINT = "inputs were random: give samples that fit with --data (crossrt inspect FILE shows how)"
+MOST_BEFORE_HINT = LONGEST_REASON - len(RANDOM_HINT) - 2
 
 _MEMORY_FACTOR = 4
 """A worker may have so many times the size of a large model file."""
@@ -97,10 +100,12 @@ class Assessor:
         data: RunData,
         settings: BenchSettings,
         python: ForeignPython | None = None,
+        *,
+        is_random: bool = False,
     ) -> None:
-        """Every artifact that a case runs must be among both mappings."""
+        """Every artifact that a case runs must be among both mappings; random inputs may not fit a model."""
         self._artifacts, self._feedings, self._data = artifacts, feedings, data
-        self._settings, self._python = settings, python
+        self._settings, self._python, self._is_random = settings, python, is_random
 
     def assess_all(
         self, cases: Sequence[Case], judge: Judge | None, kept: frozenset[str] = frozenset()
@@ -159,7 +164,10 @@ class Assessor:
         imported = worker.finish_import()
         load_ns = worker.load(artifact, case.scenario.session_options(feeding.dimensions))
         worker.feed(feeding.inputs(self._data.first()), batch_size, self._settings.seed)
-        first_ns = worker.first_inference()
+        try:
+            first_ns = worker.first_inference()
+        except ChildFailedError as failure:
+            raise _explained(failure) if self._is_random else failure from None
         trial_ns = _trial(worker, first_ns, self._settings.effort)
         memory = Memory(peak_bytes=worker.peak_memory_bytes(), before_load_bytes=imported.peak_bytes)
         answers = collect_answers(worker, feeding, self._data, batch_size, trial_ns)
@@ -190,6 +198,13 @@ class Assessor:
         if not keeps:
             answers.drop()
         return Tried(assessment=assessment, answers=answers if keeps else None)
+
+
+def _explained(failure: ChildFailedError) -> ChildFailedError:
+    """The failure of a call on random inputs, which may not be what the model takes; one in time is about time."""
+    if isinstance(failure, NoAnswerError):
+        return failure
+    return type(failure)(f"{failure.reason[:MOST_BEFORE_HINT]}; {RANDOM_HINT}", failure.stderr_tail)
 
 
 def _trial(worker: CaseWorker, first_ns: int, effort: Effort) -> int:

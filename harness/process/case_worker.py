@@ -214,7 +214,7 @@ class CaseWorker:
         try:
             answer = self._child.ask(encoded(request), max(timeout_s or 0.0, self._limits.timeout_s))
         except ChildFailedError as failure:
-            raise ChildFailedError(f"{step}: {failure.reason}", failure.stderr_tail) from failure
+            raise type(failure)(f"{step}: {failure.reason}", failure.stderr_tail) from failure
         return self._checked(answer, step, kind)
 
     def _checked(self, answer: dict[str, Any], step: str, kind: type[Answer]) -> Answer:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
 
-from crossrt.harness.errors import ChildFailedError
+from crossrt.harness.errors import ChildFailedError, NoAnswerError
 
 STDERR_TAIL_BYTES = 4_000
 _CLOSE_GRACE_S = 2.0
@@ -112,17 +112,17 @@ class ChildProcess:
         line = self._read_line(time.monotonic() + timeout_s)
         if line is None:
             self.kill()
-            raise self.failure(f"no answer within {timeout_s:g} s: killed")
+            raise NoAnswerError(f"no answer within {timeout_s:g} s: killed", self._stderr_tail())
         if not line:
             raise self.failure(self._describe_end())
         try:
             answer = json.loads(line)
         except ValueError:
             self.kill()
-            raise self.failure(f"wrote something that is no answer: {line[:80]!r}") from None
+            raise self.failure(f"wrote something that is not an answer: {line[:80]!r}") from None
         if not isinstance(answer, dict):
             self.kill()
-            raise self.failure(f"wrote something that is no answer: {line[:80]!r}")
+            raise self.failure(f"wrote something that is not an answer: {line[:80]!r}")
         return answer
 
     def ask(self, request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def probe_runtimes(names: Sequence[str] = (), limits: WorkerLimits = WorkerLimit
     registered = runtime_names()
     unknown = [name for name in names if name not in registered]
     if unknown:
-        raise HarnessError(f"there is no runtime {unknown[0]!r}: the registered ones are {', '.join(registered)}")
+        raise HarnessError(f"there is no runtime {unknown[0]!r}: available: {', '.join(registered)}")
     with ThreadPoolExecutor() as pool:
         return list(pool.map(partial(_probe, limits=limits), names or registered))
 

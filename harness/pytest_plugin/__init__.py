@@ -105,6 +105,7 @@ def pytest_runtest_makereport(
         found = {
             "lines": summary_lines(measured.reports, outcome),
             "notes": outcome.notes,
+            "saved": outcome.saved,
             "reports": encoded_reports(measured.reports) if wants_reports(item.config, measured.options) else [],
         }
         setattr(report, ATTRIBUTE, found)

@@ -15,10 +15,9 @@ from typing import Final
 import msgspec
 
 from crossrt.harness.errors import HarnessError
-from crossrt.reports.schema.files import decode_report, read_report, write_atomically
+from crossrt.reports.schema.files import SESSION, decode_report, read_report, write_atomically
 from crossrt.reports.schema.records import SCHEMA_VERSION, Report
 
-KIND: Final = "pytest"
 _LONGEST_NAME: Final = 80
 
 
@@ -91,7 +90,7 @@ def save_reports(path: Path, reports: Mapping[str, Sequence[bytes]]) -> int:
         return _save_in_folder(path, reports)
     before = _session(path.read_bytes(), path).reports if path.is_file() else {}
     found = {test: tuple(map(msgspec.Raw, parts)) for test, parts in reports.items()}
-    session = SavedSession(schema_version=SCHEMA_VERSION, kind=KIND, reports={**before, **found})
+    session = SavedSession(schema_version=SCHEMA_VERSION, kind=SESSION, reports={**before, **found})
     write_atomically(path, msgspec.json.encode(session) + b"\n")
     return len(before.keys() - found.keys())
 
@@ -127,7 +126,7 @@ def _file_name(test: str, number: int) -> str:
 
 def _is_session(raw: bytes) -> bool:
     try:
-        return msgspec.json.decode(raw, type=_Header).kind == KIND
+        return msgspec.json.decode(raw, type=_Header).kind == SESSION
     except msgspec.MsgspecError:
         return False
 

@@ -23,10 +23,12 @@ class Outcome:
     Attributes:
         verdicts: A verdict in words, by case.
         notes: What was not judged, and why.
+        saved: What is not judged because it is saved as the baseline.
     """
 
     verdicts: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    saved: list[str] = field(default_factory=list)
 
 
 def enforce(limits: Sequence[Limit], measured: Crossrt | None, place: Place, outcome: Outcome) -> None:
@@ -45,6 +47,7 @@ def enforce(limits: Sequence[Limit], measured: Crossrt | None, place: Place, out
         for case, verdict in each.verdicts:
             outcome.verdicts[case] = f"{outcome.verdicts[case]}, {verdict}" if case in outcome.verdicts else verdict
         outcome.notes += each.undecided if each.missing is None else (each.missing,)
+        outcome.saved += [] if each.saved is None else [each.saved]
     _end(found, is_strict=measured.options.is_strict)
 
 
@@ -58,7 +61,7 @@ def _end(found: Sequence[Judgement], *, is_strict: bool) -> None:
     if lines:
         pytest.fail("\n".join(lines), pytrace=False)
     if missing:
-        pytest.skip("; ".join(missing))
+        raise pytest.skip.Exception("; ".join(missing), _use_item_location=True)  # as pytest does for its own marks
 
 
 def summary_lines(reports: Sequence[Report], outcome: Outcome) -> list[str]:

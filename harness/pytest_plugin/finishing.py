@@ -28,6 +28,9 @@ def show(terminal: pytest.TerminalReporter, collected: Collected, ending: Sequen
     for test, notes in collected.notes.items():
         for note in notes:
             terminal.write_line(printable(f"NOT JUDGED: {test}: {note}"), yellow=True)
+    for test, lines in collected.saved.items():
+        for line in lines:
+            terminal.write_line(printable(f"{test}: {line}"))
     if runs_in_parallel(config):
         terminal.write_line(PARALLEL, yellow=True)
     for line in ending:

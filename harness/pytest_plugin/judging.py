@@ -43,12 +43,14 @@ class Judgement:
         regressions: Why the test fails, in the words of `crossrt compare`.
         undecided: What could not be decided, or not be compared.
         missing: Why there is nothing to compare with, and how to make it; None where there is.
+        saved: Why it is not judged in a session that makes its baseline; None where it is.
         verdicts: A word and the change, by case.
     """
 
     regressions: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
     missing: str | None = None
+    saved: str | None = None
     verdicts: tuple[tuple[str, str], ...] = ()
 
 
@@ -67,8 +69,12 @@ def judge(limit: Limit, reports: Sequence[Report], only: Sequence[str], place: P
     """
     path = baseline_path(limit, place, options)
     if path is None:
+        if options.save is not None:
+            return Judgement(saved=f"{limit}: saved in {options.save} as the baseline to compare with")
         return Judgement(missing=f"{limit}: no baseline is named: give against=... or --crossrt-baseline PATH")
     baseline = read_baseline(path, place.test)
+    if baseline is None and _is_saved(limit, place, options):
+        return Judgement(saved=f"{limit}: saved in {options.save} as the baseline to compare with")
     if baseline is None:
         what = f"{path} holds nothing of this test" if path.exists() else f"there is no baseline {path}"
         return Judgement(missing=f"{limit}: {what}: make it with pytest --crossrt-save {path}")
@@ -80,11 +86,21 @@ def judge(limit: Limit, reports: Sequence[Report], only: Sequence[str], place: P
     )
 
 
+def _candidates(against: str, place: Place) -> tuple[Path, Path]:
+    return place.folder / against, place.root / against
+
+
+def _is_saved(limit: Limit, place: Place, options: Options) -> bool:
+    """True if this session makes the baseline that a limit names."""
+    named = [options.baseline] if limit.against is None else _candidates(limit.against, place)
+    return options.save is not None and options.save.resolve() in [each.resolve() for each in named if each is not None]
+
+
 def baseline_path(limit: Limit, place: Place, options: Options) -> Path | None:
     """Where the baseline of a limit is, or would be; None where none is named."""
     if limit.against is None:
         return options.baseline
-    candidates = [place.folder / limit.against, place.root / limit.against]
+    candidates = _candidates(limit.against, place)
     return next((path for path in candidates if path.exists()), candidates[0])
 
 

@@ -24,11 +24,13 @@ class Collected:
     Attributes:
         lines: One a case, by test.
         notes: What was not judged, and why, by test.
+        saved: What is not judged because it is saved as the baseline, by test.
         reports: JSON texts, by test; only where somebody asked for them.
     """
 
     lines: dict[str, list[str]] = field(default_factory=dict)
     notes: dict[str, list[str]] = field(default_factory=dict)
+    saved: dict[str, list[str]] = field(default_factory=dict)
     reports: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, report: pytest.TestReport) -> None:
@@ -37,6 +39,7 @@ class Collected:
         if found is not None:
             self.lines[report.nodeid] = found["lines"]
             self.notes[report.nodeid] = found["notes"]
+            self.saved[report.nodeid] = found["saved"]
             self.reports[report.nodeid] = found["reports"]
 
 

@@ -20,7 +20,7 @@ from crossrt.core.artifact import ModelArtifact
 from crossrt.core.tensor import Batching
 from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.environment import installed_version, read_environment
-from crossrt.harness.errors import ChildFailedError, HarnessError
+from crossrt.harness.errors import ChildFailedError, HarnessError, NoAnswerError
 from crossrt.harness.locations import cache_folder
 from crossrt.harness.measure.effort import Cost, calls_for, fitted
 from crossrt.harness.measure.participant import ControlRole, Participant, Timed
@@ -175,7 +175,7 @@ class _Timed:
         """A failure in one message: what was called, what happened, what it wrote last, and what to do."""
         reason = failure.reason.replace("the first inference: ", "the first call: ", 1)
         lines = [f"{self._asked.name} cannot be timed: {reason}"]
-        if "no answer within" in failure.reason:
+        if isinstance(failure, NoAnswerError):
             lines[0] += f" (timeout={self._asked.timeout_s:g})"
             if self.is_forked and (threads := _status_field("Threads")) > 1:
                 lines.append(

@@ -20,6 +20,7 @@ from crossrt.harness.measure.settings import DEFAULT_TIME_S
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.run.run_state import RunState
 from crossrt.reports.statistics.divergence import CaseOutputs
+from crossrt.reports.text.labels import reference_name
 
 MOST_PREVIEWED: Final = 8
 """Cases for which a first rough latency is told while the run goes on."""
@@ -41,7 +42,7 @@ def check_answers(state: RunState, found: Artifacts, display: Display, *, compar
         return
     display.phase("checking answers", len(cases))
     _limit_samples(state, cases, display)
-    assessor = Assessor(state.artifacts, state.feedings, state.data, state.settings)
+    assessor = Assessor(state.artifacts, state.feedings, state.data, state.settings, is_random=state.project.is_random)
     kept = first_cases(cases) if compares_pairs else frozenset()
     answers: list[CaseOutputs] = []
     if found.reference is not None:
@@ -102,7 +103,7 @@ def _answer_first(
         if tried.answers is None:
             _keep(state, case, tried, answers, display)
             continue
-        _take_reference(state, tried.answers.outputs, f"{case.label} on {case.runtime}", display)
+        _take_reference(state, tried.answers.outputs, reference_name(case.label, case.runtime), display)
         judge = state.judge
         assert judge is not None
         for name, problem in tried.answers.problems.items():

@@ -8,9 +8,10 @@ from typing import Final
 from markupsafe import Markup
 
 from crossrt.reports.page.document import folded, joined, render
-from crossrt.reports.schema.records import Environment, Report, Settings, Tensor
+from crossrt.reports.schema.records import Environment, Report, Tensor
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.tables.findings import batch_notes, disturbance_notes, graph_notes
+from crossrt.reports.tables.headline import rounds_text
 from crossrt.reports.tables.latency import noise_lines
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.text.cells import counted, listed
@@ -86,7 +87,7 @@ def method(report: Report) -> Markup:
     run = report.run
     parts = [
         _pairs({"command": " ".join(run.command), "began": run.started_at, "ended": run.finished_at}),
-        _pairs(_settings(run.settings)),
+        _pairs(_settings(report)),
         folded("Definitions", _pairs(_definitions(report))),
     ]
     return joined(parts)
@@ -102,11 +103,11 @@ def _definitions(report: Report) -> dict[str, str]:
     }
 
 
-def _settings(settings: Settings) -> dict[str, str]:
+def _settings(report: Report) -> dict[str, str]:
+    settings = report.run.settings
     pinned = settings.pinned_cpu
     found = {
-        "rounds": f"{settings.rounds} of {counted(settings.blocks_per_round, 'block')} of calls, a block of about"
-        f" {settings.block_target_ns / 1e6:g} ms",
+        "rounds": f"{rounds_text(report)}, a block of about {settings.block_target_ns / 1e6:g} ms",
         "pinned to": "no CPU" if pinned is None else f"CPU {pinned}",
         "baseline": settings.baseline,
         "least agreement with the reference": f"{100 * settings.minimum_agreement:g}% of samples",

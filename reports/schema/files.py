@@ -20,6 +20,8 @@ from crossrt.reports.schema.records import SCHEMA_VERSION, Duel, Report
 from crossrt.reports.schema.upgrade import upgraded_duel, upgraded_report
 from crossrt.reports.schema.version1 import Duel1, Report1
 
+SESSION = "pytest"
+"""Kind of the file that `pytest --crossrt-save FILE` writes."""
 MOST_BYTES = 256 * 2**20
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -92,6 +94,11 @@ def _header(raw: bytes, name: str) -> _Header:
         raise ReportError(
             f"{name} has schema version {header.schema_version}; this crossrt reads up to {SCHEMA_VERSION}:"
             " update crossrt to show it"
+        )
+    if header.kind == SESSION:
+        raise ReportError(
+            f"{name} holds the reports of a pytest session, by test: compare a session with it by pytest"
+            f" --crossrt-baseline {name}; saved with --crossrt-save FOLDER, reports are files that this command reads"
         )
     return header
 

@@ -8,14 +8,13 @@ from typing import Final
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import MetricDefinition
 from crossrt.reports.schema.records import Result
-from crossrt.reports.tables.lookup import ABSENT, Lookup
+from crossrt.reports.tables.lookup import ABSENT, AGREEMENT, Lookup
 from crossrt.reports.text.cells import Cell, Sheet
 
 MOST_OTHERS: Final = 2
 """Metrics of the task that are shown beside its first."""
 
 SIZE: Final = "size_bytes"
-AGREEMENT: Final = "agreement"
 _OF_REFERENCE: Final = (AGREEMENT, "max_abs_error", "relative_error", "sqnr_db")
 """Metrics that compare with the reference: a column of its own shows the error of the outputs."""
 
@@ -26,7 +25,7 @@ def accuracy_sheet(look: Lookup, results: Sequence[Result]) -> Sheet:
     """A row for each case; columns that no case fills are left out, those that matter least go first."""
     sound = [result for result in results if result.status == "ok"]
     columns = [column for column in _columns(look, results, sound) if any(cell.text != ABSENT for cell in column[1])]
-    rows = zip(*(cells for _, cells in columns), strict=True)
+    rows = zip(*(cells for _, cells in columns), strict=True) if len(columns) > 1 else ()
     titles = [name for name, _ in columns]
     kept = ("case", look.title(SIZE), look.title(look.primary.name) if look.primary else "")
     droppable = [name for name in titles if name not in kept]

@@ -27,6 +27,14 @@ def headline(report: Report) -> list[str]:
     return [*(line for each in scenarios if (line := _fastest(look, each))), _counts(report)]
 
 
+def rounds_text(report: Report) -> str:
+    """`10 rounds of 12 blocks of calls`; where some were not made, `7 of 10 rounds of 12 blocks of calls`."""
+    settings = report.run.settings
+    kept = max((len(result.rounds) for result in report.results), default=0)
+    made = f"{kept} of " if kept < settings.rounds else ""
+    return f"{made}{counted(settings.rounds, 'round')} of {counted(settings.blocks_per_round, 'block')} of calls"
+
+
 def _counts(report: Report) -> str:
     count = Counter(result.status for result in report.results)
     said = f"{count['ok']} of {counted(len(report.results), 'case')} measured"

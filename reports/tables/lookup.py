@@ -11,9 +11,10 @@ from crossrt.reports.schema.records import Metric, Report, Result
 from crossrt.reports.statistics.noise import Noise, noise_of
 from crossrt.reports.statistics.paired import paired_change
 from crossrt.reports.text.cells import Cell, interval_text, title_of, value_text
-from crossrt.reports.text.labels import subject_labels
+from crossrt.reports.text.labels import reference_name, subject_labels
 
 ABSENT: Final = "-"
+AGREEMENT: Final = "agreement"
 ALPHA: Final = 0.025
 Scenario = tuple[int, int, str]
 
@@ -77,7 +78,12 @@ class Lookup:
         metric = self.metric(result, name)
         if metric is None or name not in self.definitions:
             return Cell(text=ABSENT)
+        interval = interval and not (name == AGREEMENT and self.is_reference(result))
         return Cell(text=self.text(metric, interval=interval), best=result.case in best)
+
+    def is_reference(self, result: Result) -> bool:
+        """Whether others are compared with the answers of this case; that it agrees with itself has no interval."""
+        return self.report.reference == reference_name(result.variant, result.runtime)
 
     def extreme(self, name: str, results: Sequence[Result]) -> frozenset[str]:
         """Cases with the best value of a metric without chance; none where all have the same."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
@@ -10,7 +11,7 @@ from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.tables.accuracy import accuracy_sheet
 from crossrt.reports.tables.findings import batch_notes, caution_notes, disturbance_notes, graph_notes
-from crossrt.reports.tables.headline import headline
+from crossrt.reports.tables.headline import headline, rounds_text
 from crossrt.reports.tables.latency import latency_sheet
 from crossrt.reports.tables.layers import kernel_time_sheet, layer_sheet
 from crossrt.reports.tables.lookup import ABSENT, Lookup, Scenario
@@ -19,6 +20,8 @@ from crossrt.reports.text.cells import Cell, Sheet, counted, listed
 MOST_ROWS_OF_A_REASON: Final = 2
 MOST_MEMORY_COLUMNS: Final = 3
 MOST_NOTES: Final = 6
+NO_TASK: Final = "none"
+"""Of a report in which nothing was scored: of callables, or because no case has answered."""
 
 
 class Summary:
@@ -60,9 +63,7 @@ class Summary:
             f"run {run.id}, {run.status}, crossrt {run.crossrt_version}",
             f"{environment.cpu_model}, {len(environment.usable_cpus)} of {environment.logical_cpus} CPUs,"
             f" Linux {environment.kernel}, {environment.python}",
-            f"{versions or 'no runtime'}; {counted(settings.rounds, 'round')} of"
-            f" {counted(settings.blocks_per_round, 'block')} of calls{pinned},"
-            f" seed {settings.seed}",
+            f"{versions or 'no runtime'}; {rounds_text(self.report)}{pinned}, seed {settings.seed}",
         ]
 
     def _subject(self) -> str:
@@ -72,11 +73,14 @@ class Summary:
         return f"{word} {listed(list(models), 4) or 'none'}" + (f" ({', '.join(sizes)})" if sizes else "")
 
     def _data(self) -> str:
-        data = self.report.data
+        data, task = self.report.data, self.report.task
+        if task == NO_TASK and not data.samples:
+            return "no data: only times are measured"
         samples = counted(data.samples, "sample") if data.samples else "no samples"
+        scored = "no answers to compare" if task == NO_TASK else f"task {task}"
         if data.is_random:
-            return f"{samples} of random inputs, task {self.report.task}"
-        return f"data {data.name} ({samples}), task {self.report.task}"
+            return f"{samples} of random inputs, {scored}"
+        return f"data {data.name} ({samples}), {scored}"
 
     def verdict(self) -> list[str]:
         """Which case is fastest, and what that costs."""
@@ -137,12 +141,14 @@ class Summary:
         memory = [self._memory_title(scenario) for scenario in self._outer_scenarios]
         first = self._look.title("first_inference_ns")
         batch_size = self.scenarios[0][0] if self.scenarios else 1
-        return Sheet(
-            title=f"Start-up (batch {batch_size}) and peak memory",
+        sheet = Sheet(
+            title=f"Start-up (batch {batch_size})",
             columns=("case", self._look.title("load_ns"), first, *memory),
             rows=tuple(self._startup_row(cases) for cases in by_subject.values()),
             dropped_first=(*memory[1:], first),
-        )
+        ).without_empty(ABSENT)
+        has_memory = any(each in sheet.columns for each in memory)
+        return replace(sheet, title=f"{sheet.title} and peak memory") if has_memory else sheet
 
     def _memory_title(self, scenario: Scenario) -> str:
         batch_size, threads, io = scenario

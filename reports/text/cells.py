@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from msgspec import UNSET
@@ -78,8 +78,19 @@ class Sheet:
             rows=tuple(tuple(row[index] for index in kept) for row in self.rows),
             is_text=self.is_text,
             footer=self.footer,
+            dropped_first=self.dropped_first,
             wrapped=self.wrapped,
         )
+
+    def without_empty(self, absent: str) -> Sheet:
+        """The same without columns in which no row says anything; no rows where only the first column is left."""
+        empty = [
+            name
+            for index, name in enumerate(self.columns)
+            if index and all(row[index].text == absent for row in self.rows)
+        ]
+        left = self.without(empty)
+        return left if len(left.columns) > 1 else replace(left, rows=())
 
 
 def unit_of(definition: MetricDefinition) -> str:

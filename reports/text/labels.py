@@ -27,6 +27,11 @@ def _name(result: Result, *, has_models: bool) -> str:
     return f"{result.model}.{name}" if has_models and result.model else name
 
 
+def reference_name(variant: str, runtime: str) -> str:
+    """What a report calls its reference where that is one of its own cases."""
+    return f"{variant} on {runtime}"
+
+
 def case_labels(results: Sequence[Result]) -> dict[str, str]:
     """The name of each case: that of its subject, and what differs among their scenarios, such as `/b8`."""
     subjects = subject_labels(results)

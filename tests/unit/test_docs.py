@@ -46,8 +46,6 @@ FORBIDDEN = {
     "points": r"\bin points\b|\b\d points\b|\bPOINTS\b",
     "plays favourites": r"\bplays favourites\b",
 }
-OLD_WORDS = ("crossrt advise", "crossrt doctor", "crossrt report")
-"""Commands whose help has yet to be written in the words of version 2."""
 ALLOWED = ("40 hex digits", "load_digits", "The digits in `datasets/mnist/data/`")
 
 
@@ -163,13 +161,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(path, marks=pytest.mark.xfail(reason="old words")) if path in OLD_WORDS else path
-        for path in COMMANDS
-    ],
-)
+@pytest.mark.parametrize("path", COMMANDS)
 def test_help_uses_the_words_of_the_field(path):
     command, context = COMMANDS[path]
     check_words(" ".join(command.get_help(context).split()))

@@ -12,7 +12,7 @@ import msgspec
 
 from crossrt.analysis.diagnosis.record import DiagnosedTensor, Diagnosis, DiagnosisJob
 from crossrt.datasets.opening import DataRequest
-from crossrt.harness.build.subject import Found, ask_about
+from crossrt.harness.build.subject import TIMEOUT_S, Found, ask_about
 from crossrt.harness.errors import HarnessError
 
 SATURATING_DB: Final = 3.0
@@ -20,7 +20,12 @@ SATURATING_DB: Final = 3.0
 
 
 def diagnose_file(
-    found: Found, samples: int, data: DataRequest, dimensions: Mapping[str, int], folder: Path
+    found: Found,
+    samples: int,
+    data: DataRequest,
+    dimensions: Mapping[str, int],
+    folder: Path,
+    timeout_s: float = TIMEOUT_S,
 ) -> Diagnosis:
     """Runs the quantized and the float file side by side over samples, in a process of its own.
 
@@ -30,6 +35,7 @@ def diagnose_file(
         data: Which data set.
         dimensions: Sizes of dynamic dimensions.
         folder: A scratch folder of this diagnosis alone.
+        timeout_s: How long it may take.
 
     Raises:
         HarnessError: The float file is not known, or packages are missing.
@@ -47,7 +53,8 @@ def diagnose_file(
         recipe=found.recipe,
         dimensions=dict(dimensions),
     )
-    event = ask_about(found.artifact, "crossrt.analysis.diagnosis.run", dataclasses.asdict(job), "diagnosed")
+    module, content = "crossrt.analysis.diagnosis.run", dataclasses.asdict(job)
+    event = ask_about(found.name, module, content, "diagnosed", timeout_s=timeout_s)
     return msgspec.convert(event["diagnosis"], Diagnosis)
 
 

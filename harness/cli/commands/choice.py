@@ -39,7 +39,7 @@ def pareto(report: Path) -> None:
     type=FiniteRange(0, 100),
     default=0.2,
     show_default=True,
-    metavar="POINTS",
+    metavar="PERCENTAGE_POINTS",
     help="What may be lost of the task's first metric against the baseline: percentage points of a share, percent of"
     " any other number; the interval's lower end counts.",
 )

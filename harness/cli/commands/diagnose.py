@@ -43,7 +43,7 @@ def diagnose(name: str, no_advice: bool, **options: Any) -> None:
         found = find_subject(target, folder, display)
         data = found.data or DataRequest(reference=RANDOM, limit=64, dimensions=dict(dimensions))
         display.phase("diagnosing", 1)
-        diagnosis = diagnose_file(found, samples, data, dimensions, folder)
+        diagnosis = diagnose_file(found, samples, data, dimensions, folder, target.timeout_s)
         display.step()
         trials = None if no_advice else try_changes(target, found, diagnosis, display)
     console = result_console()

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Why a file is as fast as it is: the kernels that its runtime runs.")
-@target_options("VARIANT@RUNTIME|FILE[@RUNTIME]", has_float=False)
+@target_options("VARIANT@RUNTIME|FILE[@RUNTIME]", has_float=False, timeout_s=60.0)
 @click.option(
     "--batch",
     type=COUNT,
-    default=32,
+    default=1,
     show_default=True,
-    help="Samples per call; with few of them the profiler's own time rules the shares. A fixed batch stays as it is.",
+    help="Samples per call; of a small model take more, such as 32, or the profiler's own time rules the shares. A"
+    " fixed batch stays as it is.",
 )
 @click.option("--threads", type=COUNT, default=1, show_default=True, help="Threads per operator.")
 @config_option()
@@ -99,7 +100,8 @@ def _explained(
         if artifact.format not in info.formats:
             raise HarnessError(f"{info.name} reads {', '.join(info.formats)}, not {artifact.format}")
         settings = session_options(artifact, subject.data, subject.dimensions, batch, threads)
-        return run_explain(artifact, (), info.name, settings, folder, display)
+        file_name = Path(target.name).name
+        return run_explain(artifact, (), info.name, settings, folder, display, target.timeout_s, file_name)
     assert runtime is not None
     info = _runtime(runtime)
     opened = open_project(subject, folder)
@@ -113,4 +115,4 @@ def _explained(
         if each.format in info.formats and each.quantization is not None and each.id != artifact.id
     ]
     settings = session_options(artifact, opened.project.data, subject.dimensions, batch, threads)
-    return run_explain(artifact, others, info.name, settings, folder, display)
+    return run_explain(artifact, others, info.name, settings, folder, display, target.timeout_s)

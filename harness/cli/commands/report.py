@@ -50,7 +50,7 @@ def report(
     margins: tuple[str, ...],
     only: tuple[str, ...],
 ) -> None:
-    """Render REPORT, a report.json or the folder that holds one; of two, the second is held against the first.
+    """Render REPORT, a report.json or the folder that holds one; of two, the second is compared with the first.
 
     \b
     crossrt report results/<run> --html report.html

@@ -9,7 +9,7 @@ import click
 
 from crossrt.harness.cli.commands.recipes import recipe_file_option
 from crossrt.harness.cli.shared.config import config_option
-from crossrt.harness.cli.shared.options import models_argument, only_option, subject_options
+from crossrt.harness.cli.shared.options import models_argument, only_option, subject_options, timeout_option
 
 _SAMPLES = 2_000
 
@@ -25,9 +25,16 @@ _SAMPLES = 2_000
     help="Where the channels of an image are.  [default: told by a number of channels of 1, 3 or 4]",
 )
 @subject_options
+@timeout_option()
 @config_option()
 def robustness(
-    models: tuple[Path, ...], file: Path | None, only: tuple[str, ...], seed: int, layout: Any, **options: Any
+    models: tuple[Path, ...],
+    file: Path | None,
+    only: tuple[str, ...],
+    seed: int,
+    layout: Any,
+    timeout: float,
+    **options: Any,
 ) -> None:
     """Evaluate files on images under ten kinds of corruption, five strengths each, compared with the float model.
 
@@ -45,6 +52,7 @@ def robustness(
     from crossrt.harness.cli.shared.options import message_console, result_console, subject_from
     from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.errors import HarnessError
+    from crossrt.harness.measure.settings import WorkerLimits
     from crossrt.harness.run.prepare import open_project, scratch_folder
     from crossrt.reports.tables.terminal import sheet_table
 
@@ -62,8 +70,8 @@ def robustness(
             display.remark(f"  {name}: left out: {reason}")
         if not found.files:
             raise HarnessError("no file can be used: see the reasons above")
-        samples = subject.samples or _SAMPLES
-        result = run_robustness(found.files, opened, subject, samples, seed, layout, display)
+        samples, limits = subject.samples or _SAMPLES, WorkerLimits(timeout_s=timeout)
+        result = run_robustness(found.files, opened, subject, samples, seed, layout, display, limits)
     labels = {each.id: each.id.removeprefix(f"{each.model}.") for each in found.files}
     console = result_console()
     console.print(sheet_table(variant_sheet(result, labels)))

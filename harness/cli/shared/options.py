@@ -198,6 +198,18 @@ artifacts_out_option = click.option(
 )
 
 
+def timeout_option(default_s: float = 60.0) -> Callable[[Decorated], Decorated]:
+    """The `--timeout` option of a command that works in processes of its own."""
+    return click.option(
+        "--timeout",
+        type=FiniteRange(0.1, LONGEST_TIMEOUT_S),
+        default=default_s,
+        show_default=True,
+        metavar="SECONDS",
+        help="Deadline of each single step of a worker process.",
+    )
+
+
 _MEASURING = (
     click.option("--threads", type=COUNT, default=1, show_default=True, help="Threads per operator, on every runtime."),
     click.option(
@@ -207,14 +219,7 @@ _MEASURING = (
         show_default=True,
         help="Feed and read float32, or the model's own types where they are quantized or narrower.",
     ),
-    click.option(
-        "--timeout",
-        type=FiniteRange(0.1, LONGEST_TIMEOUT_S),
-        default=60.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="Deadline of each single step of a worker process.",
-    ),
+    timeout_option(),
     click.option(
         "--memory-limit",
         type=click.IntRange(64, LARGEST_LIMIT_MIB),

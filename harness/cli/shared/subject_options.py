@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossrt.harness.cli.commands.recipes import recipe_file_option
-from crossrt.harness.cli.shared.options import Decorated, subject_options
+from crossrt.harness.cli.shared.options import Decorated, subject_options, timeout_option
 
 if TYPE_CHECKING:
     from crossrt.harness.build.subject import Target
@@ -31,11 +31,14 @@ float_option = click.option(
 )
 
 
-def target_options(metavar: str, *, has_float: bool = True) -> Callable[[Decorated], Decorated]:
+def target_options(
+    metavar: str, *, has_float: bool = True, timeout_s: float = 600.0
+) -> Callable[[Decorated], Decorated]:
     """Which file: a file of the user's, or a variant by its recipe, in a folder or built; and data."""
 
     def decorate(command: Decorated) -> Decorated:
         options: list[Callable[[Any], Any]] = [model_option, recipe_file_option, *([float_option] if has_float else ())]
+        command = timeout_option(timeout_s)(command)
         command = subject_options(command)
         for option in options:
             command = option(command)
@@ -54,8 +57,9 @@ def subject_of(*, model: Path | None, artifacts: Path | None, file: Path | None 
     return subject_from(models=(model,) if model else (), artifacts=artifacts, **options)
 
 
-def target_of(name: str, *, file: Path | None, original: Path | None = None, **options: Any) -> Target:
+def target_of(name: str, *, file: Path | None, timeout: float, original: Path | None = None, **options: Any) -> Target:
     """What these arguments name."""
     from crossrt.harness.build.subject import Target
 
-    return Target(name=name, subject=subject_of(file=file, **options), recipes=file, original=original)
+    subject = subject_of(file=file, **options)
+    return Target(name=name, subject=subject, recipes=file, original=original, timeout_s=timeout)

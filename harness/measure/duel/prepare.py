@@ -135,7 +135,9 @@ def _assess(
     check_answers(state, found, display)
     assessments = [state.assessments[case.id] for case in cases]
     if python is not None:
-        assessor = Assessor(state.artifacts, state.feedings, state.data, state.settings, python)
+        assessor = Assessor(
+            state.artifacts, state.feedings, state.data, state.settings, python, is_random=state.project.is_random
+        )
         assessments[1] = assessor.assess(cases[1], state.judge, keeps=False).assessment
     for label, case, assessment in zip("AB", cases, assessments, strict=True):
         if assessment.status != "ok":

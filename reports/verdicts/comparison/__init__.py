@@ -1,1 +1,1 @@
-"""Two reports held against each other: what is comparable, what changed, and by how much beyond chance."""
+"""two reports compared: what is comparable, what changed, and by how much beyond chance."""

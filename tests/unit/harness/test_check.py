@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from crossrt.datasets.opening import DataRequest
+from crossrt.harness.evaluate.assess import RANDOM_HINT
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.run import check
 
@@ -26,6 +27,14 @@ def test_a_first_case_that_fails_hands_over_to_the_next(bench, chaos):
     report = bench(runtimes=("chaos", "tflite"), only=("fp32",), effort_rounds=1)
     assert [each.status for each in report.results] == ["failed", "ok"]
     assert report.reference == "fp32 on tflite"
+
+
+def test_a_failure_on_random_inputs_says_that_they_were_random(bench, chaos, folder):
+    chaos("run:raise")
+    report = bench(subject=Subject(artifacts=folder), runtimes=("chaos",), only=("fp32",), effort_rounds=1)
+    assert report.results[0].reason.endswith(RANDOM_HINT)
+    report = bench(runtimes=("chaos",), only=("fp32",), effort_rounds=1)
+    assert RANDOM_HINT not in report.results[0].reason
 
 
 def test_where_every_case_fails_there_is_a_report_without_a_task(bench, chaos):

@@ -17,13 +17,13 @@ def sample(**changes) -> Sample:
     return Sample(**{"clock_s": 0.0, "process_ticks": {}, "stolen_ticks": 0, "pressure_us": 0, **changes})
 
 
-def test_every_check_says_what_was_found_and_wanted():
+def test_every_check_says_what_was_found_and_required():
     checks = examine()
     assert len(checks) >= 13
     assert len({check.name for check in checks}) == len(checks)
     for check in checks:
         assert check.found
-        assert check.wanted
+        assert check.required
         assert check.fix or check.outcome != "warn"
 
 

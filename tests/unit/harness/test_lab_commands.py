@@ -136,7 +136,7 @@ def test_a_file_that_other_samples_calibrated_fails_its_audit(crossrt, calibrate
 def test_a_file_of_the_users_is_audited_by_itself_or_by_the_manifest_beside_it(crossrt, calibrated, tmp_path):
     code, output, _ = crossrt("audit", MODEL)
     assert code == 0
-    assert "nothing in it is wrong by itself; no recipe is known" in output
+    assert output.startswith("model.tflite: nothing in it is wrong by itself; no recipe is known")
     assert "100.0% of the bytes of weights are integers" in output
     code, output, errors = crossrt(
         *("audit", calibrated / "conv.int8-io.tflite", "--float", calibrated / "conv.fp32.tflite"),
@@ -171,6 +171,14 @@ def test_a_diagnosis_of_two_files_matches_tensors_by_name(crossrt, tmp_path, cal
         (("audit", "int9", "--artifacts", "models"), "int9 is not there: name one of conv.fp32"),
         (("audit", "fp32", "--artifacts", "models"), "fp32 is there in both formats: name one of"),
         (("audit", "fp32.onnx", "--artifacts", "models"), "conv.fp32.onnx is not quantized: name a file that is"),
+        (
+            ("audit", "models/conv.fp32.onnx"),
+            "conv.fp32.onnx is not quantized: there is nothing to audit; give a quantized file, with --float FILE",
+        ),
+        (
+            ("audit", MODEL, "--float", FLOAT, "--calibration", "mnist"),
+            "and no model.tflite.manifest.json beside it names one",
+        ),
         (("audit", "nothing/net.onnx"), "nothing/net.onnx is not a model file"),
         (("diagnose", "nothing/net.onnx"), "nothing/net.onnx is not a model file"),
         (("diagnose", "int8-io", "--float", "models/conv.fp32.onnx"), "--float goes with a model file"),
@@ -251,10 +259,9 @@ def test_a_file_that_no_runtime_loads_leaves_the_others_alone(crossrt, truncated
 def test_nothing_is_left_behind_when_a_process_crashes(crossrt, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
-    monkeypatch.setattr("crossrt.harness.build.subject.TIMEOUT_S", 0.01)  # it is killed while it works
-    code, _, errors = crossrt("audit", "int8-io", "--artifacts", folder)
+    code, _, errors = crossrt("audit", "int8-io", "--artifacts", folder, "--timeout", "0.1")  # killed while it works
     assert code == 2
-    assert "no answer within 0.01 s: killed" in errors
+    assert "no answer within 0.1 s: killed; give it more time with --timeout" in errors
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
@@ -308,6 +315,15 @@ def test_an_explanation_names_kernels_and_times(crossrt, folder):
     code, output, _ = crossrt("explain", MODEL)
     assert code == 0
     assert "CONV_2D" in output
+
+
+def test_an_explanation_that_takes_too_long_says_what_to_do(crossrt, folder):
+    code, _, errors = crossrt("explain", "fp32@ort-cpu", "--artifacts", folder, "--batch", "9", "--timeout", "0.1")
+    assert code == 2
+    assert "killed; give it more time with --timeout, or fewer samples than 9 with --batch" in " ".join(errors.split())
+    code, _, errors = crossrt("explain", FLOAT, "--timeout", "0.1")
+    assert code == 2
+    assert "tflite is not done with model.tflite: " in errors
 
 
 @pytest.mark.parametrize(

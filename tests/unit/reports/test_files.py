@@ -205,3 +205,9 @@ def test_a_folder_in_the_place_of_one_file_costs_no_other(tmp_path):
     with pytest.raises(ReportError, match="folder cannot be written: Is a directory"):
         write_together({first: (b"new",), folder: (b"new",)})
     assert first.read_text() == "old"
+
+
+def test_reports_of_a_pytest_session_are_said_to_be_that(tmp_path):
+    path = tmp_path / "baseline.json"
+    path.write_text('{"schema_version": 2, "kind": "pytest", "reports": {}}')
+    assert f"pytest --crossrt-baseline {path}" in refusal(path)

@@ -269,3 +269,52 @@ def test_the_verdict_comes_last(sample, printed):
     lines = printed(sample).splitlines()
     assert lines[-1] == "3 of 3 cases measured."
     assert any(line.startswith("Batch 1, 1 thread: fp32@tflite is the fastest") for line in lines[-5:])
+
+
+def test_rounds_that_were_not_made_are_said(sample):
+    assert "; 2 rounds of " in Summary(sample).headline()[-1]
+    settings = msgspec.structs.replace(sample.run.settings, rounds=10)
+    cut = msgspec.structs.replace(sample, run=msgspec.structs.replace(sample.run, settings=settings))
+    assert "; 2 of 10 rounds of " in Summary(cut).headline()[-1]
+
+
+def test_where_nothing_was_scored_no_task_is_named(sample):
+    data = msgspec.structs.replace(sample.data, is_random=True)
+    assert (
+        "random inputs, no answers to compare"
+        in Summary(msgspec.structs.replace(sample, task="none", data=data)).headline()[0]
+    )
+    data = msgspec.structs.replace(sample.data, samples=0)
+    report = msgspec.structs.replace(sample, task="none", data=data)
+    assert Summary(report).headline()[0].endswith("; no data: only times are measured")
+
+
+def test_a_reference_agrees_with_itself_without_an_interval(make_result, make_report, make_evaluation):
+    reference = make_result(evaluation=make_evaluation(wrong=0))
+    other = make_result("int8@ort-cpu", evaluation=make_evaluation(wrong=1))
+    definitions = (
+        MetricDefinition(
+            name="agreement", label="agreement", unit="share", direction="bigger_is_better", format="percent"
+        ),
+    )
+    report = msgspec.structs.replace(make_report(reference, other), reference="fp32 on ort-cpu")
+    others = tuple(each for each in report.definitions if each.name not in ("top1", "macro_f1", "agreement"))
+    report = msgspec.structs.replace(report, definitions=(*definitions, *others))
+    found = rows(Summary(report).accuracy())
+    assert found["fp32@ort-cpu"]["agreement %"] == "100.00"
+    assert "±" in found["int8@ort-cpu"]["agreement %"]
+
+
+def test_tables_and_columns_in_which_nothing_stands_are_left_out(make_result, make_report):
+    report = make_report(make_result(memory=None, evaluation=None))
+    left = ("load_ns", "size_bytes")
+    report = msgspec.structs.replace(
+        report,
+        definitions=tuple(each for each in report.definitions if each.name not in left),
+        metrics=tuple(each for each in report.metrics if each.name not in left),
+    )
+    assert [sheet.title for sheet in Summary(report).sheets()] == [
+        "Batch 1, 1 thread: latency of one call",
+        "Start-up (batch 1)",
+    ]
+    assert Summary(report).startup().columns == ("case", "first inference µs")

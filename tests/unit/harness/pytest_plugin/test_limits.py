@@ -92,10 +92,20 @@ def test_without_a_baseline_a_test_is_skipped_and_says_how_to_make_one(project):
     )
 
 
+@pytest.mark.parametrize("against", ["", ', against="baseline.json"'])
+def test_a_session_that_makes_the_baseline_judges_nothing_and_passes(project, against):
+    project.use(f'@pytest.mark.limit_slowdown("5%"{against})')
+    done = project.run("-rs", "--crossrt-strict", "--crossrt-save", "baseline.json")
+    done.assert_outcomes(passed=1)
+    done.stdout.fnmatch_lines(["*limit_slowdown(5%): saved in *baseline.json as the baseline to compare with"])
+    done.stdout.no_fnmatch_line("*NOT JUDGED*")
+
+
 def test_a_limit_without_any_named_baseline_is_skipped(project):
     project.use('@pytest.mark.limit_slowdown("5%")')
     done = project.run("-rs")
     done.assert_outcomes(skipped=1)
+    done.stdout.fnmatch_lines(["SKIPPED*test_used.py:*"])
     done.stdout.fnmatch_lines(["*no baseline is named: give against=... or --crossrt-baseline PATH*"])
 
 
