@@ -16,6 +16,7 @@ from crossrt.datasets.checks import other_ranges, overlap, value_ranges
 from crossrt.datasets.fitting import fit
 from crossrt.datasets.opening import open_dataset
 from crossrt.datasets.protocol import Dataset
+from crossrt.datasets.tasks.choosing import check_task_name
 from crossrt.exporters.variants import Variant
 from crossrt.harness.build.builder import Artifacts, BuildRequest
 from crossrt.harness.build.building import get_artifacts
@@ -68,9 +69,12 @@ def open_project(subject: Subject, folder: Path) -> Opened:
     """Looks at the models and opens the data.
 
     Raises:
+        PluginError: The task is not known.
         ModelError: A model cannot be used.
         DataError: Data cannot be used, or do not fit the first model.
     """
+    if subject.task is not None:
+        check_task_name(subject.task)
     project = resolve(subject)
     _check_dimensions(project, subject)
     dataset = open_dataset(project.data, project.inputs)
