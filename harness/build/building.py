@@ -29,7 +29,7 @@ from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.locations import artifact_cache
 from crossrt.harness.process.child import ChildProcess, kill_all_children
-from crossrt.harness.process.packages import BUILDING, QUIET, READING, check_packages
+from crossrt.harness.process.packages import BUILDING, QUANTIZING, QUIET, check_packages
 
 BUILD_TIMEOUT_S = 600.0
 
@@ -49,7 +49,7 @@ def get_artifacts(request: BuildRequest, folder: Path, display: Display) -> Arti
     state = _found_before(request, folder, display)
     missing = [each for each in request.variants if state.artifact_id(each.item) not in state.found.artifacts]
     if missing or (_converts(request) and state.found.reference is None):
-        check_packages("building artifacts", BUILDING if _converts(request) else READING)
+        check_packages("building artifacts", BUILDING if _converts(request) else QUANTIZING)
         _build_missing(state, missing)
     return state.found
 
