@@ -246,5 +246,5 @@ class _Building:
             self._float_is_settled.set()
         with self._lock:
             self._state.found.problems[self._state.artifact_id(item)] = failure
-            self._state.display.remark(f"  {item}: not built: {failure.reason}")
+            self._state.display.failure(f"  {item}: not built: {failure.reason}")
             self._state.display.step()

@@ -40,7 +40,7 @@ def export(only: tuple[str, ...], min_agreement: float, out: Path, **subject: An
 
     check_writable(out)
     asked = subject_from(**subject)
-    with Terminal(message_console()) as display, scratch_folder() as folder:
+    with Terminal(message_console(), tells_failures=False) as display, scratch_folder() as folder:
         opened = open_project(asked, folder)
         variants = select_variants(opened.project.model, opened.project.variants, only)
         found = run_export(opened, asked, variants, min_agreement, display).found

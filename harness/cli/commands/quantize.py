@@ -54,7 +54,7 @@ def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float,
     from crossrt.reports.text.printable import printable
 
     asked = subject_from(**subject)
-    with Terminal(message_console()) as display, scratch_folder() as folder:
+    with Terminal(message_console(), tells_failures=False) as display, scratch_folder() as folder:
         opened = open_project(asked, folder)
         model, source = opened.project.model, opened.project.source
         chosen = choose_recipes(file, patterns, model)
