@@ -206,8 +206,10 @@ class _Building:
                 self._state.display.doing(item)
         elif event["event"] == "built":
             self._check_and_keep(item, staged)
-        else:
+        elif event.get("fits", True) or self._state.request.is_named:
             self._fail(item, child.failure(event["reason"]))
+        else:
+            self._leave_out(item, event["reason"])
 
     def _check_and_keep(self, item: str, staged: Path) -> None:
         """What was built moves to the cache; a float file only if it answers like its source."""
@@ -238,6 +240,11 @@ class _Building:
         if item == FLOAT_ONNX.item:
             self._float = artifact.path
             self._float_is_settled.set()
+
+    def _leave_out(self, item: str, reason: str) -> None:
+        with self._lock:
+            self._state.found.unfit[self._state.artifact_id(item)] = reason
+            self._state.display.step()
 
     def _fail(self, item: str, failure: ChildFailedError) -> None:
         if item == REFERENCE:

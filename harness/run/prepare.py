@@ -120,9 +120,23 @@ def _ranges(project: Project, dataset: Dataset, calibration: Dataset | None) -> 
 
 
 def artifacts_for(
-    cases: Sequence[Case], runtimes: Sequence[RuntimeInfo], opened: Opened, subject: Subject, display: Display
+    cases: Sequence[Case],
+    runtimes: Sequence[RuntimeInfo],
+    opened: Opened,
+    subject: Subject,
+    display: Display,
+    *,
+    is_named: bool = True,
 ) -> Artifacts:
     """The files that cases run: given ones, those of a folder, and those that the cache has or that are built now.
+
+    Args:
+        cases: The cases.
+        runtimes: What runtimes there are.
+        opened: Models and data.
+        subject: What the user brings.
+        display: Follows.
+        is_named: Whether the user named the cases; recipes that do not fit the model are left out where not.
 
     Raises:
         ExportError: The model cannot be loaded.
@@ -140,7 +154,7 @@ def artifacts_for(
     if project.source is not None:
         named = {(case.variant, case.format) for case in runnable}
         wanted = [each for each in project.variants if (each.name, each.format) in named]
-        found = get_artifacts(build_request(opened, subject, wanted), opened.folder, display)
+        found = get_artifacts(build_request(opened, subject, wanted, is_named=is_named), opened.folder, display)
     given: dict[str, ModelArtifact] = {each.id: each for each in project.given}
     found.artifacts = {**given, **found.artifacts}
     return found
@@ -157,8 +171,17 @@ def _with_fitting_reference(found: Artifacts, opened: Opened, display: Display) 
     return dataclasses.replace(found, reference=None)
 
 
-def build_request(opened: Opened, subject: Subject, variants: Sequence[Variant]) -> BuildRequest:
-    """What has to be built for some variants of a project that has a source."""
+def build_request(
+    opened: Opened, subject: Subject, variants: Sequence[Variant], *, is_named: bool = True
+) -> BuildRequest:
+    """What has to be built for some variants of a project that has a source.
+
+    Args:
+        opened: The project.
+        subject: What the user brings.
+        variants: What is built.
+        is_named: Whether the user named them.
+    """
     project = opened.project
     assert project.source is not None
     return BuildRequest(
@@ -172,4 +195,5 @@ def build_request(opened: Opened, subject: Subject, variants: Sequence[Variant])
         calibration_fingerprint=opened.calibration.fingerprint if opened.calibration is not None else None,
         dimensions=subject.dimensions,
         allow_h5=subject.allow_h5,
+        is_named=is_named,
     )
