@@ -182,8 +182,9 @@ def quantize(
     Args:
         model: A Keras or SavedModel model, or a float ONNX file.
         out: The folder to write.
-        calibration: What quantizers are calibrated with; recipes that need it fail without.
-        data: What the files are checked on; None for random inputs.
+        calibration: What quantizers are calibrated with; without it, only recipes that need none are built, and named
+            ones that need it fail.
+        data: What the files are checked on; None for the calibration data, or random inputs where there are none.
         labels: What is right for each sample.
         recipes: Names or patterns of recipes; none for all that fit the model.
         minimum_agreement: What answers a smaller share of the samples like the model is a problem.
@@ -193,11 +194,9 @@ def quantize(
     Raises:
         CrossrtError: Something cannot be used.
     """
-    from crossrt.exporters.variants import variant_of
-    from crossrt.harness.build.export import float_variants, run_export
     from crossrt.harness.build.exported import read_folder, write_folder
-    from crossrt.harness.build.recipes import choose_recipes
-    from crossrt.harness.run.prepare import open_project, scratch_folder
+    from crossrt.harness.build.quantizing import Quantizing, run_quantize
+    from crossrt.harness.run.prepare import scratch_folder
 
     folder = Path(out)
     with (
@@ -205,13 +204,9 @@ def quantize(
         _display(shows=progress) as display,
         scratch_folder() as scratch,
     ):
-        opened = open_project(subject, scratch)
-        name, source = opened.project.model, opened.project.source
-        chosen = choose_recipes(None, recipes, name).recipes
-        readable = source.exports if source is not None else ()
-        variants = [each for each in map(variant_of, chosen) if each.format in readable]
-        floats = float_variants(opened, list({variant.format for variant in variants}))
-        exported = run_export(opened, subject, [*floats, *variants], minimum_agreement, display)
+        asked = Quantizing(subject=subject, patterns=recipes, minimum_agreement=minimum_agreement)
+        quantized = run_quantize(asked, scratch, display)
+        name, exported = quantized.model, quantized.exported
         write_folder(exported.found, folder)
     written = read_folder(folder).artifacts
     return Quantized(

@@ -60,9 +60,8 @@ def savez_line(inputs: Sequence[TensorSpec], batching: Batching) -> str:
         value = f'numpy.asarray({_identifier(name)}, "{fed_dtype(spec)}")'
         arrays.append(f"{name}={value}" if _is_plain(name) else f"**{{{name!r}: {value}}}")
     shapes = ", ".join(f"{name}: ({_sizes(spec, batching)})" for name, spec in zip(written, inputs, strict=True))
-    keywords = [*arrays, "labels=labels"]
-    keywords.sort(key=lambda argument: argument.startswith("**"))
-    return f'numpy.savez("data.npz", {", ".join(keywords)})  # {shapes}'
+    arrays.sort(key=lambda argument: argument.startswith("**"))
+    return f'numpy.savez("data.npz", {", ".join(arrays)})  # {shapes}; and labels=labels, where there are any'
 
 
 def _sizes(spec: TensorSpec, batching: Batching) -> str:

@@ -15,6 +15,10 @@ class RecipeError(ExportError):
     """A quantization recipe is not known, not well-formed, or asks for what no quantizer can do."""
 
 
+class NothingToQuantizeError(ExportError):
+    """A recipe does not fit a model: what it quantizes is not there."""
+
+
 def first_line(error: Exception | str, most: int = 300) -> str:
     """What a library says, in one line of reasonable length; the class of an error that says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

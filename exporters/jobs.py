@@ -14,7 +14,7 @@ from crossrt.core.events import EventStream, reason_of
 from crossrt.core.manifest import ARTIFACT_MANIFEST, write_manifest
 from crossrt.core.tensor import TensorSpec, batching_of
 from crossrt.exporters.cache import converter_versions
-from crossrt.exporters.errors import ExportError
+from crossrt.exporters.errors import ExportError, NothingToQuantizeError
 from crossrt.exporters.inspection import SourceKind
 from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
@@ -150,6 +150,7 @@ def build_all(job: BuildJob, build: Callable[[str, Path], None], events: EventSt
             folder.mkdir()
             build(item, folder)
         except Exception as error:
-            events.send("item_failed", item=item, reason=" ".join(reason_of(error).split()))
+            reason = " ".join(reason_of(error).split())
+            events.send("item_failed", item=item, reason=reason, fits=not isinstance(error, NothingToQuantizeError))
         else:
             events.send("built", item=item)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import importlib.util
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from crossrt.core.artifact import ModelFormat
 from crossrt.core.errors import PluginError
 from crossrt.core.plugins import registered
+from crossrt.core.suggestions import did_you_mean
 from crossrt.runtimes.errors import RuntimeBrokenError, RuntimeNotInstalledError, UnknownRuntimeError
 from crossrt.runtimes.protocol import Runtime
 
@@ -92,9 +94,13 @@ def _load(name: str) -> object:
 def _from_entry_point(name: str) -> object:
     points = registered(GROUP)
     if name not in points:
-        available = ", ".join((*SHIPPED, *points))
-        raise UnknownRuntimeError(f"{name!r} is not a registered runtime; available: {available}")
+        raise UnknownRuntimeError(unknown_runtime(name, (*SHIPPED, *points)))
     return points[name].load()
+
+
+def unknown_runtime(name: str, known: Sequence[str]) -> str:
+    """What is said of a runtime that is not registered."""
+    return f"there is no runtime {name!r}{did_you_mean(name, known)}; available: {', '.join(known)}"
 
 
 def _import_failure(name: str, error: ModuleNotFoundError) -> Exception:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from crossrt.core.errors import DataError, PluginError
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.plugins import load_plugin, registered
+from crossrt.core.suggestions import did_you_mean
 from crossrt.datasets.tasks.options import parsed_options
 from crossrt.datasets.tasks.protocol import HasOptions, KnowsChance, Outputs, Task
 
@@ -62,19 +63,27 @@ def choose_task(text: str | None, labels: NDArray[Any] | None, outputs: Outputs)
     """
     if text is None:
         return _inferred(labels, outputs)
-    name, colon, rest = text.strip().partition(":")
-    if name in BUNDLED or name in registered(GROUP):
+    check_task_name(text)
+    name, _, rest = text.strip().partition(":")
+    if name in task_names():
         return ChosenTask(task=_with_options(_named(name), rest))
-    if not colon:
-        raise PluginError(
-            f"task {name!r} is not known; available: {', '.join(task_names())}, or a metric of your own as"
-            " module:function or file.py:function"
-        )
-    if "=" in rest:
-        raise PluginError(f"task {name!r} is not known; available: {', '.join(task_names())}")
     from crossrt.datasets.tasks.custom import custom_task
 
     return ChosenTask(task=custom_task(text.strip(), outputs, labels))
+
+
+def check_task_name(text: str) -> None:
+    """Looks whether a task is known by its name, or may be a function: before outputs are there to be scored.
+
+    Raises:
+        PluginError: It is neither.
+    """
+    name, colon, rest = text.strip().partition(":")
+    if name in task_names() or (colon and "=" not in rest):
+        return
+    known = f"task {name!r} is not known{did_you_mean(name, task_names())}; available: {', '.join(task_names())}"
+    own = "" if colon else ", or a metric of your own as module:function or file.py:function"
+    raise PluginError(f"{known}{own}")
 
 
 def task_names() -> tuple[str, ...]:

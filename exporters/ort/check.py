@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from crossrt.exporters.errors import ExportError
+from crossrt.exporters.errors import NothingToQuantizeError
 from crossrt.exporters.recipes.recipe import OnnxFloat16, OnnxRecipe, OnnxWeightOnly
 from crossrt.exporters.sources.onnx_file import nodes_of, read_structure
 from crossrt.exporters.sources.onnx_weights import quantized_share, weight_bytes
@@ -15,7 +15,7 @@ def check_quantized(path: Path, recipe: OnnxRecipe) -> None:
     """Refuses a file whose weights are all as they were.
 
     Raises:
-        ExportError: It holds no quantized weights.
+        NothingToQuantizeError: It holds no quantized weights.
     """
     model = read_structure(path)
     weights = weight_bytes(model)
@@ -29,7 +29,7 @@ def check_quantized(path: Path, recipe: OnnxRecipe) -> None:
     path.unlink()
     held = ", ".join(f"{size} bytes of {name}" for name, size in weights.items()) or "no weights at all"
     kinds = ", ".join(kind for kind, _ in Counter(node.op_type for node in nodes_of(model)).most_common(8))
-    raise ExportError(
+    raise NothingToQuantizeError(
         f"the file holds no quantized weights: it holds {held}; this recipe quantizes none of the model's operators"
         f" ({kinds})"
     )

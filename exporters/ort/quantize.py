@@ -9,7 +9,7 @@ import onnx
 from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
 
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration
-from crossrt.exporters.errors import ExportError, first_line
+from crossrt.exporters.errors import ExportError, NothingToQuantizeError, first_line
 from crossrt.exporters.ort.calibrate import METHODS, SharedRanges
 from crossrt.exporters.ort.check import check_quantized
 from crossrt.exporters.ort.prepare import prepare, working_copy
@@ -149,7 +149,7 @@ def _check_names(recipe: OnnxStatic | OnnxDynamic, prepared: Path) -> None:
     _check_excluded(recipe.nodes_to_exclude, model)
     present = {node.op_type for node in model.graph.node}
     if recipe.op_types_to_quantize and not present & set(recipe.op_types_to_quantize):
-        raise ExportError(
+        raise NothingToQuantizeError(
             f"op_types_to_quantize names {', '.join(recipe.op_types_to_quantize)}; the model has"
             f" {', '.join(sorted(present))}"
         )

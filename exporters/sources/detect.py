@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from crossrt.core.artifact import sha256_of
+from crossrt.core.suggestions import did_you_mean_file
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspection import SourceKind
 from crossrt.exporters.sources import keras_file, keras_h5, onnx_file, saved_model, tflite_file
@@ -23,7 +24,7 @@ def detect(path: Path) -> SourceKind:
     if path.is_dir():
         return _in_folder(path)
     if not path.is_file():
-        what = "is not a regular file" if path.exists() else "does not exist"
+        what = "is not a regular file" if path.exists() else f"does not exist{did_you_mean_file(path)}"
         raise ModelError(f"{path} {what}: give the path of {KNOWN}")
     head = _head(path)
     if not head:

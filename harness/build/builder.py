@@ -23,12 +23,14 @@ class Artifacts:
     Attributes:
         artifacts: Artifacts by id.
         problems: Why others could not be had, by id.
+        unfit: Why a recipe that nobody named does not fit the model, by id: no problem, for it was only tried.
         reference: The answers of the model that they were made from.
         built: How many items were built, the reference included.
     """
 
     artifacts: dict[str, ModelArtifact] = field(default_factory=dict)
     problems: dict[str, ChildFailedError] = field(default_factory=dict)
+    unfit: dict[str, str] = field(default_factory=dict)
     reference: ReferenceAnswers | None = None
     built: int = 0
 
@@ -48,6 +50,7 @@ class BuildRequest:
         calibration_fingerprint: Fingerprint of that data set.
         dimensions: Sizes of dynamic dimensions, by name.
         allow_h5: Whether a legacy `.h5` file may be loaded.
+        is_named: Whether the user named the variants: one that does not fit the model is then a problem.
     """
 
     model: str
@@ -60,6 +63,7 @@ class BuildRequest:
     calibration_fingerprint: str | None = None
     dimensions: Mapping[str, int] = field(default_factory=dict)
     allow_h5: bool = False
+    is_named: bool = True
 
 
 @dataclass(slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.locations import artifact_cache
 from crossrt.harness.process.child import ChildProcess, kill_all_children
-from crossrt.harness.process.packages import BUILDING, QUIET, READING, check_packages
+from crossrt.harness.process.packages import BUILDING, QUANTIZING, QUIET, check_packages
 
 BUILD_TIMEOUT_S = 600.0
 
@@ -49,7 +49,7 @@ def get_artifacts(request: BuildRequest, folder: Path, display: Display) -> Arti
     state = _found_before(request, folder, display)
     missing = [each for each in request.variants if state.artifact_id(each.item) not in state.found.artifacts]
     if missing or (_converts(request) and state.found.reference is None):
-        check_packages("building artifacts", BUILDING if _converts(request) else READING)
+        check_packages("building artifacts", BUILDING if _converts(request) else QUANTIZING)
         _build_missing(state, missing)
     return state.found
 
@@ -206,8 +206,10 @@ class _Building:
                 self._state.display.doing(item)
         elif event["event"] == "built":
             self._check_and_keep(item, staged)
-        else:
+        elif event.get("fits", True) or self._state.request.is_named:
             self._fail(item, child.failure(event["reason"]))
+        else:
+            self._leave_out(item, event["reason"])
 
     def _check_and_keep(self, item: str, staged: Path) -> None:
         """What was built moves to the cache; a float file only if it answers like its source."""
@@ -239,6 +241,11 @@ class _Building:
             self._float = artifact.path
             self._float_is_settled.set()
 
+    def _leave_out(self, item: str, reason: str) -> None:
+        with self._lock:
+            self._state.found.unfit[self._state.artifact_id(item)] = reason
+            self._state.display.step()
+
     def _fail(self, item: str, failure: ChildFailedError) -> None:
         if item == REFERENCE:
             raise ExportError(f"{failure.reason} (artifacts are built in {self._state.cache.root})")
@@ -246,5 +253,5 @@ class _Building:
             self._float_is_settled.set()
         with self._lock:
             self._state.found.problems[self._state.artifact_id(item)] = failure
-            self._state.display.remark(f"  {item}: not built: {failure.reason}")
+            self._state.display.failure(f"  {item}: not built: {failure.reason}")
             self._state.display.step()

@@ -47,11 +47,25 @@ class Exported:
 
 
 def run_export(
-    opened: Opened, subject: Subject, variants: Sequence[Variant], minimum_agreement: float, display: Display
+    opened: Opened,
+    subject: Subject,
+    variants: Sequence[Variant],
+    minimum_agreement: float,
+    display: Display,
+    *,
+    is_named: bool = True,
 ) -> Exported:
     """Builds variants, or finds them in the cache, and checks each on the shipped runtime of its format.
 
     Those that answer too differently from the source model are among the problems.
+
+    Args:
+        opened: Models and data.
+        subject: What the user brings.
+        variants: What is built.
+        minimum_agreement: What answers a smaller share of the samples like the model is a problem; see `judge`.
+        display: Follows.
+        is_named: Whether the user named the variants; recipes that do not fit the model are left out where not.
 
     Raises:
         ExportError: The model cannot be loaded, or is one that nothing is built from.
@@ -60,10 +74,10 @@ def run_export(
     project = opened.project
     if project.source is None:
         raise ExportError(
-            f"nothing can be built from {project.model}: give a Keras or SavedModel model, or a float ONNX file with"
-            " --calibration"
+            f"nothing can be built from {project.model}: give a Keras or SavedModel model, or a float ONNX file"
+            " (with --calibration, unless crossrt quantize is to build what needs none)"
         )
-    found = get_artifacts(build_request(opened, subject, variants), opened.folder, display)
+    found = get_artifacts(build_request(opened, subject, variants, is_named=is_named), opened.folder, display)
     found.artifacts = {**{each.id: each for each in project.given}, **found.artifacts}
     state = _state(opened, subject, found, minimum_agreement)
     check_answers(state, found, display, compares_pairs=False)

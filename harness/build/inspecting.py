@@ -15,7 +15,7 @@ from crossrt.exporters.inspection import Inspection
 from crossrt.exporters.sources.detect import detect
 from crossrt.harness.locations import cache_folder
 from crossrt.harness.process.child import ChildProcess
-from crossrt.harness.process.packages import BUILDING, QUIET, READING, check_packages
+from crossrt.harness.process.packages import BUILDING, INSPECTING, QUIET, check_packages
 
 TIMEOUT_S = 300.0
 
@@ -36,7 +36,7 @@ def inspect_model(path: Path, *, allow_h5: bool = False) -> Inspection:
             return msgspec.structs.replace(found, path=str(path))
         except (OSError, msgspec.MsgspecError):
             pass  # damaged: look again
-    check_packages(f"looking into {path.name}", READING if kind in ("onnx", "tflite") else BUILDING)
+    check_packages(f"looking into {path.name}", INSPECTING.get(kind, BUILDING))
     found = _inspected(path, allow_h5=allow_h5)
     if found.problem is not None:
         raise ModelError(f"{path}: {found.problem}")

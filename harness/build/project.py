@@ -35,6 +35,7 @@ class Project:
         model: Name of the model.
         given: Files that are run as they are.
         source: What variants are built from, or None.
+        quantizable: A single float ONNX file, whether or not there are calibration data for it.
         variants: What can be built from it.
         folder: A folder of exported artifacts, or None.
         inputs: Inputs of the first model.
@@ -54,6 +55,7 @@ class Project:
     batching: Batching
     data: DataRequest
     calibration: DataRequest | None
+    quantizable: Inspection | None = None
     is_bundled: bool = False
     notes: tuple[str, ...] = ()
 
@@ -111,7 +113,8 @@ def _brought(
     data = subject.data or (_test_data(bundled) if bundled else None)
     files = [each for each in found if each not in sources]
     model = (sources or found)[0].model
-    source = sources[0] if sources else _quantizable(files, calibration)
+    quantizable = None if sources else _quantizable(files)
+    source = sources[0] if sources else quantizable if calibration is not None else None
     variants = _variants(source, calibration) if source else ()
     return Project(
         model=model,
@@ -123,15 +126,16 @@ def _brought(
         batching=found[0].batching,
         data=data or _random(subject),
         calibration=calibration,
+        quantizable=quantizable,
         is_bundled=bundled is not None and subject.data is None,
         notes=tuple(f"{each.model}: {note}" for each in found for note in (*each.preprocessing, *each.notes)),
     )
 
 
-def _quantizable(files: Sequence[Inspection], calibration: DataRequest | None) -> Inspection | None:
-    """A single float ONNX file is quantized where there are data to calibrate with."""
+def _quantizable(files: Sequence[Inspection]) -> Inspection | None:
+    """A single float ONNX file."""
     is_single = len(files) == 1 and files[0].kind == "onnx" and files[0].role == "float"
-    return files[0] if is_single and calibration is not None else None
+    return files[0] if is_single else None
 
 
 def _variants(source: Inspection, calibration: DataRequest | None) -> tuple[Variant, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import platform
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from crossrt.harness.errors import HarnessError
 from crossrt.runtimes.registry import install_command
@@ -35,6 +35,12 @@ BUILDING = tuple(_NEEDED)
 
 READING = ("onnx", "onnxruntime", "ai_edge_litert", "sympy")
 """Packages that a process which looks into model files may need."""
+
+QUANTIZING = ("onnx", "onnxruntime", "sympy")
+"""Packages that a process which quantizes ONNX files needs."""
+
+INSPECTING: Mapping[str, tuple[str, ...]] = {"onnx": ("onnx",), "tflite": ("onnx", "ai_edge_litert")}
+"""Packages that a process which says what a file is needs, by its kind; all of `BUILDING` for other kinds."""
 
 
 def check_packages(purpose: str, modules: Collection[str] = BUILDING) -> None:

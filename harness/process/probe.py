@@ -12,7 +12,7 @@ from crossrt.core.artifact import ModelFormat
 from crossrt.harness.errors import ChildFailedError, HarnessError, NotInstalledError
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
-from crossrt.runtimes.registry import SHIPPED, runtime_names
+from crossrt.runtimes.registry import SHIPPED, runtime_names, unknown_runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ def probe_runtimes(names: Sequence[str] = (), limits: WorkerLimits = WorkerLimit
     registered = runtime_names()
     unknown = [name for name in names if name not in registered]
     if unknown:
-        raise HarnessError(f"there is no runtime {unknown[0]!r}: available: {', '.join(registered)}")
+        raise HarnessError(unknown_runtime(unknown[0], registered))
     with ThreadPoolExecutor() as pool:
         return list(pool.map(partial(_probe, limits=limits), names or registered))
 

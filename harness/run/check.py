@@ -153,7 +153,7 @@ def _keep(state: RunState, case: Case, tried: Tried, answers: list[CaseOutputs],
         found = case_outputs(case, artifact, tried.answers.outputs, state.judge)
         answers += [found] if found is not None else []
     if assessment.status != "ok":
-        display.remark(f"  {case.id}: {assessment.status}: {assessment.reason}")
+        display.failure(f"  {case.id}: {assessment.status}: {assessment.reason}")
     elif len(state.cases) <= MOST_PREVIEWED:
         display.remark(f"  {case.id}: about {assessment.trial_ns / 1000:,.0f} µs a call, answers checked")
     display.step(case.id)

@@ -16,6 +16,7 @@ from crossrt.datasets.checks import other_ranges, overlap, value_ranges
 from crossrt.datasets.fitting import fit
 from crossrt.datasets.opening import open_dataset
 from crossrt.datasets.protocol import Dataset
+from crossrt.datasets.tasks.choosing import check_task_name
 from crossrt.exporters.variants import Variant
 from crossrt.harness.build.builder import Artifacts, BuildRequest
 from crossrt.harness.build.building import get_artifacts
@@ -68,9 +69,12 @@ def open_project(subject: Subject, folder: Path) -> Opened:
     """Looks at the models and opens the data.
 
     Raises:
+        PluginError: The task is not known.
         ModelError: A model cannot be used.
         DataError: Data cannot be used, or do not fit the first model.
     """
+    if subject.task is not None:
+        check_task_name(subject.task)
     project = resolve(subject)
     _check_dimensions(project, subject)
     dataset = open_dataset(project.data, project.inputs)
@@ -116,9 +120,23 @@ def _ranges(project: Project, dataset: Dataset, calibration: Dataset | None) -> 
 
 
 def artifacts_for(
-    cases: Sequence[Case], runtimes: Sequence[RuntimeInfo], opened: Opened, subject: Subject, display: Display
+    cases: Sequence[Case],
+    runtimes: Sequence[RuntimeInfo],
+    opened: Opened,
+    subject: Subject,
+    display: Display,
+    *,
+    is_named: bool = True,
 ) -> Artifacts:
     """The files that cases run: given ones, those of a folder, and those that the cache has or that are built now.
+
+    Args:
+        cases: The cases.
+        runtimes: What runtimes there are.
+        opened: Models and data.
+        subject: What the user brings.
+        display: Follows.
+        is_named: Whether the user named the cases; recipes that do not fit the model are left out where not.
 
     Raises:
         ExportError: The model cannot be loaded.
@@ -136,7 +154,7 @@ def artifacts_for(
     if project.source is not None:
         named = {(case.variant, case.format) for case in runnable}
         wanted = [each for each in project.variants if (each.name, each.format) in named]
-        found = get_artifacts(build_request(opened, subject, wanted), opened.folder, display)
+        found = get_artifacts(build_request(opened, subject, wanted, is_named=is_named), opened.folder, display)
     given: dict[str, ModelArtifact] = {each.id: each for each in project.given}
     found.artifacts = {**given, **found.artifacts}
     return found
@@ -153,8 +171,17 @@ def _with_fitting_reference(found: Artifacts, opened: Opened, display: Display) 
     return dataclasses.replace(found, reference=None)
 
 
-def build_request(opened: Opened, subject: Subject, variants: Sequence[Variant]) -> BuildRequest:
-    """What has to be built for some variants of a project that has a source."""
+def build_request(
+    opened: Opened, subject: Subject, variants: Sequence[Variant], *, is_named: bool = True
+) -> BuildRequest:
+    """What has to be built for some variants of a project that has a source.
+
+    Args:
+        opened: The project.
+        subject: What the user brings.
+        variants: What is built.
+        is_named: Whether the user named them.
+    """
     project = opened.project
     assert project.source is not None
     return BuildRequest(
@@ -168,4 +195,5 @@ def build_request(opened: Opened, subject: Subject, variants: Sequence[Variant])
         calibration_fingerprint=opened.calibration.fingerprint if opened.calibration is not None else None,
         dimensions=subject.dimensions,
         allow_h5=subject.allow_h5,
+        is_named=is_named,
     )

@@ -40,15 +40,17 @@ def export(only: tuple[str, ...], min_agreement: float, out: Path, **subject: An
 
     check_writable(out)
     asked = subject_from(**subject)
-    with Terminal(message_console()) as display, scratch_folder() as folder:
+    with Terminal(message_console(), tells_failures=False) as display, scratch_folder() as folder:
         opened = open_project(asked, folder)
         variants = select_variants(opened.project.model, opened.project.variants, only)
-        found = run_export(opened, asked, variants, min_agreement, display).found
+        found = run_export(opened, asked, variants, min_agreement, display, is_named=bool(only)).found
     console = result_console()
     for path in write_folder(found, out):
         console.print(written(path), markup=False)
     for item, failure in found.problems.items():
         console.print(f"    failed        {item}: {printable(failure.reason)}", markup=False)
+    for item, reason in found.unfit.items():
+        console.print(f"    left out      {item}: {printable(reason)}", markup=False)
     cached = len(found.artifacts) + bool(found.reference) - found.built
     console.print(f"{found.built} built, {max(cached, 0)} from the cache", markup=False)
     return int(bool(found.problems))

@@ -34,43 +34,37 @@ from crossrt.harness.cli.shared.options import (
 def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float, out: Path, **subject: Any) -> int:
     """Build quantized variants of MODEL by recipe, each compared with the model before it counts.
 
-    MODEL is a Keras or SavedModel model or a float ONNX file; most recipes need --calibration. What answers too
+    MODEL is a Keras or SavedModel model or a float ONNX file; most recipes need --calibration, and without it
+    only the others are built. A recipe that was not named and does not fit the model is left out. What answers too
     differently is a failed row with its likely cause, and is not written. Measure the rest with crossrt bench
     --artifacts.
 
     \b
     crossrt quantize my.onnx --calibration train.npz --data test.npz --out lab
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    from crossrt.exporters.variants import variant_of
-    from crossrt.harness.build.export import float_variants, run_export
     from crossrt.harness.build.exported import write_folder
-    from crossrt.harness.build.recipes import choose_recipes, outcome_sheet
+    from crossrt.harness.build.quantizing import Quantizing, run_quantize
+    from crossrt.harness.build.recipes import outcome_sheet
     from crossrt.harness.cli.shared.options import message_console, result_console, subject_from
     from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.process.out import check_writable
-    from crossrt.harness.run.prepare import open_project, scratch_folder
+    from crossrt.harness.run.prepare import scratch_folder
     from crossrt.reports.tables.terminal import print_sheet
     from crossrt.reports.text.cells import counted
     from crossrt.reports.text.printable import printable
 
-    asked = subject_from(**subject)
-    with Terminal(message_console()) as display, scratch_folder() as folder:
-        opened = open_project(asked, folder)
-        model, source = opened.project.model, opened.project.source
-        chosen = choose_recipes(file, patterns, model)
-        check_writable(out)
-        readable = source.exports if source is not None else ()
-        variants = [each for each in map(variant_of, chosen.recipes) if each.format in readable]
-        floats = float_variants(opened, list({variant.format for variant in variants}))
-        exported = run_export(opened, asked, [*floats, *variants], min_agreement, display)
-    found = exported.found
+    asked = Quantizing(subject=subject_from(**subject), patterns=patterns, file=file, minimum_agreement=min_agreement)
+    check_writable(out)
+    with Terminal(message_console(), tells_failures=False) as display, scratch_folder() as folder:
+        quantized = run_quantize(asked, folder, display)
+    found = quantized.exported.found
     write_folder(found, out)
     console = result_console()
-    print_sheet(outcome_sheet(exported, model), console)
+    print_sheet(outcome_sheet(quantized.exported, quantized.model), console)
     for item, failure in found.problems.items():
         console.print(f"failed  {item}: {printable(failure.reason)}", markup=False)
-    for item, reason in chosen.rejected.items():
-        console.print(f"left out  {item}: {reason}", markup=False)
+    for line in quantized.left_out:
+        console.print(f"left out  {printable(line)}", markup=False)
     files = counted(len(found.artifacts), "file")
     console.print(f"\n{files} in {out}; to measure them: crossrt bench --artifacts {out}", markup=False)
     return int(bool(found.problems))

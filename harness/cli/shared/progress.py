@@ -33,6 +33,9 @@ class Display(Protocol):
     def remark(self, text: str) -> None:
         """A line that stays."""
 
+    def failure(self, text: str) -> None:
+        """A remark on what failed; left out where the command lists failures itself at its end."""
+
 
 class Silent:
     """Shows nothing."""
@@ -49,12 +52,16 @@ class Silent:
     def remark(self, text: str) -> None:
         """Nothing."""
 
+    def failure(self, text: str) -> None:
+        """A remark like others."""
+        self.remark(text)
+
 
 class Terminal:
     """A progress bar per phase on a terminal; a line per phase in a log."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, *, tells_failures: bool = True) -> None:
+        self._console, self._tells_failures = console, tells_failures
         self._bars = Progress(
             TextColumn("{task.description:<18}", table_column=Column(no_wrap=True, min_width=18)),
             BarColumn(bar_width=12, table_column=Column(min_width=12)),
@@ -93,6 +100,11 @@ class Terminal:
     def remark(self, text: str) -> None:
         """Prints a line above the bars."""
         self._console.print(printable(text), highlight=False, markup=False)
+
+    def failure(self, text: str) -> None:
+        """Prints a line, unless failures are listed at the end."""
+        if self._tells_failures:
+            self.remark(text)
 
     def _end_phase(self) -> None:
         if self._task is not None:

@@ -36,7 +36,7 @@ def test_the_shipped_runtimes_come_first():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(UnknownRuntimeError, match="'onyx' is not a registered runtime; available: ort-cpu, tflite"):
+    with pytest.raises(UnknownRuntimeError, match="there is no runtime 'onyx'; available: ort-cpu, tflite"):
         get_runtime("onyx")
 
 

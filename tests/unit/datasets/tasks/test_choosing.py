@@ -95,7 +95,8 @@ def test_options_that_cannot_be_used_are_refused(text, message):
 
 @pytest.mark.parametrize("text", ["clasification", "clasification:top_k=3"])
 def test_unknown_names_list_what_is_available(text):
-    with pytest.raises(PluginError, match="'clasification' is not known; available: agreement, classification, multi"):
+    expected = r"'clasification' is not known \(did you mean 'classification'\?\); available: agreement, classification"
+    with pytest.raises(PluginError, match=expected):
         make_task(text, CLASSES, SCORES)
 
 

@@ -97,7 +97,13 @@ def test_what_is_not_a_model_is_refused_in_one_line(tmp_path, name, content, wor
 
 
 def test_a_missing_file_is_named(tmp_path):
-    assert f"{tmp_path / 'net.onnx'} does not exist" in refusal(tmp_path / "net.onnx")
+    assert f"{tmp_path / 'net.onnx'} does not exist: give" in refusal(tmp_path / "net.onnx")
+
+
+def test_the_nearest_name_to_that_of_a_missing_file_is_suggested(tmp_path):
+    (tmp_path / "network.onnx").touch()
+    message = refusal(tmp_path / "netwrok.onnx")
+    assert f"does not exist (did you mean {tmp_path / 'network.onnx'}?)" in message
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):

@@ -1,0 +1,99 @@
+"""Building what recipes make of a model: those that the user names, or all that fit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossrt.exporters.variants import Variant, variant_of
+from crossrt.harness.build.export import Exported, float_variants, run_export
+from crossrt.harness.build.recipes import choose_recipes
+from crossrt.harness.cli.shared.progress import Display
+from crossrt.harness.measure.settings import Subject
+from crossrt.harness.run.prepare import Opened, open_project
+from crossrt.reports.text.cells import listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantizing:
+    """What is asked for.
+
+    Attributes:
+        subject: Model, data, calibration data.
+        patterns: Names or shell patterns of recipes; none for all that fit.
+        file: A file of recipes in place of the shipped ones.
+        minimum_agreement: See `run_export`.
+    """
+
+    subject: Subject
+    patterns: Sequence[str] = ()
+    file: Path | None = None
+    minimum_agreement: float
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the user named recipes: one that does not fit the model is then a failure."""
+        return bool(self.patterns or self.file)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantized:
+    """What came of it.
+
+    Attributes:
+        model: Name of the model.
+        exported: What was built, and what failed.
+        left_out: What was not built, each in one line with the reason.
+    """
+
+    model: str
+    exported: Exported
+    left_out: tuple[str, ...]
+
+
+def run_quantize(asked: Quantizing, folder: Path, display: Display) -> Quantized:
+    """Builds by recipe, and checks what came of it.
+
+    Args:
+        asked: What is asked for.
+        folder: A scratch folder.
+        display: Follows.
+
+    Raises:
+        CrossrtError: A recipe, the model or data cannot be used, or packages are missing.
+    """
+    subject, opened = _open(asked.subject, folder, display)
+    project = opened.project
+    chosen = choose_recipes(asked.file, asked.patterns, project.model)
+    readable = project.source.exports if project.source is not None else ()
+    variants = [each for each in map(variant_of, chosen.recipes) if each.format in readable]
+    lacking = [] if asked.is_named or project.calibration is not None else _calibrated(variants)
+    variants = [each for each in variants if each not in lacking]
+    floats = float_variants(opened, list({variant.format for variant in variants}))
+    exported = run_export(
+        opened, subject, [*floats, *variants], asked.minimum_agreement, display, is_named=asked.is_named
+    )
+    reasons = {**chosen.rejected, **exported.found.unfit}
+    left_out = [f"{item}: {reason}" for item, reason in reasons.items()]
+    if lacking:
+        left_out.append(f"{listed([each.item for each in lacking])}: --calibration DATA adds them")
+    return Quantized(model=project.model, exported=exported, left_out=tuple(left_out))
+
+
+def _calibrated(variants: Sequence[Variant]) -> list[Variant]:
+    return [each for each in variants if each.needs_calibration]
+
+
+def _open(subject: Subject, folder: Path, display: Display) -> tuple[Subject, Opened]:
+    """The project, with a float ONNX file as its source; calibration data stand in for test data that are not named."""
+    opened = open_project(subject, folder)
+    if opened.project.is_random and subject.data is None and subject.calibration is not None:
+        subject = dataclasses.replace(subject, data=subject.calibration)
+        opened = open_project(subject, folder)
+        display.remark("  without --data, answers are compared on the calibration data")
+    project = opened.project
+    return subject, dataclasses.replace(
+        opened, project=dataclasses.replace(project, source=project.source or project.quantizable)
+    )

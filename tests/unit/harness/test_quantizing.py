@@ -1,0 +1,108 @@
+"""`crossrt quantize` on models of the user's: what is built, left out, failed and doubted."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from crossrt.exporters.variants import shipped_recipes
+from crossrt.harness.build import recipes
+from crossrt.harness.cli.main import main
+
+
+@pytest.fixture
+def crossrt(tmp_path, monkeypatch, capfd):
+    """Runs the command in this process; gives exit code, output and messages, each without line breaks."""
+    monkeypatch.chdir(tmp_path)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+
+    def run(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["crossrt", *map(str, arguments)])
+        code = main()
+        return code, *(" ".join(text.split()) for text in capfd.readouterr())
+
+    yield run
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def dense(tmp_path):
+    """A network of MatMul and Relu alone, with calibration data and labelled test data: its own answers are right."""
+    random = np.random.default_rng(0)
+    first, second = (random.normal(0, 0.2, shape).astype(np.float32) for shape in ((128, 64), (64, 10)))
+    nodes = [
+        helper.make_node("MatMul", ["features", "first"], ["hidden"], name="one"),
+        helper.make_node("Relu", ["hidden"], ["positive"], name="two"),
+        helper.make_node("MatMul", ["positive", "second"], ["logits"], name="three"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", 128])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 10])],
+        [numpy_helper.from_array(first, "first"), numpy_helper.from_array(second, "second")],
+    )
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)])
+    onnx.save(model, tmp_path / "own.onnx")
+    features = random.normal(size=(400, 128)).astype(np.float32)
+    np.savez(tmp_path / "train.npz", features=features[:200])
+    labels = (np.maximum(features[200:] @ first, 0) @ second).argmax(axis=1)
+    np.savez(tmp_path / "test.npz", features=features[200:], labels=labels)
+    return tmp_path / "own.onnx"
+
+
+DATA = ("--calibration", "train.npz", "--data", "test.npz")
+CONV = "op_types_to_quantize names Conv; the model has"
+
+
+FEW = ("int8-qdq.onnx", "int8-qdq-conv.onnx", "int8-dynamic.onnx", "w4.onnx", "fp16.onnx")
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Makes some of the shipped recipes all that there are, which saves time."""
+    found = tuple(each for each in shipped_recipes() if each.item in FEW)
+    monkeypatch.setattr(recipes, "shipped_recipes", lambda: found)
+
+
+def test_a_named_recipe_that_does_not_fit_is_a_failure_that_is_told_once(crossrt, dense):
+    code, output, errors = crossrt("quantize", "own.onnx", *DATA, "--out", "lab", "--recipe", "int8-qdq-conv")
+    assert code == 1
+    assert (output + errors).count(CONV) == 1
+    assert f"failed own.int8-qdq-conv.onnx: {CONV}" in output
+
+
+def test_recipes_that_nobody_named_and_that_do_not_fit_are_left_out(crossrt, dense, few):
+    _, output, errors = crossrt("quantize", "own.onnx", *DATA, "--out", "lab")
+    assert f"left out own.int8-qdq-conv.onnx: {CONV} MatMul, Relu" in output
+    assert "failed own.int8-qdq-conv" not in output
+    assert "not built" not in errors
+
+
+def test_without_calibration_what_needs_none_is_built(crossrt, dense, few, tmp_path):
+    code, output, errors = crossrt("quantize", "own.onnx", "--out", "lab")
+    assert code == 0, output + errors
+    built = {path.name for path in (tmp_path / "lab").glob("*.onnx")}
+    assert {"own.int8-dynamic.onnx", "own.w4.onnx", "own.fp16.onnx", "own.fp32.onnx"} <= built
+    assert "own.int8-qdq.onnx" not in built
+    assert "left out int8-qdq.onnx, int8-qdq-conv.onnx: --calibration DATA adds them" in output
+
+
+def test_a_named_recipe_without_the_data_that_it_needs_fails(crossrt, dense):
+    code, output, _ = crossrt("quantize", "own.onnx", "--out", "lab", "--recipe", "int8-qdq")
+    assert code == 1
+    assert "failed own.int8-qdq.onnx: " in output
+
+
+def test_without_test_data_the_calibration_data_are_answered(crossrt, dense):
+    code, _, errors = crossrt(
+        *("quantize", "own.onnx", "--calibration", "train.npz", "--out", "lab", "--recipe", "int8-qdq")
+    )
+    assert code == 0
+    assert "without --data, answers are compared on the calibration data" in errors
