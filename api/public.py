@@ -70,7 +70,8 @@ def bench(
         only: Patterns that select cases.
         baseline: `<variant>@<runtime>` that speed-ups refer to.
         samples: How many samples are answered, at most.
-        minimum_agreement: A variant that answers a smaller share of the samples like the reference is a failed row.
+        minimum_agreement: A variant that answers a smaller share of the samples like the reference is a failed row; a
+            quantized one, where labels are known and 90% agree, only if accuracy falls by more than the rest.
         seed: Seed of all random orders.
         progress: Whether progress is shown on standard error.
 

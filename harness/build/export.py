@@ -19,7 +19,7 @@ from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.measure.case import Case, Scenario
 from crossrt.harness.measure.settings import BenchSettings, Subject, WorkerLimits
-from crossrt.harness.run.check import check_answers
+from crossrt.harness.run.check import check_answers, difference_cautions
 from crossrt.harness.run.prepare import Opened, build_request
 from crossrt.harness.run.run_state import RunState, new_run_id
 from crossrt.reports.text.cells import listed
@@ -39,11 +39,13 @@ class Exported:
         found: The artifacts; what cannot be used is among its problems.
         evaluations: How artifacts answer, by id.
         definitions: The metrics of the task.
+        cautions: What must be said of files that passed, by id.
     """
 
     found: Artifacts
     evaluations: dict[str, Evaluation]
     definitions: tuple[MetricDefinition, ...]
+    cautions: dict[str, str]
 
 
 def run_export(
@@ -90,7 +92,7 @@ def run_export(
             found.problems[case.artifact_id] = ChildFailedError(assessment.reason or assessment.status, "")
             del found.artifacts[case.artifact_id]
     definitions = state.judge.task.metrics if state.judge else ()
-    return Exported(found=found, evaluations=evaluations, definitions=definitions)
+    return Exported(found=found, evaluations=evaluations, definitions=definitions, cautions=difference_cautions(state))
 
 
 def _state(opened: Opened, subject: Subject, found: Artifacts, minimum_agreement: float) -> RunState:

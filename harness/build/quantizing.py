@@ -91,7 +91,9 @@ def _open(subject: Subject, folder: Path, display: Display) -> tuple[Subject, Op
     opened = open_project(subject, folder)
     if opened.project.is_random and subject.data is None and subject.calibration is not None:
         subject = dataclasses.replace(subject, data=subject.calibration)
-        opened = open_project(subject, folder)
+        own = folder / "calibration"  # the other holds the random inputs
+        own.mkdir()
+        opened = open_project(subject, own)
         display.remark("  without --data, answers are compared on the calibration data")
     project = opened.project
     return subject, dataclasses.replace(

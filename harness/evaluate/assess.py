@@ -18,7 +18,7 @@ from crossrt.core.evaluation import Evaluation
 from crossrt.harness.errors import LONGEST_REASON, ChildFailedError, NoAnswerError
 from crossrt.harness.evaluate.answers import Answers, collect_answers
 from crossrt.harness.evaluate.feeding import Feeding
-from crossrt.harness.evaluate.judge import Judge, agreement_problem
+from crossrt.harness.evaluate.judge import Judge
 from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.settings import BenchSettings, Effort, WorkerLimits
@@ -191,7 +191,7 @@ class Assessor:
         except BaseException:
             answers.drop()
             raise
-        problem = agreement_problem(evaluation, self._settings.minimum_agreement, artifact)
+        problem = judge.problem(evaluation, self._settings.minimum_agreement, artifact)
         assessment = dataclasses.replace(
             tried.assessment, evaluation=evaluation, status="ok" if problem is None else "failed", reason=problem
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 import msgspec
 from numpy.typing import NDArray
@@ -16,6 +17,14 @@ from crossrt.datasets.tasks.outputs import match_answers
 from crossrt.datasets.tasks.protocol import Task
 from crossrt.harness.environment import has_vnni
 from crossrt.harness.evaluate.answers import Outputs
+from crossrt.reports.statistics.estimates import CONFIDENCE
+from crossrt.reports.statistics.paired import PairedChange, paired_change
+
+LEAST_AGREEMENT: Final = 0.9
+"""A quantized file that agrees on fewer samples is another model, whatever its accuracy."""
+
+LARGE_DIFFERENCE: Final = 0.25
+"""Of `||x - x'|| / ||x||`: what 8 bits do to an output is far below it, and 12 dB is hardly the same signal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +61,22 @@ class Judge:
         evaluation = self.task.evaluate(renamed, self._labels, compared, known)
         return msgspec.structs.replace(evaluation, notes=(*evaluation.notes, *match.notes))
 
+    def accuracy_change(self, evaluation: Evaluation) -> PairedChange | None:
+        """How the share of right answers changes from the reference's, sample by sample; None without labels."""
+        metric = self.task.metrics[0]
+        if self._labels is None or evaluation.predictions is None or metric.paired_test != "mcnemar":
+            return None
+        return paired_change(self._own, evaluation, metric, (1 - CONFIDENCE) / 2)
+
+    def problem(self, evaluation: Evaluation, minimum: float, artifact: ModelArtifact) -> str | None:
+        """Why answers are no result, or None: see `agreement_problem`."""
+        return agreement_problem(evaluation, minimum, artifact, self.accuracy_change(evaluation))
+
+    @cached_property
+    def _own(self) -> Evaluation:
+        """The reference's own score."""
+        return self.task.evaluate(self.reference.outputs, self._labels, None, {})
+
 
 def steps_of(artifact: ModelArtifact) -> Mapping[str, float]:
     """Scale of the integers behind each output that comes from integers."""
@@ -59,11 +84,20 @@ def steps_of(artifact: ModelArtifact) -> Mapping[str, float]:
     return {name: step for name, step in found.items() if step is not None}
 
 
-def agreement_problem(evaluation: Evaluation, minimum: float, artifact: ModelArtifact) -> str | None:
+def agreement_problem(
+    evaluation: Evaluation, minimum: float, artifact: ModelArtifact, change: PairedChange | None = None
+) -> str | None:
     """Why answers are too far from the reference's to be a result, or None where they are near enough.
 
-    Classes must agree, and so must the outputs of a float file. Outputs of a quantized file that are no classes differ
-    by their quantization; they are wrong where the difference is larger than the output itself.
+    Classes must agree, and so must the outputs of a float file. Where labels are known, classes of a quantized file may
+    differ as long as accuracy does not suffer: see `_keeps_accuracy`. Outputs of a quantized file that are no classes
+    differ by their quantization; they are wrong where the difference is larger than the output itself.
+
+    Args:
+        evaluation: The answers.
+        minimum: The share of samples that have to be answered like the reference.
+        artifact: The file.
+        change: How accuracy changed, where labels are known.
     """
     quantization = artifact.quantization
     causes = "; ".join([*quantization.known_issues, *saturation(quantization)]) if quantization else ""
@@ -71,8 +105,12 @@ def agreement_problem(evaluation: Evaluation, minimum: float, artifact: ModelArt
     agreement = evaluation.values.get("agreement")
     is_strict = evaluation.predictions is not None or artifact.role == "float"
     if is_strict and agreement is not None and agreement < minimum:
+        if quantization is not None and change is not None and _keeps_accuracy(change, agreement, minimum):
+            return None
+        loss = "" if change is None else f"; accuracy changes by {_points(change)}"
         return (
-            f"answers {agreement:.2%} of the samples like the reference; --min-agreement asks for {minimum:.2%}{cause}"
+            f"answers {agreement:.2%} of the samples like the reference; --min-agreement asks for"
+            f" {minimum:.2%}{loss}{cause}"
         )
     for each in evaluation.outputs:
         if each.relative is not None and each.relative >= 1:
@@ -81,6 +119,33 @@ def agreement_problem(evaluation: Evaluation, minimum: float, artifact: ModelArt
                 f" size{cause}"
             )
     return None
+
+
+def _keeps_accuracy(change: PairedChange, agreement: float, minimum: float) -> bool:
+    """True unless accuracy falls by more than the share that may disagree, and not by chance alone.
+
+    Chance alone means that the interval of the paired change holds 0. An agreement that is far too low always counts.
+    """
+    is_lost = change.change < minimum - 1 and change.upper < 0
+    return agreement >= LEAST_AGREEMENT and not is_lost
+
+
+def _points(change: PairedChange) -> str:
+    return f"{100 * change.change:+.2f} pp [{100 * change.lower:+.2f}, {100 * change.upper:+.2f}]"
+
+
+def difference_caution(evaluation: Evaluation) -> str | None:
+    """What must be said of outputs that are far from the reference's where nothing else judges them, or None."""
+    if evaluation.task != "agreement" or evaluation.predictions is not None:
+        return None
+    found = [each for each in evaluation.outputs if each.relative is not None and each.relative >= LARGE_DIFFERENCE]
+    if not found:
+        return None
+    worst = max(found, key=lambda each: each.relative or 0.0)
+    return (
+        f"the output {worst.output} differs from the reference's by {worst.relative:.0%} of its own size; give --data"
+        " with labels and --task to judge whether that matters"
+    )
 
 
 def saturation(quantization: Quantization) -> list[str]:

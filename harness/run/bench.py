@@ -89,7 +89,8 @@ def _begin(
     candidates = opened.project.candidates
     cases = plan_cases(candidates, runtimes, settings)
     baseline = choose_baseline(cases, candidates, settings.baseline)
-    found = artifacts_for(cases, runtimes, opened, settings.subject, display, is_named=bool(settings.only))
+    is_named = bool(settings.only or settings.baseline)
+    found = artifacts_for(cases, runtimes, opened, settings.subject, display, is_named=is_named)
     for item, reason in found.unfit.items():
         display.remark(f"  left out: {item}: {reason}")
     cases = [case for case in cases if case.artifact_id not in found.unfit]

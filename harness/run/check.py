@@ -14,7 +14,7 @@ from crossrt.harness.evaluate.answers import Outputs, read_reference
 from crossrt.harness.evaluate.assess import Assessor, Tried, failed
 from crossrt.harness.evaluate.distances import case_outputs, first_cases, measure_distances
 from crossrt.harness.evaluate.feeding import feeding_of
-from crossrt.harness.evaluate.judge import Judge, Reference
+from crossrt.harness.evaluate.judge import Judge, Reference, difference_caution
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.settings import DEFAULT_TIME_S
 from crossrt.harness.process.affinity import usable_cpus
@@ -52,9 +52,22 @@ def check_answers(state: RunState, found: Artifacts, display: Display, *, compar
         cases = _answer_first(state, cases, assessor, answers, display)
     for case, tried in assessor.assess_all(cases, state.judge, kept):
         _keep(state, case, tried, answers, display)
+    state.cautions += [f"{item}: {caution}" for item, caution in difference_cautions(state).items()]
     order = {case.id: place for place, case in enumerate(state.cases)}
     answers.sort(key=lambda each: order[each.case])
     state.distances = measure_distances(answers)
+
+
+def difference_cautions(state: RunState) -> dict[str, str]:
+    """What must be said of files whose outputs are far from the reference's, with nothing to judge it by: by file."""
+    found: dict[str, str] = {}
+    for case in state.cases:
+        assessment = state.assessments.get(case.id)
+        if assessment is None or assessment.status != "ok" or assessment.evaluation is None:
+            continue
+        if (caution := difference_caution(assessment.evaluation)) is not None:
+            found.setdefault(case.artifact_id, caution)
+    return found
 
 
 def _fed(state: RunState) -> list[Case]:

@@ -61,6 +61,8 @@ def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float,
     write_folder(found, out)
     console = result_console()
     print_sheet(outcome_sheet(quantized.exported, quantized.model), console)
+    for item, caution in quantized.exported.cautions.items():
+        console.print(f"CAUTION  {item}: {caution}", markup=False)
     for item, failure in found.problems.items():
         console.print(f"failed  {item}: {printable(failure.reason)}", markup=False)
     for line in quantized.left_out:

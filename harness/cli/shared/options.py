@@ -185,7 +185,8 @@ minimum_agreement_option = click.option(
     type=FiniteRange(0, 1),
     default=0.99,
     show_default=True,
-    help="A variant that answers a smaller share of the samples like the reference is a failed row.",
+    help="A variant that answers a smaller share of the samples like the reference is a failed row; a quantized one,"
+    " where labels are known and 90% agree, only if its accuracy falls by more than the rest, and not by chance.",
 )
 
 

@@ -12,7 +12,14 @@ from crossrt.core.evaluation import Evaluation, OutputError, Packed
 from crossrt.core.tensor import TensorSpec
 from crossrt.datasets.tasks.choosing import make_task
 from crossrt.harness.evaluate import judge as module
-from crossrt.harness.evaluate.judge import Judge, Reference, agreement_problem, saturation, steps_of
+from crossrt.harness.evaluate.judge import (
+    Judge,
+    Reference,
+    agreement_problem,
+    difference_caution,
+    saturation,
+    steps_of,
+)
 
 SCORES = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
 
@@ -72,6 +79,47 @@ def test_classes_must_agree_whatever_the_file(make_artifact, agreement, fails):
     problem = agreement_problem(evaluation(agreement, predictions=CLASSES), 0.99, make_artifact())
     assert (problem is not None) == fails
     assert problem is None or f"answers {agreement:.2%} of the samples like the reference" in problem
+
+
+def labelled(samples, wrong, changed=0):
+    """A judge whose reference is right but for `changed` samples, and scores that are right but for `wrong` others."""
+    labels = np.arange(samples) % 5
+    reference = np.eye(5, dtype=np.float32)[labels]
+    answers = reference.copy()
+    answers[:wrong] = np.roll(answers[:wrong], 1, axis=1)
+    reference[samples - changed :] = np.roll(reference[samples - changed :], 1, axis=1)
+    return judge_of(labels=labels, logits=reference), {"logits": answers}
+
+
+@pytest.mark.parametrize(
+    ("samples", "wrong", "changed", "fails"),
+    [
+        (1000, 15, 15, False),  # agreement 97%, accuracy as before
+        (1000, 20, 0, True),  # 2 pp are lost, not by chance
+        (1000, 9, 0, False),  # less than the limit is lost
+        (60, 1, 0, False),  # one of 60 may be chance
+        (1000, 60, 60, True),  # agreement is below 90%
+    ],
+)
+def test_with_labels_accuracy_judges_quantized_classes(make_artifact, samples, wrong, changed, fails):
+    judge, answers = labelled(samples, wrong, changed)
+    artifact = make_artifact(outputs=(TensorSpec(name="logits", dtype="float32", shape=("batch", 5)),))
+    problem = judge.problem(judge.evaluate(answers, artifact), 0.99, artifact)
+    assert (problem is not None) == fails
+    assert problem is None or "accuracy changes by " in problem
+
+
+def test_a_float_file_must_agree_even_where_accuracy_is_kept(float_artifact):
+    judge, answers = labelled(1000, 15, 15)
+    assert "97.00%" in judge.problem(judge.evaluate(answers, float_artifact), 0.99, float_artifact)
+
+
+@pytest.mark.parametrize(("relative", "is_said"), [(0.1, False), (0.74, True)])
+def test_outputs_far_from_the_reference_are_a_caution_where_nothing_judges_them(relative, is_said):
+    caution = difference_caution(evaluation(0.26, relative=relative))
+    assert (caution is not None) == is_said
+    assert caution is None or "by 74% of its own size; give --data" in caution
+    assert difference_caution(evaluation(0.26, relative=relative, predictions=CLASSES)) is None
 
 
 def test_outputs_of_a_float_file_must_agree(float_artifact):

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from crossrt.exporters.variants import shipped_recipes
 from crossrt.harness.build import recipes
 from crossrt.harness.cli.main import main
+from crossrt.harness.evaluate import judge
 
 
 @pytest.fixture
@@ -101,8 +102,15 @@ def test_a_named_recipe_without_the_data_that_it_needs_fails(crossrt, dense):
 
 
 def test_without_test_data_the_calibration_data_are_answered(crossrt, dense):
-    code, _, errors = crossrt(
+    code, output, errors = crossrt(
         *("quantize", "own.onnx", "--calibration", "train.npz", "--out", "lab", "--recipe", "int8-qdq")
     )
-    assert code == 0
+    assert code == 0, output + errors
     assert "without --data, answers are compared on the calibration data" in errors
+
+
+def test_outputs_that_differ_much_are_a_caution_where_no_labels_judge_them(crossrt, dense, monkeypatch):
+    monkeypatch.setattr(judge, "LARGE_DIFFERENCE", 0.0)
+    code, output, errors = crossrt("quantize", "own.onnx", "--out", "lab", "--recipe", "int8-dynamic")
+    assert code == 0, output + errors
+    assert "CAUTION own.int8-dynamic.onnx: the output logits differs from the reference's by " in output
