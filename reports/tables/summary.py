@@ -68,9 +68,11 @@ class Summary:
 
     def _subject(self) -> str:
         models = dict.fromkeys(artifact.model for artifact in self.report.artifacts)
+        if not models:
+            return "no model file"
         sizes = [f"{name}={size}" for name, size in self.report.dimensions.items()]
         word = "model" if len(models) == 1 else "models"
-        return f"{word} {listed(list(models), 4) or 'none'}" + (f" ({', '.join(sizes)})" if sizes else "")
+        return f"{word} {listed(list(models), 4)}" + (f" ({', '.join(sizes)})" if sizes else "")
 
     def _data(self) -> str:
         data, task = self.report.data, self.report.task

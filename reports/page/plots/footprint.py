@@ -26,7 +26,7 @@ def footprint(report: Report) -> Plot | None:
     look = Lookup(report)
     subjects: dict[str, list[Result]] = {}
     for result in report.results:
-        if result.status == "ok":
+        if result.status == "ok" and (result.memory is not None or look.metric(result, "size_bytes")):
             subjects.setdefault(look.label(result), []).append(result)
     if not subjects:
         return None

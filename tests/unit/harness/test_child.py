@@ -61,7 +61,7 @@ def test_long_standard_error_is_cut_to_its_end(child):
 
 
 def test_answer_that_is_not_json_is_a_failure(child):
-    with pytest.raises(ChildFailedError, match="no answer: b'hello'"):
+    with pytest.raises(ChildFailedError, match="not an answer: b'hello'"):
         child("import time\nprint('hello', flush=True)\ntime.sleep(60)\n").receive(10)
 
 

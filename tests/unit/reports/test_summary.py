@@ -318,3 +318,7 @@ def test_tables_and_columns_in_which_nothing_stands_are_left_out(make_result, ma
         "Start-up (batch 1)",
     ]
     assert Summary(report).startup().columns == ("case", "first inference µs")
+
+
+def test_a_report_without_a_model_file_says_so(make_report):
+    assert Summary(make_report()).headline()[0].startswith("no model file; ")

@@ -186,3 +186,9 @@ def test_signs_that_the_font_lacks_are_no_warning():
     axes.set_title("a\tb\U000e0001")
     assert svg_text(figure)
     assert png_bytes(figure)
+
+
+def test_cases_without_size_and_memory_have_no_footprint(sample):
+    results = tuple(msgspec.structs.replace(each, memory=None) for each in sample.results)
+    metrics = tuple(each for each in sample.metrics if each.name != "size_bytes")
+    assert footprint(msgspec.structs.replace(sample, results=results, metrics=metrics)) is None
