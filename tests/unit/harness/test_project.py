@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,17 @@ def labels_of(project) -> list[str]:
     return [f"{each.variant}.{each.format}" for each in project.candidates]
 
 
+def write_empty_keras(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("metadata.json", "config.json", "model.weights.h5"):
+            archive.writestr(name, "{}")
+
+
 @pytest.fixture
 def keras(monkeypatch, tmp_path):
     """Stands for a Keras model: inspecting a real one takes TensorFlow some seconds."""
     inspect, path = module.inspect_model, tmp_path / "own.keras"
-    path.write_bytes(b"a Keras file")
+    write_empty_keras(path)
 
     def inspected(path, *, allow_h5=False):
         if path.suffix != ".keras":
@@ -179,7 +186,7 @@ def test_a_keras_model_beside_a_file_is_the_source_and_the_file_is_run_as_it_is(
 
 
 def test_two_models_that_must_be_exported_are_refused(keras, tmp_path):
-    (tmp_path / "other.keras").write_bytes(b"another")
+    write_empty_keras(tmp_path / "other.keras")
     with pytest.raises(HarnessError, match=r"own.keras and .*other.keras both have to be exported"):
         resolve(Subject(models=(keras, tmp_path / "other.keras")))
 

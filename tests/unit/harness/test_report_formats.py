@@ -90,7 +90,7 @@ def test_uncommitted_changes_are_told_where_results_stand_under_a_commit(crossrt
         (["report", REPORT, "--to", "csv", "--margin", "top1=1%"], "--to stands alone"),
         (["report", REPORT, "--out", "x"], "--out goes with --to"),
         (["report", "--to", "csv"], "Missing argument 'REPORT...'"),
-        (["report", REPORT, "--to", "nonesuch"], "'nonesuch' is not one of"),
+        (["report", REPORT, "--to", "nonesuch"], "'nonesuch' is not a format; available: asv, bencher"),
         (["report", REPORT, REPORT, "--to", "bencher"], "bencher holds one run, and 2 reports were given"),
         (["report", REPORT, "--to", "asv"], "asv makes several files: name their folder with --out"),
         (["report", REPORT, "--to", "parquet"], "parquet is not text: name a file with --out"),
