@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import pandas
 import pytest
 
 from crossrt.reports.errors import ReportError
@@ -21,7 +22,6 @@ def test_iterating_over_a_report_gives_each_case_with_its_metrics(sample):
 
 
 def test_a_data_frame_has_a_row_for_each_case(sample):
-    pandas = pytest.importorskip("pandas")
     frame = sample.to_dataframe()
     assert isinstance(frame, pandas.DataFrame)
     assert list(frame["case"]) == [result.case for result in sample.results]
