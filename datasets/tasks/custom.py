@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from crossrt.core.errors import DataError
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import BIGGER, Direction, MetricDefinition
+from crossrt.core.staying import staying
 from crossrt.datasets.tasks.agreement import AGREEMENT, MAX_ABS_ERROR, with_agreement
 from crossrt.datasets.tasks.closeness import answers_sha256, compare
 from crossrt.datasets.tasks.protocol import Outputs
@@ -165,7 +166,8 @@ def _of_module(name: str) -> Any:
 def _errors_of(what: str) -> Iterator[None]:
     """Turns what a user's code raises into one message with the line that raised it."""
     try:
-        yield
+        with staying():
+            yield
     except DataError:
         raise
     except (Exception, SystemExit) as error:
