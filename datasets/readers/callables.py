@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
+from crossrt.core.staying import staying
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.request import DataRequest
 from crossrt.datasets.samples import ArrayDataset, MemoryRows, View
@@ -147,7 +148,7 @@ def _on_path(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _guarded(reference: str, problem: str) -> Iterator[None]:
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with staying(), contextlib.redirect_stdout(sys.stderr):
             yield
     except DataError:
         raise

@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 from crossrt.core.errors import DataError
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import BIGGER, Direction, MetricDefinition
+from crossrt.core.staying import staying
 from crossrt.datasets.tasks.agreement import AGREEMENT, MAX_ABS_ERROR, with_agreement
 from crossrt.datasets.tasks.closeness import answers_sha256, compare
 from crossrt.datasets.tasks.protocol import Outputs
-from crossrt.datasets.tasks.slices import checked_samples, finite, finite_float32
+from crossrt.datasets.tasks.slices import checked_samples
 
 Function = Callable[..., Any]
 _RESERVED = ("agreement", "max_abs_error")
@@ -82,15 +83,13 @@ class Custom:
         """
         found = compare(outputs, reference, steps) if reference is not None else None
         values, name = self._values(outputs, labels), self.metric.name
-        infinite = int((~np.isfinite(values)).sum())
         plain = Evaluation(
             task=self.name,
             samples=len(values),
             values={name: _mean(values)},
             counts={name: int(values.sum())} if values.dtype == bool else {},
-            per_sample={name: Packed.of(values if values.dtype == bool else finite_float32(values))},
+            per_sample={name: Packed.of(values if values.dtype == bool else values.astype(np.float32))},
             answers_sha256=answers_sha256(outputs),
-            notes=(f"{name} is NaN or infinite for {infinite} samples, counted as infinite",) if infinite else (),
         )
         if found is None or reference is None:
             return plain
@@ -167,7 +166,8 @@ def _of_module(name: str) -> Any:
 def _errors_of(what: str) -> Iterator[None]:
     """Turns what a user's code raises into one message with the line that raised it."""
     try:
-        yield
+        with staying():
+            yield
     except DataError:
         raise
     except (Exception, SystemExit) as error:
@@ -209,7 +209,19 @@ def _called(
             f"metric {reference} returned {values.dtype} of the shape {values.shape}; one number or boolean per sample"
             f" is expected, ({samples},)"
         )
-    return values if values.dtype == bool else values.astype(np.float64)
+    return values if values.dtype == bool else _checked_numbers(reference, values.astype(np.float64))
+
+
+def _checked_numbers(reference: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The numbers, all of which can be compared and kept: NaN and infinite ones would spoil a whole report."""
+    unusable = np.flatnonzero(~(np.abs(values) <= np.finfo(np.float32).max))
+    if unusable.size:
+        first = int(unusable[0])
+        raise DataError(
+            f"metric {reference} returned {values[first]:g} for sample {first} ({unusable.size} of {len(values)} samples"
+            " are NaN, infinite or beyond float32); a finite number per sample is expected"
+        )
+    return values
 
 
 def _definition(reference: str, function: Function, *, right_or_wrong: bool) -> MetricDefinition:
@@ -233,5 +245,4 @@ def _definition(reference: str, function: Function, *, right_or_wrong: bool) -> 
 
 
 def _mean(values: NDArray[Any]) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return finite(float(np.mean(values)))
+    return float(np.mean(values))

@@ -198,7 +198,8 @@ def kernel_sheet(explanation: Explanation) -> Sheet:
     total = sum(kernel.duration_ns or 0.0 for kernel in explanation.profile.kernels)
     rows = tuple(_row(kernel, total) for kernel in explanation.profile.kernels)
     title = f"Kernels of one call, batch {explanation.batch_size}"
-    return Sheet(title=title, columns=("kernel", "input dtype", "kind", "delegate", "µs", "share %"), rows=rows)
+    columns, dropped = ("kernel", "input dtype", "kind", "delegate", "µs", "share %"), ("delegate", "input dtype")
+    return Sheet(title=title, columns=columns, rows=rows, dropped_first=dropped)
 
 
 def _row(kernel: Kernel, total: float) -> tuple[Cell, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.measure.case import Case, Scenario
 from crossrt.harness.measure.settings import BenchSettings, Subject, WorkerLimits
+from crossrt.harness.process.probe import probe_runtimes
 from crossrt.harness.run.check import check_answers, difference_cautions
 from crossrt.harness.run.prepare import Opened, build_request
 from crossrt.harness.run.run_state import RunState, new_run_id
@@ -71,7 +72,7 @@ def run_export(
 
     Raises:
         ExportError: The model cannot be loaded, or is one that nothing is built from.
-        HarnessError: Packages are missing.
+        HarnessError: Packages are missing, or the runtime that checks what is built cannot be used.
     """
     project = opened.project
     if project.source is None:
@@ -79,6 +80,7 @@ def run_export(
             f"nothing can be built from {project.model}: give a Keras or SavedModel model, or a float ONNX file"
             " (with --calibration, unless crossrt quantize is to build what needs none)"
         )
+    _check_runtimes({each.format for each in (*variants, *project.given)})
     found = get_artifacts(build_request(opened, subject, variants, is_named=is_named), opened.folder, display)
     found.artifacts = {**{each.id: each for each in project.given}, **found.artifacts}
     state = _state(opened, subject, found, minimum_agreement)
@@ -93,6 +95,14 @@ def run_export(
             del found.artifacts[case.artifact_id]
     definitions = state.judge.task.metrics if state.judge else ()
     return Exported(found=found, evaluations=evaluations, definitions=definitions, cautions=difference_cautions(state))
+
+
+def _check_runtimes(formats: Collection[ModelFormat]) -> None:
+    """Finds out before the work, not after it, that nothing of a format could be checked."""
+    names = sorted({shipped_runtime_for(each) for each in formats})
+    problems = [f"{each.name}: {each.problem}" for each in (probe_runtimes(names) if names else ()) if each.problem]
+    if problems:
+        raise HarnessError(f"what is built cannot be checked: {'; '.join(problems)}")
 
 
 def _state(opened: Opened, subject: Subject, found: Artifacts, minimum_agreement: float) -> RunState:

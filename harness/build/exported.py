@@ -22,16 +22,23 @@ _REFERENCE = ".reference"
 def write_folder(found: Artifacts, folder: Path) -> list[Path]:
     """Copies artifacts and the source model's answers into a folder, each beside its manifest.
 
+    A folder that was not there before is removed again where not everything could be written.
+
     Raises:
         HarnessError: The folder cannot be written.
     """
     described: list[ModelArtifact | ReferenceAnswers] = [*found.artifacts.values()]
     described += [found.reference] if found.reference else []
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return [_copy(each, folder) for each in described]
-    except OSError as error:
-        raise HarnessError(f"{folder} cannot be written: {error.strerror}; choose another --out") from error
+    except BaseException as error:
+        if is_new:
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise HarnessError(f"{folder} cannot be written: {error.strerror}; choose another --out") from error
+        raise
 
 
 def _copy(described: ModelArtifact | ReferenceAnswers, folder: Path) -> Path:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 
 import click
 
@@ -120,9 +121,20 @@ def _explain(error: Exception) -> int:
     if isinstance(error, CrossrtError):
         click.echo(f"crossrt: {printable(str(error))}", err=True)
     elif isinstance(error, OSError):
-        where = f": {error.filename}" if error.filename else ""
-        click.echo(f"crossrt: {error.strerror or error}{where}", err=True)
+        click.echo(f"crossrt: {printable(_of_system(error))}", err=True)
     else:
         traceback.print_exception(error)
         return DEFECT
     return 2
+
+
+def _of_system(error: OSError) -> str:
+    """What the system said, and of which file; the cache folder is one that users can choose, and may not know."""
+    from crossrt.harness.locations import CACHE_VARIABLE, cache_folder
+
+    said = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+    cache = cache_folder().absolute()
+    path = Path(os.fsdecode(error.filename)).absolute() if isinstance(error.filename, str | bytes) else None
+    if path is None or not (path.is_relative_to(cache) or cache.is_relative_to(path)):
+        return said
+    return f"the cache folder {cache} cannot be used ({said}): name another one with {CACHE_VARIABLE}=FOLDER"

@@ -15,7 +15,7 @@ from crossrt.history.judging.selection import SHORT
 from crossrt.history.store.entries import Entry
 from crossrt.reports.schema.records import Metric, Run, Status
 from crossrt.reports.tables.summary import Summary
-from crossrt.reports.tables.terminal import sheet_table
+from crossrt.reports.tables.terminal import print_sheet
 from crossrt.reports.text.printable import printable
 
 FileState = Literal["there", "missing", "changed"]
@@ -86,7 +86,7 @@ def print_entry(entry: Entry, console: Console) -> None:
         console.print(Text(printable(line), style="dim"))
     for sheet in summary.sheets():
         console.print()
-        console.print(sheet_table(sheet))
+        print_sheet(sheet, console)
     console.print()
     for note in summary.notes():
         console.print(Text(printable(note), style="dim"))

@@ -109,7 +109,14 @@ def list_sheet(found: Sequence[Listed], total: int) -> Sheet:
     shown = f"the newest {len(found)} of {total:,} runs" if len(found) < total else counted(total, "run")
     columns = ("run", "started", "git", "environment", "ok", "failed", "runtimes")
     footer = tuple(f"environment {key[:SHORT]}: {machine}" for key, machine in machines.items())
-    return Sheet(title=f"History: {shown}", columns=columns, rows=tuple(map(_row, found)), is_text=True, footer=footer)
+    return Sheet(
+        title=f"History: {shown}",
+        columns=columns,
+        rows=tuple(map(_row, found)),
+        is_text=True,
+        footer=footer,
+        dropped_first=("started", "git", "runtimes"),  # a run's id begins with its time
+    )
 
 
 def _row(each: Listed) -> tuple[Cell, ...]:

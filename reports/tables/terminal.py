@@ -121,16 +121,16 @@ def _least_widths(sheet: Sheet) -> list[int]:
 
 
 def _is_wrapped(sheet: Sheet, index: int) -> bool:
-    is_reason = sheet.is_text and index == len(sheet.columns) - 1
-    return index == 0 or is_reason or sheet.columns[index] in sheet.wrapped
+    return index == 0 or sheet.is_text or sheet.columns[index] in sheet.wrapped
 
 
 def _widths(sheet: Sheet, width: int) -> list[int]:
-    """Widths that fit where they can: the widest of the columns that may be wrapped gives way."""
-    natural = _natural_widths(sheet)
+    """Widths that fit where they can: the widest of the columns that may be wrapped gives way, names last."""
+    natural, leasts = _natural_widths(sheet), _least_widths(sheet)
     widths = [min(each, width) if _is_wrapped(sheet, index) else each for index, each in enumerate(natural)]
     while _whole(widths) > width:
-        can = [index for index in range(len(widths)) if _is_wrapped(sheet, index) and widths[index] > _LEAST_TEXT]
+        wide = [index for index in range(len(widths)) if _is_wrapped(sheet, index) and widths[index] > _LEAST_TEXT]
+        can = [index for index in wide if widths[index] > leasts[index]] or wide
         if not can:
             break
         widths[max(can, key=widths.__getitem__)] -= 1

@@ -31,7 +31,8 @@ def tensor_sheet(diagnosis: Diagnosis, model: str) -> Sheet:
     worst = worst_activation(diagnosis)
     rows = tuple(_row(each, model, is_worst=each is worst) for each in (*activations, *weights))
     columns = ("tensor", "SQNR dB", "precise dB", "rel. error %", "cosine", "saturated %", "clipped %", "range %")
-    return Sheet(title="Signal and noise, tensor by tensor", columns=columns, rows=rows)
+    dropped = ("cosine", "range %", "precise dB", "clipped %", "rel. error %")
+    return Sheet(title="Signal and noise, tensor by tensor", columns=columns, rows=rows, dropped_first=dropped)
 
 
 def _row(tensor: DiagnosedTensor, model: str, *, is_worst: bool) -> tuple[Cell, ...]:
@@ -71,7 +72,7 @@ def trial_sheet(trials: Trials) -> Sheet:
         )
     label = "" if metric is None else f"{metric.label} {'pp' if metric.unit == 'share' else unit_of(metric)}".strip()
     columns = ("change of the recipe", "outputs dB", "gain dB", label or "metric", "KB")
-    return Sheet(title=f"Changes, tried on {trials.samples:,} samples", columns=columns, rows=tuple(rows))
+    return Sheet(title=f"Changes, tried on {trials.samples:,} samples", columns=columns, rows=tuple(rows), dropped_first=("KB",))
 
 
 def _gain(evaluation: Evaluation, first: Evaluation, metric: MetricDefinition | None) -> str:

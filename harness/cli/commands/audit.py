@@ -30,7 +30,7 @@ def audit(name: str, **options: Any) -> int:
     from crossrt.harness.cli.shared.options import message_console, result_console
     from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.run.prepare import scratch_folder
-    from crossrt.reports.tables.terminal import sheet_table
+    from crossrt.reports.tables.terminal import print_sheet
 
     target = target_of(name, **options)
     with Terminal(message_console()) as display, scratch_folder() as folder:
@@ -39,7 +39,7 @@ def audit(name: str, **options: Any) -> int:
     console.print(audit_headline(found), style="bold red" if found.is_wrong else "bold green", markup=False)
     console.print()
     if found.checks:
-        console.print(sheet_table(check_sheet(found)))
+        print_sheet(check_sheet(found), console)
         console.print()
-    console.print(sheet_table(audit_sheet(found)))
+    print_sheet(audit_sheet(found), console)
     return int(found.is_wrong)

@@ -35,7 +35,7 @@ def diagnose(name: str, no_advice: bool, **options: Any) -> None:
     from crossrt.harness.cli.shared.options import message_console, result_console
     from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.run.prepare import scratch_folder
-    from crossrt.reports.tables.terminal import sheet_table
+    from crossrt.reports.tables.terminal import print_sheet
 
     target = target_of(name, **options)
     samples, dimensions = target.subject.samples or _SAMPLES, target.subject.dimensions
@@ -51,13 +51,13 @@ def diagnose(name: str, no_advice: bool, **options: Any) -> None:
     console.print(f"{found.artifact.path.name} compared with {found.original.path.name}\n", style="bold", markup=False)
     if data.reference == RANDOM:
         console.print("CAUTION: inputs are random: give --data DATA to see real ones\n", style="yellow")
-    console.print(sheet_table(tensor_sheet(diagnosis, found.artifact.model)))
+    print_sheet(tensor_sheet(diagnosis, found.artifact.model), console)
     console.print("\nWorst tensors: values on a logarithmic scale, | the ends of the range\n", style="bold")
     for line in histograms(diagnosis, found.artifact.model):
         console.print(line, markup=False)
     console.print()
     if trials is not None and len(trials.tried) > 1:
-        console.print(sheet_table(trial_sheet(trials)))
+        print_sheet(trial_sheet(trials), console)
         console.print()
     for note in diagnosis_notes(diagnosis, found):
         console.print(note, style="yellow" if note.startswith("CAUTION") else "dim", markup=False)

@@ -45,14 +45,14 @@ def explain(name: str, batch: int, threads: int, **options: Any) -> None:
     from crossrt.harness.cli.shared.options import message_console, result_console
     from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.run.prepare import scratch_folder
-    from crossrt.reports.tables.terminal import sheet_table
+    from crossrt.reports.tables.terminal import print_sheet
 
     what, runtime = _split(name)
     target = target_of(what, **options)
     with Terminal(message_console()) as display, scratch_folder() as folder:
         found = _explained(target, runtime, batch, threads, folder, display)
     console = result_console()
-    console.print(sheet_table(kernel_sheet(found)))
+    print_sheet(kernel_sheet(found), console)
     console.print()
     for line in explanation_lines(found):
         console.print(line, markup=False)

@@ -35,8 +35,10 @@ def inspect(model: Path, allow_h5: bool, as_json: bool) -> None:
         console.print(line, markup=False)
     console.print()
     print_sheet(tensor_sheet(found), console)
-    console.print()
+    if not found.inputs:  # nothing has to be saved for it
+        return
     from crossrt.datasets.fitting import savez_line
 
+    console.print()
     console.print("data that fit:", style="dim")
     click.echo(f"  {savez_line(found.inputs, found.batching)}")

@@ -68,5 +68,6 @@ def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float,
     for line in quantized.left_out:
         console.print(f"left out  {printable(line)}", markup=False)
     files = counted(len(found.artifacts), "file")
-    console.print(f"\n{files} in {out}; to measure them: crossrt bench --artifacts {out}", markup=False)
+    advice = f"; to measure them: crossrt bench --artifacts {out}" if found.artifacts else ""
+    console.print(f"\n{files} in {out}{advice}", markup=False)
     return int(bool(found.problems))

@@ -54,7 +54,7 @@ def robustness(
     from crossrt.harness.errors import HarnessError
     from crossrt.harness.measure.settings import WorkerLimits
     from crossrt.harness.run.prepare import open_project, scratch_folder
-    from crossrt.reports.tables.terminal import sheet_table
+    from crossrt.reports.tables.terminal import print_sheet
 
     subject = subject_from(models=models, seed=seed, **options)
     if subject.artifacts and file:
@@ -74,8 +74,8 @@ def robustness(
         result = run_robustness(found.files, opened, subject, samples, seed, layout, display, limits)
     labels = {each.id: each.id.removeprefix(f"{each.model}.") for each in found.files}
     console = result_console()
-    console.print(sheet_table(variant_sheet(result, labels)))
+    print_sheet(variant_sheet(result, labels), console)
     console.print()
-    console.print(sheet_table(corruption_sheet(result, labels)))
+    print_sheet(corruption_sheet(result, labels), console)
     console.print()
     console.print(LEGEND, style="dim", markup=False)

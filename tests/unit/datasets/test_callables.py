@@ -75,6 +75,7 @@ def test_a_file_may_import_its_neighbours(code, tmp_path, monkeypatch):
     [
         ("def load():\n    raise ValueError('no disk')", "load raised: ValueError: no disk (data.py, line 3)"),
         ("def load():\n    raise SystemExit(3)", "load raised: SystemExit: 3"),
+        ("import os\ndef load():\n    os._exit(0)", "load raised: SystemExit: it called os._exit(0), which would end"),
         ("raise RuntimeError('at import')", "cannot be imported: RuntimeError: at import (data.py, line 2)"),
         ("def load(:", "cannot be imported: SyntaxError"),
         ("load = 3", "has no function 'load'"),

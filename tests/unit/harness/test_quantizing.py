@@ -14,6 +14,7 @@ from crossrt.exporters.variants import shipped_recipes
 from crossrt.harness.build import recipes
 from crossrt.harness.cli.main import main
 from crossrt.harness.evaluate import judge
+from crossrt.harness.process.probe import RuntimeInfo
 
 
 @pytest.fixture
@@ -114,3 +115,19 @@ def test_outputs_that_differ_much_are_a_caution_where_no_labels_judge_them(cross
     code, output, errors = crossrt("quantize", "own.onnx", "--out", "lab", "--recipe", "int8-dynamic")
     assert code == 0, output + errors
     assert "CAUTION own.int8-dynamic.onnx: the output logits differs from the reference's by " in output
+
+
+def test_a_cache_folder_that_cannot_be_used_is_named_with_its_variable(crossrt, dense, few, monkeypatch):
+    monkeypatch.setenv("CROSSRT_CACHE_DIR", "/proc/zz")
+    code, _, messages = crossrt("quantize", dense, "--calibration", "train.npz", "--out", "lab")
+    assert code == 2
+    assert "the cache folder /proc/zz cannot be used (No such file or directory: /proc/zz" in messages
+    assert "CROSSRT_CACHE_DIR" in messages
+
+
+def test_a_runtime_that_cannot_be_used_is_told_before_anything_is_built(crossrt, dense, few, tmp_path, monkeypatch):
+    broken = RuntimeInfo(name="ort-cpu", version=None, formats=("onnx",), problem="not installed")
+    monkeypatch.setattr("crossrt.harness.build.export.probe_runtimes", lambda _: [broken])
+    code, _, messages = crossrt("quantize", dense, "--calibration", "train.npz", "--out", "lab")
+    assert (code, (tmp_path / "lab").exists()) == (2, False)
+    assert "what is built cannot be checked: ort-cpu: not installed" in messages

@@ -111,16 +111,10 @@ def list_runs(limit: int, case: str | None, environment: str | None, style: str,
     if style == "json":
         _print_json(found)
         return
-    from rich.text import Text
-
     from crossrt.harness.cli.shared.options import result_console
     from crossrt.reports.tables.terminal import print_sheet
-    from crossrt.reports.text.printable import printable
 
-    console, sheet = result_console(), list_sheet(found, total)
-    print_sheet(sheet, console)
-    for line in sheet.footer:
-        console.print(Text(printable(line), style="dim"))
+    print_sheet(list_sheet(found, total), result_console())
 
 
 @history.command(short_help="Show one run.")

@@ -99,12 +99,16 @@ def test_modules_of_the_current_folder_are_found(tmp_path, monkeypatch):
     assert sys.path == before
 
 
-def test_values_that_are_not_finite_are_recorded_as_finite(file):
-    task = custom_task(f"{file}:infinite", OUTPUTS, LABELS)
-    found = task.evaluate(OUTPUTS, LABELS, None, {})
-    assert np.isfinite(found.values["infinite"])
-    assert np.isfinite(found.per_sample["infinite"].unpack()).all()
-    assert "NaN or infinite for 2 samples" in found.notes[0]
+def test_a_metric_that_ends_the_process_is_refused(tmp_path):
+    path = tmp_path / "leaves.py"
+    path.write_text("import os\n\n\ndef leave(output, labels):\n    os._exit(0)\n")
+    with pytest.raises(DataError, match=r"leaves.py:leave failed: SystemExit: it called os._exit\(0\)"):
+        custom_task(f"{path}:leave", OUTPUTS, LABELS)
+
+
+def test_values_that_are_not_finite_are_refused_with_the_first_of_them(file):
+    with pytest.raises(DataError, match=r"infinite returned nan for sample 0 \(2 of 3 samples"):
+        custom_task(f"{file}:infinite", OUTPUTS, LABELS)
 
 
 @pytest.mark.parametrize(
