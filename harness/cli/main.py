@@ -120,7 +120,8 @@ def _explain(error: Exception) -> int:
 
     if isinstance(error, CrossrtError):
         click.echo(f"crossrt: {printable(str(error))}", err=True)
-    elif isinstance(error, OSError):
+        return error.exit_code
+    if isinstance(error, OSError):
         click.echo(f"crossrt: {printable(_of_system(error))}", err=True)
     else:
         traceback.print_exception(error)

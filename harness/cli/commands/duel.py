@@ -94,7 +94,7 @@ def duel(out: Path, **options: Any) -> int:
             if arm.result.rounds:
                 save_run(arm_report(found, arm), saved[0].with_name(f"{name}.json"))
 
-    with Terminal(message_console()) as display:
+    with Terminal(message_console(), tells_failures=False) as display:
         found = run_duel(_settings(**options), ["crossrt", *sys.argv[1:]], display, save)
     print_duel(found, result_console())
     if options["fail_if_slower"] is not None:
@@ -115,11 +115,17 @@ def _settings(
     model: Path | None,
     **shared: Any,
 ) -> DuelSettings:
-    from crossrt.harness.cli.shared.options import bench_settings
+    from crossrt.harness.cli.shared.options import bench_settings, configured_models
+    from crossrt.harness.measure.duel.arms import parse_side
     from crossrt.harness.measure.settings import DuelSettings
 
     allowed = margin if fail_if_slower is None else fail_if_slower
-    run = bench_settings(models=(model,) if model else (), batch=(batch,) if batch else (), **shared)
+    sides = tuple(path for text in (a, b or a) if (path := parse_side(text).path) is not None)
+    if model is not None:
+        models: tuple[Path, ...] = (model,)
+    else:
+        models = () if sides or shared["artifacts"] else configured_models()
+    run = bench_settings(models=models, sides=sides, batch=(batch,) if batch else (), **shared)
     return DuelSettings(
         run=run,
         a=a,
