@@ -218,8 +218,8 @@ def _checked_numbers(reference: str, values: NDArray[np.float64]) -> NDArray[np.
     if unusable.size:
         first = int(unusable[0])
         raise DataError(
-            f"metric {reference} returned {values[first]:g} for sample {first} ({unusable.size} of {len(values)} samples"
-            " are NaN, infinite or beyond float32); a finite number per sample is expected"
+            f"metric {reference} returned {values[first]:g} for sample {first} ({unusable.size} of {len(values)}"
+            " samples are NaN, infinite or beyond float32); a finite number per sample is expected"
         )
     return values
 

@@ -80,7 +80,7 @@ def run_export(
             f"nothing can be built from {project.model}: give a Keras or SavedModel model, or a float ONNX file"
             " (with --calibration, unless crossrt quantize is to build what needs none)"
         )
-    _check_runtimes({each.format for each in (*variants, *project.given)})
+    _check_runtimes({each.format for each in variants} | {each.format for each in project.given})
     found = get_artifacts(build_request(opened, subject, variants, is_named=is_named), opened.folder, display)
     found.artifacts = {**{each.id: each for each in project.given}, **found.artifacts}
     state = _state(opened, subject, found, minimum_agreement)

@@ -14,5 +14,5 @@ def main() -> int:
 
         return run()
     except KeyboardInterrupt:
-        print("crossrt: interrupted", file=sys.stderr)  # noqa: T201 - click may not be there yet
+        print("crossrt: interrupted", file=sys.stderr)  # click may not be there yet
         return INTERRUPTED

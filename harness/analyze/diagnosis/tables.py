@@ -72,7 +72,9 @@ def trial_sheet(trials: Trials) -> Sheet:
         )
     label = "" if metric is None else f"{metric.label} {'pp' if metric.unit == 'share' else unit_of(metric)}".strip()
     columns = ("change of the recipe", "outputs dB", "gain dB", label or "metric", "KB")
-    return Sheet(title=f"Changes, tried on {trials.samples:,} samples", columns=columns, rows=tuple(rows), dropped_first=("KB",))
+    return Sheet(
+        title=f"Changes, tried on {trials.samples:,} samples", columns=columns, rows=tuple(rows), dropped_first=("KB",)
+    )
 
 
 def _gain(evaluation: Evaluation, first: Evaluation, metric: MetricDefinition | None) -> str:
