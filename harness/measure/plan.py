@@ -33,7 +33,7 @@ def plan_cases(candidates: Sequence[Candidate], runtimes: Sequence[RuntimeInfo],
     """All selected cases: by batch size, then by runtime, then in the order of the variants.
 
     Raises:
-        HarnessError: The patterns select nothing, or no runtime reads what there is.
+        HarnessError: The patterns select nothing and are needed, or no runtime reads what there is.
     """
     cases = [
         case_for(candidate, runtime, Scenario(batch_size=size, threads=settings.threads, io=settings.io), candidates)
@@ -46,6 +46,8 @@ def plan_cases(candidates: Sequence[Candidate], runtimes: Sequence[RuntimeInfo],
     if not cases:
         formats = ", ".join(dict.fromkeys(each.format for each in candidates))
         raise HarnessError(f"no runtime of this run reads {formats}: see crossrt runtimes")
+    if not chosen and not settings.needs_only:
+        return cases
     if not chosen:
         known = listed(list(dict.fromkeys(f"{case.label}@{case.runtime}" for case in cases)))
         raise HarnessError(f"--only {' '.join(settings.only)} selects no case; available: {known}")

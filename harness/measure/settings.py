@@ -70,6 +70,8 @@ class Subject:
         samples: How many samples are answered at most, from the first; None for all.
         allow_h5: Whether legacy `.h5` files may be loaded.
         seed: Of random inputs.
+        data_origin: The configuration file that names the data, or None.
+        calibration_origin: The one that names the calibration data, or None.
     """
 
     models: tuple[Path, ...] = ()
@@ -81,6 +83,8 @@ class Subject:
     samples: int | None = None
     allow_h5: bool = False
     seed: int = 0
+    data_origin: str | None = None
+    calibration_origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,7 @@ class BenchSettings:
         subject: Models, data, task.
         runtimes: Names of the runtimes to measure; empty for all that are registered.
         only: Patterns that select cases; empty for all.
+        needs_only: Whether it is an error if they select none; else all cases are taken.
         batch_sizes: Samples per call, ascending; empty for 1 and 32, or what the model can run.
         threads: Threads per operator, the same on every runtime.
         io: Whose tensor types are fed.
@@ -107,6 +112,7 @@ class BenchSettings:
     subject: Subject = Subject()
     runtimes: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    needs_only: bool = True
     batch_sizes: tuple[int, ...] = ()
     threads: int = 1
     io: IoMode = "float32"

@@ -18,6 +18,7 @@ from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.assess import failed, skipped
 from crossrt.harness.locations import cache_folder
+from crossrt.harness.measure.case import select
 from crossrt.harness.measure.effort import Cost, fitted
 from crossrt.harness.measure.participant import Participant
 from crossrt.harness.measure.participants import Prepared, noop_features, participants_of
@@ -88,6 +89,9 @@ def _begin(
     settings = dataclasses.replace(settings, batch_sizes=batch_sizes_of(settings, opened.project))
     candidates = opened.project.candidates
     cases = plan_cases(candidates, runtimes, settings)
+    if not select(cases, settings.only):
+        display.remark(f"  {' '.join(settings.only)} of the configuration selects no case of this model: all are taken")
+        settings = dataclasses.replace(settings, only=())
     baseline = choose_baseline(cases, candidates, settings.baseline)
     is_named = bool(settings.only or settings.baseline)
     found = artifacts_for(cases, runtimes, opened, settings.subject, display, is_named=is_named)

@@ -107,7 +107,7 @@ def _settings(
 ) -> BenchSettings:
     from dataclasses import replace
 
-    from crossrt.harness.cli.shared.options import bench_settings
+    from crossrt.harness.cli.shared.options import bench_settings, is_given
     from crossrt.harness.measure.settings import DEFAULT_EFFORT, QUICK_EFFORT
 
     effort = QUICK_EFFORT if quick else DEFAULT_EFFORT
@@ -115,6 +115,7 @@ def _settings(
         bench_settings(**shared),
         runtimes=tuple(dict.fromkeys(runtime)),
         only=only,
+        needs_only=is_given("only") or not is_given("models"),
         effort=effort if rounds is None else replace(effort, rounds=rounds),
         baseline=baseline,
         time_s=time_s,

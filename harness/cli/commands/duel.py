@@ -115,11 +115,17 @@ def _settings(
     model: Path | None,
     **shared: Any,
 ) -> DuelSettings:
-    from crossrt.harness.cli.shared.options import bench_settings
+    from crossrt.harness.cli.shared.options import bench_settings, configured_models
+    from crossrt.harness.measure.duel.arms import parse_side
     from crossrt.harness.measure.settings import DuelSettings
 
     allowed = margin if fail_if_slower is None else fail_if_slower
-    run = bench_settings(models=(model,) if model else (), batch=(batch,) if batch else (), **shared)
+    sides = tuple(path for text in (a, b or a) if (path := parse_side(text).path) is not None)
+    if model is not None:
+        models: tuple[Path, ...] = (model,)
+    else:
+        models = () if sides or shared["artifacts"] else configured_models()
+    run = bench_settings(models=models, sides=sides, batch=(batch,) if batch else (), **shared)
     return DuelSettings(
         run=run,
         a=a,

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from crossrt.harness.cli.shared.options import DimensionParam, PercentRange
+from crossrt.harness.cli.shared.options import CONFIGURATION, Configuration, DimensionParam, PercentRange
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -57,6 +57,20 @@ def _apply(context: click.Context, parameter: click.Parameter, path: Path | None
     if defaults and path is None:
         click.echo(f"crossrt: options from {found}", err=True)
     context.default_map = defaults
+    context.meta[CONFIGURATION] = Configuration(name=_said(found), models=tuple(_models(tables, found)))
+
+
+def _said(path: Path) -> str:
+    """A configuration as messages name it."""
+    return path.name if path.resolve().parent == Path.cwd() else str(path)
+
+
+def _models(tables: Mapping[str, Any], path: Path) -> Iterator[Path]:
+    """What a configuration names as its model, also for commands whose arguments are other files."""
+    for key in ("path", "artifacts"):
+        named = tables.get("model", {}).get(key, [])
+        for each in named if isinstance(named, list) else [named]:
+            yield Path(_beside(path, each))
 
 
 def nearest() -> Path | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -17,10 +18,26 @@ if TYPE_CHECKING:
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
+CONFIGURATION: Final = "crossrt.configuration"
+"""Key of a context's `meta` under which the `Configuration` is, where there is one."""
+
 COUNT = click.IntRange(min=1)
 LONGEST_TIMEOUT_S = 86_400
 LARGEST_LIMIT_MIB = 2**22
 LEAST_WIDTH = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """The file that options were read from.
+
+    Attributes:
+        name: As messages name it.
+        models: What it names as the model: files, or a folder of artifacts.
+    """
+
+    name: str
+    models: tuple[Path, ...]
 
 
 class FiniteRange(click.FloatRange):
@@ -119,9 +136,33 @@ def _only_given(**values: Any) -> list[Any]:
     return [value if is_given(name) or name not in configured else None for name, value in values.items()]
 
 
+def _configuration() -> Configuration | None:
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.meta.get(CONFIGURATION)
+
+
+def configured_models() -> tuple[Path, ...]:
+    """What the configuration names as the model."""
+    found = _configuration()
+    return () if found is None else found.models
+
+
+def _are_configured(models: Sequence[Path]) -> bool:
+    """True if what the configuration says of its model is true of these: it names them all, or no model."""
+    known = {each.resolve() for each in configured_models()}
+    return not known or all(each.resolve() in known for each in models)
+
+
+def _origin(name: str, value: object) -> str | None:
+    """The configuration that says this, or None for the command line."""
+    found = _configuration()
+    return None if found is None or value is None or is_given(name) else found.name
+
+
 def subject_from(
     *,
     models: tuple[Path, ...] = (),
+    sides: tuple[Path, ...] = (),
     data: str | None = None,
     labels: str | None = None,
     split: str | None = None,
@@ -133,13 +174,15 @@ def subject_from(
     artifacts: Path | None = None,
     seed: int = 0,
 ) -> Subject:
-    """What these options name."""
+    """What these options name; `sides` are files that the command line names as something else than MODEL."""
     from crossrt.datasets.opening import DataRequest
     from crossrt.harness.measure.settings import Subject
 
-    if is_given("models") or is_given("model"):  # what a configuration says of its model is not true of another
-        data, calibration, task = _only_given(data=data, calibration=calibration, task=task)
-        dimensions, allow_h5, artifacts = _only_given(dimensions=dimensions, allow_h5=allow_h5, artifacts=artifacts)
+    named = sides or (models if is_given("models") or is_given("model") else ())
+    if named:
+        (artifacts,) = _only_given(artifacts=artifacts)  # a folder stands for the model that is not named
+    if not _are_configured(named):  # what a configuration says of its model is not true of another
+        dimensions, allow_h5 = _only_given(dimensions=dimensions, allow_h5=allow_h5)
     if data is None or is_given("data"):
         labels, split, samples = _only_given(labels=labels, split=split, samples=samples)
     if is_given("artifacts") and not is_given("models"):
@@ -161,6 +204,8 @@ def subject_from(
         samples=samples,
         allow_h5=bool(allow_h5),
         seed=seed,
+        data_origin=_origin("data", data),
+        calibration_origin=_origin("calibration", calibration),
     )
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
+from crossrt.harness.cli.commands.duel import _settings as duel_settings
+from crossrt.harness.cli.commands.duel import duel
 from crossrt.harness.cli.shared.config import config_option, nearest
 from crossrt.harness.cli.shared.options import measuring_options, models_argument, subject_from, subject_options
 
@@ -136,17 +138,58 @@ def test_the_command_line_wins(run):
     assert subject.dimensions == {"seq": 9}
 
 
-def test_data_of_a_configuration_are_not_used_for_another_model(run):
+@pytest.mark.parametrize("named", ["net.onnx", "./net.onnx", "another.onnx"])
+def test_data_and_task_of_a_configuration_are_used_for_any_model(run, named):
     write(WHOLE)
-    subject, quick, _, _ = run("another.onnx")
-    assert subject.models == (Path("another.onnx"),)
-    assert (subject.data, subject.calibration, subject.task, subject.samples) == (None, None, None, None)
+    subject, quick, _, _ = run(named)
+    assert subject.models == (Path(named),)
+    assert (subject.data.reference, subject.data.labels, subject.samples) == ("test.npz", "labels.npy", 50)
+    assert (subject.calibration.reference, subject.task) == ("train.npz", "classification")
     assert quick
 
 
-def test_dimensions_of_a_configuration_are_not_used_for_another_model(run):
+@pytest.mark.parametrize(("named", "dimensions"), [("./net.onnx", {"seq": 128}), ("another.onnx", {})])
+def test_dimensions_of_a_configuration_are_used_for_its_own_model_alone(run, named, dimensions):
     write(WHOLE)
-    assert run("another.onnx")[0].dimensions == {}
+    assert run(named)[0].dimensions == dimensions
+
+
+def test_dimensions_of_a_configuration_that_names_no_model_are_used_for_any(run):
+    write("[model]\ndimensions = { seq = 128 }\n")
+    assert run("another.onnx")[0].dimensions == {"seq": 128}
+
+
+def test_a_folder_of_artifacts_of_a_configuration_is_not_used_for_another_model(run, tmp_path):
+    (tmp_path / "lab").mkdir()
+    write('[model]\nartifacts = "lab"\ndimensions = { seq = 128 }\n')
+    subject = run("another.onnx")[0]
+    assert (subject.models, subject.artifacts, subject.dimensions) == ((Path("another.onnx"),), None, {})
+    assert run()[0].artifacts == tmp_path / "lab"
+
+
+def test_where_data_come_from_is_known(run):
+    write(WHOLE)
+    subject = run("another.onnx", "--calibration", "other.npz")[0]
+    assert (subject.data_origin, subject.calibration_origin) == ("crossrt.toml", None)
+
+
+@pytest.mark.parametrize(
+    ("sides", "models", "dimensions"),
+    [
+        (("a.onnx", "b.onnx"), (), {}),
+        (("net.onnx", "./net.onnx@ort-cpu"), (), {"seq": 128}),
+        (("fp32@ort-cpu", "int8@tflite"), (Path("net.onnx"),), {"seq": 128}),
+    ],
+)
+def test_sides_of_a_duel_are_models_too(run, sides, models, dimensions, tmp_path):
+    write(WHOLE)
+    for name in ("a.onnx", "b.onnx", "net.onnx"):
+        (tmp_path / name).write_bytes(b"")
+    with duel.make_context("duel", list(sides)) as context:
+        options = {name: value for name, value in context.params.items() if name != "out"}
+        subject = duel_settings(**options).run.subject
+    assert [each.resolve() for each in subject.models] == [each.resolve() for each in models]
+    assert (subject.data.reference, subject.task, subject.dimensions) == ("test.npz", "classification", dimensions)
 
 
 def test_data_on_the_command_line_are_used_for_another_model(run):

@@ -38,6 +38,11 @@ def test_patterns_that_select_nothing_list_what_there_is():
         plan(only=("fp64",))
 
 
+def test_patterns_that_need_not_select_anything_are_ignored_where_they_do_not():
+    assert plan(only=("fp64",), needs_only=False) == plan()
+    assert plan(only=("fp32",), needs_only=False) == plan(only=("fp32",))
+
+
 def test_first_float_case_is_the_baseline():
     assert choose_baseline(plan(), CANDIDATES, None) == "net.fp32@ort-cpu"
 
