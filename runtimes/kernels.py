@@ -18,6 +18,14 @@ _LAYOUT: Final = frozenset(
         *("STRIDED_SLICE", "PACK", "SLICE", "CONCATENATION", "PAD"),
     )
 )
+_INTEGER_ARITHMETIC: Final = frozenset(("MatMulInteger", "MatMulIntegerToFloat", "ConvInteger"))
+"""Kernels that take integers by definition."""
+
+_INTEGER_WEIGHTS: Final = frozenset(
+    ("DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "MatMulNBits", "QMoE", "GatherBlockQuantized")
+)
+"""Kernels whose weights are integers by definition: ONNX Runtime does not list them where it packed them beforehand."""
+
 _INTEGERS: Final = ("int8", "uint8", "int16", "uint16", "int4", "uint4")
 
 
@@ -62,6 +70,7 @@ def kind_of(operator: str, dtypes: Sequence[str]) -> KernelKind:
         return "conversion"
     if operator in _LAYOUT:
         return "layout"
-    if dtypes and dtypes[0] in _INTEGERS:
+    if operator in _INTEGER_ARITHMETIC or (dtypes and dtypes[0] in _INTEGERS):
         return "integer"
-    return "hybrid" if len(dtypes) > 1 and dtypes[1] in _INTEGERS else "float"
+    has_integer_weights = operator in _INTEGER_WEIGHTS or (len(dtypes) > 1 and dtypes[1] in _INTEGERS)
+    return "hybrid" if has_integer_weights else "float"

@@ -57,6 +57,13 @@ def explanation(*kernels, call_us=None, recipe=None, form="onnx"):
         ("CONV_2D", ("int8", "int8"), "integer"),
         ("CONV_2D", ("float32", "int8"), "hybrid"),
         ("MatMulNBits", ("float32", "uint8"), "hybrid"),
+        ("MatMulNBits", ("float32", "float32"), "hybrid"),  # packed beforehand: the profiler lists scales alone
+        ("DynamicQuantizeMatMul", ("float32", "float32"), "hybrid"),
+        ("DynamicQuantizeMatMul", ("float32",), "hybrid"),
+        ("DynamicQuantizeLSTM", ("float32", "float32"), "hybrid"),
+        ("MatMulIntegerToFloat", ("uint8", "float32", "float32"), "integer"),
+        ("MatMulIntegerToFloat", ("float32", "float32"), "integer"),
+        ("MatMulInteger", (), "integer"),
         ("Conv", ("float32", "float32"), "float"),
         ("QuantizeLinear", ("float32",), "conversion"),
         ("DEQUANTIZE", ("int8",), "conversion"),
