@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -149,7 +150,7 @@ def duel(
             return run_duel(settings, ["crossrt.duel"], display)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Quantized:
     """What `crossrt.quantize` made.
 
@@ -164,6 +165,12 @@ class Quantized:
     artifacts: Mapping[str, ModelArtifact]
     evaluations: Mapping[str, Evaluation]
     problems: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        """One line."""
+        files, failed = len(self.artifacts), len(self.problems)
+        said = f"{files} file{'s' * (files != 1)}, {failed} problem{'s' * (failed != 1)}"
+        return f"<Quantized in {self.folder}: {said}>"
 
 
 def quantize(
@@ -261,7 +268,9 @@ def compare(
 
 
 def _sizes(batch: int | Sequence[int]) -> tuple[int, ...]:
-    return (batch,) if isinstance(batch, int) else tuple(sorted(set(batch)))
+    sizes = list(batch) if isinstance(batch, Iterable) and not isinstance(batch, str) else [batch]
+    are_numbers = all(isinstance(each, Integral) for each in sizes)
+    return tuple(sorted(set(sizes))) if are_numbers else tuple(sizes)  # the settings name what is no number
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 
 from crossrt.datasets.opening import DataRequest
@@ -138,6 +139,8 @@ class BenchSettings:
 
 
 def _at_least(name: str, value: int | None, least: int) -> None:
+    if value is not None and not isinstance(value, Integral):
+        raise HarnessError(f"{name} is {value!r}; expected a whole number, {least} or more")
     if value is not None and value < least:
         raise HarnessError(f"{name} is {value}; expected {least} or more")
 

@@ -224,7 +224,7 @@ class Control(Struct, frozen=True, kw_only=True):
 
 
 class Metric(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One number for consumers; `lower` and `upper` are absent where no interval is known."""
+    """One number for consumers; `lower` and `upper` are absent (`msgspec.UNSET`) where no interval is known."""
 
     case: Text
     name: Text
@@ -233,6 +233,13 @@ class Metric(Struct, frozen=True, kw_only=True, omit_defaults=True):
     direction: Direction
     lower: float | UnsetType = UNSET
     upper: float | UnsetType = UNSET
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both bounds, or None where no interval is known."""
+        if isinstance(self.lower, UnsetType) or isinstance(self.upper, UnsetType):
+            return None
+        return self.lower, self.upper
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -329,6 +336,20 @@ class Report(Struct, frozen=True, kw_only=True):
 
         return iter(rows_of(self))
 
+    def __len__(self) -> int:
+        """How many cases there are."""
+        return len(self.results)
+
+    def __bool__(self) -> bool:
+        """True, also without any case."""
+        return True
+
+    def __repr__(self) -> str:
+        """One line: a report can be megabytes long."""
+        models = ", ".join(dict.fromkeys(result.model for result in self.results if result.model)) or "nothing"
+        cases, measured = len(self.results), sum(result.status == "ok" for result in self.results)
+        return f"<Report of {models}: {cases} case{'s' * (cases != 1)}, {measured} measured, {self.run.status}>"
+
     def to_dataframe(self) -> Any:
         """A `pandas.DataFrame`: a row for each case, a column for each metric; raises `ReportError` without pandas."""
         from crossrt.reports.tables.rows import dataframe_of
@@ -382,3 +403,9 @@ class Duel(Struct, frozen=True, kw_only=True):
     a: Arm
     b: Arm
     looks: tuple[Look, ...]
+
+    def __repr__(self) -> str:
+        """One line, without the verdict: that is judged from the rounds."""
+        rounds = self.run.settings.rounds
+        sides = f"{self.a.result.case} and {self.b.result.case}"
+        return f"<Duel of {sides}: {rounds} round{'s' * (rounds != 1)}, {self.run.status}>"

@@ -88,6 +88,12 @@ class Comparison(Struct, frozen=True, kw_only=True):
     incomparable: tuple[str, ...]
     cautions: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """One line."""
+        found, worse = len(self.findings), len(self.regressions)
+        said = f"{found} finding{'s' * (found != 1)}, {worse} regression{'s' * (worse != 1)}"
+        return f"<Comparison of {self.current} with {self.baseline}: {said}, exit code {self.exit_code}>"
+
     @property
     def regressions(self) -> tuple[Finding, ...]:
         """The findings that fail the comparison."""

@@ -110,6 +110,7 @@ def test_reports_of_version_1_are_read_and_compared():
     assert crossrt.load_report(REPORT).schema_version == 2
     found = crossrt.compare(REPORT, str(REPORT), only=["fp32*"], margins=["latency_p50_ns=3%"])
     assert found.exit_code == 0
+    assert repr(found).endswith(" findings, 0 regressions, exit code 0>")
 
 
 def test_two_files_are_compared_side_by_side(path, tmp_path):
@@ -118,12 +119,15 @@ def test_two_files_are_compared_side_by_side(path, tmp_path):
     assert isinstance(found, Duel)
     assert (found.a.result.variant, found.b.result.variant) == ("net", "other")
     assert found.a.result.rounds
+    assert repr(found).startswith("<Duel of ")
+    assert len(repr(found)) < 200
     assert crossrt.duel(path, data=None, budget=1.0, margin=10.0).b.result.variant == "fp32"
 
 
 def test_a_float_file_is_quantized_with_arrays(path, arrays, tmp_path):
     found = crossrt.quantize(path, tmp_path / "lab", calibration=arrays[:200], data=arrays[200:], recipes=["int8-qdq"])
     assert found.folder == tmp_path / "lab"
+    assert repr(found) == f"<Quantized in {tmp_path / 'lab'}: 2 files, 0 problems>"
     assert {"fp32.onnx", "int8-qdq.onnx"} == set(found.artifacts) | set(found.problems)
     assert found.problems == {}
     quantized = found.artifacts["int8-qdq.onnx"]
@@ -154,6 +158,9 @@ def test_a_file_is_inspected(path):
         (lambda: crossrt.bench("net.onnx", runtimes=["nonesuch"]), "nonesuch"),
         (lambda: crossrt.bench("net.onnx", only=["nonesuch"]), "selects no case"),
         (lambda: crossrt.bench("net.onnx", batch=0), "batch is 0; expected 1 or more"),
+        (lambda: crossrt.bench("net.onnx", batch="x"), "batch is 'x'; expected a whole number, 1 or more"),
+        (lambda: crossrt.bench("net.onnx", batch=[1, "x"]), "batch is 'x'; expected a whole number"),
+        (lambda: crossrt.duel("net.onnx", batch="x"), "batch is 'x'; expected a whole number"),
         (lambda: crossrt.bench("net.onnx", rounds=0), "rounds is 0; expected 1 or more"),
         (lambda: crossrt.bench("net.onnx", threads=0), "threads is 0; expected 1 or more"),
         (lambda: crossrt.bench("net.onnx", samples=0), "samples is 0; expected 1 or more"),
