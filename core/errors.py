@@ -1,8 +1,18 @@
 """The root of everything that crossrt raises, and the errors of what this room reads."""
 
+from __future__ import annotations
+
+from typing import ClassVar
+
 
 class CrossrtError(Exception):
-    """Something that the user can fix; the message says what, what was found and what to do."""
+    """Something that the user can fix; the message says what, what was found and what to do.
+
+    Attributes:
+        exit_code: What a command exits with that it ends: 2, wrong usage or input.
+    """
+
+    exit_code: ClassVar[int] = 2
 
 
 class ArtifactError(CrossrtError):

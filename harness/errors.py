@@ -9,6 +9,12 @@ class HarnessError(CrossrtError):
     """A run cannot start or go on; the message says what, what was found and what to do."""
 
 
+class ArmFailedError(HarnessError):
+    """A side of an A/B comparison failed: its file was not made, it crashed or hung, or answers too differently."""
+
+    exit_code = 1
+
+
 LONGEST_REASON = 1_000
 
 

@@ -119,7 +119,8 @@ def _explain(error: Exception) -> int:
 
     if isinstance(error, CrossrtError):
         click.echo(f"crossrt: {printable(str(error))}", err=True)
-    elif isinstance(error, OSError):
+        return error.exit_code
+    if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
         click.echo(f"crossrt: {error.strerror or error}{where}", err=True)
     else:

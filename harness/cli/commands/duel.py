@@ -94,7 +94,7 @@ def duel(out: Path, **options: Any) -> int:
             if arm.result.rounds:
                 save_run(arm_report(found, arm), saved[0].with_name(f"{name}.json"))
 
-    with Terminal(message_console()) as display:
+    with Terminal(message_console(), tells_failures=False) as display:
         found = run_duel(_settings(**options), ["crossrt", *sys.argv[1:]], display, save)
     print_duel(found, result_console())
     if options["fail_if_slower"] is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from crossrt.harness.cli.shared.progress import Display, Silent
-from crossrt.harness.errors import HarnessError
+from crossrt.harness.errors import ArmFailedError
 from crossrt.harness.measure.duel.match import Match
 from crossrt.harness.measure.rounds import RoundRunner, RoundSettings
 from crossrt.reports.schema.records import Look
@@ -14,10 +14,6 @@ from crossrt.reports.tables.duel_text import progress_line
 from crossrt.reports.verdicts.duel import ALPHA, CONFIRMING_ROUNDS, FEWEST_ROUNDS, Judgement, judge_samples
 
 LOOKS_GROW = 1.25
-
-
-class ArmFailedError(HarnessError):
-    """A process of a side crashed, hung or gave up while it was timed."""
 
 
 class Fight:

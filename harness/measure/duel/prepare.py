@@ -11,7 +11,7 @@ from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.environment import read_environment
-from crossrt.harness.errors import HarnessError
+from crossrt.harness.errors import ArmFailedError, HarnessError
 from crossrt.harness.evaluate.assess import Assessment, Assessor
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.duel.arms import Side, case_of, check_alike, parse_side
@@ -50,7 +50,7 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
     found = artifacts_for(cases, _without_problems(runtimes, cases), opened, run.subject, display)
     for case in cases:
         if case.artifact_id in found.problems:
-            raise HarnessError(f"{case.artifact_id}: {found.problems[case.artifact_id].reason}")
+            raise ArmFailedError(f"{case.artifact_id}: {found.problems[case.artifact_id].reason}")
     state = _begin(run, command, runtimes, cases, opened, found)
     assessments = _assess(state, cases, found, python, display)
     calls = calls_for(sum(each.trial_ns for each in assessments) // 2, DUEL_EFFORT.block_target_ns)
@@ -139,10 +139,14 @@ def _assess(
             state.artifacts, state.feedings, state.data, state.settings, python, is_random=state.project.is_random
         )
         assessments[1] = assessor.assess(cases[1], state.judge, keeps=False).assessment
+    wrong = []
     for label, case, assessment in zip("AB", cases, assessments, strict=True):
         if assessment.status != "ok":
             where = f" with {python.path}" if python and label == "B" else ""
-            raise HarnessError(f"{label} ({case.id}{where}) {assessment.status}: {assessment.reason}")
+            wrong.append(f"{label} ({case.id}{where}) {assessment.status}: {assessment.reason}")
+    if wrong:
+        statuses = {each.status for each in assessments}
+        raise (ArmFailedError if "failed" in statuses else HarnessError)("; ".join(wrong))
     return assessments
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from crossrt.harness.cli.shared.progress import Display
+from crossrt.harness.errors import ArmFailedError
 from crossrt.harness.locations import cache_folder
-from crossrt.harness.measure.duel.fight import ArmFailedError, Fight
+from crossrt.harness.measure.duel.fight import Fight
 from crossrt.harness.measure.duel.prepare import prepare
 from crossrt.harness.measure.duel.record import record
 from crossrt.harness.measure.settings import DuelSettings
