@@ -30,7 +30,7 @@ def export(only: tuple[str, ...], min_agreement: float, out: Path, **subject: An
     What is in the cache already is not built again. The folder can be measured elsewhere, without TensorFlow, by
     crossrt bench --artifacts.
     """
-    from crossrt.harness.build.export import run_export, select_variants, written
+    from crossrt.harness.build.export import check_exportable, run_export, select_variants, written
     from crossrt.harness.build.exported import write_folder
     from crossrt.harness.cli.shared.options import message_console, result_console, subject_from
     from crossrt.harness.cli.shared.progress import Terminal
@@ -42,6 +42,7 @@ def export(only: tuple[str, ...], min_agreement: float, out: Path, **subject: An
     asked = subject_from(**subject)
     with Terminal(message_console(), tells_failures=False) as display, scratch_folder() as folder:
         opened = open_project(asked, folder)
+        check_exportable(opened.project)
         variants = select_variants(opened.project.model, opened.project.variants, only)
         found = run_export(opened, asked, variants, min_agreement, display, is_named=bool(only)).found
     console = result_console()

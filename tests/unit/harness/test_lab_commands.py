@@ -369,3 +369,18 @@ def test_an_older_report_does_not_say_how_far_outputs_are_apart(crossrt, bench, 
     code, output, errors = crossrt("accuracy", tmp_path / "report.json", "--measure", "kl")
     assert (code, output) == (2, "")
     assert "measure it again with crossrt bench" in errors
+
+
+def test_a_file_from_which_nothing_is_built_is_said_to_be_ready(crossrt, folder, tmp_path):
+    path = MODELS / "conv.fp32.onnx" / "model.onnx"
+    code, _, errors = crossrt("export", path, "--out", tmp_path / "oe")
+    assert code == 2
+    assert f"{path} is ONNX already and nothing is to be built from it: measure it as it is (crossrt bench " in errors
+    assert ", or give --calibration" in errors
+    code, _, errors = crossrt("export", MODEL, "--out", tmp_path / "oe")
+    assert code == 2
+    assert f"{MODEL} is TFLite already and nothing is to be built from it" in errors
+    assert "--calibration" not in errors
+    code, _, errors = crossrt("export", folder, "--out", tmp_path / "oe")
+    assert code == 2
+    assert f"holds artifacts already: measure them (crossrt bench --artifacts {folder})" in errors
