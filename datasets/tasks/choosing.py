@@ -137,8 +137,27 @@ def _inferred(labels: NDArray[Any] | None, outputs: Outputs) -> ChosenTask:
     except DataError as error:
         if name == "classification" and labels is not None and _fits_regression(labels, outputs):
             return ChosenTask(task=_named("regression"), inferred=f"regression: {reason}, but {_first_clause(error)}")
-        raise DataError(f"task {name} was inferred ({reason}), but {error}; or name another with --task") from error
+        hint = _hint(name, labels, outputs)
+        raise DataError(f"task {name} was inferred ({reason}), but {error}; {hint}") from error
     return ChosenTask(task=task, inferred=f"{name}: {reason}")
+
+
+def _hint(name: str, labels: NDArray[Any] | None, outputs: Outputs) -> str:
+    """What to do where the outputs do not fit the task that was inferred."""
+    if name == "regression" and labels is not None and _are_classes(labels, outputs):
+        return 'if these whole numbers are classes, give labels.astype("int64"), or --task classification'
+    return "name the task with --task, if it is another"
+
+
+def _are_classes(labels: NDArray[Any], outputs: Outputs) -> bool:
+    """True if floats are whole numbers that would do as classes."""
+    if not bool((np.isfinite(labels) & (labels == np.round(labels)) & (np.abs(labels) < 2**31)).all()):
+        return False
+    try:
+        _named("classification").check(outputs, labels.astype(np.int64))
+    except DataError:
+        return False
+    return True
 
 
 def _guess(labels: NDArray[Any] | None) -> tuple[str, str]:

@@ -63,6 +63,8 @@ def test_a_task_is_inferred_and_said(labels, outputs, kind, said):
     [
         (CLASSES + 1, SCORES, r"classification was inferred \(labels are int64 \(6,\)\), but labels hold 4"),
         (np.array([1, 2, 1, 2, 1, 2]), {"y": np.ones((6, 1))}, "classification was inferred"),
+        (CLASSES.astype("float32"), SCORES, r"are classes, give labels\.astype\(.int64.\), or --task classification"),
+        (np.ones((6, 2)) / 3, SCORES, r"do not fit any output; .*; name the task with --task, if it is another"),
         (np.ones((6, 2)) / 3, SCORES, r"regression was inferred .*do not fit any output"),
         (np.array(list("abcdef")), SCORES, r"no task fits labels of <U1 \(6,\)"),
     ],
