@@ -10,7 +10,7 @@ class HarnessError(CrossrtError):
 
 
 class ArmFailedError(HarnessError):
-    """A side of an A/B comparison failed: no file could be made, it crashed, hung, or answers too differently."""
+    """A side of an A/B comparison failed: its file was not made, it crashed or hung, or answers too differently."""
 
     exit_code = 1
 

@@ -14,6 +14,7 @@ from crossrt.exporters.errors import ExportError
 from crossrt.exporters.variants import Variant
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.building import get_artifacts
+from crossrt.harness.build.project import Project
 from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ChildFailedError, HarnessError
@@ -141,6 +142,22 @@ def _state(opened: Opened, subject: Subject, found: Artifacts, minimum_agreement
 def float_variants(opened: Opened, formats: Sequence[ModelFormat]) -> list[Variant]:
     """The float variants of these formats that have to be built."""
     return [each for each in opened.project.variants if each.recipe is None and each.format in formats]
+
+
+def check_exportable(project: Project) -> None:
+    """Raises `HarnessError` where nothing can be built, as files are what would be built."""
+    if project.variants or not project.given:
+        return
+    if project.folder is not None:
+        folder = project.given[0].path.parent
+        raise HarnessError(f"{folder} holds artifacts already: measure them (crossrt bench --artifacts {folder})")
+    named = project.quantizable.path if project.quantizable is not None else project.given[0].path
+    form = "ONNX" if project.given[0].format == "onnx" else "TFLite"
+    hint = ", or give --calibration" if project.quantizable is not None else ""
+    raise HarnessError(
+        f"{named} is {form} already and nothing is to be built from it: measure it as it is (crossrt bench"
+        f" {named}){hint}"
+    )
 
 
 def select_variants(model: str, variants: Sequence[Variant], only: Sequence[str]) -> list[Variant]:

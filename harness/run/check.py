@@ -18,6 +18,7 @@ from crossrt.harness.evaluate.judge import Judge, Reference, difference_caution
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.settings import DEFAULT_TIME_S
 from crossrt.harness.process.affinity import usable_cpus
+from crossrt.harness.run.prepare import naming_origin
 from crossrt.harness.run.run_state import RunState
 from crossrt.reports.statistics.divergence import CaseOutputs
 from crossrt.reports.text.labels import reference_name
@@ -145,11 +146,13 @@ def _take_reference(state: RunState, outputs: Outputs, description: str, display
     labels = state.data.labels
     if not outputs:
         raise DataError("no output of the reference can be compared over samples: each differs in shape")
-    chosen = choose_task(state.settings.subject.task, labels, outputs)
-    task = chosen.task
-    if chosen.inferred:
-        display.remark(f"  {chosen.inferred}")
-    task.check(outputs, labels)
+    subject = state.settings.subject
+    with naming_origin("data", subject.data_origin):
+        chosen = choose_task(subject.task, labels, outputs)
+        task = chosen.task
+        if chosen.inferred:
+            display.remark(f"  {chosen.inferred}")
+        task.check(outputs, labels)
     state.judge = Judge(task, labels, Reference(outputs=outputs, description=description))
     if labels is not None and not state.project.is_random:
         caution = chance_caution(task, task.evaluate(outputs, labels, None, {}), labels)

@@ -77,17 +77,17 @@ def open_project(subject: Subject, folder: Path) -> Opened:
         check_task_name(subject.task)
     project = resolve(subject)
     _check_dimensions(project, subject)
-    with _naming("data", subject.data_origin):
+    with naming_origin("data", subject.data_origin):
         dataset = open_dataset(project.data, project.inputs)
         if not len(dataset):
             raise DataError(f"{dataset.name} holds no samples")
         fit(dataset, project.inputs, project.batching, subject.dimensions)
-    with _naming("calibration data", subject.calibration_origin):
+    with naming_origin("calibration data", subject.calibration_origin):
         calibration = open_dataset(project.calibration, project.inputs) if project.calibration else None
         if calibration is not None:
             fit(calibration, project.inputs, project.batching, subject.dimensions)
     data = RunData(dataset, folder, subject.samples)
-    with _naming("data", subject.data_origin):
+    with naming_origin("data", subject.data_origin):
         data.first()  # what is wrong with the samples is found before anything is built or run
     return Opened(
         project=project,
@@ -100,7 +100,7 @@ def open_project(subject: Subject, folder: Path) -> Opened:
 
 
 @contextmanager
-def _naming(what: str, origin: str | None) -> Iterator[None]:
+def naming_origin(what: str, origin: str | None) -> Iterator[None]:
     """Says of data that cannot be used which configuration file names them: the command line did not."""
     try:
         yield

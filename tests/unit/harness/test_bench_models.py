@@ -233,3 +233,18 @@ def test_sides_that_make_no_sense_are_one_message(crossrt, model, sides, message
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_data_of_a_configuration_that_do_not_fit_are_said_to_come_from_it(crossrt, model, tmp_path):
+    write(tmp_path / "test.npz", nonesuch=np.ones((4, 3), "float32"))
+    (tmp_path / "crossrt.toml").write_text('[data]\npath = "test.npz"\n')
+    done = crossrt("bench", model("fixed.fp32.onnx"))
+    assert done.returncode == 2
+    assert "crossrt: data from crossrt.toml: " in done.stderr
+
+
+def test_only_of_a_configuration_that_selects_no_case_of_a_named_model_is_ignored(report, model, tmp_path):
+    (tmp_path / "crossrt.toml").write_text('[bench]\nonly = ["nonesuch"]\n')
+    found, done = report(model("fixed.fp32.onnx"))
+    assert [each.status for each in found.results] == ["ok"]
+    assert "nonesuch of the configuration selects no case of this model: all are taken" in done.stderr

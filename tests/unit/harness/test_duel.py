@@ -111,12 +111,19 @@ def test_arms_that_make_no_sense_are_refused(duel, a, b, message):
         duel(a, b)
 
 
-@pytest.mark.parametrize("fault", ["load:crash", "run:raise", "run:nan", "load:hang", "import:raise"])
+@pytest.mark.parametrize("fault", ["load:crash", "run:raise", "run:nan", "load:hang"])
 def test_an_arm_that_fails_ends_the_duel_with_its_reason(duel, chaos, fault):
     chaos(fault)
     with pytest.raises(ArmFailedError, match="chaos") as error:
         duel("fp32@ort-cpu", "fp32@chaos", timeout_s=3.0)
     assert error.value.exit_code == 1
+
+
+def test_a_runtime_that_cannot_be_imported_is_wrong_usage(duel, chaos):
+    chaos("import:raise")
+    with pytest.raises(HarnessError, match="chaos") as error:
+        duel("fp32@ort-cpu", "fp32@chaos")
+    assert error.value.exit_code == 2
 
 
 def test_an_arm_that_fails_while_it_is_timed_ends_the_duel(duel, chaos):
