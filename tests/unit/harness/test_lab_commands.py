@@ -318,10 +318,10 @@ def test_an_explanation_names_kernels_and_times(crossrt, folder):
 
 
 def test_an_explanation_that_takes_too_long_says_what_to_do(crossrt, folder):
-    code, _, errors = crossrt("explain", "fp32@ort-cpu", "--artifacts", folder, "--batch", "9", "--timeout", "0.1")
+    code, _, errors = crossrt("explain", "fp32@ort-cpu", "--artifacts", folder, "--batch", "9", "--timeout", "0.01")
     assert code == 2
     assert "killed; give it more time with --timeout, or fewer samples than 9 with --batch" in " ".join(errors.split())
-    code, _, errors = crossrt("explain", FLOAT, "--timeout", "0.1")
+    code, _, errors = crossrt("explain", FLOAT, "--timeout", "0.01")
     assert code == 2
     assert "tflite is not done with model.tflite: " in errors
 
