@@ -128,7 +128,11 @@ def test_run_becomes_the_baseline_of_the_next(runner):
 def test_model_of_the_base_is_measured_beside_the_new_one(runner):
     shutil.copy(model_file(reference_models()[0]), runner.folder / "mnist-cnn.keras")
     done = runner.run(
-        "Measure and compare", arguments=ONE_CASE, baseline_model="mnist-cnn.keras", fail_on_regression="false"
+        "Measure and compare",
+        arguments=ONE_CASE,
+        data="mnist",
+        baseline_model="mnist-cnn.keras",
+        fail_on_regression="false",
     )
     assert done.returncode == 0, done.stderr
     comparison = json.loads((Path(runner.outputs["folder"]) / "comparison.json").read_text())

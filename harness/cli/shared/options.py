@@ -248,7 +248,7 @@ def timeout_option(default_s: float = 60.0) -> Callable[[Decorated], Decorated]:
     """The `--timeout` option of a command that works in processes of its own."""
     return click.option(
         "--timeout",
-        type=FiniteRange(0.1, LONGEST_TIMEOUT_S),
+        type=FiniteRange(0.01, LONGEST_TIMEOUT_S),
         default=default_s,
         show_default=True,
         metavar="SECONDS",
