@@ -1,13 +1,13 @@
 """Makes a user's Keras models, their data and their reference answers in a folder, in one TensorFlow process.
 
-python make_own_models.py FOLDER [FASHION_MNIST_FOLDER]
+python make_own_models.py FOLDER [--fashion FASHION_MNIST_FOLDER] [--only NAME]
 """
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import os
-import sys
 from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -161,14 +161,23 @@ def fashion(folder, source):
     save(model, folder / "fashion.keras", {"clothes": x})
 
 
-def main(folder, fashion_folder=None):
+MADE = (regression, two_inputs, hundred_classes, recurrent, transformer)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--fashion", type=Path)
+    parser.add_argument("--only", choices=[make.__name__ for make in MADE])
+    asked = parser.parse_args()
     keras.utils.set_random_seed(0)
     random = np.random.default_rng(0)
-    for make in (regression, two_inputs, hundred_classes, recurrent, transformer):
-        make(folder, random)
-    if fashion_folder is not None:
-        fashion(folder, fashion_folder)
+    for make in MADE:
+        if asked.only in (None, make.__name__):
+            make(asked.folder, random)
+    if asked.fashion is not None:
+        fashion(asked.folder, asked.fashion)
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main()

@@ -1,9 +1,8 @@
-"""A user's own Keras models, their data and their gate, from the shell."""
+"""A user's own Keras models on their own data, from the shell."""
 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,7 +53,7 @@ NEAR_CHANCE = re.compile(r"the reference answers class \d+ to all 400 samples|ch
 def folder(tmp_path_factory) -> Path:
     """A user's project: models, data, and packages that have the names of ours and break when imported."""
     folder = tmp_path_factory.mktemp("own")
-    fashion = [str(FASHION)] if FASHION.is_dir() else []
+    fashion = ["--fashion", str(FASHION)] if FASHION.is_dir() else []
     made = subprocess.run([sys.executable, str(MAKE), str(folder), *fashion], capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
     for name in ("reports", "harness"):
@@ -167,48 +166,3 @@ def test_model_that_is_fed_other_ranges_than_it_was_trained_on_gets_a_caution(fo
     assert advice.returncode != 0
     assert NEAR_CHANCE.search(words(advice))
     assert "Ship" not in advice.stdout
-
-
-CONFIG = """
-[model]
-path = "model.keras"
-[data]
-path = "hundred.npz"
-[calibration]
-path = "hundred-calibration.npz"
-[bench]
-only = "fp32@ort-cpu"
-rounds = 3
-time = 20
-"""
-
-
-@pytest.fixture(scope="module")
-def project(folder) -> Path:
-    """The user's project as a gate sees it: a model, data, and a crossrt.toml."""
-    (folder / "crossrt.toml").write_text(CONFIG)
-    return folder
-
-
-def gated(project, model) -> str:
-    """Measures a model in a subfolder of the project, which finds the configuration above it."""
-    shutil.copy(project / model, project / "model.keras")
-    (project / "ci").mkdir(exist_ok=True)
-    done = crossrt("bench", "--out", "../runs", cwd=project / "ci")
-    assert done.returncode == 0, done.stderr
-    assert f"options from {project / 'crossrt.toml'}" in done.stderr
-    return f"runs/{saved(done, project / 'ci').run.id}"
-
-
-def test_gate_passes_the_same_model_and_stops_one_with_two_classes_swapped(project):
-    before = gated(project, "hundred.keras")
-    same = gated(project, "hundred.keras")
-    swapped = gated(project, "swapped/hundred.keras")
-    compared = crossrt("compare", before, same, cwd=project)
-    assert compared.returncode == 0, compared.stdout
-    assert compared.stdout.startswith("No regression")
-    stopped = crossrt("compare", before, swapped, cwd=project)
-    assert stopped.returncode == 1, stopped.stdout
-    assert re.search(r"fp32@ort-cpu +top-1 % .*less accurate", stopped.stdout), stopped.stdout
-    assert crossrt("compare", swapped, before, cwd=project).returncode == 0
-    assert crossrt("compare", before, "runs/missing", cwd=project).returncode == 2

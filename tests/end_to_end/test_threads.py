@@ -13,6 +13,8 @@ import pytest
 
 from crossrt.reports.schema.files import read_duel
 
+pytestmark = pytest.mark.timed
+
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
 BATCH = 64
 LOOP = """
@@ -46,9 +48,9 @@ def looped(model: Path, threads: int) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout)
 
 
-def typical(rounds) -> float:
-    medians = [statistics.median([ns for block in each.blocks_ns for ns in block]) for each in rounds]
-    return statistics.geometric_mean(medians)
+def fastest(rounds) -> float:
+    """Of all rounds the one that other load disturbed least: it hits two threads harder than one."""
+    return min(statistics.median([ns for block in each.blocks_ns for ns in block]) for each in rounds)
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor: two threads cannot be faster")
@@ -60,9 +62,9 @@ def test_ratio_of_one_and_two_threads_is_that_of_a_bare_loop(tmp_path):
         *("duel", "fp32@ort-cpu/t1", "fp32@ort-cpu/t2", "--batch", BATCH, "--artifacts", "exported"), cwd=tmp_path
     )
     loops += [(looped(model, 2), looped(model, 1)) for _ in range(4)]  # before and after: the machine may change
-    bare = statistics.median(two / one for two, one in loops)
+    bare = min(two for two, _ in loops) / min(one for _, one in loops)
     duel = read_duel(tmp_path / re.search(r"^duel: (.*)$", done.stdout, re.MULTILINE)[1])
-    ratio = typical(duel.b.result.rounds) / typical(duel.a.result.rounds)
+    ratio = fastest(duel.b.result.rounds) / fastest(duel.a.result.rounds)
     assert ratio == pytest.approx(bare, rel=0.25), f"bare loops: {loops}\n{done.stdout}"
     if bare < 0.8:
         assert not done.stdout.startswith("Same"), done.stdout

@@ -14,6 +14,8 @@ import pytest
 
 from crossrt.reports.schema.files import read_duel
 
+pytestmark = pytest.mark.timed
+
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
 SLOWED = Path(__file__).parents[1] / "data" / "slowed"
 

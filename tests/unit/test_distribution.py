@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]
 DATA = {
     "datasets/mnist/data/t10k-images-idx3-ubyte.gz",

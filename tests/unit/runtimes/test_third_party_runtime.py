@@ -7,6 +7,7 @@ import pytest
 
 import crossrt.runtimes.conformance
 
+pytestmark = pytest.mark.processes
 NAME = "numpy-reference"
 SUITE = Path(crossrt.runtimes.conformance.__file__).parent
 SOURCE = Path(__file__).with_name("numpy_runtime.py")

@@ -16,6 +16,7 @@ from crossrt.harness.pytest_plugin.forked import ForkedChild
 from crossrt.harness.pytest_plugin.timing import FORKED, Asked, time_callable
 from crossrt.reports.schema.files import read_report, write_report
 
+pytestmark = pytest.mark.processes
 pytest_plugins = "pytester"
 
 EFFORT = Effort(rounds=2, blocks=2, block_target_ns=500_000, warmup_ns=100_000)
