@@ -7,6 +7,7 @@ ends; any other data set stays here, and samples are given to whoever connects t
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import json
 import os
@@ -16,7 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +121,7 @@ def _has_fingerprint(dataset: Dataset) -> bool:
 def _serve(listener: socket.socket, control: int, dataset: Dataset, folder: Path) -> None:
     """Answers one request after the other until the starting process closes standard input."""
     for number in itertools.count():
-        ready, _, _ = select.select([listener, control], [], [])
+        ready, _, _ = select.select([listener.fileno(), control], [], [])
         if control in ready:
             return
         connection, _ = listener.accept()
@@ -129,7 +130,7 @@ def _serve(listener: socket.socket, control: int, dataset: Dataset, folder: Path
             _answer(stream, dataset, folder, f"given-{number}")
 
 
-def _answer(stream: IO[bytes], dataset: Dataset, folder: Path, stem: str) -> None:
+def _answer(stream: io.BufferedRWPair, dataset: Dataset, folder: Path, stem: str) -> None:
     request = json.loads(stream.readline())
     try:
         if request["ask"] == "fingerprint":

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,7 +29,10 @@ from crossrt.core.tensor import TensorSpec
 
 class Mine:
     name, fingerprint, shared, notes = "mine", "0" * 64, frozenset({"rate"}), ("a note",)
-    inputs = {"x": TensorSpec(name="x", dtype="float32", shape=(2,)), "rate": TensorSpec(name="rate", dtype="int64", shape=())}
+    inputs = {
+        "x": TensorSpec(name="x", dtype="float32", shape=(2,)),
+        "rate": TensorSpec(name="rate", dtype="int64", shape=()),
+    }
     labels = np.arange(1000)
     def __len__(self):
         return 1000
@@ -112,7 +116,7 @@ def test_a_lazy_data_set_is_asked_for_what_is_needed_by_every_process(code, fold
     pid = subprocess.run([sys.executable, "-c", other, request.served], capture_output=True, text=True, check=True)
     assert int(pid.stdout) == int(first["x"][0, 1]) != os.getpid()
     assert log.read_text() == "[5, 3]\n[0, 1]\n"
-    assert not list((folder / os.path.basename(request.served)).glob("given-*"))
+    assert not list((Path(request.served)).glob("given-*"))
 
 
 def test_the_process_of_a_lazy_data_set_ends_with_the_scratch_folder(code, tmp_path):
@@ -187,7 +191,7 @@ def test_what_is_printed_goes_to_standard_error_up_to_a_limit(code, folder, capf
         ("ctypes.string_at(0)", "ended while samples were read: the process was ended by SIGSEGV"),
         ("os._exit(3)", "ended while samples were read: the process ended with exit status 3"),
         ("time.sleep(600)", "no samples within 1 s, so it was stopped"),
-        ("raise KeyError(indices[0])", "samples 1 to 2 cannot be read: KeyError: 1 (data.py, line 13)"),
+        ("raise KeyError(indices[0])", "samples 1 to 2 cannot be read: KeyError: 1 (data.py, line 16)"),
         ("return {'x': np.zeros(2)}", "`inputs` promises float32 (2, 2)"),
     ],
 )
