@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -204,6 +205,30 @@ def test_a_lazy_data_set_that_fails_is_one_message(code, folder, monkeypatch, bo
             data.feeds([1, 2])
         assert message in str(caught.value)
     assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_whoever_ends_a_run_ends_the_function_too(code, tmp_path, number, status):
+    pid = tmp_path / "pid"
+    reference = code(
+        f"import os, time\ndef load():\n    open({str(pid)!r}, 'w').write(f'{{os.getpid()}}\\n')\n    time.sleep(600)\n"
+    )
+    script = (
+        "import sys\nfrom crossrt.harness.run.prepare import scratch_folder\n"
+        "from crossrt.harness.process.user_data import DataRequest, served\n"
+        "try:\n    with scratch_folder() as folder:\n"
+        "        served(DataRequest(reference=sys.argv[1]), (), folder)\nexcept KeyboardInterrupt:\n    sys.exit(130)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, f"{reference}:load"]) as run:
+        while not (pid.exists() and pid.read_text().endswith("\n")):
+            time.sleep(0.05)
+        run.send_signal(number)
+        assert run.wait(30) == status
+    for _ in range(100):  # the system ends a process a little after its parent
+        if not Path(f"/proc/{int(pid.read_text())}").exists():
+            return
+        time.sleep(0.1)
+    pytest.fail("the function goes on")
 
 
 def test_a_long_path_of_the_temporary_folder_does_no_harm(code, tmp_path):
