@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from crossrt.core.artifact import ModelArtifact
-from crossrt.core.errors import DataError
 from crossrt.core.evaluation import Evaluation
 
 if TYPE_CHECKING:
@@ -22,13 +19,13 @@ if TYPE_CHECKING:
     from crossrt.datasets.protocol import Dataset
     from crossrt.exporters.inspection import Inspection
     from crossrt.harness.cli.shared.progress import Display
-    from crossrt.harness.measure.settings import Subject
     from crossrt.reports.schema.records import Duel, Report
     from crossrt.reports.verdicts.comparison.findings import Comparison
 
     Arrays: TypeAlias = NDArray[Any] | Mapping[str, NDArray[Any]]
-    Data: TypeAlias = str | Path | Arrays | Dataset
+    Data: TypeAlias = str | Path | Arrays | Dataset | Callable[[], object]
 
+_Said = TypeVar("_Said")
 Model: TypeAlias = "str | Path | Any"
 """A path, the name of a bundled model, a Keras model or an `onnx.ModelProto`."""
 
@@ -57,8 +54,8 @@ def bench(
 
     Args:
         model: What is run; several files are compared, and the first is the reference. Nothing for the bundled model.
-        data: What models are fed with: a path, the name of a data set, `module:function`, arrays, or a `Dataset`; None
-            for random inputs.
+        data: What models are fed with: a path, the name of a data set, `module:function`, arrays, a `Dataset`, or a
+            function that gives one of these two, which is called in this process; None for random inputs.
         labels: What is right for each sample, `(samples, ...)`, where the data do not say it.
         calibration: What quantizers are calibrated with.
         task: How answers are scored; None chooses by labels and outputs.
@@ -84,8 +81,10 @@ def bench(
     """
     from crossrt.harness.measure.settings import DEFAULT_EFFORT, BenchSettings
     from crossrt.harness.run.bench import run_bench
+    from crossrt.harness.run.given import given_subject
+    from crossrt.harness.run.in_python import python_words
 
-    with _subject(model, data, labels, calibration, task, dimensions, samples, seed) as subject:
+    with python_words(), given_subject(model, data, labels, calibration, task, dimensions, samples, seed) as subject:
         effort = DEFAULT_EFFORT if rounds is None else dataclasses.replace(DEFAULT_EFFORT, rounds=rounds)
         settings = BenchSettings(
             subject=subject,
@@ -142,8 +141,11 @@ def duel(
     """
     from crossrt.harness.measure.duel.run import run_duel
     from crossrt.harness.measure.settings import BenchSettings, DuelSettings
+    from crossrt.harness.run.given import given_subject
+    from crossrt.harness.run.in_python import python_words
 
-    with _subject(() if model is None else model, data, labels, calibration, None, dimensions, None, seed) as subject:
+    subjects = given_subject(() if model is None else model, data, labels, calibration, None, dimensions, None, seed)
+    with python_words(), subjects as subject:
         run = BenchSettings(subject=subject, batch_sizes=() if batch is None else (batch,), seed=seed)
         settings = DuelSettings(run=run, a=str(a), b=str(b or a), budget_s=budget, margin=margin)
         with _display(shows=progress) as display:
@@ -159,12 +161,16 @@ class Quantized:
         artifacts: The files, by `<variant>.<format>`.
         evaluations: How each answers, by the same names.
         problems: Why others could not be had, by the same names.
+        cautions: What must be said of files that passed, by the same names.
+        left_out: What was not built, each with the reason: recipes that do not fit, or need calibration data.
     """
 
     folder: Path
     artifacts: Mapping[str, ModelArtifact]
     evaluations: Mapping[str, Evaluation]
     problems: Mapping[str, str]
+    cautions: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """One line."""
@@ -204,11 +210,14 @@ def quantize(
     """
     from crossrt.harness.build.exported import read_folder, write_folder
     from crossrt.harness.build.quantizing import Quantizing, run_quantize
+    from crossrt.harness.run.given import given_subject
+    from crossrt.harness.run.in_python import in_python, python_words
     from crossrt.harness.run.prepare import scratch_folder
 
     folder = Path(out)
     with (
-        _subject(model, data, labels, calibration, None, None, None, seed) as subject,
+        python_words(),
+        given_subject(model, data, labels, calibration, None, None, None, seed) as subject,
         _display(shows=progress) as display,
         scratch_folder() as scratch,
     ):
@@ -216,12 +225,18 @@ def quantize(
         quantized = run_quantize(asked, scratch, display)
         name, exported = quantized.model, quantized.exported
         write_folder(exported.found, folder)
+
+    def by_variant(found: Mapping[str, _Said]) -> dict[str, _Said]:
+        return {key.removeprefix(f"{name}."): each for key, each in found.items()}
+
     written = read_folder(folder).artifacts
     return Quantized(
         folder=folder,
-        artifacts={key.removeprefix(f"{name}."): each for key, each in written.items()},
-        evaluations={key.removeprefix(f"{name}."): each for key, each in exported.evaluations.items()},
-        problems={key.removeprefix(f"{name}."): each.reason for key, each in exported.found.problems.items()},
+        artifacts=by_variant(written),
+        evaluations=by_variant(exported.evaluations),
+        problems=by_variant({key: in_python(each.reason) for key, each in exported.found.problems.items()}),
+        cautions=by_variant({key: in_python(each) for key, each in exported.cautions.items()}),
+        left_out=tuple(map(in_python, quantized.left_out)),
     )
 
 
@@ -229,8 +244,10 @@ def inspect(model: str | Path, *, allow_h5: bool = False) -> Inspection:
     """What a model file takes and gives; raises `CrossrtError` where it cannot be used."""
     from crossrt.harness.build.inspecting import inspect_model
     from crossrt.harness.build.project import model_path
+    from crossrt.harness.run.in_python import python_words
 
-    return inspect_model(model_path(Path(model)), allow_h5=allow_h5)
+    with python_words():
+        return inspect_model(model_path(Path(model)), allow_h5=allow_h5)
 
 
 def load_report(path: str | Path) -> Report:
@@ -259,12 +276,14 @@ def compare(
     Raises:
         CrossrtError: A report cannot be read, or a margin is not understood.
     """
+    from crossrt.harness.run.in_python import python_words
     from crossrt.reports.verdicts.comparison.basis import Question
     from crossrt.reports.verdicts.comparison.compare import compare_reports
     from crossrt.reports.verdicts.comparison.rules import rules_with
 
     before, after = (load_report(each) if isinstance(each, str | Path) else each for each in (baseline, current))
-    return compare_reports(before, after, Question(rules=rules_with(margins), only=tuple(only)))
+    with python_words():
+        return compare_reports(before, after, Question(rules=rules_with(margins), only=tuple(only)))
 
 
 def _sizes(batch: int | Sequence[int]) -> tuple[int, ...]:
@@ -284,85 +303,3 @@ def _display(*, shows: bool) -> Iterator[Display]:
 
     with Terminal(Console(stderr=True)) as display:
         yield display
-
-
-@contextmanager
-def _subject(
-    model: Model | Sequence[Model],
-    data: Data | None,
-    labels: NDArray[Any] | str | Path | None,
-    calibration: Data | None,
-    task: str | None,
-    dimensions: Mapping[str, int] | None,
-    samples: int | None,
-    seed: int,
-) -> Iterator[Subject]:
-    """Models and data as files, for as long as a run takes: worker processes read them."""
-    from crossrt.datasets.opening import DataRequest
-    from crossrt.harness.measure.settings import Subject
-
-    models = [model] if isinstance(model, str | Path) or not isinstance(model, Sequence) else list(model)
-    bound = dict(dimensions or {})
-    with tempfile.TemporaryDirectory(prefix="crossrt-api-") as name:
-        folder = Path(name)
-        given = None if data is None else _data_path(data, folder / "data.npz")
-        calibrated = None if calibration is None else _data_path(calibration, folder / "calibration.npz")
-        if labels is not None and given is None:
-            raise DataError("labels were given without data: give both")
-        yield Subject(
-            models=tuple(_model_path(each, folder / f"model-{number}") for number, each in enumerate(models)),
-            data=None
-            if given is None
-            else DataRequest(reference=given, labels=_labels_path(labels, folder), seed=seed, dimensions=bound),
-            calibration=None if calibrated is None else DataRequest(reference=calibrated, seed=seed, dimensions=bound),
-            task=task,
-            dimensions=bound,
-            samples=samples,
-            seed=seed,
-        )
-
-
-def _model_path(model: Model, stem: Path) -> Path:
-    if isinstance(model, str | Path):
-        return Path(model)
-    if hasattr(model, "SerializeToString"):
-        path = stem.with_suffix(".onnx")
-        path.write_bytes(model.SerializeToString())
-        return path
-    if hasattr(model, "save") and hasattr(model, "get_config"):
-        path = stem.with_name(f"{getattr(model, 'name', stem.name)}.keras")
-        model.save(path)
-        return path
-    raise DataError(
-        f"a {type(model).__name__} is not a model that crossrt takes: give a path, a Keras model or an onnx.ModelProto"
-    )
-
-
-def _data_path(data: Data, path: Path) -> str:
-    """Where data are, saved first if they are arrays."""
-    if isinstance(data, str | Path):
-        return str(data)
-    import numpy as np
-
-    from crossrt.datasets.opening import dataset_from
-
-    dataset = dataset_from(data, path.name)
-    arrays = dataset.feeds(range(len(dataset)))
-    if dataset.labels is not None:
-        arrays["labels"] = dataset.labels
-    # an input may have the name of an argument of numpy.savez
-    with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
-        for name, values in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asarray(values), allow_pickle=False)
-    return str(path)
-
-
-def _labels_path(labels: NDArray[Any] | str | Path | None, folder: Path) -> str | None:
-    import numpy as np
-
-    if labels is None or isinstance(labels, str | Path):
-        return None if labels is None else str(labels)
-    path = folder / "labels.npy"
-    np.save(path, np.asarray(labels), allow_pickle=False)
-    return str(path)

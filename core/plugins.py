@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from crossrt.core.errors import PluginError
+from crossrt.core.user_code import line_of
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -42,7 +43,10 @@ def load_plugin(group: str, name: str) -> Any:
     try:
         loaded = points[name].load()
         return loaded() if callable(loaded) else loaded
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit and what test frameworks raise, too
         raise PluginError(
-            f"the plug-in {name!r} ({points[name].value}) cannot be imported: {type(error).__name__}: {error}"
+            f"the plug-in {name!r} ({points[name].value}) cannot be imported: {type(error).__name__}:"
+            f" {error}{line_of(error)}"
         ) from error

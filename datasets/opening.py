@@ -11,14 +11,15 @@ from crossrt.core.errors import DataError
 from crossrt.core.plugins import load_plugin, registered
 from crossrt.core.tensor import TensorSpec
 from crossrt.datasets.protocol import Dataset
-from crossrt.datasets.readers import reader_of
+from crossrt.datasets.readers import is_foreign, reader_of
 from crossrt.datasets.readers.callables import call, dataset_from, is_callable_reference
 from crossrt.datasets.readers.labels import read_labels
 from crossrt.datasets.readers.random_inputs import random_dataset
 from crossrt.datasets.request import DataRequest
 from crossrt.datasets.samples import View
+from crossrt.datasets.serving.client import open_served
 
-__all__ = ["GROUP", "RANDOM", "DataRequest", "Dataset", "dataset_from", "open_dataset"]
+__all__ = ["GROUP", "RANDOM", "DataRequest", "Dataset", "dataset_from", "open_dataset", "open_here", "runs_code"]
 
 GROUP = "crossrt.datasets"
 """Entry points of data sets by name: a function without arguments that gives a data set, or, where there are several
@@ -37,7 +38,7 @@ def open_dataset(request: DataRequest, inputs: Sequence[TensorSpec] | None = Non
         DataError: It cannot be found, opened or understood, or it has no samples.
     """
     try:
-        found = _opened(request, inputs)
+        found = open_served(Path(request.served)) if request.served else open_here(request, inputs)
         labels = None if request.labels is None else read_labels(Path(request.labels).expanduser())
     except OSError as error:
         where = error.filename or request.reference
@@ -50,7 +51,28 @@ def open_dataset(request: DataRequest, inputs: Sequence[TensorSpec] | None = Non
     return View(found, limit=request.limit, labels=labels, notes=notes)
 
 
-def _opened(request: DataRequest, inputs: Sequence[TensorSpec] | None) -> Dataset:
+def runs_code(request: DataRequest) -> bool:
+    """Whether opening a data set runs code that does not come with crossrt: a function, or what a plug-in registers.
+
+    Raises:
+        OSError: A file cannot be read.
+        PluginError: Two packages register one name.
+    """
+    reference, path = request.reference, Path(request.reference).expanduser()
+    if reference == RANDOM or request.served is not None:
+        return False
+    if (point := registered(GROUP).get(reference)) is not None:
+        return not point.value.startswith("crossrt.")
+    return is_foreign(path) if path.exists() else is_callable_reference(reference)
+
+
+def open_here(request: DataRequest, inputs: Sequence[TensorSpec] | None) -> Dataset:
+    """Opens a data set, whole and with its own labels, in this process, whatever code that runs.
+
+    Raises:
+        DataError: It cannot be found, opened or understood.
+        OSError: A file cannot be read.
+    """
     reference = request.reference
     if reference == RANDOM:
         return random_dataset(request, inputs)

@@ -19,6 +19,7 @@ class DataRequest:
         limit: Take only so many samples, from the first; None for all.
         seed: Of random inputs.
         dimensions: Sizes of dynamic dimensions, for random inputs.
+        served: The folder in which a process of its own serves what the reference names, where that runs code.
 
     Raises:
         DataError: The limit or the seed is out of range.
@@ -30,6 +31,7 @@ class DataRequest:
     limit: int | None = None
     seed: int = 0
     dimensions: Mapping[str, int] = field(default_factory=dict)
+    served: str | None = None
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:

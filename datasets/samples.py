@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import mmap
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from crossrt.core.errors import CrossrtError, DataError
 from crossrt.core.tensor import TensorSpec
+from crossrt.core.user_code import line_of
 from crossrt.datasets.protocol import Arrays, Dataset
 
 CHUNK_BYTES = 2**24
@@ -43,6 +45,16 @@ class MemoryRows:
         self._array = array
         self.dtype: np.dtype[Any] = array.dtype.newbyteorder("=")
         self.shape: tuple[int, ...] = array.shape
+
+    @property
+    def whole(self) -> NDArray[Any] | None:
+        """The array, in native byte order; None where it is a memory map, which is read as it is needed."""
+        base: Any = self._array
+        while base is not None:
+            if isinstance(base, np.memmap | mmap.mmap):
+                return None
+            base = getattr(base, "base", None)
+        return self._array.astype(self.dtype, copy=False)
 
     def take(self, indices: Sequence[int]) -> NDArray[Any]:
         """Some rows, copied."""
@@ -98,6 +110,18 @@ class ArrayDataset:
         """Hash of all samples and labels, computed when it is first asked for."""
         return self._identity() if self._identity else content_fingerprint(self)
 
+    @property
+    def has_identity(self) -> bool:
+        """Whether the fingerprint is made from something else than the samples."""
+        return self._identity is not None
+
+    @property
+    def in_memory(self) -> Mapping[str, NDArray[Any]] | None:
+        """The whole arrays in the order of `inputs`, where all of them are in memory; None where samples are read."""
+        whole = {key: rows.whole for key, rows in self._arrays.items() if isinstance(rows, MemoryRows)}
+        found = {key: array for key, array in whole.items() if array is not None}
+        return {**found, **self._shared} if len(found) == len(self._arrays) else None
+
     def __len__(self) -> int:
         """Number of samples."""
         return self._count
@@ -138,6 +162,11 @@ class View:
         if labels is not None and len(labels) != len(dataset) and len(labels) != self._count:
             raise DataError(f"{self.name} has {len(dataset)} samples, but there are {len(labels)} labels")
 
+    @property
+    def whole(self) -> Dataset:
+        """The other data set."""
+        return self._dataset
+
     @cached_property
     def fingerprint(self) -> str:
         """The data set's own where nothing is left out, else a hash of what is left."""
@@ -153,11 +182,12 @@ class View:
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 arrays = self._dataset.feeds(indices)
-        except CrossrtError:
+        except (CrossrtError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:
             raise DataError(
-                f"{self.name}: samples {min(indices)} to {max(indices)} cannot be read: {type(error).__name__}: {error}"
+                f"{self.name}: samples {min(indices)} to {max(indices)} cannot be read: {type(error).__name__}:"
+                f" {error}{line_of(error)}"
             ) from error
         for name, spec in self.inputs.items():
             self._check(name, spec, arrays, len(indices))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from crossrt.core.artifact import Quantization
-from crossrt.core.plugins import load_plugin
+from crossrt.core.errors import CrossrtError
+from crossrt.core.plugins import load_plugin, registered
+from crossrt.core.user_code import line_of
 from crossrt.datasets.protocol import Arrays
 from crossrt.exporters.calibration import Calibration, selection_of
 from crossrt.exporters.errors import ExportError
@@ -44,6 +47,46 @@ class Source(Protocol):
         """Writes the model as float ONNX."""
 
 
+@contextmanager
+def _failing_as(what: str) -> Iterator[None]:
+    """Makes one message of whatever a plug-in raises, even of what asks the process to end."""
+    try:
+        yield
+    except (CrossrtError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise ExportError(f"{what} failed: {type(error).__name__}: {error}{line_of(error)}") from error
+
+
+def claiming_source(path: Path) -> str | None:
+    """Name of the first registered kind of model that a path is, or None.
+
+    Raises:
+        PluginError: One cannot be imported, or two have one name.
+        ExportError: One fails.
+    """
+    for name in registered(SOURCES):
+        source: Source = load_plugin(SOURCES, name)
+        with _failing_as(f"the source {name!r}, asked about {path},"):
+            if source.claims(path):
+                return name
+    return None
+
+
+def convert_with_source(name: str, path: Path, out: Path) -> None:
+    """Writes a model of a registered kind as ONNX.
+
+    Raises:
+        PluginError: The plug-in cannot be imported.
+        ExportError: It fails, or wrote no file.
+    """
+    source: Source = load_plugin(SOURCES, name)
+    with _failing_as(f"the source {name!r}"):
+        source.to_onnx(path, out)
+    if not out.is_file():
+        raise ExportError(f"the source {name!r} wrote no ONNX file for {path}")
+
+
 def quantize_with_plugin(
     recipe: OnnxPlugin, float_model: Path, path: Path, calibration: Calibration | None
 ) -> Quantization:
@@ -59,7 +102,8 @@ def quantize_with_plugin(
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".plugin-") as folder:
         copy = Path(folder) / "float.onnx"
         copy.write_bytes(float_model.read_bytes())
-        found = quantizer.quantize(copy, path, feeds, dict(recipe.options))
+        with _failing_as(f"the quantizer {recipe.quantizer!r}"):
+            found = quantizer.quantize(copy, path, feeds, dict(recipe.options))
     if not path.is_file():
         raise ExportError(f"the quantizer {recipe.quantizer!r} wrote no file")
     if not isinstance(found, Quantization):

@@ -71,9 +71,9 @@ def get_runtime(name: str) -> Runtime:
         return cast(Runtime, loaded() if callable(loaded) else loaded)
     except ModuleNotFoundError as error:
         raise _import_failure(name, error) from error
-    except (UnknownRuntimeError, PluginError):
+    except (UnknownRuntimeError, PluginError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # SystemExit and what test frameworks raise, too
         raise RuntimeBrokenError(
             f"{name} is installed and cannot be imported: {type(error).__name__}: {error}"
         ) from error

@@ -6,6 +6,7 @@ done in here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,18 +40,29 @@ def readers() -> tuple[Reader, ...]:
     return (*BUNDLED, *others)
 
 
+def is_foreign(path: Path) -> bool:
+    """Whether readers of other packages have to be asked about a path: there are some, and no bundled one knows it."""
+    return bool(registered(GROUP)) and _by_content(BUNDLED, path) is None
+
+
+def _by_content(known: Sequence[Reader], path: Path) -> Reader | None:
+    head = b""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    return next((each for each in known if _recognizes(each, path, head)), None)
+
+
 def reader_of(path: Path) -> Reader:
     """The reader that knows the content of a file or folder, else the one for its suffix.
 
     Raises:
         DataError: None does.
     """
+    if (found := _by_content(BUNDLED, path)) is not None:
+        return found  # no other package is imported for it
     known = readers()
-    head = b""
-    if not path.is_dir():
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-    by_content = next((each for each in known if _recognizes(each, path, head)), None)
+    by_content = _by_content(known[len(BUNDLED) :], path)
     found = by_content or next((each for each in known if path.suffix.lower() in each.suffixes), None)
     if found:
         return found

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
 from crossrt.core.staying import staying
+from crossrt.core.user_code import line_of
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.request import DataRequest
 from crossrt.datasets.samples import ArrayDataset, MemoryRows, View
@@ -150,19 +151,7 @@ def _guarded(reference: str, problem: str) -> Iterator[None]:
     try:
         with staying(), contextlib.redirect_stdout(sys.stderr):
             yield
-    except DataError:
+    except (DataError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
-        where = _line_of(error, reference)
-        raise DataError(f"{reference} {problem}: {type(error).__name__}: {error}{where}") from error
-
-
-def _line_of(error: BaseException, reference: str) -> str:
-    """Where the user's own code raised, if that can be told."""
-    path = Path(reference.rpartition(":")[0])
-    trace, found = error.__traceback__, ""
-    while trace:
-        if path.suffix == ".py" and Path(trace.tb_frame.f_code.co_filename) == path.resolve():
-            found = f" ({path.name}, line {trace.tb_lineno})"
-        trace = trace.tb_next
-    return found
+    except BaseException as error:
+        raise DataError(f"{reference} {problem}: {type(error).__name__}: {error}{line_of(error)}") from error

@@ -86,6 +86,11 @@ def check_task_name(text: str) -> None:
     raise PluginError(f"{known}{own}")
 
 
+def is_foreign_task(text: str) -> bool:
+    """Whether scoring by a task runs code that does not come with crossrt: a function, or what a plug-in registers."""
+    return text.strip().partition(":")[0] not in BUNDLED
+
+
 def task_names() -> tuple[str, ...]:
     """Names of all tasks, sorted."""
     return tuple(sorted({*BUNDLED, *registered(GROUP)}))

@@ -19,7 +19,6 @@ from crossrt.core.errors import CrossrtError, DataError
 from crossrt.core.metric import MetricDefinition
 from crossrt.datasets.protocol import Arrays, Dataset
 from crossrt.datasets.tasks.agreement import agreement_definition
-from crossrt.datasets.tasks.choosing import choose_task
 from crossrt.datasets.tasks.outputs import match_answers
 from crossrt.datasets.tasks.protocol import Task
 from crossrt.harness.cli.shared.progress import Display
@@ -27,6 +26,7 @@ from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.evaluate.answers import Outputs
 from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.evaluate.feeding import Feeding, feeding_of
+from crossrt.harness.evaluate.hosted_task import chosen_task
 from crossrt.harness.evaluate.judge import steps_of
 from crossrt.harness.measure.case import Scenario
 from crossrt.harness.measure.settings import Subject, WorkerLimits
@@ -226,7 +226,7 @@ class _Field:
         """What each sample came to, by the task's own metric where it has one for each sample, else by agreement."""
         labels = self._labels
         if self._task is None:
-            self._task = choose_task(self._subject.task, labels, outputs).task
+            self._task = chosen_task(self._subject.task, labels, outputs, self._folder).task
         names = match_answers(reference, outputs).names
         renamed = {ours: outputs[theirs] for ours, theirs in names.items()}
         steps = steps_of(self._runners[name].artifact)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from crossrt.core.artifact import sha256_of
-from crossrt.core.errors import PluginError
-from crossrt.core.plugins import load_plugin, registered
-from crossrt.exporters.convert import ConvertJob
+from crossrt.core.plugins import registered
+from crossrt.core.user_code import more_time
 from crossrt.exporters.errors import ModelError
-from crossrt.exporters.plugins import SOURCES, Source
+from crossrt.exporters.plugins import SOURCES
 from crossrt.exporters.sources.detect import detect, model_name
-from crossrt.harness.errors import ChildFailedError
+from crossrt.harness.errors import ChildFailedError, NoAnswerError
 from crossrt.harness.locations import cache_folder
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.packages import QUIET
+from crossrt.harness.process.user_code import START_S, memory_limit_bytes, time_limit_s
 
 TIMEOUT_S = 600.0
 
@@ -37,16 +39,38 @@ def readable(path: Path) -> Path:
 
 
 def _claimed_by(path: Path) -> str | None:
-    if not path.exists():
+    if not path.exists() or not registered(SOURCES):
         return None
-    for name in registered(SOURCES):
-        source: Source = load_plugin(SOURCES, name)
-        try:
-            if source.claims(path):
-                return name
-        except Exception as error:
-            raise PluginError(f"the source {name!r} failed on {path}: {type(error).__name__}: {error}") from error
-    return None
+    names = ", ".join(registered(SOURCES))
+    event = _asked(path, None, None, time_limit_s(), f"whether {path} is a model that a plug-in reads ({names})")
+    return None if event["plugin"] is None else str(event["plugin"])
+
+
+def _asked(path: Path, plugin: str | None, out: Path | None, limit_s: float, what: str) -> Mapping[str, Any]:
+    """What a process that runs plug-ins says.
+
+    Raises:
+        ModelError: A plug-in fails, ends its process, or takes longer than it may.
+    """
+    job = {
+        "path": str(path),
+        "plugin": plugin,
+        "out": None if out is None else str(out),
+        "memory_limit_bytes": memory_limit_bytes(),
+        "sys_path": sys.path,
+    }
+    try:
+        with ChildProcess("crossrt.exporters.convert", variables=QUIET) as process:
+            process.send(job)
+            process.receive(START_S)
+            event = process.receive(limit_s)
+    except NoAnswerError as failure:
+        raise ModelError(f"{what}: not done within {limit_s:g} s, so it was stopped; {more_time()}") from failure
+    except ChildFailedError as failure:
+        raise ModelError(f"{what}: {failure.reason}") from failure
+    if event["event"] == "failed":
+        raise ModelError(f"{what}: {event['reason']}")
+    return event
 
 
 def _converted(path: Path, plugin: str) -> Path:
@@ -57,16 +81,9 @@ def _converted(path: Path, plugin: str) -> Path:
         return out
     out.parent.mkdir(parents=True, exist_ok=True)
     half_written = out.with_name(f".{os.getpid()}-{out.name}")
-    job = ConvertJob(path=str(path), plugin=plugin, out=str(half_written))
     try:
-        with ChildProcess("crossrt.exporters.convert", variables=QUIET) as child:
-            child.send(dataclasses.asdict(job))
-            event = child.receive(TIMEOUT_S)
-        if event["event"] != "finished":
-            raise ModelError(f"{path} cannot be converted by {plugin!r}: {event['reason']}")
+        _asked(path, plugin, half_written, max(TIMEOUT_S, time_limit_s()), f"{path} cannot be converted by {plugin!r}")
         half_written.replace(out)
-    except ChildFailedError as failure:
-        raise ModelError(f"{path} cannot be converted by {plugin!r}: {failure.reason}") from failure
     finally:
         half_written.unlink(missing_ok=True)
     return out

@@ -65,6 +65,15 @@ class Project:
         return self.data.reference == RANDOM
 
     @property
+    def uncalibrated(self) -> tuple[str, ...]:
+        """What is not built for want of calibration data, each with that reason."""
+        source = self.source or self.quantizable
+        if source is None or self.calibration is not None:
+            return ()
+        missing = [each for each in _variants(source, is_calibrated=True) if each not in self.variants]
+        return tuple(f"{self.model}.{each.item}: no calibration data were given" for each in missing)
+
+    @property
     def candidates(self) -> list[Candidate]:
         """Every file that there is or could be, in the order of tables."""
         found = [
@@ -115,7 +124,7 @@ def _brought(
     model = (sources or found)[0].model
     quantizable = None if sources else _quantizable(files)
     source = sources[0] if sources else quantizable if calibration is not None else None
-    variants = _variants(source, calibration) if source else ()
+    variants = _variants(source, is_calibrated=calibration is not None) if source else ()
     return Project(
         model=model,
         given=_named(files, model, has_source=bool(sources)),
@@ -138,7 +147,7 @@ def _quantizable(files: Sequence[Inspection]) -> Inspection | None:
     return files[0] if is_single else None
 
 
-def _variants(source: Inspection, calibration: DataRequest | None) -> tuple[Variant, ...]:
+def _variants(source: Inspection, *, is_calibrated: bool) -> tuple[Variant, ...]:
     """Everything of the main job that can be made; without calibration data nothing that needs them."""
     formats = ("onnx",) if source.kind == "onnx" else source.exports
     return tuple(
@@ -146,7 +155,7 @@ def _variants(source: Inspection, calibration: DataRequest | None) -> tuple[Vari
         for each in main_variants()
         if each.format in formats
         and not (source.kind == "onnx" and each.recipe is None)
-        and (calibration is not None or not each.needs_calibration)
+        and (is_calibrated or not each.needs_calibration)
     )
 
 

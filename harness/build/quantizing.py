@@ -90,7 +90,8 @@ def _open(subject: Subject, folder: Path, display: Display) -> tuple[Subject, Op
     """The project, with a float ONNX file as its source; calibration data stand in for test data that are not named."""
     opened = open_project(subject, folder)
     if opened.project.is_random and subject.data is None and subject.calibration is not None:
-        subject = dataclasses.replace(subject, data=subject.calibration)
+        calibration = opened.project.calibration
+        subject = dataclasses.replace(subject, data=calibration, calibration=calibration)
         own = folder / "calibration"  # the other holds the random inputs
         own.mkdir()
         opened = open_project(subject, own)

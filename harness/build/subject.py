@@ -26,6 +26,7 @@ from crossrt.harness.errors import ChildFailedError, HarnessError, NoAnswerError
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.packages import QUIET, READING, check_packages
+from crossrt.harness.process.user_data import served
 from crossrt.harness.run.prepare import Opened, build_request, open_project
 from crossrt.reports.text.cells import listed
 
@@ -93,11 +94,21 @@ def find_subject(target: Target, folder: Path, display: Display) -> Found:
         ExportError: It cannot be used, or not be built.
     """
     if is_model_file(target.name):
-        return _from_file(target)
+        return _with_served_data(_from_file(target), folder)
     if target.original is not None:
         raise HarnessError(f"--float goes with a model file; {target.name} is the name of a variant")
     project = resolve(target.subject) if target.subject.artifacts is not None else None
-    return _built(target, folder, display) if project is None else _from_folder(target, project)
+    if project is None:
+        return _built(target, folder, display)
+    return _with_served_data(_from_folder(target, project), folder)
+
+
+def _with_served_data(found: Found, folder: Path) -> Found:
+    """The same, with data that code gives served by a process of their own."""
+    inputs = found.artifact.inputs
+    data = None if found.data is None else served(found.data, inputs, folder)
+    calibration = None if found.calibration is None else served(found.calibration, inputs, folder, known=data)
+    return dataclasses.replace(found, data=data, calibration=calibration)
 
 
 def is_model_file(name: str) -> bool:

@@ -112,6 +112,7 @@ def _begin(
         artifacts=found.artifacts,
         effort=settings.effort,
         cautions=list(opened.cautions),
+        left_out=[*(f"{item}: {reason}" for item, reason in found.unfit.items()), *opened.project.uncalibrated],
     )
     return state, runtimes, found
 

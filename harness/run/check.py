@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from crossrt.core.errors import DataError
-from crossrt.datasets.tasks.choosing import chance_caution, choose_task
+from crossrt.datasets.tasks.choosing import chance_caution
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError
@@ -14,6 +14,7 @@ from crossrt.harness.evaluate.answers import Outputs, read_reference
 from crossrt.harness.evaluate.assess import Assessor, Tried, failed
 from crossrt.harness.evaluate.distances import case_outputs, first_cases, measure_distances
 from crossrt.harness.evaluate.feeding import feeding_of
+from crossrt.harness.evaluate.hosted_task import chosen_task
 from crossrt.harness.evaluate.judge import Judge, Reference, difference_caution
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.settings import DEFAULT_TIME_S
@@ -148,7 +149,7 @@ def _take_reference(state: RunState, outputs: Outputs, description: str, display
         raise DataError("no output of the reference can be compared over samples: each differs in shape")
     subject = state.settings.subject
     with naming_origin("data", subject.data_origin):
-        chosen = choose_task(subject.task, labels, outputs)
+        chosen = chosen_task(subject.task, labels, outputs, state.data.folder)
         task = chosen.task
         if chosen.inferred:
             display.remark(f"  {chosen.inferred}")

@@ -55,6 +55,7 @@ def report_of(state: RunState) -> Report:
         model_sha256=next((each.source_sha256 for each in state.artifacts.values()), None),
         dimensions=dimensions_of(state),
         cautions=tuple(state.cautions),
+        left_out=tuple(state.left_out),
         controls=_controls(state),
         distances=tuple(state.distances),
         layers=tuple(state.layers),

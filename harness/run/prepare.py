@@ -27,6 +27,8 @@ from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.process.probe import RuntimeInfo
+from crossrt.harness.process.user_code import user_code_in
+from crossrt.harness.process.user_data import served
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ def scratch_folder() -> Iterator[Path]:
         made = tempfile.TemporaryDirectory(prefix="crossrt-", ignore_cleanup_errors=True)
     except OSError as error:
         raise HarnessError(f"no folder for temporary files ({error.strerror}): set TMPDIR to another") from error
-    with made as name:
+    with made as name, user_code_in(Path(name)):
         yield Path(name)
 
 
@@ -78,11 +80,15 @@ def open_project(subject: Subject, folder: Path) -> Opened:
     project = resolve(subject)
     _check_dimensions(project, subject)
     with naming_origin("data", subject.data_origin):
+        project = dataclasses.replace(project, data=served(project.data, project.inputs, folder))
         dataset = open_dataset(project.data, project.inputs)
         if not len(dataset):
             raise DataError(f"{dataset.name} holds no samples")
         fit(dataset, project.inputs, project.batching, subject.dimensions)
     with naming_origin("calibration data", subject.calibration_origin):
+        if project.calibration is not None:
+            calibrated = served(project.calibration, project.inputs, folder, known=project.data)
+            project = dataclasses.replace(project, calibration=calibrated)
         calibration = open_dataset(project.calibration, project.inputs) if project.calibration else None
         if calibration is not None:
             fit(calibration, project.inputs, project.batching, subject.dimensions)

@@ -29,6 +29,7 @@ class RunState:
         judge: Scores answers, once the reference has answered.
         feedings: How data feed each artifact, by id.
         cautions: What speaks against believing all that follows.
+        left_out: Variants that were not built, each with the reason.
     """
 
     id: str
@@ -50,6 +51,7 @@ class RunState:
     distances: Sequence[Distance] = ()
     layers: Sequence[LayerErrors] = ()
     cautions: list[str] = field(default_factory=list)
+    left_out: Sequence[str] = ()
     interrupted: bool = False
 
 

@@ -159,6 +159,8 @@ def write_report(report: Report | Duel, path: Path) -> None:
     Raises:
         ReportError: It would not be read again, the folder cannot be written, or the disk is full.
     """
+    if path.is_dir():
+        raise ReportError(f"{path} is a folder: name a file in it, such as {path / 'report.json'}")
     try:
         content = msgspec.json.encode(report)
     except UnicodeEncodeError:

@@ -310,7 +310,8 @@ class Report(Struct, frozen=True, kw_only=True):
 
     `definitions` hold every metric of the report, the task's own first, the first of which is what the task is about.
     `reference` says in words what answers were compared with. `dimensions` are the sizes of dynamic dimensions.
-    `cautions` are what speaks against believing all that follows.
+    `cautions` are what speaks against believing all that follows. `left_out` says which variants were not built, with
+    the reason: a recipe does not fit the model, or needs calibration data.
     """
 
     schema_version: Literal[2]
@@ -326,6 +327,7 @@ class Report(Struct, frozen=True, kw_only=True):
     model_sha256: str | None = None
     dimensions: dict[str, Positive] = {}
     cautions: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     controls: tuple[Control, ...] = ()
     distances: tuple[Distance, ...] = ()
     layers: tuple[LayerErrors, ...] = ()

@@ -90,6 +90,7 @@ def _explained(
     from crossrt.harness.build.subject import is_model_file, model_artifact
     from crossrt.harness.build.variant_files import known_variants, variant_files
     from crossrt.harness.errors import HarnessError
+    from crossrt.harness.process.user_data import served
     from crossrt.harness.run.prepare import open_project
     from crossrt.runtimes.registry import shipped_runtime_for
 
@@ -99,7 +100,8 @@ def _explained(
         info = _runtime(runtime or shipped_runtime_for(artifact.format))
         if artifact.format not in info.formats:
             raise HarnessError(f"{info.name} reads {', '.join(info.formats)}, not {artifact.format}")
-        settings = session_options(artifact, subject.data, subject.dimensions, batch, threads)
+        data = None if subject.data is None else served(subject.data, artifact.inputs, folder)
+        settings = session_options(artifact, data, subject.dimensions, batch, threads)
         file_name = Path(target.name).name
         return run_explain(artifact, (), info.name, settings, folder, display, target.timeout_s, file_name)
     assert runtime is not None

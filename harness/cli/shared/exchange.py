@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crossrt.harness.cli.shared.foreign_format import is_foreign_format, made_elsewhere
 from crossrt.harness.cli.shared.report_files import report_in
 from crossrt.reports.exchange.registry import Output, check_request, convert, format_named
 from crossrt.reports.schema.files import read_report, write_atomically, write_together
@@ -23,10 +24,15 @@ def export(paths: Sequence[Path], name: str, out: Path | None) -> None:
     Raises:
         ReportError: A report cannot be read, or does not fit the format; nothing was written then.
     """
-    check_request(name, len(paths), has_out=out is not None)
-    reports = [read_report(report_in(path)) for path in paths]
-    output = convert(name, reports, out or Path())
-    for remark in _remarks(name, reports):
+    files = [report_in(path) for path in paths]
+    if is_foreign_format(name):
+        reports = [read_report(path) for path in files]
+        output, names_commits = made_elsewhere(name, files, out)
+    else:
+        check_request(name, len(paths), has_out=out is not None)
+        reports = [read_report(path) for path in files]
+        output, names_commits = convert(name, reports, out or Path()), format_named(name).names_commits
+    for remark in _remarks(reports, names_commits=names_commits):
         click.echo(f"crossrt: {printable(remark)}", err=True)
     if out is None:
         click.echo(_encoded(output), nl=False)
@@ -48,14 +54,14 @@ def _encoded(output: Output) -> bytes:
     return output.encode() if isinstance(output, str) else output
 
 
-def _remarks(name: str, reports: Sequence[Report]) -> list[str]:
+def _remarks(reports: Sequence[Report], *, names_commits: bool) -> list[str]:
     """What a reader of the files will not see in them."""
     remarks = [
         f"run {each.run.id} was interrupted: it has fewer rounds"
         for each in reports
         if each.run.status == "interrupted"
     ]
-    if format_named(name).names_commits:
+    if names_commits:
         remarks += [
             f"run {each.run.id} was made with uncommitted changes: it stands under the commit before them"
             for each in reports

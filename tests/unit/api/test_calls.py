@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import threading
@@ -134,9 +135,47 @@ def test_a_float_file_is_quantized_with_arrays(path, arrays, tmp_path):
     assert (quantized.role, quantized.quantization.calibration_samples) == ("quantized", 200)
     assert quantized.path.parent == tmp_path / "lab"
     assert found.evaluations["int8-qdq.onnx"].outputs[0].sqnr_db > 20
+    assert (found.cautions, found.left_out) == ({}, ())
     report = crossrt.bench(tmp_path / "lab", data=arrays[200:], **SHORT)
     assert {each.status for each in report.results} == {"ok"}
     assert report.reference == "fp32 on ort-cpu"
+
+
+def test_what_is_not_built_for_want_of_calibration_data_is_said(path, arrays, tmp_path):
+    found = crossrt.quantize(path, tmp_path / "lab", data=arrays)
+    assert any("int8-qdq.onnx" in each and each.endswith("calibration=... adds them") for each in found.left_out)
+    assert not any("--" in each for each in (*found.left_out, *found.cautions.values(), *found.problems.values()))
+    report = crossrt.bench(path, **SHORT)
+    assert "net.int8-qdq.onnx: no calibration data were given" in report.left_out
+    report.save(tmp_path / "report.json")
+    assert crossrt.load_report(tmp_path / "report.json").left_out == report.left_out
+
+
+def test_outputs_that_are_far_off_are_a_caution_of_what_was_quantized(path, arrays, tmp_path, monkeypatch):
+    monkeypatch.setattr("crossrt.harness.evaluate.judge.LARGE_DIFFERENCE", 1e-9)
+    found = crossrt.quantize(path, tmp_path / "lab", data=arrays, recipes=["int8-dynamic"], minimum_agreement=0.0)
+    assert set(found.cautions) == {"int8-dynamic.onnx"}
+    assert found.cautions["int8-dynamic.onnx"].endswith("give data with labels and task to judge whether that matters")
+
+
+def test_a_function_of_the_caller_gives_data_in_the_callers_own_process(path, arrays):
+    called = []
+
+    def load():
+        called.append(os.getpid())
+        return arrays, np.arange(300) % 4
+
+    report = crossrt.bench(path, data=load, samples=40, **SHORT)
+    assert called == [os.getpid()]
+    assert (report.data.samples, report.task) == (40, "classification")
+    with pytest.raises(ZeroDivisionError):
+        crossrt.bench(path, data=lambda: 1 / 0)
+
+
+def test_a_function_by_its_name_gives_data_in_another_process(path, tmp_path):
+    (tmp_path / "data.py").write_text("import os\n\n\ndef load():\n    os.abort()\n")
+    with pytest.raises(crossrt.CrossrtError, match=r"data.py:load could not be called to its end: .* SIGABRT"):
+        crossrt.bench(path, data="data.py:load")
 
 
 def test_a_file_is_inspected(path):
@@ -156,7 +195,13 @@ def test_a_file_is_inspected(path):
         (lambda: crossrt.bench("net.onnx", data=np.array([{}], dtype=object)), "Python objects"),
         (lambda: crossrt.bench("net.onnx", data="missing.npz"), "missing.npz"),
         (lambda: crossrt.bench("net.onnx", runtimes=["nonesuch"]), "nonesuch"),
-        (lambda: crossrt.bench("net.onnx", only=["nonesuch"]), "selects no case"),
+        (lambda: crossrt.bench("net.onnx", only=["nonesuch"]), r"^only=\['nonesuch'\] selects no case"),
+        (
+            lambda: crossrt.bench("net.onnx", dimensions={"n": 2}),
+            "^dimensions n: no input of net has this dimension",
+        ),
+        (lambda: crossrt.bench("net.onnx", baseline="a@b"), r"^baseline=.a@b. is not among the cases"),
+        (lambda: crossrt.load_report(REPORT).save("."), r"^\. is a folder: name a file in it, such as report.json"),
         (lambda: crossrt.bench("net.onnx", batch=0), "batch is 0; expected 1 or more"),
         (lambda: crossrt.bench("net.onnx", batch="x"), "batch is 'x'; expected a whole number, 1 or more"),
         (lambda: crossrt.bench("net.onnx", batch=[1, "x"]), "batch is 'x'; expected a whole number"),
