@@ -31,6 +31,7 @@ from crossrt.reports.schema.records import (
     Tensor,
 )
 from crossrt.reports.statistics.metrics import MEASURED_METRICS, derive_metrics
+from crossrt.reports.text.cells import counted
 
 MOST_LABELS = 2_000_000
 """Labels beyond which a report does not hold them: per-sample results are enough to compare."""
@@ -54,11 +55,18 @@ def report_of(state: RunState) -> Report:
         reference=state.judge.reference.description if state.judge else None,
         model_sha256=next((each.source_sha256 for each in state.artifacts.values()), None),
         dimensions=dimensions_of(state),
-        cautions=tuple(state.cautions),
+        cautions=(*_broken_off(state), *state.cautions),
         controls=_controls(state),
         distances=tuple(state.distances),
         layers=tuple(state.layers),
     )
+
+
+def _broken_off(state: RunState) -> tuple[str, ...]:
+    if state.broken_off is None:
+        return ()
+    rounds = max((len(each) for each in state.measurements.rounds.values()), default=0)
+    return (f"the run broke off after {counted(rounds, 'round')}: {state.broken_off}",)
 
 
 def definitions_of(state: RunState) -> tuple[MetricDefinition, ...]:
@@ -114,7 +122,8 @@ def run_record(state: RunState) -> Run:
         id=state.id,
         started_at=state.started_at.isoformat(timespec="seconds"),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        status="interrupted" if state.interrupted else "complete",
+        status="interrupted" if state.interrupted or state.broken_off else "complete",
+        broken_off=state.broken_off,
         command=tuple(state.command),
         crossrt_version=installed_version("crossrt") or "unknown",
         settings=_settings(state),

@@ -29,6 +29,7 @@ class RunState:
         judge: Scores answers, once the reference has answered.
         feedings: How data feed each artifact, by id.
         cautions: What speaks against believing all that follows.
+        broken_off: What ended the run early where no signal did, or None.
     """
 
     id: str
@@ -51,6 +52,7 @@ class RunState:
     layers: Sequence[LayerErrors] = ()
     cautions: list[str] = field(default_factory=list)
     interrupted: bool = False
+    broken_off: str | None = None
 
 
 def new_run_id(now: datetime) -> str:
