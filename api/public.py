@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -298,11 +297,11 @@ def _subject(
     """Models and data as files, for as long as a run takes: worker processes read them."""
     from crossrt.datasets.opening import DataRequest
     from crossrt.harness.measure.settings import Subject
+    from crossrt.harness.process.scratch import scratch_folder
 
     models = [model] if isinstance(model, str | Path) or not isinstance(model, Sequence) else list(model)
     bound = dict(dimensions or {})
-    with tempfile.TemporaryDirectory(prefix="crossrt-api-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         given = None if data is None else _data_path(data, folder / "data.npz")
         calibrated = None if calibration is None else _data_path(calibration, folder / "calibration.npz")
         if labels is not None and given is None:

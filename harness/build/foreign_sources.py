@@ -9,6 +9,7 @@ from pathlib import Path
 from crossrt.core.artifact import sha256_of
 from crossrt.core.errors import PluginError
 from crossrt.core.plugins import load_plugin, registered
+from crossrt.core.scratch import LOCK, owned_folder
 from crossrt.exporters.convert import ConvertJob
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.plugins import SOURCES, Source
@@ -17,6 +18,7 @@ from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.locations import cache_folder
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.packages import QUIET
+from crossrt.harness.process.scratch import current_scratch
 
 TIMEOUT_S = 600.0
 
@@ -52,21 +54,26 @@ def _claimed_by(path: Path) -> str | None:
 def _converted(path: Path, plugin: str) -> Path:
     """The ONNX file, made now or before; folders are always converted again, for they have no hash."""
     key = sha256_of(path)[:16] if path.is_file() else f"folder-{os.getpid()}"
-    out = cache_folder() / "sources" / f"{plugin}-{key}" / f"{model_name(path.with_suffix('.onnx'))}.onnx"
+    root = cache_folder() if path.is_file() else current_scratch() or cache_folder()
+    out = root / "sources" / f"{plugin}-{key}" / f"{model_name(path.with_suffix('.onnx'))}.onnx"
     if path.is_file() and out.is_file():
         return out
     out.parent.mkdir(parents=True, exist_ok=True)
-    half_written = out.with_name(f".{os.getpid()}-{out.name}")
-    job = ConvertJob(path=str(path), plugin=plugin, out=str(half_written))
+    with owned_folder(out.parent, ".staging-") as folder:
+        _convert(ConvertJob(path=str(path), plugin=plugin, out=str(folder / out.name)))
+        for each in sorted(folder.iterdir(), key=lambda path: path.name == out.name):  # data files first
+            if each.name != LOCK:
+                each.replace(out.with_name(each.name))
+    return out
+
+
+def _convert(job: ConvertJob) -> None:
+    path, plugin = job.path, job.plugin
     try:
         with ChildProcess("crossrt.exporters.convert", variables=QUIET) as child:
             child.send(dataclasses.asdict(job))
             event = child.receive(TIMEOUT_S)
         if event["event"] != "finished":
             raise ModelError(f"{path} cannot be converted by {plugin!r}: {event['reason']}")
-        half_written.replace(out)
     except ChildFailedError as failure:
         raise ModelError(f"{path} cannot be converted by {plugin!r}: {failure.reason}") from failure
-    finally:
-        half_written.unlink(missing_ok=True)
-    return out

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import IO, Any, Protocol, Self
 
 from crossrt.harness.errors import ChildFailedError, NoAnswerError
+from crossrt.harness.process.scratch import temporary_variables
 
 STDERR_TAIL_BYTES = 4_000
 _CLOSE_GRACE_S = 2.0
@@ -75,7 +76,7 @@ class ChildProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**os.environ, **(variables or {})},
+            env={**os.environ, **temporary_variables(), **(variables or {})},
             start_new_session=True,
             bufsize=0,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.process.probe import RuntimeInfo
+from crossrt.harness.process.scratch import scratch_folder as scratch_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +48,6 @@ class Opened:
     folder: Path
     cautions: tuple[str, ...]
     notes: tuple[str, ...]
-
-
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A folder that lasts as long as a run.
-
-    Raises:
-        HarnessError: It cannot be made.
-    """
-    try:
-        made = tempfile.TemporaryDirectory(prefix="crossrt-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise HarnessError(f"no folder for temporary files ({error.strerror}): set TMPDIR to another") from error
-    with made as name:
-        yield Path(name)
 
 
 def open_project(subject: Subject, folder: Path) -> Opened:

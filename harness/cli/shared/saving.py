@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
 
+from crossrt.core.scratch import remove_abandoned
 from crossrt.harness.errors import system_problem
 from crossrt.harness.locations import cache_folder
 from crossrt.reports.errors import ReportError
-from crossrt.reports.schema.files import write_report
+from crossrt.reports.schema.files import HALF_WRITTEN, write_report
 from crossrt.reports.schema.records import Duel, Report
 
 
@@ -39,6 +40,7 @@ class Saved:
         Raises:
             ReportError: It cannot be written anywhere.
         """
+        _tidy(path.parent.parent)
         try:
             write_report(found, path)
         except ReportError as error:
@@ -68,6 +70,14 @@ class Saved:
             why = "interrupted" if isinstance(error, KeyboardInterrupt) else system_problem(error)
             click.echo(f"crossrt: the results were not printed ({why}); they are saved in {self.path}", err=True)
             raise
+
+
+def _tidy(out: Path) -> None:
+    """Removes what runs left that were killed while they saved: the half-written file, and their folder with it."""
+    for half_written in out.glob(f"*/{HALF_WRITTEN}*"):
+        remove_abandoned(half_written.parent, HALF_WRITTEN)
+        with suppress(OSError):
+            half_written.parent.rmdir()  # only if it is empty
 
 
 def _kept(found: Report | Duel, name: str) -> Path | None:
