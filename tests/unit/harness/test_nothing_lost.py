@@ -1,4 +1,4 @@
-"""Whatever breaks after the first finished round: the run is saved, said to be what it is, and the exit code is true."""
+"""Whatever breaks after the first finished round: the run is saved, says what it is, and the exit code is true."""
 
 from __future__ import annotations
 
