@@ -176,3 +176,25 @@ def test_a_full_disk_behind_standard_output_is_said(tmp_path):
     done = run_in_shell("CROSSRT >/dev/full", "recipes", cwd=tmp_path)
     assert done.returncode == 2
     assert "No space left" in done.stderr or "no space left" in done.stderr
+
+
+@pytest.mark.usefixtures("noops")
+def test_controls_whose_processes_die_are_told(bench, monkeypatch):
+    prepare = RoundRunner._prepare
+
+    def die(self, each):
+        control = each.participant.control
+        if control is not None and (control.kind != "reference" or self._found.rounds):
+            os.kill(each.worker.pid, signal.SIGKILL)
+        prepare(self, each)
+
+    monkeypatch.setattr(RoundRunner, "_prepare", die)
+    report = bench(only=("fp32@ort",))
+    assert [len(each.rounds) for each in report.results] == [3]
+    assert [(each.kind, len(each.rounds)) for each in report.controls] == [("reference", 1)]
+    found = "\n".join(report.cautions)
+    assert "the A/A replicate of conv.fp32@ort-cpu/b1/t1 shows how alike two processes of one case are; its" in found
+    assert "the no-op model on ort-cpu shows the call overhead of the runtime, batch 1; its process failed" in found
+    assert "its process failed after 1 round: " in found
+    assert found.count("in the first round: ") == 2
+    assert found.count("SIGKILL") == 3
