@@ -294,12 +294,10 @@ def _sizes(batch: int | Sequence[int]) -> tuple[int, ...]:
 
 @contextmanager
 def _display(*, shows: bool) -> Iterator[Display]:
-    from crossrt.harness.cli.shared.progress import Silent, Terminal
+    from crossrt.harness.cli.shared.progress import Messages, Silent, Terminal
 
     if not shows:
         yield Silent()
         return
-    from rich.console import Console
-
-    with Terminal(Console(stderr=True)) as display:
+    with Terminal(Messages()) as display:
         yield display

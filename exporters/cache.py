@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -21,11 +20,13 @@ import msgspec
 from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.errors import ArtifactError
 from crossrt.core.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, check_file, read_manifest
+from crossrt.core.scratch import owned_folder, remove_abandoned
 from crossrt.exporters.calibration import selection_of
 from crossrt.exporters.variants import Variant
 
 CONVERTERS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
 MANIFESTS = {ModelArtifact: ARTIFACT_MANIFEST, ReferenceAnswers: REFERENCE_MANIFEST}
+_STAGING = ".staging-"
 Cached = TypeVar("Cached", ModelArtifact, ReferenceAnswers)
 
 
@@ -48,8 +49,12 @@ class ArtifactCache:
     def staging(self) -> Iterator[Path]:
         """A folder on the cache's own disk to build in; what is not committed from it is removed."""
         self.root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".staging-", dir=self.root, ignore_cleanup_errors=True) as folder:
-            yield Path(folder)
+        with owned_folder(self.root, _STAGING) as folder:
+            yield folder
+
+    def remove_abandoned(self) -> None:
+        """Removes what builds left that were killed."""
+        remove_abandoned(self.root, _STAGING)
 
     def commit(self, staged: Path, key: str, kind: type[Cached]) -> Cached:
         """Moves a staged folder to its key. Where another process was first, its result stays.

@@ -5,7 +5,6 @@ The result depends on the seed, the data and the TensorFlow version; two machine
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.core.events import EventStream, read_job
+from crossrt.core.scratch import owned_folder
 from crossrt.datasets.mnist import digits as mnist
 from crossrt.datasets.reference import TrainingJob
 
@@ -87,12 +87,10 @@ def _save(model: keras.Model, architecture: str, path: Path) -> None:
 
     bare = ARCHITECTURES[architecture]()
     bare.set_weights(model.get_weights())
-    half_written = path.with_name(f".{path.stem}.{os.getpid()}.keras")
-    try:
+    with owned_folder(path.parent, f".{path.name}.") as folder:
+        half_written = folder / path.name
         bare.save(half_written)
         half_written.replace(path)
-    finally:
-        half_written.unlink(missing_ok=True)
 
 
 def main() -> int:

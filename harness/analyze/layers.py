@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -16,7 +16,7 @@ from crossrt.harness.build.subject import TIMEOUT_S, Found, as_found, float_coun
 from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.affinity import usable_cpus
-from crossrt.harness.process.child import kill_all_children
+from crossrt.harness.process.pool import DrivingPool
 from crossrt.harness.run.run_state import RunState
 from crossrt.reports.schema.records import LayerErrors, TensorError
 
@@ -29,22 +29,17 @@ def diagnose_layers(state: RunState, display: Display) -> tuple[LayerErrors, ...
     pairs = _pairs(state, display)
     display.phase("diagnosing", len(pairs))
     diagnoses: dict[str, Diagnosis] = {}
-    with ThreadPoolExecutor(len(usable_cpus())) as pool:
+    with DrivingPool(len(usable_cpus())) as pool:
         futures: dict[Future[Diagnosis], str] = {
             pool.submit(_diagnose, state, found): name for name, found in pairs.items()
         }
-        try:
-            for future in as_completed(futures):
-                name = futures[future]
-                try:
-                    diagnoses[name] = future.result()
-                except CrossrtError as error:
-                    display.remark(f"  {name}: not diagnosed: {error}")
-                display.step(name)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            kill_all_children()
-            raise
+        for future in as_completed(futures):
+            name = futures[future]
+            try:
+                diagnoses[name] = future.result()
+            except CrossrtError as error:
+                display.remark(f"  {name}: not diagnosed: {error}")
+            display.step(name)
     return tuple(_layer_errors(name, diagnoses[name]) for name in pairs if name in diagnoses)
 
 

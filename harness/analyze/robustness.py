@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ from crossrt.harness.measure.case import Scenario
 from crossrt.harness.measure.settings import Subject, WorkerLimits
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
-from crossrt.harness.process.child import kill_all_children
+from crossrt.harness.process.pool import DrivingPool
 from crossrt.harness.run.prepare import Opened
 from crossrt.runtimes.registry import shipped_runtime_for
 
@@ -125,16 +125,12 @@ def run_robustness(
     """
     images = read_images(opened.data.dataset, samples, layout)
     display.phase("corrupting images", 1 + len(CORRUPTIONS) * len(STRENGTHS))
-    with ExitStack() as stack, ThreadPoolExecutor(len(usable_cpus())) as pool:
+    with ExitStack() as stack, DrivingPool(len(usable_cpus())) as pool:
         field = _Field(artifacts, opened, subject, pool, display, limits)
         field.open(stack)
-        try:
-            for kind, arrays in _sets(images, seed):
-                field.answer(kind, arrays)
-                display.step(kind)
-        except BaseException:
-            kill_all_children()
-            raise
+        for kind, arrays in _sets(images, seed):
+            field.answer(kind, arrays)
+            display.step(kind)
     return field.result()
 
 
@@ -163,7 +159,7 @@ class _Field:
         artifacts: Sequence[ModelArtifact],
         opened: Opened,
         subject: Subject,
-        pool: ThreadPoolExecutor,
+        pool: DrivingPool,
         display: Display,
         limits: WorkerLimits,
     ) -> None:

@@ -9,7 +9,6 @@ import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -30,6 +29,7 @@ from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.locations import artifact_cache
 from crossrt.harness.process.child import ChildProcess, kill_all_children
 from crossrt.harness.process.packages import BUILDING, QUANTIZING, QUIET, check_packages
+from crossrt.harness.process.pool import DrivingPool
 
 BUILD_TIMEOUT_S = 600.0
 
@@ -76,9 +76,9 @@ def _found_before(request: BuildRequest, folder: Path, display: Display) -> Buil
 
 def _build_missing(state: BuildState, missing: Sequence[Variant]) -> None:
     building = _Building(state)
-    with ThreadPoolExecutor(2) as pool:
-        futures = [pool.submit(work) for work in building.works(missing)]
+    with DrivingPool(2) as pool:
         try:
+            futures = [pool.submit(work) for work in building.works(missing)]
             for future in futures:
                 future.result()
         except BaseException:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.errors import ArtifactError
 from crossrt.core.manifest import check_file, read_manifest, write_manifest
+from crossrt.core.scratch import owned_folder
 from crossrt.exporters.variants import main_variants
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.errors import ChildFailedError, HarnessError
@@ -43,8 +43,8 @@ def write_folder(found: Artifacts, folder: Path) -> list[Path]:
 
 def _copy(described: ModelArtifact | ReferenceAnswers, folder: Path) -> Path:
     target = folder / f"{described.id}{'' if isinstance(described, ModelArtifact) else '.npz'}"
-    with tempfile.TemporaryDirectory(prefix=".copy-", dir=folder) as scratch:
-        file, manifest = Path(scratch) / target.name, Path(scratch) / f"{target.name}{MANIFEST_SUFFIX}"
+    with owned_folder(folder, ".copy-") as scratch:
+        file, manifest = scratch / target.name, scratch / f"{target.name}{MANIFEST_SUFFIX}"
         shutil.copyfile(described.path, file)
         for name in described.data_files if isinstance(described, ModelArtifact) else ():
             shutil.copyfile(described.path.with_name(name), folder / name)

@@ -10,6 +10,7 @@ from typing import Any
 
 from crossrt.core.artifact import sha256_of
 from crossrt.core.plugins import registered
+from crossrt.core.scratch import LOCK, owned_folder
 from crossrt.core.user_code import more_time
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.plugins import SOURCES
@@ -18,6 +19,7 @@ from crossrt.harness.errors import ChildFailedError, NoAnswerError
 from crossrt.harness.locations import cache_folder
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.packages import QUIET
+from crossrt.harness.process.scratch import current_scratch
 from crossrt.harness.process.user_code import START_S, memory_limit_bytes, time_limit_s
 
 TIMEOUT_S = 600.0
@@ -76,14 +78,15 @@ def _asked(path: Path, plugin: str | None, out: Path | None, limit_s: float, wha
 def _converted(path: Path, plugin: str) -> Path:
     """The ONNX file, made now or before; folders are always converted again, for they have no hash."""
     key = sha256_of(path)[:16] if path.is_file() else f"folder-{os.getpid()}"
-    out = cache_folder() / "sources" / f"{plugin}-{key}" / f"{model_name(path.with_suffix('.onnx'))}.onnx"
+    root = cache_folder() if path.is_file() else current_scratch() or cache_folder()
+    out = root / "sources" / f"{plugin}-{key}" / f"{model_name(path.with_suffix('.onnx'))}.onnx"
     if path.is_file() and out.is_file():
         return out
     out.parent.mkdir(parents=True, exist_ok=True)
-    half_written = out.with_name(f".{os.getpid()}-{out.name}")
-    try:
-        _asked(path, plugin, half_written, max(TIMEOUT_S, time_limit_s()), f"{path} cannot be converted by {plugin!r}")
-        half_written.replace(out)
-    finally:
-        half_written.unlink(missing_ok=True)
+    with owned_folder(out.parent, ".staging-") as folder:
+        limit_s = max(TIMEOUT_S, time_limit_s())
+        _asked(path, plugin, folder / out.name, limit_s, f"{path} cannot be converted by {plugin!r}")
+        for each in sorted(folder.iterdir(), key=lambda path: path.name == out.name):  # data files first
+            if each.name != LOCK:
+                each.replace(out.with_name(each.name))
     return out

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import msgspec
 
 from crossrt.core.artifact import sha256_of
+from crossrt.core.scratch import owned_folder
 from crossrt.exporters.cache import producer_state
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspection import Inspection
@@ -16,6 +16,7 @@ from crossrt.exporters.sources.detect import detect
 from crossrt.harness.locations import cache_folder
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.packages import BUILDING, INSPECTING, QUIET, check_packages
+from crossrt.harness.process.scratch import scratch_folder
 
 TIMEOUT_S = 300.0
 
@@ -46,7 +47,7 @@ def inspect_model(path: Path, *, allow_h5: bool = False) -> Inspection:
 
 
 def _inspected(path: Path, *, allow_h5: bool) -> Inspection:
-    with ChildProcess("crossrt.exporters.inspect", variables=QUIET) as child:
+    with scratch_folder(), ChildProcess("crossrt.exporters.inspect", variables=QUIET) as child:
         child.send({"path": str(path), "allow_h5": allow_h5})
         event = child.receive(TIMEOUT_S)
     if event["event"] != "inspected":
@@ -68,8 +69,9 @@ def _remember(found: Inspection, path: Path) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        half_written = path.with_suffix(f".{os.getpid()}.part")
-        half_written.write_bytes(msgspec.json.encode(found))
-        half_written.replace(path)
+        with owned_folder(path.parent, ".staging-") as folder:
+            half_written = folder / path.name
+            half_written.write_bytes(msgspec.json.encode(found))
+            half_written.replace(path)
     except OSError:
         pass

@@ -1,18 +1,36 @@
-"""Where the `crossrt` command starts: nothing heavy is imported before an interrupt is looked after."""
+"""Where the `crossrt` command starts: nothing heavy is imported before interrupts and streams are looked after."""
 
 from __future__ import annotations
 
+import signal
 import sys
 
 INTERRUPTED = 130
+OUTPUT_LOST = 2
 
 
 def main() -> int:
     """Runs the command; an interrupt while its modules are still being imported is exit code 130 as well."""
     try:
+        from crossrt.harness.cli.streams import forgive_standard_error, left_unwritten, open_closed_streams
+
+        open_closed_streams()
+        forgive_standard_error()
         from crossrt.harness.cli.main import main as run
 
-        return run()
+        code = run()
+        _ignore_signals()
+        if (lost := left_unwritten()) is None:
+            return code
+        print(f"crossrt: standard output cannot be written: {lost.strerror}", file=sys.stderr)
+        return code or OUTPUT_LOST
     except KeyboardInterrupt:
+        _ignore_signals()
         print("crossrt: interrupted", file=sys.stderr)  # click may not be there yet
         return INTERRUPTED
+
+
+def _ignore_signals() -> None:
+    """All is done and said: an interrupt of Python's own tidying up would only show a traceback."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)

@@ -91,7 +91,8 @@ def cli() -> None:
 def main() -> int:
     """Runs the command; every foreseen failure is one message and an exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # a cancelled job also keeps what is finished
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup asks for
+            signal.signal(number, signal.default_int_handler)  # a cancelled job also keeps what is finished
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an ASCII terminal shows ? for the few other signs
@@ -116,12 +117,13 @@ def main() -> int:
 def _explain(error: Exception) -> int:
     """One message for what the user can fix; anything else is a defect, with its traceback and a code of its own."""
     from crossrt.core.errors import CrossrtError
+    from crossrt.harness.errors import FROM_OUTSIDE, shortened
     from crossrt.reports.text.printable import printable
 
     if isinstance(error, CrossrtError):
-        click.echo(f"crossrt: {printable(str(error))}", err=True)
+        click.echo(f"crossrt: {printable(shortened(str(error)))}", err=True)
         return error.exit_code
-    if isinstance(error, OSError):
+    if isinstance(error, FROM_OUTSIDE):
         click.echo(f"crossrt: {printable(_of_system(error))}", err=True)
     else:
         traceback.print_exception(error)
@@ -129,13 +131,15 @@ def _explain(error: Exception) -> int:
     return 2
 
 
-def _of_system(error: OSError) -> str:
+def _of_system(error: Exception) -> str:
     """What the system said, and of which file; the cache folder is one that users can choose, and may not know."""
+    from crossrt.harness.errors import system_problem
     from crossrt.harness.locations import CACHE_VARIABLE, cache_folder
 
-    said = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+    said = system_problem(error)
+    name = error.filename if isinstance(error, OSError) else None
     cache = cache_folder().absolute()
-    path = Path(os.fsdecode(error.filename)).absolute() if isinstance(error.filename, str | bytes) else None
+    path = Path(os.fsdecode(name)).absolute() if isinstance(name, str | bytes) else None
     if path is None or not (path.is_relative_to(cache) or cache.is_relative_to(path)):
         return said
     return f"the cache folder {cache} cannot be used ({said}): name another one with {CACHE_VARIABLE}=FOLDER"

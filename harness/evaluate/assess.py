@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from statistics import median
 
@@ -24,8 +24,8 @@ from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.settings import BenchSettings, Effort, WorkerLimits
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
-from crossrt.harness.process.child import kill_all_children
 from crossrt.harness.process.foreign_python import ForeignPython
+from crossrt.harness.process.pool import DrivingPool
 from crossrt.reports.schema.records import KernelCounts, KernelShares, Memory, Status
 from crossrt.runtimes.kernels import Profile
 
@@ -117,17 +117,12 @@ class Assessor:
             judge: Scores their answers; None to answer without a score.
             kept: Cases whose answers stay on disk.
         """
-        with ThreadPoolExecutor(len(usable_cpus())) as pool:
+        with DrivingPool(len(usable_cpus())) as pool:
             futures: dict[Future[Tried], Case] = {
                 pool.submit(self.assess, case, judge, keeps=case.id in kept): case for case in cases
             }
-            try:
-                for future in as_completed(futures):
-                    yield futures[future], future.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                kill_all_children()
-                raise
+            for future in as_completed(futures):
+                yield futures[future], future.result()
 
     def assess(self, case: Case, judge: Judge | None, *, keeps: bool) -> Tried:
         """One case; a failure is an assessment."""

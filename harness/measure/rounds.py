@@ -206,15 +206,17 @@ class RoundRunner:
         return True
 
     def _keep(self, index: int, running: Sequence[_Running]) -> None:
+        """Adds a round in one step: an interrupt finds all of it, or nothing."""
+        found = dict(self._found.rounds)
         for each in running:
-            self._found.rounds.setdefault(each.participant.key, []).append(
-                Round(
-                    index=index,
-                    position=each.position,
-                    load_ns=each.load_ns,
-                    first_inference_ns=each.first_inference_ns,
-                    blocks_ns=tuple(each.blocks_ns),
-                    repeated_blocks=each.repeated,
-                    disturbed_blocks=tuple(each.disturbed),
-                )
+            made = Round(
+                index=index,
+                position=each.position,
+                load_ns=each.load_ns,
+                first_inference_ns=each.first_inference_ns,
+                blocks_ns=tuple(each.blocks_ns),
+                repeated_blocks=each.repeated,
+                disturbed_blocks=tuple(each.disturbed),
             )
+            found[each.participant.key] = [*found.get(each.participant.key, ()), made]
+        self._found.rounds = found

@@ -7,6 +7,7 @@ group of its own, so a keyboard interrupt reaches the parent alone and a kill re
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -21,10 +22,15 @@ from types import TracebackType
 from typing import IO, Any, Protocol, Self
 
 from crossrt.harness.errors import ChildFailedError, NoAnswerError
+from crossrt.harness.process.scratch import temporary_variables
 
 STDERR_TAIL_BYTES = 4_000
+MOST_STDERR_BYTES = 4 * 2**20
+"""What a child that prints without end may leave on disk between two looks; only the tail is ever shown."""
+
 _CLOSE_GRACE_S = 2.0
 _CHUNK = 1 << 16
+_LOOK_EVERY_S = 0.5
 LONGEST_ANSWER = 64 * 2**20
 
 _live: set[ChildProcess] = set()
@@ -34,6 +40,13 @@ def kill_all_children() -> None:
     """Kills every child that is still alive; whoever waits for one gets `ChildFailedError`."""
     for child in list(_live):
         child.kill()
+
+
+def stderr_file() -> IO[bytes]:
+    """A nameless file that a child prints to; it is written at its end, so that it can be cut meanwhile."""
+    file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by whoever drives the child
+    fcntl.fcntl(file.fileno(), fcntl.F_SETFL, fcntl.fcntl(file.fileno(), fcntl.F_GETFL) | os.O_APPEND)
+    return file
 
 
 def _signal_name(number: int) -> str:
@@ -69,13 +82,13 @@ class ChildProcess:
     """Runs `python -P -m MODULE`; `-P` keeps packages of the user's own folder out of it."""
 
     def __init__(self, module: str, *, variables: Mapping[str, str] | None = None, python: Path | None = None) -> None:
-        stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        stderr = stderr_file()
         process = subprocess.Popen(
             [python or sys.executable, "-P", "-X", "faulthandler", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**os.environ, **(variables or {})},
+            env={**os.environ, **temporary_variables(), **(variables or {})},
             start_new_session=True,
             bufsize=0,
         )
@@ -84,7 +97,7 @@ class ChildProcess:
     def _drive(self, process: Process, stderr: IO[bytes]) -> None:
         """Takes over a process that leads its group, and the file that it writes standard error to."""
         self._process, self._stderr = process, stderr
-        self._received = b""
+        self._received = bytearray()
         _live.add(self)
 
     @property
@@ -156,18 +169,41 @@ class ChildProcess:
         """One line without its end, empty at the end of the pipe, None after the deadline."""
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
-        while b"\n" not in self._received:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+        self.cut_stderr()
+        seen = 0
+        while (end := self._received.find(b"\n", seen)) < 0:
+            seen = len(self._received)
+            if not self._is_readable(descriptor, deadline):
                 return None
             chunk = os.read(descriptor, _CHUNK)
             if not chunk:
                 return b""
             self._received += chunk
             if len(self._received) > LONGEST_ANSWER:
-                return self._received
-        line, _, self._received = self._received.partition(b"\n")
+                return bytes(self._received)
+        line = bytes(self._received[:end])
+        del self._received[: end + 1]
         return line
+
+    @staticmethod
+    def _is_readable(descriptor: int, deadline: float) -> bool:
+        """Waits until there is something to read; False after the deadline. Sees to what children print meanwhile."""
+        poll = select.poll()  # select() knows no descriptor above 1,023
+        poll.register(descriptor, select.POLLIN)
+        while (left := deadline - time.monotonic()) > 0:
+            if poll.poll(1000 * min(left, _LOOK_EVERY_S)):
+                return True
+            for child in list(_live):
+                child.cut_stderr()
+        return False
+
+    def cut_stderr(self) -> None:
+        """Drops all but the tail of what the child printed, if that is much."""
+        with contextlib.suppress(OSError, ValueError):  # closed meanwhile
+            if os.fstat(self._stderr.fileno()).st_size > MOST_STDERR_BYTES:
+                tail = self._stderr_bytes()
+                os.ftruncate(self._stderr.fileno(), 0)
+                os.write(self._stderr.fileno(), tail)
 
     def _describe_end(self) -> str:
         try:
@@ -187,11 +223,12 @@ class ChildProcess:
         return f"the process was ended by {name}{hint}{out_of_memory}"
 
     def _stderr_tail(self) -> str:
-        if self._stderr.closed:
-            return ""
-        size = self._stderr.seek(0, os.SEEK_END)
-        self._stderr.seek(max(0, size - STDERR_TAIL_BYTES))
-        return self._stderr.read().decode(errors="replace").strip()
+        return "" if self._stderr.closed else self._stderr_bytes().decode(errors="replace").strip()
+
+    def _stderr_bytes(self) -> bytes:
+        """The tail; the child's own place in the file is the end, and stays there."""
+        descriptor = self._stderr.fileno()
+        return os.pread(descriptor, STDERR_TAIL_BYTES, max(0, os.fstat(descriptor).st_size - STDERR_TAIL_BYTES))
 
     def __enter__(self) -> Self:
         return self

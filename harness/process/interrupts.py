@@ -4,27 +4,54 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Final
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_ONE_WISH_S: Final = 1.0
+"""Signals that follow each other faster ask for the same thing: whoever is impatient presses Ctrl-C twice."""
+
+
+class Interrupts:
+    """Interrupts of a run that has something to lose, until it is settled that it ends."""
+
+    def __init__(self) -> None:
+        self._is_settled = False
+        self._raised_at: float | None = None
+
+    def settle(self) -> None:
+        """Lets nothing interrupt any more: what was found is saved now."""
+        self._is_settled = True
+
+    def handle(self, _number: int, _frame: FrameType | None) -> None:
+        """A signal: raises `KeyboardInterrupt`, but for the second of two that follow each other closely."""
+        now = time.monotonic()
+        if self._is_settled or (self._raised_at is not None and now - self._raised_at < _ONE_WISH_S):
+            return
+        self._raised_at = now
+        raise KeyboardInterrupt
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Lets nothing stop what is inside, such as saving a run: rounds that are finished are not lost any more.
+def interruptible() -> Iterator[Interrupts]:
+    """Interrupts what is inside until it calls `settle`: from then on signals are ignored, such as while it saves.
 
-    Only the main thread is ever interrupted; in another one this does nothing.
+    Signals that were ignored before, as under nohup, still are. Only the main thread is ever interrupted; in another
+    one this does nothing.
     """
+    interrupts = Interrupts()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield interrupts
         return
-    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in _SIGNALS}
+    before = {number: handler for number in SIGNALS if (handler := signal.getsignal(number)) != signal.SIG_IGN}
     try:
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        yield
+        for number in before:
+            signal.signal(number, interrupts.handle)
+        yield interrupts
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from crossrt.harness.errors import HarnessError
+
+_LEAST_BYTES: Final = 2**16
+"""A short report."""
 
 
 def check_writable(folder: Path) -> None:
@@ -16,8 +20,8 @@ def check_writable(folder: Path) -> None:
     """
     try:
         made = _make(folder)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_LEAST_BYTES))  # an empty file finds room on a full disk
         for each in made:  # a run that ends without a result leaves no empty folder
             each.rmdir()
     except OSError as error:

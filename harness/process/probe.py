@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import get_args
+from typing import Final, get_args
 
 from crossrt.core.artifact import ModelFormat
 from crossrt.harness.errors import ChildFailedError, HarnessError, NotInstalledError
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
+from crossrt.harness.process.pool import DrivingPool
 from crossrt.runtimes.registry import SHIPPED, runtime_names, unknown_runtime
+
+MOST_AT_ONCE: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,9 @@ def probe_runtimes(names: Sequence[str] = (), limits: WorkerLimits = WorkerLimit
     unknown = [name for name in names if name not in registered]
     if unknown:
         raise HarnessError(unknown_runtime(unknown[0], registered))
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(partial(_probe, limits=limits), names or registered))
+    with DrivingPool(MOST_AT_ONCE) as pool:
+        futures = [pool.submit(_probe, name, limits) for name in names or registered]
+        return [future.result() for future in futures]
 
 
 def _probe(name: str, limits: WorkerLimits) -> RuntimeInfo:

@@ -19,6 +19,7 @@ from typing import IO, Final
 from crossrt.core.user_code import TIMEOUT_VARIABLE
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.child import STDERR_TAIL_BYTES, ChildProcess
+from crossrt.harness.process.scratch import temporary_variables
 
 DEFAULT_TIMEOUT_S: Final = 300.0
 START_S: Final = 60.0
@@ -64,6 +65,7 @@ class UserCodeProcess(ChildProcess):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env={**os.environ, **temporary_variables()},
             start_new_session=True,
             bufsize=0,
         )

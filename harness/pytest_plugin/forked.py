@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from typing import IO
 
 from crossrt.core.parent import die_with_parent
 from crossrt.harness.process.callables import Call, CallableWorker
-from crossrt.harness.process.child import ChildProcess
+from crossrt.harness.process.child import ChildProcess, stderr_file
 from crossrt.harness.process.worker import serve
 
 _LOOK_EVERY_S = 0.001
@@ -66,7 +65,7 @@ class ForkedChild(ChildProcess):
     """A forked process that answers requests about one call."""
 
     def __init__(self, call: Call) -> None:
-        stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        stderr = stderr_file()
         self._drive(
             ForkedProcess(lambda requests, answers: serve(CallableWorker(call), requests, answers), stderr), stderr
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.project import Project
 from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.environment import read_environment
-from crossrt.harness.errors import ChildFailedError
+from crossrt.harness.errors import FROM_OUTSIDE, ChildFailedError, system_problem
 from crossrt.harness.evaluate.assess import failed, skipped
 from crossrt.harness.locations import cache_folder
 from crossrt.harness.measure.case import select
@@ -25,7 +24,7 @@ from crossrt.harness.measure.participants import Prepared, noop_features, partic
 from crossrt.harness.measure.plan import choose_baseline, plan_cases
 from crossrt.harness.measure.rounds import RoundRunner, RoundSettings
 from crossrt.harness.measure.settings import DEFAULT_TIME_S, BenchSettings
-from crossrt.harness.process.interrupts import uninterrupted
+from crossrt.harness.process.interrupts import interruptible
 from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.process.packages import READING, check_packages
 from crossrt.harness.process.probe import RuntimeInfo, probe_runtimes
@@ -46,7 +45,7 @@ def run_bench(
     display: Display,
     keep: Callable[[Report], object] = lambda _: None,
 ) -> Report:
-    """Runs the main job. Interrupted while it measures, it reports what is finished.
+    """Runs the main job. Interrupted while it measures, or where the system fails then, it reports what is finished.
 
     Args:
         settings: What is asked for.
@@ -59,24 +58,45 @@ def run_bench(
     """
     if settings.diagnoses:
         check_packages("--diagnose", READING)
-    with ExitStack() as saving, scratch_folder() as folder:
+    with scratch_folder() as folder, interruptible() as interrupts:
         state, runtimes, found = _begin(settings, command, folder, display)
         _set_aside(state, found, runtimes)
-        began = time.monotonic()
+        broken = None
         try:
-            with measuring_alone(cache_folder() / "measuring.lock", display):
-                check_answers(state, found, display)
-                _settle_baseline(state)
-                _measure(state, folder, began, display)
-                if settings.diagnoses:
-                    _diagnose(state, display)
-            saving.enter_context(uninterrupted())
+            broken = _broken(state, lambda: _check_and_measure(state, found, folder, display))
+            interrupts.settle()
         except KeyboardInterrupt:
-            saving.enter_context(uninterrupted())
+            interrupts.settle()
             state.interrupted = True
         report = report_of(state)
         keep(report)
+        if broken is not None and not isinstance(broken, FROM_OUTSIDE):
+            raise broken
         return report
+
+
+def _check_and_measure(state: RunState, found: Artifacts, folder: Path, display: Display) -> None:
+    began = time.monotonic()
+    with measuring_alone(cache_folder() / "measuring.lock", display):
+        check_answers(state, found, display)
+        _settle_baseline(state)
+        _measure(state, folder, began, display)
+        if state.settings.diagnoses:
+            _diagnose(state, display)
+
+
+def _broken(state: RunState, work: Callable[[], None]) -> Exception | None:
+    """Does the work; returns what ended it before its time where something is finished that is worth a report."""
+    try:
+        work()
+    except Exception as error:
+        is_outside = isinstance(error, FROM_OUTSIDE)
+        has_answers = any(each.status == "ok" for each in state.assessments.values())
+        if not state.measurements.rounds and not (is_outside and has_answers):
+            raise
+        state.broken_off = system_problem(error) if is_outside else f"{type(error).__name__}: {error}"
+        return error
+    return None
 
 
 def _begin(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -31,6 +32,7 @@ from crossrt.reports.schema.records import (
     Tensor,
 )
 from crossrt.reports.statistics.metrics import MEASURED_METRICS, derive_metrics
+from crossrt.reports.text.cells import counted
 
 MOST_LABELS = 2_000_000
 """Labels beyond which a report does not hold them: per-sample results are enough to compare."""
@@ -54,12 +56,41 @@ def report_of(state: RunState) -> Report:
         reference=state.judge.reference.description if state.judge else None,
         model_sha256=next((each.source_sha256 for each in state.artifacts.values()), None),
         dimensions=dimensions_of(state),
-        cautions=tuple(state.cautions),
+        cautions=(*_broken_off(state), *state.cautions, *_lost_controls(state)),
         left_out=tuple(state.left_out),
         controls=_controls(state),
         distances=tuple(state.distances),
         layers=tuple(state.layers),
     )
+
+
+def _broken_off(state: RunState) -> tuple[str, ...]:
+    if state.broken_off is None:
+        return ()
+    rounds = max((len(each) for each in state.measurements.rounds.values()), default=0)
+    return (f"the run broke off after {counted(rounds, 'round')}: {state.broken_off}",)
+
+
+_LACKING: Final = {
+    "replicate": "the A/A replicate of {of} shows how alike two processes of one case are",
+    "noop": "the no-op model on {of} shows the call overhead of the runtime",
+    "reference": "the reference workload shows how fast the machine was",
+}
+
+
+def _lost_controls(state: RunState) -> tuple[str, ...]:
+    """What cases are judged by, and is not there or not in all rounds because its process failed."""
+    found = []
+    for each in state.participants:
+        failure = state.measurements.failures.get(each.key)
+        if each.control is None or failure is None:
+            continue
+        rounds = len(state.measurements.rounds.get(each.key, ()))
+        what = _LACKING[each.control.kind].format(of=each.control.of)
+        where = f", batch {each.batch_size}" if each.control.kind == "noop" else ""
+        after = f"after {counted(rounds, 'round')}" if rounds else "in the first round"
+        found.append(f"{what}{where}; its process failed {after}: {failure.reason}")
+    return tuple(found)
 
 
 def definitions_of(state: RunState) -> tuple[MetricDefinition, ...]:
@@ -115,7 +146,8 @@ def run_record(state: RunState) -> Run:
         id=state.id,
         started_at=state.started_at.isoformat(timespec="seconds"),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        status="interrupted" if state.interrupted else "complete",
+        status="interrupted" if state.interrupted or state.broken_off else "complete",
+        broken_off=state.broken_off,
         command=tuple(state.command),
         crossrt_version=installed_version("crossrt") or "unknown",
         settings=_settings(state),

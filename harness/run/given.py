@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from crossrt.core.errors import DataError
 from crossrt.datasets.opening import DataRequest, dataset_from
 from crossrt.datasets.protocol import Dataset
 from crossrt.harness.measure.settings import Subject
+from crossrt.harness.process.scratch import scratch_folder
 
 
 @contextmanager
@@ -36,8 +36,7 @@ def given_subject(
     """
     models = [model] if isinstance(model, str | Path) or not isinstance(model, Sequence) else list(model)
     bound = dict(dimensions or {})
-    with tempfile.TemporaryDirectory(prefix="crossrt-api-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         given = None if data is None else _data_path(data, folder / "data.npz")
         calibrated = None if calibration is None else _data_path(calibration, folder / "calibration.npz")
         if labels is not None and given is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.process.probe import RuntimeInfo
+from crossrt.harness.process.scratch import scratch_folder as temporary_folder
 from crossrt.harness.process.user_code import user_code_in
 from crossrt.harness.process.user_data import served
 
@@ -54,17 +54,13 @@ class Opened:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder that lasts as long as a run.
+    """A folder that lasts as long as a run, and with it the processes that run code of the user's.
 
     Raises:
         HarnessError: It cannot be made.
     """
-    try:
-        made = tempfile.TemporaryDirectory(prefix="crossrt-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise HarnessError(f"no folder for temporary files ({error.strerror}): set TMPDIR to another") from error
-    with made as name, user_code_in(Path(name)):
-        yield Path(name)
+    with temporary_folder() as folder, user_code_in(folder):
+        yield folder
 
 
 def open_project(subject: Subject, folder: Path) -> Opened:

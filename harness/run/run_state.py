@@ -30,6 +30,7 @@ class RunState:
         feedings: How data feed each artifact, by id.
         cautions: What speaks against believing all that follows.
         left_out: Variants that were not built, each with the reason.
+        broken_off: What ended the run early where no signal did, or None.
     """
 
     id: str
@@ -53,6 +54,7 @@ class RunState:
     cautions: list[str] = field(default_factory=list)
     left_out: Sequence[str] = ()
     interrupted: bool = False
+    broken_off: str | None = None
 
 
 def new_run_id(now: datetime) -> str:

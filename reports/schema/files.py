@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from crossrt.core.errors import CrossrtError
+from crossrt.core.scratch import owned_folder
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.checks import check_duel, check_report
 from crossrt.reports.schema.records import SCHEMA_VERSION, Duel, Report
@@ -23,6 +23,8 @@ from crossrt.reports.schema.version1 import Duel1, Report1
 SESSION = "pytest"
 """Kind of the file that `pytest --crossrt-save FILE` writes."""
 MOST_BYTES = 256 * 2**20
+HALF_WRITTEN = ".crossrt-half-written-"
+"""How the folders are called in which files are written before they are renamed."""
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -191,13 +193,6 @@ def _without_surrogates(part: Any) -> Any:
     return part
 
 
-def _umask() -> int:
-    """The user's mask, which temporary files ignore; it can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes a file beside its target, forces it to disk, then renames it.
 
@@ -216,17 +211,23 @@ def write_together(files: Mapping[Path, Iterable[bytes]]) -> None:
         ReportError: A folder cannot be written, or the disk is full; the old files, if any, are untouched.
     """
     with ExitStack() as half_written:
+        folders: dict[Path, Path] = {}
         renames = []
         for path, parts in files.items():
             with _explained(path):
-                renames += _staged(path.resolve() if path.is_symlink() else path, parts, half_written)
+                renames += _staged(path.resolve() if path.is_symlink() else path, parts, folders, half_written)
         for staged, target in renames:
             with _explained(target):
                 staged.replace(target)
 
 
-def _staged(path: Path, parts: Iterable[bytes], half_written: ExitStack) -> list[tuple[Path, Path]]:
-    """The file beside its target, and the target; nothing for a device, which has taken the parts already."""
+def _staged(
+    path: Path, parts: Iterable[bytes], folders: dict[Path, Path], half_written: ExitStack
+) -> list[tuple[Path, Path]]:
+    """The file near its target, and the target; nothing for a device, which has taken the parts already.
+
+    `folders` holds a folder in each folder that is written to; one that a killed process left is removed with that.
+    """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if path.exists() and not path.is_file():
@@ -234,13 +235,13 @@ def _staged(path: Path, parts: Iterable[bytes], half_written: ExitStack) -> list
             device.writelines(parts)
         return []
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        staged = Path(file.name)
-        half_written.callback(staged.unlink, missing_ok=True)
+    if path.parent not in folders:
+        folders[path.parent] = half_written.enter_context(owned_folder(path.parent, HALF_WRITTEN))
+    staged = folders[path.parent] / path.name
+    with staged.open("wb") as file:
         file.writelines(parts)
         file.flush()
         os.fsync(file.fileno())
-    staged.chmod(0o666 & ~_umask())
     return [(staged, path)]
 
 

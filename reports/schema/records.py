@@ -258,7 +258,10 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """When, what and how; times are ISO 8601 in UTC."""
+    """When, what and how; times are ISO 8601 in UTC.
+
+    `broken_off` is what ended an interrupted run where no signal did, such as a system without free processes.
+    """
 
     id: Text
     started_at: str
@@ -268,6 +271,7 @@ class Run(Struct, frozen=True, kw_only=True):
     crossrt_version: str
     settings: Settings
     parent_cpu_share: float | None = None
+    broken_off: str | None = None
 
 
 class Data(Struct, frozen=True, kw_only=True):

@@ -74,24 +74,26 @@ def bench(out: Path, **options: Any) -> int:
     crossrt bench a.onnx b.onnx c.tflite --data test.npz --task classification
     crossrt bench encoder.onnx --dim seq=128 --batch 1 --batch 8 --time 60
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    from crossrt.harness.cli.shared.options import message_console, result_console, save_run
+    from crossrt.harness.cli.shared.options import message_console, result_console
     from crossrt.harness.cli.shared.progress import Terminal
+    from crossrt.harness.cli.shared.saving import Saved
     from crossrt.harness.process.out import check_writable
     from crossrt.harness.run.bench import report_path, run_bench
     from crossrt.reports.tables.terminal import print_report
 
     check_writable(out)
-    saved: list[Path] = []
+    saved = Saved()
     with Terminal(message_console()) as display:
         report = run_bench(
             _settings(**options),
             ["crossrt", *sys.argv[1:]],
             display,
-            lambda found: saved.append(save_run(found, report_path(out, found))),
+            lambda found: saved.write(found, report_path(out, found)),
         )
-    print_report(report, result_console())
-    click.echo(f"report: {saved[0]}")
-    return _exit_code(report)
+    with saved.printing():
+        print_report(report, result_console())
+        click.echo(f"report: {saved.path}")
+    return _exit_code(report) or int(saved.is_elsewhere)
 
 
 def _settings(
@@ -125,6 +127,6 @@ def _settings(
 
 def _exit_code(report: Report) -> int:
     if report.run.status == "interrupted":
-        return 130
+        return 1 if report.run.broken_off else 130
     statuses = {result.status for result in report.results}
     return int("failed" in statuses or "ok" not in statuses)

@@ -76,8 +76,9 @@ def duel(out: Path, **options: Any) -> int:
     crossrt duel fp32@ort-cpu/t1 fp32@ort-cpu/t2
     crossrt duel int8-qdq@ort-cpu --python-b ~/newer-ort/bin/python --fail-if-slower 2%
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    from crossrt.harness.cli.shared.options import message_console, result_console, save_run
+    from crossrt.harness.cli.shared.options import message_console, result_console
     from crossrt.harness.cli.shared.progress import Terminal
+    from crossrt.harness.cli.shared.saving import Saved
     from crossrt.harness.measure.duel.run import run_duel
     from crossrt.harness.process.out import check_writable
     from crossrt.reports.tables.duel_text import gate_line, print_duel
@@ -86,21 +87,22 @@ def duel(out: Path, **options: Any) -> int:
     if options["margin"] is not None and options["fail_if_slower"] is not None:
         raise click.UsageError("--margin and --fail-if-slower exclude each other: the latter is the margin")
     check_writable(out)
-    saved: list[Path] = []
+    saved = Saved()
 
     def save(found: Duel) -> None:
-        saved.append(save_run(found, out / found.run.id / "duel.json"))
+        saved.write(found, out / found.run.id / "duel.json")
         for name, arm in (("a", found.a), ("b", found.b)):
             if arm.result.rounds:
-                save_run(arm_report(found, arm), saved[0].with_name(f"{name}.json"))
+                saved.write_beside(arm_report(found, arm), f"{name}.json")
 
     with Terminal(message_console(), tells_failures=False) as display:
         found = run_duel(_settings(**options), ["crossrt", *sys.argv[1:]], display, save)
-    print_duel(found, result_console())
-    if options["fail_if_slower"] is not None:
-        click.echo(f"\n{gate_line(found)}")
-    click.echo(f"\nduel: {saved[0]}")
-    return _exit_code(found, fails=options["fail_if_slower"] is not None)
+    with saved.printing():
+        print_duel(found, result_console())
+        if options["fail_if_slower"] is not None:
+            click.echo(f"\n{gate_line(found)}")
+        click.echo(f"\nduel: {saved.path}")
+    return _exit_code(found, fails=options["fail_if_slower"] is not None) or int(saved.is_elsewhere)
 
 
 def _settings(
@@ -141,7 +143,7 @@ def _exit_code(found: Duel, *, fails: bool) -> int:
     from crossrt.reports.verdicts.duel import judge_duel
 
     if found.run.status == "interrupted":
-        return 130
+        return 1 if found.run.broken_off else 130
     if "failed" in (found.a.result.status, found.b.result.status):
         return 1
     return int(fails and judge_duel(found).b_is_slower)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from crossrt.harness.measure.settings import BenchSettings, Subject
-    from crossrt.reports.schema.records import Duel, Report
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -321,27 +320,11 @@ def bench_settings(
     )
 
 
-def save_run(found: Report | Duel, path: Path) -> Path:
-    """Writes what a run found; where the folder became unwritable meanwhile, to the system's temporary folder."""
-    import tempfile
-
-    from crossrt.reports.errors import ReportError
-    from crossrt.reports.schema.files import write_report
-
-    try:
-        write_report(found, path)
-    except ReportError as error:
-        path = Path(tempfile.gettempdir()) / f"crossrt-{found.run.id}.json"
-        write_report(found, path)
-        click.echo(f"crossrt: {error}. It was saved as {path}", err=True)
-    return path
-
-
 def message_console() -> Console:
     """Where progress goes: standard error."""
-    from rich.console import Console
+    from crossrt.harness.cli.shared.progress import Messages
 
-    return Console(stderr=True)
+    return Messages()
 
 
 def result_console() -> Console:

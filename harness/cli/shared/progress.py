@@ -6,8 +6,11 @@ The display is redrawn by hand between steps, never by a thread: nothing may run
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -57,6 +60,28 @@ class Silent:
         self.remark(text)
 
 
+def _unless_nobody_reads(show: Callable[..., None]) -> Callable[..., None]:
+    """A terminal that is gone, a full disk, a reader that has left: nothing of that may end a run."""
+
+    @wraps(show)
+    def shown(*arguments: Any, **named: Any) -> None:
+        with suppress(OSError):
+            show(*arguments, **named)
+
+    return shown
+
+
+class Messages(Console):
+    """Standard error."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True)
+
+    def on_broken_pipe(self) -> None:
+        """Lets the caller know; rich would end the process with 1, which means that something became worse."""
+        raise BrokenPipeError
+
+
 class Terminal:
     """A progress bar per phase on a terminal; a line per phase in a log."""
 
@@ -76,6 +101,7 @@ class Terminal:
         self._task: TaskID | None = None
         self._drawn_at = 0.0
 
+    @_unless_nobody_reads
     def phase(self, name: str, steps: int | None) -> None:
         """Starts a bar."""
         self._end_phase()
@@ -85,18 +111,21 @@ class Terminal:
         self._task = self._bars.add_task(name, total=steps, doing="")
         self._redraw(force=True)
 
+    @_unless_nobody_reads
     def step(self, doing: str = "") -> None:
         """Moves the bar."""
         if self._task is not None:
             self._bars.update(self._task, advance=1, doing=printable(doing))
             self._redraw()
 
+    @_unless_nobody_reads
     def doing(self, what: str) -> None:
         """Writes beside the bar."""
         if self._task is not None:
             self._bars.update(self._task, doing=printable(what))
             self._redraw(force=True)
 
+    @_unless_nobody_reads
     def remark(self, text: str) -> None:
         """Prints a line above the bars."""
         self._console.print(printable(text), highlight=False, markup=False)
@@ -118,12 +147,20 @@ class Terminal:
             self._drawn_at = now
 
     def __enter__(self) -> Self:
-        self._bars.start()
+        self._start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop()
+
+    @_unless_nobody_reads
+    def _start(self) -> None:
+        self._bars.start()
+
+    @_unless_nobody_reads
+    def _stop(self) -> None:
         self._end_phase()
         self._bars.stop()
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 
 from crossrt.harness.cli.shared.progress import Display
-from crossrt.harness.errors import ArmFailedError
+from crossrt.harness.errors import FROM_OUTSIDE, ArmFailedError, system_problem
 from crossrt.harness.locations import cache_folder
 from crossrt.harness.measure.duel.fight import Fight
+from crossrt.harness.measure.duel.match import Match
 from crossrt.harness.measure.duel.prepare import prepare
 from crossrt.harness.measure.duel.record import record
 from crossrt.harness.measure.settings import DuelSettings
-from crossrt.harness.process.interrupts import uninterrupted
+from crossrt.harness.process.interrupts import interruptible
 from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.reports.schema.records import Duel
@@ -32,20 +32,32 @@ def run_duel(
     Raises:
         CrossrtError: Nothing can be run as asked, or a side fails before it was timed.
     """
-    with ExitStack() as saving, scratch_folder() as folder:
+    with scratch_folder() as folder, interruptible() as interrupts:
         match = prepare(settings, command, folder, display)
+        broken = None
         try:
-            with measuring_alone(cache_folder() / "measuring.lock", display):
-                Fight(match, display).run()
-            saving.enter_context(uninterrupted())
-        except ArmFailedError as failure:
-            if not match.samples().ratio:
-                raise
-            saving.enter_context(uninterrupted())
-            display.remark(str(failure))
+            broken = _broken(match, display)
+            interrupts.settle()
         except KeyboardInterrupt:
-            saving.enter_context(uninterrupted())
+            interrupts.settle()
             match.state.interrupted = True
         found = record(match)
         keep(found)
+        if broken is not None and not isinstance(broken, (ArmFailedError, *FROM_OUTSIDE)):
+            raise broken
         return found
+
+
+def _broken(match: Match, display: Display) -> Exception | None:
+    """Measures; returns what ended it before its time where rounds are finished."""
+    try:
+        with measuring_alone(cache_folder() / "measuring.lock", display):
+            Fight(match, display).run()
+    except Exception as error:
+        if not match.samples().ratio:
+            raise
+        if not isinstance(error, ArmFailedError):
+            match.state.broken_off = system_problem(error)
+        display.remark(f"  broken off: {system_problem(error)}")
+        return error
+    return None

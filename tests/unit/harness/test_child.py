@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import fcntl
+import os
+import resource
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from crossrt.harness.errors import ChildFailedError
-from crossrt.harness.process.child import ChildProcess, kill_all_children
+from crossrt.harness.errors import ChildFailedError, HarnessError
+from crossrt.harness.process import child as module
+from crossrt.harness.process.child import STDERR_TAIL_BYTES, ChildProcess, kill_all_children
+from crossrt.harness.process.pool import DrivingPool
+from crossrt.harness.process.scratch import scratch_folder
 
 ECHO = "import sys\nfor line in sys.stdin:\n    print(line, end='', flush=True)\n"
 
@@ -85,3 +93,95 @@ def test_closing_twice_is_fine(child):
     echo.close()
     echo.close()
     assert echo.has_ended
+
+
+PRINTS = """
+import json, sys
+for line in sys.stdin:
+    sys.stderr.write("x" * 3_000_000 + "the end")
+    sys.stderr.flush()
+    print(line, end="", flush=True)
+    if "last" in line:
+        sys.exit(7)
+"""
+
+
+def test_a_child_that_prints_without_end_fills_no_disk_and_its_tail_is_kept(child):
+    talkative = child(PRINTS)
+    sizes = []
+    for number in range(8):
+        talkative.ask({"number": number}, 10)
+        sizes.append(os.fstat(talkative._stderr.fileno()).st_size)
+    assert max(sizes) < module.MOST_STDERR_BYTES + 3_100_000
+    talkative.ask({"last": True}, 10)
+    with pytest.raises(ChildFailedError, match="exit status 7") as failure:
+        talkative.receive(10)
+    assert failure.value.stderr_tail.endswith("xthe end")
+    assert len(failure.value.stderr_tail) <= STDERR_TAIL_BYTES
+
+
+def test_what_idle_children_print_is_cut_while_another_is_waited_for(child, monkeypatch):
+    monkeypatch.setattr(module, "_LOOK_EVERY_S", 0.01)
+    idle = child(
+        "import sys, time\nfor _ in range(40): sys.stderr.write('x' * 2**20)\nprint(1, flush=True)\ntime.sleep(60)\n"
+    )
+    while idle._stderr.seek(0, os.SEEK_END) < 2**25 and not idle.has_ended:
+        time.sleep(0.01)
+    waiting = child("import time\ntime.sleep(60)\n")
+    with pytest.raises(ChildFailedError, match="no answer"):
+        waiting.receive(0.5)
+    assert os.fstat(idle._stderr.fileno()).st_size <= module.MOST_STDERR_BYTES
+
+
+def test_descriptors_above_1023_are_no_problem(child):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    try:
+        echo = child(ECHO)
+        high = fcntl.fcntl(echo._process.stdout.fileno(), fcntl.F_DUPFD_CLOEXEC, 1500)
+        echo._process.stdout.close()
+        echo._process.stdout = os.fdopen(high, "rb", buffering=0)
+        assert echo.ask({"number": 1}, 10) == {"number": 1}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_failure_has_at_most_a_thousand_characters():
+    assert len(ChildFailedError("x" * 60_000, "").reason) < 1_010
+
+
+def test_a_pool_whose_block_fails_waits_for_no_child(child):
+    """Also for none that a thread starts after all others were killed."""
+    started = []
+
+    def drive(number):
+        time.sleep(0.2 * number)
+        started.append(child("import time\ntime.sleep(60)\n"))
+        started[-1].receive(60)
+
+    began = time.monotonic()
+    with suppress(KeyboardInterrupt), DrivingPool(2) as pool:
+        for number in range(4):
+            pool.submit(drive, number)
+        raise KeyboardInterrupt
+    assert time.monotonic() - began < 30
+    assert all(each.has_ended for each in started)
+
+
+def test_a_system_without_free_threads_is_one_clear_error(monkeypatch):
+    monkeypatch.setattr(
+        "threading.Thread.start", lambda _: (_ for _ in ()).throw(RuntimeError("can't start new thread"))
+    )
+    with (
+        pytest.raises(HarnessError, match=r"can't start new thread: see the limits .* ulimit -u"),
+        DrivingPool(1) as pool,
+    ):
+        pool.submit(print)
+
+
+def test_temporary_files_of_a_child_lie_in_the_folder_of_the_run(child):
+    source = "import json, tempfile\nprint(json.dumps({'made': tempfile.mkdtemp()}), flush=True)\n"
+    with scratch_folder() as folder:
+        made = Path(child(source).receive(10)["made"])
+        assert made.parent == folder
+    assert not made.exists()

@@ -6,8 +6,10 @@ import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -234,3 +236,21 @@ def test_a_missing_package_comes_with_its_install_command(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("crossrt: sqlalchemy is not installed: ")
     assert done.stderr.endswith(" install alembic ruptures sqlalchemy\n")
+
+
+def test_a_reader_who_waits_keeps_nobody_from_adding_runs(crossrt, tmp_path, monkeypatch):
+    """A pager stands still in the middle of the export, and another process writes meanwhile."""
+    if "CROSSRT_HISTORY" in os.environ:
+        pytest.skip("readers of PostgreSQL never block writers")
+    write_report(at(1), tmp_path / "1.json")
+    assert crossrt("history", "add", "1.json", "--history", "h.sqlite")[0] == 0
+    written = []
+
+    def write_once(*_, **__):
+        if not written:
+            with closing(sqlite3.connect(tmp_path / "h.sqlite", timeout=0.5)) as other, other:
+                written.append(other.execute("UPDATE runs SET path = 'elsewhere'").rowcount)
+
+    monkeypatch.setattr("crossrt.harness.cli.commands.history.export.click.echo", write_once)
+    code, _, errors = crossrt("history", "export", "--history", "h.sqlite")
+    assert (code, written) == (0, [1]), errors

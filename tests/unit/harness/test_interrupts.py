@@ -11,14 +11,14 @@ from contextlib import suppress
 
 import pytest
 
-from crossrt.harness.process.interrupts import uninterrupted
+from crossrt.harness.process.interrupts import interruptible
 from crossrt.reports.schema.files import read_report
 
 pytestmark = pytest.mark.processes
 
 KILLED_BEFORE_SAVING = """
 import os, signal, sys
-from crossrt.harness.cli.shared import options
+from crossrt.harness.cli.shared.saving import Saved
 from crossrt.harness.run import bench
 from crossrt.harness.cli.main import main
 
@@ -32,7 +32,7 @@ number, where = sys.argv.pop(), sys.argv.pop()
 if where == "composing":
     bench.report_of = killed(bench.report_of)
 else:
-    options.save_run = killed(options.save_run)
+    Saved.write = killed(Saved.write)
 sys.exit(main())
 """
 
@@ -77,7 +77,36 @@ def test_a_signal_while_rounds_are_measured_keeps_what_is_finished(tmp_path, fol
 
 def test_handlers_are_restored_also_after_an_error():
     before = signal.getsignal(signal.SIGINT)
-    with suppress(ValueError), uninterrupted():
+    with suppress(ValueError), interruptible() as interrupts:
+        interrupts.settle()
         os.kill(os.getpid(), signal.SIGINT)
         raise ValueError
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_whoever_is_impatient_interrupts_once():
+    caught = []
+    with interruptible():
+        for _ in range(2):
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt:
+                caught.append(True)
+    assert caught == [True]
+
+
+def test_an_interrupt_that_some_library_swallowed_can_be_repeated(monkeypatch):
+    monkeypatch.setattr("crossrt.harness.process.interrupts._ONE_WISH_S", 0.0)
+    with interruptible():
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_signal_that_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -113,3 +113,16 @@ def test_folder_of_one_run_is_that_run(tmp_path):
     done = crossrt("report", "results", "--markdown", cwd=tmp_path)
     assert done.returncode == 2
     assert "holds 2 runs" in done.stderr
+
+
+def test_names_of_any_length_have_a_page_plots_and_files_of_other_tools(tmp_path):
+    """File names of plots are made of metrics and scenarios, never of variants."""
+    long = "onnx-static-qoperator-uint8-asymmetric-" + "very-long-name-" * 12
+    (tmp_path / "report.json").write_text(REPORT.read_text().replace("int8-qdq", long))
+    done = crossrt("report", "report.json", "--html", "page.html", "--png", "plots", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert long in (tmp_path / "page.html").read_text()
+    for name in ("csv", "junit"):
+        done = crossrt("report", "report.json", "--to", name, "--out", f"out.{name}", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert long in (tmp_path / f"out.{name}").read_text()

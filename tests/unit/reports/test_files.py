@@ -151,7 +151,7 @@ def test_a_folder_that_cannot_be_written_is_one_error(sample, tmp_path, monkeypa
     def denied(*_arguments, **_options):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(files.tempfile, "NamedTemporaryFile", denied)
+    monkeypatch.setattr("crossrt.core.scratch.tempfile.mkdtemp", denied)
     with pytest.raises(ReportError, match="Permission denied"):
         write_report(sample, tmp_path / "report.json")
 

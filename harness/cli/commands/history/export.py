@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import Final
 
 import click
 
 from crossrt.harness.cli.commands.history.options import address_of, history_option
 
 FORMATS = ("csv", "jsonl")
+MOST_IN_MEMORY: Final = 32 * 2**20
 
 
 @click.command(short_help="Write every metric of every run for other tools.")
@@ -26,12 +29,15 @@ def export(style: str, out: Path | None, place: str) -> None:
         from crossrt.history.store.export import as_lines, exported_rows
         from crossrt.reports.schema.files import write_together
 
-        with open_history(address_of(place)) as opened, opened.reading() as connection:
-            lines = as_lines(exported_rows(connection), "csv" if style == "csv" else "jsonl")
+        with SpooledTemporaryFile(max_size=MOST_IN_MEMORY) as spool:
+            # first all of it, then to whoever reads: a pager that waits must not keep others from adding runs
+            with open_history(address_of(place)) as opened, opened.reading() as connection:
+                spool.writelines(as_lines(exported_rows(connection), "csv" if style == "csv" else "jsonl"))
+            spool.seek(0)
             if out is not None:
-                write_together({out: lines})
+                write_together({out: spool})
                 return
-            for line in lines:
+            for line in spool:
                 click.echo(line, nl=False)
 
 
