@@ -8,7 +8,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
+from crossrt.core.control_group import cpu_limit
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.process.case_worker import thread_variables
 from crossrt.harness.process.probe import RuntimeInfo
@@ -41,11 +43,10 @@ def read_environment(runtimes: Sequence[RuntimeInfo], threads: int) -> Environme
     )
 
 
-def cpu_quota() -> float | None:
-    """Processors that the control group (v2) grants, or None where it sets no limit."""
-    group = next((line[3:] for line in (_text("/proc/self/cgroup") or "").splitlines() if line.startswith("0::")), "/")
-    quota, _, period = (_text(f"/sys/fs/cgroup{group}/cpu.max") or "max").partition(" ")
-    return None if quota == "max" else int(quota) / int(period)
+def cpu_quota() -> float | Literal["unknown"] | None:
+    """Processors whose time the control groups grant, or None where none that can be read sets a limit."""
+    limit = cpu_limit()
+    return limit.smallest if limit.is_known else "unknown"
 
 
 def git_state() -> tuple[str | None, bool | None]:

@@ -115,7 +115,8 @@ def test_the_compared_runs_are_no_history_of_themselves(make_run):
     [
         ("cpu_model", "another", "CPU model"),
         ("usable_cpus", (0, 1, 2, 3), "usable CPUs"),
-        ("cpu_quota", 0.5, "CPU quota"),
+        ("cpu_quota", 0.5, "CPU quota (none | 0.5)"),
+        ("cpu_quota", "unknown", "CPU quota (none | unknown)"),
         ("thread_variables", {"OMP_NUM_THREADS": "8"}, "thread settings"),
         ("governor", "powersave", "frequency governor"),
     ],
