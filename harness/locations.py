@@ -7,15 +7,18 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from crossrt.exporters.cache import ArtifactCache
+from crossrt.exporters.cache import CACHE_VARIABLE, ArtifactCache
 
-CACHE_VARIABLE = "CROSSRT_CACHE_DIR"
+__all__ = ["CACHE_VARIABLE", "artifact_cache", "cache_folder"]
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for crossrt, or what `CROSSRT_CACHE_DIR` names."""
+    """What `CROSSRT_CACHE_DIR` names, or the user's cache folder for crossrt, in `XDG_CACHE_HOME` or the home."""
     named = os.environ.get(CACHE_VARIABLE)
-    return Path(named) if named else user_cache_path("crossrt")
+    found = Path(named) if named else user_cache_path("crossrt")
+    if found.parts[:1] == ("~",):  # the user has no home: no folder of this name in the working folder
+        return Path("/", *found.parts[1:])
+    return found
 
 
 def artifact_cache() -> ArtifactCache:

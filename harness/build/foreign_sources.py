@@ -9,6 +9,7 @@ from pathlib import Path
 from crossrt.core.artifact import sha256_of
 from crossrt.core.errors import PluginError
 from crossrt.core.plugins import load_plugin, registered
+from crossrt.exporters.cache import make_writable
 from crossrt.exporters.convert import ConvertJob
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.plugins import SOURCES, Source
@@ -55,7 +56,7 @@ def _converted(path: Path, plugin: str) -> Path:
     out = cache_folder() / "sources" / f"{plugin}-{key}" / f"{model_name(path.with_suffix('.onnx'))}.onnx"
     if path.is_file() and out.is_file():
         return out
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_writable(out.parent)
     half_written = out.with_name(f".{os.getpid()}-{out.name}")
     job = ConvertJob(path=str(path), plugin=plugin, out=str(half_written))
     try:

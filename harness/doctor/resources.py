@@ -7,7 +7,7 @@ from typing import Final
 
 from crossrt.core.control_group import Limit, cpu_limit, memory_limit
 from crossrt.harness.doctor.check import Check, read_text
-from crossrt.harness.process.affinity import pinned_cpu, usable_cpus
+from crossrt.harness.process.affinity import can_pin, pinned_cpu, usable_cpus
 
 _CPU: Final = Path("/sys/devices/system/cpu")
 _ENOUGH_BYTES: Final = 2 * 2**30
@@ -53,12 +53,20 @@ def siblings() -> Check:
 
 def cores() -> Check:
     """Whether the parent can stay off the measuring processor."""
-    count = len(usable_cpus())
+    count, required = len(usable_cpus()), "at least 2: one measures, the parent stays on another"
+    if not can_pin():
+        return Check(
+            name="usable CPUs",
+            outcome="warn",
+            found=f"{count}; the system refuses to pin processes to one",
+            required=required,
+            fix="allow the system call sched_setaffinity, as the default profiles of docker and podman do",
+        )
     return Check(
         name="usable CPUs",
         outcome="ok" if count > 1 else "warn",
         found=f"{count}; single-thread cases run on CPU {pinned_cpu(1)}",
-        required="at least 2: one measures, the parent stays on another",
+        required=required,
         fix="give this process another CPU: taskset, or --cpuset-cpus of the container",
     )
 

@@ -222,3 +222,12 @@ def test_commands_and_options_are_completed(crossrt, words, offered):
 
 def test_another_shell_than_those_is_refused(crossrt):
     assert crossrt(_CROSSRT_COMPLETE="tcsh_source").returncode != 0
+
+
+def test_another_build_of_a_runtime_is_named(crossrt, monkeypatch):
+    found = {"onnxruntime": {"onnxruntime": "1.30", "onnxruntime-gpu": "1.31.1"}}
+    monkeypatch.setattr("crossrt.core.install.installed_builds", lambda package: found.get(package, {}))
+    text = " ".join(crossrt("runtimes", COLUMNS="200").stdout.split())
+    assert "(onnxruntime-gpu) onnx ready; onnxruntime and onnxruntime-gpu overwrite each other's files" in text
+    monkeypatch.setattr("crossrt.core.install.installed_builds", lambda _: {"onnxruntime-gpu": "1.31.1"})
+    assert "overwrite" not in crossrt("runtimes").stdout
