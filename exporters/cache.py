@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -19,15 +20,49 @@ import msgspec
 
 from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.errors import ArtifactError
+from crossrt.core.install import installed_builds
 from crossrt.core.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, check_file, read_manifest
 from crossrt.core.scratch import owned_folder, remove_abandoned
 from crossrt.exporters.calibration import selection_of
 from crossrt.exporters.variants import Variant
 
 CONVERTERS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
+CACHE_VARIABLE = "CROSSRT_CACHE_DIR"
+_LITTLE_BYTES = 2**20
 MANIFESTS = {ModelArtifact: ARTIFACT_MANIFEST, ReferenceAnswers: REFERENCE_MANIFEST}
 _STAGING = ".staging-"
 Cached = TypeVar("Cached", ModelArtifact, ReferenceAnswers)
+
+
+def make_writable(folder: Path) -> None:
+    """Makes a folder of the cache.
+
+    Raises:
+        ArtifactError: It cannot be made or written; the message names the variable that chooses another place.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ArtifactError(
+            f"the cache folder {folder} cannot be written ({error.strerror}): name another one with"
+            f" {CACHE_VARIABLE}=FOLDER"
+        ) from error
+
+
+def shortage(folder: Path, needed_bytes: int) -> str | None:
+    """What to do about a disk with little room, where that may be why something failed; None where there is room."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return None
+    if free >= max(needed_bytes, _LITTLE_BYTES):
+        return None
+    return (
+        f"the disk of the cache folder {folder} has only {free / 2**20:.1f} MiB free: make room, or name another folder"
+        f" with {CACHE_VARIABLE}=FOLDER"
+    )
 
 
 class ArtifactCache:
@@ -48,7 +83,7 @@ class ArtifactCache:
     @contextmanager
     def staging(self) -> Iterator[Path]:
         """A folder on the cache's own disk to build in; what is not committed from it is removed."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        make_writable(self.root)
         with owned_folder(self.root, _STAGING) as folder:
             yield folder
 
@@ -103,7 +138,9 @@ def reference_key(model: str, source_sha256: str, data_fingerprint: str, samples
 @cache
 def converter_versions() -> Mapping[str, str]:
     """Versions of the packages that shape an artifact, without importing them."""
-    return {name: found for name in CONVERTERS if (found := _version(name)) is not None}
+    exact = {name: found for name in CONVERTERS if (found := _version(name)) is not None}
+    builds = installed_builds("onnxruntime") if "onnxruntime" in CONVERTERS else {}
+    return {**exact, **builds}
 
 
 def _version(distribution: str) -> str | None:

@@ -8,23 +8,27 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
+from crossrt.core.control_group import cpu_limit
+from crossrt.core.install import installed_builds
+from crossrt.core.processor import cpu_model, instruction_sets
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.process.case_worker import thread_variables
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.reports.schema.records import Environment
 
-COMPUTING_PACKAGES = ("crossrt", "numpy", "scipy", "onnxruntime", "ai-edge-litert")
-_ISA_PREFIXES = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "sme", "i8mm", "bf16", "dotprod")
-_NO_ISA = ("smep",)  # a security feature of x86
+COMPUTING_PACKAGES = ("crossrt", "numpy", "scipy")
+RUNTIME_MODULES = ("onnxruntime", "ai_edge_litert")
+_BUILDS = ("onnxruntime", "ort-nightly", "ai-edge-litert")
 
 
 def read_environment(runtimes: Sequence[RuntimeInfo], threads: int) -> Environment:
     """The machine and the software of this run."""
     revision, dirty = git_state()
     return Environment(
-        cpu_model=_cpu_model(),
-        cpu_flags=_isa_flags(),
+        cpu_model=cpu_model(),
+        cpu_flags=instruction_sets(),
         logical_cpus=os.cpu_count() or 1,
         usable_cpus=tuple(sorted(usable_cpus())),
         cpu_quota=cpu_quota(),
@@ -41,11 +45,10 @@ def read_environment(runtimes: Sequence[RuntimeInfo], threads: int) -> Environme
     )
 
 
-def cpu_quota() -> float | None:
-    """Processors that the control group (v2) grants, or None where it sets no limit."""
-    group = next((line[3:] for line in (_text("/proc/self/cgroup") or "").splitlines() if line.startswith("0::")), "/")
-    quota, _, period = (_text(f"/sys/fs/cgroup{group}/cpu.max") or "max").partition(" ")
-    return None if quota == "max" else int(quota) / int(period)
+def cpu_quota() -> float | Literal["unknown"] | None:
+    """Processors whose time the control groups grant, or None where none that can be read sets a limit."""
+    limit = cpu_limit()
+    return limit.smallest if limit.is_known else "unknown"
 
 
 def git_state() -> tuple[str | None, bool | None]:
@@ -73,39 +76,20 @@ def installed_version(distribution: str) -> str | None:
         return None
 
 
+def is_computing(distribution: str) -> bool:
+    """True if its version may change times or answers; runtimes come in several builds."""
+    return distribution in COMPUTING_PACKAGES or distribution.replace("_", "-").startswith(_BUILDS)
+
+
 def _versions(runtimes: Sequence[RuntimeInfo]) -> Mapping[str, str]:
     found = {"libc": " ".join(platform.libc_ver())}
     found |= {f"runtime {runtime.name}": runtime.version for runtime in runtimes if runtime.version}
     for package in COMPUTING_PACKAGES:
         if (installed := installed_version(package)) is not None:
             found[package] = installed
+    for module in RUNTIME_MODULES:
+        found |= installed_builds(module)
     return found
-
-
-def _cpu_model() -> str:
-    """The name, and what tells apart processors that share one."""
-    name = _cpu_field("model name") or platform.processor() or platform.machine()
-    numbers = [(each, _cpu_field(each)) for each in ("cpu family", "model", "stepping")]
-    told = ", ".join(f"{each.removeprefix('cpu ')} {number}" for each, number in numbers if number)
-    return f"{name} ({told})" if told else name
-
-
-def has_vnni() -> bool:
-    """True if the processor sums four products of 8-bit numbers in 32 bits."""
-    return any("vnni" in flag for flag in _isa_flags())
-
-
-def _isa_flags() -> tuple[str, ...]:
-    flags = (_cpu_field("flags") or _cpu_field("Features") or "").split()
-    return tuple(sorted(flag for flag in flags if flag.startswith(_ISA_PREFIXES) and flag not in _NO_ISA))
-
-
-def _cpu_field(name: str) -> str | None:
-    for line in (_text("/proc/cpuinfo") or "").splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == name:
-            return value.strip()
-    return None
 
 
 def _text(path: str) -> str | None:

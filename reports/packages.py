@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from crossrt.core.install import install_command
 from crossrt.reports.errors import ReportError
 
 EXTRAS: Final = (
@@ -35,13 +33,6 @@ def named_packages() -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         for needed in EXTRAS:
             if package in needed:
-                raise ReportError(f"{package} is not installed: {_command(needed)}") from error
+                wanted = (_INSTALLED_AS.get(each, each) for each in needed)
+                raise ReportError(f"{package} is not installed: {install_command(*wanted)}") from error
         raise
-
-
-def _command(packages: tuple[str, ...]) -> str:
-    """The environment may have no pip of its own."""
-    wanted = shlex.join(_INSTALLED_AS.get(package, package) for package in packages)
-    if importlib.util.find_spec("pip") is not None:
-        return f"{shlex.quote(sys.executable)} -m pip install {wanted}"
-    return f"python3 -m pip --python {shlex.quote(sys.executable)} install {wanted}"

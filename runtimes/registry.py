@@ -6,15 +6,13 @@ Nothing is imported before it is asked for: `runtime_names` looks only at instal
 
 from __future__ import annotations
 
-import importlib.util
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from crossrt.core.artifact import ModelFormat
 from crossrt.core.errors import PluginError
+from crossrt.core.install import install_command
 from crossrt.core.plugins import registered
 from crossrt.core.suggestions import did_you_mean
 from crossrt.runtimes.errors import RuntimeBrokenError, RuntimeNotInstalledError, UnknownRuntimeError
@@ -109,11 +107,3 @@ def _import_failure(name: str, error: ModuleNotFoundError) -> Exception:
     if package is not None and error.name == package.replace("-", "_"):
         return RuntimeNotInstalledError(f"{package} is not installed: {install_command(package)}")
     return RuntimeBrokenError(f"{name} needs the module {error.name}, which is not installed")
-
-
-def install_command(*packages: str) -> str:
-    """The exact command that installs packages into the running environment, which may have no pip of its own."""
-    quoted = shlex.join(packages)
-    if importlib.util.find_spec("pip") is not None:
-        return f"{shlex.quote(sys.executable)} -m pip install {quoted}"
-    return f"python3 -m pip --python {shlex.quote(sys.executable)} install {quoted}"

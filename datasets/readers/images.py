@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from crossrt.core.artifact import sha256_of
 from crossrt.core.errors import DataError
+from crossrt.core.install import install_command
 from crossrt.core.tensor import TensorSpec
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.readers.reader import Reader
@@ -32,7 +33,7 @@ def pillow() -> Any:
     try:
         from PIL import Image
     except ModuleNotFoundError as error:
-        raise DataError("images are read with Pillow, which is not installed: pip install pillow") from error
+        raise DataError(f"images are read with Pillow, which is not installed: {install_command('pillow')}") from error
     return Image
 
 

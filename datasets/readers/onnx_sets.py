@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
+from crossrt.core.install import install_command
 from crossrt.core.tensor import TensorSpec, batching_of
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.readers.npy import request_without_split
@@ -93,7 +94,7 @@ def _tensor(path: Path) -> tuple[str, NDArray[Any]]:
     try:
         import onnx
     except ModuleNotFoundError as error:
-        raise DataError(f"{path} is read with onnx, which is not installed: pip install onnx") from error
+        raise DataError(f"{path} is read with onnx, which is not installed: {install_command('onnx')}") from error
     try:
         tensor = onnx.TensorProto()
         tensor.ParseFromString(path.read_bytes())

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
+from crossrt.core.install import install_command
 from crossrt.core.tensor import TensorSpec
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.readers.npy import request_without_split
@@ -25,9 +26,7 @@ def read(path: Path, request: DataRequest, inputs: Sequence[TensorSpec] | None) 
         import pyarrow
         from pyarrow import parquet
     except ModuleNotFoundError as error:
-        raise DataError(
-            f"{path} is read with pyarrow, which is not installed: pip install 'crossrt[parquet]'"
-        ) from error
+        raise DataError(f"{path} is read with pyarrow, which is not installed: {install_command('pyarrow')}") from error
     try:
         with parquet.ParquetFile(path) as file:
             return _read(path, file, inputs)

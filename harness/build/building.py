@@ -18,7 +18,7 @@ import msgspec
 from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
 from crossrt.exporters.build import REFERENCE
-from crossrt.exporters.cache import reference_key, variant_key
+from crossrt.exporters.cache import reference_key, shortage, variant_key
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.jobs import BuildJob
 from crossrt.exporters.variants import FLOAT_ONNX, Variant
@@ -32,6 +32,8 @@ from crossrt.harness.process.packages import BUILDING, QUANTIZING, QUIET, check_
 from crossrt.harness.process.pool import DrivingPool
 
 BUILD_TIMEOUT_S = 600.0
+_COPIES = 3
+"""How many times the size of a model a build may need while it goes on."""
 
 
 def get_artifacts(request: BuildRequest, folder: Path, display: Display) -> Artifacts:
@@ -84,6 +86,12 @@ def _build_missing(state: BuildState, missing: Sequence[Variant]) -> None:
         except BaseException:
             building.give_up()
             raise
+
+
+def _size_of(path: str | Path) -> int:
+    """Bytes of a model file or folder."""
+    files = [Path(path)] if Path(path).is_file() else Path(path).rglob("*")
+    return sum(each.stat().st_size for each in files if each.is_file())
 
 
 class _Building:
@@ -247,6 +255,8 @@ class _Building:
             self._state.display.step()
 
     def _fail(self, item: str, failure: ChildFailedError) -> None:
+        if (full := shortage(self._state.cache.root, _COPIES * _size_of(self._state.request.source.path))) is not None:
+            failure = ChildFailedError(f"{full} ({failure.reason})", failure.stderr_tail)
         if item == REFERENCE:
             raise ExportError(f"{failure.reason} (artifacts are built in {self._state.cache.root})")
         if item == FLOAT_ONNX.item:

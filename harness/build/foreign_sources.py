@@ -12,6 +12,7 @@ from crossrt.core.artifact import sha256_of
 from crossrt.core.plugins import registered
 from crossrt.core.scratch import LOCK, owned_folder
 from crossrt.core.user_code import more_time
+from crossrt.exporters.cache import make_writable
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.plugins import SOURCES
 from crossrt.exporters.sources.detect import detect, model_name
@@ -82,7 +83,7 @@ def _converted(path: Path, plugin: str) -> Path:
     out = root / "sources" / f"{plugin}-{key}" / f"{model_name(path.with_suffix('.onnx'))}.onnx"
     if path.is_file() and out.is_file():
         return out
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_writable(out.parent)
     with owned_folder(out.parent, ".staging-") as folder:
         limit_s = max(TIMEOUT_S, time_limit_s())
         _asked(path, plugin, folder / out.name, limit_s, f"{path} cannot be converted by {plugin!r}")

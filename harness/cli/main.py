@@ -34,6 +34,7 @@ from crossrt.harness.cli.commands.train import train
 
 INTERRUPTED = 130
 OUTPUT_CLOSED = 141  # what a shell reports of a process that a closed pipe ended
+COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click names it
 DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
 
 
@@ -97,6 +98,8 @@ def main() -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an ASCII terminal shows ? for the few other signs
     try:
+        if instruction := os.environ.get(COMPLETE):
+            return _complete(instruction)
         with cli.make_context("crossrt", sys.argv[1:]) as context:  # click's own main makes 1 of a closed pipe
             return cli.invoke(context) or 0
     except click.exceptions.Exit as done:
@@ -112,6 +115,13 @@ def main() -> int:
         return OUTPUT_CLOSED
     except Exception as error:
         return _explain(error)
+
+
+def _complete(instruction: str) -> int:
+    """Answers a shell that asks how a command line may go on, or for the script that makes it ask."""
+    from click.shell_completion import shell_complete
+
+    return shell_complete(cli, {}, "crossrt", COMPLETE, instruction)
 
 
 def _explain(error: Exception) -> int:

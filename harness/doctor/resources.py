@@ -5,23 +5,33 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from crossrt.core.control_group import Limit, cpu_limit, memory_limit
 from crossrt.harness.doctor.check import Check, read_text
-from crossrt.harness.environment import cpu_quota
-from crossrt.harness.process.affinity import pinned_cpu, usable_cpus
+from crossrt.harness.process.affinity import can_pin, pinned_cpu, usable_cpus
 
 _CPU: Final = Path("/sys/devices/system/cpu")
 _ENOUGH_BYTES: Final = 2 * 2**30
 
 
 def quota() -> Check:
-    """Whether the control group limits processor time."""
-    quota = cpu_quota()
+    """Whether the control groups limit processor time."""
+    limit, required = cpu_limit(), "none"
+    if limit.smallest is not None:
+        return Check(
+            name="CPU quota",
+            outcome="warn",
+            found=f"{limit.smallest:.3g} CPUs: the kernel stops this group when they are used up",
+            required=required,
+            fix="run the container without --cpus (Kubernetes: without a CPU limit; systemd: without CPUQuota=), and"
+            " pin it with --cpuset-cpus",
+        )
+    if not limit.is_known:
+        return Check(name="CPU quota", outcome="unknown", found="the control group cannot be read", required=required)
     return Check(
         name="CPU quota",
-        outcome="ok" if quota is None else "warn",
-        found="none" if quota is None else f"{quota:g} CPUs: the kernel stops this group when they are used up",
-        required="none",
-        fix="run the container without --cpus; pin it with --cpuset-cpus",
+        outcome="ok" if limit.is_whole else "unknown",
+        found="none" if limit.is_whole else "none within this container; what is set above it cannot be seen",
+        required=required,
     )
 
 
@@ -43,32 +53,47 @@ def siblings() -> Check:
 
 def cores() -> Check:
     """Whether the parent can stay off the measuring processor."""
-    count = len(usable_cpus())
+    count, required = len(usable_cpus()), "at least 2: one measures, the parent stays on another"
+    if not can_pin():
+        return Check(
+            name="usable CPUs",
+            outcome="warn",
+            found=f"{count}; the system refuses to pin processes to one",
+            required=required,
+            fix="allow the system call sched_setaffinity, as the default profiles of docker and podman do",
+        )
     return Check(
         name="usable CPUs",
         outcome="ok" if count > 1 else "warn",
         found=f"{count}; single-thread cases run on CPU {pinned_cpu(1)}",
-        required="at least 2: one measures, the parent stays on another",
+        required=required,
         fix="give this process another CPU: taskset, or --cpuset-cpus of the container",
     )
 
 
 def memory() -> Check:
     """How much memory is free."""
-    available = _meminfo("MemAvailable")
-    limit = _memory_limit()
-    room = min(each for each in (available, limit) if each is not None) if available is not None else limit
+    available, limit = _meminfo("MemAvailable"), memory_limit()
+    rooms = [each for each in (available, limit.left) if each is not None]
     required = "at least 2 GiB"
-    if room is None:
+    if not rooms:
         return Check(name="memory", outcome="unknown", found="not told", required=required)
-    limited = "" if limit is None else f"; the group's limit is {limit / 2**30:.1f} GiB"
+    is_fit = min(rooms) >= _ENOUGH_BYTES
     return Check(
         name="memory",
-        outcome="ok" if room >= _ENOUGH_BYTES else "warn",
-        found=f"{room / 2**30:.1f} GiB free{limited}",
+        outcome="warn" if not is_fit else "ok" if limit.is_known else "unknown",
+        found=f"{min(rooms) / 2**30:.1f} GiB free; {_said(limit)}",
         required=required,
         fix="close other programs, or raise the container's --memory",
     )
+
+
+def _said(limit: Limit) -> str:
+    if limit.smallest is not None:
+        return f"the group's limit is {limit.smallest / 2**30:.1f} GiB"
+    if not limit.is_known:
+        return "the group's limit cannot be read"
+    return "no limit is set" if limit.is_whole else "no limit is set within this container"
 
 
 def swap() -> Check:
@@ -83,15 +108,6 @@ def swap() -> Check:
         required="unused",
         fix="sudo swapoff --all, where memory allows it",
     )
-
-
-def _memory_limit() -> int | None:
-    """The control group's limit, version 2 or 1, where it sets one."""
-    for path in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
-        text = read_text(path)
-        if text is not None and text.isdecimal() and int(text) < 2**60:
-            return int(text)
-    return None
 
 
 def _meminfo(name: str) -> int | None:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from crossrt.core.artifact import ModelArtifact, Quantization
 from crossrt.core.evaluation import Evaluation
+from crossrt.core.processor import has_vnni
 from crossrt.datasets.tasks.outputs import match_answers
 from crossrt.datasets.tasks.protocol import Task
-from crossrt.harness.environment import has_vnni
 from crossrt.harness.evaluate.answers import Outputs
 from crossrt.reports.statistics.estimates import CONFIDENCE
 from crossrt.reports.statistics.paired import PairedChange, paired_change

@@ -160,7 +160,8 @@ class RoundRunner:
     def _prepare(self, each: _Running) -> None:
         """Loads the model and makes the first call, alone on the machine once all imports are over."""
         worker, subject = each.worker, each.participant.subject
-        worker.pin(self._processors.of_worker(each.participant.threads))
+        if cpus := self._processors.of_worker(each.participant.threads):
+            worker.pin(cpus)
         if subject is None:
             each.load_ns = worker.load_reference_workload()
         else:

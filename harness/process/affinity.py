@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from crossrt.harness.errors import HarnessError
 
@@ -21,6 +22,19 @@ def usable_cpus() -> frozenset[int]:
     return frozenset(os.sched_getaffinity(0))
 
 
+def can_pin() -> bool:
+    """False where the system refuses to pin processes, as some sandboxes do: then nothing is pinned."""
+    try:
+        os.sched_setaffinity(0, usable_cpus())
+    except OSError:
+        return False
+    return True
+
+
+NOT_PINNED: Final = "the system refuses to pin processes to a CPU: times vary more, and small differences may be missed"
+"""What a report says of that."""
+
+
 def pinned_cpu(threads: int) -> int | None:
     """The one processor for all single-thread cases: the last, for interrupts tend to go to the first."""
     return Processors.of_this_process().pinned_cpu(threads)
@@ -31,6 +45,7 @@ class Processors:
     """The processors that this process could use when this was read, before it was kept off any of them."""
 
     usable: frozenset[int]
+    can_pin: bool = True
 
     @classmethod
     def of_this_process(cls) -> Processors:
@@ -39,14 +54,16 @@ class Processors:
         Raises:
             HarnessError: The system cannot tell.
         """
-        return cls(usable_cpus())
+        return cls(usable_cpus(), can_pin())
 
     def pinned_cpu(self, threads: int) -> int | None:
-        """The one processor of a case with one thread; None for several threads, which are not pinned to one."""
-        return max(self.usable) if threads == 1 else None
+        """The one processor of a case with one thread; None for several threads, and where nothing can be pinned."""
+        return max(self.usable) if threads == 1 and self.can_pin else None
 
     def of_worker(self, threads: int) -> tuple[int, ...]:
-        """Where a worker with so many threads runs: one processor for one thread, else all of them."""
+        """Where a worker with so many threads runs: one processor for one thread, else all; empty without pinning."""
+        if not self.can_pin:
+            return ()
         cpu = self.pinned_cpu(threads)
         return tuple(sorted(self.usable)) if cpu is None else (cpu,)
 

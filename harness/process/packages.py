@@ -7,8 +7,8 @@ import platform
 import sys
 from collections.abc import Collection, Mapping
 
+from crossrt.core.install import install_command
 from crossrt.harness.errors import HarnessError
-from crossrt.runtimes.registry import install_command
 
 QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -24,6 +24,7 @@ from crossrt.harness.measure.participants import Prepared, noop_features, partic
 from crossrt.harness.measure.plan import choose_baseline, plan_cases
 from crossrt.harness.measure.rounds import RoundRunner, RoundSettings
 from crossrt.harness.measure.settings import DEFAULT_TIME_S, BenchSettings
+from crossrt.harness.process.affinity import NOT_PINNED, can_pin
 from crossrt.harness.process.interrupts import interruptible
 from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.process.packages import READING, check_packages
@@ -131,7 +132,7 @@ def _begin(
         cases=cases,
         artifacts=found.artifacts,
         effort=settings.effort,
-        cautions=list(opened.cautions),
+        cautions=[*opened.cautions, *([] if can_pin() else [NOT_PINNED])],
         left_out=[*(f"{item}: {reason}" for item, reason in found.unfit.items()), *opened.project.uncalibrated],
     )
     return state, runtimes, found

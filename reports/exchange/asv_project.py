@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from crossrt.core.install import install_command
 from crossrt.reports.errors import ReportError
 from crossrt.reports.exchange.contents import as_json
 from crossrt.reports.schema.files import UNREADABLE
@@ -126,7 +127,7 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
 
         content = json5.loads(raw.decode())
     except ModuleNotFoundError as error:
-        raise ReportError(f"{path} has comments, and json5 reads them: pip install json5") from error
+        raise ReportError(f"{path} has comments, and json5 reads them: {install_command('json5')}") from error
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{path} is damaged: {error}; fix it or choose another --out") from error
     if not isinstance(content, dict):

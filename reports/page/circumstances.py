@@ -40,7 +40,7 @@ def _machine(found: Environment) -> dict[str, str]:
     return {
         "processor": found.cpu_model,
         "CPUs": f"{len(found.usable_cpus)} usable of {found.logical_cpus}"
-        + (f", quota {found.cpu_quota:g}" if found.cpu_quota is not None else ""),
+        + ("" if found.cpu_quota is None else f", quota {_quota(found.cpu_quota)}"),
         "memory": "unknown" if found.memory_bytes is None else f"{found.memory_bytes / 2**30:.1f} GiB",
         "system": f"Linux {found.kernel}, {found.machine}",
         "frequency governor": found.governor or "unknown",
@@ -50,6 +50,10 @@ def _machine(found: Environment) -> dict[str, str]:
         or "none set",
         "revision": f"{revision}{dirty}" if revision else "no git repository",
     }
+
+
+def _quota(quota: float | str) -> str:
+    return quota if isinstance(quota, str) else f"{quota:g}"
 
 
 def _data(report: Report) -> Iterator[tuple[str, str]]:

@@ -290,13 +290,16 @@ class Data(Struct, frozen=True, kw_only=True):
 
 
 class Environment(Struct, frozen=True, kw_only=True):
-    """The machine and its software: what decides whether times may be compared."""
+    """The machine and its software: what decides whether times may be compared.
+
+    `cpu_quota` is the smallest limit of the control groups, in processors; null where none that can be read sets one.
+    """
 
     cpu_model: str
     cpu_flags: tuple[str, ...]
     logical_cpus: Count
     usable_cpus: tuple[int, ...]
-    cpu_quota: float | None
+    cpu_quota: float | Literal["unknown"] | None
     memory_bytes: Count | None
     kernel: str
     machine: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from crossrt.core.install import install_command
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.records import Metric, Report, Status
 from crossrt.reports.tables.summary import Summary
@@ -80,7 +81,7 @@ def dataframe_of(report: Report) -> Any:
     try:
         import pandas
     except ImportError as error:
-        raise ReportError(f"a data frame needs pandas ({error}): pip install pandas") from error
+        raise ReportError(f"a data frame needs pandas ({error}): {install_command('pandas')}") from error
     names = ("case", "model", "variant", "runtime", "batch_size", "threads", "status")
     return pandas.DataFrame([{name: getattr(row, name) for name in names} | row.metrics for row in rows_of(report)])
 

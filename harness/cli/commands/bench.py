@@ -12,6 +12,7 @@ from crossrt.harness.cli.shared.config import config_option
 from crossrt.harness.cli.shared.options import (
     COUNT,
     FiniteRange,
+    margin_option,
     measuring_options,
     minimum_agreement_option,
     models_argument,
@@ -22,7 +23,6 @@ from crossrt.harness.cli.shared.options import (
 
 if TYPE_CHECKING:
     from crossrt.harness.measure.settings import BenchSettings
-    from crossrt.reports.schema.records import Report
 
 
 @click.command(short_help="Check and measure a model: every variant on every runtime.")
@@ -57,9 +57,24 @@ if TYPE_CHECKING:
     help="Afterwards, also compare every tensor of the quantized files with float32 and profile the kernels.",
 )
 @minimum_agreement_option
+@click.option(
+    "--against",
+    metavar="REPORT",
+    type=click.Path(path_type=Path),
+    help="Compare with this report afterwards, like crossrt compare: exit code 1 where something became worse, 3 where"
+    " nothing is comparable.  [default: with --ci baseline.json in that folder, if there is one]",
+)
+@margin_option
+@click.option(
+    "--ci",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write report.json into this folder itself, in place of --out, and beside it what a CI job keeps: report.html,"
+    " comment.md, verdict.txt, and with a baseline comparison.json and comparison.xml (JUnit).",
+)
 @out_option("report.json")
 @config_option()
-def bench(out: Path, **options: Any) -> int:
+def bench(out: Path, ci: Path | None, against: Path | None, margins: tuple[str, ...], **options: Any) -> int:
     """Check and measure MODEL on every runtime, or several files of one network side by side.
 
     A Keras or SavedModel model is exported to ONNX and TFLite and quantized (what is in the cache is not built again);
@@ -74,26 +89,23 @@ def bench(out: Path, **options: Any) -> int:
     crossrt bench a.onnx b.onnx c.tflite --data test.npz --task classification
     crossrt bench encoder.onnx --dim seq=128 --batch 1 --batch 8 --time 60
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    from crossrt.harness.cli.shared.options import message_console, result_console
+    from crossrt.harness.cli.shared.measured import Measured
+    from crossrt.harness.cli.shared.options import is_given, message_console, result_console
     from crossrt.harness.cli.shared.progress import Terminal
-    from crossrt.harness.cli.shared.saving import Saved
     from crossrt.harness.process.out import check_writable
-    from crossrt.harness.run.bench import report_path, run_bench
+    from crossrt.harness.run.bench import run_bench
     from crossrt.reports.tables.terminal import print_report
 
-    check_writable(out)
-    saved = Saved()
+    if ci is not None and is_given("out"):
+        raise click.UsageError("--ci and --out exclude each other: --ci names the folder of the report itself")
+    check_writable(ci or out)
+    measured = Measured.planned(out, ci, against, margins, options["only"])
     with Terminal(message_console()) as display:
-        report = run_bench(
-            _settings(**options),
-            ["crossrt", *sys.argv[1:]],
-            display,
-            lambda found: saved.write(found, report_path(out, found)),
-        )
-    with saved.printing():
+        report = run_bench(_settings(**options), ["crossrt", *sys.argv[1:]], display, measured.keep)
+    with measured.saved.printing():
         print_report(report, result_console())
-        click.echo(f"report: {saved.path}")
-    return _exit_code(report) or int(saved.is_elsewhere)
+        click.echo(f"report: {measured.path}")
+        return measured.finish(report, result_console())
 
 
 def _settings(
@@ -123,10 +135,3 @@ def _settings(
         time_s=time_s,
         diagnoses=diagnoses,
     )
-
-
-def _exit_code(report: Report) -> int:
-    if report.run.status == "interrupted":
-        return 1 if report.run.broken_off else 130
-    statuses = {result.status for result in report.results}
-    return int("failed" in statuses or "ok" not in statuses)

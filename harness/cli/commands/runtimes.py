@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from crossrt.harness.process.probe import RuntimeInfo
 
 
 @click.command(short_help="List the runtimes, their versions, and how to install what is missing.")
@@ -21,6 +26,27 @@ def runtimes() -> None:
     for name in ("runtime", "version", "reads", "state"):
         table.add_column(name, overflow="fold")
     for each in probe_runtimes():
-        cells = (each.name, each.version or "-", ", ".join(each.formats) or "-", each.problem or "ready")
+        version, state = _version(each), each.problem or "ready"
+        if len(builds := _builds(each)) > 1:
+            state += f"; {' and '.join(builds)} overwrite each other's files: uninstall all, and install one again"
+        cells = (each.name, version, ", ".join(each.formats) or "-", state)
         table.add_row(*(Text(printable(cell)) for cell in cells))
     result_console().print(Trimmed(table))
+
+
+def _builds(found: RuntimeInfo) -> list[str]:
+    """Names of the distributions that a shipped runtime's package comes from."""
+    from crossrt.core.install import installed_builds
+    from crossrt.runtimes.registry import SHIPPED
+
+    return list(installed_builds(SHIPPED[found.name].package.replace("-", "_"))) if found.name in SHIPPED else []
+
+
+def _version(found: RuntimeInfo) -> str:
+    """The version, and the build where it is another than the usual one, such as `onnxruntime-gpu`."""
+    from crossrt.runtimes.registry import SHIPPED
+
+    if found.version is None:
+        return "-"
+    others = [name for name in _builds(found) if name != SHIPPED[found.name].package]
+    return f"{found.version} ({', '.join(others)})" if others else found.version

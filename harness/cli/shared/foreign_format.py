@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from crossrt.core.plugins import registered
 from crossrt.core.user_code import more_time
 from crossrt.harness.errors import ChildFailedError, NoAnswerError
+from crossrt.harness.process.scratch import scratch_folder
 from crossrt.harness.process.user_code import START_S, UserCodeProcess, memory_limit_bytes, time_limit_s
 from crossrt.reports.errors import ReportError
 from crossrt.reports.exchange.registry import FORMATS, GROUP, Output
@@ -31,12 +31,12 @@ def made_elsewhere(name: str, reports: Sequence[Path], out: Path | None) -> tupl
         ReportError: It cannot hold them, fails, ends its process, or takes longer than it may.
     """
     limit_s = time_limit_s()
-    with tempfile.TemporaryDirectory(prefix="crossrt-format-") as folder:
+    with scratch_folder() as folder:
         job = {
             "name": name,
             "reports": [str(path) for path in reports],
             "out": None if out is None else str(out),
-            "folder": folder,
+            "folder": str(folder),
             "memory_limit_bytes": memory_limit_bytes(),
             "sys_path": sys.path,
         }

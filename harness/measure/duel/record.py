@@ -6,7 +6,7 @@ import dataclasses
 
 import msgspec
 
-from crossrt.harness.environment import COMPUTING_PACKAGES
+from crossrt.harness.environment import is_computing
 from crossrt.harness.measure.duel.match import Arm, Match
 from crossrt.harness.run.compose import artifact_record, data_record, definitions_of, result_record, run_record
 from crossrt.reports.schema.records import SCHEMA_VERSION, Duel, Environment
@@ -54,7 +54,7 @@ def _arm_record(match: Match, arm: Arm) -> ArmRecord:
 def _environment_of(arm: Arm, environment: Environment) -> Environment:
     """The same machine with the packages of another Python."""
     assert arm.python is not None
-    installed = {name: arm.python.packages[name] for name in COMPUTING_PACKAGES if name in arm.python.packages}
+    installed = {name: found for name, found in arm.python.packages.items() if is_computing(name)}
     packages = {
         "libc": environment.packages["libc"],
         f"runtime {arm.prepared.case.runtime}": arm.assessment.runtime_version,

@@ -11,6 +11,7 @@ from crossrt.core.metric import NumberFormat
 
 Verdict = Literal["worse", "better", "same", "inconclusive"]
 ChangeKind = Literal["relative", "points", "difference"]
+Outcome = Literal["fine", "worse", "inconclusive", "incomparable"]
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -105,3 +106,17 @@ class Comparison(Struct, frozen=True, kw_only=True):
         if not self.findings:
             return 3
         return int(bool(self.regressions))
+
+    @property
+    def outcome(self) -> Outcome:
+        """The comparison in one word: only what could be judged is fine.
+
+        `incomparable` is said of two reports of which something, such as all times, was not judged, and `inconclusive`
+        where times were judged and not one of them could be decided.
+        """
+        if self.regressions:
+            return "worse"
+        if self.incomparable or not self.findings:
+            return "incomparable"
+        times = [finding.verdict for finding in self.findings if finding.unit == "ns"]
+        return "inconclusive" if times and set(times) == {"inconclusive"} else "fine"

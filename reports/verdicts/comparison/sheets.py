@@ -36,7 +36,7 @@ def headline(comparison: Comparison) -> str:
     elif count["inconclusive"]:
         start = f"No regression found, but {count['inconclusive']} of {len(findings)} findings could not be decided"
     else:
-        start = "No regression"
+        start = "No regression in what could be judged" if comparison.incomparable else "No regression"
     outcome = f"{start}: {', '.join(parts)}." if parts else f"{start}."
     return f"{outcome}{_changed_answers(findings)}"
 

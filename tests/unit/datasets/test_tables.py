@@ -148,5 +148,5 @@ def test_a_damaged_parquet_file_is_refused(parquet):
 def test_missing_pyarrow_says_how_to_install_it(tmp_path, monkeypatch):
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(DataError, match=r"pip install 'crossrt\[parquet\]'"):
+    with pytest.raises(DataError, match=r"install pyarrow$"):
         opened(tmp_path / "t.parquet")

@@ -11,7 +11,7 @@ from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.errors import ArtifactError
 from crossrt.core.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, write_manifest
 from crossrt.exporters import cache as cache_module
-from crossrt.exporters.cache import ArtifactCache, converter_versions, reference_key, variant_key
+from crossrt.exporters.cache import ArtifactCache, converter_versions, reference_key, shortage, variant_key
 from crossrt.exporters.variants import main_variants
 
 VARIANTS = main_variants()
@@ -179,3 +179,21 @@ def test_reference_key_changes_with_the_data_and_the_number_of_samples():
 def test_converters_that_are_not_installed_have_no_version(monkeypatch):
     monkeypatch.setattr(cache_module, "CONVERTERS", ("numpy", "no-such-converter"))
     assert list(converter_versions.__wrapped__()) == ["numpy"]
+
+
+def test_a_folder_that_cannot_be_written_names_the_variable_that_helps(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(ArtifactError, match=r"file/artifacts cannot be written .*CROSSRT_CACHE_DIR=FOLDER"),
+        ArtifactCache(tmp_path / "file" / "artifacts").staging(),
+    ):
+        pass
+
+
+def test_a_full_disk_names_the_place(tmp_path, monkeypatch):
+    usage = cache_module.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda _: usage._replace(free=2**19))
+    assert f"{tmp_path} has only 0.5 MiB free" in shortage(tmp_path, 0)
+    monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda _: usage._replace(free=2**30))
+    assert shortage(tmp_path, 2**29) is None
+    assert "CROSSRT_CACHE_DIR=FOLDER" in shortage(tmp_path, 2**31)

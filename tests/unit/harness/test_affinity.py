@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from crossrt.harness.doctor import resources
 from crossrt.harness.measure.rounds import RoundRunner
 from crossrt.harness.process import affinity
 from crossrt.harness.process.affinity import Processors, pinned_cpu, usable_cpus
@@ -74,7 +76,32 @@ def test_parent_and_workers_share_no_processor_where_there_are_two(cpus, monkeyp
     with processors.parent_off(processors.pinned_cpu(1)):
         assert processors.of_worker(1) == (max(cpus),)
         assert processors.of_worker(2) == tuple(sorted(cpus))
-    assert asked == ([] if len(cpus) == 1 else [cpus - {max(cpus)}, cpus])
+    assert asked[1:] == ([] if len(cpus) == 1 else [cpus - {max(cpus)}, cpus])
+
+
+def test_a_system_that_refuses_to_pin_is_measured_on_without(monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(affinity.os, "sched_setaffinity", refuse)
+    processors = Processors.of_this_process()
+    assert processors.pinned_cpu(1) is pinned_cpu(1) is None
+    assert processors.of_worker(1) == ()
+    with processors.parent_off(processors.pinned_cpu(1)):
+        pass
+    assert resources.cores().outcome == "warn"
+
+
+@pytest.mark.processes
+def test_a_report_says_that_nothing_was_pinned(bench, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(affinity.os, "sched_setaffinity", refuse)
+    report = bench(only=("fp32@ort",), effort_rounds=1)
+    assert [result.status for result in report.results] == ["ok"]
+    assert report.run.settings.pinned_cpu is None
+    assert affinity.NOT_PINNED in report.cautions
 
 
 def test_nothing_is_pinned_to_one_processor_with_several_threads():

@@ -204,3 +204,30 @@ def test_terminal_without_width_gets_the_tables(tmp_path, variables):
     done = crossrt_with(variables, "show", REPORT, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert b"fp32@ort-cpu" in done.stdout.replace(b"\n", b"")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_get_their_completion_script(crossrt, shell):
+    done = crossrt(_CROSSRT_COMPLETE=f"{shell}_source")
+    assert done.returncode == 0
+    assert "_CROSSRT_COMPLETE=" in done.stdout
+    assert "Usage" not in done.stdout
+
+
+@pytest.mark.parametrize(("words", "offered"), [("crossrt ben", "bench"), ("crossrt bench --agai", "--against")])
+def test_commands_and_options_are_completed(crossrt, words, offered):
+    done = crossrt(_CROSSRT_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(len(words.split()) - 1))
+    assert offered in done.stdout
+
+
+def test_another_shell_than_those_is_refused(crossrt):
+    assert crossrt(_CROSSRT_COMPLETE="tcsh_source").returncode != 0
+
+
+def test_another_build_of_a_runtime_is_named(crossrt, monkeypatch):
+    found = {"onnxruntime": {"onnxruntime": "1.30", "onnxruntime-gpu": "1.31.1"}}
+    monkeypatch.setattr("crossrt.core.install.installed_builds", lambda package: found.get(package, {}))
+    text = " ".join(crossrt("runtimes", COLUMNS="200").stdout.split())
+    assert "(onnxruntime-gpu) onnx ready; onnxruntime and onnxruntime-gpu overwrite each other's files" in text
+    monkeypatch.setattr("crossrt.core.install.installed_builds", lambda _: {"onnxruntime-gpu": "1.31.1"})
+    assert "overwrite" not in crossrt("runtimes").stdout

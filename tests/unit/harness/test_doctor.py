@@ -7,10 +7,14 @@ import sys
 
 import pytest
 
+from crossrt.core.control_group import Limit
+from crossrt.harness import environment
 from crossrt.harness.doctor import activity, frequency, resources
 from crossrt.harness.doctor.activity import Sample
 from crossrt.harness.doctor.check import read_text
 from crossrt.harness.doctor.examine import examine
+
+GIB = 2**30
 
 
 def sample(**changes) -> Sample:
@@ -104,11 +108,43 @@ def test_what_the_system_does_not_tell_is_unknown(kernel):
     assert outcomes == {"unknown"}
 
 
-def test_a_quota_speaks_against_a_machine(monkeypatch):
-    monkeypatch.setattr(resources, "cpu_quota", lambda: 1.5)
-    assert resources.quota().outcome == "warn"
-    assert "1.5 CPUs" in resources.quota().found
-
-
 def test_a_file_that_is_not_there_reads_as_nothing(tmp_path):
     assert read_text(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "outcome", "found", "recorded"),
+    [
+        (Limit(smallest=1.5, is_known=True, is_whole=False), "warn", "1.5 CPUs", 1.5),
+        (Limit(smallest=None, is_known=True, is_whole=True), "ok", "none", None),
+        (Limit(smallest=None, is_known=True, is_whole=False), "unknown", "none within this container", None),
+        (Limit(smallest=None, is_known=False, is_whole=False), "unknown", "cannot be read", "unknown"),
+    ],
+)
+def test_the_doctor_and_reports_say_what_is_known_of_a_quota(monkeypatch, limit, outcome, found, recorded):
+    for module in (resources, environment):
+        monkeypatch.setattr(module, "cpu_limit", lambda: limit)
+    check = resources.quota()
+    assert check.outcome == outcome
+    assert found in check.found
+    assert environment.cpu_quota() == recorded
+
+
+@pytest.mark.parametrize(
+    ("limit", "outcome", "found"),
+    [
+        (
+            Limit(smallest=4 * GIB, is_known=True, is_whole=True, left=GIB),
+            "warn",
+            "1.0 GiB free; the group's limit is 4.0",
+        ),
+        (Limit(smallest=None, is_known=True, is_whole=True), "ok", "8.0 GiB free; no limit is set"),
+        (Limit(smallest=None, is_known=False, is_whole=False), "unknown", "the group's limit cannot be read"),
+    ],
+)
+def test_the_doctor_says_what_is_known_of_memory(monkeypatch, limit, outcome, found):
+    monkeypatch.setattr(resources, "memory_limit", lambda: limit)
+    monkeypatch.setattr(resources, "_meminfo", lambda _: 8 * GIB)
+    check = resources.memory()
+    assert check.outcome == outcome
+    assert found in check.found

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.process.lock import measuring_alone
 
@@ -38,3 +40,13 @@ def test_lock_of_a_run_that_is_gone_does_not_hold(tmp_path):
     remarks = Remarks()
     with measuring_alone(tmp_path / "lock", remarks):
         assert remarks.texts == []
+
+
+@pytest.mark.parametrize("place", ["file/cache", "/proc/nothing/cache"])
+def test_a_cache_that_cannot_be_written_is_said_and_does_not_stop_measuring(tmp_path, place):
+    (tmp_path / "file").write_text("")
+    remarks = Remarks()
+    with measuring_alone(tmp_path / place / "lock", remarks):
+        pass
+    assert "cannot be written" in remarks.texts[0]
+    assert "CROSSRT_CACHE_DIR=FOLDER" in remarks.texts[0]

@@ -1,14 +1,10 @@
 """Finding runtimes by name, and saying why one cannot be used."""
 
-import importlib.machinery
-import shlex
-import sys
-import types
-
 import pytest
 
+from crossrt.core.install import install_command
 from crossrt.runtimes.errors import UnknownRuntimeError
-from crossrt.runtimes.registry import get_runtime, install_command, runtime_names
+from crossrt.runtimes.registry import get_runtime, runtime_names
 
 GET = """
     import sys
@@ -154,25 +150,3 @@ def test_a_shipped_name_cannot_be_taken_over(printed, install):
         " uninstall its package"
     )
     assert get(printed, "tflite") == "tflite"
-
-
-def test_the_install_command_uses_the_environments_own_pip(monkeypatch):
-    pip = types.ModuleType("pip")
-    pip.__spec__ = importlib.machinery.ModuleSpec("pip", None)
-    monkeypatch.setitem(sys.modules, "pip", pip)
-    assert install_command("onnxruntime") == f"{sys.executable} -m pip install onnxruntime"
-
-
-def test_the_install_command_borrows_a_pip_where_there_is_none(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pip", None)
-    assert install_command("onnxruntime") == f"python3 -m pip --python {sys.executable} install onnxruntime"
-
-
-def test_the_install_command_quotes_extras_and_takes_several_packages(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pip", None)
-    assert install_command("crossrt[ort]", "onnx").endswith(" install 'crossrt[ort]' onnx")
-
-
-def test_the_install_command_quotes_the_interpreter(monkeypatch):
-    monkeypatch.setattr(sys, "executable", "/my environment/bin/python")
-    assert "/my environment/bin/python" in shlex.split(install_command("onnxruntime"))

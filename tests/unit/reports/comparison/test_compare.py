@@ -115,7 +115,8 @@ def test_the_compared_runs_are_no_history_of_themselves(make_run):
     [
         ("cpu_model", "another", "CPU model"),
         ("usable_cpus", (0, 1, 2, 3), "usable CPUs"),
-        ("cpu_quota", 0.5, "CPU quota"),
+        ("cpu_quota", 0.5, "CPU quota (none | 0.5)"),
+        ("cpu_quota", "unknown", "CPU quota (none | unknown)"),
         ("thread_variables", {"OMP_NUM_THREADS": "8"}, "thread settings"),
         ("governor", "powersave", "frequency governor"),
     ],
@@ -441,3 +442,26 @@ def test_outputs_that_differ_by_an_unknown_amount_are_noted(make_run, make_evalu
     said = "are not bit-identical with the baseline's"
     assert any(said in note for note in compared(silent(0), silent(1)).notes)
     assert not any(said in note for note in compared(silent(0), silent(0)).notes)
+
+
+def test_outcome_is_fine_only_where_everything_was_judged(make_run):
+    before = make_run(seed=1)
+    assert compared(before, make_run(seed=2)).outcome == "fine"
+    assert compared(before, make_run(seed=2, slower=1.5)).outcome == "worse"
+    assert compared(before, changed(make_run(seed=2), cpu_quota=0.5)).outcome == "incomparable"
+    assert compared(before, on_data(make_run(seed=2), fingerprint="f" * 64)).outcome == "incomparable"
+    assert compared(make_run("fp32@ort-cpu"), make_run("int8@tflite"), only=["int8"]).outcome == "incomparable"
+
+
+def test_outcome_is_inconclusive_where_no_time_could_be_decided(make_run):
+    few = [make_run(seed=seed) for seed in (1, 2)]
+    one_round = [
+        msgspec.structs.replace(
+            report, results=tuple(msgspec.structs.replace(each, rounds=each.rounds[:1]) for each in report.results)
+        )
+        for report in few
+    ]
+    found = compared(*one_round)
+    assert {each.verdict for each in found.findings if each.unit == "ns"} == {"inconclusive"}
+    assert found.exit_code == 0
+    assert found.outcome == "inconclusive"

@@ -1,0 +1,41 @@
+"""What is installed under which name, and the command that installs what is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+
+def install_command(*packages: str) -> str:
+    """The exact command that installs packages into the running environment.
+
+    An environment without a pip borrows the one of the Python that it was made from: `python3` may be the environment's
+    own, as it is where that has been activated.
+    """
+    python, wanted = shlex.quote(sys.executable), shlex.join(packages)
+    if importlib.util.find_spec("pip") is not None:
+        return f"{python} -m pip install {wanted}"
+    base = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
+    borrowed = shlex.quote(str(base)) if base.exists() else "python3"
+    return f"{borrowed} -m pip --python {python} install {wanted}"
+
+
+@cache
+def installed_builds(package: str) -> Mapping[str, str]:
+    """Distributions that install an importable package, with their versions.
+
+    Several may: `onnxruntime` also comes as `onnxruntime-gpu`, and where both are installed they share one folder.
+    """
+    from importlib.metadata import distributions
+
+    names, file = (package.replace("_", "-"), "ort-nightly"), f"{package}/__init__.py"
+    found = {}
+    for each in distributions():
+        name = str(each.name or "").lower().replace("_", "-")
+        if name.startswith(names) and any(str(part) == file for part in each.files or ()):
+            found[name] = str(each.version)
+    return dict(sorted(found.items()))
