@@ -224,6 +224,13 @@ def test_step_passes_the_verdict_on_and_fails_for_a_regression_alone(
     assert runner.run(MEASURING, fail_on_regression="False").returncode == 0
 
 
+def test_run_without_a_verdict_fails_the_step_whatever_is_accepted(runner):
+    runner.stand_in("crossrt", "echo broken off >&2; exit 1")
+    done = runner.run(MEASURING, fail_on_regression="false")
+    assert (done.returncode, done.stderr) == (1, "broken off\n")
+    assert "verdict" not in runner.outputs
+
+
 def names(runner: Runner, **inputs: str) -> dict[str, str]:
     assert runner.run(NAMING, **inputs).returncode == 0
     return runner.outputs
