@@ -21,8 +21,6 @@ round slower, in some runs nearly half of the rounds."""
 
 FEWEST_TO_TRIM: Final = 5
 
-_EXACT: Final = 1e-12
-
 LEAST_SCATTER: Final = 0.25
 """How much less than their own errors say rounds may scatter, as a share of the variance. A round's error is estimated
 as if its blocks were normal; where neighbours disturb some of them, their median is up to twice as sure as that."""
@@ -108,11 +106,9 @@ def _between_rounds(values: NDArray[np.float64], variances: NDArray[np.float64])
 
     if excess(0.0) <= 0:
         return 0.0
-    low, high = 0.0, float(values.var(ddof=1)) * len(values)
-    while high - low > _EXACT:  # by bisection: scatter falls as the variance grows
-        middle = (low + high) / 2
-        low, high = (middle, high) if excess(middle) > 0 else (low, middle)
-    return (low + high) / 2
+    from scipy import optimize  # its import costs more than all else here, and few comparisons need it
+
+    return float(optimize.brentq(excess, 0.0, float(values.var(ddof=1)) * len(values), xtol=1e-12))
 
 
 def _weighted(values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:

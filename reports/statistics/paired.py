@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import MetricDefinition
-from crossrt.reports.statistics.student import normal_quantile, sign_test, t_quantile, t_tail
+from crossrt.reports.statistics.student import t_quantile, t_tail
 
 _BISECTIONS: Final = 60
 LABEL: Final = -1
@@ -84,7 +85,7 @@ def paired_shares(before: NDArray[np.bool_], after: NDArray[np.bool_], alpha: fl
         change=(fixed - broken) / samples,
         lower=lower,
         upper=upper,
-        p_value=sign_test(min(fixed, broken), fixed + broken),
+        p_value=min(1.0, 2 * float(special.bdtr(min(fixed, broken), fixed + broken, 0.5))) if fixed + broken else 1.0,
         samples=samples,
         broken=broken,
         fixed=fixed,
@@ -104,7 +105,7 @@ def tango_interval(fixed: int, broken: int, samples: int, alpha: float) -> tuple
         samples: Samples in all.
         alpha: Chance of error on each side.
     """
-    z = normal_quantile(1 - alpha)
+    z = float(special.ndtri(1 - alpha))
     upper = _tango_bound(fixed, broken, samples, z)
     return -_tango_bound(broken, fixed, samples, z), upper
 

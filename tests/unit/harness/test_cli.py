@@ -41,11 +41,6 @@ def test_help_imports_neither_numpy_nor_scipy(tmp_path, command):
     assert not imported_by(command, "--help", cwd=tmp_path) & {"numpy", "scipy", "pyarrow", "msgspec"}
 
 
-@pytest.mark.parametrize("command", [["show", REPORT], ["compare", REPORT, REPORT]])
-def test_showing_reports_does_not_wait_for_scipy(tmp_path, command):
-    assert "scipy" not in imported_by(*command, cwd=tmp_path)
-
-
 @pytest.mark.parametrize("command", ["bench", "export", "report", "runtimes", "show", "train"])
 def test_every_command_explains_itself(tmp_path, command):
     done = crossrt(command, "--help", cwd=tmp_path)
