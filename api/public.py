@@ -81,8 +81,7 @@ def bench(
     """
     from crossrt.harness.measure.settings import DEFAULT_EFFORT, BenchSettings
     from crossrt.harness.run.bench import run_bench
-    from crossrt.harness.run.given import given_subject
-    from crossrt.harness.run.in_python import python_words
+    from crossrt.harness.run.given import given_subject, python_words
 
     with python_words(), given_subject(model, data, labels, calibration, task, dimensions, samples, seed) as subject:
         effort = DEFAULT_EFFORT if rounds is None else dataclasses.replace(DEFAULT_EFFORT, rounds=rounds)
@@ -141,8 +140,7 @@ def duel(
     """
     from crossrt.harness.measure.duel.run import run_duel
     from crossrt.harness.measure.settings import BenchSettings, DuelSettings
-    from crossrt.harness.run.given import given_subject
-    from crossrt.harness.run.in_python import python_words
+    from crossrt.harness.run.given import given_subject, python_words
 
     subjects = given_subject(() if model is None else model, data, labels, calibration, None, dimensions, None, seed)
     with python_words(), subjects as subject:
@@ -208,10 +206,10 @@ def quantize(
     Raises:
         CrossrtError: Something cannot be used.
     """
+    from crossrt.core.in_python import in_python
     from crossrt.harness.build.exported import read_folder, write_folder
     from crossrt.harness.build.quantizing import Quantizing, run_quantize
-    from crossrt.harness.run.given import given_subject
-    from crossrt.harness.run.in_python import in_python, python_words
+    from crossrt.harness.run.given import given_subject, python_words
     from crossrt.harness.run.prepare import scratch_folder
 
     folder = Path(out)
@@ -244,7 +242,7 @@ def inspect(model: str | Path, *, allow_h5: bool = False) -> Inspection:
     """What a model file takes and gives; raises `CrossrtError` where it cannot be used."""
     from crossrt.harness.build.inspecting import inspect_model
     from crossrt.harness.build.project import model_path
-    from crossrt.harness.run.in_python import python_words
+    from crossrt.harness.run.given import python_words
 
     with python_words():
         return inspect_model(model_path(Path(model)), allow_h5=allow_h5)
@@ -276,7 +274,7 @@ def compare(
     Raises:
         CrossrtError: A report cannot be read, or a margin is not understood.
     """
-    from crossrt.harness.run.in_python import python_words
+    from crossrt.harness.run.given import python_words
     from crossrt.reports.verdicts.comparison.basis import Question
     from crossrt.reports.verdicts.comparison.compare import compare_reports
     from crossrt.reports.verdicts.comparison.rules import rules_with

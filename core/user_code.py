@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import resource
 import site
@@ -12,15 +13,45 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from crossrt.core.errors import CrossrtError
+
 TIMEOUT_VARIABLE: Final = "CROSSRT_CODE_TIMEOUT"
 """Environment variable: how many seconds one call of such code may take."""
 
+DEFAULT_TIMEOUT_S: Final = 300.0
+_MEMORY_SHARE: Final = 0.8
 _OURS: Final = str(Path(__file__).parents[1])
 
 
 def more_time() -> str:
     """What to do where code was stopped for the time that it took, for the end of a message."""
     return f"{TIMEOUT_VARIABLE}=SECONDS allows more"
+
+
+def time_limit_s() -> float:
+    """How long a call of such code may take.
+
+    Raises:
+        CrossrtError: The environment variable holds something else than a number above 0.
+    """
+    text = os.environ.get(TIMEOUT_VARIABLE, "").strip()
+    try:
+        found = float(text or DEFAULT_TIMEOUT_S)
+    except ValueError:
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise CrossrtError(f"{TIMEOUT_VARIABLE} is {text!r}; expected a number of seconds above 0")
+    return found
+
+
+def memory_limit_bytes() -> int:
+    """Private memory that such code may have: most of the machine's, so that the rest of a run goes on."""
+    return int(_MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def host_fields() -> dict[str, object]:
+    """What a job says to `prepare_process`, from the process that starts the other."""
+    return {"memory_limit_bytes": memory_limit_bytes(), "sys_path": sys.path}
 
 
 def prepare_process(sys_path: Sequence[str], memory_limit_bytes: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,16 @@ from typing import Any
 from crossrt.core.artifact import sha256_of
 from crossrt.core.plugins import registered
 from crossrt.core.scratch import LOCK, owned_folder
-from crossrt.core.user_code import more_time
+from crossrt.core.user_code import host_fields, time_limit_s
 from crossrt.exporters.cache import make_writable
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.plugins import SOURCES
 from crossrt.exporters.sources.detect import detect, model_name
-from crossrt.harness.errors import ChildFailedError, NoAnswerError
 from crossrt.harness.locations import cache_folder
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.packages import QUIET
 from crossrt.harness.process.scratch import current_scratch
-from crossrt.harness.process.user_code import START_S, memory_limit_bytes, time_limit_s
+from crossrt.harness.process.user_code import START_S, one_message
 
 TIMEOUT_S = 600.0
 
@@ -44,8 +42,8 @@ def readable(path: Path) -> Path:
 def _claimed_by(path: Path) -> str | None:
     if not path.exists() or not registered(SOURCES):
         return None
-    names = ", ".join(registered(SOURCES))
-    event = _asked(path, None, None, time_limit_s(), f"whether {path} is a model that a plug-in reads ({names})")
+    asked = f"a plug-in that reads models ({', '.join(registered(SOURCES))}), asked about {path},"
+    event = _asked(path, None, None, time_limit_s(), asked)
     return None if event["plugin"] is None else str(event["plugin"])
 
 
@@ -55,24 +53,13 @@ def _asked(path: Path, plugin: str | None, out: Path | None, limit_s: float, wha
     Raises:
         ModelError: A plug-in fails, ends its process, or takes longer than it may.
     """
-    job = {
-        "path": str(path),
-        "plugin": plugin,
-        "out": None if out is None else str(out),
-        "memory_limit_bytes": memory_limit_bytes(),
-        "sys_path": sys.path,
-    }
-    try:
-        with ChildProcess("crossrt.exporters.convert", variables=QUIET) as process:
-            process.send(job)
-            process.receive(START_S)
-            event = process.receive(limit_s)
-    except NoAnswerError as failure:
-        raise ModelError(f"{what}: not done within {limit_s:g} s, so it was stopped; {more_time()}") from failure
-    except ChildFailedError as failure:
-        raise ModelError(f"{what}: {failure.reason}") from failure
+    job = {"path": str(path), "plugin": plugin, "out": None if out is None else str(out), **host_fields()}
+    with one_message(what, limit_s, ModelError), ChildProcess("crossrt.exporters.convert", variables=QUIET) as process:
+        process.send(job)
+        process.receive(START_S)
+        event = process.receive(limit_s)
     if event["event"] == "failed":
-        raise ModelError(f"{what}: {event['reason']}")
+        raise ModelError(str(event["reason"]))
     return event
 
 
@@ -85,8 +72,8 @@ def _converted(path: Path, plugin: str) -> Path:
         return out
     make_writable(out.parent)
     with owned_folder(out.parent, ".staging-") as folder:
-        limit_s = max(TIMEOUT_S, time_limit_s())
-        _asked(path, plugin, folder / out.name, limit_s, f"{path} cannot be converted by {plugin!r}")
+        what, limit_s = f"the source {plugin!r}, asked to convert {path},", max(TIMEOUT_S, time_limit_s())
+        _asked(path, plugin, folder / out.name, limit_s, what)
         for each in sorted(folder.iterdir(), key=lambda path: path.name == out.name):  # data files first
             if each.name != LOCK:
                 each.replace(out.with_name(each.name))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 import os
 import subprocess
 import sys
@@ -16,38 +15,16 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import IO, Final
 
-from crossrt.core.user_code import TIMEOUT_VARIABLE
-from crossrt.harness.errors import HarnessError
+from crossrt.core.errors import CrossrtError
+from crossrt.core.user_code import more_time
+from crossrt.harness.errors import ChildFailedError, NoAnswerError
 from crossrt.harness.process.child import STDERR_TAIL_BYTES, ChildProcess
 from crossrt.harness.process.scratch import temporary_variables
 
-DEFAULT_TIMEOUT_S: Final = 300.0
 START_S: Final = 60.0
 """How long it may take until a process has started, before any such code runs."""
 MOST_PRINTED_BYTES: Final = 64 * 2**10
-_MEMORY_SHARE: Final = 0.8
 _CHUNK: Final = 1 << 16
-
-
-def time_limit_s() -> float:
-    """How long a call of such code may take.
-
-    Raises:
-        HarnessError: The environment variable holds something else than a number above 0.
-    """
-    text = os.environ.get(TIMEOUT_VARIABLE, "").strip()
-    try:
-        found = float(text or DEFAULT_TIMEOUT_S)
-    except ValueError:
-        found = math.nan
-    if not 0 < found < math.inf:
-        raise HarnessError(f"{TIMEOUT_VARIABLE} is {text!r}; expected a number of seconds above 0")
-    return found
-
-
-def memory_limit_bytes() -> int:
-    """Private memory that such code may have: most of the machine's, so that the rest of a run goes on."""
-    return int(_MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
 class UserCodeProcess(ChildProcess):
@@ -70,7 +47,6 @@ class UserCodeProcess(ChildProcess):
             bufsize=0,
         )
         assert process.stderr is not None
-        self._printed = process.stderr
         self._relay = Thread(target=self._pass_on, args=(process.stderr,), daemon=True)
         self._relay.start()
         self._drive(process, io.BytesIO())
@@ -78,11 +54,12 @@ class UserCodeProcess(ChildProcess):
     def close(self) -> None:
         """Ends the process, and passes on the last of what it printed."""
         super().close()
-        self.finish_printing()
-
-    def finish_printing(self) -> None:
-        """Waits for what was printed before the process ended."""
         self._relay.join(1.0)
+
+    def failure(self, reason: str) -> ChildFailedError:
+        """A failure with this reason, after the last of what the process printed."""
+        self._relay.join(1.0)
+        return super().failure(reason)
 
     def when_it_ends(self, say: Callable[[str], object]) -> None:
         """Calls `say` with how the process ended, in a thread of its own."""
@@ -114,6 +91,17 @@ def _print(text: str) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody reads, or there is no standard error
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def one_message(what: str, limit_s: float, kind: type[CrossrtError]) -> Iterator[None]:
+    """Makes an error of a process that was stopped, or ended by itself, while code called `what` ran."""
+    try:
+        yield
+    except NoAnswerError as failure:
+        raise kind(f"{what} did not answer within {limit_s:g} s, so it was stopped; {more_time()}") from failure
+    except ChildFailedError as failure:
+        raise kind(f"{what} could not be run to its end: {failure.reason}") from failure
 
 
 _lock: Final = Lock()

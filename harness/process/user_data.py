@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from crossrt.core.errors import DataError
 from crossrt.core.tensor import TensorSpec
-from crossrt.core.user_code import more_time
+from crossrt.core.user_code import host_fields, time_limit_s
 from crossrt.datasets.opening import DataRequest, runs_code
 from crossrt.datasets.serving.record import say_ended
-from crossrt.harness.errors import ChildFailedError, NoAnswerError
-from crossrt.harness.process.user_code import START_S, UserCodeProcess, keep_with, memory_limit_bytes, time_limit_s
+from crossrt.harness.process.user_code import START_S, UserCodeProcess, keep_with, one_message
 
 MODULE: Final = "crossrt.datasets.serving.host"
 
@@ -45,7 +43,9 @@ def served(
     limit_s = time_limit_s()
     process = UserCodeProcess(MODULE, request.reference)
     try:
-        process.send(_job(request, inputs, own, limit_s))
+        specs = [dataclasses.asdict(each) for each in inputs]
+        job = {"reference": request.reference, "split": request.split, "inputs": specs, "folder": str(own)}
+        process.send({**job, "timeout_s": limit_s, **host_fields()})
         stays = _opened(process, request.reference, limit_s)
     except BaseException:
         process.kill()
@@ -59,30 +59,13 @@ def served(
     return dataclasses.replace(request, served=str(own))
 
 
-def _job(request: DataRequest, inputs: Sequence[TensorSpec], folder: Path, limit_s: float) -> Mapping[str, Any]:
-    return {
-        "reference": request.reference,
-        "split": request.split,
-        "inputs": [dataclasses.asdict(each) for each in inputs],
-        "folder": str(folder),
-        "timeout_s": limit_s,
-        "memory_limit_bytes": memory_limit_bytes(),
-        "sys_path": sys.path,
-    }
-
-
 def _opened(process: UserCodeProcess, reference: str, limit_s: float) -> bool:
     """Waits until the data set is there; returns whether its process gives samples from now on."""
-    try:
+    with one_message(reference, limit_s, DataError):
         process.receive(START_S)
         event = process.receive(limit_s)
         if event["event"] == "opened":
             event = process.receive(limit_s)
-    except NoAnswerError as failure:
-        raise DataError(f"{reference} gave no data within {limit_s:g} s, so it was stopped; {more_time()}") from failure
-    except ChildFailedError as failure:
-        process.finish_printing()
-        raise DataError(f"{reference} could not be called to its end: {failure.reason}") from failure
     if event["event"] == "failed":
         raise DataError(str(event["reason"]))
     return str(event["event"]) == "serving"

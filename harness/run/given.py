@@ -1,19 +1,21 @@
-"""Models and data that are objects of the caller's: files that worker processes read."""
+"""What the Python interface adds to a run: models and data that are objects, and errors that speak of Python."""
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from crossrt.core.errors import DataError
-from crossrt.datasets.opening import DataRequest, dataset_from
-from crossrt.datasets.protocol import Dataset
+from crossrt.core.errors import CrossrtError, DataError
+from crossrt.core.in_python import in_python
+from crossrt.datasets.opening import DataRequest
+from crossrt.datasets.saving import data_path, labels_path
+from crossrt.exporters.errors import ExportError
+from crossrt.exporters.saving import saved_model
+from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.process.scratch import scratch_folder
 
@@ -37,15 +39,15 @@ def given_subject(
     models = [model] if isinstance(model, str | Path) or not isinstance(model, Sequence) else list(model)
     bound = dict(dimensions or {})
     with scratch_folder() as folder:
-        given = None if data is None else _data_path(data, folder / "data.npz")
-        calibrated = None if calibration is None else _data_path(calibration, folder / "calibration.npz")
+        given = None if data is None else data_path(data, folder / "data.npz")
+        calibrated = None if calibration is None else data_path(calibration, folder / "calibration.npz")
         if labels is not None and given is None:
             raise DataError("labels were given without data: give both")
         yield Subject(
-            models=tuple(_model_path(each, folder / f"model-{number}") for number, each in enumerate(models)),
+            models=tuple(saved_model(each, folder / f"model-{number}") for number, each in enumerate(models)),
             data=None
             if given is None
-            else DataRequest(reference=given, labels=_labels_path(labels, folder), seed=seed, dimensions=bound),
+            else DataRequest(reference=given, labels=labels_path(labels, folder), seed=seed, dimensions=bound),
             calibration=None if calibrated is None else DataRequest(reference=calibrated, seed=seed, dimensions=bound),
             task=task,
             dimensions=bound,
@@ -54,47 +56,13 @@ def given_subject(
         )
 
 
-def _model_path(model: Any, stem: Path) -> Path:
-    if isinstance(model, str | Path):
-        return Path(model)
-    if hasattr(model, "SerializeToString"):
-        path = stem.with_suffix(".onnx")
-        path.write_bytes(model.SerializeToString())
-        return path
-    if hasattr(model, "save") and hasattr(model, "get_config"):
-        path = stem.with_name(f"{getattr(model, 'name', stem.name)}.keras")
-        model.save(path)
-        return path
-    raise DataError(
-        f"a {type(model).__name__} is not a model that crossrt takes: give a path, a Keras model or an onnx.ModelProto"
-    )
-
-
-def _data_path(data: Any, path: Path) -> str:
-    """Where data are, saved first if they are arrays."""
-    if isinstance(data, str | Path):
-        return str(data)
-    dataset = _called(data) if callable(data) and not hasattr(data, "feeds") else dataset_from(data, path.name)
-    arrays = dataset.feeds(range(len(dataset)))
-    if dataset.labels is not None:
-        arrays["labels"] = dataset.labels
-    # an input may have the name of an argument of numpy.savez
-    with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
-        for name, values in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asarray(values), allow_pickle=False)
-    return str(path)
-
-
-def _called(function: Callable[[], object]) -> Dataset:
-    """What a function of the caller's own gives; what it raises is the caller's, and comes through as it is."""
-    name = getattr(function, "__name__", type(function).__name__)
-    return dataset_from(function(), name)
-
-
-def _labels_path(labels: NDArray[Any] | str | Path | None, folder: Path) -> str | None:
-    if labels is None or isinstance(labels, str | Path):
-        return None if labels is None else str(labels)
-    path = folder / "labels.npy"
-    np.save(path, np.asarray(labels), allow_pickle=False)
-    return str(path)
+@contextmanager
+def python_words() -> Iterator[None]:
+    """Lets errors speak of Python; a process that failed is an error of crossrt's own as well."""
+    try:
+        yield
+    except CrossrtError as error:
+        error.args = (in_python(str(error)),)
+        raise
+    except ChildFailedError as failure:
+        raise ExportError(in_python(failure.reason)) from failure

@@ -106,6 +106,15 @@ def format_named(name: str) -> Format:
     return found
 
 
+def is_foreign_format(name: str) -> bool:
+    """Whether another package registers a format.
+
+    Raises:
+        PluginError: Two packages register one name.
+    """
+    return name not in FORMATS and name in registered(GROUP)
+
+
 def check_request(name: str, reports: int, *, has_out: bool) -> None:
     """Refuses what a format cannot do before anything is read.
 

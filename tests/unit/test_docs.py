@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import re
 import shlex
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 import yaml
 
@@ -196,6 +198,7 @@ def test_toml_and_yaml_parse(page):
 def test_the_python_page_lists_every_argument(name):
     text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
     section = text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    section = section.partition("\n\nIt returns ")[0]
     rows = [row.split(" | ")[0] for row in section.splitlines() if row.startswith("| `")]
     listed = [argument for row in rows for argument in re.findall(r"`(\w+)`", row)]
     assert sorted(listed) == sorted(inspect.signature(getattr(crossrt, name)).parameters)
@@ -230,3 +233,18 @@ def test_the_test_commands_are_found_where_the_job_looks():
     assert len(block) == 2
     assert block[0].startswith("apt-get update")
     assert "tox" in block[1]
+
+
+def test_the_python_page_names_every_metric_and_every_attribute_of_what_is_returned():
+    from crossrt.public import Quantized
+    from crossrt.reports.statistics.metrics import MEASURED_METRICS
+    from crossrt.reports.tables.rows import Row
+
+    text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", text))
+    hidden = {"schema_version", "kind", "problem"}
+    for kind in (crossrt.Report, crossrt.Comparison, crossrt.Duel, crossrt.Inspection):
+        assert {field.name for field in msgspec.structs.fields(kind)} - hidden <= named, kind
+    for kind in (Row, Quantized):
+        assert {field.name for field in dataclasses.fields(kind)} <= named, kind
+    assert {metric.name for metric in MEASURED_METRICS} <= named

@@ -174,7 +174,7 @@ def test_a_function_of_the_caller_gives_data_in_the_callers_own_process(path, ar
 
 def test_a_function_by_its_name_gives_data_in_another_process(path, tmp_path):
     (tmp_path / "data.py").write_text("import os\n\n\ndef load():\n    os.abort()\n")
-    with pytest.raises(crossrt.CrossrtError, match=r"data.py:load could not be called to its end: .* SIGABRT"):
+    with pytest.raises(crossrt.CrossrtError, match=r"data.py:load could not be run to its end: .* SIGABRT"):
         crossrt.bench(path, data="data.py:load")
 
 

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
-
-from crossrt.core.errors import CrossrtError
-from crossrt.exporters.errors import ExportError
-from crossrt.harness.errors import ChildFailedError
 
 _NAMES: Final = {"min_agreement": "minimum_agreement", "dim": "dimensions", "runtime": "runtimes", "recipe": "recipes"}
 _COMMANDS: Final = "bench|compare|duel|inspect|quantize"
@@ -52,15 +47,3 @@ def in_python(text: str) -> str:
     for pattern, replacement in _RULES:
         said = re.sub(rf"(?<![\w-]){pattern}", replacement, said)
     return f"{said}{pip}{command}"
-
-
-@contextmanager
-def python_words() -> Iterator[None]:
-    """Lets errors speak of Python; a process that failed is an error of crossrt's own as well."""
-    try:
-        yield
-    except CrossrtError as error:
-        error.args = (in_python(str(error)),)
-        raise
-    except ChildFailedError as failure:
-        raise ExportError(in_python(failure.reason)) from failure
