@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from crossrt.harness.cli.shared.saving import Saved
+from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.checkpoints import Checkpoints
 from crossrt.harness.measure.rounds import RoundRunner
 from crossrt.reports.errors import ReportError
@@ -122,6 +123,22 @@ def test_results_that_cannot_be_printed_are_said_to_be_saved(crossrt, fake_run, 
     assert done.returncode == (130 if isinstance(error, KeyboardInterrupt) else 2)
     assert "the results were not printed" in done.stderr
     assert "report.json" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "crossrt: out of memory\n"),
+        (OSError(errno.EMFILE, os.strerror(errno.EMFILE), "model.onnx"), "too many open files: allow more with ulimit"),
+        (HarnessError("MLIR says " + "x" * 60_000), "crossrt: MLIR says xxx"),
+    ],
+)
+def test_what_the_system_refuses_or_a_library_writes_pages_about_is_one_short_message(crossrt, fake_run, error, said):
+    fake_run(lambda: (_ for _ in ()).throw(error))
+    done = crossrt("bench")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr) < 5_000
 
 
 def test_an_interrupt_while_another_is_handled_loses_nothing(bench, monkeypatch):
