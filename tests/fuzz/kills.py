@@ -118,10 +118,10 @@ class Suite:
         (folder / "program.py").write_text(PROGRAM)
         write_inputs(folder)
 
-    def run(self, kills: int, commands: list[str]) -> Figures:
+    def run(self, kills: int, commands: list[str], until: float) -> Figures:
         for name in commands:  # also fills the cache of inspections, and says how long a run takes
             self.durations[name] = self.in_peace(name)
-        while self.figures.kills.total() < kills:
+        while self.figures.kills.total() < kills and time.monotonic() < until:
             self.kill_one(self.random.choices(commands, [WEIGHTS[each] for each in commands])[0])
         for name in commands[:1]:
             self.in_peace(name)
@@ -287,11 +287,12 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--commands", nargs="+", choices=list(COMMANDS), default=list(COMMANDS))
+    parser.add_argument("--minutes", type=float, default=120.0, help="after which no further kill begins")
     asked = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in the background, for us and ours
     with tempfile.TemporaryDirectory(prefix="kills-") as name:
         began = time.monotonic()
-        figures = Suite(Path(name), asked.seed).run(asked.kills, asked.commands)
+        figures = Suite(Path(name), asked.seed).run(asked.kills, asked.commands, began + 60 * asked.minutes)
     print(figures)
     print(f"{time.monotonic() - began:.0f} s")
     return int(any(figures.wrong.values()))
