@@ -10,7 +10,7 @@ from typing import Any
 
 from crossrt.core.artifact import sha256_of
 from crossrt.core.plugins import registered
-from crossrt.core.scratch import LOCK, owned_folder
+from crossrt.core.scratch import LOCK, STAGING, owned_folder
 from crossrt.core.user_code import more_time
 from crossrt.exporters.cache import make_writable
 from crossrt.exporters.errors import ModelError
@@ -84,7 +84,7 @@ def _converted(path: Path, plugin: str) -> Path:
     if path.is_file() and out.is_file():
         return out
     make_writable(out.parent)
-    with owned_folder(out.parent, ".staging-") as folder:
+    with owned_folder(out.parent, STAGING) as folder:
         limit_s = max(TIMEOUT_S, time_limit_s())
         _asked(path, plugin, folder / out.name, limit_s, f"{path} cannot be converted by {plugin!r}")
         for each in sorted(folder.iterdir(), key=lambda path: path.name == out.name):  # data files first
