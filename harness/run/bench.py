@@ -62,7 +62,7 @@ def run_bench(
     """
     if settings.diagnoses:
         check_packages("--diagnose", READING)
-    with scratch_folder() as folder, interruptible() as interrupts:
+    with interruptible() as interrupts, scratch_folder() as folder:  # what is settled is also tidied up in peace
         state, runtimes, found = _begin(settings, command, folder, display)
         _set_aside(state, found, runtimes)
         broken = None

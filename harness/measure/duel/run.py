@@ -38,7 +38,7 @@ def run_duel(
     Raises:
         CrossrtError: Nothing can be run as asked, or a side fails before it was timed.
     """
-    with scratch_folder() as folder, interruptible() as interrupts:
+    with interruptible() as interrupts, scratch_folder() as folder:  # what is settled is also tidied up in peace
         match = prepare(settings, command, folder, display)
         broken = None
         try:
