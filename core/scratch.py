@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Final
 
 LOCK: Final = ".in-use"
+STAGING: Final = ".staging-"
+"""How folders begin in which something is made that then moves to its place beside them."""
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.errors import ArtifactError
 from crossrt.core.install import installed_builds
 from crossrt.core.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, check_file, read_manifest
-from crossrt.core.scratch import owned_folder, remove_abandoned
+from crossrt.core.scratch import STAGING, owned_folder, remove_abandoned
 from crossrt.exporters.calibration import selection_of
 from crossrt.exporters.variants import Variant
 
@@ -30,7 +30,6 @@ CONVERTERS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "onnx", "onnxs
 CACHE_VARIABLE = "CROSSRT_CACHE_DIR"
 _LITTLE_BYTES = 2**20
 MANIFESTS = {ModelArtifact: ARTIFACT_MANIFEST, ReferenceAnswers: REFERENCE_MANIFEST}
-_STAGING = ".staging-"
 Cached = TypeVar("Cached", ModelArtifact, ReferenceAnswers)
 
 
@@ -84,12 +83,12 @@ class ArtifactCache:
     def staging(self) -> Iterator[Path]:
         """A folder on the cache's own disk to build in; what is not committed from it is removed."""
         make_writable(self.root)
-        with owned_folder(self.root, _STAGING) as folder:
+        with owned_folder(self.root, STAGING) as folder:
             yield folder
 
     def remove_abandoned(self) -> None:
         """Removes what builds left that were killed."""
-        remove_abandoned(self.root, _STAGING)
+        remove_abandoned(self.root, STAGING)
 
     def commit(self, staged: Path, key: str, kind: type[Cached]) -> Cached:
         """Moves a staged folder to its key. Where another process was first, its result stays.

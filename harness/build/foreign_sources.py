@@ -9,7 +9,7 @@ from typing import Any
 
 from crossrt.core.artifact import sha256_of
 from crossrt.core.plugins import registered
-from crossrt.core.scratch import LOCK, owned_folder
+from crossrt.core.scratch import LOCK, STAGING, owned_folder
 from crossrt.core.user_code import host_fields, time_limit_s
 from crossrt.exporters.cache import make_writable
 from crossrt.exporters.errors import ModelError
@@ -71,7 +71,7 @@ def _converted(path: Path, plugin: str) -> Path:
     if path.is_file() and out.is_file():
         return out
     make_writable(out.parent)
-    with owned_folder(out.parent, ".staging-") as folder:
+    with owned_folder(out.parent, STAGING) as folder:
         what, limit_s = f"the source {plugin!r}, asked to convert {path},", max(TIMEOUT_S, time_limit_s())
         _asked(path, plugin, folder / out.name, limit_s, what)
         for each in sorted(folder.iterdir(), key=lambda path: path.name == out.name):  # data files first

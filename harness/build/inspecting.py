@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from crossrt.core.artifact import sha256_of
-from crossrt.core.scratch import owned_folder
+from crossrt.core.scratch import STAGING, owned_folder
 from crossrt.exporters.cache import producer_state
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspection import Inspection
@@ -69,7 +69,7 @@ def _remember(found: Inspection, path: Path) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with owned_folder(path.parent, ".staging-") as folder:
+        with owned_folder(path.parent, STAGING) as folder:
             half_written = folder / path.name
             half_written.write_bytes(msgspec.json.encode(found))
             half_written.replace(path)

@@ -49,12 +49,14 @@ class RoundSettings:
         limits: What a worker may take.
         seed: Seed of all orders and of the samples that are timed.
         deadline: Moment of `time.monotonic` after which no further round begins, or None.
+        after_round: Called when a round is over and its processes are gone.
     """
 
     effort: Effort
     limits: WorkerLimits
     seed: int
     deadline: float | None = None
+    after_round: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -134,6 +136,7 @@ class RoundRunner:
             self._keep(index, running)
             for each in running:
                 each.worker.kill()  # nothing is left to save, and an orderly end takes longer
+        self._settings.after_round()
 
     def _takes_part(self, participant: Participant, index: int) -> bool:
         is_due = participant.rounds is None or index < participant.rounds

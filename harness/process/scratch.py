@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from crossrt.core.scratch import owned_folder
+from crossrt.core.scratch import STAGING, owned_folder, remove_abandoned
 from crossrt.harness.errors import HarnessError, system_problem
-from crossrt.harness.locations import artifact_cache
+from crossrt.harness.locations import artifact_cache, cache_folder
 
 PREFIX: Final = "crossrt-run-"
 
@@ -24,7 +24,7 @@ def scratch_folder() -> Iterator[Path]:
     Raises:
         HarnessError: It cannot be made.
     """
-    artifact_cache().remove_abandoned()
+    _tidy_cache()
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(owned_folder(Path(tempfile.gettempdir()), PREFIX))
@@ -35,6 +35,14 @@ def scratch_folder() -> Iterator[Path]:
         _current.append(folder)
         stack.callback(_current.remove, folder)
         yield folder
+
+
+def _tidy_cache() -> None:
+    """Removes what runs left in the cache that were killed while they put something into it."""
+    artifact_cache().remove_abandoned()
+    cache = cache_folder()
+    for parent in (cache / "inspections", *(cache / "sources").glob("*")):
+        remove_abandoned(parent, STAGING)
 
 
 def current_scratch() -> Path | None:

@@ -18,6 +18,7 @@ from crossrt.harness.errors import FROM_OUTSIDE, ChildFailedError, system_proble
 from crossrt.harness.evaluate.assess import failed, skipped
 from crossrt.harness.locations import cache_folder
 from crossrt.harness.measure.case import select
+from crossrt.harness.measure.checkpoints import after_round
 from crossrt.harness.measure.effort import Cost, fitted
 from crossrt.harness.measure.participant import Participant
 from crossrt.harness.measure.participants import Prepared, noop_features, participants_of
@@ -45,6 +46,7 @@ def run_bench(
     command: Sequence[str],
     display: Display,
     keep: Callable[[Report], object] = lambda _: None,
+    checkpoint: Callable[[Report], object] | None = None,
 ) -> Report:
     """Runs the main job. Interrupted while it measures, or where the system fails then, it reports what is finished.
 
@@ -53,18 +55,19 @@ def run_bench(
         command: The command line, for the report.
         display: Follows.
         keep: Saves the report, before anything can interrupt again.
+        checkpoint: Saves a report of the rounds that are finished so far, now and then.
 
     Raises:
         CrossrtError: Nothing can be run as asked, or a model, data or artifacts cannot be used.
     """
     if settings.diagnoses:
         check_packages("--diagnose", READING)
-    with scratch_folder() as folder, interruptible() as interrupts:
+    with interruptible() as interrupts, scratch_folder() as folder:  # what is settled is also tidied up in peace
         state, runtimes, found = _begin(settings, command, folder, display)
         _set_aside(state, found, runtimes)
         broken = None
         try:
-            broken = _broken(state, lambda: _check_and_measure(state, found, folder, display))
+            broken = _broken(state, lambda: _check_and_measure(state, found, folder, display, checkpoint))
             interrupts.settle()
         except KeyboardInterrupt:
             interrupts.settle()
@@ -76,12 +79,14 @@ def run_bench(
         return report
 
 
-def _check_and_measure(state: RunState, found: Artifacts, folder: Path, display: Display) -> None:
+def _check_and_measure(
+    state: RunState, found: Artifacts, folder: Path, display: Display, checkpoint: Callable[[Report], object] | None
+) -> None:
     began = time.monotonic()
     with measuring_alone(cache_folder() / "measuring.lock", display):
         check_answers(state, found, display)
         _settle_baseline(state)
-        _measure(state, folder, began, display)
+        _measure(state, folder, began, display, checkpoint)
         if state.settings.diagnoses:
             _diagnose(state, display)
 
@@ -168,7 +173,9 @@ def _settle_baseline(state: RunState) -> None:
         state.baseline = (floats or ok)[0].subject
 
 
-def _measure(state: RunState, folder: Path, began: float, display: Display) -> None:
+def _measure(
+    state: RunState, folder: Path, began: float, display: Display, checkpoint: Callable[[Report], object] | None
+) -> None:
     prepared = prepared_cases(state)
     if not prepared:
         return
@@ -182,7 +189,13 @@ def _measure(state: RunState, folder: Path, began: float, display: Display) -> N
     state.effort = fitted(settings.effort, [(each, _cost(state, each)) for each in participants], budget_s)
     _say_what_is_cut(state, display)
     deadline = time.monotonic() + budget_s
-    how = RoundSettings(effort=state.effort, limits=settings.limits, seed=settings.seed, deadline=deadline)
+    how = RoundSettings(
+        effort=state.effort,
+        limits=settings.limits,
+        seed=settings.seed,
+        deadline=deadline,
+        after_round=after_round(lambda: report_of(state, is_over=False), checkpoint),
+    )
     RoundRunner(participants, how, state.measurements).run(display)
     if state.measurements.is_cut_short:
         display.remark("  the time is over: later rounds are left out, and intervals are wider for it")

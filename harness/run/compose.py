@@ -38,14 +38,14 @@ MOST_LABELS = 2_000_000
 """Labels beyond which a report does not hold them: per-sample results are enough to compare."""
 
 
-def report_of(state: RunState) -> Report:
-    """Everything that the run found out so far."""
+def report_of(state: RunState, *, is_over: bool = True) -> Report:
+    """Everything that the run found out so far; one that is not over counts as interrupted, should it be the last."""
     results = tuple(_result(state, case) for case in state.cases)
     artifacts = tuple(artifact_record(artifact) for artifact in state.artifacts.values())
     definitions = definitions_of(state)
     return Report(
         schema_version=SCHEMA_VERSION,
-        run=run_record(state),
+        run=run_record(state, is_over=is_over),
         environment=state.environment,
         data=data_record(state),
         task=state.judge.task.name if state.judge else "none",
@@ -140,13 +140,13 @@ def _controls(state: RunState) -> tuple[Control, ...]:
     )
 
 
-def run_record(state: RunState) -> Run:
+def run_record(state: RunState, *, is_over: bool = True) -> Run:
     """When, what and how."""
     return Run(
         id=state.id,
         started_at=state.started_at.isoformat(timespec="seconds"),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        status="interrupted" if state.interrupted or state.broken_off else "complete",
+        status="complete" if is_over and not (state.interrupted or state.broken_off) else "interrupted",
         broken_off=state.broken_off,
         command=tuple(state.command),
         crossrt_version=installed_version("crossrt") or "unknown",

@@ -101,7 +101,8 @@ def bench(out: Path, ci: Path | None, against: Path | None, margins: tuple[str, 
     check_writable(ci or out)
     measured = Measured.planned(out, ci, against, margins, options["only"])
     with Terminal(message_console()) as display:
-        report = run_bench(_settings(**options), ["crossrt", *sys.argv[1:]], display, measured.keep)
+        command = ["crossrt", *sys.argv[1:]]
+        report = run_bench(_settings(**options), command, display, measured.keep, measured.checkpoint)
     with measured.saved.printing():
         print_report(report, result_console())
         click.echo(f"report: {measured.path}")

@@ -81,6 +81,7 @@ def duel(out: Path, **options: Any) -> int:
     from crossrt.harness.cli.shared.saving import Saved
     from crossrt.harness.measure.duel.run import run_duel
     from crossrt.harness.process.out import check_writable
+    from crossrt.reports.schema.files import write_report
     from crossrt.reports.tables.duel_text import gate_line, print_duel
     from crossrt.reports.verdicts.duel_reports import arm_report
 
@@ -89,14 +90,20 @@ def duel(out: Path, **options: Any) -> int:
     check_writable(out)
     saved = Saved()
 
+    def path_of(found: Duel) -> Path:
+        return out / found.run.id / "duel.json"
+
     def save(found: Duel) -> None:
-        saved.write(found, out / found.run.id / "duel.json")
+        saved.write(found, path_of(found))
         for name, arm in (("a", found.a), ("b", found.b)):
             if arm.result.rounds:
                 saved.write_beside(arm_report(found, arm), f"{name}.json")
 
+    def checkpoint(found: Duel) -> None:
+        write_report(found, path_of(found))
+
     with Terminal(message_console(), tells_failures=False) as display:
-        found = run_duel(_settings(**options), ["crossrt", *sys.argv[1:]], display, save)
+        found = run_duel(_settings(**options), ["crossrt", *sys.argv[1:]], display, save, checkpoint)
     with saved.printing():
         print_duel(found, result_console())
         if options["fail_if_slower"] is not None:

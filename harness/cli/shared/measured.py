@@ -12,7 +12,7 @@ import click
 from crossrt.harness.cli.shared.report_files import report_in
 from crossrt.harness.cli.shared.saving import Saved
 from crossrt.reports.exchange import ci_files
-from crossrt.reports.schema.files import read_report
+from crossrt.reports.schema.files import read_report, write_report
 from crossrt.reports.schema.records import Report
 from crossrt.reports.statistics.definitions import ANSWERS
 from crossrt.reports.text.patterns import case_matches
@@ -64,13 +64,22 @@ class Measured:
         """The file that holds the report."""
         return self.saved.path
 
-    def keep(self, report: Report) -> None:
-        """Saves it; what was made of an earlier report is gone with that."""
-        from crossrt.harness.run.bench import report_path
-
-        self.saved.write(report, self.ci / ci_files.REPORT if self.ci else report_path(self.out, report))
+    def checkpoint(self, report: Report) -> None:
+        """Saves what is finished so far; what was made of an earlier report is gone with that."""
+        write_report(report, self._place(report))
         if self.ci is not None:
             ci_files.remove_rendered(self.ci)
+
+    def keep(self, report: Report) -> None:
+        """Saves it; what was made of an earlier report is gone with that."""
+        self.saved.write(report, self._place(report))
+        if self.ci is not None:
+            ci_files.remove_rendered(self.ci)
+
+    def _place(self, report: Report) -> Path:
+        from crossrt.harness.run.bench import report_path
+
+        return self.ci / ci_files.REPORT if self.ci else report_path(self.out, report)
 
     def finish(self, report: Report, console: Console) -> int:
         """Compares, writes and prints what was asked for; returns the exit code."""

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
+from crossrt.harness.errors import shortened
 from crossrt.reports.text.printable import printable
 
 _REDRAW_EVERY_S = 0.5
@@ -128,7 +129,7 @@ class Terminal:
     @_unless_nobody_reads
     def remark(self, text: str) -> None:
         """Prints a line above the bars."""
-        self._console.print(printable(text), highlight=False, markup=False)
+        self._console.print(printable(shortened(text)), highlight=False, markup=False)
 
     def failure(self, text: str) -> None:
         """Prints a line, unless failures are listed at the end."""

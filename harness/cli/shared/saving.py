@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from crossrt.core.errors import CrossrtError
 from crossrt.core.scratch import remove_abandoned
 from crossrt.harness.errors import system_problem
 from crossrt.harness.locations import cache_folder
@@ -82,11 +83,16 @@ def _tidy(out: Path) -> None:
 
 def _kept(found: Report | Duel, name: str) -> Path | None:
     """Writes a run to a folder of its own that nobody else can write, in the first place that has room."""
-    for parent in (Path(tempfile.gettempdir()), cache_folder(), Path.home()):
+    for place in (tempfile.gettempdir, cache_folder, Path.home):
         try:
-            path = Path(tempfile.mkdtemp(prefix="crossrt-saved-", dir=parent)) / name
-            write_report(found, path)
-        except (ReportError, OSError, RuntimeError):
+            folder = Path(tempfile.mkdtemp(prefix="crossrt-saved-", dir=place()))
+        except (CrossrtError, OSError, RuntimeError):
             continue
-        return path
+        try:
+            write_report(found, folder / name)
+        except ReportError:
+            with suppress(OSError):
+                folder.rmdir()
+            continue
+        return folder / name
     return None

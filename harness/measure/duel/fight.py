@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from crossrt.harness.cli.shared.progress import Display, Silent
 from crossrt.harness.errors import ArmFailedError
@@ -19,11 +20,12 @@ LOOKS_GROW = 1.25
 class Fight:
     """Rounds until a look decides or the budget is spent; then rounds that confirm what was decided."""
 
-    def __init__(self, match: Match, display: Display) -> None:
+    def __init__(self, match: Match, display: Display, after_round: Callable[[], None] = lambda: None) -> None:
+        """`after_round` is called when a round is over."""
         self._match = match
         self._display = display
         run = match.state.settings
-        how = RoundSettings(effort=run.effort, limits=run.limits, seed=run.seed)
+        how = RoundSettings(effort=run.effort, limits=run.limits, seed=run.seed, after_round=after_round)
         participants = [each for arm in match.arms for each in arm.participants()]
         self._rounds = RoundRunner(participants, how, match.state.measurements)
         self._spending = Spending(ALPHA)

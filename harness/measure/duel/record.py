@@ -13,11 +13,11 @@ from crossrt.reports.schema.records import SCHEMA_VERSION, Duel, Environment
 from crossrt.reports.schema.records import Arm as ArmRecord
 
 
-def record(match: Match) -> Duel:
-    """Everything that was found out so far."""
+def record(match: Match, *, is_over: bool = True) -> Duel:
+    """Everything that was found out so far; a comparison that is not over counts as interrupted."""
     state = match.state
     rounds = len(match.samples().ratio)
-    run = run_record(state)
+    run = run_record(state, is_over=is_over)
     settings = msgspec.structs.replace(run.settings, rounds=rounds)
     a, b = (_arm_record(match, arm) for arm in match.arms)
     artifacts = {arm.prepared.artifact.id: artifact_record(arm.prepared.artifact) for arm in match.arms}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import FROM_OUTSIDE, ArmFailedError, system_problem
 from crossrt.harness.locations import cache_folder
+from crossrt.harness.measure.checkpoints import after_round
 from crossrt.harness.measure.duel.fight import Fight
 from crossrt.harness.measure.duel.match import Match
 from crossrt.harness.measure.duel.prepare import prepare
@@ -19,7 +20,11 @@ from crossrt.reports.schema.records import Duel
 
 
 def run_duel(
-    settings: DuelSettings, command: Sequence[str], display: Display, keep: Callable[[Duel], object] = lambda _: None
+    settings: DuelSettings,
+    command: Sequence[str],
+    display: Display,
+    keep: Callable[[Duel], object] = lambda _: None,
+    checkpoint: Callable[[Duel], object] | None = None,
 ) -> Duel:
     """Runs an A/B comparison. Interrupted while it measures, or where a side fails then, it gives what is finished.
 
@@ -28,15 +33,17 @@ def run_duel(
         command: The command line, for the record.
         display: Follows.
         keep: Saves what was found, before anything can interrupt again.
+        checkpoint: Saves what was found so far, now and then.
 
     Raises:
         CrossrtError: Nothing can be run as asked, or a side fails before it was timed.
     """
-    with scratch_folder() as folder, interruptible() as interrupts:
+    with interruptible() as interrupts, scratch_folder() as folder:  # what is settled is also tidied up in peace
         match = prepare(settings, command, folder, display)
         broken = None
         try:
-            broken = _broken(match, display)
+            then = after_round(lambda: record(match, is_over=False), checkpoint)
+            broken = _broken(match, display, then)
             interrupts.settle()
         except KeyboardInterrupt:
             interrupts.settle()
@@ -48,11 +55,11 @@ def run_duel(
         return found
 
 
-def _broken(match: Match, display: Display) -> Exception | None:
+def _broken(match: Match, display: Display, then: Callable[[], None]) -> Exception | None:
     """Measures; returns what ended it before its time where rounds are finished."""
     try:
         with measuring_alone(cache_folder() / "measuring.lock", display):
-            Fight(match, display).run()
+            Fight(match, display, then).run()
     except Exception as error:
         if not match.samples().ratio:
             raise

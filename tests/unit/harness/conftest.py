@@ -116,8 +116,9 @@ def bench(folder, data):
             changes["effort"] = dataclasses.replace(SHORT, rounds=rounds)
         limits = WorkerLimits(timeout_s=changes.pop("timeout_s", 20.0), memory_limit_bytes=2**30)
         display, keep = changes.pop("display", Silent()), changes.pop("keep", lambda _: None)
+        checkpoint = changes.pop("checkpoint", None)
         settings = dataclasses.replace(settings, limits=limits, **changes)
-        return run_bench(settings, ["crossrt", "bench"], display, keep)
+        return run_bench(settings, ["crossrt", "bench"], display, keep, checkpoint)
 
     return run
 

@@ -23,9 +23,10 @@ from crossrt.harness.run import bench
 from crossrt.harness.cli.main import main
 
 def killed(function):
-    def run(*arguments):
-        os.kill(os.getpid(), getattr(signal, number))
-        return function(*arguments)
+    def run(*arguments, **named):
+        if not named:  # not while rounds are kept that others follow
+            os.kill(os.getpid(), getattr(signal, number))
+        return function(*arguments, **named)
     return run
 
 number, where = sys.argv.pop(), sys.argv.pop()

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from crossrt.harness.cli.shared.saving import Saved
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.measure.checkpoints import Checkpoints
 from crossrt.harness.measure.rounds import RoundRunner
 from crossrt.reports.errors import ReportError
-from crossrt.reports.schema.files import read_report
+from crossrt.reports.schema.files import read_duel, read_report
 
 pytestmark = pytest.mark.processes
 
@@ -78,7 +80,7 @@ def fake_run(monkeypatch, tmp_path):
     """`crossrt bench` in which the run is over at once; `meanwhile` happens before it is saved."""
 
     def install(meanwhile=lambda: None):
-        def run_bench(_settings, _command, _display, keep):
+        def run_bench(_settings, _command, _display, keep, _checkpoint):
             report = read_report(REPORT)
             meanwhile()
             keep(report)
@@ -123,6 +125,22 @@ def test_results_that_cannot_be_printed_are_said_to_be_saved(crossrt, fake_run, 
     assert "report.json" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "crossrt: out of memory\n"),
+        (OSError(errno.EMFILE, os.strerror(errno.EMFILE), "model.onnx"), "too many open files: allow more with ulimit"),
+        (HarnessError("MLIR says " + "x" * 60_000), "crossrt: MLIR says xxx"),
+    ],
+)
+def test_what_the_system_refuses_or_a_library_writes_pages_about_is_one_short_message(crossrt, fake_run, error, said):
+    fake_run(lambda: (_ for _ in ()).throw(error))
+    done = crossrt("bench")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr) < 5_000
+
+
 def test_an_interrupt_while_another_is_handled_loses_nothing(bench, monkeypatch):
     run = RoundRunner.run_round
 
@@ -155,7 +173,6 @@ def run_in_shell(line, *arguments, cwd):
     [
         ("CROSSRT 2>&1 | head -1; exit ${PIPESTATUS[0]}", 141),
         ("CROSSRT >/dev/full 2>&-", 2),
-        ("CROSSRT >&- 2>/dev/full", 0),
     ],
 )
 def test_streams_that_are_left_closed_or_full_do_not_cost_the_run(tmp_path, folder, data, line, code):
@@ -198,3 +215,64 @@ def test_controls_whose_processes_die_are_told(bench, monkeypatch):
     assert "its process failed after 1 round: " in found
     assert found.count("in the first round: ") == 2
     assert found.count("SIGKILL") == 3
+
+
+def test_finished_rounds_are_kept_while_others_are_measured(bench, monkeypatch):
+    monkeypatch.setattr("crossrt.harness.measure.checkpoints.SHARE", 1e9)
+    found = []
+    report = bench(only=("fp32@ort",), checkpoint=found.append)
+    assert [len(each.results[0].rounds) for each in found] == [1, 2, 3]
+    assert {each.run.status for each in found} == {"interrupted"}
+    assert report.run.status == "complete"
+
+
+def test_keeping_takes_a_small_share_of_the_time_and_never_ends_the_run(monkeypatch):
+    clock, kept = [100.0], []
+
+    def keep():
+        kept.append(clock[0])
+        clock[0] += 0.5
+        raise ReportError("no space left")
+
+    monkeypatch.setattr("crossrt.harness.measure.checkpoints.time.monotonic", lambda: clock[0])
+    checkpoints = Checkpoints(keep)
+    for _ in range(30):
+        checkpoints()
+        clock[0] += 1.0
+    assert kept == [100.0, 110.5, 121.0]
+
+
+KILLED_IN_THE_THIRD_ROUND = """
+import os, signal, sys
+from crossrt.harness.cli.main import main
+from crossrt.harness.measure.rounds import RoundRunner
+
+run_round = RoundRunner.run_round
+
+def run(self, index, display):
+    if index == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    run_round(self, index, display)
+
+RoundRunner.run_round = run
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("command", ["bench", "duel"])
+def test_a_run_that_is_killed_leaves_what_it_had(tmp_path, folder, data, command):
+    what = ("bench", "--artifacts", folder, "--only", "fp32@ort") if command == "bench" else ("duel", "fp32@ort-cpu")
+    rest = () if command == "bench" else ("--artifacts", folder)
+    command = [sys.executable, "-P", "-c", KILLED_IN_THE_THIRD_ROUND, *map(str, (*what, *rest, "--data", data))]
+    variables = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=variables)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (path,) = tmp_path.glob("results/*/*.json")
+    if path.name == "duel.json":
+        found = read_duel(path)
+        rounds = len(found.a.result.rounds)
+    else:
+        found = read_report(path)
+        rounds = len(found.results[0].rounds)
+    assert found.run.status == "interrupted"
+    assert rounds >= 1
