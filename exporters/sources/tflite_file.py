@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from crossrt.core.tensor import Dimension, TensorSpec
 from crossrt.exporters.errors import ModelError, first_line
 
 IDENTIFIER: Final = b"TFL3"
+DEFAULT: Final = "serving_default"
 BATCH = "batch"
 _DTYPES = {"STRING": "str", "BOOL": "bool"}
 _WEIGHT_TYPES = ("INT8", "UINT8", "INT4", "INT2", "UINT4", "INT16")
@@ -71,7 +72,9 @@ def read_tflite(path: Path) -> TfliteFile:
 
 
 def _read(file: _Reader) -> TfliteFile:
-    signature, notes = _choose_signature(file.signatures())
+    signatures = file.signatures()
+    chosen, notes = choose_signature([each.SignatureKey().decode() for each in signatures])
+    signature = signatures[chosen] if chosen is not None else None
     subgraph = file.model.Subgraphs(signature.SubgraphIndex() if signature else 0)
     if signature is not None:
         taken = [signature.Inputs(number) for number in range(signature.InputsLength())]
@@ -96,16 +99,13 @@ def _read(file: _Reader) -> TfliteFile:
     )
 
 
-def _choose_signature(signatures: list[Any]) -> tuple[Any | None, tuple[str, ...]]:
-    """The only one, else `serving_default`, else the first."""
-    if not signatures:
+def choose_signature(keys: Sequence[str]) -> tuple[int | None, tuple[str, ...]]:
+    """Number of the only signature, else of `serving_default`, else of the first; and what a reader must know."""
+    if not keys:
         return None, ("the file has no signature: inputs and outputs have the names of their tensors",)
-    names = [each.SignatureKey().decode() for each in signatures]
-    chosen = signatures[names.index("serving_default") if "serving_default" in names else 0]
-    if len(names) == 1:
-        return chosen, ()
-    key = chosen.SignatureKey().decode()
-    return chosen, (f"signature {key} is used, not {', '.join(name for name in names if name != key)}",)
+    chosen = keys.index(DEFAULT) if DEFAULT in keys else 0
+    others = [key for number, key in enumerate(keys) if number != chosen]
+    return chosen, (f"signature {keys[chosen]} is used, not {', '.join(others)}",) if others else ()
 
 
 class _Reader:

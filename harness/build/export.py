@@ -78,8 +78,8 @@ def run_export(
     project = opened.project
     if project.source is None:
         raise ExportError(
-            f"nothing can be built from {project.model}: give a Keras or SavedModel model, or a float ONNX file"
-            " (with --calibration, unless crossrt quantize is to build what needs none)"
+            f"nothing can be built from {project.model}: give a Keras or SavedModel model, or a float ONNX or"
+            " TFLite file (with --calibration, unless crossrt quantize is to build what needs none)"
         )
     _check_runtimes({each.format for each in variants} | {each.format for each in project.given})
     found = get_artifacts(build_request(opened, subject, variants, is_named=is_named), opened.folder, display)

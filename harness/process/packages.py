@@ -39,6 +39,9 @@ READING = ("onnx", "onnxruntime", "ai_edge_litert", "sympy")
 QUANTIZING = ("onnx", "onnxruntime", "sympy")
 """Packages that a process which quantizes ONNX files needs."""
 
+QUANTIZING_TFLITE = ("onnx", "ai_edge_litert")
+"""Packages that a process which quantizes TFLite files needs; TensorFlow beside them where it calibrates."""
+
 INSPECTING: Mapping[str, tuple[str, ...]] = {"onnx": ("onnx",), "tflite": ("onnx", "ai_edge_litert")}
 """Packages that a process which says what a file is needs, by its kind; all of `BUILDING` for other kinds."""
 
