@@ -23,6 +23,7 @@ from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, Tflit
 from crossrt.exporters.reference import write_answers
 from crossrt.exporters.sources.detect import check_source
 from crossrt.exporters.tf import environment as environment
+from crossrt.exporters.tflite.check import as_found
 from crossrt.exporters.variants import Variant
 
 if TYPE_CHECKING:
@@ -75,7 +76,10 @@ class TensorFlowBuilder:
 
             assert recipe is None or isinstance(recipe, TfliteDynamic | TfliteFloat16 | TfliteStatic)
             export_tflite(self._serving, path, recipe, calibration)
-        return variant.quantization_record(calibration)
+            record = variant.quantization_record(calibration)
+            if recipe is not None and record is not None:
+                return as_found(path, recipe, record)
+        return None
 
     def _build_reference(self, folder: Path) -> None:
         job, serving = self._job, self._serving

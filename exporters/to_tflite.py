@@ -16,7 +16,6 @@ from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, Select
 from crossrt.exporters.errors import ExportError, first_line
 from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteRecipe, TfliteStatic
 from crossrt.exporters.tf.serving import Serving
-from crossrt.exporters.tflite.check import check_quantized
 
 
 def export_tflite(
@@ -25,8 +24,7 @@ def export_tflite(
     """Writes the model as TFLite, with the names of its specs in the signature.
 
     Raises:
-        ExportError: A layer cannot be converted, the weights hold NaN, calibration data are missing, or a quantized
-            file would hold no quantized weights.
+        ExportError: A layer cannot be converted, the weights hold NaN, or calibration data are missing.
     """
     serving.check_weights()
     if isinstance(recipe, TfliteStatic) and calibration is None:
@@ -37,8 +35,6 @@ def export_tflite(
             " dynamic or float16 recipe, or ONNX"
         )
     path.write_bytes(_converted(serving, recipe, calibration))
-    if recipe is not None:
-        check_quantized(path)
 
 
 def _converted(serving: Serving, recipe: TfliteRecipe | None, calibration: Calibration | None) -> bytes:

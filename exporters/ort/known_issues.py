@@ -10,7 +10,7 @@ import onnx
 
 from crossrt.exporters.recipes.recipe import OnnxFloat16, OnnxRecipe, OnnxStatic
 from crossrt.exporters.sources.onnx_file import read_structure
-from crossrt.exporters.sources.onnx_weights import quantized_share, weight_bytes
+from crossrt.exporters.sources.onnx_weights import quantized_share_of
 
 MOST_FLOAT_SHARE = 0.5
 _REMOVABLE = ("Relu", "Clip")
@@ -34,7 +34,7 @@ def known_issues(recipe: OnnxRecipe, prepared: Path, quantized: Path | None = No
 
 
 def _of_share(model: onnx.ModelProto) -> Iterator[str]:
-    share = quantized_share(weight_bytes(model))
+    share = quantized_share_of(model, "static")
     if share >= MOST_FLOAT_SHARE:
         return
     kinds = sorted({node.op_type for node in model.graph.node} & set(_RECURRENT))

@@ -18,6 +18,8 @@ BATCH = "batch"
 _DTYPES = {"STRING": "str", "BOOL": "bool"}
 _WEIGHT_TYPES = ("INT8", "UINT8", "INT4", "INT2", "UINT4", "INT16")
 _SMALL = 4
+_MOST_HALVES = 0.5
+"""A file with so much of its weights in float16 is one in float16."""
 
 
 def has_identifier(head: bytes) -> bool:
@@ -36,6 +38,7 @@ class TfliteFile:
         operators: How many there are of each type.
         custom: Names of operators that are not TFLite's own.
         weight_bytes: Bytes of constants by dtype.
+        largest_float: Elements of the largest float32 constant.
         quantization: How it is quantized, or None for a float file.
         description: What the file says of itself.
         notes: What a reader must know.
@@ -47,6 +50,7 @@ class TfliteFile:
     operators: dict[str, int]
     custom: tuple[str, ...]
     weight_bytes: dict[str, int]
+    largest_float: int
     quantization: Quantization | None
     description: str
     notes: tuple[str, ...] = field(default=())
@@ -93,6 +97,7 @@ def _read(file: _Reader) -> TfliteFile:
         operators=file.operators(),
         custom=file.custom(),
         weight_bytes=weights,
+        largest_float=file.largest_float(),
         quantization=file.quantization(subgraph, weights),
         description=(file.model.Description() or b"").decode(errors="replace"),
         notes=notes,
@@ -203,6 +208,9 @@ class _Reader:
             found[self._dtype(tensor)] += size
         return dict(found.most_common())
 
+    def largest_float(self) -> int:
+        return max((size // 4 for tensor, size in self._constants() if self._dtype(tensor) == "float32"), default=0)
+
     def quantization(self, subgraph: Any, weights: Mapping[str, int]) -> Quantization | None:
         """How constants and activations are quantized, from the types of tensors."""
         kinds, is_per_channel = Counter[str](), False
@@ -211,9 +219,10 @@ class _Reader:
             if scales and self._types.get(tensor.Type()) in _WEIGHT_TYPES and size > _SMALL:
                 kinds[self._dtype(tensor)] += size
                 is_per_channel |= len(scales) > 1
-        halves = weights.get("float16", 0)
+        floats = weights.get("float32", 0) + weights.get("float16", 0)
         if not kinds:
-            return _float16() if halves and halves >= weights.get("float32", 0) else None
+            halves = weights.get("float16", 0) / floats if floats else 0.0
+            return _float16(halves) if halves >= _MOST_HALVES else None
         activation = self._activation_type(subgraph)
         scheme: Scheme = "static" if activation else "dynamic"
         granularity: Granularity = "per-channel" if is_per_channel else "per-tensor"
@@ -224,6 +233,7 @@ class _Reader:
             weight_type=kinds.most_common(1)[0][0],
             granularity=granularity,
             symmetric_activations=activation == "int16",
+            quantized_share=kinds.total() / (kinds.total() + floats),
             io_dtype=self._dtype(subgraph.Tensors(subgraph.Inputs(0))) if subgraph.InputsLength() else "float32",
         )
 
@@ -240,9 +250,14 @@ class _Reader:
         return found.most_common(1)[0][0] if found else None
 
 
-def _float16() -> Quantization:
+def _float16(share: float) -> Quantization:
     return Quantization(
-        scheme="float16", representation="tflite", activation_type=None, weight_type="float16", granularity="per-tensor"
+        scheme="float16",
+        representation="tflite",
+        activation_type=None,
+        weight_type="float16",
+        granularity="per-tensor",
+        quantized_share=share,
     )
 
 

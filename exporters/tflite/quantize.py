@@ -14,11 +14,11 @@ from crossrt.core.events import EventStream, read_job
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
-from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteStatic
+from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteRecipe, TfliteStatic
 from crossrt.exporters.sources.detect import check_source
 from crossrt.exporters.tensor_specs import Specs, tflite_specs
 from crossrt.exporters.tf import environment as environment
-from crossrt.exporters.tflite.check import check_quantized
+from crossrt.exporters.tflite.check import as_found
 from crossrt.exporters.tflite.flatbuffer import FlatModel
 from crossrt.exporters.tflite.weights import to_dynamic, to_float16
 from crossrt.exporters.variants import Variant
@@ -48,15 +48,17 @@ class TfliteBuilder:
         write_artifact(self._job, variant, lambda path: self._write(variant, path), folder, self._specs)
 
     def _write(self, variant: Variant, path: Path) -> Quantization:
-        calibration = None if selection_of(variant.recipe) is None else self._calibration
-        path.write_bytes(self._quantized(variant, calibration))
-        check_quantized(path)
+        recipe = variant.recipe
+        if not isinstance(recipe, TfliteStatic | TfliteDynamic | TfliteFloat16):
+            raise ExportError(f"{variant.item} is not made from a TFLite file")
+        calibration = None if selection_of(recipe) is None else self._calibration
+        path.write_bytes(self._quantized(recipe, calibration))
         record = variant.quantization_record(calibration)
         assert record is not None
-        return record
+        return as_found(path, recipe, record)
 
-    def _quantized(self, variant: Variant, calibration: Calibration | None) -> bytes:
-        recipe, model = variant.recipe, FlatModel(self._source)
+    def _quantized(self, recipe: TfliteRecipe, calibration: Calibration | None) -> bytes:
+        model = FlatModel(self._source)
         if isinstance(recipe, TfliteStatic):
             from crossrt.exporters.tflite.static import to_static
 
@@ -64,10 +66,8 @@ class TfliteBuilder:
             return to_static(model, recipe, calibration)
         if isinstance(recipe, TfliteDynamic):
             to_dynamic(model, recipe)
-        elif isinstance(recipe, TfliteFloat16):
-            to_float16(model)
         else:
-            raise ExportError(f"{variant.item} is not made from a TFLite file")
+            to_float16(model)
         return model.packed()
 
 

@@ -15,10 +15,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.recipes.recipe import TfliteDynamic
+from crossrt.exporters.tflite.check import FEWEST_ELEMENTS
 from crossrt.exporters.tflite.flatbuffer import FlatModel
-
-FEWEST_ELEMENTS: Final = 1024
-"""The converter leaves smaller weights in float: what they save is less than what their scales cost."""
 
 _FLOAT16 = schema.TensorType.FLOAT16
 _DEQUANTIZES_FLOAT16 = 3

@@ -8,16 +8,18 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper
 from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
 from crossrt.exporters.calibration import Selection
-from crossrt.exporters.errors import ExportError
+from crossrt.exporters.errors import ExportError, NothingToQuantizeError
 from crossrt.exporters.ort import calibrate
 from crossrt.exporters.ort.calibrate import Batches, SharedRanges
 from crossrt.exporters.ort.known_issues import known_issues
 from crossrt.exporters.ort.prepare import prepare
 from crossrt.exporters.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly
+from crossrt.exporters.sources.onnx_inspection import inspect_onnx
 
 SAMPLES = 250
 
@@ -91,6 +93,45 @@ def test_nodes_can_stay_in_float(quantized):
 def test_a_recipe_that_would_change_nothing_is_an_error(quantized, recipe, message):
     with pytest.raises(ExportError, match=message):
         quantized(recipe)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "least", "most"),
+    [
+        (OnnxStatic(), 1, 1),
+        (OnnxStatic(quant_format="qoperator", per_channel=True), 1, 1),
+        (OnnxStatic(op_types_to_quantize=("Conv",)), 0.001, 0.2),
+        (OnnxDynamic(), 0.9, 0.9999),
+        (OnnxFloat16(), 1, 1),
+        (OnnxWeightOnly(), 0.5, 0.9999),
+    ],
+    ids=str,
+)
+def test_the_share_of_quantized_weights_is_read_from_the_file(
+    network, tmp_path, make_calibration, images, recipe, least, most
+):
+    quantizer = OnnxQuantizer(network(), tmp_path, make_calibration(images(20)))
+    share = quantizer.quantize(recipe, tmp_path / "out.onnx")
+    assert least <= share <= most
+    assert inspect_onnx(tmp_path / "out.onnx").quantization.quantized_share in (share, pytest.approx(share))
+
+
+@pytest.mark.parametrize("recipe", [OnnxStatic(), OnnxDynamic()], ids=lambda each: type(each).__name__)
+def test_zero_points_of_activations_are_no_quantized_weights(tmp_path, make_calibration, images, recipe):
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 28, 28, 1])
+    halved = helper.make_tensor_value_info("halved", TensorProto.FLOAT, ["batch", 14, 14, 1])
+    nodes = [
+        helper.make_node("Transpose", ["image"], ["channels"], perm=[0, 3, 1, 2]),
+        helper.make_node("MaxPool", ["channels"], ["pooled"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Transpose", ["pooled"], ["halved"], perm=[0, 2, 3, 1]),
+    ]
+    model = helper.make_model(
+        helper.make_graph(nodes, "pool", [image], [halved]), ir_version=10, opset_imports=[helper.make_opsetid("", 18)]
+    )
+    onnx.save(model, tmp_path / "float.onnx")
+    quantizer = OnnxQuantizer(tmp_path / "float.onnx", tmp_path, make_calibration(images(20)))
+    with pytest.raises(NothingToQuantizeError, match="the file holds no quantized weights"):
+        quantizer.quantize(recipe, tmp_path / "out.onnx")
 
 
 @pytest.mark.parametrize(

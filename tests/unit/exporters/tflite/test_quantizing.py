@@ -12,9 +12,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from crossrt.exporters.errors import ExportError
-from crossrt.exporters.recipes.recipe import TfliteDynamic
+from crossrt.exporters.errors import ExportError, NothingToQuantizeError
+from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteStatic
 from crossrt.exporters.sources.tflite_file import read_tflite
+from crossrt.exporters.tflite.check import check_quantized, known_issues
 from crossrt.exporters.tflite.flatbuffer import FlatModel
 from crossrt.exporters.tflite.weights import to_dynamic, to_float16
 
@@ -115,10 +116,35 @@ def test_a_dynamic_file_answers_like_the_float_file(made, tmp_path):
         assert 0 < np.linalg.norm(found[name] - values) < 0.05 * np.linalg.norm(values)
 
 
-def test_small_weights_stay_in_float(tmp_path):
+def test_a_file_whose_weights_are_all_too_small_is_no_quantized_file(tmp_path):
     model = FlatModel(float_file("image"))
     to_dynamic(model, TfliteDynamic())
-    assert read_tflite(written(model, tmp_path / "x.tflite")).quantization is None
+    path = written(model, tmp_path / "x.tflite")
+    with pytest.raises(NothingToQuantizeError, match="weights of fewer than 1,024 elements in float, and the largest"):
+        check_quantized(path, TfliteDynamic())
+    assert not path.exists()
+
+
+def test_the_share_of_quantized_weights_is_read_from_the_file(made, tmp_path):
+    model = FlatModel(CONV)
+    to_dynamic(model, TfliteDynamic())
+    share = check_quantized(written(model, tmp_path / "x.tflite"), TfliteDynamic()).quantized_share
+    assert 0.5 < share < 0.99
+    assert check_quantized(made / "image.int8.tflite", TfliteStatic()).quantized_share == 1
+
+
+def test_a_dynamic_file_in_float16_alone_is_not_what_was_asked_for(tmp_path):
+    model = FlatModel(CONV)
+    to_float16(model)
+    with pytest.raises(NothingToQuantizeError, match="holds no quantized weights"):
+        check_quantized(written(model, tmp_path / "x.tflite"), TfliteDynamic())
+
+
+def test_depthwise_weights_with_one_scale_are_a_known_issue(made):
+    path, recipe = made / "net.dynamic-per-tensor.tflite", TfliteDynamic(per_channel=False, per_channel_dense=False)
+    (issue,) = known_issues(path, recipe, check_quantized(path, recipe))
+    assert "LiteRT computes dynamic depthwise convolutions wrongly" in issue
+    assert known_issues(path, TfliteDynamic(), check_quantized(path, recipe)) == ()
 
 
 def test_a_float16_file_holds_all_its_weights_in_half_the_bytes(tmp_path):
