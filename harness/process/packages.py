@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import sys
 from collections.abc import Collection, Mapping
@@ -15,6 +16,7 @@ QUIET = {
     "CUDA_VISIBLE_DEVICES": "",
     "ORT_DISABLE_TELEMETRY": "1",
     "KERAS_BACKEND": "tensorflow",
+    "KERAS_HOME": f"{os.devnull}/keras",  # a keras.json of the user's would change dtypes and layouts
 }
 
 _SMALL_TENSORFLOW = sys.platform == "linux" and platform.machine() == "x86_64"
