@@ -22,6 +22,7 @@ from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
 from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteStatic
 from crossrt.exporters.reference import write_answers
 from crossrt.exporters.sources.detect import check_source
+from crossrt.exporters.tensor_specs import onnx_quantization
 from crossrt.exporters.tf import environment as environment
 from crossrt.exporters.tflite.check import as_found
 from crossrt.exporters.variants import Variant
@@ -71,6 +72,8 @@ class TensorFlowBuilder:
             from crossrt.exporters.to_onnx import export_onnx
 
             export_onnx(self._serving, path)
+            if self._serving.integer_weight() is not None:  # Keras quantized it, and the file says how
+                return onnx_quantization(path)
         else:
             from crossrt.exporters.to_tflite import export_tflite
 

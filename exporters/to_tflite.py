@@ -27,6 +27,7 @@ def export_tflite(
         ExportError: A layer cannot be converted, the weights hold NaN, or calibration data are missing.
     """
     serving.check_weights()
+    serving.check_float()
     if isinstance(recipe, TfliteStatic) and calibration is None:
         raise ExportError(NEEDS_CALIBRATION)
     if isinstance(recipe, TfliteStatic) and serving.has_loops():

@@ -44,6 +44,7 @@ class FlatModel:
         )
         self._keep_chosen()
         self.graph: Any = self.tables.subgraphs[0]
+        self._check_weights(path)
 
     def _keep_chosen(self) -> None:
         """Drops other signatures with their graphs; where operators call graphs, all of these stay."""
@@ -62,6 +63,16 @@ class FlatModel:
         self.tables.signatureDefs = [signature]
         self.tables.subgraphs = [self.tables.subgraphs[signature.subgraphIndex]]
         signature.subgraphIndex = 0
+
+    def _check_weights(self, path: Path) -> None:
+        for index, tensor in enumerate(self.graph.tensors):
+            values = self.floats(index)
+            # infinity alone is also written on purpose, for masks
+            if values is not None and (np.isnan(values).any() or (values.ndim > 1 and not np.isfinite(values).any())):
+                raise ExportError(
+                    f"the weights {_text(tensor.name)} of {path.name} hold NaN or infinity: no scale can be found for"
+                    " them; train the model again"
+                )
 
     def operator(self, node: Any) -> str:
         """The name of a node's operator; that of TFLite's own for all custom ones is `CUSTOM`."""

@@ -61,6 +61,11 @@ def to_dynamic(model: FlatModel, recipe: TfliteDynamic) -> None:
         values = model.floats(index)
         if rule is None or values is None or values.size < FEWEST_ELEMENTS:
             continue
+        if not np.isfinite(values).all():
+            name = _name(model.graph.tensors[index])
+            raise ExportError(
+                f"the weights {name} hold infinity: no scale can be found for them; train the model again"
+            )
         nodes = [node for node, _ in readers[index]]
         is_dense = model.operator(nodes[0]) == _DENSE
         per_channel = recipe.per_channel and (recipe.per_channel_dense or not is_dense)

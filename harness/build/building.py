@@ -22,7 +22,7 @@ from crossrt.exporters.build import REFERENCE
 from crossrt.exporters.cache import reference_key, shortage, variant_key
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.jobs import BuildJob
-from crossrt.exporters.variants import FLOAT_ONNX, Variant
+from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
 from crossrt.harness.build.builder import Artifacts, BuildRequest, BuildState
 from crossrt.harness.build.checking import FloatCheck
 from crossrt.harness.cli.shared.progress import Display
@@ -254,7 +254,7 @@ class _Building:
 
     def _keep_artifact(self, item: str, staged: Path) -> None:
         state, artifact = self._state, read_manifest(staged / ARTIFACT_MANIFEST, ModelArtifact)
-        if artifact.role == "float" and artifact.quantization is None and _converts(state.request):
+        if item in (FLOAT_ONNX.item, FLOAT_TFLITE.item) and _converts(state.request):
             if state.found.reference is None:
                 raise ChildFailedError("the source model's own answers are missing, so nothing can be checked", "")
             self._check.check(artifact, state.found.reference)

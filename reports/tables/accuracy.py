@@ -70,7 +70,9 @@ def _of_metric(
 
 def share_text(how: _Quantized | None) -> str:
     """The share of a file's weights that are quantized, in percent, rounded down: 100 are all."""
-    return ABSENT if how is None or how.quantized_share is None else f"{math.floor(100 * how.quantized_share)}"
+    if how is None or how.quantized_share is None:
+        return ABSENT
+    return "<1" if 0 < how.quantized_share < 0.01 else f"{math.floor(100 * how.quantized_share)}"
 
 
 def other_metrics(look: Lookup) -> list[MetricDefinition]:
