@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from crossrt.core.artifact import Granularity, Quantization, Scheme
 from crossrt.core.tensor import Dimension, TensorSpec
 from crossrt.exporters.errors import ModelError, first_line
@@ -18,6 +20,7 @@ BATCH = "batch"
 _DTYPES = {"STRING": "str", "BOOL": "bool"}
 _WEIGHT_TYPES = ("INT8", "UINT8", "INT4", "INT2", "UINT4", "INT16")
 _SMALL = 4
+_MOST_CHECKED_BYTES = 2**28
 _MOST_HALVES = 0.5
 """A file with so much of its weights in float16 is one in float16."""
 
@@ -100,7 +103,7 @@ def _read(file: _Reader) -> TfliteFile:
         largest_float=file.largest_float(),
         quantization=file.quantization(subgraph, weights),
         description=(file.model.Description() or b"").decode(errors="replace"),
-        notes=notes,
+        notes=(*notes, *file.warnings()),
     )
 
 
@@ -207,6 +210,14 @@ class _Reader:
         for tensor, size in self._constants():
             found[self._dtype(tensor)] += size
         return dict(found.most_common())
+
+    def warnings(self) -> Iterator[str]:
+        for tensor, size in self._constants():
+            if self._dtype(tensor) == "float32" and size <= _MOST_CHECKED_BYTES:
+                values = np.frombuffer(self.model.Buffers(tensor.Buffer()).DataAsNumpy(), dtype="<f4")
+                if np.isnan(values).any():
+                    yield f"the weights {tensor.Name().decode()} hold NaN or infinity: answers will, too"
+                    return
 
     def largest_float(self) -> int:
         return max((size // 4 for tensor, size in self._constants() if self._dtype(tensor) == "float32"), default=0)
