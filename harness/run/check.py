@@ -157,9 +157,9 @@ def _take_reference(state: RunState, outputs: Outputs, description: str, display
         if chosen.inferred:
             display.remark(f"  {chosen.inferred}")
         task.check(outputs, labels)
-    for caution in _missing_numbers(outputs):
-        state.cautions.append(caution)
-        display.remark(f"  CAUTION: {caution}")
+    for missing in _missing_numbers(outputs):
+        state.cautions.append(missing)
+        display.remark(f"  CAUTION: {missing}")
     state.judge = Judge(task, labels, Reference(outputs=outputs, description=description))
     if labels is not None and not state.project.is_random:
         caution = chance_caution(task, task.evaluate(outputs, labels, None, {}), labels)
