@@ -22,8 +22,6 @@ LAYOUT: Final = frozenset(
     ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity", "ReorderInput", "ReorderOutput")
 )
 """Operators that move values and change none."""
-PASSING: Final = LAYOUT | {"MaxPool", "Slice", "Gather", "Pad", "Resize", "Split", "Concat", "Expand", "Tile"}
-"""Operators whose output holds values of their input, so that a scale of the one serves the other."""
 
 _NAMES: Final = {"float": "float32", "double": "float64"}
 

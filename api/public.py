@@ -192,7 +192,7 @@ def quantize(
     """Builds quantized variants of a model by recipe, each checked against it, and writes them into a folder.
 
     Args:
-        model: A Keras or SavedModel model, or a float ONNX file.
+        model: A Keras or SavedModel model, or a float ONNX or TFLite file.
         out: The folder to write.
         calibration: What quantizers are calibrated with; without it, only recipes that need none are built, and named
             ones that need it fail.

@@ -41,6 +41,8 @@ class Quantization:
         io_dtype: dtype of the model's own inputs and outputs.
         known_issues: What is known to make such a file answer wrongly, each with the cure.
         recipe: All that was asked of the quantizer, as in a file of recipes.
+        quantized_share: Share of the bytes of the file's weights that are quantized (in float16, for `float16`); scales
+            do not count. None where nobody looked.
     """
 
     scheme: Scheme
@@ -57,6 +59,7 @@ class Quantization:
     io_dtype: str = "float32"
     known_issues: tuple[str, ...] = ()
     recipe: Mapping[str, RecipeValue] | None = None
+    quantized_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,9 @@ from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
 from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteStatic
 from crossrt.exporters.reference import write_answers
 from crossrt.exporters.sources.detect import check_source
+from crossrt.exporters.tensor_specs import onnx_quantization
 from crossrt.exporters.tf import environment as environment
+from crossrt.exporters.tflite.check import as_found
 from crossrt.exporters.variants import Variant
 
 if TYPE_CHECKING:
@@ -70,12 +72,17 @@ class TensorFlowBuilder:
             from crossrt.exporters.to_onnx import export_onnx
 
             export_onnx(self._serving, path)
+            if self._serving.integer_weight() is not None:  # Keras quantized it, and the file says how
+                return onnx_quantization(path)
         else:
             from crossrt.exporters.to_tflite import export_tflite
 
             assert recipe is None or isinstance(recipe, TfliteDynamic | TfliteFloat16 | TfliteStatic)
             export_tflite(self._serving, path, recipe, calibration)
-        return variant.quantization_record(calibration)
+            record = variant.quantization_record(calibration)
+            if recipe is not None and record is not None:
+                return as_found(path, recipe, record)
+        return None
 
     def _build_reference(self, folder: Path) -> None:
         job, serving = self._job, self._serving

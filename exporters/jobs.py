@@ -98,6 +98,7 @@ def write_artifact(
     Raises:
         ExportError: The file has other inputs or outputs than the source.
     """
+    from crossrt.exporters.sources.onnx_file import data_files, total_bytes
     from crossrt.exporters.sources.onnx_weights import role_of
     from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
 
@@ -106,13 +107,14 @@ def write_artifact(
     inputs, outputs = onnx_specs(path) if variant.format == "onnx" else tflite_specs(path)
     if expected is not None:
         inputs, outputs = in_order(inputs, expected[0], "inputs"), in_order(outputs, expected[1], "outputs")
+    beside = data_files(path) if variant.format == "onnx" else ()
     artifact = ModelArtifact(
         model=job.model,
         variant=variant.name,
         format=variant.format,
         path=path,
-        sha256=sha256_of(path),
-        size_bytes=path.stat().st_size,
+        sha256=sha256_of(path, *(path.parent / name for name in beside)),
+        size_bytes=total_bytes(path, beside),
         inputs=inputs,
         outputs=outputs,
         batching=batching_of(inputs),
@@ -120,6 +122,7 @@ def write_artifact(
         quantization=quantization,
         producer=converter_versions(),
         source_sha256=job.source_sha256,
+        data_files=beside,
     )
     write_manifest(artifact, folder / ARTIFACT_MANIFEST)
 

@@ -16,6 +16,7 @@ from crossrt.core.events import EventStream, read_job
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
+from crossrt.exporters.ort.check import check_quantized
 from crossrt.exporters.ort.known_issues import known_issues
 from crossrt.exporters.ort.quantize import OnnxQuantizer
 from crossrt.exporters.plugins import quantize_with_plugin
@@ -59,10 +60,11 @@ class OnnxBuilder:
         if not isinstance(recipe, OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16):
             raise ExportError(f"{variant.item} is not made from an ONNX file: bring a Keras model or a SavedModel")
         calibration = None if selection_of(recipe) is None else self._calibration
-        quantizer.quantize(recipe, path)
+        share = quantizer.quantize(recipe, path)
         record = variant.quantization_record(calibration)
         assert record is not None
-        return dataclasses.replace(record, known_issues=known_issues(recipe, quantizer.prepared, path))
+        issues = known_issues(recipe, quantizer.prepared, path)
+        return dataclasses.replace(record, known_issues=issues, quantized_share=share)
 
     def _write_with_plugin(self, variant: Variant, recipe: OnnxPlugin, path: Path) -> Quantization:
         """What the plug-in says of its file, with the recipe and the samples that calibrated it."""
@@ -75,6 +77,7 @@ class OnnxBuilder:
             recipe=record.recipe,
             calibration_samples=record.calibration_samples,
             calibration_sha256=record.calibration_sha256,
+            quantized_share=check_quantized(path, found.scheme),
         )
 
 

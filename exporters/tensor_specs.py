@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crossrt.core.artifact import Quantization
 from crossrt.core.tensor import TensorSpec
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.sources.onnx_file import read_structure
@@ -24,6 +25,14 @@ def onnx_specs(path: Path) -> Specs:
     if found.problem is not None:
         raise ExportError(f"{path.name}: {found.problem}")
     return found.inputs, found.outputs
+
+
+def onnx_quantization(path: Path) -> Quantization | None:
+    """How an ONNX file is quantized, as far as it tells."""
+    from crossrt.exporters.sources.onnx_weights import quantization_of, weight_bytes
+
+    model = read_structure(path)
+    return quantization_of(model, weight_bytes(model))
 
 
 def tflite_specs(path: Path) -> Specs:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, Selection, selection_of
 from crossrt.exporters.errors import ExportError, first_line
 from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteRecipe, TfliteStatic
-from crossrt.exporters.sources.tflite_file import read_tflite
 from crossrt.exporters.tf.serving import Serving
 
 
@@ -25,10 +24,10 @@ def export_tflite(
     """Writes the model as TFLite, with the names of its specs in the signature.
 
     Raises:
-        ExportError: A layer cannot be converted, the weights hold NaN, calibration data are missing, or a quantized
-            file would hold no quantized weights.
+        ExportError: A layer cannot be converted, the weights hold NaN, or calibration data are missing.
     """
     serving.check_weights()
+    serving.check_float()
     if isinstance(recipe, TfliteStatic) and calibration is None:
         raise ExportError(NEEDS_CALIBRATION)
     if isinstance(recipe, TfliteStatic) and serving.has_loops():
@@ -37,8 +36,6 @@ def export_tflite(
             " dynamic or float16 recipe, or ONNX"
         )
     path.write_bytes(_converted(serving, recipe, calibration))
-    if recipe is not None:
-        _check_quantized(path)
 
 
 def _converted(serving: Serving, recipe: TfliteRecipe | None, calibration: Calibration | None) -> bytes:
@@ -134,14 +131,3 @@ def _one_by_one(calibration: Calibration, which: Selection) -> Iterator[Any]:
 
 def _in_order(names: list[str], feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.generic]]:
     return {name: feeds[name] for name in names}
-
-
-def _check_quantized(path: Path) -> None:
-    found = read_tflite(path)
-    if found.quantization is None:
-        path.unlink()
-        held = ", ".join(f"{size} bytes of {name}" for name, size in found.weight_bytes.items()) or "no weights"
-        raise ExportError(
-            f"the file holds no quantized weights: it holds {held}; the converter leaves small weights and operators"
-            " that it has no integer kernel for in float"
-        )

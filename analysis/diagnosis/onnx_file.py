@@ -17,13 +17,14 @@ import onnx
 
 from crossrt.analysis.audit.affine import TYPES, Affine
 from crossrt.analysis.audit.onnx_file import stored_in_onnx
-from crossrt.analysis.diagnosis.lost_activations import lost_activations
 from crossrt.analysis.diagnosis.measure import Measure
 from crossrt.analysis.diagnosis.outputs import OutputRatios
 from crossrt.analysis.diagnosis.record import DiagnosedOutput, DiagnosedTensor, Diagnosis, Kernels
 from crossrt.analysis.onnx_graph import QUANTIZE, REMOVABLE, Graph, dtype_of, name_of, taken
 from crossrt.analysis.onnx_sessions import run, session_with
 from crossrt.datasets.protocol import Arrays
+from crossrt.exporters.ort.lost_activations import lost_activations
+from crossrt.exporters.sources.onnx_file import read_structure
 from crossrt.exporters.tensor_specs import onnx_specs
 
 _QUANTIZED: Final = "_quantized"
@@ -85,7 +86,7 @@ def diagnose_onnx(path: Path, prepared: Path, calls: Iterable[Arrays], samples: 
             for name in ratios[0].originals
         ),
         missing=tuple(each.output for each in activations if each.original not in original.values),
-        causes=tuple(lost_activations(quantized, original)),
+        causes=tuple(lost_activations(read_structure(prepared).graph, read_structure(path).graph)),
     )
 
 

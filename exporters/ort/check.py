@@ -5,29 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from crossrt.core.artifact import Scheme
 from crossrt.exporters.errors import NothingToQuantizeError
-from crossrt.exporters.recipes.recipe import OnnxFloat16, OnnxRecipe, OnnxWeightOnly
 from crossrt.exporters.sources.onnx_file import nodes_of, read_structure
-from crossrt.exporters.sources.onnx_weights import quantized_share, weight_bytes
+from crossrt.exporters.sources.onnx_weights import quantized_share_of, weight_bytes
 
 
-def check_quantized(path: Path, recipe: OnnxRecipe) -> None:
-    """Refuses a file whose weights are all as they were.
+def check_quantized(path: Path, scheme: Scheme) -> float:
+    """The share of the bytes of weights that are quantized; a file whose weights are all as they were is removed.
 
     Raises:
         NothingToQuantizeError: It holds no quantized weights.
     """
     model = read_structure(path)
-    weights = weight_bytes(model)
-    is_changed = quantized_share(weights) > 0
-    if isinstance(recipe, OnnxFloat16):
-        is_changed = weights.get("float16", 0) > 0
-    elif isinstance(recipe, OnnxWeightOnly):
-        is_changed = any(node.op_type == "MatMulNBits" for node in nodes_of(model))
-    if is_changed:
-        return
+    share = quantized_share_of(model, scheme)
+    if share:
+        return share
     path.unlink()
-    held = ", ".join(f"{size} bytes of {name}" for name, size in weights.items()) or "no weights at all"
+    held = ", ".join(f"{size} bytes of {name}" for name, size in weight_bytes(model).items()) or "no weights at all"
     kinds = ", ".join(kind for kind, _ in Counter(node.op_type for node in nodes_of(model)).most_common(8))
     raise NothingToQuantizeError(
         f"the file holds no quantized weights: it holds {held}; this recipe quantizes none of the model's operators"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import onnx
 
+from crossrt.exporters.ort.lost_activations import REMOVABLE, lost_activations
 from crossrt.exporters.recipes.recipe import OnnxFloat16, OnnxRecipe, OnnxStatic
 from crossrt.exporters.sources.onnx_file import read_structure
-from crossrt.exporters.sources.onnx_weights import quantized_share, weight_bytes
+from crossrt.exporters.sources.onnx_weights import quantized_share_of
 
 MOST_FLOAT_SHARE = 0.5
-_REMOVABLE = ("Relu", "Clip")
 _RECURRENT = ("LSTM", "GRU", "RNN", "Loop", "Scan", "If")
 
 
@@ -26,15 +26,16 @@ def known_issues(recipe: OnnxRecipe, prepared: Path, quantized: Path | None = No
         quantized: What it wrote.
     """
     found: list[str] = []
+    written = None if quantized is None else read_structure(quantized)
     if isinstance(recipe, OnnxStatic):
-        found += _of_static(recipe, read_structure(prepared).graph)
-    if quantized is not None and not isinstance(recipe, OnnxFloat16):
-        found += _of_share(read_structure(quantized))
+        found += _of_static(recipe, read_structure(prepared).graph, written.graph if written else None)
+    if written is not None and not isinstance(recipe, OnnxFloat16):
+        found += _of_share(written)
     return tuple(found)
 
 
 def _of_share(model: onnx.ModelProto) -> Iterator[str]:
-    share = quantized_share(weight_bytes(model))
+    share = quantized_share_of(model, "static")
     if share >= MOST_FLOAT_SHARE:
         return
     kinds = sorted({node.op_type for node in model.graph.node} & set(_RECURRENT))
@@ -42,8 +43,8 @@ def _of_share(model: onnx.ModelProto) -> Iterator[str]:
     yield f"only {share:.0%} of the weight bytes are quantized{why}"
 
 
-def _of_static(recipe: OnnxStatic, graph: onnx.GraphProto) -> Iterator[str]:
-    has_removable = any(node.op_type in _REMOVABLE for node in graph.node)
+def _of_static(recipe: OnnxStatic, graph: onnx.GraphProto, quantized: onnx.GraphProto | None) -> Iterator[str]:
+    has_removable = any(node.op_type in REMOVABLE for node in graph.node)
     reaches_below_zero = recipe.calibration_symmetric or recipe.calibrate_method == "distribution"
     if has_removable and reaches_below_zero and not (recipe.activation_symmetric or recipe.keep_removable_activations):
         yield (
@@ -53,19 +54,11 @@ def _of_static(recipe: OnnxStatic, graph: onnx.GraphProto) -> Iterator[str]:
     if left := [node.name for node in graph.node if node.op_type == "BatchNormalization"]:
         yield f"{', '.join(left[:3])} could not be folded into the layer before and stays in float"
     if recipe.quant_format == "qoperator":
-        yield from _of_qoperator(graph)
+        yield from _of_qoperator(graph, quantized)
 
 
-def _of_qoperator(graph: onnx.GraphProto) -> Iterator[str]:
-    readers = Counter(name for node in graph.node for name in node.input)
-    makers = {name: node for node in graph.node for name in node.output}
-    for node in graph.node:
-        if node.op_type in _REMOVABLE and node.input[0] in makers and readers[node.input[0]] > 1:
-            maker = makers[node.input[0]]
-            yield (
-                f"qoperator drops {node.op_type} behind {maker.op_type} {maker.name}, whose output others read too: use"
-                " quant_format = 'qdq'"
-            )
+def _of_qoperator(graph: onnx.GraphProto, quantized: onnx.GraphProto | None) -> Iterator[str]:
+    yield from lost_activations(graph, quantized)
     biases = Counter(node.input[2] for node in graph.node if node.op_type in ("Conv", "Gemm") and len(node.input) > 2)
     if shared := [name for name, count in biases.items() if name and count > 1]:
         yield f"qoperator uses the bias {shared[0]} twice with one scale: give each layer its own, or use qdq"

@@ -127,7 +127,10 @@ def check_float(model: onnx.ModelProto, path: Path) -> None:
     """Raises `ExportError` where a model is quantized already."""
     found = {node.op_type for node in nodes_of(model) if _is_quantized(node)}
     if found:
-        raise ExportError(f"{path.name} is quantized already: it holds {', '.join(sorted(found))}")
+        raise ExportError(
+            f"{path.name} is quantized already: it holds {', '.join(sorted(found))}; bring the float model that it was"
+            " made from"
+        )
 
 
 def _is_quantized(node: onnx.NodeProto) -> bool:

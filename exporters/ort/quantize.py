@@ -45,8 +45,8 @@ class OnnxQuantizer:
     def _float_model(self) -> Path:
         return working_copy(self._source, self._folder)
 
-    def quantize(self, recipe: OnnxRecipe, path: Path) -> None:
-        """Writes the model quantized as the recipe says.
+    def quantize(self, recipe: OnnxRecipe, path: Path) -> float:
+        """Writes the model quantized as the recipe says; gives the share of its weights that are quantized.
 
         Raises:
             ExportError: The model has nothing to quantize, a name in the recipe fits nothing, calibration data are
@@ -63,7 +63,7 @@ class OnnxQuantizer:
             raise ExportError(
                 f"ONNX Runtime's quantizer failed: {type(error).__name__}: {first_line(error)}"
             ) from error
-        check_quantized(path, recipe)
+        return check_quantized(path, recipe.quantization().scheme)
 
     def _write(self, source: Path, recipe: OnnxRecipe, path: Path) -> None:
         if isinstance(recipe, OnnxFloat16):

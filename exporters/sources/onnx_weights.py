@@ -18,7 +18,14 @@ FLOATS: Final = ("float32", "float16", "bfloat16", "double", "float64")
 
 _DYNAMIC = ("DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "ConvInteger", "MatMulInteger")
 _BLOCKS = ("MatMulNBits", "GatherBlockQuantized", "MatMulBnb4", "QMoE")
-_WEIGHT_INPUT = {"QLinearConv": 3, "QLinearMatMul": 3, "QGemm": 3, "QLinearConvTranspose": 3}
+_WEIGHT_INPUTS: Final[Mapping[str, tuple[int, ...]]] = {
+    "DequantizeLinear": (0,),
+    "QGemm": (3,),
+    "DynamicQuantizeLSTM": (1, 2),
+    "DynamicQuantizeLinear": (),
+    "GatherBlockQuantized": (0,),
+    "QMoE": (2, 5, 8),
+}
 _SCALE_INPUT = {"QLinearConv": 4, "QLinearMatMul": 4, "QGemm": 4, "DequantizeLinear": 1}
 
 
@@ -56,6 +63,35 @@ def quantized_share(weights: Mapping[str, int]) -> float:
     return quantized / total if total else 0.0
 
 
+def quantized_share_of(model: onnx.ModelProto, scheme: Scheme) -> float:
+    """The share of the bytes of weights that are quantized, or in float16; scales and zero points do not count."""
+    parameters = _parameters(model)
+    floats: Counter[str] = Counter()
+    for tensor in weights_of(model):
+        if (dtype := dtype_name(tensor)) in FLOATS and tensor.name not in parameters:
+            floats[dtype] += bytes_of(tensor)
+    if scheme == "float16":
+        return floats["float16"] / floats.total() if floats["float16"] else 0.0
+    tensors = {each.name: each for each in weights_of(model)}
+    read = {each.name: each for node in nodes_of(model) for each in _weights_read(node, tensors)}
+    quantized = sum(bytes_of(each) for each in read.values() if dtype_name(each) in INTEGERS)
+    return quantized / (quantized + floats.total()) if quantized else 0.0
+
+
+def _parameters(model: onnx.ModelProto) -> set[str]:
+    """Names of scales and zero points."""
+    floats = {each.name for each in weights_of(model) if dtype_name(each) in FLOATS}
+    found: set[str] = set()
+    for node in nodes_of(model):
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            found.update(node.input[1:3])
+        elif node.op_type in _BLOCKS:
+            found.update(node.input[2:4])
+        elif node.op_type.startswith(("QLinear", "QGemm")):
+            found.update(name for name in node.input if name in floats)  # such operators take no other floats
+    return found
+
+
 def float_dtype(weights: Mapping[str, int]) -> str:
     """The dtype of most float weights."""
     return max(FLOATS, key=lambda name: weights.get(name, 0))
@@ -80,6 +116,7 @@ def quantization_of(model: onnx.ModelProto, weights: Mapping[str, int]) -> Quant
             weight_type="float16",
             granularity="per-tensor",
             io_dtype=_io_dtype(model),
+            quantized_share=quantized_share_of(model, scheme),
         )
     found = _Weights(model)
     return Quantization(
@@ -90,6 +127,7 @@ def quantization_of(model: onnx.ModelProto, weights: Mapping[str, int]) -> Quant
         granularity=found.granularity,
         symmetric_weights=found.is_symmetric,
         io_dtype=_io_dtype(model),
+        quantized_share=quantized_share_of(model, scheme),
     )
 
 
@@ -151,17 +189,17 @@ class _Weights:
             if node.op_type in _BLOCKS:
                 self._add_blocks(node, sizes, tensors)
                 continue
-            weight = _weight_read(node, tensors)
-            if weight is not None and (dtype := dtype_name(weight)) in INTEGERS:
-                sizes[dtype] += bytes_of(weight)
-                self._look_at(node, weight, tensors)
+            for weight in _weights_read(node, tensors):
+                if (dtype := dtype_name(weight)) in INTEGERS:
+                    sizes[dtype] += bytes_of(weight)
+                    self._look_at(node, weight, tensors)
         self.weight_type = sizes.most_common(1)[0][0] if sizes else None
 
     def _add_blocks(self, node: onnx.NodeProto, sizes: Counter[str], tensors: Mapping[str, onnx.TensorProto]) -> None:
         bits = next((each.i for each in node.attribute if each.name == "bits"), 4)
         has_zero_points = node.op_type == "MatMulNBits" and len(node.input) > 3 and bool(node.input[3])
-        weight = tensors.get(node.input[1]) if len(node.input) > 1 else None
-        sizes[f"uint{bits}" if has_zero_points else f"int{bits}"] += bytes_of(weight) if weight is not None else 1
+        size = sum(bytes_of(each) for each in _weights_read(node, tensors))
+        sizes[f"uint{bits}" if has_zero_points else f"int{bits}"] += size or 1
         self.granularity, self.is_symmetric = "per-block", not has_zero_points
 
     def _look_at(self, node: onnx.NodeProto, weight: onnx.TensorProto, tensors: Mapping[str, onnx.TensorProto]) -> None:
@@ -175,10 +213,16 @@ class _Weights:
             self.is_symmetric = False
 
 
-def _weight_read(node: onnx.NodeProto, tensors: Mapping[str, onnx.TensorProto]) -> onnx.TensorProto | None:
-    if node.op_type == "DequantizeLinear":
-        return tensors.get(node.input[0])
-    place = _WEIGHT_INPUT.get(
-        node.op_type, 1 if node.op_type.endswith("Integer") or "Dynamic" in node.op_type else None
-    )
-    return tensors.get(node.input[place]) if place is not None and len(node.input) > place else None
+def _weights_read(node: onnx.NodeProto, tensors: Mapping[str, onnx.TensorProto]) -> list[onnx.TensorProto]:
+    """Constants that a node takes as quantized weights."""
+    names = [node.input[place] for place in _places(node.op_type) if len(node.input) > place]
+    return [tensors[name] for name in names if name in tensors]
+
+
+def _places(kind: str) -> tuple[int, ...]:
+    """Which inputs of an operator may be quantized weights."""
+    if kind in _WEIGHT_INPUTS:
+        return _WEIGHT_INPUTS[kind]
+    if kind.startswith("QLinear"):
+        return (3,)
+    return (1,) if "Integer" in kind or "Dynamic" in kind or kind in (*_BLOCKS, "QAttention") else ()

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from crossrt.core.artifact import Granularity, Quantization, Scheme
 from crossrt.core.tensor import Dimension, TensorSpec
 from crossrt.exporters.errors import ModelError, first_line
 
 IDENTIFIER: Final = b"TFL3"
+DEFAULT: Final = "serving_default"
 BATCH = "batch"
 _DTYPES = {"STRING": "str", "BOOL": "bool"}
 _WEIGHT_TYPES = ("INT8", "UINT8", "INT4", "INT2", "UINT4", "INT16")
 _SMALL = 4
+_MOST_CHECKED_BYTES = 2**28
+_MOST_HALVES = 0.5
+"""A file with so much of its weights in float16 is one in float16."""
 
 
 def has_identifier(head: bytes) -> bool:
@@ -35,6 +41,7 @@ class TfliteFile:
         operators: How many there are of each type.
         custom: Names of operators that are not TFLite's own.
         weight_bytes: Bytes of constants by dtype.
+        largest_float: Elements of the largest float32 constant.
         quantization: How it is quantized, or None for a float file.
         description: What the file says of itself.
         notes: What a reader must know.
@@ -46,6 +53,7 @@ class TfliteFile:
     operators: dict[str, int]
     custom: tuple[str, ...]
     weight_bytes: dict[str, int]
+    largest_float: int
     quantization: Quantization | None
     description: str
     notes: tuple[str, ...] = field(default=())
@@ -71,7 +79,9 @@ def read_tflite(path: Path) -> TfliteFile:
 
 
 def _read(file: _Reader) -> TfliteFile:
-    signature, notes = _choose_signature(file.signatures())
+    signatures = file.signatures()
+    chosen, notes = choose_signature([each.SignatureKey().decode() for each in signatures])
+    signature = signatures[chosen] if chosen is not None else None
     subgraph = file.model.Subgraphs(signature.SubgraphIndex() if signature else 0)
     if signature is not None:
         taken = [signature.Inputs(number) for number in range(signature.InputsLength())]
@@ -90,22 +100,20 @@ def _read(file: _Reader) -> TfliteFile:
         operators=file.operators(),
         custom=file.custom(),
         weight_bytes=weights,
+        largest_float=file.largest_float(),
         quantization=file.quantization(subgraph, weights),
         description=(file.model.Description() or b"").decode(errors="replace"),
-        notes=notes,
+        notes=(*notes, *file.warnings()),
     )
 
 
-def _choose_signature(signatures: list[Any]) -> tuple[Any | None, tuple[str, ...]]:
-    """The only one, else `serving_default`, else the first."""
-    if not signatures:
+def choose_signature(keys: Sequence[str]) -> tuple[int | None, tuple[str, ...]]:
+    """Number of the only signature, else of `serving_default`, else of the first; and what a reader must know."""
+    if not keys:
         return None, ("the file has no signature: inputs and outputs have the names of their tensors",)
-    names = [each.SignatureKey().decode() for each in signatures]
-    chosen = signatures[names.index("serving_default") if "serving_default" in names else 0]
-    if len(names) == 1:
-        return chosen, ()
-    key = chosen.SignatureKey().decode()
-    return chosen, (f"signature {key} is used, not {', '.join(name for name in names if name != key)}",)
+    chosen = keys.index(DEFAULT) if DEFAULT in keys else 0
+    others = [key for number, key in enumerate(keys) if number != chosen]
+    return chosen, (f"signature {keys[chosen]} is used, not {', '.join(others)}",) if others else ()
 
 
 class _Reader:
@@ -203,6 +211,17 @@ class _Reader:
             found[self._dtype(tensor)] += size
         return dict(found.most_common())
 
+    def warnings(self) -> Iterator[str]:
+        for tensor, size in self._constants():
+            if self._dtype(tensor) == "float32" and size <= _MOST_CHECKED_BYTES:
+                values = np.frombuffer(self.model.Buffers(tensor.Buffer()).DataAsNumpy(), dtype="<f4")
+                if np.isnan(values).any():
+                    yield f"the weights {tensor.Name().decode()} hold NaN or infinity: answers will, too"
+                    return
+
+    def largest_float(self) -> int:
+        return max((size // 4 for tensor, size in self._constants() if self._dtype(tensor) == "float32"), default=0)
+
     def quantization(self, subgraph: Any, weights: Mapping[str, int]) -> Quantization | None:
         """How constants and activations are quantized, from the types of tensors."""
         kinds, is_per_channel = Counter[str](), False
@@ -211,9 +230,10 @@ class _Reader:
             if scales and self._types.get(tensor.Type()) in _WEIGHT_TYPES and size > _SMALL:
                 kinds[self._dtype(tensor)] += size
                 is_per_channel |= len(scales) > 1
-        halves = weights.get("float16", 0)
+        floats = weights.get("float32", 0) + weights.get("float16", 0)
         if not kinds:
-            return _float16() if halves and halves >= weights.get("float32", 0) else None
+            halves = weights.get("float16", 0) / floats if floats else 0.0
+            return _float16(halves) if halves >= _MOST_HALVES else None
         activation = self._activation_type(subgraph)
         scheme: Scheme = "static" if activation else "dynamic"
         granularity: Granularity = "per-channel" if is_per_channel else "per-tensor"
@@ -224,6 +244,7 @@ class _Reader:
             weight_type=kinds.most_common(1)[0][0],
             granularity=granularity,
             symmetric_activations=activation == "int16",
+            quantized_share=kinds.total() / (kinds.total() + floats),
             io_dtype=self._dtype(subgraph.Tensors(subgraph.Inputs(0))) if subgraph.InputsLength() else "float32",
         )
 
@@ -240,9 +261,14 @@ class _Reader:
         return found.most_common(1)[0][0] if found else None
 
 
-def _float16() -> Quantization:
+def _float16(share: float) -> Quantization:
     return Quantization(
-        scheme="float16", representation="tflite", activation_type=None, weight_type="float16", granularity="per-tensor"
+        scheme="float16",
+        representation="tflite",
+        activation_type=None,
+        weight_type="float16",
+        granularity="per-tensor",
+        quantized_share=share,
     )
 
 

@@ -78,6 +78,9 @@ def _notes(serving: Serving, kind: SourceKind) -> list[str]:
         notes.append(keras_h5.RISK)
     if (name := serving.bad_weight()) is not None:
         notes.append(f"the weights {name} hold NaN or infinity: answers will, too")
-    if any(values.dtype.name == "int8" for _, values in serving.weights()):
-        notes.append("some weights are int8 already (Keras quantize): converters compute with them in float")
+    if (name := serving.integer_weight()) is not None:
+        notes.append(
+            f"the weights {name} are int8 already (Keras's quantize): the ONNX file keeps them, and nothing else can be"
+            " built; save the model before model.quantize() to have it quantized"
+        )
     return notes

@@ -76,6 +76,22 @@ class Serving:
                 f"the weights {name} hold NaN or infinity: the model answers nothing useful; train it again"
             )
 
+    def check_float(self) -> None:
+        """Refuses a model that Keras quantized.
+
+        Raises:
+            ModelError: A weight is int8.
+        """
+        if (name := self.integer_weight()) is not None:
+            raise ModelError(
+                f"the weights {name} are int8 already (Keras's quantize), and TFLite has no operator for such products:"
+                " save the model before model.quantize() and let crossrt quantize it"
+            )
+
+    def integer_weight(self) -> str | None:
+        """The first weight in int8, as Keras's own quantize writes them."""
+        return next((name for name, values in self.weights() if values.dtype.name in ("int8", "uint8")), None)
+
     def bad_weight(self) -> str | None:
         """The first weight that holds NaN or infinity."""
         for name, values in self.weights():

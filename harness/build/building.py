@@ -1,6 +1,7 @@
 """Gets artifacts from the cache, and builds what it lacks.
 
-One process converts with TensorFlow; beside it one quantizes the float ONNX file.
+One process converts with TensorFlow; beside it one quantizes the float ONNX file. A float TFLite file that the user
+brings is quantized by one of its own.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from crossrt.exporters.build import REFERENCE
 from crossrt.exporters.cache import reference_key, shortage, variant_key
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.jobs import BuildJob
-from crossrt.exporters.variants import FLOAT_ONNX, Variant
+from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
 from crossrt.harness.build.builder import Artifacts, BuildRequest, BuildState
 from crossrt.harness.build.checking import FloatCheck
 from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.locations import artifact_cache
 from crossrt.harness.process.child import ChildProcess, kill_all_children
-from crossrt.harness.process.packages import BUILDING, QUANTIZING, QUIET, check_packages
+from crossrt.harness.process.packages import BUILDING, QUANTIZING, QUANTIZING_TFLITE, QUIET, check_packages
 from crossrt.harness.process.pool import DrivingPool
 
 BUILD_TIMEOUT_S = 600.0
@@ -51,7 +52,7 @@ def get_artifacts(request: BuildRequest, folder: Path, display: Display) -> Arti
     state = _found_before(request, folder, display)
     missing = [each for each in request.variants if state.artifact_id(each.item) not in state.found.artifacts]
     if missing or (_converts(request) and state.found.reference is None):
-        check_packages("building artifacts", BUILDING if _converts(request) else QUANTIZING)
+        check_packages("building artifacts", _needed(request, missing))
         _build_missing(state, missing)
     return state.found
 
@@ -59,6 +60,15 @@ def get_artifacts(request: BuildRequest, folder: Path, display: Display) -> Arti
 def _converts(request: BuildRequest) -> bool:
     """True if the source is not an artifact itself, so that TensorFlow is needed and the source's answers count."""
     return request.source.kind not in ("onnx", "tflite")
+
+
+def _needed(request: BuildRequest, missing: Sequence[Variant]) -> Sequence[str]:
+    """Packages for building what is missing."""
+    if _converts(request):
+        return BUILDING
+    if request.source.kind == "onnx":
+        return QUANTIZING
+    return (*QUANTIZING_TFLITE, *(("tensorflow",) if any(each.needs_calibration for each in missing) else ()))
 
 
 def _found_before(request: BuildRequest, folder: Path, display: Display) -> BuildState:
@@ -119,6 +129,9 @@ class _Building:
     def works(self, missing: Sequence[Variant]) -> list[Callable[[], None]]:
         """What can be done side by side."""
         state = self._state
+        if state.request.source.kind == "tflite":
+            state.display.phase("building artifacts", len(missing))
+            return [lambda: self._quantize_tflite(missing)]
         quantized = [variant for variant in missing if variant.format == "onnx" and variant.recipe is not None]
         converted = [variant for variant in missing if variant not in quantized]
         if quantized and self._float is None and FLOAT_ONNX not in converted:
@@ -145,6 +158,10 @@ class _Building:
             self._run("crossrt.exporters.build", Path(self._state.request.source.path), items, variants)
         finally:
             self._float_is_settled.set()
+
+    def _quantize_tflite(self, variants: Sequence[Variant]) -> None:
+        items = [variant.item for variant in variants]
+        self._run("crossrt.exporters.tflite.quantize", Path(self._state.request.source.path), items, variants)
 
     def _quantize(self, variants: Sequence[Variant]) -> None:
         self._float_is_settled.wait()
@@ -237,7 +254,7 @@ class _Building:
 
     def _keep_artifact(self, item: str, staged: Path) -> None:
         state, artifact = self._state, read_manifest(staged / ARTIFACT_MANIFEST, ModelArtifact)
-        if artifact.role == "float" and artifact.quantization is None and _converts(state.request):
+        if item in (FLOAT_ONNX.item, FLOAT_TFLITE.item) and _converts(state.request):
             if state.found.reference is None:
                 raise ChildFailedError("the source model's own answers are missing, so nothing can be checked", "")
             self._check.check(artifact, state.found.reference)

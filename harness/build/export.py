@@ -78,8 +78,8 @@ def run_export(
     project = opened.project
     if project.source is None:
         raise ExportError(
-            f"nothing can be built from {project.model}: give a Keras or SavedModel model, or a float ONNX file"
-            " (with --calibration, unless crossrt quantize is to build what needs none)"
+            f"nothing can be built from {project.model}: give a Keras or SavedModel model, or a float ONNX or"
+            " TFLite file (with --calibration, unless crossrt quantize is to build what needs none)"
         )
     _check_runtimes({each.format for each in variants} | {each.format for each in project.given})
     found = get_artifacts(build_request(opened, subject, variants, is_named=is_named), opened.folder, display)
@@ -108,15 +108,16 @@ def _check_runtimes(formats: Collection[ModelFormat]) -> None:
 
 def _state(opened: Opened, subject: Subject, found: Artifacts, minimum_agreement: float) -> RunState:
     """A run of one case for each artifact."""
-    batch_size = CHECK_BATCH if opened.project.batching.dimension else opened.project.batching.size or 1
-    scenario = Scenario(batch_size=batch_size, threads=1)
     cases = [
         Case(
             model=each.model,
             variant=each.variant,
             format=each.format,
             runtime=shipped_runtime_for(each.format),
-            scenario=scenario,
+            # a recurrent layer has a fixed batch in TFLite, whatever the model has
+            scenario=Scenario(
+                batch_size=CHECK_BATCH if each.batching.dimension else each.batching.size or 1, threads=1
+            ),
         )
         for each in found.artifacts.values()
     ]

@@ -35,7 +35,7 @@ class Project:
         model: Name of the model.
         given: Files that are run as they are.
         source: What variants are built from, or None.
-        quantizable: A single float ONNX file, whether or not there are calibration data for it.
+        quantizable: A single float ONNX or TFLite file, whether or not there are calibration data for it.
         variants: What can be built from it.
         folder: A folder of exported artifacts, or None.
         inputs: Inputs of the first model.
@@ -142,19 +142,16 @@ def _brought(
 
 
 def _quantizable(files: Sequence[Inspection]) -> Inspection | None:
-    """A single float ONNX file."""
-    is_single = len(files) == 1 and files[0].kind == "onnx" and files[0].role == "float"
-    return files[0] if is_single else None
+    """A single float file."""
+    return files[0] if len(files) == 1 and files[0].role == "float" else None
 
 
 def _variants(source: Inspection, *, is_calibrated: bool) -> tuple[Variant, ...]:
     """Everything of the main job that can be made; without calibration data nothing that needs them."""
-    formats = ("onnx",) if source.kind == "onnx" else source.exports
     return tuple(
         each
-        for each in main_variants()
-        if each.format in formats
-        and not (source.kind == "onnx" and each.recipe is None)
+        for each in main_variants(source.exports)
+        if not (source.kind in ("onnx", "tflite") and each.recipe is None)
         and (is_calibrated or not each.needs_calibration)
     )
 

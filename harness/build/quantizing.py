@@ -9,8 +9,10 @@ from pathlib import Path
 
 from crossrt.exporters.variants import Variant, variant_of
 from crossrt.harness.build.export import Exported, float_variants, run_export
+from crossrt.harness.build.project import Project
 from crossrt.harness.build.recipes import choose_recipes
 from crossrt.harness.cli.shared.progress import Display
+from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.run.prepare import Opened, open_project
 from crossrt.reports.text.cells import listed
@@ -67,8 +69,7 @@ def run_quantize(asked: Quantizing, folder: Path, display: Display) -> Quantized
     subject, opened = _open(asked.subject, folder, display)
     project = opened.project
     chosen = choose_recipes(asked.file, asked.patterns, project.model)
-    readable = project.source.exports if project.source is not None else ()
-    variants = [each for each in map(variant_of, chosen.recipes) if each.format in readable]
+    variants, foreign = _of_format(asked, list(map(variant_of, chosen.recipes)), project)
     lacking = [] if asked.is_named or project.calibration is not None else _calibrated(variants)
     variants = [each for each in variants if each not in lacking]
     floats = float_variants(opened, list({variant.format for variant in variants}))
@@ -77,9 +78,31 @@ def run_quantize(asked: Quantizing, folder: Path, display: Display) -> Quantized
     )
     reasons = {**chosen.rejected, **exported.found.unfit}
     left_out = [f"{item}: {reason}" for item, reason in reasons.items()]
+    if foreign and asked.is_named:
+        left_out.append(f"{listed([each.item for each in foreign])}: {_made_from(project)}")
     if lacking:
         left_out.append(f"{listed([each.item for each in lacking])}: --calibration DATA adds them")
     return Quantized(model=project.model, exported=exported, left_out=tuple(left_out))
+
+
+def _of_format(asked: Quantizing, variants: Sequence[Variant], project: Project) -> tuple[list[Variant], list[Variant]]:
+    """Those that can be made from the model, and those of another format.
+
+    Raises:
+        HarnessError: The user named some, and all are of another format.
+    """
+    formats = project.source.exports if project.source is not None else ()
+    fitting = [each for each in variants if each.format in formats]
+    foreign = [each for each in variants if each.format not in formats]
+    if asked.is_named and foreign and not fitting and project.source is not None:
+        raise HarnessError(f"{listed([each.item for each in foreign])}: {_made_from(project)}")
+    return fitting, foreign
+
+
+def _made_from(project: Project) -> str:
+    assert project.source is not None
+    formats = " and ".join("ONNX" if each == "onnx" else "TFLite" for each in project.source.exports)
+    return f"{Path(project.source.path).name} is quantized to {formats} only (crossrt recipes lists what makes which)"
 
 
 def _calibrated(variants: Sequence[Variant]) -> list[Variant]:
@@ -87,7 +110,7 @@ def _calibrated(variants: Sequence[Variant]) -> list[Variant]:
 
 
 def _open(subject: Subject, folder: Path, display: Display) -> tuple[Subject, Opened]:
-    """The project, with a float ONNX file as its source; calibration data stand in for test data that are not named."""
+    """The project, with a float file as its source; calibration data stand in for test data that are not named."""
     opened = open_project(subject, folder)
     if opened.project.is_random and subject.data is None and subject.calibration is not None:
         calibration = opened.project.calibration

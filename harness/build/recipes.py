@@ -16,7 +16,7 @@ from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.recipes.toml_files import NamedRecipe, RecipeFile, read_recipes
 from crossrt.exporters.variants import shipped_recipes
 from crossrt.harness.build.export import Exported
-from crossrt.reports.tables.accuracy import largest_error
+from crossrt.reports.tables.accuracy import QUANTIZED, largest_error, share_text
 from crossrt.reports.text.cells import Cell, Sheet, listed
 from crossrt.reports.text.patterns import matches
 
@@ -88,7 +88,10 @@ def _differences(recipe: Recipe) -> str:
 
 
 def outcome_sheet(exported: Exported, model: str) -> Sheet:
-    """What was built, and how it answers: size, what the task is about, agreement with the source, largest error."""
+    """What was built, and how it answers.
+
+    Size, share of the weights that are quantized, what the task is about, agreement with the source, largest error.
+    """
     shown = [each for each in exported.definitions if each.name == "agreement"]
     if exported.definitions and exported.definitions[0] not in shown:
         shown.insert(0, exported.definitions[0])
@@ -99,12 +102,13 @@ def outcome_sheet(exported: Exported, model: str) -> Sheet:
         cells = (
             artifact.id.removeprefix(f"{model}."),
             f"{artifact.size_bytes / 1000:,.1f}",
+            share_text(artifact.quantization),
             *("-" if value is None else _written(value, each) for value, each in zip(values, shown, strict=True)),
             largest_error(evaluation),
         )
         rows.append(tuple(Cell(text=text) for text in cells))
     headings = [f"{each.label} %" if each.format == "percent" else each.label for each in shown]
-    return Sheet(title=f"{model}, built", columns=("artifact", "KB", *headings, "error %"), rows=tuple(rows))
+    return Sheet(title=f"{model}, built", columns=("artifact", "KB", QUANTIZED, *headings, "error %"), rows=tuple(rows))
 
 
 def _written(value: float, definition: MetricDefinition) -> str:

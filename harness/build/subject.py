@@ -282,8 +282,8 @@ def _built(target: Target, folder: Path, display: Display) -> Found:
     project = opened.project
     if project.source is None:
         raise HarnessError(
-            f"nothing can be built from {project.model}: --model takes a Keras or SavedModel model, or a float ONNX"
-            " file beside --calibration DATA"
+            f"nothing can be built from {project.model}: --model takes a Keras or SavedModel model, or a float"
+            " ONNX or TFLite file beside --calibration DATA"
         )
     if variant.needs_calibration and project.calibration is None:
         raise HarnessError(f"{variant.item} is calibrated: give data with --calibration DATA")

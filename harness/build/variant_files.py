@@ -45,7 +45,7 @@ def known_variants(project: Project, recipes: Path | None, name: str | None = No
     """
     if project.source is None:
         return []
-    formats = ("onnx",) if project.source.kind == "onnx" else project.source.exports
+    formats = project.source.exports
     floats = [each for each in project.variants if each.recipe is None]
     if recipes is not None:
         others = [variant_of(each) for each in choose_recipes(recipes, (), "").recipes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import sys
 from collections.abc import Collection, Mapping
@@ -15,6 +16,7 @@ QUIET = {
     "CUDA_VISIBLE_DEVICES": "",
     "ORT_DISABLE_TELEMETRY": "1",
     "KERAS_BACKEND": "tensorflow",
+    "KERAS_HOME": f"{os.devnull}/keras",  # a keras.json of the user's would change dtypes and layouts
 }
 
 _SMALL_TENSORFLOW = sys.platform == "linux" and platform.machine() == "x86_64"
@@ -38,6 +40,9 @@ READING = ("onnx", "onnxruntime", "ai_edge_litert", "sympy")
 
 QUANTIZING = ("onnx", "onnxruntime", "sympy")
 """Packages that a process which quantizes ONNX files needs."""
+
+QUANTIZING_TFLITE = ("onnx", "ai_edge_litert")
+"""Packages that a process which quantizes TFLite files needs; TensorFlow beside them where it calibrates."""
 
 INSPECTING: Mapping[str, tuple[str, ...]] = {"onnx": ("onnx",), "tflite": ("onnx", "ai_edge_litert")}
 """Packages that a process which says what a file is needs, by its kind; all of `BUILDING` for other kinds."""

@@ -119,11 +119,7 @@ def _begin(
         display.remark(f"  {' '.join(settings.only)} of the configuration selects no case of this model: all are taken")
         settings = dataclasses.replace(settings, only=())
     baseline = choose_baseline(cases, candidates, settings.baseline)
-    is_named = bool(settings.only or settings.baseline)
-    found = artifacts_for(cases, runtimes, opened, settings.subject, display, is_named=is_named)
-    for item, reason in found.unfit.items():
-        display.remark(f"  left out: {item}: {reason}")
-    cases = [case for case in cases if case.artifact_id not in found.unfit]
+    found = artifacts_for(cases, runtimes, opened, settings.subject, display)
     now = datetime.now(UTC)
     state = RunState(
         id=new_run_id(now),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
+
+import numpy as np
 
 from crossrt.core.errors import DataError
 from crossrt.datasets.tasks.choosing import chance_caution
@@ -31,6 +33,7 @@ ANSWERING_SHARE: Final = 0.4
 """Share of the time of a run that answering the data set may take."""
 
 FEWEST_SAMPLES: Final = 64
+_CHUNK: Final = 4096
 
 
 def check_answers(state: RunState, found: Artifacts, display: Display, *, compares_pairs: bool = True) -> None:
@@ -154,12 +157,29 @@ def _take_reference(state: RunState, outputs: Outputs, description: str, display
         if chosen.inferred:
             display.remark(f"  {chosen.inferred}")
         task.check(outputs, labels)
+    for missing in _missing_numbers(outputs):
+        state.cautions.append(missing)
+        display.remark(f"  CAUTION: {missing}")
     state.judge = Judge(task, labels, Reference(outputs=outputs, description=description))
     if labels is not None and not state.project.is_random:
         caution = chance_caution(task, task.evaluate(outputs, labels, None, {}), labels)
         if caution is not None:
             state.cautions.append(caution)
             display.remark(f"  CAUTION: {caution}")
+
+
+def _missing_numbers(outputs: Outputs) -> Iterator[str]:
+    """Outputs of the reference that hold NaN: an argmax finds a class in them all the same."""
+    for name, values in outputs.items():
+        if values.dtype.kind != "f":
+            continue
+        parts = (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))
+        found = sum(int(np.isnan(part.reshape(len(part), -1)).any(axis=1).sum()) for part in parts)
+        if found:
+            yield (
+                f"the reference's output {name} holds NaN in {found:,} of {len(values):,} samples: agreement and"
+                " accuracy mean nothing there; look at the model's weights and at the data"
+            )
 
 
 def _keep(state: RunState, case: Case, tried: Tried, answers: list[CaseOutputs], display: Display) -> None:

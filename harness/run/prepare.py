@@ -141,8 +141,6 @@ def artifacts_for(
     opened: Opened,
     subject: Subject,
     display: Display,
-    *,
-    is_named: bool = True,
 ) -> Artifacts:
     """The files that cases run: given ones, those of a folder, and those that the cache has or that are built now.
 
@@ -152,7 +150,6 @@ def artifacts_for(
         opened: Models and data.
         subject: What the user brings.
         display: Follows.
-        is_named: Whether the user named the cases; recipes that do not fit the model are left out where not.
 
     Raises:
         ExportError: The model cannot be loaded.
@@ -170,7 +167,7 @@ def artifacts_for(
     if project.source is not None:
         named = {(case.variant, case.format) for case in runnable}
         wanted = [each for each in project.variants if (each.name, each.format) in named]
-        found = get_artifacts(build_request(opened, subject, wanted, is_named=is_named), opened.folder, display)
+        found = get_artifacts(build_request(opened, subject, wanted), opened.folder, display)
     given: dict[str, ModelArtifact] = {each.id: each for each in project.given}
     found.artifacts = {**given, **found.artifacts}
     return found

@@ -47,6 +47,7 @@ class Quantization(Struct, frozen=True, kw_only=True):
     """How a variant was quantized, in the words of the ONNX Runtime and LiteRT documentation.
 
     `recipe` is all that was asked of the quantizer; `known_issues` are what is known to make such files answer wrongly.
+    `quantized_share` is the share of the bytes of the file's weights that are quantized.
     """
 
     scheme: str
@@ -63,6 +64,7 @@ class Quantization(Struct, frozen=True, kw_only=True):
     reduce_range: bool = False
     known_issues: tuple[str, ...] = ()
     recipe: dict[str, RecipeValue] | None = None
+    quantized_share: Share | None = None
 
 
 class Artifact(Struct, frozen=True, kw_only=True):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import MetricDefinition
@@ -18,7 +19,17 @@ SIZE: Final = "size_bytes"
 _OF_REFERENCE: Final = (AGREEMENT, "max_abs_error", "relative_error", "sqnr_db")
 """Metrics that compare with the reference: a column of its own shows the error of the outputs."""
 
+QUANTIZED: Final = "quantized %"
+"""Heading of the share of weights that are quantized, by their bytes."""
+
 Column = tuple[str, list[Cell]]
+
+
+class _Quantized(Protocol):
+    """How a file is quantized, as the report or its manifest says it."""
+
+    @property
+    def quantized_share(self) -> float | None: ...
 
 
 def accuracy_sheet(look: Lookup, results: Sequence[Result]) -> Sheet:
@@ -38,6 +49,8 @@ def accuracy_sheet(look: Lookup, results: Sequence[Result]) -> Sheet:
 def _columns(look: Lookup, results: Sequence[Result], sound: Sequence[Result]) -> Iterator[Column]:
     yield "case", [Cell(text=look.label(result)) for result in results]
     yield _of_metric(look, SIZE, results, look.extreme(SIZE, sound))
+    shares = {each.id: share_text(each.quantization) for each in look.report.artifacts}
+    yield QUANTIZED, [Cell(text=shares.get(result.artifact, ABSENT)) for result in results]
     primary = look.primary
     if primary is not None:
         yield _of_metric(look, primary.name, results, look.best_answers(primary.name, sound), interval=True)
@@ -53,6 +66,13 @@ def _of_metric(
     look: Lookup, name: str, results: Sequence[Result], best: frozenset[str], *, interval: bool = False
 ) -> Column:
     return look.title(name), [look.cell(result, name, best, interval=interval) for result in results]
+
+
+def share_text(how: _Quantized | None) -> str:
+    """The share of a file's weights that are quantized, in percent, rounded down: 100 are all."""
+    if how is None or how.quantized_share is None:
+        return ABSENT
+    return "<1" if 0 < how.quantized_share < 0.01 else f"{math.floor(100 * how.quantized_share)}"
 
 
 def other_metrics(look: Lookup) -> list[MetricDefinition]:

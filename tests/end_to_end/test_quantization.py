@@ -89,3 +89,14 @@ def test_from_the_recipes_to_the_one_to_ship(quantized, folder):
     advice = crossrt("advise", run, "--max-drop", "0.3", cwd=folder)
     assert advice.returncode == 0, advice.stderr
     assert advice.stdout.startswith("Ship ")
+
+
+def test_a_float_tflite_file_is_quantized_as_it_is(folder):
+    assert crossrt("export", "--only", "fp32.tflite", "--out", "given", cwd=folder).returncode == 0
+    (folder / "own.tflite").write_bytes((folder / "given" / "mnist-cnn.fp32.tflite").read_bytes())
+    data = ("--calibration", "mnist", "--data", "mnist")
+    done = crossrt("quantize", "own.tflite", *data, "--recipe", "int8", "--out", "mine", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    own, theirs = folder / "mine" / "own.int8.tflite", folder / "given" / "mnist-cnn.fp32.tflite"
+    audited = crossrt("audit", own, "--float", theirs, "--calibration", "mnist", cwd=folder)
+    assert audited.returncode == 0, audited.stdout + audited.stderr

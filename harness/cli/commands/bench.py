@@ -78,8 +78,8 @@ def bench(out: Path, ci: Path | None, against: Path | None, margins: tuple[str, 
     """Check and measure MODEL on every runtime, or several files of one network side by side.
 
     A Keras or SavedModel model is exported to ONNX and TFLite and quantized (what is in the cache is not built again);
-    a float ONNX file is quantized where --calibration is given; other ONNX and TFLite files are run as they are, and
-    the first is the reference. Without MODEL the bundled reference model is run. Every variant's answers are checked
+    a float ONNX or TFLite file is quantized where --calibration is given; other files are run as they are, and the
+    first is the reference. Without MODEL the bundled reference model is run. Every variant's answers are checked
     first, then all are measured in interleaved rounds of fresh processes. Prints tables and writes a JSON report.
 
     \b

@@ -44,14 +44,12 @@ def export(only: tuple[str, ...], min_agreement: float, out: Path, **subject: An
         opened = open_project(asked, folder)
         check_exportable(opened.project)
         variants = select_variants(opened.project.model, opened.project.variants, only)
-        found = run_export(opened, asked, variants, min_agreement, display, is_named=bool(only)).found
+        found = run_export(opened, asked, variants, min_agreement, display).found
     console = result_console()
     for path in write_folder(found, out):
         console.print(written(path), markup=False)
     for item, failure in found.problems.items():
         console.print(f"    failed        {item}: {printable(failure.reason)}", markup=False)
-    for item, reason in found.unfit.items():
-        console.print(f"    left out      {item}: {printable(reason)}", markup=False)
     cached = len(found.artifacts) + bool(found.reference) - found.built
     console.print(f"{found.built} built, {max(cached, 0)} from the cache", markup=False)
     return int(bool(found.problems))

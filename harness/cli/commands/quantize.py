@@ -34,7 +34,7 @@ from crossrt.harness.cli.shared.options import (
 def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float, out: Path, **subject: Any) -> int:
     """Build quantized variants of MODEL by recipe, each compared with the model before it counts.
 
-    MODEL is a Keras or SavedModel model or a float ONNX file; most recipes need --calibration, and without it
+    MODEL is a Keras or SavedModel model or a float ONNX or TFLite file; most recipes need --calibration, and without it
     only the others are built. A recipe that was not named and does not fit the model is left out. What answers too
     differently is a failed row with its likely cause, and is not written. Measure the rest with crossrt bench
     --artifacts.

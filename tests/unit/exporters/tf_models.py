@@ -81,6 +81,26 @@ def fixed_batch():
     return keras.Model(image, layers.Dense(3, name="out")(layers.Flatten()(image)))
 
 
+def double():
+    keras.config.set_dtype_policy("float64")
+    stack = [keras.Input((6, 4), name="table"), layers.SimpleRNN(8), layers.Dense(3, name="out")]
+    model = keras.Sequential(stack)
+    keras.config.set_dtype_policy("float32")
+    return model
+
+
+def quantized_by_keras():
+    model = keras.Sequential([keras.Input((16,), name="x"), layers.Dense(8, name="eight"), layers.Dense(3)])
+    model.quantize("int8")
+    return model
+
+
+def infinite():
+    model = keras.Sequential([keras.Input((4,), name="x"), layers.Dense(3, name="broken")])
+    model.layers[0].set_weights([np.full((4, 3), np.inf), np.zeros(3)])
+    return model
+
+
 def not_a_number():
     model = keras.Sequential([keras.Input((4,), name="x"), layers.Dense(3, name="broken")])
     model.layers[0].set_weights([np.full((4, 3), np.nan), np.zeros(3)])
@@ -101,6 +121,9 @@ MODELS = [
     any_size,
     mixed,
     fixed_batch,
+    double,
+    quantized_by_keras,
+    infinite,
     not_a_number,
     unsupported,
 ]
@@ -181,6 +204,18 @@ class Plain(tf.Module):
 
 
 @keras.saving.register_keras_serializable("mine")
+class SubClassed(keras.Model):
+    """A model whose graph is in its code."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.dense = layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+@keras.saving.register_keras_serializable("mine")
 class Doubled(layers.Layer):
     def call(self, x):
         return x * 2
@@ -197,6 +232,9 @@ def refusals(folder):
         "unbuilt": keras.Sequential([layers.Dense(3)]),
         "text": keras.Model(text, layers.Embedding(10, 3)(reader(text))),
     }
+    own = SubClassed()
+    own(np.zeros((1, 4), dtype=np.float32))
+    models["sub-classed"] = own
     for name, model in models.items():
         model.save(folder / f"{name}.keras")
     keras.saving.get_custom_objects().clear()

@@ -61,3 +61,12 @@ def test_time_that_is_over_is_said_and_two_rounds_are_kept(bench, remarks):
     report = bench(only=("fp32@ort",), time_s=0.5, display=remarks)
     assert [len(each.rounds) for each in report.results] == [2]
     assert any("to fit the time: 2 rounds" in text for text in remarks.texts)
+
+
+def test_a_reference_that_answers_nan_is_a_caution_with_the_number_of_samples(monkeypatch):
+    monkeypatch.setattr(check, "_CHUNK", 4)
+    scores = np.zeros((10, 3), dtype=np.float32)
+    scores[[0, 7], 1] = np.nan
+    found = list(check._missing_numbers({"scores": scores, "sound": np.ones(10), "classes": np.arange(10)}))
+    assert len(found) == 1
+    assert "the reference's output scores holds NaN in 2 of 10 samples" in found[0]

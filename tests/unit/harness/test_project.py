@@ -155,7 +155,19 @@ def test_an_onnx_file_with_calibration_is_quantized(model):
     assert len({each.id for each in project.candidates}) == len(project.candidates)
 
 
-@pytest.mark.parametrize("name", ["conv.int8-io.tflite", "conv.fp32.tflite", "dense.uint8-io.onnx"])
+def test_a_float_tflite_file_with_calibration_can_be_quantized_to_tflite(model):
+    project = resolve(Subject(models=(model("conv.fp32.tflite", "net.tflite"),), calibration=SOME))
+    assert (project.source.kind, project.source.model) == ("tflite", "net")
+    assert labels_of(project)[0] == "fp32.tflite"
+    assert {each.item for each in project.variants} == {
+        "fp16.tflite",
+        "int8-dynamic.tflite",
+        "int8.tflite",
+        "int8-io.tflite",
+    }
+
+
+@pytest.mark.parametrize("name", ["conv.int8-io.tflite", "dense.uint8-io.onnx"])
 def test_other_files_are_not_quantized_again(model, name):
     project = resolve(Subject(models=(model(name),), calibration=SOME))
     assert (project.source, project.variants) == (None, ())

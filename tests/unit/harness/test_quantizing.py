@@ -131,3 +131,17 @@ def test_a_runtime_that_cannot_be_used_is_told_before_anything_is_built(crossrt,
     code, _, messages = crossrt("quantize", dense, "--calibration", "train.npz", "--out", "lab")
     assert (code, (tmp_path / "lab").exists()) == (2, False)
     assert "what is built cannot be checked: ort-cpu: not installed" in messages
+
+
+def test_a_variant_in_whose_file_nothing_is_quantized_is_a_failed_row(crossrt, tmp_path):
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 8]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "net", values[:1], values[1:])
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)])
+    onnx.save(model, tmp_path / "own.onnx")
+    np.savez(tmp_path / "train.npz", x=np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32))
+    code, output, errors = crossrt(
+        *("bench", "own.onnx", "--data", "train.npz", "--calibration", "train.npz", "--rounds", 2, "--time", 5)
+    )
+    assert code == 1
+    assert "int8-dynamic@ort-cpu" in output, errors
+    assert "the file holds no quantized weights" in output

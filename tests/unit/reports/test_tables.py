@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -154,6 +155,20 @@ def test_best_marks_need_no_colour(make_result, make_report, printed):
     assert "30.0*" in text
     assert "90.0*" not in text
     assert "\x1b" not in text
+
+
+def test_the_share_of_quantized_weights_stands_beside_the_size(make_result, make_report, printed, sample):
+    how = next(each.quantization for each in sample.artifacts if each.quantization is not None)
+    report = make_report(make_result(), make_result("int8-qdq@ort-cpu"))
+    shares = [None, msgspec.structs.replace(how, quantized_share=0.417)]
+    files = [
+        msgspec.structs.replace(each, quantization=share) for each, share in zip(report.artifacts, shares, strict=True)
+    ]
+    text = printed(msgspec.structs.replace(report, artifacts=tuple(files)))
+    table = text[text.index("Size and") :].splitlines()
+    assert "quantized %" in table[1]
+    row = next(line for line in table if line.startswith("int8-qdq@ort-cpu"))
+    assert " 41 " in row
 
 
 @pytest.mark.parametrize("status", ["failed", "skipped"])

@@ -8,16 +8,18 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
 from crossrt.exporters.calibration import Selection
-from crossrt.exporters.errors import ExportError
+from crossrt.exporters.errors import ExportError, NothingToQuantizeError
 from crossrt.exporters.ort import calibrate
 from crossrt.exporters.ort.calibrate import Batches, SharedRanges
 from crossrt.exporters.ort.known_issues import known_issues
 from crossrt.exporters.ort.prepare import prepare
 from crossrt.exporters.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly
+from crossrt.exporters.sources.onnx_inspection import inspect_onnx
 
 SAMPLES = 250
 
@@ -91,6 +93,45 @@ def test_nodes_can_stay_in_float(quantized):
 def test_a_recipe_that_would_change_nothing_is_an_error(quantized, recipe, message):
     with pytest.raises(ExportError, match=message):
         quantized(recipe)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "least", "most"),
+    [
+        (OnnxStatic(), 1, 1),
+        (OnnxStatic(quant_format="qoperator", per_channel=True), 1, 1),
+        (OnnxStatic(op_types_to_quantize=("Conv",)), 0.001, 0.2),
+        (OnnxDynamic(), 0.9, 0.9999),
+        (OnnxFloat16(), 1, 1),
+        (OnnxWeightOnly(), 0.5, 0.9999),
+    ],
+    ids=str,
+)
+def test_the_share_of_quantized_weights_is_read_from_the_file(
+    network, tmp_path, make_calibration, images, recipe, least, most
+):
+    quantizer = OnnxQuantizer(network(), tmp_path, make_calibration(images(20)))
+    share = quantizer.quantize(recipe, tmp_path / "out.onnx")
+    assert least <= share <= most
+    assert inspect_onnx(tmp_path / "out.onnx").quantization.quantized_share in (share, pytest.approx(share))
+
+
+@pytest.mark.parametrize("recipe", [OnnxStatic(), OnnxDynamic()], ids=lambda each: type(each).__name__)
+def test_zero_points_of_activations_are_no_quantized_weights(tmp_path, make_calibration, images, recipe):
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 28, 28, 1])
+    halved = helper.make_tensor_value_info("halved", TensorProto.FLOAT, ["batch", 14, 14, 1])
+    nodes = [
+        helper.make_node("Transpose", ["image"], ["channels"], perm=[0, 3, 1, 2]),
+        helper.make_node("MaxPool", ["channels"], ["pooled"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Transpose", ["pooled"], ["halved"], perm=[0, 2, 3, 1]),
+    ]
+    model = helper.make_model(
+        helper.make_graph(nodes, "pool", [image], [halved]), ir_version=10, opset_imports=[helper.make_opsetid("", 18)]
+    )
+    onnx.save(model, tmp_path / "float.onnx")
+    quantizer = OnnxQuantizer(tmp_path / "float.onnx", tmp_path, make_calibration(images(20)))
+    with pytest.raises(NothingToQuantizeError, match="the file holds no quantized weights"):
+        quantizer.quantize(recipe, tmp_path / "out.onnx")
 
 
 @pytest.mark.parametrize(
@@ -180,13 +221,55 @@ DISTRIBUTION = OnnxStatic(calibrate_method="distribution")
         (OnnxStatic(calibration_symmetric=True, activation_symmetric=True), "plain", None),
         (OnnxStatic(calibrate_method="distribution", keep_removable_activations=True), "plain", None),
         (OnnxStatic(quant_format="qoperator"), "plain", None),
-        (OnnxStatic(quant_format="qoperator"), "branched", "qoperator drops Relu behind Conv conv"),
+        (OnnxStatic(quant_format="qoperator"), "branched", "qoperator drops Relu relu behind Conv conv"),
     ],
 )
 def test_known_issues_are_told_with_their_cure(network, tmp_path, recipe, kind, words):
     prepare(network(kind), tmp_path / "prepared.onnx")
     found = known_issues(recipe, tmp_path / "prepared.onnx")
     assert [words in each for each in found] == [True] if words else found == ()
+
+
+def passed_on(path, passing, activation):
+    """A convolution, an operator that passes its values on, and the activation behind that."""
+    kernel = np.random.default_rng(0).normal(0, 0.4, (4, 1, 3, 3)).astype(np.float32)
+    constants = {"kernel": kernel, "shape": np.array([0, -1]), "top": np.float32(6), "bottom": np.float32(0)}
+    options = {"MaxPool": {"kernel_shape": [2, 2]}, "Transpose": {"perm": [0, 2, 3, 1]}}.get(passing, {})
+    behind = ["passed", "bottom", "top"] if activation == "Clip" else ["passed"]
+    nodes = [
+        helper.make_node("Transpose", ["image"], ["channels"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["channels", "kernel"], ["conv"], name="conv"),
+        helper.make_node(
+            passing, ["conv", "shape"][: 1 + (passing == "Reshape")], ["passed"], name="passing", **options
+        ),
+        helper.make_node(activation, behind, ["out"], name="activation"),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 28, 28, 1])
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, None)
+    values = [numpy_helper.from_array(np.asarray(each), name) for name, each in constants.items()]
+    graph = helper.make_graph(nodes, "net", [image], [out], values)
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]), path)
+
+
+@pytest.mark.parametrize("activation", ["Relu", "Clip"])
+@pytest.mark.parametrize("passing", ["MaxPool", "Reshape", "Transpose", "Flatten"])
+def test_an_activation_behind_an_operator_that_passes_values_on_is_told_where_it_is_lost(
+    tmp_path, make_calibration, images, passing, activation
+):
+    source, written = tmp_path / "float.onnx", tmp_path / "out.onnx"
+    passed_on(source, passing, activation)
+    quantizer = OnnxQuantizer(source, tmp_path, make_calibration(images(50)))
+    samples, wrong = images(50, seed=1), {}
+    for quant_format in ("qdq", "qoperator"):
+        recipe = OnnxStatic(quant_format=quant_format, calibration_samples=50)
+        quantizer.quantize(recipe, written)
+        exact, found = run(source, samples), run(written, samples)
+        issues = [each for each in known_issues(recipe, quantizer.prepared, written) if "drops" in each]
+        wrong[quant_format] = np.linalg.norm(found - exact) > 0.2 * np.linalg.norm(exact)
+        assert bool(issues) == wrong[quant_format]
+        assert all(f"drops {activation} " in each and "set quant_format = qdq" in each for each in issues)
+    assert not wrong["qdq"]
+    assert wrong["qoperator"] or passing == "Flatten"  # which it leaves in float
 
 
 @pytest.mark.parametrize(("recipe", "kind"), [(SYMMETRIC, "plain"), (DISTRIBUTION, "plain")])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import Builder
 
 from crossrt.core.tensor import described
-from crossrt.exporters.errors import ModelError
+from crossrt.exporters.errors import ExportError, ModelError
 from crossrt.exporters.inspect import inspect_model
+from crossrt.exporters.tflite.flatbuffer import FlatModel
 
 MODELS = Path(__file__).parents[3] / "data" / "models"
 
@@ -116,3 +118,22 @@ def test_a_file_that_was_cut_short_is_damaged(tmp_path):
     with pytest.raises(ModelError, match="damaged TFLite file") as caught:
         inspect_model(tmp_path / "short.tflite")
     assert "\n" not in str(caught.value)
+
+
+def test_weights_that_hold_nan_are_named(altered):
+    def spoil(model):
+        graph = model.subgraphs[0]
+        number = next(n for n, each in enumerate(graph.tensors) if _is_weight(model, each))
+        values = np.frombuffer(bytes(model.buffers[graph.tensors[number].buffer].data), dtype="<f4").copy()
+        values[0] = np.nan
+        model.buffers[graph.tensors[number].buffer].data = np.frombuffer(values.tobytes(), dtype=np.uint8)
+
+    path = altered(spoil)
+    (note,) = inspect_model(path).notes
+    assert "hold NaN or infinity: answers will, too" in note
+    with pytest.raises(ExportError, match=r"the weights .* of net.v2.tflite hold NaN or infinity: no scale can be"):
+        FlatModel(path)
+
+
+def _is_weight(model, tensor):
+    return tensor.type == schema.TensorType.FLOAT32 and model.buffers[tensor.buffer].data is not None
