@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from crossrt.analysis.audit.checks import checks
+from crossrt.analysis.audit.inferring import inferred_recipe, said_recipe
 from crossrt.analysis.audit.judge import Judge, Scheme
 from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Stored
 from crossrt.analysis.samples import Samples
@@ -31,15 +32,24 @@ def audit(job: AuditJob) -> Audited:
     Raises:
         CrossrtError: The recipe stores no affine scales, or files or data do not belong together.
     """
-    if job.recipe is None or job.float_path is None:
+    if job.float_path is None:
         return _read(job)
-    recipe = msgspec.convert(job.recipe, Recipe)
+    path, float_path = Path(job.path), Path(job.float_path)
+    recipe = inferred_recipe(path, job.format) if job.recipe is None else msgspec.convert(job.recipe, Recipe)
+    inferred = said_recipe(recipe) if job.recipe is None else None
     if isinstance(recipe, OnnxStatic | OnnxDynamic):
-        return Audited(tensors=tuple(_audit_onnx(job, recipe, Path(job.float_path))))
-    if isinstance(recipe, TfliteStatic | TfliteDynamic):
-        return Audited(tensors=tuple(_audit_tflite(job, recipe, Path(job.float_path))))
-    kind = recipe.__struct_config__.tag
-    raise ExportError(f"a file of kind {kind} holds no affine scales: audit takes static and dynamic recipes")
+        tensors = tuple(_audit_onnx(job, recipe, float_path))
+    elif isinstance(recipe, TfliteStatic | TfliteDynamic):
+        tensors = tuple(_audit_tflite(job, recipe, float_path))
+    else:
+        kind = recipe.__struct_config__.tag
+        raise ExportError(f"a file of kind {kind} holds no affine scales: audit takes static and dynamic recipes")
+    if inferred and not tensors:
+        raise ExportError(
+            f"{path.name} holds no tensor that belongs to one of {float_path.name} by its name, as ONNX Runtime's"
+            " quantizer names them: audit it without --float"
+        )
+    return Audited(tensors=tensors, inferred=inferred)
 
 
 def _read(job: AuditJob) -> Audited:
