@@ -40,15 +40,19 @@ class Samples:
     def __len__(self) -> int:
         return len(self._dataset)
 
-    def calls(self, indices: Sequence[int]) -> Iterator[Arrays]:
+    def calls(self, indices: Sequence[int], most: int = BATCH) -> Iterator[Arrays]:
         """Some samples by input name, about a hundred a call, or as many as the model can run.
 
         A model with a fixed batch is fed that many: the last call is filled up with the first samples again.
 
+        Args:
+            indices: Which samples.
+            most: Most samples in a call of a model that takes any number.
+
         Raises:
             DataError: A sample cannot be read or does not fit.
         """
-        for call in calls_of(indices, self._batching, self._inputs, BATCH):
+        for call in calls_of(indices, self._batching, self._inputs, most):
             feeds = model_feeds(self._dataset, self._found, self._inputs, self._batching, call)
             yield native_feeds(feeds, self._inputs)
 

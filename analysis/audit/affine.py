@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 TYPES: Final = {
@@ -24,9 +25,13 @@ TYPES: Final = {
     "int16": (-32768, 32767),
     "uint16": (0, 65535),
     "int32": (-(2**31), 2**31 - 1),
+    "int64": (-(2**63), 2**63 - 1),
 }
 
 _RESTRICTED = ("int8", "int16")
+
+_NARROWEST: Final = 1e-6
+"""The TFLite converter widens every range that is not wider than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,44 @@ def affine_from_range(low: Floats, high: Floats, integers: tuple[int, int], *, i
         scale=np.asarray(divisor, dtype=np.float32),
         zero_point=np.where(is_tiny, 0, zero_point).astype(np.int64),
     )
+
+
+def affine_of_tflite(
+    low: Floats, high: Floats, integers: tuple[int, int], *, is_symmetric: bool, is_constant: bool = False
+) -> Affine:
+    """The same as `affine_from_range` in the arithmetic of the TFLite converter.
+
+    Range and scale are float32, and each operation is rounded; a zero point in the middle of two integers is rounded
+    away from zero. A very narrow range is widened: by 1e-6 at both ends, that of constants to half of it. Source:
+    `DownCastScale`, `TensorRangeSanityCheck` and `ExpandVerySmallRange` of TensorFlow Lite's quantization library.
+
+    Args:
+        low: Least value, shape `()` or `(channels,)`.
+        high: Greatest value.
+        integers: `qmin` and `qmax`.
+        is_symmetric: The range is widened to lie evenly around zero, whose integer is the middle one.
+        is_constant: The values are in the file, not observed.
+    """
+    qmin, qmax = integers
+    bottom, top = np.minimum(low, 0).astype(np.float64), np.maximum(high, 0).astype(np.float64)
+    if is_symmetric:
+        top = np.maximum(-bottom, top)
+        bottom = -top
+    bottom, top = _widened(bottom, top, is_constant=is_constant)
+    scale = (top.astype(np.float32) - bottom.astype(np.float32)) / np.float32(qmax - qmin)
+    exact = (qmin - bottom / scale.astype(np.float64)).astype(np.float32).astype(np.float64)
+    nearest = np.copysign(np.floor(np.abs(exact) + 0.5), exact)
+    zero_point = np.full(scale.shape, (qmin + qmax) // 2) if is_symmetric else np.clip(nearest, qmin, qmax)
+    return Affine(scale=np.asarray(scale, dtype=np.float32), zero_point=np.asarray(zero_point, dtype=np.int64))
+
+
+def _widened(bottom: Doubles, top: Doubles, *, is_constant: bool) -> tuple[Doubles, Doubles]:
+    width = top - bottom
+    if is_constant:
+        half, is_narrow = _NARROWEST / 2, width <= _NARROWEST
+        return np.where(is_narrow, np.minimum(bottom, -half), bottom), np.where(is_narrow, np.maximum(top, half), top)
+    added = np.where(width < _NARROWEST, _NARROWEST, 0.0)
+    return bottom - added, top + added
 
 
 def quantize(values: Floats, affine: Affine, integers: tuple[int, int], axis: int | None = None) -> Integers:

@@ -64,18 +64,12 @@ def _layout(stored: Sequence[Stored]) -> Iterator[Check]:
             continue
         types = ", ".join(f"{count} {dtype}" for dtype, count in Counter(each.dtype for each in tensors).most_common())
         channels = sum(each.affine.scale.size > 1 for each in tensors)
-        symmetric = sum(_is_symmetric(each) for each in tensors)
+        symmetric = sum(each.is_symmetric for each in tensors)
         yield Check(
             name=f"{role}s",
             severity="ok",
             text=f"{types}; {len(tensors) - channels} per tensor, {channels} per channel; {symmetric} symmetric",
         )
-
-
-def _is_symmetric(stored: Stored) -> bool:
-    low, high = TYPES[stored.dtype]
-    middle = 0 if low < 0 else (low + high + 1) // 2
-    return bool((stored.affine.zero_point == middle).all())
 
 
 def _bad_scales(stored: Sequence[Stored]) -> Check:

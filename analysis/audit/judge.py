@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from crossrt.analysis.audit.affine import TYPES, Affine, affine_from_range, along, bias_affine, integer_range
+from crossrt.analysis.audit.affine import (
+    TYPES,
+    Affine,
+    affine_from_range,
+    affine_of_tflite,
+    along,
+    bias_affine,
+    integer_range,
+)
 from crossrt.analysis.audit.record import AuditedTensor, Observed, Stored, Verdict
+from crossrt.analysis.audit.rules import FIXED, FIXED_RANGE, FOLDED, IN_PLACE, PASSED_ON, SAME_SCALE
 
 ROUNDING: Final = 1e-5
 """Relative difference that another order of float32 operations explains."""
@@ -17,28 +26,9 @@ ROUNDING: Final = 1e-5
 _TIE, _TIE_RELATIVE = 1e-4, 1e-6
 """How far from the middle a value counts as lying there: what float32 divisions leave open."""
 
-_FOLDED = ("Relu", "Clip", "RELU", "RELU6")
-_PASSED_ON = (
-    *(
-        "MaxPool",
-        "Transpose",
-        "Reshape",
-        "Flatten",
-        "Squeeze",
-        "Unsqueeze",
-        "Pad",
-        "Slice",
-        "Gather",
-        "Resize",
-        "Split",
-    ),
-    *("MAX_POOL_2D", "TRANSPOSE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "PAD", "PADV2", "STRIDED_SLICE", "SLICE"),
-    *("CONCATENATION", "AVERAGE_POOL_2D", "MEAN"),
-)
-_SHARED = ("ADD", "SUB", "CONCATENATION", "MINIMUM", "MAXIMUM")
-"""TFLite operators whose operands may be given the scale of the result."""
+_HALF_OF_INT32: Final = 0.5 * (2**31 - 1)
 
-_FIXED = {"SOFTMAX": (1 / 256, -128), "LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0), "Softmax": (1 / 256, 0)}
+_BEST_FIRST: Final[Sequence[Verdict]] = ("exact", "rounding", "different")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +43,7 @@ class Scheme:
         symmetric_operands: The same as `symmetric_activations` for constant operands of elementwise operators.
         reduced_operands: Constant operands have one bit fewer.
         symmetric_channels: Weights with a scale for each channel are symmetric whatever the recipe says.
+        is_tflite: Scales are computed as the TFLite converter does.
     """
 
     symmetric_activations: bool
@@ -62,6 +53,7 @@ class Scheme:
     symmetric_operands: bool = False
     reduced_operands: bool = False
     symmetric_channels: bool = False
+    is_tflite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,48 +81,88 @@ class Judge:
         candidates = list(getattr(self, f"_{stored.role}")(stored))
         if not candidates:
             return _row(stored, None, "different", "the float model has no such tensor")
-        for candidate in candidates:
-            verdict = _compared(stored.affine, candidate.affine)
-            if verdict != "different":
-                wrong = self._wrong_integers(stored)
-                reason = candidate.reason
-                if wrong:
-                    verdict, reason = "different", f"{wrong} integers are not the nearest ones"
-                return _row(stored, candidate.affine, verdict, reason, wrong)
-        return _row(stored, candidates[0].affine, "different", None, self._wrong_integers(stored))
+        verdicts = [_compared(stored.affine, each.affine) for each in candidates]
+        verdict = min(verdicts, key=_BEST_FIRST.index)
+        nearest, reason = candidates[verdicts.index(verdict)], None
+        wrong = self._wrong_integers(stored)
+        if verdict != "different":
+            reason = nearest.reason
+            if wrong:
+                verdict, reason = "different", f"{wrong} integers are not the nearest ones"
+        return _row(stored, nearest.affine, verdict, reason, wrong)
 
     def _activation(self, stored: Stored) -> Iterator[_Expected]:
-        """Its own range; that of a folded Relu behind it; that of its source; what its operator always has."""
-        if stored.name in self._observed.ranges:
-            yield _Expected(self._from_range(stored, stored.name))
+        """What follows from the tensor itself; then what follows from those that it shares a scale with."""
+        yield from self._by_itself(stored, stored.name)
+        for name, reason in self._sharing(stored.name).items():
+            for each in self._by_itself(stored, name):
+                yield _Expected(each.affine, reason)
+
+    def _by_itself(self, stored: Stored, name: str) -> Iterator[_Expected]:
+        """A tensor's own range; that of a folded Relu behind it; with what overwrites it; what its operator fixes."""
+        if name in self._observed.ranges:
+            yield _Expected(self._from_range(stored, name))
         for layer in self._observed.layers:
-            if layer.kind in _FOLDED and stored.name in layer.inputs and layer.outputs[0] in self._observed.ranges:
+            if layer.kind in FOLDED and name in layer.inputs and layer.outputs[0] in self._observed.ranges:
                 yield _Expected(self._from_range(stored, layer.outputs[0]), f"range of the {layer.kind} folded into it")
+            if layer.kind in IN_PLACE and name in layer.inputs:
+                yield from self._overwritten(stored, name, layer.outputs[0], layer.kind)
+            if name in layer.outputs:
+                yield from self._fixed(stored, layer.kind)
+
+    def _fixed(self, stored: Stored, kind: str) -> Iterator[_Expected]:
+        if (kind, stored.dtype) in FIXED:
+            scale, zero_point = FIXED[kind, stored.dtype]
+            yield _Expected(Affine(np.asarray(scale, dtype=np.float32), np.asarray(zero_point)), f"fixed by {kind}")
+        if kind in FIXED_RANGE:
+            low, high = FIXED_RANGE[kind]
+            yield _Expected(self._of_activation(stored, low, high), f"{kind} always has {low:g} to {high:g}")
+
+    def _sharing(self, name: str) -> dict[str, str]:
+        """Tensors that may share the scale of one, near ones first, each with the rule."""
+        found: dict[str, str] = {}
+        waiting = [name]
+        for each in waiting:
+            for other, rule in self._beside(each):
+                if other not in found and other != name:
+                    found[other] = found.get(each, rule)
+                    waiting.append(other)
+        return found
+
+    def _beside(self, name: str) -> Iterator[tuple[str, str]]:
         for layer in self._observed.layers:
-            if stored.name in layer.outputs and layer.kind in _PASSED_ON:
-                yield from self._passed_on(layer.inputs, layer.kind)
-            if stored.name in layer.inputs and layer.kind in _SHARED:
-                yield from self._shared(layer.outputs, layer.kind)
-            if stored.name in layer.outputs and layer.kind in _FIXED:
-                scale, zero_point = _FIXED[layer.kind]
-                fixed = Affine(np.asarray(scale, dtype=np.float32), np.asarray(zero_point))
-                yield _Expected(fixed, f"fixed by {layer.kind}")
+            is_given = name in layer.outputs
+            if is_given and layer.kind in (*PASSED_ON, *SAME_SCALE):
+                rule = f"{layer.kind} keeps the scale of what it takes"
+                yield from ((each, rule) for each in layer.inputs)
+            if layer.kind in SAME_SCALE and (is_given or name in layer.inputs):
+                rule = f"has the scale of the {layer.kind} that {'gives' if is_given else 'takes'} it"
+                yield from ((each, rule) for each in (*layer.outputs, *layer.inputs) if each != name)
 
-    def _passed_on(self, sources: Sequence[str], kind: str) -> Iterator[_Expected]:
-        for source in sources:
-            if ("activation", source) in self._stored:
-                yield _Expected(self._stored["activation", source].affine, f"{kind} keeps the scale of what it takes")
+    def _overwritten(self, stored: Stored, name: str, result: str, kind: str) -> Iterator[_Expected]:
+        """The range of both where an operator writes over what it takes: the calibrator reads it before and after."""
+        if name in self._observed.ranges and result in self._observed.ranges:
+            yield _Expected(
+                self._from_range(stored, name, result),
+                f"range of it and of the {kind} that writes over it while the converter calibrates",
+            )
 
-    def _shared(self, results: Sequence[str], kind: str) -> Iterator[_Expected]:
-        for result in results:
-            if ("activation", result) in self._stored:
-                yield _Expected(self._stored["activation", result].affine, f"has the scale of the {kind} that takes it")
+    def _from_range(self, stored: Stored, *names: str) -> Affine:
+        """What follows from the range of a tensor, or of several as one."""
+        lows, highs = zip(*(self._observed.ranges[name] for name in names), strict=True)
+        return self._of_activation(stored, min(lows), max(highs))
 
-    def _from_range(self, stored: Stored, name: str) -> Affine:
-        low, high = self._observed.ranges[name]
+    def _of_activation(self, stored: Stored, low: float, high: float) -> Affine:
         is_symmetric = self._scheme.symmetric_activations
         integers = integer_range(stored.dtype, is_symmetric=is_symmetric and self._scheme.restricts_symmetric)
-        return affine_from_range(np.asarray(low), np.asarray(high), integers, is_symmetric=is_symmetric)
+        return self._affine(stored, np.float32(low), np.float32(high), integers, is_symmetric=is_symmetric)
+
+    def _affine(self, stored: Stored, low: Any, high: Any, integers: tuple[int, int], *, is_symmetric: bool) -> Affine:
+        low, high = np.asarray(low, dtype=np.float32), np.asarray(high, dtype=np.float32)
+        if not self._scheme.is_tflite:
+            return affine_from_range(low, high, integers, is_symmetric=is_symmetric)
+        is_constant = stored.integers is not None
+        return affine_of_tflite(low, high, integers, is_symmetric=is_symmetric, is_constant=is_constant)
 
     def _weight(self, stored: Stored) -> Iterator[_Expected]:
         values = self._observed.constants.get(stored.name)
@@ -148,7 +180,22 @@ class Judge:
         )
         reason = "constant operand: rule of activations" if stored.is_operand else None
         reason = "reduced range" if is_reduced else reason
-        yield _Expected(affine_from_range(low, high, integers, is_symmetric=is_symmetric), reason)
+        affine = self._affine(stored, low, high, integers, is_symmetric=is_symmetric)
+        yield _Expected(affine, reason)
+        if scheme.is_tflite:
+            yield from self._with_room_for_bias(stored, affine)
+
+    def _with_room_for_bias(self, stored: Stored, affine: Affine) -> Iterator[_Expected]:
+        """The TFLite converter widens the scale of a weight so that its bias takes up to half of int32."""
+        for (role, name), bias in self._stored.items():
+            source = self._stored.get(("activation", bias.source or ""))
+            values = self._observed.constants.get(name)
+            if role == "bias" and bias.weight == stored.name and source is not None and values is not None:
+                largest = np.abs(values.astype(np.float64).reshape(-1))
+                largest = largest if affine.scale.size > 1 else largest.max()
+                least = largest / (_HALF_OF_INT32 * source.affine.scale.astype(np.float64))
+                scale = np.maximum(affine.scale, least.astype(np.float32))
+                yield _Expected(Affine(scale, affine.zero_point), "widened for a large bias, which has to fit int32")
 
     def _bias(self, stored: Stored) -> Iterator[_Expected]:
         source = self._stored.get(("activation", stored.source or ""))

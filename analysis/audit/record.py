@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from crossrt.analysis.audit.affine import Affine, Floats
+from crossrt.analysis.audit.affine import TYPES, Affine, Floats
 from crossrt.core.artifact import ModelFormat
 
 Role = Literal["activation", "weight", "bias"]
@@ -45,6 +45,13 @@ class Stored:
     source: str | None = None
     weight: str | None = None
     is_operand: bool = False
+
+    @property
+    def is_symmetric(self) -> bool:
+        """True if zero is in the middle of the integers."""
+        low, high = TYPES[self.dtype]
+        middle = 0 if low < 0 else (low + high + 1) // 2
+        return bool((self.affine.zero_point == middle).all())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +159,9 @@ class Audited(Struct, frozen=True, kw_only=True):
     Attributes:
         tensors: Every quantized tensor.
         checks: What the file says by itself.
+        inferred: The recipe in words, where it was read from the file.
     """
 
     tensors: tuple[AuditedTensor, ...]
     checks: tuple[Check, ...] = ()
+    inferred: str | None = None

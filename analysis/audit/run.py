@@ -6,21 +6,24 @@ import dataclasses
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from crossrt.analysis.audit.checks import checks
+from crossrt.analysis.audit.inferring import inferred_recipe, said_recipe
 from crossrt.analysis.audit.judge import Judge, Scheme
 from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Stored
 from crossrt.analysis.samples import Samples
 from crossrt.core.events import EventStream, read_job
 from crossrt.core.tensor import TensorSpec
 from crossrt.datasets.protocol import Arrays
-from crossrt.exporters.calibration import selection_of
+from crossrt.exporters.calibration import BATCH, selection_of
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxStatic, Recipe, TfliteDynamic, TfliteStatic
 from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
+
+_OTHER_KERNELS: Final = "the converter calibrates on TensorFlow's kernels, whose sums can differ in the last bit"
 
 
 def audit(job: AuditJob) -> Audited:
@@ -29,15 +32,24 @@ def audit(job: AuditJob) -> Audited:
     Raises:
         CrossrtError: The recipe stores no affine scales, or files or data do not belong together.
     """
-    if job.recipe is None or job.float_path is None:
+    if job.float_path is None:
         return _read(job)
-    recipe = msgspec.convert(job.recipe, Recipe)
+    path, float_path = Path(job.path), Path(job.float_path)
+    recipe = inferred_recipe(path, job.format) if job.recipe is None else msgspec.convert(job.recipe, Recipe)
+    inferred = said_recipe(recipe) if job.recipe is None else None
     if isinstance(recipe, OnnxStatic | OnnxDynamic):
-        return Audited(tensors=tuple(_audit_onnx(job, recipe, Path(job.float_path))))
-    if isinstance(recipe, TfliteStatic | TfliteDynamic):
-        return Audited(tensors=tuple(_audit_tflite(job, recipe, Path(job.float_path))))
-    kind = recipe.__struct_config__.tag
-    raise ExportError(f"a file of kind {kind} holds no affine scales: audit takes static and dynamic recipes")
+        tensors = tuple(_audit_onnx(job, recipe, float_path))
+    elif isinstance(recipe, TfliteStatic | TfliteDynamic):
+        tensors = tuple(_audit_tflite(job, recipe, float_path))
+    else:
+        kind = recipe.__struct_config__.tag
+        raise ExportError(f"a file of kind {kind} holds no affine scales: audit takes static and dynamic recipes")
+    if inferred and not tensors:
+        raise ExportError(
+            f"{path.name} holds no tensor that belongs to one of {float_path.name} by its name, as ONNX Runtime's"
+            " quantizer names them: audit it without --float"
+        )
+    return Audited(tensors=tensors, inferred=inferred)
 
 
 def _read(job: AuditJob) -> Audited:
@@ -122,17 +134,32 @@ def _ranges_of_method(
     return {name: (low.reshape(-1)[0], high.reshape(-1)[0]) for name, (low, high) in ranges.items()}
 
 
-def _audit_tflite(job: AuditJob, recipe: TfliteStatic | TfliteDynamic, float_path: Path) -> Iterable[AuditedTensor]:
-    from crossrt.analysis.audit.tflite_file import observe_tflite, open_tflite, stored_in_tflite
+def _audit_tflite(job: AuditJob, recipe: TfliteStatic | TfliteDynamic, float_path: Path) -> Sequence[AuditedTensor]:
+    """On LiteRT's kernels; where that is not exact, on those that calibrated the file, if they are installed."""
+    from crossrt.analysis.audit.tflite_file import observe_tflite, open_tflite, plain_interpreter, stored_in_tflite
+    from crossrt.exporters.tf.calibrating import converter_interpreter, has_converter
 
     stored = stored_in_tflite(open_tflite(Path(job.path)), open_tflite(float_path))
-    observed = observe_tflite(float_path, _calls(job, recipe, tflite_specs(float_path)[0]))
     is_wide = isinstance(recipe, TfliteStatic) and recipe.activation_type == "int16"
-    return Judge(stored, observed, Scheme(symmetric_activations=is_wide, symmetric_weights=True)).run()
+    scheme = Scheme(symmetric_activations=is_wide, symmetric_weights=True, is_tflite=True)
+    inputs, found = tflite_specs(float_path)[0], list[AuditedTensor]()
+    for make in (plain_interpreter, *((converter_interpreter,) if has_converter() else ())):
+        observed = observe_tflite(float_path, _calls(job, recipe, inputs, most=1), make)
+        found = list(Judge(stored, observed, scheme).run())
+        if all(each.verdict == "exact" for each in found):
+            break
+    return [_with_kernels_named(each) for each in found]
 
 
-def _calls(job: AuditJob, recipe: Recipe, inputs: Sequence[TensorSpec]) -> Iterable[Arrays]:
-    """Feeds of the samples that calibrated it; none where nothing was calibrated.
+def _with_kernels_named(tensor: AuditedTensor) -> AuditedTensor:
+    if tensor.verdict != "rounding" or tensor.role != "activation":
+        return tensor
+    rule = f"{tensor.reason}; " if tensor.reason else ""
+    return msgspec.structs.replace(tensor, reason=f"{rule}{_OTHER_KERNELS}")
+
+
+def _calls(job: AuditJob, recipe: Recipe, inputs: Sequence[TensorSpec], most: int = BATCH) -> Iterable[Arrays]:
+    """Feeds of the samples that calibrated it, as many a call as then; none where nothing was calibrated.
 
     Raises:
         ExportError: It was calibrated, and no data are given.
@@ -143,7 +170,7 @@ def _calls(job: AuditJob, recipe: Recipe, inputs: Sequence[TensorSpec]) -> Itera
     if job.data is None:
         raise ExportError("its scales follow from calibration data: give them with --calibration DATA")
     samples = Samples.open(job.data, inputs, job.dimensions)
-    return samples.calls(which.indices(len(samples)))
+    return samples.calls(which.indices(len(samples)), most)
 
 
 def _run(job: AuditJob, events: EventStream) -> None:

@@ -7,7 +7,7 @@ dequantize are left out; tensors take their names from the float file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,22 +30,32 @@ _WITH_WEIGHTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_C
 
 Operator = dict[str, Any]
 Details = dict[str, Any]
+Make = Callable[[Path], Any]
 
 
-def open_tflite(path: Path, feeds: Arrays | None = None, *, is_shipped: bool = False) -> Interpreter:
-    """An interpreter without delegates, which keeps every tensor; or one as it really runs, if `is_shipped`.
+def plain_interpreter(path: Path) -> Interpreter:
+    """LiteRT's interpreter without delegates, which keeps every tensor."""
+    return Interpreter(model_path=str(path), num_threads=1, **_OPEN)
+
+
+def shipped_interpreter(path: Path) -> Interpreter:
+    """LiteRT's interpreter as a file really runs."""
+    return Interpreter(model_path=str(path), num_threads=1)
+
+
+def open_tflite(path: Path, feeds: Arrays | None = None, make: Make = plain_interpreter) -> Interpreter:
+    """An interpreter that is ready to run.
 
     Args:
         path: The file.
         feeds: What it is fed with, by name: its inputs get these shapes.
-        is_shipped: Whether it runs as it is shipped.
+        make: Makes it.
 
     Raises:
         ExportError: The file cannot be run.
     """
     try:
-        options = {} if is_shipped else _OPEN
-        interpreter = Interpreter(model_path=str(path), num_threads=1, **options)
+        interpreter = make(path)
         details = inputs_by_name(interpreter) if feeds else {}
         for name, detail in details.items():
             if feeds is not None and tuple(detail["shape"]) != feeds[name].shape:
@@ -114,6 +124,7 @@ def stored_in_tflite(interpreter: Interpreter, float_model: Interpreter | None =
         originals = unique_names(float_model)
         names = {index: originals[other] for index, other in corresponding(interpreter, float_model).items()}
     details = {each["index"]: each for each in interpreter.get_tensor_details()}
+    constants = _constant_tensors(interpreter)
     found: dict[str, Stored] = {}
     for operator in layers_of(interpreter):
         roles = _roles(operator)
@@ -122,7 +133,7 @@ def stored_in_tflite(interpreter: Interpreter, float_model: Interpreter | None =
             if role is None or index not in names or names[index] in found:
                 continue
             if scales.size and np.dtype(details[index]["dtype"]).kind in "iu":
-                found[names[index]] = _stored(details[index], names, role, operator, interpreter)
+                found[names[index]] = _stored(details[index], names, role, operator, interpreter, constants)
     order = {"activation": 0, "weight": 1, "bias": 2}
     return sorted(found.values(), key=lambda each: order[each.role])
 
@@ -187,7 +198,14 @@ def _roles(operator: Operator) -> dict[int, Role | None]:
     return {index: role for index, role in roles.items() if index >= 0}
 
 
-def _stored(detail: Details, names: dict[int, str], role: Role, operator: Operator, interpreter: Interpreter) -> Stored:
+def _stored(
+    detail: Details,
+    names: dict[int, str],
+    role: Role,
+    operator: Operator,
+    interpreter: Interpreter,
+    constants: frozenset[int],
+) -> Stored:
     parameters = detail["quantization_parameters"]
     is_channelled = parameters["scales"].size > 1
     scale = parameters["scales"] if is_channelled else parameters["scales"][0]
@@ -198,27 +216,28 @@ def _stored(detail: Details, names: dict[int, str], role: Role, operator: Operat
         dtype=np.dtype(detail["dtype"]).name,
         affine=Affine(np.asarray(scale, dtype=np.float32), np.asarray(zero_point, dtype=np.int64)),
         axis=int(parameters["quantized_dimension"]) if is_channelled else None,
-        integers=interpreter.get_tensor(detail["index"]) if role != "activation" else None,
+        integers=interpreter.get_tensor(detail["index"]) if int(detail["index"]) in constants else None,
         source=names.get(int(operator["inputs"][0])) if role == "bias" else None,
         weight=names.get(int(operator["inputs"][1])) if role == "bias" else None,
     )
 
 
-def observe_tflite(path: Path, calls: Iterable[Arrays]) -> Observed:
+def observe_tflite(path: Path, calls: Iterable[Arrays], make: Make = plain_interpreter) -> Observed:
     """Runs the float file and reads every activation.
 
     Args:
         path: The float file.
         calls: Feeds of the calibration samples.
+        make: Makes the interpreter.
 
     Raises:
         ExportError: The file cannot be run.
     """
     found: dict[str, tuple[np.float32, np.float32]] = {}
-    interpreter, shapes = open_tflite(path), None
+    interpreter, shapes = open_tflite(path, make=make), None
     for feeds in calls:
         if shapes != shapes_of(feeds):
-            interpreter, shapes = open_tflite(path, feeds), shapes_of(feeds)
+            interpreter, shapes = open_tflite(path, feeds, make), shapes_of(feeds)
         invoke(interpreter, feeds, path)
         for name, values in _activations(interpreter):
             low, high = found.get(name, (values.min(), values.max()))
@@ -237,10 +256,24 @@ def _activations(interpreter: Interpreter) -> Iterator[tuple[str, NDArray[np.flo
                 yield names[index], values
 
 
+def _constant_tensors(interpreter: Interpreter) -> frozenset[int]:
+    """Tensors that operators take and that neither an operator nor the user gives."""
+    operators = interpreter._get_ops_details()
+    taken = {int(index) for each in operators for index in each["inputs"] if index >= 0}
+    made = {int(index) for each in operators for index in each["outputs"]}
+    return frozenset(taken - made - {int(each["index"]) for each in interpreter.get_input_details()})
+
+
 def _constants(interpreter: Interpreter) -> dict[str, NDArray[np.float32]]:
-    names = unique_names(interpreter)
-    roles = {index: role for each in layers_of(interpreter) for index, role in _roles(each).items()}
-    return {names[index]: interpreter.get_tensor(index) for index, role in roles.items() if role in ("weight", "bias")}
+    names, kinds = (
+        unique_names(interpreter),
+        {each["index"]: each["dtype"] for each in interpreter.get_tensor_details()},
+    )
+    return {
+        names[index]: interpreter.get_tensor(index)
+        for index in _constant_tensors(interpreter)
+        if np.dtype(kinds[index]) == np.float32
+    }
 
 
 def _layers(interpreter: Interpreter) -> Iterator[Layer]:

@@ -99,6 +99,7 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     Attributes:
         tensors: In the order of the layers.
         samples: How many samples were run.
+        available: How many the data set holds.
         outputs: Outputs that are numbers.
         missing: Quantized activations without a counterpart in the float model.
         causes: What the graphs show that makes such a file answer wrongly, each with its cure.
@@ -106,6 +107,7 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
 
     tensors: tuple[DiagnosedTensor, ...]
     samples: int
+    available: int | None = None
     outputs: tuple[DiagnosedOutput, ...] = ()
     missing: tuple[str, ...] = ()
     causes: tuple[str, ...] = ()

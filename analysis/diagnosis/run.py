@@ -30,35 +30,39 @@ def diagnose(job: DiagnosisJob) -> Diagnosis:
         raise ExportError(
             f"a file of kind {kind} holds no integers: diagnose takes static, dynamic and weight-only recipes"
         )
-    return _diagnose_onnx(job, recipe) if job.format == "onnx" else _diagnose_tflite(job)
+    found, available = _diagnose_onnx(job, recipe) if job.format == "onnx" else _diagnose_tflite(job)
+    return msgspec.structs.replace(found, available=available)
 
 
-def _diagnose_onnx(job: DiagnosisJob, recipe: Recipe | None) -> Diagnosis:
+def _diagnose_onnx(job: DiagnosisJob, recipe: Recipe | None) -> tuple[Diagnosis, int]:
+    """What was found, and how many samples there are."""
     from crossrt.analysis.diagnosis.onnx_file import diagnose_onnx
     from crossrt.analysis.diagnosis.weight_only import diagnose_weight_only
     from crossrt.analysis.onnx_graph import Graph
     from crossrt.analysis.onnx_sessions import prepared_copy
 
     path, float_path, folder = Path(job.path), Path(job.float_path), Path(job.folder)
-    calls, count = _calls(job, Samples.open(job.data, onnx_specs(float_path)[0], job.dimensions))
+    samples = Samples.open(job.data, onnx_specs(float_path)[0], job.dimensions)
+    calls, count = _calls(job, samples)
     is_blocked = any(node.op_type == "MatMulNBits" for node in Graph.load(path).nodes)
     if isinstance(recipe, OnnxWeightOnly) or (recipe is None and is_blocked):
-        return diagnose_weight_only(path, float_path, calls, count, folder)
+        return diagnose_weight_only(path, float_path, calls, count, folder), len(samples)
     try:
         prepared = prepared_copy(float_path, folder)
     except ExportError:
         if recipe is not None:
             raise
         prepared = float_path  # another quantizer may have taken it as it is
-    return diagnose_onnx(path, prepared, calls, count, folder)
+    return diagnose_onnx(path, prepared, calls, count, folder), len(samples)
 
 
-def _diagnose_tflite(job: DiagnosisJob) -> Diagnosis:
+def _diagnose_tflite(job: DiagnosisJob) -> tuple[Diagnosis, int]:
     from crossrt.analysis.diagnosis.tflite_file import diagnose_tflite
 
     path, float_path = Path(job.path), Path(job.float_path)
-    calls, count = _calls(job, Samples.open(job.data, tflite_specs(float_path)[0], job.dimensions))
-    return diagnose_tflite(path, float_path, calls, count)
+    samples = Samples.open(job.data, tflite_specs(float_path)[0], job.dimensions)
+    calls, count = _calls(job, samples)
+    return diagnose_tflite(path, float_path, calls, count), len(samples)
 
 
 def _calls(job: DiagnosisJob, samples: Samples) -> tuple[Iterable[Arrays], int]:

@@ -21,6 +21,7 @@ from crossrt.analysis.audit.tflite_file import (
     open_tflite,
     outputs_by_name,
     shapes_of,
+    shipped_interpreter,
     stored_in_tflite,
     unique_names,
 )
@@ -75,7 +76,7 @@ def _runs(path: Path, float_path: Path, calls: Iterable[Arrays]) -> Iterator[_Ru
         own = native_feeds(_same_inputs(feeds, inputs, path), inputs)
         if files is None or shapes != shapes_of(feeds):
             files = _Run(
-                open_tflite(path, own), open_tflite(float_path, feeds), open_tflite(path, own, is_shipped=True)
+                open_tflite(path, own), open_tflite(float_path, feeds), open_tflite(path, own, shipped_interpreter)
             )
             shapes = shapes_of(feeds)
         invoke(files.original, feeds, float_path)

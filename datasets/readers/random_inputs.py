@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +19,7 @@ from crossrt.datasets.request import DataRequest
 from crossrt.datasets.samples import ArrayDataset
 
 DEFAULT_SAMPLES: Final = 128
+MOST_SAMPLE_BYTES: Final = 2**31
 NOTE: Final = "inputs are random: nothing about accuracy was measured"
 
 
@@ -65,6 +67,7 @@ def random_dataset(request: DataRequest, inputs: Sequence[TensorSpec] | None) ->
     shared: dict[str, NDArray[Any]] = {}
     for number, spec in enumerate(inputs):
         dtype, shape = _dtype(spec), _sizes(spec, sample_spec(spec, batching), request)
+        _check_size(spec, dtype, shape)
         if batching.is_batched and spec.name not in batching.axes:
             shared[spec.name] = drawn(np.random.default_rng((request.seed, number)), dtype, shape)
         else:
@@ -72,6 +75,15 @@ def random_dataset(request: DataRequest, inputs: Sequence[TensorSpec] | None) ->
     return ArrayDataset(
         "random", rows, shared=shared, notes=(NOTE,), identity=lambda: _hash(request.seed, rows, shared)
     )
+
+
+def _check_size(spec: TensorSpec, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    size = math.prod(shape) * dtype.itemsize
+    if size > MOST_SAMPLE_BYTES:
+        raise DataError(
+            f"one sample of {described(spec)} would take {size / 1e9:,.1f} GB in the shape"
+            f" ({', '.join(map(str, shape))}): give smaller sizes with --dim"
+        )
 
 
 def _dtype(spec: TensorSpec) -> np.dtype[Any]:

@@ -76,6 +76,12 @@ def _input_problem(value: onnx.ValueInfoProto) -> str | None:
         return (
             f"the input {value.name} has no shape, not even a number of dimensions: export the model with input shapes"
         )
+    dimensions = value.type.tensor_type.shape.dim
+    if dimensions and _dimension(dimensions[0]) == 0:
+        return (
+            f"the input {value.name} has the size 0 along its first axis, so that no sample fits in: export the model"
+            " with a named dimension there"
+        )
     return _dtype_problem("input", value)
 
 
@@ -102,8 +108,11 @@ def _spec(value: onnx.ValueInfoProto) -> TensorSpec:
 
 
 def _dimension(dim: onnx.TensorShapeProto.Dimension) -> Dimension:
-    """A size, a name of its own, or None for a dynamic dimension without one; converters write -1 and 0 for that."""
-    if dim.HasField("dim_value") and dim.dim_value > 0:
+    """A size, a name of its own, or None for a dynamic dimension without one; converters write -1 for that.
+
+    A size of 0 is one: ONNX Runtime takes nothing else there.
+    """
+    if dim.HasField("dim_value") and dim.dim_value >= 0:
         return int(dim.dim_value)
     name = str(dim.dim_param) if dim.HasField("dim_param") else ""
     return None if not name or _PLACEHOLDER.fullmatch(name) else name

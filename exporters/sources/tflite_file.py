@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,6 +75,11 @@ def read_tflite(path: Path) -> TfliteFile:
         return _read(_Reader(schema.Model.GetRootAs(content, 0), schema))
     except ModelError:
         raise
+    except struct.error as error:
+        raise ModelError(
+            f"{path} ({len(content)} bytes) is a damaged TFLite file: it points beyond its end, as one does that was"
+            " cut short"
+        ) from error
     except Exception as error:  # the reader raises whatever a wrong offset happens to hit
         raise ModelError(f"{path} ({len(content)} bytes) is a damaged TFLite file: {first_line(error)}") from error
 

@@ -10,7 +10,6 @@ import msgspec
 
 from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Check
 from crossrt.core.artifact import ModelArtifact
-from crossrt.harness.build.exported import MANIFEST_SUFFIX
 from crossrt.harness.build.subject import Found, Target, ask_about, find_subject
 from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import HarnessError
@@ -27,12 +26,14 @@ class Audit:
         artifact: The quantized file.
         tensors: Every quantized tensor of it.
         checks: What the file says by itself, where no recipe is known.
+        inferred: The recipe in words, where it was read from the file.
     """
 
     name: str
     artifact: ModelArtifact
     tensors: Sequence[AuditedTensor]
     checks: Sequence[Check] = ()
+    inferred: str | None = None
 
     @property
     def unexplained(self) -> int:
@@ -53,16 +54,22 @@ def run_audit(target: Target, folder: Path, display: Display) -> Audit:
         ExportError: The file cannot be audited.
     """
     found = find_subject(target, folder, display)
-    _check(found, target)
+    _check(found)
     display.phase("auditing", 1)
     audited = audit_file(found, target, folder)
     display.step()
     if not audited.tensors and not audited.checks:
         raise HarnessError(f"{found.name} holds no quantized tensor, though its manifest says how it was quantized")
-    return Audit(name=found.name, artifact=found.artifact, tensors=audited.tensors, checks=audited.checks)
+    return Audit(
+        name=found.name,
+        artifact=found.artifact,
+        tensors=audited.tensors,
+        checks=audited.checks,
+        inferred=audited.inferred,
+    )
 
 
-def _check(found: Found, target: Target) -> None:
+def _check(found: Found) -> None:
     """Raises `HarnessError` for a file of the user's where there is nothing to audit, or not what was asked for."""
     if found.file_name is None:
         return
@@ -70,12 +77,6 @@ def _check(found: Found, target: Target) -> None:
         raise HarnessError(
             f"{found.name} is not quantized: there is nothing to audit; give a quantized file, with --float FILE to"
             " compare"
-        )
-    if found.original is not None and found.recipe is None:
-        raise HarnessError(
-            f"{found.name} is compared with {target.original} by the recipe that made it, and no"
-            f" {found.artifact.path.name}{MANIFEST_SUFFIX} beside it names one: keep the manifest that crossrt quantize"
-            " writes, or audit the file by itself without --float"
         )
     if found.original is None and found.recipe is not None and found.calibration is not None:
         raise HarnessError(f"{found.name} is compared with its float file: give it with --float FLOAT_FILE")
@@ -116,6 +117,14 @@ def audit_headline(audit: Audit) -> str:
     if exact == count:
         return f"{name}: all {count} quantized tensors are what the recipe makes of them, to the last bit"
     return f"{name}: {exact} of {count} quantized tensors are exact, the others within rounding"
+
+
+def inference_note(audit: Audit) -> str | None:
+    """What was assumed, where no manifest names the recipe."""
+    if audit.inferred is None:
+        return None
+    ranges = "; MinMax ranges over all calibration samples are assumed" if "static" in audit.inferred else ""
+    return f"no manifest names its recipe, so it was read from the file: {audit.inferred}{ranges}"
 
 
 def check_sheet(audit: Audit) -> Sheet:

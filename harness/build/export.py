@@ -42,12 +42,16 @@ class Exported:
         evaluations: How artifacts answer, by id.
         definitions: The metrics of the task.
         cautions: What must be said of files that passed, by id.
+        reference_cautions: What speaks against believing any of it.
+        answered: Ids of files that answer too differently from the source model; what else failed never answered.
     """
 
     found: Artifacts
     evaluations: dict[str, Evaluation]
     definitions: tuple[MetricDefinition, ...]
     cautions: dict[str, str]
+    reference_cautions: tuple[str, ...] = ()
+    answered: tuple[str, ...] = ()
 
 
 def run_export(
@@ -86,7 +90,8 @@ def run_export(
     found.artifacts = {**{each.id: each for each in project.given}, **found.artifacts}
     state = _state(opened, subject, found, minimum_agreement)
     check_answers(state, found, display, compares_pairs=False)
-    evaluations = {}
+    evaluations, answered = {}, []
+    reference_cautions = (*opened.cautions, *state.cautions)
     for case in state.cases:
         assessment = state.assessments[case.id]
         if assessment.status == "ok" and assessment.evaluation is not None:
@@ -94,8 +99,18 @@ def run_export(
         else:
             found.problems[case.artifact_id] = ChildFailedError(assessment.reason or assessment.status, "")
             del found.artifacts[case.artifact_id]
+            answered += [case.artifact_id] if assessment.evaluation is not None else []
     definitions = state.judge.task.metrics if state.judge else ()
-    return Exported(found=found, evaluations=evaluations, definitions=definitions, cautions=difference_cautions(state))
+    cautions = difference_cautions(state)
+    of_files = {f"{item}: {caution}" for item, caution in cautions.items()}
+    return Exported(
+        found=found,
+        evaluations=evaluations,
+        definitions=definitions,
+        cautions=cautions,
+        reference_cautions=tuple(each for each in dict.fromkeys(reference_cautions) if each not in of_files),
+        answered=tuple(answered),
+    )
 
 
 def _check_runtimes(formats: Collection[ModelFormat]) -> None:

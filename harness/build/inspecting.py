@@ -13,6 +13,7 @@ from crossrt.exporters.cache import producer_state
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspection import Inspection
 from crossrt.exporters.sources.detect import detect
+from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.locations import cache_folder
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.packages import BUILDING, INSPECTING, QUIET, check_packages
@@ -27,7 +28,6 @@ def inspect_model(path: Path, *, allow_h5: bool = False) -> Inspection:
     Raises:
         ModelError: There is no model, or it cannot be used; the message says why.
         HarnessError: Packages for it are missing.
-        ChildFailedError: The inspecting process crashed or hung.
     """
     kind = detect(path)
     known = _remembered(path)
@@ -38,7 +38,10 @@ def inspect_model(path: Path, *, allow_h5: bool = False) -> Inspection:
         except (OSError, msgspec.MsgspecError):
             pass  # damaged: look again
     check_packages(f"looking into {path.name}", INSPECTING.get(kind, BUILDING))
-    found = _inspected(path, allow_h5=allow_h5)
+    try:
+        found = _inspected(path, allow_h5=allow_h5)
+    except ChildFailedError as failure:
+        raise ModelError(f"{path} cannot be looked into: {failure.reason}") from failure
     if found.problem is not None:
         raise ModelError(f"{path}: {found.problem}")
     if known is not None:

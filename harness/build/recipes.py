@@ -46,8 +46,8 @@ def choose_recipes(file: Path | None, patterns: Sequence[str], model: str) -> Ch
     for pattern in patterns:
         if not any(_fits(pattern, model, item) for item in items):
             names = [*items, *(item.partition(".")[0] for item in items)]
-            close = difflib.get_close_matches(pattern, names, n=1)
-            hint = f": did you mean {close[0]!r}?" if close else f"; available: {listed(items)}"
+            close = difflib.get_close_matches(pattern, dict.fromkeys(names), n=3)
+            hint = f": did you mean {' or '.join(map(repr, close))}?" if close else f"; available: {listed(items)}"
             raise RecipeError(f"{pattern!r} fits no recipe{hint}")
     return Chosen(
         recipes=[each for each in source.recipes if each.item in chosen],

@@ -13,8 +13,9 @@ from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import ArtifactError
 from crossrt.core.manifest import read_manifest
 from crossrt.datasets.opening import DataRequest
-from crossrt.exporters.errors import ExportError, ModelError
+from crossrt.exporters.errors import ExportError, ModelError, RecipeError
 from crossrt.exporters.recipes.recipe import Recipe
+from crossrt.exporters.recipes.toml_files import NamedRecipe
 from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, variant_of
 from crossrt.harness.build.building import get_artifacts
 from crossrt.harness.build.exported import MANIFEST_SUFFIX
@@ -131,10 +132,7 @@ def model_artifact(path: Path, *, allow_h5: bool = False) -> ModelArtifact:
     Raises:
         ModelError: It is not an ONNX or TFLite file, or cannot be used.
     """
-    try:
-        found = inspect_model(path, allow_h5=allow_h5)
-    except ChildFailedError as failure:
-        raise ModelError(f"{path} cannot be looked into: {failure.reason}") from failure
+    found = inspect_model(path, allow_h5=allow_h5)
     if found.kind not in ("onnx", "tflite"):
         raise ModelError(f"{path} is a {found.kind} model: an .onnx or .tflite file is expected here")
     artifact = found.artifact(found.model, "file")
@@ -235,7 +233,8 @@ def ask_about(
     except ChildFailedError as failure:
         raise ExportError(f"{name}: {failure.reason}") from failure
     if event["event"] != answer:
-        raise ExportError(f"{name}: {event['reason']}")
+        reason = str(event["reason"])
+        raise ExportError(reason if reason.startswith(name) else f"{name}: {reason}")
     return event
 
 
@@ -271,8 +270,17 @@ def _only(fitting: Sequence[ModelArtifact], name: str, known: Sequence[str]) -> 
     return fitting[0]
 
 
+def _recipes_named(target: Target) -> Sequence[NamedRecipe]:
+    try:
+        return choose_recipes(target.recipes, [target.name], "").recipes
+    except RecipeError as error:
+        if Path(target.name).suffix.lower() in MODEL_SUFFIXES:
+            raise ModelError(f"there is no file {target.name}, and {error}") from error
+        raise
+
+
 def _built(target: Target, folder: Path, display: Display) -> Found:
-    recipes = choose_recipes(target.recipes, [target.name], "").recipes
+    recipes = _recipes_named(target)
     if len(recipes) != 1:
         raise HarnessError(
             f"{target.name} names several recipes: choose one of {listed([each.item for each in recipes])}"

@@ -106,8 +106,13 @@ def _probe(interpreter: Path) -> _Found:
     try:
         return msgspec.json.decode(said, type=_Found)
     except msgspec.MsgspecError as error:
-        last = (complaint or said).strip().splitlines()[-1:] or ["it said nothing"]
-        raise HarnessError(f"{interpreter} did not answer like Python 3.11 or newer: {last[0][:200]}") from error
+        raise HarnessError(f"{interpreter} is not Python 3.11 or newer: {_last_words(complaint or said)}") from error
+
+
+def _last_words(said: str) -> str:
+    """The last line of what another program said; one that repeats the question says nothing."""
+    last = (said.strip().splitlines() or ["it said nothing"])[-1]
+    return "it does not run Python code" if _PROBE.split(maxsplit=2)[1].strip(",") in last else last[:200]
 
 
 def _limit_output() -> None:

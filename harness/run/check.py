@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from crossrt.core.errors import DataError
+from crossrt.core.tensor import described
 from crossrt.datasets.tasks.choosing import chance_caution
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.cli.shared.progress import Display
@@ -86,8 +87,20 @@ def _fed(state: RunState) -> list[Case]:
                 state.feedings[case.artifact_id] = feeding_of(artifact, state.data.dataset, asked)
             cases.append(case)
         except DataError as error:
-            state.assessments[case.id] = failed(ChildFailedError(str(error), ""))
+            said = f"{error}{_other_signature(state, case)}"
+            state.assessments[case.id] = failed(ChildFailedError(said, ""))
     return cases
+
+
+def _other_signature(state: RunState, case: Case) -> str:
+    """Both signatures, where files are run side by side and a data set cannot feed them both."""
+    theirs, first = state.artifacts[case.artifact_id].inputs, state.project.inputs
+    if theirs == first:
+        return ""
+    return (
+        f"; the first model takes {', '.join(map(described, first))}, and this one {', '.join(map(described, theirs))}:"
+        " files that are run side by side take the same data"
+    )
 
 
 def _limit_samples(state: RunState, cases: Sequence[Case], display: Display) -> None:

@@ -124,6 +124,7 @@ class Summary:
         yield from graph_notes(self.report, self._look.label)
         yield from batch_notes(self.report.results, self._look.label)
         yield from disturbance_notes(self.report)
+        yield from (f"left out: {each}" for each in self.report.left_out)
 
     def accuracy(self) -> Sheet:
         """Size and accuracy, once per artifact and runtime: another batch size rarely changes answers, and is noted."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import dataclasses
+import shutil
+import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -21,7 +25,9 @@ Arrays = dict[str, Array]
 
 @cache
 def artifacts_in(folder: Path) -> tuple[ModelArtifact, ...]:
-    """Every model under a folder.
+    """Every model under a folder; one with data files beside it as a copy of its own.
+
+    Where a package manager installs files as links, runtimes that load models through onnx would refuse the data files.
 
     Raises:
         ArtifactError: A manifest is damaged, or its file is not the one described.
@@ -29,7 +35,16 @@ def artifacts_in(folder: Path) -> tuple[ModelArtifact, ...]:
     artifacts = tuple(read_manifest(path, ModelArtifact) for path in sorted(folder.glob(f"**/{ARTIFACT_MANIFEST}")))
     for artifact in artifacts:
         check_file(artifact)
-    return artifacts
+    return tuple(_without_links(each) if each.data_files else each for each in artifacts)
+
+
+def _without_links(artifact: ModelArtifact) -> ModelArtifact:
+    folder = Path(tempfile.mkdtemp(prefix="crossrt-conformance-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for each in artifact.path.parent.iterdir():
+        if each.is_file():
+            shutil.copyfile(each, folder / each.name)
+    return dataclasses.replace(artifact, path=folder / artifact.path.name)
 
 
 def has_dynamic_batch(artifact: ModelArtifact) -> bool:

@@ -40,3 +40,19 @@ def test_some_model_of_each_format_has(shipped, shown):
 
 def test_some_model_has_its_weights_beside_it():
     assert any(artifact.data_files for artifact in artifacts_in(MODELS))
+
+
+def test_data_files_are_no_links_however_the_package_was_installed(tmp_path):
+    for each in MODELS.glob("**/*"):
+        copy = tmp_path / each.relative_to(MODELS)
+        if each.is_dir():
+            copy.mkdir()
+        else:
+            copy.symlink_to(each)
+    found = [artifact for artifact in artifacts_in(tmp_path) if artifact.data_files]
+    assert found
+    for artifact in found:
+        for name in artifact.data_files:
+            data = artifact.path.with_name(name)
+            assert not data.is_symlink()
+            assert data.stat().st_nlink == 1

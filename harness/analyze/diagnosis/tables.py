@@ -101,6 +101,12 @@ def histograms(diagnosis: Diagnosis, model: str) -> list[str]:
     return lines
 
 
+def _samples(diagnosis: Diagnosis) -> str:
+    if diagnosis.available is None or diagnosis.available <= diagnosis.samples:
+        return f"{diagnosis.samples:,} samples"
+    return f"the first {diagnosis.samples:,} of {diagnosis.available:,} samples; --samples takes more"
+
+
 def diagnosis_notes(diagnosis: Diagnosis, found: Found) -> list[str]:
     """What a reader must know."""
     notes = []
@@ -128,5 +134,5 @@ def diagnosis_notes(diagnosis: Diagnosis, found: Found) -> list[str]:
         notes.append("activations were seen on the kernels that really run")
     if diagnosis.missing:
         notes.append(f"cannot be matched with a tensor of the float model: {listed(diagnosis.missing)}")
-    notes.append(f"over {diagnosis.samples:,} samples. {_LEGEND}")
+    notes.append(f"over {_samples(diagnosis)}. {_LEGEND}")
     return notes

@@ -17,16 +17,17 @@ def audit(name: str, **options: Any) -> int:
     """Compute scale and zero point of each tensor from what the float model shows, and compare.
 
     VARIANT is a recipe's name, such as int8-qdq, with its format where two have it: int8-dynamic.onnx. FILE is any
-    .onnx or .tflite file: where a manifest beside it names its recipe, give --float and --calibration to compare; else
-    what it holds is checked by itself. The exit code is 1 if a tensor differs for no known reason, or the file is wrong
-    by itself.
+    .onnx or .tflite file: give --float, and --calibration where it was calibrated, to compare; its recipe comes from
+    the manifest beside it, or is read from the file. Without --float what it holds is checked by itself. The exit code
+    is 1 if a tensor differs for no known reason, or the file is wrong by itself.
 
     \b
     crossrt audit int8-qdq
     crossrt audit int8-qdq --model my.keras --calibration train.npz
     crossrt audit quantized.onnx
+    crossrt audit quantized.onnx --float float.onnx --calibration train.npz
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    from crossrt.harness.analyze.audit import audit_headline, audit_sheet, check_sheet, run_audit
+    from crossrt.harness.analyze.audit import audit_headline, audit_sheet, check_sheet, inference_note, run_audit
     from crossrt.harness.cli.shared.options import message_console, result_console
     from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.run.prepare import scratch_folder
@@ -37,6 +38,8 @@ def audit(name: str, **options: Any) -> int:
         found = run_audit(target, folder, display)
     console = result_console()
     console.print(audit_headline(found), style="bold red" if found.is_wrong else "bold green", markup=False)
+    if note := inference_note(found):
+        console.print(note, style="dim", markup=False)
     console.print()
     if found.checks:
         print_sheet(check_sheet(found), console)

@@ -89,6 +89,7 @@ def bench(out: Path, ci: Path | None, against: Path | None, margins: tuple[str, 
     crossrt bench a.onnx b.onnx c.tflite --data test.npz --task classification
     crossrt bench encoder.onnx --dim seq=128 --batch 1 --batch 8 --time 60
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    from crossrt.harness.build.diagnosing import diagnose_commands
     from crossrt.harness.cli.shared.measured import Measured
     from crossrt.harness.cli.shared.options import is_given, message_console, result_console
     from crossrt.harness.cli.shared.progress import Terminal
@@ -100,11 +101,14 @@ def bench(out: Path, ci: Path | None, against: Path | None, margins: tuple[str, 
         raise click.UsageError("--ci and --out exclude each other: --ci names the folder of the report itself")
     check_writable(ci or out)
     measured = Measured.planned(out, ci, against, margins, options["only"])
+    settings = _settings(**options)
     with Terminal(message_console()) as display:
         command = ["crossrt", *sys.argv[1:]]
-        report = run_bench(_settings(**options), command, display, measured.keep, measured.checkpoint)
+        report = run_bench(settings, command, display, measured.keep, measured.checkpoint)
     with measured.saved.printing():
         print_report(report, result_console())
+        for command in diagnose_commands(report, settings.subject):
+            click.echo(f"where its error comes from: {command}")
         click.echo(f"report: {measured.path}")
         return measured.finish(report, result_console())
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from crossrt.harness.cli.shared.options import ModelPath
+
 
 @click.command(short_help="Inputs, outputs, dimensions, operators and quantization of a model, and the data that fit.")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=ModelPath())
 @click.option("--allow-h5", is_flag=True, help="Load a legacy .h5 file, which can run code of whoever made it.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def inspect(model: Path, allow_h5: bool, as_json: bool) -> None:

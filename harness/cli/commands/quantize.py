@@ -42,6 +42,7 @@ def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float,
     \b
     crossrt quantize my.onnx --calibration train.npz --data test.npz --out lab
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    from crossrt.harness.build.diagnosing import diagnose_command
     from crossrt.harness.build.exported import write_folder
     from crossrt.harness.build.quantizing import Quantizing, run_quantize
     from crossrt.harness.build.recipes import outcome_sheet
@@ -60,11 +61,16 @@ def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float,
     found = quantized.exported.found
     write_folder(found, out)
     console = result_console()
+    for caution in quantized.exported.reference_cautions:
+        console.print(f"CAUTION: {printable(caution)}", style="bold yellow", markup=False)
     print_sheet(outcome_sheet(quantized.exported, quantized.model), console)
     for item, caution in quantized.exported.cautions.items():
         console.print(f"CAUTION  {item}: {caution}", markup=False)
     for item, failure in found.problems.items():
         console.print(f"failed  {item}: {printable(failure.reason)}", markup=False)
+        if item in quantized.exported.answered:
+            command = diagnose_command(item.removeprefix(f"{quantized.model}."), asked.subject, file)
+            console.print(f"  where its error comes from: {command}", markup=False, soft_wrap=True)
     for line in quantized.left_out:
         console.print(f"left out  {printable(line)}", markup=False)
     files = counted(len(found.artifacts), "file")

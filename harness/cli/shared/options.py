@@ -70,9 +70,37 @@ class DimensionParam(click.ParamType[tuple[str, int]]):
         if isinstance(value, tuple):
             return value
         name, sign, size = str(value).rpartition("=")
+        if sign and name and size.isdecimal() and int(size) == 0:
+            self.fail(f"the size of {name!r} is 0: a dimension has at least 1 element.", param, ctx)
         if not sign or not name or not size.isdecimal() or not 0 < int(size) < 2**31:
             self.fail(f"{value!r} is not written NAME=SIZE, such as seq=128.", param, ctx)
         return name, int(size)
+
+
+def _each_once(
+    context: click.Context, parameter: click.Parameter, given: tuple[tuple[str, int], ...]
+) -> tuple[tuple[str, int], ...]:
+    """Dimensions, none of them twice: the last would win, in silence."""
+    sizes = dict[str, int]()
+    for name, size in given:
+        if sizes.setdefault(name, size) != size:
+            raise click.BadParameter(
+                f"{name!r} is given twice, as {sizes[name]} and as {size}: give one size.", context, parameter
+            )
+    return given
+
+
+class ModelPath(click.Path):
+    """The path of a model; an empty one, as an unset variable of a shell gives it, is none."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuses nothing at all, which would be the working folder."""
+        if value == "":
+            self.fail("the path is empty: give a model file, or a folder that holds one.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 _SUBJECT = (
@@ -99,6 +127,7 @@ _SUBJECT = (
         "dimensions",
         multiple=True,
         type=DimensionParam(),
+        callback=_each_once,
         metavar="NAME=SIZE",
         help="Size of a dynamic dimension. May be repeated.",
     ),
@@ -119,7 +148,7 @@ def subject_options(command: Decorated) -> Decorated:
     return command
 
 
-models_argument = click.argument("models", nargs=-1, metavar="[MODEL]...", type=click.Path(path_type=Path))
+models_argument = click.argument("models", nargs=-1, metavar="[MODEL]...", type=ModelPath())
 
 
 def is_given(name: str) -> bool:

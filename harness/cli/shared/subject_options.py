@@ -19,7 +19,7 @@ model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),
     help="What variants are built from: a Keras or SavedModel model, a float ONNX or TFLite file beside"
-    " --calibration, or the name of a bundled model.  [default: the bundled reference]",
+    " --calibration, or the name of a bundled model.  [default: the model of crossrt.toml, or the bundled reference]",
 )
 
 float_option = click.option(
@@ -49,12 +49,14 @@ def target_options(
 
 
 def subject_of(*, model: Path | None, artifacts: Path | None, file: Path | None = None, **options: Any) -> Subject:
-    """What the options of these commands name."""
-    from crossrt.harness.cli.shared.options import subject_from
+    """What the options of these commands name; the model of the configuration where they name none."""
+    from crossrt.harness.cli.shared.options import configured_models, subject_from
 
     if artifacts and (model or file):
         raise click.UsageError("--artifacts excludes --model and --file: the folder says what it holds")
-    return subject_from(models=(model,) if model else (), artifacts=artifacts, **options)
+    if model is not None:
+        return subject_from(models=(model,), artifacts=artifacts, **options)
+    return subject_from(models=() if artifacts else configured_models(), artifacts=artifacts, **options)
 
 
 def target_of(name: str, *, file: Path | None, timeout: float, original: Path | None = None, **options: Any) -> Target:

@@ -43,6 +43,7 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
     named = list(dict.fromkeys(side.runtime for side in sides if side.runtime))
     runtimes = probe_runtimes(named if _all_named(sides) else (), run.limits)
     opened = open_project(run.subject, folder)
+    _say_what_is_cut(settings.run, opened, display)
     run = dataclasses.replace(run, batch_sizes=batch_sizes_of(run, opened.project))
     cases = _cases(sides, opened, runtimes, run)
     check_alike(*cases)
@@ -59,6 +60,15 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
         for label, case, assessment in zip("AB", cases, assessments, strict=True)
     )
     return Match(settings=settings, state=state, arms=(a, dataclasses.replace(b, python=python)))
+
+
+def _say_what_is_cut(run: BenchSettings, opened: Opened, display: Display) -> None:
+    available = len(opened.data.dataset)
+    if run.subject.samples is None and available > opened.data.samples:
+        display.remark(
+            f"  answers are compared on the first {opened.data.samples:,} of {available:,} samples;"
+            " --samples takes more"
+        )
 
 
 def _with_files(run: BenchSettings, sides: Sequence[Side]) -> BenchSettings:

@@ -108,3 +108,9 @@ def test_a_note_says_that_nothing_about_accuracy_was_measured():
 def test_a_seed_or_limit_out_of_range_is_refused(options):
     with pytest.raises(DataError, match=f"{next(iter(options.values()))}"):
         DataRequest(reference="random", **options)
+
+
+def test_a_sample_that_no_memory_holds_is_refused_before_it_is_drawn():
+    spec = TensorSpec(name="ids", dtype="int64", shape=("N", "seq"))
+    with pytest.raises(DataError, match=r"one sample of ids .* would take 16\.0 GB in the shape \(2000000000\)"):
+        open_dataset(DataRequest(reference="random", dimensions={"seq": 2_000_000_000}), [spec])

@@ -69,7 +69,7 @@ def test_a_name_means_the_whole_name(crossrt):
 def test_an_unknown_recipe_is_an_error_that_names_the_nearest_or_all(crossrt, command):
     code, _, errors = crossrt(*command, "int8-qqd")
     assert code == 2
-    assert "'int8-qqd' fits no recipe: did you mean 'int8-qdq'?" in errors
+    assert "'int8-qqd' fits no recipe: did you mean 'int8-qdq' or 'int8-qdq" in errors
     code, _, errors = crossrt(*command, "bfloat")
     assert code == 2
     assert "'bfloat' fits no recipe; available: int8-qdq.onnx" in errors
@@ -146,6 +146,31 @@ def test_a_file_of_the_users_is_audited_by_itself_or_by_the_manifest_beside_it(c
     assert "no recipe is known" not in output
 
 
+def test_a_file_without_a_manifest_is_audited_by_the_recipe_that_it_bears(crossrt, calibrated):
+    code, output, errors = crossrt("audit", MODEL, "--float", FLOAT, "--calibration", "train.npz")
+    assert code == 0, errors
+    said = " ".join(output.split())
+    assert "no manifest names its recipe, so it was read from the file: tflite-static, activation_type int8" in said
+    assert "MinMax ranges over all calibration samples are assumed" in said
+
+
+def test_the_model_of_the_configuration_is_what_variants_are_built_from(crossrt, network, tmp_path):
+    np.savez(tmp_path / "images.npz", image=np.random.default_rng(0).random((60, 28, 28, 1), dtype=np.float32))
+    (tmp_path / "crossrt.toml").write_text(
+        f'[model]\npath = "{network()}"\n[calibration]\npath = "images.npz"\n[data]\npath = "images.npz"\n'
+    )
+    code, output, errors = crossrt("audit", "int8-qdq")
+    assert code == 0, errors
+    assert output.startswith("float.int8-qdq.onnx: all")
+    code, output, errors = crossrt("explain", "int8-qdq@ort-cpu")
+    assert code == 0, errors
+    code, _, errors = crossrt("sensitivity", "int8-qdq")
+    assert "images.npz holds 60 samples and int8-qdq.onnx takes 1000" in errors
+    code, output, errors = crossrt("audit", MODEL)
+    assert code == 0, errors
+    assert output.startswith("model.tflite: nothing in it is wrong by itself")
+
+
 def test_an_audit_of_a_model_of_the_users_builds_the_variant(crossrt, network, tmp_path):
     images = np.random.default_rng(0).random((60, 28, 28, 1), dtype=np.float32)
     np.savez(tmp_path / "images.npz", image=images)
@@ -159,7 +184,7 @@ def test_a_diagnosis_of_two_files_matches_tensors_by_name(crossrt, tmp_path, cal
     code, output, errors = crossrt("diagnose", MODEL, "--float", FLOAT, "--data", "train.npz", "--samples", "50")
     assert code == 0, errors
     assert "output logits of the file as it is" in output
-    assert "over 50 samples" in output
+    assert "over the first 50 of 100 samples; --samples takes more" in " ".join(output.split())
     code, output, _ = crossrt("diagnose", MODEL, "--float", FLOAT)
     assert code == 0
     assert "CAUTION: inputs are random" in output
@@ -176,8 +201,8 @@ def test_a_diagnosis_of_two_files_matches_tensors_by_name(crossrt, tmp_path, cal
             "conv.fp32.onnx is not quantized: there is nothing to audit; give a quantized file, with --float FILE",
         ),
         (
-            ("audit", MODEL, "--float", FLOAT, "--calibration", "mnist"),
-            "and no model.tflite.manifest.json beside it names one",
+            ("audit", MODEL, "--float", FLOAT),
+            "its scales follow from calibration data: give them with --calibration DATA",
         ),
         (("audit", "nothing/net.onnx"), "nothing/net.onnx is not a model file"),
         (("diagnose", "nothing/net.onnx"), "nothing/net.onnx is not a model file"),

@@ -15,6 +15,7 @@ from crossrt.analysis.audit.affine import (
     TYPES,
     Affine,
     affine_from_range,
+    affine_of_tflite,
     bias_affine,
     dequantize,
     integer_range,
@@ -176,3 +177,37 @@ def test_matmul_is_that_of_onnx_bit_for_bit(seed, left, right):
     ]
     wanted = evaluate(node, [*parameters[0], *parameters[1], out.scale, out.zero_point.astype(left)])
     np.testing.assert_array_equal(matmul(a, b, of_a, of_b, out, TYPES[left]), wanted.astype(np.int64))
+
+
+def test_the_tflite_converter_computes_in_float32():
+    """A range of a file that the converter wrote: in float64 it ends one float32 away."""
+    low, high = f32(-0.19201736)[0], f32(1.6466414)[0]
+    found = affine_of_tflite(low, high, (-128, 127), is_symmetric=False)
+    assert found.scale == np.float32(0.007210426032543182)
+    assert found.scale != affine_from_range(low, high, (-128, 127), is_symmetric=False).scale
+    assert found.zero_point == -101
+
+
+@given(ends=RANGES)
+def test_both_arithmetics_agree_but_for_the_last_bits(ends):
+    low, high = f32(ends[0])[0], f32(ends[1])[0]
+    exact = affine_from_range(low, high, (-128, 127), is_symmetric=False)
+    found = affine_of_tflite(low, high, (-128, 127), is_symmetric=False)
+    np.testing.assert_allclose(found.scale, exact.scale, rtol=3e-7)
+    assert abs(found.zero_point - exact.zero_point) <= 1
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "is_constant", "is_symmetric", "scale", "zero_point"),
+    [
+        (0, 0, False, False, 2e-6 / 255, 0),
+        (0, 1e-9, False, False, 2.001e-6 / 255, -1),
+        (0, 1e-7, True, False, 1e-6 / 255, 0),
+        (-1e-9, 1e-9, True, True, 1e-6 / 254, 0),
+    ],
+)
+def test_the_tflite_converter_widens_narrow_ranges(low, high, is_constant, is_symmetric, scale, zero_point):
+    integers = (-127, 127) if is_symmetric else (-128, 127)
+    found = affine_of_tflite(f32(low)[0], f32(high)[0], integers, is_symmetric=is_symmetric, is_constant=is_constant)
+    np.testing.assert_allclose(found.scale, scale, rtol=1e-6)
+    assert found.zero_point == zero_point

@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from crossrt.analysis.audit.inferring import inferred_recipe
 from crossrt.analysis.audit.record import AuditJob
 from crossrt.analysis.audit.run import audit
 from crossrt.datasets.opening import DataRequest
@@ -204,6 +205,46 @@ def test_constant_operands_follow_the_rule_of_activations(quantized, scratch, tm
     assert {name: each.verdict for name, each in found.items() if each.verdict not in ("exact", "rounding")} == {}
     assert found["kernel"].reason in (None, "reduced range")
     assert found["factor"].reason in ("constant operand: rule of activations", "reduced range")
+
+
+INFERRED = [
+    OnnxStatic(calibration_samples=400, **fields)
+    for fields in (
+        {},
+        {"per_channel": True},
+        {"activation_type": "int8", "activation_symmetric": True},
+        {"weight_type": "uint8", "weight_symmetric": False},
+        {"reduce_range": True, "per_channel": True},
+        {"quant_format": "qoperator", "per_channel": True},
+    )
+] + [OnnxDynamic(), OnnxDynamic(weight_type="int8", weight_symmetric=True, per_channel=True)]
+
+
+@pytest.mark.parametrize("recipe", INFERRED, ids=str)
+def test_a_recipe_is_read_from_the_file_where_no_manifest_names_it(network, quantized, scratch, data, recipe):
+    path = quantized(recipe)
+    found = inferred_recipe(path, "onnx")
+    assert msgspec.structs.replace(found, **_samples(found)) == msgspec.structs.replace(recipe, **_samples(recipe))
+    audited = audit(job_of(path, scratch, float_path=network(), data=data))
+    assert {each.name: each.verdict for each in audited.tensors if each.verdict != "exact"} == {}
+    assert audited.inferred is not None
+    assert recipe.__struct_config__.tag in audited.inferred
+
+
+def _samples(recipe):
+    return {"calibration_samples": 1} if isinstance(recipe, OnnxStatic) else {}
+
+
+def test_the_recipe_of_a_tflite_file_is_read_from_it(scratch):
+    job = dataclasses.replace(tflite_job(scratch, 100), recipe=None)
+    found = audit(job)
+    assert {each.verdict for each in found.tensors} <= {"exact", "rounding"}
+    assert "tflite-static, activation_type int8" in found.inferred
+
+
+def test_a_float_file_has_the_marks_of_no_recipe(network, scratch, data):
+    with pytest.raises(ExportError, match="no quantized activations"):
+        audit(job_of(network(), scratch, float_path=network(), data=data))
 
 
 @pytest.mark.parametrize("quant_format", ["qdq", "qoperator"])

@@ -110,9 +110,9 @@ def test_the_first_axis_is_the_batch_only_where_it_is_unnamed_in_every_input(sav
     assert shapes(found.inputs) == ["x float32 (x[0], 3)", "z float32 (2, 3)"]
 
 
-def test_sizes_of_0_and_below_are_dynamic(save):
+def test_sizes_below_0_are_dynamic_and_0_is_a_size(save):
     found = inspect_model(save([node("Identity", ["x"], ["y"])], [value("x", [-1, 3, 0])], [value("y", [-1, 3, 0])]))
-    assert shapes(found.inputs) == ["x float32 (batch, 3, x[2])"]
+    assert shapes(found.inputs) == ["x float32 (batch, 3, 0)"]
 
 
 def test_a_fixed_batch_and_a_dimension_that_is_not_the_batch(save):

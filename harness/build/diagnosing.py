@@ -1,0 +1,40 @@
+"""The command that shows where the error of a variant comes from."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from crossrt.harness.measure.settings import Subject
+from crossrt.reports.schema.records import Report
+
+
+def diagnose_command(item: str, subject: Subject, recipes: Path | None = None) -> str:
+    """`crossrt diagnose` for a variant of the model that a command was about, ready to be pasted.
+
+    Args:
+        item: The variant with its format, such as `int8-qdq.onnx`.
+        subject: Model and data of the command.
+        recipes: Its file of recipes.
+    """
+    words: list[object] = ["crossrt", "diagnose", item]
+    if subject.artifacts is not None:
+        words += ["--artifacts", subject.artifacts]
+    words += [word for each in subject.models[:1] for word in ("--model", each)]
+    if recipes is not None:
+        words += ["--file", recipes]
+    for option, request in (("--data", subject.data), ("--calibration", subject.calibration)):
+        words += [option, request.reference] if request is not None else []
+    if subject.data is not None:
+        words += ["--labels", subject.data.labels] if subject.data.labels else []
+        words += ["--split", subject.data.split] if subject.data.split else []
+    words += [word for name, size in subject.dimensions.items() for word in ("--dim", f"{name}={size}")]
+    return shlex.join(str(word) for word in words)
+
+
+def diagnose_commands(report: Report, subject: Subject) -> list[str]:
+    """The same for each variant of a report that was made by a recipe and answers too differently; each once."""
+    recipes = {each.id for each in report.artifacts if each.quantization is not None and each.quantization.recipe}
+    failed = [each for each in report.results if each.status == "failed" and each.evaluation is not None]
+    items = dict.fromkeys(each.artifact.removeprefix(f"{each.model}.") for each in failed if each.artifact in recipes)
+    return [diagnose_command(item, subject) for item in items]

@@ -1,0 +1,69 @@
+"""The command that a failed recipe is followed by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from crossrt.datasets.request import DataRequest
+from crossrt.exporters.recipes.recipe import OnnxStatic
+from crossrt.harness.build.diagnosing import diagnose_command, diagnose_commands
+from crossrt.harness.measure.settings import Subject
+from crossrt.reports.schema.files import read_report
+from crossrt.reports.tables.summary import Summary
+
+REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
+
+
+def test_the_command_names_model_data_and_recipes():
+    subject = Subject(
+        models=(Path("my model.onnx"),),
+        data=DataRequest(reference="test.npz", labels="labels.npy"),
+        calibration=DataRequest(reference="train.npz"),
+        dimensions={"seq": 8},
+    )
+    assert diagnose_command("mine.onnx", subject, Path("mine.toml")) == (
+        "crossrt diagnose mine.onnx --model 'my model.onnx' --file mine.toml --data test.npz --calibration train.npz"
+        " --labels labels.npy --dim seq=8"
+    )
+
+
+@pytest.fixture
+def report():
+    """A report in which one variant of a recipe answered too differently, at two batch sizes."""
+    found = read_report(REPORT)
+    recipe = msgspec.to_builtins(OnnxStatic())
+    (bad,) = [each for each in found.artifacts if each.variant == "int8-qdq"]
+    artifacts = tuple(
+        msgspec.structs.replace(each, quantization=msgspec.structs.replace(each.quantization, recipe=recipe))
+        if each is bad
+        else each
+        for each in found.artifacts
+    )
+    results = tuple(
+        msgspec.structs.replace(each, status="failed", reason="answers 54%", rounds=())
+        if each.artifact == bad.id
+        else each
+        for each in found.results
+    )
+    return msgspec.structs.replace(found, artifacts=artifacts, results=results)
+
+
+def test_each_variant_that_answers_too_differently_is_named_once(report):
+    (command,) = diagnose_commands(report, Subject())
+    assert command.startswith("crossrt diagnose int8-qdq.onnx")
+
+
+def test_a_variant_that_never_answered_is_not_named(report):
+    results = tuple(msgspec.structs.replace(each, evaluation=None) for each in report.results)
+    assert diagnose_commands(msgspec.structs.replace(report, results=results), Subject()) == []
+
+
+def test_what_was_left_out_is_in_the_report_and_among_its_notes(report, tmp_path):
+    changed = msgspec.structs.replace(read_report(REPORT), left_out=("net.w4.onnx: it holds no matrix product",))
+    changed.save(tmp_path / "report.json")
+    again = read_report(tmp_path / "report.json")
+    assert again.left_out == ("net.w4.onnx: it holds no matrix product",)
+    assert "left out: net.w4.onnx: it holds no matrix product" in Summary(again).notes(None)
