@@ -107,8 +107,8 @@ def bench(out: Path, ci: Path | None, against: Path | None, margins: tuple[str, 
         report = run_bench(settings, command, display, measured.keep, measured.checkpoint)
     with measured.saved.printing():
         print_report(report, result_console())
-        for command in diagnose_commands(report, settings.subject):
-            click.echo(f"where its error comes from: {command}")
+        for line in diagnose_commands(report, settings.subject):
+            click.echo(f"where its error comes from: {line}")
         click.echo(f"report: {measured.path}")
         return measured.finish(report, result_console())
 
