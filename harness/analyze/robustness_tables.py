@@ -92,5 +92,5 @@ def _change(robustness: Robustness, name: str, kinds: Sequence[str]) -> Cell:
     if abs(change) > half:
         tone = "bad" if change * _sign(robustness.metric) > 0 else "good"
     if robustness.metric.unit == "share":
-        return Cell(text=f"{100 * change:+.2f} ±{100 * half:.2f}", tone=tone)
-    return Cell(text=f"{change:+.3g} ±{half:.2g}", tone=tone)
+        return Cell(text=f"{100 * change:+z.2f} ±{100 * half:.2f}", tone=tone)
+    return Cell(text=f"{change:+z.3g} ±{half:.2g}", tone=tone)

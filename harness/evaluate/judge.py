@@ -131,7 +131,7 @@ def _keeps_accuracy(change: PairedChange, agreement: float, minimum: float) -> b
 
 
 def _points(change: PairedChange) -> str:
-    return f"{100 * change.change:+.2f} pp [{100 * change.lower:+.2f}, {100 * change.upper:+.2f}]"
+    return f"{100 * change.change:+z.2f} pp [{100 * change.lower:+z.2f}, {100 * change.upper:+z.2f}]"
 
 
 def difference_caution(evaluation: Evaluation) -> str | None:

@@ -97,11 +97,11 @@ def change_text(case: CaseTrend, step: Step) -> str:
     """`+5.1% [+4.2, +6.0]`, or the difference in percentage points or in the metric's unit."""
     if case.scale == "ratio" or case.unit == "share":
         digits, sign = (1, "%") if case.scale == "ratio" else (2, " pp")
-        text = f"{100 * step.change:+.{digits}f}{sign}"
+        text = f"{100 * step.change:+z.{digits}f}{sign}"
         if step.lower is None or step.upper is None:
             return text
-        return f"{text} [{100 * step.lower:+.{digits}f}, {100 * step.upper:+.{digits}f}]"
-    return f"{step.change:+.3g} {case.unit}".strip()
+        return f"{text} [{100 * step.lower:+z.{digits}f}, {100 * step.upper:+z.{digits}f}]"
+    return f"{step.change:+z.3g} {case.unit}".strip()
 
 
 def _noise(case: CaseTrend) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +31,8 @@ class PairedChange:
         samples: Samples in all.
         broken: Samples that were right before and are wrong now; None for numbers.
         fixed: The other way round; None for numbers.
+        is_identical: True if all outputs are bit-identical. That is no certainty by itself: outputs that are classes
+            are bit-identical wherever no sample changed.
     """
 
     change: float
@@ -40,6 +42,7 @@ class PairedChange:
     samples: int
     broken: int | None = None
     fixed: int | None = None
+    is_identical: bool = False
 
     @property
     def is_distinguished(self) -> bool:
@@ -52,7 +55,7 @@ def paired_change(
 ) -> PairedChange | None:
     """Pairs two evaluations sample by sample; None where one of them does not hold what its samples contribute.
 
-    Bit-identical outputs changed nothing for certain: the two compute the same.
+    An interval is never conditional on the samples that changed: with none it is as wide as the samples are few.
 
     Args:
         baseline: Answers before.
@@ -63,18 +66,14 @@ def paired_change(
     before, after = (each.per_sample.get(definition.name) for each in (baseline, current))
     if before is None or after is None or before.shape != after.shape or definition.paired_test is None:
         return None
-    if baseline.answers_sha256 and baseline.answers_sha256 == current.answers_sha256:
-        return _unchanged(baseline.samples, definition)
     if definition.paired_test == "mcnemar":
-        return paired_shares(before.unpack().astype(bool), after.unpack().astype(bool), alpha)
-    if baseline.samples < 2:
+        found = paired_shares(before.unpack().astype(bool), after.unpack().astype(bool), alpha)
+    elif baseline.samples < 2:
         return None
-    return paired_numbers(before.unpack(), after.unpack(), alpha)
-
-
-def _unchanged(samples: int, definition: MetricDefinition) -> PairedChange:
-    none = 0 if definition.paired_test == "mcnemar" else None
-    return PairedChange(change=0.0, lower=0.0, upper=0.0, p_value=1.0, samples=samples, broken=none, fixed=none)
+    else:
+        found = paired_numbers(before.unpack(), after.unpack(), alpha)
+    is_identical = bool(baseline.answers_sha256) and baseline.answers_sha256 == current.answers_sha256
+    return replace(found, is_identical=is_identical)
 
 
 def paired_shares(before: NDArray[np.bool_], after: NDArray[np.bool_], alpha: float) -> PairedChange:

@@ -91,8 +91,8 @@ def change_from_reference(evaluation: Evaluation | None, definition: MetricDefin
     if value is None or reference is None:
         return ABSENT
     if definition.unit == "share":
-        return f"{100 * (value - reference):+.2f} pp"
-    return f"{100 * (value - reference) / abs(reference):+.2f}%" if reference else ABSENT
+        return f"{100 * (value - reference):+z.2f} pp"
+    return f"{100 * (value - reference) / abs(reference):+z.2f}%" if reference else ABSENT
 
 
 def largest_error(evaluation: Evaluation | None) -> str:

@@ -206,7 +206,7 @@ def _software(arm: Arm) -> str:
 
 
 def _percent(logarithm: float) -> str:
-    return f"{100 * math.expm1(logarithm):+.1f}%"
+    return f"{100 * math.expm1(logarithm):+z.1f}%"
 
 
 def _size(logarithm: float) -> str:

@@ -130,7 +130,7 @@ def _noise_cautions(report: Report) -> Iterator[str]:
         if noise is not None and noise.ratio.excludes_zero and abs(noise.ratio.mean) > LARGEST_BIAS:
             yield (
                 f"at batch {scenario[0]} {noise.case} and its A/A replicate, which are equal, differ by"
-                f" {100 * math.expm1(noise.ratio.mean):+.1f}%: the machine was noisy. Run again."
+                f" {100 * math.expm1(noise.ratio.mean):+z.1f}%: the machine was noisy. Run again."
             )
 
 

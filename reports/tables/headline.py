@@ -16,7 +16,9 @@ from crossrt.reports.tables.latency import fastest_cases, named, scenario_text
 from crossrt.reports.tables.lookup import Lookup, Scenario
 from crossrt.reports.text.cells import counted, times_as_fast, unit_of, written
 
-ALPHA: Final = 0.025
+ALPHA: Final = 0.005
+"""Chance of error on each side of the interval of a change of answers, here as in every other table."""
+
 MOST_NAMED: Final = 4
 
 
@@ -92,4 +94,4 @@ def change_text(change: PairedChange, definition: MetricDefinition, baseline: fl
     if definition.unit != "share":
         factor, unit = (100.0 / abs(baseline), "%") if baseline else (1.0, "")
     value, lower, upper = (factor * each for each in (change.change, change.lower, change.upper))
-    return f"{value:+.2f}{unit} [{lower:+.2f}, {upper:+.2f}]"
+    return f"{value:+z.2f}{unit} [{lower:+z.2f}, {upper:+z.2f}]"

@@ -81,7 +81,7 @@ def noise_lines(look: Lookup, scenario: Scenario) -> Iterator[str]:
     elif noise is not None:
         yield (
             f"noise: the A/A replicate of {look.label_of(noise.case)} differs by"
-            f" {100 * math.expm1(noise.ratio.mean):+.1f}% ±{100 * math.expm1(noise.ratio.half):.1f}%; differences"
+            f" {100 * math.expm1(noise.ratio.mean):+z.1f}% ±{100 * math.expm1(noise.ratio.half):.1f}%; differences"
             f" below {100 * smallest:.1f}% may be missed and are not marked"
         )
     overheads = call_overheads(look.report, scenario)

@@ -114,10 +114,10 @@ def written(value: float, number_format: NumberFormat) -> str:
     factor, decimals, _ = _SCALES[number_format]
     scaled = value * factor
     if decimals is not None:
-        return f"{scaled:,.{decimals}f}"
+        return f"{scaled:z,.{decimals}f}"
     if number_format == "significant":
-        return f"{scaled:.3g}"
-    return f"{scaled:,.{_decimals(scaled)}f}"
+        return f"{scaled:z.3g}"
+    return f"{scaled:z,.{_decimals(scaled)}f}"
 
 
 def value_text(metric: Metric, definition: MetricDefinition) -> str:

@@ -82,11 +82,11 @@ def _gain(evaluation: Evaluation, first: Evaluation, metric: MetricDefinition | 
     if metric is None or name not in evaluation.values or name not in first.values:
         return "-"
     change = evaluation.values[name] - first.values[name]
-    return f"{100 * change:+.2f}" if metric.unit == "share" else f"{change:+.3g}"
+    return f"{100 * change:+z.2f}" if metric.unit == "share" else f"{change:+z.3g}"
 
 
 def _difference(value: float | None, other: float | None) -> str:
-    return "-" if value is None or other is None else f"{value - other:+.1f}"
+    return "-" if value is None or other is None else f"{value - other:+z.1f}"
 
 
 def histograms(diagnosis: Diagnosis, model: str) -> list[str]:

@@ -53,4 +53,4 @@ def _percent(share: float | None) -> float:
 
 
 def _tip(finding: Finding, name: str) -> str:
-    return f"{name}: {_percent(finding.change):+.1f}% [{_percent(finding.lower):+.1f}, {_percent(finding.upper):+.1f}]"
+    return f"{name}: {_percent(finding.change):+z.1f}% [{_percent(finding.lower):+z.1f}, {_percent(finding.upper):+z.1f}]"

@@ -142,7 +142,9 @@ def _baseline(report: Report, results: Sequence[Result]) -> Result:
 def _candidate(relating: Relating, result: Result, baseline: Result, budget: Budget) -> Candidate:
     definition = relating.look.primary
     change, error = relating.change(baseline, result), None
-    if definition is not None and change is not None:
+    if result is baseline:
+        problem = None  # few samples make its interval wide, and yet it is itself
+    elif definition is not None and change is not None:
         problem = _of_change(change, definition, baseline, budget.drop)
     else:
         error = None if definition is not None and definition.paired_test else relative_error(result)

@@ -49,15 +49,18 @@ def _paired_finding(
         scale = abs(before.value)
     change, lower, upper = (each / scale for each in (found.change, found.lower, found.upper))
     worsening = (lower, upper) if definition.direction == SMALLER else (-upper, -lower)
+    is_same_file = found.is_identical and has_same_file(basis, pair)
     p_value = f"p = {found.p_value:.2g}"
     detail = f"paired t test over {found.samples:,} samples, {p_value}"
-    if found.broken is not None:
+    if is_same_file:
+        detail = "the same file, and bit-identical outputs"
+    elif found.broken is not None:
         detail = f"{found.broken:,} samples broken, {found.fixed:,} fixed; exact McNemar {p_value}"
     return finding_of(
         basis,
         pair,
         definition,
-        verdict_of(*worsening, margin),
+        "same" if is_same_file else verdict_of(*worsening, margin),
         margin=margin,
         change=change,
         kind="points" if definition.unit == "share" else "relative",
@@ -131,6 +134,12 @@ def _changed(basis: Basis, pair: Pair, margin: float, changed: int, after: Evalu
     )
 
 
+def has_same_file(basis: Basis, pair: Pair) -> bool:
+    """True if both reports ran the same bytes."""
+    before, after = basis.files(pair)
+    return before is not None and after is not None and before.sha256 == after.sha256
+
+
 def _has_same_model(basis: Basis, pair: Pair) -> bool:
     before, after = basis.files(pair)
     return before is not None and after is not None and before.source_sha256 == after.source_sha256
@@ -138,8 +147,7 @@ def _has_same_model(basis: Basis, pair: Pair) -> bool:
 
 def answers_by_instructions(basis: Basis, pair: Pair) -> bool:
     """True if the same file answers otherwise on a processor with other instruction sets: not the file's doing."""
-    before, after = basis.files(pair)
-    if before is None or after is None or before.sha256 != after.sha256:
+    if not has_same_file(basis, pair):
         return False
     if not runs_other_instructions(basis.baseline, basis.current):
         return False

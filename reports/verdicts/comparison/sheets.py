@@ -129,8 +129,8 @@ def _unit(finding: Finding) -> str:
 def _written(finding: Finding, number: float) -> str:
     """A change without its unit."""
     if finding.change_kind == "difference":
-        return f"{number:+.3g}"
-    return f"{100 * number:+.{2 if finding.change_kind == 'points' else 1}f}"
+        return f"{number:+z.3g}"
+    return f"{100 * number:+z.{2 if finding.change_kind == 'points' else 1}f}"
 
 
 def change_text(finding: Finding) -> str:

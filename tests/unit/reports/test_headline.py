@@ -7,7 +7,9 @@ import re
 import msgspec
 
 from crossrt.core.metric import MetricDefinition
-from crossrt.reports.tables.headline import headline
+from crossrt.reports.schema.upgrade import TASK_METRICS
+from crossrt.reports.statistics.paired import PairedChange
+from crossrt.reports.tables.headline import change_text, headline
 
 
 def test_fastest_case_is_named_with_its_price(make_result, make_report):
@@ -19,7 +21,7 @@ def test_fastest_case_is_named_with_its_price(make_result, make_report):
     assert first.startswith(
         "Batch 1, 1 thread: int8-qdq@ort-cpu is the fastest, 30.0 µs a call; 3.00 times as fast as "
     )
-    assert re.search(r"fp32@ort-cpu \[2\.\d+, 3\.\d+\], top-1 \+0\.00 pp \[\+0\.00, \+0\.00\]\.$", first)
+    assert re.search(r"fp32@ort-cpu \[2\.\d+, 3\.\d+\], top-1 \+0\.00 pp \[-3\.\d\d, \+3\.\d\d\]\.$", first)
     assert counts == "2 of 2 cases measured."
 
 
@@ -67,3 +69,8 @@ def test_numbers_change_in_percent(make_result, make_report, make_numbers):
         make_result("int8@tflite", medians=[30_000] * 3, evaluation=make_numbers([each * 1.1 for each in errors])),
     ]
     assert "MAE +10.00% [" in headline(make_report(*results, definitions=(definition,), task="regression"))[0]
+
+
+def test_a_change_that_rounds_to_none_has_no_minus():
+    tiny = PairedChange(change=-1e-9, lower=-1e-9, upper=2e-9, p_value=1.0, samples=10)
+    assert change_text(tiny, TASK_METRICS[0], 0.5) == "+0.00 pp [+0.00, +0.00]"

@@ -137,11 +137,14 @@ def test_a_single_number_has_no_interval():
     assert paired_change(one, one, ERROR, 0.025) is None
 
 
-def test_bit_identical_outputs_changed_nothing_for_certain():
-    one = evaluation([True, False], answers_sha256="a" * 64)
-    assert paired_change(one, one, RIGHT, 0.025).upper == 0
-    other = evaluation([True, False], answers_sha256="b" * 64)
-    assert paired_change(one, other, RIGHT, 0.025).upper > 0.5
+@pytest.mark.parametrize("hashes", [("a", "a"), ("a", "b"), ("", "")], ids=["identical", "other outputs", "unknown"])
+def test_no_interval_is_certain_whatever_the_outputs(hashes):
+    """Of a model that answers classes, outputs are bit-identical wherever no sample changed."""
+    one, other = (evaluation(np.ones(300, bool), answers_sha256=each) for each in hashes)
+    found = paired_change(one, other, RIGHT, 0.025)
+    assert found.is_identical == (hashes == ("a", "a"))
+    assert -found.lower == found.upper == pytest.approx(3.84 / 300, rel=0.02)
+    assert found.upper > 3 / 300, "the rule of three"
 
 
 def test_answers_are_compared_one_by_one():

@@ -122,6 +122,13 @@ def test_an_accuracy_that_only_may_be_good_enough_is_not_chosen(report):
     assert chosen(found, drop=0.09) == "doubtful@tflite"
 
 
+def test_few_samples_allow_no_advice_on_a_small_loss_even_where_none_changed(report):
+    found = report(fp32_at_ort_cpu=(SLOW, 2), int8_at_tflite=(FAST, 2))
+    assert chosen(found, drop=0.002) == "fp32@ort-cpu"
+    lines = advice_lines(found, advise(found, Budget(drop=0.002)), Budget(drop=0.002))
+    assert lines[-1].endswith("int8@tflite may lose up to 3.21 pp")
+
+
 def test_size_and_patterns_limit_the_choice(report):
     found = report(small_at_ort_cpu=(SLOW, 2), fp32_at_ort_cpu=(SLOW, 2), large_at_tflite=(FAST, 2))
     assert chosen(found, size_bytes=2500) == "small@ort-cpu"

@@ -199,6 +199,17 @@ def test_a_few_flips_prove_nothing(make_run, make_evaluation):
     assert found.verdict == "inconclusive"
 
 
+@pytest.mark.parametrize(("same_file", "verdict"), [(True, "same"), (False, "inconclusive")])
+def test_no_flip_among_few_samples_is_certain_only_for_the_same_file(make_run, make_evaluation, same_file, verdict):
+    current = make_run(evaluation=make_evaluation())
+    if not same_file:
+        artifact = msgspec.structs.replace(current.artifacts[0], sha256="a" * 64)
+        current = msgspec.structs.replace(current, artifacts=(artifact,))
+    found = finding(compared(make_run(evaluation=make_evaluation()), current), "top1")
+    assert (found.verdict, found.change) == (verdict, 0)
+    assert found.lower < -0.01 and found.upper > 0.01
+
+
 def test_reports_that_do_not_hold_single_samples_are_judged_by_the_plain_change(make_run, make_evaluation):
     old = msgspec.structs.replace(make_evaluation(wrong=2), per_sample={})
     found = finding(compared(make_run(evaluation=old), make_run(evaluation=make_evaluation(wrong=22))), "top1")
