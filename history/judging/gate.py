@@ -23,10 +23,12 @@ from crossrt.reports.verdicts.comparison.findings import Comparison, Finding
 from crossrt.reports.verdicts.comparison.judging import time_finding
 from crossrt.reports.verdicts.comparison.notes import (
     FEWEST_ROUNDS,
+    QUIET_NOTE,
     cautions,
     incomparable,
     notes_on_reports,
     subject,
+    workload_note,
 )
 from crossrt.reports.verdicts.comparison.pairing import Pair
 from crossrt.reports.verdicts.comparison.rules import Rule
@@ -93,14 +95,21 @@ class Gate:
     def _time_findings(self) -> Iterator[Finding]:
         judged = len(self.basis.judged_times())
         for each in self._timed:
-            name = self.basis.names[each.pair.current.case]
-            yield time_finding(each.pair, each.metric, each.margin, self._change(each, ALPHA / judged), name)
+            yield time_finding(self.basis, each.pair, each.metric, each.margin, self._change(each, ALPHA / judged))
 
     def _change(self, timed: _Timed, alpha: float) -> Change:
+        """Beside the interval stand the metric as other tables show it, and its geometric mean over earlier runs."""
+        known = [
+            metric.value
+            for run in self._past.comparable
+            for metric in run.report.metrics
+            if (metric.case, metric.name) == (timed.pair.baseline.case, timed.metric.name)
+        ]
+        after = self.basis.after(timed.pair, timed.metric.name)
         return Change(
             interval=self._interval(timed, alpha),
-            baseline=math.exp(fmean(level.plain for level in timed.earlier)),
-            current=math.exp(timed.current.plain),
+            baseline=math.exp(fmean(map(math.log, known) if known else (level.plain for level in timed.earlier))),
+            current=math.exp(timed.current.plain) if after is None else after.value,
         )
 
     def _interval(self, timed: _Timed, alpha: float) -> LogInterval:
@@ -153,10 +162,9 @@ class Gate:
         known = [run.workload for run in self._past.comparable if run.workload is not None]
         if spread is not None and spread.is_relative and known and self._current.workload is not None:
             ratio = math.exp(self._current.workload - fmean(known))
-            yield (
-                f"the reference workload, the same in every run, took {ratio:.3f} times as long as in the earlier runs:"
-                " latencies are judged relative to it"
-            )
+            yield workload_note(ratio, "than in the earlier runs")
+        if any(each.metric.name == QUIET for each in self._timed):
+            yield QUIET_NOTE
 
     def _method(self) -> Iterator[str]:
         if not self._timed:

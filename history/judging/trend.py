@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from statistics import fmean, median
+from statistics import fmean
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -32,7 +32,7 @@ class Point(Struct, frozen=True, kw_only=True):
         run: Its id.
         started_at: When it began, ISO 8601 in UTC.
         revision: Short git revision, with a plus where there were uncommitted changes.
-        value: In the metric's unit.
+        value: In the metric's unit, as its report shows it, whatever other runs there are.
         report: Where its report was.
     """
 
@@ -78,8 +78,8 @@ class CaseTrend(Struct, frozen=True, kw_only=True):
         direction: Which way is better.
         is_exact: Whether there is no chance in the metric.
         scale: Whether changes are ratios or differences.
-        is_relative: Whether a time is shown relative to the reference workload, at the median speed of that.
-        noise: Standard deviation around the levels: as a share for ratios, else in the metric's unit.
+        is_relative: Whether changes of a time are looked for in its ratio to the reference workload.
+        noise: Standard deviation of what changes are looked for in: as a share for ratios, else in the metric's unit.
         points: The runs.
         steps: Changes of level.
     """
@@ -159,9 +159,9 @@ def is_exact(metric: MetricDefinition) -> bool:
 def _case_trend(metric: MetricDefinition, series: Series, label: str, alpha: float) -> CaseTrend:
     is_relative = relative_is_steadier(series.samples)
     samples = [each for each in series.samples if each.relative is not None] if is_relative else series.samples
-    values = _values(samples, is_relative=is_relative)
+    values = [each.value for each in samples]
     scale = _scale(metric, values)
-    judged = [math.log(value) for value in values] if scale == "ratio" else values
+    judged = _judged(samples, scale, is_relative=is_relative)
     changes = _changes(metric, judged, scale, alpha)
     points = [_point(sample, value) for sample, value in zip(samples, values, strict=True)]
     bounds = [0, *(change.index for change in changes), len(values)]
@@ -204,12 +204,12 @@ def relative_is_steadier(samples: Sequence[Sample]) -> bool:
     return noise_of([ratio for ratio, _ in both]) <= noise_of([plain for _, plain in both])
 
 
-def _values(samples: Sequence[Sample], *, is_relative: bool) -> list[float]:
-    """In the metric's unit; a time by its level, as comparisons judge it."""
-    if not is_relative:
-        return [each.value if each.level is None else math.exp(each.level) for each in samples]
-    workload = median(each.workload for each in samples if each.workload is not None)
-    return [math.exp(each.relative + workload) for each in samples if each.relative is not None]
+def _judged(samples: Sequence[Sample], scale: Scale, *, is_relative: bool) -> list[float]:
+    """What changes are looked for in: logarithms of ratios; of a time its level, as comparisons judge it."""
+    if scale == "difference":
+        return [each.value for each in samples]
+    levels = [each.relative if is_relative else each.level for each in samples]
+    return [math.log(each.value) if level is None else level for each, level in zip(samples, levels, strict=True)]
 
 
 def _changes(metric: MetricDefinition, judged: Sequence[float], scale: Scale, alpha: float) -> list[Change]:

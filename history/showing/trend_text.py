@@ -23,8 +23,8 @@ _MARGIN: Final = 16
 
 
 def metric_label(trend: Trend) -> str:
-    """The metric in words: of the median latency, what a call takes while nothing disturbs it."""
-    return "quiet latency" if trend.metric == QUIET else trend.definition.label
+    """The metric in words, as every other table has it."""
+    return trend.definition.label
 
 
 def trend_headline(trend: Trend) -> str:
@@ -78,7 +78,8 @@ def step_sheet(trend: Trend) -> Sheet:
 def trend_title(trend: Trend) -> str:
     """The metric with its unit."""
     name = f"{metric_label(trend)} {unit_of(trend.definition)}".strip()
-    return name[:1].upper() + name[1:] if name.partition(" ")[0].islower() else name
+    first = name.partition(" ")[0]
+    return name[:1].upper() + name[1:] if first.isalpha() and first.islower() else name
 
 
 def _step_row(style: NumberFormat, case: CaseTrend, step: Step) -> tuple[Cell, ...]:
@@ -123,19 +124,23 @@ def trend_notes(trend: Trend) -> Iterator[str]:
     ):
         if number:
             yield f"left out: {counted(number, 'run')} {what}"
-    if any(case.is_relative for case in trend.cases):
-        yield (
-            "times are relative to the reference workload, the same in every run, where that is steadier than the time"
-            " itself; they are shown at the median speed of the reference workload"
-        )
     if any(is_too_short(case) for case in trend.cases):
         yield f"changes of what varies by chance are looked for in {FEWEST_VALUES} runs or more"
-    if trend.metric == QUIET:
-        yield "quiet latency: what a call takes while nothing else disturbs it, below the median that bench prints"
+    yield from _on_changes(trend)
     yield (
         f"noise: spread from run to run. Where nothing changed, one trend in {1 / FALSE_ALARM:.0f} names a change;"
         " [ ] is a 95% interval of its size"
     )
+
+
+def _on_changes(trend: Trend) -> Iterator[str]:
+    """Of times, that changes are not those of the values that are shown."""
+    if trend.definition.judged_by != "rounds":
+        return
+    quiet = ", of the calls that nothing disturbed" if trend.metric == QUIET else ""
+    relative = ", relative to the reference workload, the same in every run, where that is steadier"
+    shown = relative if any(case.is_relative for case in trend.cases) else ""
+    yield f"values are those of each run's report; changes are looked for in trimmed means over rounds{quiet}{shown}"
 
 
 def trend_plot(trend: Trend, case: CaseTrend, width: int) -> str:

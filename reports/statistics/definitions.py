@@ -7,7 +7,7 @@ from typing import Final
 from crossrt.core.metric import BIGGER, SMALLER, MetricDefinition
 
 QUIET: Final = "latency_p50_ns"
-"""The latency that two runs are compared by: not by their medians, but by the 10th percentile of their blocks."""
+"""The latency that every table shows; its change between two runs is that of the 10th percentile of their blocks."""
 
 
 def _latency(name: str, label: str, description: str, margin: float | None = None) -> MetricDefinition:

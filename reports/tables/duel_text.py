@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crossrt.reports.schema.records import Arm, Duel, Round
-from crossrt.reports.statistics.contrasts import calls_of
-from crossrt.reports.statistics.estimates import over_rounds, percentile
+from crossrt.reports.schema.records import Arm, Duel
+from crossrt.reports.statistics.metrics import latency_percentile
 from crossrt.reports.statistics.paired import answered_alike
 from crossrt.reports.text.cells import counted, times_as_fast
 from crossrt.reports.text.markdown import escaped
@@ -188,17 +186,14 @@ def _arm_lines(duel: Duel) -> list[str]:
             f"{label}  {arm.result.case:<{width}}  {_latency(arm)}  {_software(arm)}"
             for label, arm in (("A", duel.a), ("B", duel.b))
         ),
-        "(µs: median of all calls, disturbed or not; the ratio below pairs blocks that were timed side by side)",
+        "(µs: p50 as crossrt bench has it; the ratio below pairs blocks that were timed side by side)",
     ]
 
 
 def _latency(arm: Arm) -> str:
-    medians = [median for each in _all_rounds(arm) if (median := percentile(calls_of(each), 50)) is not None]
-    return f"{over_rounds(medians).value / 1000:8.1f} µs" if medians else "no times"
-
-
-def _all_rounds(arm: Arm) -> Sequence[Round]:
-    return (*arm.result.rounds, *arm.replicate_rounds)
+    """As the report of the arm has it, which a replicate has no part in."""
+    p50 = latency_percentile(arm.result.rounds, 50)
+    return "no times" if p50 is None else f"{p50.value / 1000:8.1f} µs"
 
 
 def _software(arm: Arm) -> str:

@@ -107,5 +107,5 @@ def test_pytest_fails_with_the_words_of_compare(folder, runs):
     variables = {**os.environ, "PYTHONPATH": str(SLOWED), "SLOWED_PERCENT": "300"}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=variables)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert re.search(r"mnist-cnn.fp32@slowed/b1/t1: quiet latency µs slower: [\d.]+ -> [\d.]+, \+", done.stdout)
+    assert re.search(r"mnist-cnn.fp32@slowed/b1/t1: p50 µs slower: [\d.]+ -> [\d.]+, \+", done.stdout)
     assert re.search(r"[1-9] regressions? in 1 case", done.stdout)

@@ -53,4 +53,5 @@ def _percent(share: float | None) -> float:
 
 
 def _tip(finding: Finding, name: str) -> str:
-    return f"{name}: {_percent(finding.change):+z.1f}% [{_percent(finding.lower):+z.1f}, {_percent(finding.upper):+z.1f}]"
+    change, lower, upper = (f"{_percent(each):+z.1f}" for each in (finding.change, finding.lower, finding.upper))
+    return f"{name}: {change}% [{lower}, {upper}]"

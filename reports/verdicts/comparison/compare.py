@@ -65,13 +65,18 @@ def _times(basis: Basis) -> Iterator[Finding]:
     for pair, definition, margin in judged:
         change = _change(basis, pair, definition, ALPHA / len(judged))
         if change is not None:
-            yield time_finding(pair, definition, margin, change, basis.names[pair.current.case])
+            yield time_finding(basis, pair, definition, margin, change)
 
 
 def _change(basis: Basis, pair: Pair, definition: MetricDefinition, alpha: float) -> Change | None:
     if basis.shares_rounds:
-        return paired_change(pair, definition.name, _replicates(basis, pair), alpha)
-    return unpaired_change(pair, definition.name, basis.scale(definition.name), basis.references, alpha)
+        interval = paired_change(pair, definition.name, _replicates(basis, pair), alpha)
+    else:
+        interval = unpaired_change(pair, definition.name, basis.scale(definition.name), basis.references, alpha)
+    before, after = basis.before(pair, definition.name), basis.after(pair, definition.name)
+    if interval is None or before is None or after is None:
+        return None
+    return Change(interval=interval, baseline=before.value, current=after.value)
 
 
 def _replicates(basis: Basis, pair: Pair) -> tuple[Control, ...]:

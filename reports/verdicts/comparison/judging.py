@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 
 from crossrt.core.metric import SMALLER, MetricDefinition
-from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.verdicts.comparison.basis import Basis
 from crossrt.reports.verdicts.comparison.findings import ChangeKind, Finding, Verdict
 from crossrt.reports.verdicts.comparison.pairing import Pair
@@ -83,15 +82,15 @@ def finding_of(
     )
 
 
-def time_finding(pair: Pair, definition: MetricDefinition, margin: float, change: Change, name: str) -> Finding:
-    """What a time came to: the interval against the margin.
+def time_finding(basis: Basis, pair: Pair, definition: MetricDefinition, margin: float, change: Change) -> Finding:
+    """What a time came to: the interval against the margin, beside the values that every other table prints.
 
     Args:
+        basis: Both reports.
         pair: The case in both runs.
         definition: The metric.
         margin: What is allowed, as a share.
         change: The time before and after.
-        name: Short name of the case.
     """
     interval = change.interval
     bound = math.log1p(margin)
@@ -101,8 +100,8 @@ def time_finding(pair: Pair, definition: MetricDefinition, margin: float, change
     return Finding(
         case=pair.current.case,
         metric=definition.name,
-        name=name,
-        label="quiet latency" if definition.name == QUIET else definition.label,
+        name=basis.names[pair.current.case],
+        label=definition.label,
         format=definition.format,
         verdict=verdict,
         word=f"not {definition.worse}" if may_be_better else word_of(definition, verdict),

@@ -15,6 +15,10 @@ from crossrt.reports.verdicts.comparison.answers import answers_by_instructions,
 from crossrt.reports.verdicts.comparison.basis import ALPHA, Basis
 from crossrt.reports.verdicts.comparison.times import FEWEST_RUNS, comparable_runs
 
+QUIET_NOTE: Final = (
+    "p50: values are those that bench and show print; the change is that of the calls that nothing disturbed, so it may"
+    " differ from theirs"
+)
 FEWEST_ROUNDS: Final = 6
 """Rounds below which a reader is told that little can be seen."""
 
@@ -98,13 +102,26 @@ def _on_times(basis: Basis) -> Iterator[str]:
         yield "the reports share their rounds: times are compared within them"
     elif (scale := basis.scales.get(QUIET)) is not None and scale.is_relative:
         baseline, current = (trimmed_mean(list(logs.values())) for logs in basis.references)
-        yield (
-            f"the reference workload, the same work in every run, took {math.exp(current - baseline):.3f} times as long"
-            " in the current report: latencies are judged relative to it"
-        )
+        yield workload_note(math.exp(current - baseline), "than in the baseline")
+    if any(definition.name == QUIET for _, definition, _ in basis.judged_times()):
+        yield QUIET_NOTE
     known = len(comparable_runs(basis.question.history, basis.baseline, basis.current))
     if basis.question.history and known < FEWEST_RUNS:
         yield f"the history holds {known} other comparable runs, {FEWEST_RUNS} are needed: it was not used"
+
+
+def workload_note(ratio: float, than: str) -> str:
+    """How fast the machine was today.
+
+    Args:
+        ratio: Time of the reference workload now over then.
+        than: Then, such as `than in the baseline`.
+    """
+    change = f"{abs(ratio - 1):.1%}"
+    said = f"took {change} {'more' if ratio > 1 else 'less'} time {than}"
+    if float(change[:-1]) == 0:
+        said = f"took as long {than.replace('than', 'as', 1)}"
+    return f"the reference workload, the same in every run, {said}: changes of times are relative to it"
 
 
 def method(basis: Basis) -> Iterator[str]:
@@ -113,7 +130,7 @@ def method(basis: Basis) -> Iterator[str]:
     if not judged:
         return
     yield (
-        "quiet latency: in each round the 10th percentile over blocks of their median call, over rounds the mean"
+        "changes of p50: in each round the 10th percentile over blocks of their median call, over rounds the mean"
         " without the slowest 40% and the fastest 10%"
     )
     for name, scale in basis.scales.items():

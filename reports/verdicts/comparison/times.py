@@ -66,9 +66,10 @@ class Change:
     """A time before and after.
 
     Attributes:
-        interval: Logarithm of the ratio of current over baseline, as judged.
-        baseline: Nanoseconds, as measured.
-        current: Nanoseconds, as measured.
+        interval: Logarithm of the ratio of current over baseline, as judged: of the median latency, by the calls that
+            nothing disturbed, and relative to the reference workload where that is steadier.
+        baseline: The metric in nanoseconds, as every other table shows it.
+        current: Likewise.
     """
 
     interval: LogInterval
@@ -203,7 +204,7 @@ def _mean(run: Report, case: str, metric: str, *, is_relative: bool) -> float | 
 
 def unpaired_change(
     pair: Pair, metric: str, scale: Scale, references: tuple[RoundLogs, RoundLogs], alpha: float
-) -> Change | None:
+) -> LogInterval | None:
     """Two independent runs: Welch's interval on logarithms. None where a report does not support the metric."""
     used = shared_calls(pair.baseline.rounds, pair.current.rounds)
     before, after = (time_logs(each, metric, used) for each in (pair.baseline, pair.current))
@@ -212,11 +213,10 @@ def unpaired_change(
     judged = [before, after]
     if scale.is_relative:
         judged = [relative_to(logs, reference) for logs, reference in zip(judged, references, strict=True)]
-    interval = welch_interval(list(judged[1].values()), list(judged[0].values()), alpha, scale.between)
-    return Change(interval=interval, baseline=_nanoseconds(before), current=_nanoseconds(after))
+    return welch_interval(list(judged[1].values()), list(judged[0].values()), alpha, scale.between)
 
 
-def paired_change(pair: Pair, metric: str, replicates: Sequence[Control], alpha: float) -> Change | None:
+def paired_change(pair: Pair, metric: str, replicates: Sequence[Control], alpha: float) -> LogInterval | None:
     """Rounds that both reports share: block by block for the median latency, round by round for the rest.
 
     Args:
@@ -237,9 +237,4 @@ def paired_change(pair: Pair, metric: str, replicates: Sequence[Control], alpha:
         ratios = round_contrasts(processes[1], processes[0])
     else:
         ratios = [Contrast(value=after[index] - before[index], error=UNKNOWN_ERROR) for index in sorted(shared)]
-    interval = pooled_interval(ratios, alpha)
-    return Change(interval=interval, baseline=_nanoseconds(before), current=_nanoseconds(after))
-
-
-def _nanoseconds(logs: RoundLogs) -> float:
-    return math.exp(trimmed_mean(list(logs.values())))
+    return pooled_interval(ratios, alpha)

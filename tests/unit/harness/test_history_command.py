@@ -90,7 +90,7 @@ def test_a_user_adds_looks_and_judges(crossrt, twenty):
     assert "the newest 3 of 20 runs" in output
     assert output.index("run-20") < output.index("run-18")
     code, output, _ = crossrt("history", "trend", "latency_p50_ns", "--case", "fp32@ort")
-    assert "1 change of quiet latency in 1 of 1 case, 1 to the worse." in output
+    assert "1 change of p50 in 1 of 1 case, 1 to the worse." in output
     assert "0000012..0000013" in output
     write_report(at(25, 1.5), Path("slow.json"))
     code, output, _ = crossrt("history", "gate", "slow.json", "--last", 8)

@@ -173,7 +173,7 @@ def test_a_callable_that_became_slower_fails(project):
     finally:
         del os.environ["SLEEP"]
     done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines(["test_sleep@python/b1/t1: quiet latency µs slower: *margin 50%"])
+    done.stdout.fnmatch_lines(["test_sleep@python/b1/t1: p50 µs slower: *margin 50%"])
 
 
 def test_a_report_of_a_callable_survives_json():

@@ -48,7 +48,7 @@ def test_table_has_the_worst_first_and_hides_what_stayed_the_same(worse):
 
 
 def test_change_stands_with_its_interval_and_margin(worse):
-    row = next(line for line in printed(worse).splitlines() if "int8@tflite" in line and "latency" in line)
+    row = next(line for line in printed(worse).splitlines() if "int8@tflite" in line and "p50" in line)
     assert "+2" in row
     assert "[+" in row
     assert row.rstrip().endswith("slower > 5%")
@@ -86,7 +86,7 @@ def test_each_finding_is_a_line_that_explains_itself(worse):
     slower = next(each for each in worse.findings if each.metric == "latency_p50_ns")
     (line,) = explain([slower])
     assert line.startswith(slower.case)
-    assert re.search(r"quiet latency µs slower: 49\.\d -> 62\.\d, \+25\.\d% \[.*\], margin 5%$", line)
+    assert re.search(r"p50 µs slower: 50\.\d -> 62\.\d, \+25\.\d% \[.*\], margin 5%$", line)
 
 
 def test_nothing_comparable_is_said(make_run):

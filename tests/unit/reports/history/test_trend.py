@@ -17,6 +17,8 @@ from crossrt.history.showing.trend_text import (
     trend_notes,
     trend_plot,
 )
+from crossrt.history.store.database import open_history
+from crossrt.history.store.removing import remove_run
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.version1_answers import TASK_METRICS
 from crossrt.reports.statistics.definitions import MEASURED_METRICS
@@ -65,7 +67,7 @@ def test_a_step_is_found_at_the_right_commit(twenty, ask):
 
 def test_the_outcome_is_told_in_words_and_tables(twenty, ask):
     trend = ask(pattern="int8")
-    assert trend_headline(trend) == "1 change of quiet latency in 1 of 1 case, 1 to the worse."
+    assert trend_headline(trend) == "1 change of p50 in 1 of 1 case, 1 to the worse."
     (row,) = step_sheet(trend).rows
     assert row[1].text == "000000b..000000c"
     assert row[-1].text.startswith("+8.")
@@ -73,6 +75,18 @@ def test_the_outcome_is_told_in_words_and_tables(twenty, ask):
     assert overview_sheet(trend).rows[0][1].text == "20"
     assert "level" in trend_plot(trend, trend.cases[0], 100)
     assert any("relative to the reference workload" in note for note in trend_notes(trend))
+
+
+def test_a_point_is_what_its_report_says_and_stays_so_when_another_run_is_removed(add, make_run, ask, address):
+    runs = [make_run(day, machine=1 + 0.05 * day) for day in range(5)]
+    add(*runs)
+    before = ask().cases[0]
+    assert before.is_relative
+    printed = [next(m.value for m in run.metrics if m.name == "latency_p50_ns") for run in runs]
+    assert [point.value for point in before.points] == pytest.approx(printed)
+    with open_history(address) as history, history.writing() as connection:
+        remove_run(connection, 5)
+    assert ask().cases[0].points == before.points[:-1]
 
 
 def test_times_without_a_steadier_reference_workload_are_taken_as_they_are(add, make_run, ask):
