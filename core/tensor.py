@@ -46,6 +46,23 @@ class TensorSpec:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedRange:
+    """Values that a model expects of an input, as far as its first layers tell.
+
+    Attributes:
+        input: Its name.
+        minimum: About the smallest.
+        maximum: About the largest.
+        because: The layer that says so, in words.
+    """
+
+    input: str
+    minimum: float
+    maximum: float
+    because: str
+
+
 def described(spec: TensorSpec) -> str:
     """`image float32 (batch, 28, 28, 1)`, for messages."""
     sizes = ", ".join("?" if size is None else str(size) for size in spec.shape)

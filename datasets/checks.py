@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,12 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
+from crossrt.core.tensor import ExpectedRange
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.samples import array_bytes, chunks
 
 RANGE_SAMPLES: Final = 1024
 _WIDER: Final = 1.5
 """Test data may reach so many times as far as calibration data before that is worth a word."""
+
+_NARROWER: Final = 20
+_FAR_WIDER: Final = 50
+"""Data may be so many times as narrow or wide as a first layer expects; single outliers make them wider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +172,34 @@ def other_ranges(ranges: Sequence[ValueRange], calibration: Sequence[ValueRange]
         for each in ranges
         if each.input in known and _differ(each, known[each.input])
     )
+
+
+def unexpected_ranges(
+    ranges: Sequence[ValueRange], expected: Sequence[ExpectedRange], arrays: Mapping[str, str]
+) -> tuple[str, ...]:
+    """A sentence for each input whose values are far from those that the model's first layer expects.
+
+    Args:
+        ranges: Of a data set.
+        expected: By the model.
+        arrays: For each input of the model: the name of the data set's array.
+    """
+    known = {each.input: each for each in ranges}
+    return tuple(
+        f"input {each.input!r} lies in {found.minimum:.4g} to {found.maximum:.4g}, but the model's first layer"
+        f" ({each.because}) expects values such as {each.minimum:.4g} to {each.maximum:.4g}: are the data scaled twice,"
+        " or not at all?"
+        for each in expected
+        if (found := known.get(arrays.get(each.input, each.input))) is not None and _is_far(found, each)
+    )
+
+
+def _is_far(found: ValueRange, expected: ExpectedRange) -> bool:
+    """Whether a range is many times as narrow or as wide as is expected, or lies beside it."""
+    width, wanted = found.maximum - found.minimum, expected.maximum - expected.minimum
+    if width * _NARROWER < wanted or width > _FAR_WIDER * wanted:
+        return True
+    return found.maximum < expected.minimum - wanted or found.minimum > expected.maximum + wanted
 
 
 def _differ(one: ValueRange, other: ValueRange) -> bool:

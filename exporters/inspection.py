@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from crossrt.core.artifact import ModelArtifact, ModelFormat, Quantization, Role
-from crossrt.core.tensor import Batching, TensorSpec
+from crossrt.core.tensor import Batching, ExpectedRange, TensorSpec
 
 SourceKind = Literal["keras", "keras-h5", "saved-model", "onnx", "tflite"]
 
@@ -34,6 +34,7 @@ class Inspection(Struct, frozen=True, kw_only=True):
         opset: Newest ONNX opset of the default domain.
         producer: Who wrote the file, by its own word.
         preprocessing: What the first layers do to inputs, such as a rescaling, and which range of values that expects.
+        expected_ranges: The same in numbers, for inputs whose first layer tells them.
         exports: Formats that it can be turned into, or is in already.
         notes: What a reader must know.
         problem: Why crossrt cannot use it, in one line, or None.
@@ -56,6 +57,7 @@ class Inspection(Struct, frozen=True, kw_only=True):
     opset: int | None = None
     producer: str = ""
     preprocessing: tuple[str, ...] = ()
+    expected_ranges: tuple[ExpectedRange, ...] = ()
     exports: tuple[ModelFormat, ...] = ()
     notes: tuple[str, ...] = ()
     problem: str | None = None

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx.external_data_helper import uses_external_data
 
 from crossrt.core.artifact import sha256_of
-from crossrt.core.tensor import batching_of
+from crossrt.core.tensor import ExpectedRange, batching_of
 from crossrt.exporters.inspection import Inspection
 from crossrt.exporters.sources.detect import model_name
 from crossrt.exporters.sources.onnx_file import data_files, nodes_of, read_structure, total_bytes, weights_of
 from crossrt.exporters.sources.onnx_tensors import signature_of
 from crossrt.exporters.sources.onnx_weights import float_dtype, quantization_of, role_of, weight_bytes
-from crossrt.exporters.sources.scaling import expected, factor_text
+from crossrt.exporters.sources.scaling import expected, factor_text, range_around, range_before
 
 KNOWN_DOMAINS: Final = frozenset(
     {
@@ -49,6 +50,7 @@ def inspect_onnx(path: Path) -> Inspection:
     weights = weight_bytes(model)
     quantization = quantization_of(model, weights)
     problem = signature.problem or _domain_problem(model)
+    preprocessing = list(_preprocessing(model))
     return Inspection(
         kind="onnx",
         path=str(path),
@@ -66,7 +68,8 @@ def inspect_onnx(path: Path) -> Inspection:
         operators=dict(Counter(_kind(node) for node in nodes_of(model)).most_common()),
         opset=max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=None),
         producer=f"{model.producer_name} {model.producer_version}".strip(),
-        preprocessing=tuple(_preprocessing(model)),
+        preprocessing=tuple(text for text, _ in preprocessing),
+        expected_ranges=tuple(expects for _, expects in preprocessing if expects is not None),
         exports=() if problem else ("onnx",),
         notes=(*signature.notes, *_notes(model, weights)),
         problem=problem,
@@ -116,23 +119,48 @@ def bad_weight(model: onnx.ModelProto) -> str | None:
     return None
 
 
-def _preprocessing(model: onnx.ModelProto) -> Iterator[str]:
-    """One line where the first node of an input scales or shifts it by a constant."""
+def _preprocessing(model: onnx.ModelProto) -> Iterator[tuple[str, ExpectedRange | None]]:
+    """Where the first node of an input scales or shifts it by a constant: in one line, and in values."""
     constants = {each.name: each for each in weights_of(model) if not uses_external_data(each)}
     constants |= _constant_outputs(model)
     names = {each.name for each in model.graph.input if len(each.type.tensor_type.shape.dim) > 1} - constants.keys()
+    inputs = {name: name for name in names}
+    readers = {name: node for node in model.graph.node for name in node.input[:1]}
     for node in model.graph.node:
-        if node.op_type == "Cast" and node.input[0] in names:
-            names.add(node.output[0])
-        if node.op_type not in ("Mul", "Div", "Sub") or len(node.input) != 2 or node.input[0] not in names:
+        if node.op_type == "Cast" and node.input[0] in inputs:
+            inputs[node.output[0]] = inputs[node.input[0]]
+        if node.op_type not in ("Mul", "Div", "Sub") or len(node.input) != 2 or node.input[0] not in inputs:
             continue
         if (constant := constants.get(node.input[1])) is None:
             continue
-        values = np.unique(onnx.numpy_helper.to_array(constant))
-        if values.size == 1 and values[0] != 0:
-            yield _scaling(node.op_type, float(values[0]), str(node.input[0]))
-        elif 1 < values.size <= 4:
-            yield f"{node.op_type} by a constant for each channel first: expects values before normalization"
+        name, values = inputs[node.input[0]], _numbers(constant)
+        if node.op_type == "Sub" and (found := _normalized(name, values, readers.get(node.output[0]), constants)):
+            within = f"{found.minimum:.4g} to {found.maximum:.4g}"
+            yield f"{found.because} first: expects values mostly within {within}", found
+        elif np.unique(values).size == 1 and values[0] != 0:
+            yield _scaling(node.op_type, float(values[0]), name)
+        elif 1 < np.unique(values).size <= 4:
+            yield f"{node.op_type} by a constant for each channel first: expects values before normalization", None
+
+
+def _numbers(constant: onnx.TensorProto) -> NDArray[np.float64]:
+    return np.asarray(onnx.numpy_helper.to_array(constant), np.float64).ravel()
+
+
+def _normalized(
+    name: str, means: NDArray[np.float64], node: onnx.NodeProto | None, constants: Mapping[str, onnx.TensorProto]
+) -> ExpectedRange | None:
+    """Where what a mean was subtracted from is divided by a constant, or multiplied: a normalization."""
+    if node is None or node.op_type not in ("Div", "Mul") or len(node.input) != 2:
+        return None
+    if (constant := constants.get(node.input[1])) is None or not (factors := _numbers(constant)).all():
+        return None
+    deviations = factors if node.op_type == "Div" else 1 / factors
+    size = max(len(means), len(deviations))
+    if {len(means), len(deviations)} - {1, size}:
+        return None
+    spread = np.broadcast_to(means, size).tolist(), np.broadcast_to(deviations, size).tolist()
+    return range_around(name, "a normalization (Sub, then " + node.op_type + ")", *spread)
 
 
 def _constant_outputs(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
@@ -145,8 +173,9 @@ def _constant_outputs(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
     }
 
 
-def _scaling(kind: str, value: float, name: str) -> str:
+def _scaling(kind: str, value: float, name: str) -> tuple[str, ExpectedRange | None]:
     if kind == "Sub":
-        return f"{value:g} is subtracted from {name} first"
+        return f"{value:g} is subtracted from {name} first", None
     scale = value if kind == "Mul" else 1 / value if value else 0.0
-    return f"{name} is multiplied by {factor_text(scale)} first: expects {expected(scale)}"
+    what = f"{name} is multiplied by {factor_text(scale)}"
+    return f"{what} first: expects {expected(scale)}", range_before(name, what, scale)

@@ -37,6 +37,7 @@ def inspect_tensorflow(path: Path, kind: SourceKind) -> Inspection:
         operators=_operators(serving),
         producer=_producer(serving),
         preprocessing=serving.preprocessing,
+        expected_ranges=serving.expected_ranges,
         exports=("onnx", "tflite"),
         notes=tuple(_notes(serving, kind)),
     )

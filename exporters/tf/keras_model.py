@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from crossrt.core.tensor import TensorSpec
+from crossrt.core.tensor import ExpectedRange, TensorSpec
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.tf.policies import in_float32
-from crossrt.exporters.tf.preprocessing import preprocessing_of
+from crossrt.exporters.tf.preprocessing import expected_range, preprocessing_of
 from crossrt.exporters.tf.serving import (
     Serving,
     dynamic_shape,
@@ -44,7 +45,14 @@ def keras_serving(model: keras.Model, where: str) -> Serving:
         notes=notes,
         keras_model=model,
         preprocessing=preprocessing_of(model),
+        expected_ranges=_expected_ranges(model, inputs),
     )
+
+
+def _expected_ranges(model: Any, inputs: Sequence[TensorSpec]) -> tuple[ExpectedRange, ...]:
+    """Of a single input alone: the layers of a model do not say which of several inputs they read."""
+    found = expected_range(model, inputs[0].name) if len(inputs) == 1 else None
+    return () if found is None else (found,)
 
 
 def _check(model: Any, where: str) -> None:

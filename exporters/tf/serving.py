@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from crossrt.core.tensor import Batching, Dimension, TensorSpec, batching_of
+from crossrt.core.tensor import Batching, Dimension, ExpectedRange, TensorSpec, batching_of
 from crossrt.datasets.protocol import Arrays
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspection import SourceKind
@@ -36,6 +36,7 @@ class Serving:
         notes: What a reader must know.
         keras_model: The Keras model, where it is one.
         preprocessing: What the first layers do.
+        expected_ranges: The values that they expect.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -46,6 +47,7 @@ class Serving:
     notes: tuple[str, ...] = ()
     keras_model: Any = None
     preprocessing: tuple[str, ...] = ()
+    expected_ranges: tuple[ExpectedRange, ...] = ()
 
     @property
     def batching(self) -> Batching:

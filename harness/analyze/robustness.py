@@ -19,6 +19,7 @@ from crossrt.core.errors import CrossrtError, DataError
 from crossrt.core.metric import MetricDefinition
 from crossrt.datasets.protocol import Arrays, Dataset
 from crossrt.datasets.tasks.agreement import agreement_definition
+from crossrt.datasets.tasks.choosing import chance_caution
 from crossrt.datasets.tasks.outputs import match_answers
 from crossrt.datasets.tasks.protocol import Task
 from crossrt.harness.cli.shared.progress import Display
@@ -54,12 +55,14 @@ class Robustness:
         scores: By artifact id and kind of corruption: what each sample came to, `(strengths, samples)`; `CLEAN` has
             one strength.
         baseline: Id of the artifact that the others are compared with.
+        cautions: What speaks against believing it: data, or a baseline near chance on clean samples.
     """
 
     samples: int
     metric: MetricDefinition
     scores: Mapping[str, Mapping[str, Scores]]
     baseline: str
+    cautions: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +175,7 @@ class _Field:
         self._task: Task | None = None
         self._metric: MetricDefinition | None = None
         self._samples = 0
+        self._cautions = [*opened.cautions, *opened.warnings]
 
     def open(self, stack: ExitStack) -> None:
         """Loads every file; one that cannot be loaded is a remark."""
@@ -223,6 +227,9 @@ class _Field:
         labels = self._labels
         if self._task is None:
             self._task = chosen_task(self._subject.task, labels, outputs, self._folder).task
+            if labels is not None:  # the baseline's answers to clean samples come first
+                own = self._task.evaluate(outputs, labels, None, {})
+                self._cautions += filter(None, [chance_caution(self._task, own, labels)])
         names = match_answers(reference, outputs).names
         renamed = {ours: outputs[theirs] for ours, theirs in names.items()}
         steps = steps_of(self._runners[name].artifact)
@@ -241,7 +248,13 @@ class _Field:
         """How all files answered that answered everything."""
         assert self._metric is not None
         scores = {name: {kind: np.stack(each) for kind, each in found.items()} for name, found in self._scores.items()}
-        return Robustness(samples=self._samples, metric=self._metric, scores=scores, baseline=self._baseline)
+        return Robustness(
+            samples=self._samples,
+            metric=self._metric,
+            scores=scores,
+            baseline=self._baseline,
+            cautions=tuple(self._cautions),
+        )
 
 
 def _metric_of(task: Task, per_sample: Mapping[str, object]) -> MetricDefinition:

@@ -29,7 +29,10 @@ def mean_change(robustness: Robustness, name: str, kinds: Sequence[str]) -> tupl
     scores = [np.concatenate([robustness.scores[each][kind] for kind in kinds]) for each in (name, robustness.baseline)]
     by_sample = (scores[0] - scores[1]).mean(axis=0)
     quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(by_sample) - 1))
-    return float(by_sample.mean()), quantile * float(by_sample.std(ddof=1)) / len(by_sample) ** 0.5
+    half = quantile * float(by_sample.std(ddof=1)) / len(by_sample) ** 0.5
+    if robustness.metric.unit == "share":  # that no sample changed is no certainty: the width of the score interval
+        half = max(half, float(stats.norm.ppf((1 + CONFIDENCE) / 2)) ** 2 / len(by_sample))
+    return float(by_sample.mean()), half
 
 
 def variant_sheet(robustness: Robustness, labels: Mapping[str, str]) -> Sheet:

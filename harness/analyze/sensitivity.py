@@ -54,11 +54,13 @@ class Sensitivity:
         model: Name of the model.
         metric: What the task is about, or None where nothing was scored.
         calibrated: One entry for each set.
+        cautions: What speaks against believing it.
     """
 
     model: str
     metric: MetricDefinition | None
     calibrated: Sequence[Calibrated]
+    cautions: Sequence[str] = ()
 
 
 def run_sensitivity(target: Target, subsets: int, folder: Path, display: Display) -> Sensitivity:
@@ -94,7 +96,12 @@ def run_sensitivity(target: Target, subsets: int, folder: Path, display: Display
         scales = {each.name: each.scale for each in tensors if each.role == "activation"}
         calibrated.append(Calibrated(seed=seed, evaluation=built.evaluations[key], scales=scales))
         display.step()
-    return Sensitivity(model=project.model, metric=next(iter(built.definitions), None), calibrated=calibrated)
+    return Sensitivity(
+        model=project.model,
+        metric=next(iter(built.definitions), None),
+        calibrated=calibrated,
+        cautions=built.reference_cautions,
+    )
 
 
 def _check(opened: Opened, named: NamedRecipe) -> None:

@@ -91,7 +91,7 @@ def run_export(
     state = _state(opened, subject, found, minimum_agreement)
     check_answers(state, found, display, compares_pairs=False)
     evaluations, answered = {}, []
-    reference_cautions = (*opened.cautions, *state.cautions)
+    reference_cautions = (*opened.cautions, *state.cautions, *state.warnings)
     for case in state.cases:
         assessment = state.assessments[case.id]
         if assessment.status == "ok" and assessment.evaluation is not None:
@@ -152,6 +152,8 @@ def _state(opened: Opened, subject: Subject, found: Artifacts, minimum_agreement
         cases=cases,
         artifacts=dict(found.artifacts),
         effort=settings.effort,
+        cautions=list(opened.cautions),
+        warnings=opened.warnings,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from crossrt.core.artifact import ModelArtifact
-from crossrt.core.tensor import Batching, TensorSpec
+from crossrt.core.tensor import Batching, ExpectedRange, TensorSpec
 from crossrt.datasets.opening import RANDOM, DataRequest
 from crossrt.datasets.reference import Reference, model_file, reference_models, reference_of, references
 from crossrt.exporters.errors import ModelError
@@ -44,6 +44,7 @@ class Project:
         calibration: What quantizers are calibrated with, or None.
         is_bundled: Whether the model is the bundled reference, or another that ships.
         notes: What a reader must know.
+        expected_ranges: Values that the first model's first layer expects.
     """
 
     model: str
@@ -58,6 +59,7 @@ class Project:
     quantizable: Inspection | None = None
     is_bundled: bool = False
     notes: tuple[str, ...] = ()
+    expected_ranges: tuple[ExpectedRange, ...] = ()
 
     @property
     def is_random(self) -> bool:
@@ -138,6 +140,7 @@ def _brought(
         quantizable=quantizable,
         is_bundled=bundled is not None and subject.data is None,
         notes=tuple(f"{each.model}: {note}" for each in found for note in (*each.preprocessing, *each.notes)),
+        expected_ranges=found[0].expected_ranges,
     )
 
 

@@ -110,7 +110,7 @@ def _begin(
 ) -> tuple[RunState, Sequence[RuntimeInfo], Artifacts]:
     runtimes = probe_runtimes(settings.runtimes, settings.limits)
     opened = open_project(settings.subject, folder)
-    for note in opened.notes:
+    for note in (*opened.warnings, *opened.notes):
         display.remark(f"  {note}")
     settings = dataclasses.replace(settings, batch_sizes=batch_sizes_of(settings, opened.project))
     candidates = opened.project.candidates
@@ -133,7 +133,8 @@ def _begin(
         cases=cases,
         artifacts=found.artifacts,
         effort=settings.effort,
-        cautions=[*opened.cautions, *([] if can_pin() else [NOT_PINNED])],
+        cautions=list(opened.cautions),
+        warnings=[*opened.warnings, *([] if can_pin() else [NOT_PINNED])],
         left_out=[*(f"{item}: {reason}" for item, reason in found.unfit.items()), *opened.project.uncalibrated],
     )
     return state, runtimes, found

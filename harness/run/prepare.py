@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import DataError
 from crossrt.core.tensor import dynamic_dimensions
-from crossrt.datasets.checks import other_ranges, overlap, value_ranges
+from crossrt.datasets.checks import other_ranges, overlap, unexpected_ranges, value_ranges
 from crossrt.datasets.fitting import fit
 from crossrt.datasets.opening import open_dataset
 from crossrt.datasets.protocol import Dataset
@@ -41,6 +41,7 @@ class Opened:
         calibration: What quantizers are calibrated with, or None.
         folder: A scratch folder, removed when the run ends.
         cautions: What speaks against believing all that follows.
+        warnings: What a reader has to look at, and need not make answers meaningless.
         notes: What a reader must know.
     """
 
@@ -49,6 +50,7 @@ class Opened:
     calibration: Dataset | None
     folder: Path
     cautions: tuple[str, ...]
+    warnings: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -80,7 +82,7 @@ def open_project(subject: Subject, folder: Path) -> Opened:
         dataset = open_dataset(project.data, project.inputs)
         if not len(dataset):
             raise DataError(f"{dataset.name} holds no samples")
-        fit(dataset, project.inputs, project.batching, subject.dimensions)
+        arrays = fit(dataset, project.inputs, project.batching, subject.dimensions).arrays
     with naming_origin("calibration data", subject.calibration_origin):
         if project.calibration is not None:
             calibrated = served(project.calibration, project.inputs, folder, known=project.data)
@@ -96,8 +98,9 @@ def open_project(subject: Subject, folder: Path) -> Opened:
         data=data,
         calibration=calibration,
         folder=folder,
-        cautions=tuple(_cautions(project, dataset, calibration)),
-        notes=(*project.notes, *dataset.notes, *_ranges(project, dataset, calibration)),
+        cautions=tuple(_cautions(project, dataset, calibration, arrays)),
+        warnings=tuple(_ranges(project, dataset, calibration)),
+        notes=(*project.notes, *dataset.notes),
     )
 
 
@@ -121,8 +124,12 @@ def _check_dimensions(project: Project, subject: Subject) -> None:
             raise HarnessError(f"--dim {name}: no input of {project.model} has this dimension; available: {available}")
 
 
-def _cautions(project: Project, dataset: Dataset, calibration: Dataset | None) -> Iterator[str]:
+def _cautions(
+    project: Project, dataset: Dataset, calibration: Dataset | None, arrays: Mapping[str, str]
+) -> Iterator[str]:
     """What the data themselves speak against."""
+    if project.expected_ranges and not project.is_random:
+        yield from unexpected_ranges(value_ranges(dataset), project.expected_ranges, arrays)
     if calibration is None or project.is_bundled or project.is_random:
         return
     if (shared := overlap(dataset, calibration)) is not None:

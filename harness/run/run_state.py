@@ -31,6 +31,7 @@ class RunState:
         cautions: What speaks against believing all that follows.
         left_out: Variants that were not built, each with the reason.
         broken_off: What ended the run early where no signal did, or None.
+        warnings: What a reader has to look at, and need not make answers meaningless.
     """
 
     id: str
@@ -53,6 +54,7 @@ class RunState:
     layers: Sequence[LayerErrors] = ()
     cautions: list[str] = field(default_factory=list)
     left_out: Sequence[str] = ()
+    warnings: Sequence[str] = ()
     interrupted: bool = False
     broken_off: str | None = None
 

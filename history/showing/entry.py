@@ -15,7 +15,7 @@ from crossrt.history.judging.selection import SHORT
 from crossrt.history.store.entries import Entry
 from crossrt.reports.schema.records import Metric, Run, Status
 from crossrt.reports.tables.summary import Summary
-from crossrt.reports.tables.terminal import print_sheet
+from crossrt.reports.tables.terminal import print_sheet, print_warnings
 from crossrt.reports.text.printable import printable
 
 FileState = Literal["there", "missing", "changed"]
@@ -82,6 +82,7 @@ def shown_run(entry: Entry) -> ShownRun:
 def print_entry(entry: Entry, console: Console) -> None:
     """Prints the tables of a run, as `crossrt show` does, but for what only raw samples tell."""
     summary = Summary(entry.report)
+    print_warnings(entry.report, console)
     for line in (*summary.headline(), *_origin(entry)):
         console.print(Text(printable(line), style="dim"))
     for sheet in summary.sheets():

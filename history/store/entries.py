@@ -106,6 +106,7 @@ class About(Struct, frozen=True, kw_only=True, omit_defaults=True):
     model_sha256: str | None = None
     dimensions: dict[str, int] = {}
     cautions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def about_of(report: Report) -> About:

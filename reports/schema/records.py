@@ -319,8 +319,9 @@ class Report(Struct, frozen=True, kw_only=True):
 
     `definitions` hold every metric of the report, the task's own first, the first of which is what the task is about.
     `reference` says in words what answers were compared with. `dimensions` are the sizes of dynamic dimensions.
-    `cautions` are what speaks against believing all that follows. `left_out` says which variants were not built, with
-    the reason: a recipe does not fit the model, or needs calibration data.
+    `cautions` are what speaks against believing all that follows, so that nothing can be advised; `warnings` are what a
+    reader has to look at before. `left_out` says which variants were not built, with the reason: a recipe does not fit
+    the model, or needs calibration data.
     """
 
     schema_version: Literal[2]
@@ -336,6 +337,7 @@ class Report(Struct, frozen=True, kw_only=True):
     model_sha256: str | None = None
     dimensions: dict[str, Positive] = {}
     cautions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     controls: tuple[Control, ...] = ()
     distances: tuple[Distance, ...] = ()

@@ -12,7 +12,7 @@ from crossrt.core.evaluation import ClassDetails, Evaluation
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.tables.lookup import ABSENT, Lookup
-from crossrt.reports.tables.terminal import print_sheet, sheet_width
+from crossrt.reports.tables.terminal import print_sheet, print_warnings, sheet_width
 from crossrt.reports.text.cells import Cell, Sheet, unit_of, written
 from crossrt.reports.text.printable import printable
 
@@ -33,6 +33,7 @@ def print_details(report: Report, pattern: str, console: Console) -> None:
         known = "\n  ".join(result.case for result in report.results)
         raise ReportError(f"no case of this report contains {pattern!r}; available:\n  {known}")
     look = Lookup(report)
+    print_warnings(report, console)
     for result in found:
         _print_case(look, result, console)
 

@@ -94,6 +94,7 @@ def caution_notes(report: Report) -> list[str]:
 
 def _cautions(report: Report) -> Iterator[str]:
     yield from report.cautions
+    yield from report.warnings
     if report.data.is_random:
         yield RANDOM
     elif not report.cautions and (reason := near_chance(report)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rich import box
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crossrt.reports.schema.records import Report
+from crossrt.reports.tables.findings import CAUTION
 from crossrt.reports.tables.summary import Summary
 from crossrt.reports.text.cells import Cell, Sheet
 from crossrt.reports.text.printable import printable
@@ -35,8 +36,7 @@ _STYLES: Final = {"failed": "bold red", "skipped": "yellow"}
 def print_report(report: Report, console: Console) -> None:
     """Prints warnings, all tables, notes and the verdict; no number or name is cut, no meaning is in colour alone."""
     summary = Summary(report)
-    for line in summary.warnings():
-        console.print(Text(printable(line), style="bold yellow"))
+    print_warnings(report, console)
     for line in summary.headline():
         console.print(_dim(line, console.width))
     for sheet in summary.sheets():
@@ -48,6 +48,19 @@ def print_report(report: Report, console: Console) -> None:
     console.print()
     for line in summary.verdict():
         console.print(Trimmed(Text(whole_names(line, console.width), style="bold")))
+
+
+def print_warnings(report: Report, console: Console) -> None:
+    """Prints what speaks against believing a report: above whatever any command prints of it."""
+    for line in Summary(report).warnings():
+        console.print(Trimmed(Text(whole_names(line, console.width), style="bold yellow")))
+
+
+def print_cautions(cautions: Iterable[str], console: Console) -> None:
+    """Prints what speaks against believing what follows, above it."""
+    for text in cautions:
+        line = text if text.startswith(CAUTION) else f"{CAUTION}{text}"
+        console.print(Trimmed(Text(whole_names(line, console.width), style="bold yellow")))
 
 
 def print_sheet(sheet: Sheet, console: Console) -> None:

@@ -31,7 +31,7 @@ def accuracy(report: Path, only: tuple[str, ...], measure: Measure | None, confu
     from crossrt.reports.schema.files import read_report
     from crossrt.reports.tables.agreement import LEGEND, answers_in, baseline_of, change_sheet, confusion_sheet
     from crossrt.reports.tables.agreement_matrix import LEGENDS, agreement_sheet
-    from crossrt.reports.tables.terminal import print_sheet
+    from crossrt.reports.tables.terminal import print_sheet, print_warnings
 
     loaded = read_report(report_in(report))
     chosen, baseline = answers_in(loaded, only), baseline_of(loaded)
@@ -39,6 +39,7 @@ def accuracy(report: Path, only: tuple[str, ...], measure: Measure | None, confu
         measure = "relative" if baseline.evaluation.predictions is None and loaded.distances else "agreement"
     console = result_console()
     matrix = agreement_sheet(loaded, chosen, measure, console.width)  # first: the report may not hold it
+    print_warnings(loaded, console)
     print_sheet(change_sheet(loaded, chosen, baseline), console)
     console.print()
     print_sheet(matrix, console)

@@ -17,13 +17,14 @@ def pareto(report: Path) -> None:
     from crossrt.harness.cli.shared.report_files import report_in
     from crossrt.reports.errors import ReportError
     from crossrt.reports.schema.files import read_report
-    from crossrt.reports.tables.terminal import print_sheet
+    from crossrt.reports.tables.terminal import print_sheet, print_warnings
     from crossrt.reports.verdicts.choice.pareto import NOTE, front_plot, front_sheet, fronts
 
     loaded, console = read_report(report_in(report)), result_console()
     found = fronts(loaded)
     if not found:
         raise ReportError(f"{report} has no measured case")
+    print_warnings(loaded, console)
     for front in found:
         print_sheet(front_sheet(loaded, front), console)
         console.print()
@@ -54,6 +55,7 @@ def advise(report: Path, max_drop: float, max_size: float | None, batch: int | N
     from crossrt.harness.cli.shared.options import result_console
     from crossrt.harness.cli.shared.report_files import report_in
     from crossrt.reports.schema.files import read_report
+    from crossrt.reports.tables.terminal import print_warnings
     from crossrt.reports.verdicts.choice.advice import Budget, advice_lines
     from crossrt.reports.verdicts.choice.advice import advise as choose
 
@@ -62,6 +64,7 @@ def advise(report: Path, max_drop: float, max_size: float | None, batch: int | N
     budget = Budget(drop=max_drop / 100, size_bytes=size_bytes, only=only, batch_size=batch)
     advice = choose(loaded, budget)
     console = result_console()
+    print_warnings(loaded, console)
     for line in advice_lines(loaded, advice, budget):
         console.print(line, markup=False)
     return int(advice.chosen is None)

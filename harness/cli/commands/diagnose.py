@@ -34,8 +34,9 @@ def diagnose(name: str, no_advice: bool, **options: Any) -> None:
     from crossrt.harness.build.subject import find_subject
     from crossrt.harness.cli.shared.options import message_console, result_console
     from crossrt.harness.cli.shared.progress import Terminal
+    from crossrt.harness.evaluate.reference_check import reference_cautions
     from crossrt.harness.run.prepare import scratch_folder
-    from crossrt.reports.tables.terminal import print_sheet
+    from crossrt.reports.tables.terminal import print_cautions, print_sheet
 
     target = target_of(name, **options)
     samples, dimensions = target.subject.samples or _SAMPLES, target.subject.dimensions
@@ -44,9 +45,13 @@ def diagnose(name: str, no_advice: bool, **options: Any) -> None:
         data = found.data or DataRequest(reference=RANDOM, limit=64, dimensions=dict(dimensions))
         display.phase("diagnosing", 1)
         diagnosis = diagnose_file(found, samples, data, dimensions, folder, target.timeout_s)
+        cautions = list(found.opened.cautions + found.opened.warnings) if found.opened is not None else []
+        if found.original is not None:
+            cautions += reference_cautions(found.original, data, target.subject.task, samples, dimensions, folder)
         display.step()
         trials = None if no_advice else try_changes(target, found, diagnosis, display)
     console = result_console()
+    print_cautions(cautions, console)
     assert found.original is not None
     console.print(f"{found.artifact.path.name} compared with {found.original.path.name}\n", style="bold", markup=False)
     if data.reference == RANDOM:

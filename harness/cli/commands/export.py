@@ -36,6 +36,7 @@ def export(only: tuple[str, ...], min_agreement: float, out: Path, **subject: An
     from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.process.out import check_writable
     from crossrt.harness.run.prepare import open_project, scratch_folder
+    from crossrt.reports.tables.terminal import print_cautions
     from crossrt.reports.text.printable import printable
 
     check_writable(out)
@@ -44,8 +45,9 @@ def export(only: tuple[str, ...], min_agreement: float, out: Path, **subject: An
         opened = open_project(asked, folder)
         check_exportable(opened.project)
         variants = select_variants(opened.project.model, opened.project.variants, only)
-        found = run_export(opened, asked, variants, min_agreement, display).found
-    console = result_console()
+        exported = run_export(opened, asked, variants, min_agreement, display)
+    found, console = exported.found, result_console()
+    print_cautions(exported.reference_cautions, console)
     for path in write_folder(found, out):
         console.print(written(path), markup=False)
     for item, failure in found.problems.items():

@@ -50,7 +50,7 @@ def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float,
     from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.process.out import check_writable
     from crossrt.harness.run.prepare import scratch_folder
-    from crossrt.reports.tables.terminal import print_sheet
+    from crossrt.reports.tables.terminal import print_cautions, print_sheet
     from crossrt.reports.text.cells import counted
     from crossrt.reports.text.printable import printable
 
@@ -61,8 +61,7 @@ def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float,
     found = quantized.exported.found
     write_folder(found, out)
     console = result_console()
-    for caution in quantized.exported.reference_cautions:
-        console.print(f"CAUTION: {printable(caution)}", style="bold yellow", markup=False)
+    print_cautions(quantized.exported.reference_cautions, console)
     print_sheet(outcome_sheet(quantized.exported, quantized.model), console)
     for item, caution in quantized.exported.cautions.items():
         console.print(f"CAUTION  {item}: {caution}", markup=False)

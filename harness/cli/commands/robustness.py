@@ -54,7 +54,7 @@ def robustness(
     from crossrt.harness.errors import HarnessError
     from crossrt.harness.measure.settings import WorkerLimits
     from crossrt.harness.run.prepare import open_project, scratch_folder
-    from crossrt.reports.tables.terminal import print_sheet
+    from crossrt.reports.tables.terminal import print_cautions, print_sheet
 
     subject = subject_from(models=models, seed=seed, **options)
     if subject.artifacts and file:
@@ -74,6 +74,7 @@ def robustness(
         result = run_robustness(found.files, opened, subject, samples, seed, layout, display, limits)
     labels = {each.id: each.id.removeprefix(f"{each.model}.") for each in found.files}
     console = result_console()
+    print_cautions(result.cautions, console)
     print_sheet(variant_sheet(result, labels), console)
     console.print()
     print_sheet(corruption_sheet(result, labels), console)

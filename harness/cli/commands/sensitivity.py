@@ -24,7 +24,7 @@ def sensitivity(name: str, subsets: int, **options: Any) -> None:
     from crossrt.harness.cli.shared.options import message_console, result_console
     from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.run.prepare import scratch_folder
-    from crossrt.reports.tables.terminal import print_sheet
+    from crossrt.reports.tables.terminal import print_cautions, print_sheet
 
     target = target_of(name, **options)
     if target.subject.artifacts is not None:
@@ -32,6 +32,7 @@ def sensitivity(name: str, subsets: int, **options: Any) -> None:
     with Terminal(message_console()) as display, scratch_folder() as folder:
         found = run_sensitivity(target, subsets, folder, display)
     console = result_console()
+    print_cautions(found.cautions, console)
     print_sheet(answers_sheet(found), console)
     console.print()
     print_sheet(scales_sheet(found), console)

@@ -135,6 +135,7 @@ def _begin(
         artifacts=found.artifacts,
         effort=effort,
         cautions=list(opened.cautions),
+        warnings=opened.warnings,
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import SMALLER, MetricDefinition
+from crossrt.reports.statistics.chance import near_chance
 from crossrt.reports.statistics.definitions import ANSWERS
 from crossrt.reports.statistics.paired import PairedChange, answered_alike, paired_change
 from crossrt.reports.verdicts.comparison.basis import ALPHA, Basis
@@ -74,8 +75,10 @@ def changed_answers(basis: Basis) -> Iterator[Finding]:
     """Cases that answer otherwise than before, whether or not that cost accuracy.
 
     More changed answers than the margin allows are a regression where both files were made from the same model: then
-    the tools changed them, or the machine. Where the model itself is another, they are shown and not judged.
+    the tools changed them, or the machine. Where the model itself is another, accuracy has to vouch for them; without
+    that, they are undecided, and a regression where accuracy means nothing because the baseline is near chance.
     """
+    is_chance = near_chance(basis.baseline) is not None
     for pair in basis.ok:
         margin = margin_for(basis.question.rules, pair.current, basis.definitions[ANSWERS.name])
         before, after = pair.baseline.evaluation, pair.current.evaluation
@@ -83,7 +86,7 @@ def changed_answers(basis: Basis) -> Iterator[Finding]:
             continue
         alike = alike_samples(before, after)
         if alike is not None and not alike.all():
-            yield _changed(basis, pair, margin, int(np.count_nonzero(~alike)), after)
+            yield _changed(basis, pair, margin, int(np.count_nonzero(~alike)), after, is_chance=is_chance)
 
 
 def alike_samples(before: Evaluation, after: Evaluation) -> NDArray[np.bool_] | None:
@@ -110,11 +113,13 @@ def differing_unknown(basis: Basis, pair: Pair) -> bool:
     return alike_samples(before, after) is None
 
 
-def _changed(basis: Basis, pair: Pair, margin: float, changed: int, after: Evaluation) -> Finding:
+def _changed(basis: Basis, pair: Pair, margin: float, changed: int, after: Evaluation, *, is_chance: bool) -> Finding:
     share = changed / after.samples
-    same_model = _has_same_model(basis, pair)
-    verdict: Verdict = "same" if share <= margin else "worse" if same_model else "inconclusive"
+    is_judged = is_chance or _has_same_model(basis, pair)
+    verdict: Verdict = "same" if share <= margin else "worse" if is_judged else "inconclusive"
     detail = f"answers {changed:,} of {after.samples:,} samples ({100 * share:.3g}%) differently than the baseline"
+    if verdict == "worse" and is_chance:
+        detail += ", and the baseline is near chance, so accuracy cannot vouch for them"
     if verdict == "inconclusive":
         detail += ", from another model: whether that is right cannot be judged here"
     return Finding(

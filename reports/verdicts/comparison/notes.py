@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from crossrt.reports.schema.records import Report
+from crossrt.reports.statistics.chance import near_chance
 from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.statistics.intervals import trimmed_mean
 from crossrt.reports.text.cells import counted, listed
@@ -26,7 +27,9 @@ FEWEST_ROUNDS: Final = 6
 def cautions(basis: Basis) -> Iterator[str]:
     """What speaks against believing the comparison, as the reports themselves say."""
     for name, report in (("baseline", basis.baseline), ("current report", basis.current)):
-        yield from (f"{name}: {caution}" for caution in report.cautions)
+        yield from (f"{name}: {caution}" for caution in (*report.cautions, *report.warnings))
+        if not report.cautions and not report.data.is_random and (reason := near_chance(report)):
+            yield f"{name}: {reason}"
     if basis.current.data.is_random:
         yield "inputs were random: nothing about accuracy is compared but whether answers are the same"
 

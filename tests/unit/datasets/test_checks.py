@@ -8,8 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossrt.core.errors import DataError
+from crossrt.core.tensor import ExpectedRange
 from crossrt.datasets import samples
-from crossrt.datasets.checks import check_labels, nonfinite, other_ranges, overlap, value_ranges
+from crossrt.datasets.checks import (
+    check_labels,
+    nonfinite,
+    other_ranges,
+    overlap,
+    unexpected_ranges,
+    value_ranges,
+)
 from crossrt.datasets.readers.callables import dataset_from
 
 
@@ -95,6 +103,32 @@ def test_ranges_are_of_finite_values_over_samples_spread_over_the_data():
     x[0] = np.nan
     (found,) = value_ranges(data(x=x), samples=10)
     assert (found.minimum, found.maximum, found.samples) == (100, 900, 10)
+
+
+PIXELS = ExpectedRange(input="image", minimum=0, maximum=255, because="Rescaling(scale=1/255)")
+STANDARD = ExpectedRange(input="image", minimum=-128.5, maximum=307, because="Normalization")
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected", "is_named"),
+    [
+        ((0, 1), PIXELS, True),
+        ((-1, 1), PIXELS, True),
+        ((0, 1), STANDARD, True),
+        ((-2, 2), STANDARD, True),
+        ((0, 255), PIXELS, False),
+        ((0, 255), STANDARD, False),
+        ((10, 120), PIXELS, False),
+        ((0, 65_535), PIXELS, True),
+        ((0, 255), ExpectedRange(input="image", minimum=-0.8, maximum=1.1, because="Normalization"), True),
+    ],
+)
+def test_values_far_from_what_the_first_layer_expects_are_named(ends, expected, is_named):
+    found = unexpected_ranges(value_ranges(data(x=np.linspace(*ends, 50))), (expected,), {"image": "x"})
+    assert len(found) == is_named
+    if is_named:
+        assert found[0].startswith(f"input 'image' lies in {ends[0]:g} to {ends[1]:.4g}, but the model's first layer")
+        assert expected.because in found[0]
 
 
 def test_text_and_empty_ranges_are_left_out():

@@ -110,9 +110,11 @@ def test_constants_that_a_layer_captured_are_not_inputs(folder):
 
 def test_first_layers_say_which_values_the_model_expects(results):
     assert results["any_size"]["preprocessing"] == ["Rescaling(scale=1/255) first: expects raw values, such as 0..255"]
-    assert results["normalization"]["preprocessing"] == [
-        "Normalization first: expects raw values, not standardized ones"
-    ]
+    assert results["any_size"]["expects"] == [[0, 255]]
+    (said,) = results["normalization"]["preprocessing"]
+    assert said.startswith("Normalization first: expects raw values, not standardized ones, mostly within -")
+    ((lowest, highest),) = results["normalization"]["expects"]
+    assert (lowest, highest) == (pytest.approx(-3, abs=1.5), pytest.approx(9, abs=1.5))
 
 
 def test_another_precision_is_computed_in_float32_and_said(results):

@@ -173,6 +173,7 @@ def examine(path, folder):
         "outputs": [*map(described, found.outputs)],
         "notes": found.notes,
         "preprocessing": found.preprocessing,
+        "expects": [(each.minimum, each.maximum) for each in found.expected_ranges],
         "weights": found.weight_bytes,
         "operators": found.operators,
         "onnx": attempt(export_onnx, onnx_specs, run_onnx, serving, folder / f"{path.stem}.onnx"),

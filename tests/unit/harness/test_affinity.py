@@ -101,7 +101,7 @@ def test_a_report_says_that_nothing_was_pinned(bench, monkeypatch):
     report = bench(only=("fp32@ort",), effort_rounds=1)
     assert [result.status for result in report.results] == ["ok"]
     assert report.run.settings.pinned_cpu is None
-    assert affinity.NOT_PINNED in report.cautions
+    assert affinity.NOT_PINNED in report.warnings
 
 
 def test_nothing_is_pinned_to_one_processor_with_several_threads():

@@ -51,7 +51,7 @@ def test_a_system_that_refuses_between_rounds_ends_measuring_and_keeps_the_run(b
     assert [len(each.rounds) for each in report.results] == [1]
     assert report.run.status == "interrupted"
     assert said in report.run.broken_off
-    assert any(each.startswith("the run broke off after 1 round: ") and said in each for each in report.cautions)
+    assert any(each.startswith("the run broke off after 1 round: ") and said in each for each in report.warnings)
 
 
 def test_a_defect_between_rounds_is_shown_after_the_run_was_saved(bench, monkeypatch):
@@ -209,7 +209,7 @@ def test_controls_whose_processes_die_are_told(bench, monkeypatch):
     report = bench(only=("fp32@ort",))
     assert [len(each.rounds) for each in report.results] == [3]
     assert [(each.kind, len(each.rounds)) for each in report.controls] == [("reference", 1)]
-    found = "\n".join(report.cautions)
+    found = "\n".join(report.warnings)
     assert "the A/A replicate of conv.fp32@ort-cpu/b1/t1 shows how alike two processes of one case are; its" in found
     assert "the no-op model on ort-cpu shows the call overhead of the runtime, batch 1; its process failed" in found
     assert "its process failed after 1 round: " in found

@@ -211,6 +211,27 @@ def test_scaling_in_the_first_node_is_told(save, kind, constant, words):
     assert found.preprocessing[0].startswith(words)
 
 
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([("Div", 255.0)], (0, 255)),
+        ([("Mul", 1 / 255)], (0, 255)),
+        ([("Sub", 127.5), ("Div", 50.0)], (-22.5, 277.5)),
+        ([("Sub", [120.0, 100.0]), ("Mul", [0.1, 0.05])], (40, 160)),
+        ([("Mul", 2.0)], None),
+        ([("Sub", 127.0)], None),
+    ],
+)
+def test_the_values_that_a_first_node_expects_are_numbers(save, steps, expected):
+    names = ["x", *(f"t{number}" for number in range(len(steps) - 1)), "y"]
+    nodes = [node(kind, [names[i], f"c{i}"], [names[i + 1]]) for i, (kind, _) in enumerate(steps)]
+    constants = [array(f"c{i}", constant) for i, (_, constant) in enumerate(steps)]
+    found = inspect_model(save(nodes, [value("x", ["N", 2])], [value("y", ["N", 2])], constants))
+    ranges = [(each.minimum, each.maximum) for each in found.expected_ranges]
+    assert ranges == ([] if expected is None else [pytest.approx(expected, abs=1e-3)])
+    assert len(found.preprocessing) == 1
+
+
 def test_weights_that_hold_nan_are_told(save):
     nodes = [node("Mul", ["x", "w"], ["y"])]
     path = save(nodes, [value("x", ["N", 2])], [value("y", ["N", 2])], [array("w", [1, np.nan])])

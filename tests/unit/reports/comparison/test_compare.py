@@ -372,6 +372,17 @@ def test_changed_answers_of_another_model_are_shown_and_not_judged(make_run, mak
     assert "from another model" in found.detail
 
 
+def test_a_model_that_answers_otherwise_is_a_regression_where_accuracy_cannot_vouch_for_it(make_run, make_evaluation):
+    """Classes swapped in the last layer may look more accurate on data that the model was never meant for."""
+    before, after = make_evaluation(wrong=190), make_evaluation(wrong=150)
+    found = compared(make_run(evaluation=before), of_model(make_run(evaluation=after), "e" * 64))
+    assert finding(found, "top1").word == "more accurate"
+    assert finding(found, "answers").verdict == "worse"
+    assert "the baseline is near chance" in finding(found, "answers").detail
+    assert found.exit_code == 1
+    assert [each.partition(":")[0] for each in found.cautions] == ["baseline"]
+
+
 def test_few_changed_answers_are_within_the_margin(make_run, make_evaluation):
     before, after = make_run(), make_run(evaluation=answered(make_evaluation, other=1))
     rules = (parse_rule("answers=5%"),)

@@ -1,0 +1,66 @@
+"""Whether a float file's own answers to a data set say anything, for commands that score nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from crossrt.core.artifact import ModelArtifact
+from crossrt.core.errors import CrossrtError
+from crossrt.datasets.opening import RANDOM, DataRequest, open_dataset
+from crossrt.datasets.tasks.choosing import chance_caution, choose_task
+from crossrt.harness.errors import ChildFailedError
+from crossrt.harness.evaluate.answers import Outputs, collect_answers
+from crossrt.harness.evaluate.assess import limits_for
+from crossrt.harness.evaluate.feeding import feeding_of
+from crossrt.harness.evaluate.run_data import RunData
+from crossrt.harness.measure.case import Scenario
+from crossrt.harness.measure.settings import WorkerLimits
+from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
+from crossrt.runtimes.registry import shipped_runtime_for
+
+BATCH = 100
+
+
+def reference_cautions(
+    artifact: ModelArtifact,
+    request: DataRequest,
+    task: str | None,
+    samples: int,
+    dimensions: Mapping[str, int],
+    folder: Path,
+) -> tuple[str, ...]:
+    """What must be said of a float file with which others are compared: that it is near chance.
+
+    A file that does not run, and data without labels, say nothing here: whoever compares them says why.
+
+    Args:
+        artifact: The float file.
+        request: Which data set.
+        task: What the user named, or None to infer it.
+        samples: How many samples to answer at most, from the first.
+        dimensions: Sizes of dynamic dimensions.
+        folder: A scratch folder.
+    """
+    if request.reference == RANDOM:
+        return ()
+    try:
+        data = RunData(open_dataset(request, artifact.inputs), folder, samples)
+        if (labels := data.labels) is None:
+            return ()
+        outputs = _answers(artifact, data, dimensions)
+        chosen = choose_task(task, labels, outputs).task
+        caution = chance_caution(chosen, chosen.evaluate(outputs, labels, None, {}), labels)
+    except (CrossrtError, ChildFailedError, UnsupportedError):
+        return ()
+    return () if caution is None else (caution,)
+
+
+def _answers(artifact: ModelArtifact, data: RunData, dimensions: Mapping[str, int]) -> Outputs:
+    feeding = feeding_of(artifact, data.dataset, dimensions)
+    batch_size = BATCH if artifact.batching.dimension is not None else artifact.batching.size or 1
+    with CaseWorker(1, limits_for(artifact, WorkerLimits())) as worker:
+        worker.start_import(shipped_runtime_for(artifact.format))
+        worker.finish_import()
+        worker.load(artifact, Scenario(batch_size=batch_size, threads=1).session_options(feeding.dimensions))
+        return collect_answers(worker, feeding, data, batch_size, 0).outputs
