@@ -19,6 +19,7 @@ from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case
 from crossrt.harness.process.affinity import pinned_cpu
 from crossrt.harness.run.run_state import RunState
+from crossrt.reports.schema.files import problem_of
 from crossrt.reports.schema.records import (
     SCHEMA_VERSION,
     Artifact,
@@ -39,8 +40,37 @@ MOST_LABELS = 2_000_000
 
 
 def report_of(state: RunState, *, is_over: bool = True) -> Report:
-    """Everything that the run found out so far; one that is not over counts as interrupted, should it be the last."""
+    """Everything that the run found out so far; one that is not over counts as interrupted, should it be the last.
+
+    A case whose results could not be read again is a failed one.
+    """
     results = tuple(_result(state, case) for case in state.cases)
+    report = _composed(state, results, is_over=is_over)
+    if problem_of(report) is None:
+        return report
+    return _composed(state, tuple(_storable(report, result) for result in results), is_over=is_over)
+
+
+def _storable(report: Report, result: Result) -> Result:
+    """The result, or that it failed: what a case found must never take the others' results with it."""
+    alone = msgspec.structs.replace(
+        report,
+        results=(result,),
+        metrics=tuple(metric for metric in report.metrics if metric.case == result.case),
+        controls=(),
+        distances=(),
+        layers=(),
+    )
+    if (problem := problem_of(alone)) is None:
+        return result
+    cause = problem.rpartition(": ")[2]
+    reason = f"was measured, but what it found cannot be saved: {cause}"
+    return msgspec.structs.replace(
+        result, status="failed", reason=reason, rounds=(), evaluation=None, memory=None, kernel_shares=None
+    )
+
+
+def _composed(state: RunState, results: tuple[Result, ...], *, is_over: bool) -> Report:
     artifacts = tuple(artifact_record(artifact) for artifact in state.artifacts.values())
     definitions = definitions_of(state)
     return Report(

@@ -76,11 +76,11 @@ def _of_metrics(report: Report) -> Iterator[str]:
         if metric.unit == "ns" and not 0 < metric.value < LONGEST_NS:
             yield f"{metric.name} of {metric.case} is {metric.value:g}"
         for number in (metric.value, metric.lower, metric.upper):
-            if number is not UNSET and not _is_sensible(number):
+            if number is not UNSET and not is_sensible(number):
                 yield f"{metric.name} of {metric.case} is {number:g}"
 
 
-def _is_sensible(number: float) -> bool:
+def is_sensible(number: float) -> bool:
     """No metric is as large or as close to zero as what arithmetic cannot hold."""
     return number == 0 or SMALLEST < abs(number) < 1 / SMALLEST
 

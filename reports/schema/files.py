@@ -163,12 +163,26 @@ def write_report(report: Report | Duel, path: Path) -> None:
     """
     if path.is_dir():
         raise ReportError(f"{path} is a folder: name a file in it, such as {path / 'report.json'}")
-    try:
-        content = msgspec.json.encode(report)
-    except UnicodeEncodeError:
-        content = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(report)))
+    content = _encoded(report)
     _check_written(content, path)
     write_atomically(path, content + b"\n")
+
+
+def _encoded(report: Report | Duel) -> bytes:
+    try:
+        return msgspec.json.encode(report)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_without_surrogates(msgspec.to_builtins(report)))
+
+
+def problem_of(report: Report) -> str | None:
+    """Why a report would not be read again if it were written, or None."""
+    try:
+        content = _encoded(report)
+        _report_of(content, _header(content, "it"), "it")
+    except ReportError as error:
+        return str(error)
+    return None
 
 
 def _check_written(content: bytes, path: Path) -> None:

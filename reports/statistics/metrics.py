@@ -12,6 +12,7 @@ from msgspec import UNSET
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import MetricDefinition
 from crossrt.reports.errors import ReportError
+from crossrt.reports.schema.checks import is_sensible
 from crossrt.reports.schema.records import Artifact, KernelCounts, Metric, Result, Round
 from crossrt.reports.statistics.contrasts import calls_of, round_contrasts
 from crossrt.reports.statistics.definitions import MEASURED_METRICS
@@ -103,15 +104,19 @@ def _of_rounds(result: Result) -> Iterator[Metric]:
 
 
 def _of_evaluation(result: Result, evaluation: Evaluation, defined: Mapping[str, MetricDefinition]) -> Iterator[Metric]:
-    """Values in the order of their definitions; those that are not finite are left out."""
+    """Values in the order of their definitions; those that are not finite, or that no report holds, are left out."""
     if unknown := evaluation.values.keys() - defined.keys():
         raise ReportError(
             f"the task {evaluation.task} scores {', '.join(sorted(unknown))}, which its metrics do not define"
         )
     for name, definition in defined.items():
         value = evaluation.values.get(name)
-        if value is not None and math.isfinite(value):
-            yield _metric(result, definition, _estimate(evaluation, definition, value))
+        if value is None or not is_sensible(value):
+            continue
+        estimate = _estimate(evaluation, definition, value)
+        if not all(bound is None or is_sensible(bound) for bound in (estimate.lower, estimate.upper)):
+            estimate = Estimate(value=value)
+        yield _metric(result, definition, estimate)
 
 
 def _estimate(evaluation: Evaluation, definition: MetricDefinition, value: float) -> Estimate:
