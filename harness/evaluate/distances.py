@@ -14,7 +14,7 @@ from crossrt.harness.evaluate.answers import Outputs
 from crossrt.harness.evaluate.judge import Judge, steps_of
 from crossrt.harness.measure.case import Case
 from crossrt.reports.schema.records import Distance
-from crossrt.reports.statistics.divergence import CaseOutputs, distances
+from crossrt.reports.statistics.divergence import CaseOutputs, ScoreKind, distances
 
 MOST_BYTES: Final = 2**30
 """Answers larger than this in all are not compared pair by pair."""
@@ -36,26 +36,28 @@ def case_outputs(case: Case, artifact: ModelArtifact, outputs: Outputs, judge: J
         return None
     steps = steps_of(artifact)
     renamed = {ours: outputs[theirs] for ours, theirs in names.items()}
-    scores = _scores(judge.task, renamed)
+    scores = _scores(judge.task, judge.reference.outputs)
     return CaseOutputs(
         case=case.id,
         outputs=renamed,
         steps={ours: steps[theirs] for ours, theirs in names.items() if theirs in steps},
-        scores=scores[0] if scores else None,
-        are_probabilities=scores is not None and scores[1],
+        scores=scores[0] if scores and scores[0] in renamed else None,
+        kind=scores[1] if scores else "logits",
     )
 
 
-def _scores(task: Task, outputs: Outputs) -> tuple[str, bool] | None:
-    """The output that holds class scores, and whether they are probabilities; None for tasks without classes."""
+def _scores(task: Task, reference: Outputs) -> tuple[str, ScoreKind] | None:
+    """The output that holds class scores, and what they are; None for tasks without.
+
+    The reference alone decides: a quantized output of softmax need not sum to one, and is none the less one.
+    """
     if not isinstance(task, Classification):
         return None
     try:
-        found = task.class_scores(outputs)
+        found = task.class_scores(reference)
     except DataError:
         return None
-    is_scored = found.kind != "classes" and found.values.ndim > 1
-    return (found.output, found.kind == "probabilities") if is_scored else None
+    return None if found.kind == "classes" else (found.output, found.kind)
 
 
 def measure_distances(answers: Sequence[CaseOutputs]) -> tuple[Distance, ...]:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
+from scipy.special import log_expit, log_softmax
 
 from crossrt.reports.schema.records import Distance
 
@@ -20,6 +20,7 @@ CHUNK: Final = 4096
 _LEAST_PROBABILITY: Final = 1e-30
 
 Logs = NDArray[np.float64]
+ScoreKind = Literal["logits", "probabilities", "independent probabilities"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +32,14 @@ class CaseOutputs:
         outputs: By name, each `(samples, ...)`; they may be memory-mapped.
         steps: Scale of the integers that an output is made from, for outputs that come from integers.
         scores: The output that holds a score for each class, for tasks with classes.
-        are_probabilities: Whether these scores are probabilities; else they are logits.
+        kind: What these scores are; the same for all cases of a run, as the reference's outputs say.
     """
 
     case: str
     outputs: Mapping[str, NDArray[Any]]
     steps: Mapping[str, float] = field(default_factory=dict)
     scores: str | None = None
-    are_probabilities: bool = False
+    kind: ScoreKind = "logits"
 
 
 @dataclass(slots=True)
@@ -62,10 +63,12 @@ def distances(answers: Sequence[CaseOutputs]) -> tuple[Distance, ...]:
     for start in range(0, samples, CHUNK):
         part = slice(start, start + CHUNK)
         logs = {each.case: _log_probabilities(each, part) for each in answers}
+        classes = {each.case: _classes(each, part) for each in answers}
         for one, other in pairs:
             found = sums[one.case, other.case]
             _add_outputs(found, one, other, part)
-            _add_classes(found, logs[one.case], logs[other.case])
+            _add_classes(found, classes[one.case], classes[other.case])
+            _add_divergence(found, logs[one.case], logs[other.case])
     return tuple(_distance(one, other, sums[one.case, other.case]) for one, other in pairs)
 
 
@@ -78,15 +81,40 @@ def _are_comparable(one: CaseOutputs, other: CaseOutputs) -> bool:
     return bool(shapes[0]) and shapes[0] == shapes[1]
 
 
-def _log_probabilities(each: CaseOutputs, part: slice) -> Logs | None:
-    """`(samples, classes)`, or None for tasks without classes."""
+def _scores(each: CaseOutputs, part: slice) -> NDArray[np.float64] | None:
+    """`(samples, classes)`, or a single column for the score of class 1 of two; None for tasks without classes."""
     if each.scores is None:
         return None
     scores = np.asarray(each.outputs[each.scores][part], dtype=np.float64)
-    scores = scores.reshape(len(scores), -1)
-    if each.are_probabilities:
-        return np.asarray(np.log(np.maximum(scores, _LEAST_PROBABILITY)))
-    return np.asarray(log_softmax(scores, axis=1))
+    return scores.reshape(len(scores), -1)
+
+
+def _classes(each: CaseOutputs, part: slice) -> NDArray[np.int64] | None:
+    scores = _scores(each, part)
+    if scores is None:
+        return None
+    if scores.shape[1] == 1:
+        return np.asarray(scores[:, 0] > (0.0 if each.kind == "logits" else 0.5), np.int64)
+    return np.asarray(scores.argmax(axis=1), np.int64)
+
+
+def _log_probabilities(each: CaseOutputs, part: slice) -> Logs | None:
+    """Logarithms of probabilities that sum to one in each row; of independent ones both they and their complements.
+
+    Integers have no smaller probability than half of their step.
+    """
+    scores = _scores(each, part)
+    if scores is None:
+        return None
+    if each.kind == "logits":
+        if scores.shape[1] > 1:
+            return np.asarray(log_softmax(scores, axis=1))
+        return np.concatenate([log_expit(scores), log_expit(-scores)], axis=1)
+    least = max(_LEAST_PROBABILITY, each.steps.get(each.scores or "", 0.0) / 2)
+    shares = np.clip(scores, least, 1.0)
+    if each.kind == "probabilities" and shares.shape[1] > 1:
+        return np.asarray(np.log(shares / shares.sum(axis=1, keepdims=True)))
+    return np.asarray(np.log(np.concatenate([shares, np.clip(1.0 - scores, least, 1.0)], axis=1)))
 
 
 def _add_outputs(found: _Sums, one: CaseOutputs, other: CaseOutputs, part: slice) -> None:
@@ -100,13 +128,16 @@ def _add_outputs(found: _Sums, one: CaseOutputs, other: CaseOutputs, part: slice
         found.largest[name] = max(found.largest.get(name, 0.0), float(np.abs(difference).max(initial=0.0)))
 
 
-def _add_classes(found: _Sums, log_p: Logs | None, log_q: Logs | None) -> None:
-    if log_p is None or log_q is None:
-        return
-    found.samples += len(log_p)
-    found.alike += int((log_p.argmax(axis=1) == log_q.argmax(axis=1)).sum())
-    found.forward += _divergence(log_p, log_q)
-    found.back += _divergence(log_q, log_p)
+def _add_classes(found: _Sums, one: NDArray[np.int64] | None, other: NDArray[np.int64] | None) -> None:
+    if one is not None and other is not None:
+        found.samples += len(one)
+        found.alike += int((one == other).sum())
+
+
+def _add_divergence(found: _Sums, log_p: Logs | None, log_q: Logs | None) -> None:
+    if log_p is not None and log_q is not None:
+        found.forward += _divergence(log_p, log_q)
+        found.back += _divergence(log_q, log_p)
 
 
 def _divergence(log_p: Logs, log_q: Logs) -> float:

@@ -12,6 +12,7 @@ from crossrt.core.evaluation import Evaluation, OutputError, Packed
 from crossrt.core.tensor import TensorSpec
 from crossrt.datasets.tasks.choosing import make_task
 from crossrt.harness.evaluate import judge as module
+from crossrt.harness.evaluate.distances import case_outputs
 from crossrt.harness.evaluate.judge import (
     Judge,
     Reference,
@@ -20,6 +21,7 @@ from crossrt.harness.evaluate.judge import (
     saturation,
     steps_of,
 )
+from crossrt.harness.measure.case import Case, Scenario
 
 SCORES = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
 
@@ -162,3 +164,20 @@ def test_sums_saturate_on_processors_without_vnni(
         make_artifact().quantization, representation=representation, reduce_range=reduce_range
     )
     assert bool(saturation(quantization)) == affected
+
+
+@pytest.mark.parametrize(
+    ("reference", "kind"),
+    [
+        (np.exp(SCORES) / np.exp(SCORES).sum(axis=1, keepdims=True), "probabilities"),
+        (1 / (1 + np.exp(-SCORES)), "independent probabilities"),
+        (SCORES, "logits"),
+    ],
+)
+def test_what_scores_are_follows_from_the_reference_and_holds_for_all_cases(reference, kind, float_artifact):
+    """A coarse softmax does not sum to one, and coarse logits may all lie within 0 to 1."""
+    judge = judge_of(labels=SCORES.argmax(1), p=reference)
+    case = Case(model="m", variant="v", format="onnx", runtime="ort-cpu", scenario=Scenario(batch_size=1, threads=1))
+    coarse = np.round(reference * 4).clip(0, 4).astype(np.float32) / 4
+    found = case_outputs(case, float_artifact, {"p": coarse}, judge)
+    assert (found.scores, found.kind) == ("p", kind)

@@ -64,12 +64,46 @@ def test_each_pair_is_there_once_in_the_order_of_the_cases():
 def test_probabilities_and_their_logits_diverge_alike():
     shares = [special.softmax(each.astype(np.float64), axis=1) for each in (VALUES, NOISY)]
     of_shares = [
-        CaseOutputs(case=name, outputs={"p": each}, scores="p", are_probabilities=True)
+        CaseOutputs(case=name, outputs={"p": each}, scores="p", kind="probabilities")
         for name, each in zip("ab", shares, strict=True)
     ]
     (found,), (expected,) = distances(of_shares), distances([logits("a", VALUES), logits("b", NOISY)])
     assert found.kl_nats == pytest.approx(expected.kl_nats)
     assert found.agreement == expected.agreement == np.mean(VALUES.argmax(1) == NOISY.argmax(1))
+
+
+def test_a_quantized_softmax_is_no_softmax_again_though_it_does_not_sum_to_one():
+    """256 levels: small probabilities became 0, which stands for anything below half a level."""
+    shares = special.softmax(VALUES.astype(np.float64), axis=1)
+    rough = np.round(shares * 64) / 64
+    one, other = (
+        CaseOutputs(case=name, outputs={"p": each}, steps=steps, scores="p", kind="probabilities")
+        for name, each, steps in (("a", shares, {}), ("b", rough, {"p": 1 / 64}))
+    )
+    (found,) = distances([one, other])
+    floored = np.maximum(rough, 1 / 128)
+    expected = stats.entropy(shares, floored / floored.sum(axis=1, keepdims=True), axis=1).mean()
+    assert found.kl_nats == pytest.approx(expected)
+    twice = stats.entropy(special.softmax(shares, axis=1), special.softmax(rough, axis=1), axis=1).mean()
+    assert found.kl_nats > 10 * twice
+
+
+@pytest.mark.parametrize("shape", [(50, 10), (50,)], ids=["classes", "class 1 of two"])
+def test_independent_probabilities_diverge_class_by_class(shape):
+    p, q = (special.expit(each.astype(np.float64)).reshape(-1)[: np.prod(shape)] for each in (VALUES, NOISY))
+    cases = [
+        CaseOutputs(case=name, outputs={"p": each.reshape(shape)}, scores="p", kind="independent probabilities")
+        for name, each in (("a", p), ("b", q))
+    ]
+    (found,) = distances(cases)
+    by_class = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+    assert found.kl_nats == pytest.approx(by_class.sum() / 50)
+    if len(shape) == 1:
+        assert found.agreement == np.mean((p > 0.5) == (q > 0.5))
+        of_logits = [
+            CaseOutputs(case=each.case, outputs={"z": special.logit(each.outputs["p"])}, scores="z") for each in cases
+        ]
+        assert distances(of_logits)[0].kl_nats == pytest.approx(found.kl_nats)
 
 
 def test_the_relative_error_is_the_largest_over_outputs():
