@@ -31,7 +31,7 @@ from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.process.packages import READING, check_packages
 from crossrt.harness.process.probe import RuntimeInfo, probe_runtimes
 from crossrt.harness.run.check import check_answers
-from crossrt.harness.run.compose import report_of
+from crossrt.harness.run.compose import report_of, settle_baseline
 from crossrt.harness.run.prepare import artifacts_for, open_project, scratch_folder
 from crossrt.harness.run.run_state import RunState, new_run_id
 from crossrt.reports.schema.records import Report
@@ -85,7 +85,7 @@ def _check_and_measure(
     began = time.monotonic()
     with measuring_alone(cache_folder() / "measuring.lock", display):
         check_answers(state, found, display)
-        _settle_baseline(state)
+        settle_baseline(state, [case for case in state.cases if state.assessments[case.id].status == "ok"])
         _measure(state, folder, began, display, checkpoint)
         if state.settings.diagnoses:
             _diagnose(state, display)
@@ -160,14 +160,6 @@ def _set_aside(state: RunState, found: Artifacts, runtimes: Sequence[RuntimeInfo
             state.assessments[case.id] = problems[case.runtime]
         elif case.artifact_id in found.problems:
             state.assessments[case.id] = failed(found.problems[case.artifact_id])
-
-
-def _settle_baseline(state: RunState) -> None:
-    """Where the user named no baseline and the planned one failed, the first float case that is measured takes over."""
-    ok = [case for case in state.cases if state.assessments[case.id].status == "ok"]
-    if state.settings.baseline is None and ok and state.baseline not in {case.subject for case in ok}:
-        floats = [case for case in ok if state.artifacts[case.artifact_id].role == "float"]
-        state.baseline = (floats or ok)[0].subject
 
 
 def _measure(

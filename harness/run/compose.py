@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -45,10 +46,23 @@ def report_of(state: RunState, *, is_over: bool = True) -> Report:
     A case whose results could not be read again is a failed one.
     """
     results = tuple(_result(state, case) for case in state.cases)
+    settle_baseline(state, [case for case, each in zip(state.cases, results, strict=True) if each.status == "ok"])
     report = _composed(state, results, is_over=is_over)
     if problem_of(report) is None:
         return report
     return _composed(state, tuple(_storable(report, result) for result in results), is_over=is_over)
+
+
+def settle_baseline(state: RunState, ok: Sequence[Case]) -> None:
+    """Where the user named no baseline and the planned one has no result, the first float case that has takes over.
+
+    Args:
+        state: The run.
+        ok: The cases that may be it.
+    """
+    if state.settings.baseline is None and ok and state.baseline not in {case.subject for case in ok}:
+        floats = [case for case in ok if state.artifacts[case.artifact_id].role == "float"]
+        state.baseline = (floats or ok)[0].subject
 
 
 def _storable(report: Report, result: Result) -> Result:

@@ -47,6 +47,17 @@ def test_failing_runtime_is_a_failed_row_and_the_others_go_on(bench, chaos, faul
     assert result_of(report, "ort-cpu").status == "ok"
 
 
+@pytest.mark.parametrize(
+    "fault", ["load:crash", "third-load:crash"], ids=["while it was checked", "while it was timed"]
+)
+def test_a_default_baseline_that_was_not_measured_gives_way(bench, chaos, fault):
+    chaos(fault)
+    report = bench(**CHAOS, only=("fp32",))
+    assert [(each.runtime, each.status) for each in report.results] == [("chaos", "failed"), ("ort-cpu", "ok")]
+    assert report.run.settings.baseline == "conv.fp32@ort-cpu"
+    assert [each.value for each in report.metrics if each.name == "speedup_p50"] == [1.0]
+
+
 def test_hanging_runtime_is_killed_at_its_deadline(bench, chaos):
     chaos("run:hang")
     started = time.monotonic()

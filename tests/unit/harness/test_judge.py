@@ -52,6 +52,15 @@ def test_the_reference_agrees_with_itself(float_artifact):
     assert agreement_problem(found, 1.0, float_artifact) is None
 
 
+@pytest.mark.parametrize("size", [1e-4, 1.0, 5e3, 1e8])
+def test_float_arithmetic_in_another_order_is_near_enough_at_any_size(size, float_artifact):
+    """An absolute tolerance would refuse a sound file whose outputs are in the thousands."""
+    judge = judge_of(y=SCORES * np.float32(size))
+    found = judge.evaluate({"y": SCORES * np.float32(size) * np.float32(1 + 2e-6)}, float_artifact)
+    assert found.values["agreement"] == 1.0
+    assert judge.problem(found, 0.99, float_artifact) is None
+
+
 def test_outputs_of_other_names_are_matched_by_their_shapes(float_artifact):
     found = judge_of(logits=SCORES).evaluate({"StatefulPartitionedCall:0": SCORES}, float_artifact)
     assert found.values["agreement"] == 1.0
