@@ -144,7 +144,8 @@ def audit_sheet(audit: Audit) -> Sheet:
         _row(each, audit.artifact.model) for each in sorted(audit.tensors, key=lambda each: order[each.verdict])
     )
     columns = ("tensor", "role", "type", "scales", "scale", "zero", "verdict")
-    return Sheet(title="Scales and zero points", columns=columns, rows=rows, is_text=True)
+    dropped = ("scales", "role", "type", "zero")
+    return Sheet(title="Scales and zero points", columns=columns, rows=rows, is_text=True, dropped_first=dropped)
 
 
 def _row(tensor: AuditedTensor, model: str) -> tuple[Cell, ...]:

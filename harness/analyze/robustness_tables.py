@@ -58,7 +58,10 @@ def variant_sheet(robustness: Robustness, labels: Mapping[str, str]) -> Sheet:
     unit = ", in percentage points" if metric.unit == "share" else ""
     title = f"{metric.label} on {robustness.samples:,} samples compared with {labels[robustness.baseline]}{unit}"
     columns = ("variant", CLEAN, "all corruptions", "worst", "which")
-    return Sheet(title=title[0].upper() + title[1:], columns=columns, rows=tuple(rows))
+    dropped, wrapped = ("which", "worst", CLEAN), ("which",)
+    return Sheet(
+        title=title[0].upper() + title[1:], columns=columns, rows=tuple(rows), dropped_first=dropped, wrapped=wrapped
+    )
 
 
 def corruption_sheet(robustness: Robustness, labels: Mapping[str, str]) -> Sheet:
@@ -73,7 +76,7 @@ def corruption_sheet(robustness: Robustness, labels: Mapping[str, str]) -> Sheet
         rows.append(tuple(cells))
     heading = f"{labels[robustness.baseline]} {title_of(robustness.metric)}"
     columns = ("samples", heading, "worst change", "of")[: len(rows[0])]
-    return Sheet(title="By corruption", columns=columns, rows=tuple(rows))
+    return Sheet(title="By corruption", columns=columns, rows=tuple(rows), dropped_first=("of",), wrapped=("of",))
 
 
 def _others(robustness: Robustness) -> list[str]:

@@ -195,4 +195,5 @@ def scales_sheet(found: Sensitivity) -> Sheet:
         for name, values in ordered[:_MOST_TENSORS]
     )
     columns = ("activation", "smallest scale", "mean", "largest", "apart %")
-    return Sheet(title="Scales that depend most on the samples", columns=columns, rows=rows)
+    title = "Scales that depend most on the samples"
+    return Sheet(title=title, columns=columns, rows=rows, dropped_first=("mean", "smallest scale", "largest"))

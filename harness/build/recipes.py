@@ -108,7 +108,12 @@ def outcome_sheet(exported: Exported, model: str) -> Sheet:
         )
         rows.append(tuple(Cell(text=text) for text in cells))
     headings = [f"{each.label} %" if each.format == "percent" else each.label for each in shown]
-    return Sheet(title=f"{model}, built", columns=("artifact", "KB", QUANTIZED, *headings, "error %"), rows=tuple(rows))
+    return Sheet(
+        title=f"{model}, built",
+        columns=("artifact", "KB", QUANTIZED, *headings, "error %"),
+        rows=tuple(rows),
+        dropped_first=("error %",),
+    )
 
 
 def _written(value: float, definition: MetricDefinition) -> str:

@@ -65,14 +65,19 @@ def overview_sheet(trend: Trend) -> Sheet:
         for case in trend.cases
     )
     columns = ("case", "runs", "oldest", "newest", "level now", "noise", "changes")
-    return Sheet(title=f"{trend_title(trend)}, over runs", columns=columns, rows=rows)
+    return Sheet(
+        title=f"{trend_title(trend)}, over runs", columns=columns, rows=rows, dropped_first=("oldest", "noise", "runs")
+    )
 
 
 def step_sheet(trend: Trend) -> Sheet:
     """A row for each change: between which commits, by how much."""
     rows = tuple(_step_row(trend.definition.format, case, step) for case in trend.cases for step in case.steps)
     columns = ("case", "between", "first run since", "before", "after", "change")
-    return Sheet(title=f"{trend_title(trend)}: changes of level", columns=columns, rows=rows, is_text=True)
+    dropped = ("first run since", "before", "after")
+    return Sheet(
+        title=f"{trend_title(trend)}: changes of level", columns=columns, rows=rows, is_text=True, dropped_first=dropped
+    )
 
 
 def trend_title(trend: Trend) -> str:

@@ -116,7 +116,7 @@ def change_sheet(report: Report, chosen: Sequence[Answers], baseline: Answers) -
         title=f"Answers to {baseline.evaluation.samples:,} samples, compared with {look.label(baseline.result)}",
         columns=("case", title, "change", "fixed", "broken", "p", "most broken"),
         rows=tuple(rows),
-        dropped_first=("most broken", "p", title),
+        dropped_first=("most broken", "p", title, "fixed", "broken"),
     )
 
 

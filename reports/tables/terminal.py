@@ -24,9 +24,14 @@ _GAP: Final = 2
 _LEAST_TEXT: Final = 20
 """Characters that a column of running text keeps; it is wrapped at blanks."""
 
+_LEAST_PHRASE: Final = 12
+_PHRASE: Final = 30
+"""Characters up to which a column holds a few words, which keep no more than the longest of them needs."""
+
 _LEAST_NAME: Final = 34
 """Characters that a name keeps; a longer one goes on in the next line, after one of these signs where it has any."""
 
+_LONGEST_LINE: Final = 10_000
 _NAME_PART: Final = re.compile(r"[^-_@./]*[-_@./]*")
 
 _TONES: Final = {"good": "green", "bad": "bold red", "doubt": "yellow"}
@@ -73,6 +78,11 @@ def print_sheet(sheet: Sheet, console: Console) -> None:
         console.print(_dim(f"not shown for lack of room: {', '.join(dropped)}", console.width))
 
 
+def print_note(text: str, console: Console) -> None:
+    """Prints what a reader must know, less prominently than the rest."""
+    console.print(_dim(text, console.width))
+
+
 def _dim(text: str, width: int) -> Trimmed:
     return Trimmed(Text(whole_names(text, width), style="dim"))
 
@@ -97,10 +107,12 @@ def _pieces(name: str, room: int) -> list[str]:
 def fitted(sheet: Sheet, width: int) -> tuple[Sheet, tuple[str, ...]]:
     """The table without the columns that have no room, and their names.
 
-    Columns go in the order that the table gives, the least important first, until all cells fit on their lines.
+    Columns go in the order that the table gives, the least important first, until all cells fit on their lines; where
+    that is not enough, the others go from the last to the second. Characters of a number are never cut.
     """
     dropped: list[str] = []
     droppable = [name for name in sheet.dropped_first if name in sheet.columns]
+    droppable += [name for name in reversed(sheet.columns[1:]) if name not in droppable]
     while droppable and sheet_width(sheet.without(dropped)) > width:
         dropped.append(droppable.pop(0))
     return sheet.without(dropped), tuple(name for name in sheet.columns if name in dropped)
@@ -126,11 +138,19 @@ def _natural_widths(sheet: Sheet) -> list[int]:
 
 def _least_widths(sheet: Sheet) -> list[int]:
     """What each column keeps: all of a number, and as much of a name as distinguishes it from others."""
-    leasts = [_LEAST_NAME if index == 0 else _LEAST_TEXT for index in range(len(sheet.columns))]
     return [
-        min(width, least) if _is_wrapped(sheet, index) else width
-        for index, (width, least) in enumerate(zip(_natural_widths(sheet), leasts, strict=True))
+        min(width, _LEAST_NAME if index == 0 else _least_of_text(sheet, index, width))
+        if _is_wrapped(sheet, index)
+        else width
+        for index, width in enumerate(_natural_widths(sheet))
     ]
+
+
+def _least_of_text(sheet: Sheet, index: int, width: int) -> int:
+    if width > _PHRASE:
+        return _LEAST_TEXT
+    words = [word for row in sheet.rows for word in printable(row[index].text).split()]
+    return min(_LEAST_TEXT, max(_LEAST_PHRASE, *map(cell_len, [*words, ""]), cell_len(sheet.columns[index])))
 
 
 def _is_wrapped(sheet: Sheet, index: int) -> bool:
@@ -142,8 +162,9 @@ def _widths(sheet: Sheet, width: int) -> list[int]:
     natural, leasts = _natural_widths(sheet), _least_widths(sheet)
     widths = [min(each, width) if _is_wrapped(sheet, index) else each for index, each in enumerate(natural)]
     while _whole(widths) > width:
-        wide = [index for index in range(len(widths)) if _is_wrapped(sheet, index) and widths[index] > _LEAST_TEXT]
-        can = [index for index in wide if widths[index] > leasts[index]] or wide
+        texts = [index for index in range(len(widths)) if _is_wrapped(sheet, index)]
+        can = [index for index in texts if widths[index] > leasts[index]]
+        can = can or [index for index in texts if widths[index] > _LEAST_TEXT]
         if not can:
             break
         widths[max(can, key=widths.__getitem__)] -= 1
@@ -171,7 +192,7 @@ def sheet_table(sheet: Sheet, width: int | None = None) -> Trimmed:
         )
     for row in sheet.rows:
         table.add_row(*(_text(_wrapped(cell, room)) for cell, room in zip(row, widths, strict=True)))
-    title = Text(printable(sheet.title), style="bold")
+    title = Text(whole_names(sheet.title, width or _LONGEST_LINE), style="bold")
     return Trimmed(Group(title, table) if sheet.title else table)
 
 

@@ -31,7 +31,7 @@ def accuracy(report: Path, only: tuple[str, ...], measure: Measure | None, confu
     from crossrt.reports.schema.files import read_report
     from crossrt.reports.tables.agreement import LEGEND, answers_in, baseline_of, change_sheet, confusion_sheet
     from crossrt.reports.tables.agreement_matrix import LEGENDS, agreement_sheet
-    from crossrt.reports.tables.terminal import print_sheet, print_warnings
+    from crossrt.reports.tables.terminal import print_note, print_sheet, print_warnings, sheet_width
 
     loaded = read_report(report_in(report))
     chosen, baseline = answers_in(loaded, only), baseline_of(loaded)
@@ -46,6 +46,9 @@ def accuracy(report: Path, only: tuple[str, ...], measure: Measure | None, confu
     for each in chosen if confusion else ():
         if each.result.case != baseline.result.case:
             console.print()
-            print_sheet(confusion_sheet(baseline, each, each.result.case), console)
+            sheet = confusion_sheet(baseline, each, each.result.case)
+            if sheet_width(sheet) > console.width:
+                sheet = confusion_sheet(baseline, each, each.result.case, most_classes=0)
+            print_sheet(sheet, console)
     console.print()
-    console.print(f"{LEGEND} {LEGENDS[measure]}", style="dim", markup=False)
+    print_note(f"{LEGEND} {LEGENDS[measure]}", console)

@@ -17,7 +17,7 @@ def pareto(report: Path) -> None:
     from crossrt.harness.cli.shared.report_files import report_in
     from crossrt.reports.errors import ReportError
     from crossrt.reports.schema.files import read_report
-    from crossrt.reports.tables.terminal import print_sheet, print_warnings
+    from crossrt.reports.tables.terminal import print_note, print_sheet, print_warnings
     from crossrt.reports.verdicts.choice.pareto import NOTE, front_plot, front_sheet, fronts
 
     loaded, console = read_report(report_in(report)), result_console()
@@ -30,7 +30,7 @@ def pareto(report: Path) -> None:
         console.print()
         click.echo(front_plot(loaded, front, min(console.width, 100)))
         console.print()
-    console.print(NOTE, style="dim", markup=False)
+    print_note(NOTE, console)
 
 
 @click.command(short_help="Which case of a report to ship, within a budget.")

@@ -54,7 +54,7 @@ def robustness(
     from crossrt.harness.errors import HarnessError
     from crossrt.harness.measure.settings import WorkerLimits
     from crossrt.harness.run.prepare import open_project, scratch_folder
-    from crossrt.reports.tables.terminal import print_cautions, print_sheet
+    from crossrt.reports.tables.terminal import print_cautions, print_note, print_sheet
 
     subject = subject_from(models=models, seed=seed, **options)
     if subject.artifacts and file:
@@ -79,4 +79,4 @@ def robustness(
     console.print()
     print_sheet(corruption_sheet(result, labels), console)
     console.print()
-    console.print(LEGEND, style="dim", markup=False)
+    print_note(LEGEND, console)

@@ -19,7 +19,7 @@ _FAR: Final = 10.0
 """A change beyond which an interval's end is no longer spelt out."""
 
 _COLUMNS: Final = ("case", "metric", "baseline", "current", "change", "interval", "verdict")
-_DROPPED_FIRST: Final = ("current", "baseline", "interval", "change")
+_DROPPED_FIRST: Final = ("interval", "change", "current", "baseline")
 
 
 def headline(comparison: Comparison) -> str:
@@ -58,6 +58,7 @@ def findings_sheet(comparison: Comparison, *, everything: bool = False) -> Sheet
         columns=_COLUMNS,
         rows=tuple(_row(finding) for finding in shown),
         dropped_first=_DROPPED_FIRST,
+        wrapped=("metric", "verdict"),
     )
 
 

@@ -83,7 +83,7 @@ WIDTH = 20 + 11 + 10 + 10 + 2 * 4 - 1
         (WIDTH - 1, ("second",)),
         (WIDTH - 12, ("second",)),
         (WIDTH - 13, ("second", "third")),
-        (10, ("second", "third")),
+        (10, ("first", "second", "third")),
     ],
 )
 def test_columns_go_in_their_order_as_soon_as_there_is_too_little_room(width, dropped):
