@@ -82,7 +82,7 @@ def noise(report: Report) -> Markup | None:
         for line in noise_lines(look, (batch_size, threads, io))
     ]
     lines += disturbance_notes(report)
-    lines += graph_notes(report, look.label) + batch_notes(report.results, look.label)
+    lines += graph_notes(report, look.label) + batch_notes(report, look.label)
     return render("lines.html", lines=lines) if lines else None
 
 

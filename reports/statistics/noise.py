@@ -34,6 +34,21 @@ class Noise:
         return math.expm1(self.ratio.resolution())
 
 
+DECIDING_ALPHA: Final = 0.005
+"""Chance of error on each side of the interval by which two cases of a run are distinguished, in every command."""
+
+
+def latency_ratio(one: Result, other: Result) -> LogInterval:
+    """Logarithm of the time of `one` over that of `other`, paired block by block."""
+    return pooled_interval(round_contrasts([one.rounds], [other.rounds]), DECIDING_ALPHA)
+
+
+def is_distinguished(ratio: LogInterval, noise: Noise | None) -> bool:
+    """Whether both the interval of a ratio of times and the noise of the run say that it is not 1."""
+    smallest = math.log1p(noise.smallest_difference) if noise else 0.0
+    return math.isfinite(ratio.half) and ratio.excludes_zero and abs(ratio.mean) > smallest
+
+
 def noise_of(report: Report, scenario: Scenario) -> Noise | None:
     """The A/A control of a scenario; None where it has none, or fewer than two rounds."""
     cases = {result.case: result for result in report.results if scenario_of(result) == scenario}

@@ -11,11 +11,15 @@ from rich.text import Text
 from crossrt.reports.schema.records import Arm, Duel
 from crossrt.reports.statistics.metrics import latency_percentile
 from crossrt.reports.statistics.paired import answered_alike
-from crossrt.reports.text.cells import counted, times_as_fast
+from crossrt.reports.text.cells import counted, time_text, times_as_fast
+from crossrt.reports.text.labels import case_labels
 from crossrt.reports.text.markdown import escaped
 from crossrt.reports.text.printable import printable
 from crossrt.reports.text.trimmed import Trimmed
 from crossrt.reports.verdicts.duel import Judgement, judge_duel
+
+_CLEARLY = 0.8
+"""A ratio of times below which it is said how many times as fast, not how much less time."""
 
 BUSY = 0.1
 """Share of blocks that were disturbed twice above which a reader is warned."""
@@ -87,7 +91,7 @@ def headline(judgement: Judgement, margin: float) -> str:
         return f"B is {_faster(-ratio.mean)} as A (margin {size})"
     if name == "same":
         return (
-            f"Same within {size}: B takes {math.exp(ratio.lower):.3f} to {math.exp(ratio.upper):.3f} times as long as A"
+            f"Same within {size}: the time of B differs from A's by {_percent(ratio.lower)} to {_percent(ratio.upper)}"
         )
     return f"Inconclusive: {_why_inconclusive(judgement, size)}"
 
@@ -118,8 +122,17 @@ def gate_line(duel: Duel) -> str:
     if judgement.b_is_slower:
         return f"gate: FAILED, B is slower by more than {size}"
     if judgement.b_is_not_slower(duel.margin):
-        return f"gate: passed, B takes at most {upper:.3f} times as long as A"
-    return f"gate: undecided, B may be slower by more than {size}; it takes at most {upper:.3f} times as long as A"
+        return f"gate: passed, {_at_most(upper)}"
+    return f"gate: undecided, B may be slower by more than {size}; {_at_most(upper)}"
+
+
+def _at_most(upper: float) -> str:
+    """The end of the interval in words: of a B that is clearly faster, how much."""
+    if not math.isfinite(upper):
+        return "too few rounds were finished to say by how much"
+    if upper < _CLEARLY:
+        return f"B is at least {times_as_fast(1 / upper)} as A"
+    return f"B takes at {'most' if upper >= 1 else 'least'} {time_text(upper)} than A"
 
 
 def evidence(judgement: Judgement, duel: Duel) -> list[tuple[str, str]]:
@@ -179,11 +192,11 @@ def _disturbance(duel: Duel) -> str:
 
 
 def _arm_lines(duel: Duel) -> list[str]:
-    cases = [duel.a.result.case, duel.b.result.case]
-    width = max(map(len, cases))
+    names = case_labels([duel.a.result, duel.b.result])
+    width = max(map(len, names.values()))
     return [
         *(
-            f"{label}  {arm.result.case:<{width}}  {_latency(arm)}  {_software(arm)}"
+            f"{label}  {names[arm.result.case]:<{width}}  {_latency(arm)}  {_software(arm)}"
             for label, arm in (("A", duel.a), ("B", duel.b))
         ),
         "(µs: p50 as crossrt bench has it; the ratio below pairs blocks that were timed side by side)",

@@ -58,8 +58,9 @@ def _compared(qdq: Result, qoperator: Result) -> str:
     )
 
 
-def batch_notes(results: Sequence[Result], label: Callable[[Result], str]) -> list[str]:
+def batch_notes(report: Report, label: Callable[[Result], str]) -> list[str]:
     """Names the cases that answer another number of samples right at another batch size."""
+    results, titles = report.results, {each.name: each.label for each in report.definitions}
     first: dict[str, Result] = {}
     notes = []
     for result in results:
@@ -70,8 +71,9 @@ def batch_notes(results: Sequence[Result], label: Callable[[Result], str]) -> li
             before = other.evaluation.counts.get(name)
             if before is not None and before != count and result.evaluation.samples == other.evaluation.samples:
                 notes.append(
-                    f"{label(result)}: {name} counts {count:,} samples at batch {result.batch_size},"
-                    f" {before:,} at batch {other.batch_size}."
+                    f"{label(result)}: {titles.get(name, name)} is that of {count:,} of {result.evaluation.samples:,}"
+                    f" samples at batch {result.batch_size} and of {before:,} at batch {other.batch_size}: its answers"
+                    " depend on the batch size"
                 )
     return notes
 

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from crossrt.reports.schema.records import Metric, Result
 from crossrt.reports.statistics.estimates import Estimate
 from crossrt.reports.statistics.metrics import scenario_of
-from crossrt.reports.statistics.noise import Noise, call_overheads
+from crossrt.reports.statistics.noise import Noise, call_overheads, is_distinguished, latency_ratio
 from crossrt.reports.tables.lookup import ABSENT, Lookup, Scenario
 from crossrt.reports.text.cells import Cell, Sheet, Tone, counted, listed
 
@@ -107,12 +107,28 @@ def _overhead(look: Lookup, runtime: str, overheads: Mapping[str, Estimate], sce
 
 
 def fastest_cases(look: Lookup, results: Sequence[Result], noise: Noise | None) -> frozenset[str]:
-    """The fastest case of a scenario, and those statistically indistinguishable from it, by rounds or by noise."""
-    found = [metric for result in results if (metric := look.metric(result, "slowdown_p50"))]
-    if len(found) < 2:
+    """The fastest case of a scenario, and those statistically indistinguishable from it, by rounds or by noise.
+
+    It is the rule of `crossrt advise` and `crossrt pareto`.
+    """
+    p50 = {each.case: metric.value for each in results if (metric := look.metric(each, "latency_p50_ns"))}
+    timed = [each for each in results if each.case in p50]
+    if len(timed) < 2:
         return frozenset()
-    tied = 1 + (noise.smallest_difference if noise else 0.0)
-    return frozenset(m.case for m in found if m.value <= tied or (m.lower is not UNSET and m.lower <= 1))
+    first = min(timed, key=lambda each: (p50[each.case], each.case))
+    tied = (each for each in timed if each is not first and not _is_slower(look, each, first, noise))
+    return frozenset({first.case, *(each.case for each in tied)})
+
+
+def _is_slower(look: Lookup, one: Result, fastest: Result, noise: Noise | None) -> bool:
+    """By their rounds; where there is one or, as in a history, none, what is known of the slowdown stands in."""
+    ratio = latency_ratio(one, fastest)
+    if math.isfinite(ratio.half):
+        return is_distinguished(ratio, noise)
+    slowdown = look.metric(one, "slowdown_p50")
+    if slowdown is None or slowdown.lower is UNSET:
+        return slowdown is not None
+    return slowdown.lower > 1 and slowdown.value > 1 + (noise.smallest_difference if noise else 0.0)
 
 
 def named(look: Lookup, cases: Sequence[str], most: int) -> str:

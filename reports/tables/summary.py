@@ -109,20 +109,23 @@ class Summary:
         notes = [*self._legend(), *self._found()]
         if most is None or len(notes) <= most:
             return notes
-        return [*notes[: most - 1], f"{len(notes) - most + 1} more notes are in the report as Markdown or as a page"]
+        return [*notes[: most - 1], f"{len(notes) - most + 1} more notes: crossrt show REPORT --format markdown"]
 
     def _legend(self) -> Iterator[str]:
         yield (
             f"* best of its column, or statistically indistinguishable from it; ± half of a 95% interval, ×÷ its"
             f" factor; {ABSENT} not measured, or too few calls"
         )
-        yield f"speed-up: over {self._look.label_of(self._look.baseline)}, paired block by block; end to end"
+        yield (
+            f"speed-up: over {self._look.label_of(self._look.baseline)}, paired block by block, end to end;"
+            " what is best or indistinguishable, and changes of answers, are judged at 99%"
+        )
         if self.report.reference is not None and not self.report.data.is_random:
             yield f"change, agreement and error: compared with {self.report.reference}"
 
     def _found(self) -> Iterator[str]:
         yield from graph_notes(self.report, self._look.label)
-        yield from batch_notes(self.report.results, self._look.label)
+        yield from batch_notes(self.report, self._look.label)
         yield from disturbance_notes(self.report)
         yield from (f"left out: {each}" for each in self.report.left_out)
 

@@ -158,6 +158,11 @@ def _decimals(number: float) -> int:
     return 0 if abs(number) >= 1000 else 1 if abs(number) >= 10 else 2
 
 
+def time_text(ratio: float) -> str:
+    """`4.0% more time`, `0.2% less time`: a ratio of times near 1 in words."""
+    return f"{abs(ratio - 1):.1%} {'less' if ratio < 1 else 'more'} time"
+
+
 def times_as_fast(ratio: float, decimals: int = 2) -> str:
     """`twice as fast`, `1.05 times as fast`: a ratio of times in words."""
     text = f"{ratio:.{decimals}f}"

@@ -96,6 +96,7 @@ def bench(out: Path, ci: Path | None, against: Path | None, margins: tuple[str, 
     from crossrt.harness.process.out import check_writable
     from crossrt.harness.run.bench import run_bench
     from crossrt.reports.tables.terminal import print_report
+    from crossrt.reports.verdicts.choice.closing import print_closing
 
     if ci is not None and is_given("out"):
         raise click.UsageError("--ci and --out exclude each other: --ci names the folder of the report itself")
@@ -106,11 +107,13 @@ def bench(out: Path, ci: Path | None, against: Path | None, margins: tuple[str, 
         command = ["crossrt", *sys.argv[1:]]
         report = run_bench(settings, command, display, measured.keep, measured.checkpoint)
     with measured.saved.printing():
-        print_report(report, result_console())
+        console = result_console()
+        print_report(report, console)
+        print_closing(report, console)
         for line in diagnose_commands(report, settings.subject):
             click.echo(f"where its error comes from: {line}")
         click.echo(f"report: {measured.path}")
-        return measured.finish(report, result_console())
+        return measured.finish(report, console)
 
 
 def _settings(

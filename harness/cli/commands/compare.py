@@ -40,13 +40,14 @@ def compare(
     everything: bool,
     style: str,
 ) -> int:
-    """Judge CURRENT against BASELINE: each is a report.json or the folder that holds one.
+    """Judge CURRENT against BASELINE: each is a report.json, the folder that holds one, `latest` or `previous`.
 
     Times are compared by intervals that no chance is likely to cross, accuracy sample by sample, the rest exactly. Exit
     codes: 0 fine, 1 a regression, 2 wrong usage or input, 3 nothing comparable.
 
     \b
     crossrt compare results/before results/after
+    crossrt compare previous latest
     crossrt compare before.json after.json --margin latency_p50_ns=3% --margin 'int8*:size_bytes=off'
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.cli.shared.report_files import report_in

@@ -22,14 +22,14 @@ FORMATS = ("table", "markdown", "json", "pytest-benchmark")
     help="Details of the cases whose id contains PATTERN: per-class scores, confusion matrix, failure output.",
 )
 def show(report: Path, style: str, case: str | None) -> None:
-    """Print REPORT, a report.json or duel.json or the folder that holds one.
+    """Print REPORT, a report.json or duel.json, the folder that holds one, or `latest`: the newest in results.
 
     The format pytest-benchmark writes the file that `pytest-benchmark compare` reads.
     """
-    from crossrt.harness.cli.shared.report_files import report_in
+    from crossrt.harness.cli.shared.report_files import NAMES, report_in
     from crossrt.reports.schema.files import is_duel, read_report
 
-    path = report_in(report)
+    path = report_in(report, NAMES)
     if case is not None and style != "table":
         raise click.UsageError("--case prints tables only: leave out --format")
     if is_duel(path):
@@ -54,8 +54,11 @@ def show(report: Path, style: str, case: str | None) -> None:
     else:
         from crossrt.harness.cli.shared.options import result_console
         from crossrt.reports.tables.terminal import print_report
+        from crossrt.reports.verdicts.choice.closing import print_closing
 
-        print_report(loaded, result_console())
+        console = result_console()
+        print_report(loaded, console)
+        print_closing(loaded, console)
 
 
 def _show_duel(path: Path, style: str, case: str | None) -> None:

@@ -198,6 +198,23 @@ def advice_lines(report: Report, advice: Advice, budget: Budget) -> list[str]:
     return lines
 
 
+def choice_text(report: Report, advice: Advice, budget: Budget) -> str:
+    """The advice in one sentence: what, within which budget, how fast and how large."""
+    relating = Relating(report)
+    allowed = _allowed(relating, advice, budget)
+    if advice.chosen is None:
+        return f"nothing fits: {allowed}"
+    chosen, baseline = advice.chosen.result, advice.baseline
+    name = relating.look.label(chosen)
+    if chosen is baseline:
+        return f"{name}, the baseline: no faster case is certain to keep to the budget ({allowed})"
+    ratio = math.exp(relating.latency_ratio(baseline, chosen).mean)
+    sizes = [relating.look.metric(each, "size_bytes") for each in (chosen, baseline)]
+    size = f", {sizes[0].value / sizes[1].value:.0%} of the size" if sizes[0] and sizes[1] and sizes[1].value else ""
+    where = f"the fastest at batch {advice.scenario[0]} within the budget ({allowed})"
+    return f"{name}, {where}: {times_as_fast(ratio)} as {relating.look.label(baseline)}{size}"
+
+
 def _allowed(relating: Relating, advice: Advice, budget: Budget) -> str:
     definition, name = relating.look.primary, relating.look.label(advice.baseline)
     if definition is None or all(each.change is None for each in advice.candidates):

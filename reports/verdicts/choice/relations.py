@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from crossrt.core.metric import SMALLER
 from crossrt.reports.schema.records import Report, Result
-from crossrt.reports.statistics.contrasts import round_contrasts
-from crossrt.reports.statistics.intervals import LogInterval, pooled_interval
+from crossrt.reports.statistics.intervals import LogInterval
 from crossrt.reports.statistics.metrics import scenario_of
+from crossrt.reports.statistics.noise import DECIDING_ALPHA as ALPHA
+from crossrt.reports.statistics.noise import is_distinguished, latency_ratio
 from crossrt.reports.statistics.paired import PairedChange, paired_change
 from crossrt.reports.tables.lookup import Lookup
 
 Relation = Literal["better", "even", "worse"]
-ALPHA: Final = 0.005
-"""Chance of error on each side of an interval: few of many pairs are distinguished by chance."""
-
 MEASURES: Final = ("latency", "size", "accuracy")
 
 LEAST_SIZE: Final = 0.01
@@ -77,13 +74,11 @@ class Relating:
 
     def latency_ratio(self, one: Result, other: Result) -> LogInterval:
         """Logarithm of the time of `one` over that of `other`, paired block by block."""
-        return pooled_interval(round_contrasts([one.rounds], [other.rounds]), ALPHA)
+        return latency_ratio(one, other)
 
     def _latency(self, one: Result, other: Result) -> Relation:
         ratio = self.latency_ratio(one, other)
-        noise = self.look.noise(scenario_of(one))
-        smallest = math.log1p(noise.smallest_difference) if noise else 0.0
-        if not math.isfinite(ratio.half) or not ratio.excludes_zero or abs(ratio.mean) <= smallest:
+        if not is_distinguished(ratio, self.look.noise(scenario_of(one))):
             return "even"
         return "better" if ratio.mean < 0 else "worse"
 

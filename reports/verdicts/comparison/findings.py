@@ -56,6 +56,16 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str | None = None
 
     @property
+    def says_nothing(self) -> bool:
+        """True of a time whose interval holds both a change to the better and one to the worse beyond the margin."""
+        if self.verdict != "inconclusive" or self.unit != "ns":
+            return False
+        if self.lower is None or self.upper is None:
+            return True
+        margin = self.margin or 0.0
+        return self.lower < -margin / (1 + margin) and self.upper > margin
+
+    @property
     def severity(self) -> tuple[int, float]:
         """Sorts the worst first: regressions by how many times their margin, then what is undecided."""
         rank = {"worse": 0, "inconclusive": 1, "better": 2, "same": 3}[self.verdict]

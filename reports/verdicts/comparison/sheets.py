@@ -51,8 +51,8 @@ def _changed_answers(findings: Sequence[Finding]) -> str:
 
 
 def findings_sheet(comparison: Comparison, *, everything: bool = False) -> Sheet:
-    """The findings, worst first; those within their margin only where everything is asked for."""
-    shown = [finding for finding in comparison.findings if everything or finding.verdict != "same"]
+    """The findings, worst first; those within their margin, or that say nothing, only where everything is asked for."""
+    shown = [each for each in comparison.findings if everything or not (each.verdict == "same" or each.says_nothing)]
     return Sheet(
         title="Compared with the baseline",
         columns=_COLUMNS,
@@ -68,6 +68,12 @@ def comparison_notes(comparison: Comparison, *, everything: bool = False) -> lis
     notes = [f"{NOT_JUDGED}: {reason}" for reason in comparison.incomparable]
     if hidden:
         notes.append(f"{counted(hidden, 'finding')} that did not become worse not shown (--all shows them)")
+    silent = [finding for finding in comparison.findings if finding.says_nothing]
+    if silent and not everything:
+        notes.append(
+            f"{counted(len(silent), 'time')} not shown, of which these rounds do not even tell the direction: more"
+            " --rounds would (--all shows them)"
+        )
     if any(finding.word == "vanished" for finding in comparison.findings):
         notes.append("vanished: in the baseline and not in the current report; --only selects what is compared")
     told = (

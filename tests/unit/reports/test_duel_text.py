@@ -27,7 +27,7 @@ def judged(percent, count=10):
     [
         (25, "A is 1.250 times as fast as B (margin 2%)"),
         (-20, "B is 1.250 times as fast as A (margin 2%)"),
-        (0.1, "Same within 2%: B takes 1.000 to 1.002 times as long as A"),
+        (0.1, "Same within 2%: the time of B differs from A's by +0.0% to +0.2%"),
         (2.0, "Inconclusive: B is slower, but whether by more than 2% is open"),
     ],
 )

@@ -119,16 +119,14 @@ def test_nothing_is_said_of_cases_that_never_answered(make_pair, notes_of):
     assert notes_of(*make_pair(status="failed", reason="x", evaluation=None)) == []
 
 
-def test_a_batch_size_that_changes_answers_is_noted(make_result, make_evaluation):
-    results = [make_result(), make_result(batch_size=32, evaluation=make_evaluation(wrong=5))]
-    assert batch_notes(results, label) == [
-        "fp32@ort-cpu: top1 counts 195 samples at batch 32, 198 at batch 1.",
-        "fp32@ort-cpu: agreement counts 195 samples at batch 32, 198 at batch 1.",
-    ]
+def test_a_batch_size_that_changes_answers_is_noted(make_result, make_evaluation, make_report):
+    report = make_report(make_result(), make_result(batch_size=32, evaluation=make_evaluation(wrong=5)))
+    said = "is that of 195 of 200 samples at batch 32 and of 198 at batch 1: its answers depend on the batch size"
+    assert batch_notes(report, label) == [f"fp32@ort-cpu: top-1 {said}", f"fp32@ort-cpu: agreement {said}"]
 
 
-def test_a_batch_size_that_changes_nothing_is_not_noted(make_result):
-    assert batch_notes([make_result(), make_result(batch_size=32)], label) == []
+def test_a_batch_size_that_changes_nothing_is_not_noted(make_result, make_report):
+    assert batch_notes(make_report(make_result(), make_result(batch_size=32)), label) == []
 
 
 def test_a_run_whose_blocks_were_mostly_hit_is_not_to_be_trusted(make_result, make_report):

@@ -212,7 +212,8 @@ def test_notes_name_the_baseline(sample):
 def test_notes_end_with_what_the_run_found(make_result, make_report, make_evaluation):
     other = make_result(batch_size=32, evaluation=make_evaluation(wrong=5))
     assert any(
-        "top1 counts 195 samples at batch 32" in note for note in Summary(make_report(make_result(), other)).notes()
+        "top-1 is that of 195 of 200 samples at batch 32" in note
+        for note in Summary(make_report(make_result(), other)).notes()
     )
 
 
@@ -261,7 +262,7 @@ def test_notes_are_few_and_say_how_many_more_there_are(make_result, make_report,
     assert len(summary.notes()) == MOST_NOTES
     assert (
         summary.notes()[-1]
-        == f"{len(summary.notes(None)) - MOST_NOTES + 1} more notes are in the report as Markdown or as a page"
+        == f"{len(summary.notes(None)) - MOST_NOTES + 1} more notes: crossrt show REPORT --format markdown"
     )
 
 

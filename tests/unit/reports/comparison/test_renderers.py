@@ -13,7 +13,7 @@ from crossrt.reports.verdicts.comparison.basis import Question
 from crossrt.reports.verdicts.comparison.compare import compare_reports
 from crossrt.reports.verdicts.comparison.junit import comparison_as_junit
 from crossrt.reports.verdicts.comparison.render import comparison_as_markdown, print_comparison
-from crossrt.reports.verdicts.comparison.sheets import explain, headline
+from crossrt.reports.verdicts.comparison.sheets import explain, findings_sheet, headline
 
 
 @pytest.fixture
@@ -80,6 +80,23 @@ def test_junit_holds_text_that_is_not_xml(make_run):
     broken = make_run(status="failed", reason="bad \x1b[31m <tag> & more", rounds=0)
     text = comparison_as_junit(compare_reports(make_run(), broken, Question()))
     assert "<tag>" in ET.fromstring(text).find(".//failure").text
+
+
+def test_times_of_few_rounds_that_say_nothing_are_counted_and_not_listed(make_result, make_report):
+    before, after = (
+        make_report(make_result(medians=medians), id=str(medians[0]))
+        for medians in ((30_000, 50_000, 30_500), (31_000, 30_000, 47_000))
+    )
+    comparison = compare_reports(before, after, Question())
+    silent = [each for each in comparison.findings if each.says_nothing]
+    assert "latency_p50_ns" in {each.metric for each in silent}
+    assert all(each.verdict == "inconclusive" for each in silent)
+    text = " ".join(printed(comparison).split())
+    assert len(silent) == 1
+    assert "1 time not shown, of which these rounds do not even tell the direction" in text
+    assert ">+1000" not in text
+    shown = findings_sheet(comparison, everything=True)
+    assert len(shown.rows) == len(comparison.findings)
 
 
 def test_each_finding_is_a_line_that_explains_itself(worse):

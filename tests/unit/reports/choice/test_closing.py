@@ -1,0 +1,72 @@
+"""What a report comes to in its last lines."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from crossrt.reports.tables.latency import fastest_cases
+from crossrt.reports.tables.lookup import Lookup
+from crossrt.reports.verdicts.choice.advice import Budget, advise
+from crossrt.reports.verdicts.choice.closing import closing_lines
+
+FAST, SLOW = (30_000, 30_100, 30_050, 29_950), (60_000, 60_200, 59_900, 60_100)
+
+
+@pytest.fixture
+def report(make_report, make_result, make_evaluation):
+    many = make_evaluation(samples=20_000)
+    return make_report(
+        make_result("int8@tflite", medians=FAST, evaluation=many),
+        make_result("fp32@ort-cpu", medians=SLOW, evaluation=many),
+    )
+
+
+def test_what_to_ship_is_the_advice(report):
+    (line,) = closing_lines(report)
+    assert line.startswith(
+        "To ship: int8@tflite, the fastest at batch 1 within the budget (at most 0.2 pp of top-1 below"
+    )
+    assert "twice as fast as fp32@ort-cpu, 50% of the size" in line
+
+
+def test_what_failed_comes_first_and_each_reason_once(report, make_result):
+    reason = "loading the model: " + "a long story " * 40
+    failed = [
+        make_result(f"{name}@ort-cpu", batch_size=size, status="failed", reason=reason, rounds=(), evaluation=None)
+        for name in ("one", "two")
+        for size in (1, 32)
+    ]
+    first, _ = closing_lines(msgspec.structs.replace(report, results=(*report.results, *failed)))
+    assert first.startswith("FAILED: one@ort-cpu, two@ort-cpu: loading the model: a long story")
+    assert len(first) < 220
+    assert first.endswith(" ...")
+
+
+def test_without_knowing_accuracy_nothing_is_shipped(report):
+    doubtful = msgspec.structs.replace(report, cautions=("the reference is near chance",))
+    assert closing_lines(doubtful) == ["To ship: no advice, as the reference is near chance"]
+
+
+def test_few_samples_leave_the_baseline(make_report, make_result):
+    (line,) = closing_lines(make_report(make_result("int8@tflite", medians=FAST), make_result(medians=SLOW)))
+    assert line.startswith("To ship: fp32@ort-cpu, the baseline: no faster case is certain to keep to the budget")
+
+
+def test_a_single_file_leaves_no_choice(make_report, make_result):
+    assert closing_lines(make_report(make_result())) == []
+
+
+def test_tables_and_advice_call_the_same_cases_equally_fast(make_report, make_result, make_evaluation):
+    """Three rounds whose 95% interval leaves out 1 and whose 99% interval does not."""
+    many = make_evaluation(samples=20_000)
+    report = make_report(
+        make_result("a@tflite", medians=(30_000, 30_000, 30_000), evaluation=many),
+        make_result("b@tflite", medians=(30_300, 30_600, 31_100), evaluation=many),
+        make_result(medians=(60_000, 60_100, 60_200), evaluation=many),
+    )
+    look = Lookup(report)
+    tied = fastest_cases(look, report.results, look.noise((1, 1, "float32")))
+    advice = advise(report, Budget(drop=0.002))
+    assert tied == {advice.chosen.result.case, *(each.result.case for each in advice.tied)}
+    assert len(tied) == 2
