@@ -14,6 +14,7 @@ from rich.text import Text
 
 from crossrt.reports.schema.records import Report
 from crossrt.reports.tables.findings import CAUTION
+from crossrt.reports.tables.recording import RecordingConsole
 from crossrt.reports.tables.summary import Summary
 from crossrt.reports.text.cells import Cell, Sheet
 from crossrt.reports.text.printable import printable
@@ -70,6 +71,9 @@ def print_cautions(cautions: Iterable[str], console: Console) -> None:
 
 def print_sheet(sheet: Sheet, console: Console) -> None:
     """Prints a table with its footer, and names the columns for which there was too little room."""
+    if isinstance(console, RecordingConsole):
+        console.keep(sheet)
+        return
     shown, dropped = fitted(sheet, console.width)
     console.print(sheet_table(shown, console.width))
     for line in sheet.footer:

@@ -10,11 +10,11 @@ class Trimmed:
     """Anything as rich draws it, without the blanks at the ends of lines, such as those that fill a table's columns."""
 
     def __init__(self, drawn: RenderableType) -> None:
-        self._drawn = drawn
+        self.drawn = drawn
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Called by rich."""
-        for line in console.render_lines(self._drawn, options, pad=False):
+        for line in console.render_lines(self.drawn, options, pad=False):
             yield from _trimmed(line)
             yield Segment.line()
 

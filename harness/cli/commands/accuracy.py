@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crossrt.harness.cli.shared.json_output import json_option
 from crossrt.harness.cli.shared.options import only_option
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     " agreement where answers are classes, else relative]",
 )
 @click.option("--confusion", is_flag=True, help="Also print each confusion matrix minus the baseline's.")
+@json_option
 def accuracy(report: Path, only: tuple[str, ...], measure: Measure | None, confusion: bool) -> None:
     """Show which samples each case of REPORT fixed and broke against the baseline, and how far cases agree."""
     from crossrt.harness.cli.shared.options import result_console

@@ -7,12 +7,14 @@ from typing import Any
 import click
 
 from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.json_output import json_option
 from crossrt.harness.cli.shared.subject_options import target_of, target_options
 
 
 @click.command(short_help="Compare every scale and zero point of a quantized file with its recipe.")
 @target_options("VARIANT|FILE")
 @config_option()
+@json_option
 def audit(name: str, **options: Any) -> int:
     """Compute scale and zero point of each tensor from what the float model shows, and compare.
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from crossrt.harness.cli.shared.json_output import json_option, recording_console
 from crossrt.harness.cli.shared.options import FiniteRange, only_option
 
 
 @click.command(short_help="Which cases of a report no other beats?")
 @click.argument("report", type=click.Path(path_type=Path))
+@json_option
 def pareto(report: Path) -> None:
     """Show the cases of REPORT that no other beats in latency, size and accuracy at once, and who beats the others."""
     from crossrt.harness.cli.shared.options import result_console
@@ -28,7 +30,8 @@ def pareto(report: Path) -> None:
     for front in found:
         print_sheet(front_sheet(loaded, front), console)
         console.print()
-        click.echo(front_plot(loaded, front, min(console.width, 100)))
+        if recording_console() is None:  # a plot of signs says nothing to programs
+            click.echo(front_plot(loaded, front, min(console.width, 100)))
         console.print()
     print_note(NOTE, console)
 
@@ -47,6 +50,7 @@ def pareto(report: Path) -> None:
 @click.option("--max-size", type=FiniteRange(0.001), metavar="KB", help="Largest file.")
 @click.option("--batch", type=click.IntRange(min=1), help="Samples per call.  [default: the smallest in the report]")
 @only_option
+@json_option
 def advise(report: Path, max_drop: float, max_size: float | None, batch: int | None, only: tuple[str, ...]) -> int:
     """Name one case of REPORT: the fastest that keeps its accuracy, and among equally fast ones the smallest.
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.json_output import json_option, recording_console
 from crossrt.harness.cli.shared.subject_options import target_of, target_options
 
 _SAMPLES = 1_000
@@ -16,6 +17,7 @@ _SAMPLES = 1_000
 @target_options("VARIANT|FILE")
 @click.option("--no-advice", is_flag=True, help="Do not try out changes of the recipe.")
 @config_option()
+@json_option
 def diagnose(name: str, no_advice: bool, **options: Any) -> None:
     """Compare each tensor with its counterpart in the float model, over the samples of --data.
 
@@ -57,9 +59,10 @@ def diagnose(name: str, no_advice: bool, **options: Any) -> None:
     if data.reference == RANDOM:
         console.print("CAUTION: inputs are random: give --data DATA to see real ones\n", style="yellow")
     print_sheet(tensor_sheet(diagnosis, found.artifact.model), console)
-    console.print("\nWorst tensors: values on a logarithmic scale, | the ends of the range\n", style="bold")
-    for line in histograms(diagnosis, found.artifact.model):
-        console.print(line, markup=False)
+    if recording_console() is None:  # histograms of signs say nothing to programs
+        console.print("\nWorst tensors: values on a logarithmic scale, | the ends of the range\n", style="bold")
+        for line in histograms(diagnosis, found.artifact.model):
+            console.print(line, markup=False)
     console.print()
     if trials is not None and len(trials.tried) > 1:
         print_sheet(trial_sheet(trials), console)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crossrt.harness.cli.shared.json_output import json_option
+
 if TYPE_CHECKING:
     from crossrt.reports.text.cells import Tone
 
@@ -13,6 +15,7 @@ TONES: dict[str, Tone] = {"ok": "good", "warn": "bad", "unknown": "doubt"}
 
 
 @click.command(short_help="Is this machine fit to measure on?")
+@json_option
 def doctor() -> int:
     """Look at what moves a measurement on this machine: found, required, and how to fix it.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.json_output import json_option
 from crossrt.harness.cli.shared.options import COUNT
 from crossrt.harness.cli.shared.subject_options import target_of, target_options
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option("--threads", type=COUNT, default=1, show_default=True, help="Threads per operator.")
 @config_option()
+@json_option
 def explain(name: str, batch: int, threads: int, **options: Any) -> None:
     """Show which kernels RUNTIME runs: on integers, on floats, or only to convert and to move data.
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.json_output import json_option
 from crossrt.harness.cli.shared.options import (
     artifacts_out_option,
     minimum_agreement_option,
@@ -24,6 +25,7 @@ from crossrt.harness.cli.shared.options import (
 @minimum_agreement_option
 @artifacts_out_option
 @config_option()
+@json_option
 def export(only: tuple[str, ...], min_agreement: float, out: Path, **subject: Any) -> int:
     """Build the ONNX and TFLite variants of MODEL, each checked against it.
 

@@ -9,6 +9,7 @@ import click
 
 from crossrt.harness.cli.commands.recipes import recipe_file_option
 from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.json_output import json_option
 from crossrt.harness.cli.shared.options import (
     artifacts_out_option,
     minimum_agreement_option,
@@ -31,6 +32,7 @@ from crossrt.harness.cli.shared.options import (
 @minimum_agreement_option
 @artifacts_out_option
 @config_option()
+@json_option
 def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float, out: Path, **subject: Any) -> int:
     """Build quantized variants of MODEL by recipe, each compared with the model before it counts.
 

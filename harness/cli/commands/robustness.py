@@ -9,6 +9,7 @@ import click
 
 from crossrt.harness.cli.commands.recipes import recipe_file_option
 from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.json_output import json_option
 from crossrt.harness.cli.shared.options import models_argument, only_option, subject_options, timeout_option
 
 _SAMPLES = 2_000
@@ -27,6 +28,7 @@ _SAMPLES = 2_000
 @subject_options
 @timeout_option()
 @config_option()
+@json_option
 def robustness(
     models: tuple[Path, ...],
     file: Path | None,

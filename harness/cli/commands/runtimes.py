@@ -6,32 +6,30 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crossrt.harness.cli.shared.json_output import json_option
+
 if TYPE_CHECKING:
     from crossrt.harness.process.probe import RuntimeInfo
 
 
 @click.command(short_help="List the runtimes, their versions, and how to install what is missing.")
+@json_option
 def runtimes() -> None:
     """List every registered runtime: its version, the formats it reads, or the command that installs it."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     from crossrt.harness.cli.shared.options import result_console
     from crossrt.harness.process.probe import probe_runtimes
-    from crossrt.reports.text.printable import printable
-    from crossrt.reports.text.trimmed import Trimmed
+    from crossrt.reports.tables.terminal import print_sheet
+    from crossrt.reports.text.cells import Cell, Sheet
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("runtime", "version", "reads", "state"):
-        table.add_column(name, overflow="fold")
+    rows = []
     for each in probe_runtimes():
         version, state = _version(each), each.problem or "ready"
         if len(builds := _builds(each)) > 1:
             state += f"; {' and '.join(builds)} overwrite each other's files: uninstall all, and install one again"
         cells = (each.name, version, ", ".join(each.formats) or "-", state)
-        table.add_row(*(Text(printable(cell)) for cell in cells))
-    result_console().print(Trimmed(table))
+        rows.append(tuple(Cell(text=cell) for cell in cells))
+    columns = ("runtime", "version", "reads", "state")
+    print_sheet(Sheet(title="", columns=columns, rows=tuple(rows), is_text=True), result_console())
 
 
 def _builds(found: RuntimeInfo) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.json_output import json_option
 from crossrt.harness.cli.shared.subject_options import target_of, target_options
 
 
@@ -14,6 +15,7 @@ from crossrt.harness.cli.shared.subject_options import target_of, target_options
 @target_options("VARIANT", has_float=False)
 @click.option("--subsets", type=click.IntRange(2, 50), default=5, show_default=True, help="Sets of samples, by seed.")
 @config_option()
+@json_option
 def sensitivity(name: str, subsets: int, **options: Any) -> None:
     """Build VARIANT over several sets of calibration samples: spread of scales, of signal to noise, and of accuracy.
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from crossrt.harness.cli.shared.json_output import recording_console
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -361,6 +363,9 @@ def result_console() -> Console:
     import os
 
     from rich.console import Console
+
+    if (recording := recording_console()) is not None:
+        return recording
 
     class Results(Console):
         def on_broken_pipe(self) -> None:

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.processes
 
 COMMANDS = (
     ("recipes",),
+    ("runtimes",),
     ("doctor",),
     ("inspect", "models/conv.int8-io.tflite"),
     ("audit", "models/conv.int8-io.tflite"),
