@@ -8,11 +8,12 @@ from pathlib import Path
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import CrossrtError
 from crossrt.datasets.opening import RANDOM, DataRequest, open_dataset
-from crossrt.datasets.tasks.choosing import chance_caution, choose_task
+from crossrt.datasets.tasks.choosing import chance_caution
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.answers import Outputs, collect_answers
 from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.evaluate.feeding import feeding_of
+from crossrt.harness.evaluate.hosted_task import chosen_task
 from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Scenario
 from crossrt.harness.measure.settings import WorkerLimits
@@ -49,7 +50,7 @@ def reference_cautions(
         if (labels := data.labels) is None:
             return ()
         outputs = _answers(artifact, data, dimensions)
-        chosen = choose_task(task, labels, outputs).task
+        chosen = chosen_task(task, labels, outputs, folder).task
         caution = chance_caution(chosen, chosen.evaluate(outputs, labels, None, {}), labels)
     except (CrossrtError, ChildFailedError, UnsupportedError):
         return ()
