@@ -126,7 +126,7 @@ def _begin(
         started_at=now,
         settings=settings,
         command=command,
-        environment=read_environment(runtimes, settings.threads),
+        environment=read_environment(runtimes, settings.threads, display.remark),
         project=opened.project,
         data=opened.data,
         baseline=baseline,
