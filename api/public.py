@@ -297,7 +297,7 @@ def _display(*, shows: bool) -> Iterator[Display]:
     if not shows:
         yield Silent()
         return
-    from crossrt.harness.cli.shared.consoles import message_console
+    from crossrt.reports.text.consoles import message_console
 
     with Terminal(message_console()) as display:
         yield display

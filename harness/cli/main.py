@@ -30,7 +30,7 @@ from crossrt.harness.cli.commands.sensitivity import sensitivity
 from crossrt.harness.cli.commands.show import show
 from crossrt.harness.cli.commands.train import train
 from crossrt.harness.cli.shared.failures import explained
-from crossrt.harness.cli.shared.guard import guarded_streams
+from crossrt.reports.text.guard import guarded_streams
 
 INTERRUPTED = 130
 OUTPUT_CLOSED = 141  # what a shell reports of a process that a closed pipe ended

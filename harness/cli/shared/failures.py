@@ -46,11 +46,11 @@ def _message(error: Exception) -> tuple[str, int]:
 
 def _of_system(error: Exception) -> str:
     """What the system said, and of which file; the cache folder is one that users can choose, and may not know."""
-    from crossrt.harness.locations import CACHE_VARIABLE, cache_folder
+    from crossrt.harness.locations import CACHE_VARIABLE, named_cache_folder
 
     said = system_problem(error)
     name = error.filename if isinstance(error, OSError) else None
-    cache = cache_folder().absolute()
+    cache = named_cache_folder().absolute()
     path = Path(os.fsdecode(name)).absolute() if isinstance(name, str | bytes) else None
     if path is None or not (path.is_relative_to(cache) or cache.is_relative_to(path)):
         return said

@@ -350,14 +350,14 @@ def bench_settings(
 
 def message_console() -> Console:
     """Where progress goes: standard error."""
-    from crossrt.harness.cli.shared import consoles
+    from crossrt.reports.text import consoles
 
     return consoles.message_console()
 
 
 def result_console() -> Console:
     """Where results go: standard output."""
-    from crossrt.harness.cli.shared import consoles
+    from crossrt.reports.text import consoles
 
     return consoles.result_console()
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from crossrt.harness.cli.shared.consoles import GuardedConsole
-from crossrt.harness.cli.shared.guard import GuardedStream
 from crossrt.reports.schema.files import read_report
+from crossrt.reports.text.consoles import GuardedConsole
+from crossrt.reports.text.guard import GuardedStream
 from crossrt.reports.text.printable import for_logs, json_for_logs, printable
 
 TESTS = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from typing import Final, TextIO
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from crossrt.harness.cli.shared.guard import behind, continued
+from crossrt.reports.text.guard import behind, continued
 
 LOG_WIDTH: Final = 100
 LEAST_WIDTH: Final = 20
