@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from crossrt.core.artifact import sha256_of
+from crossrt.core.memory import LOOKING_BYTES, memory_limit
 from crossrt.core.owned import is_own, make_own
 from crossrt.core.scratch import STAGING, owned_folder
 from crossrt.exporters.cache import producer_state
@@ -51,11 +52,16 @@ def inspect_model(path: Path, *, allow_h5: bool = False) -> Inspection:
 
 
 def _inspected(path: Path, *, allow_h5: bool) -> Inspection:
-    with scratch_folder(), ChildProcess("crossrt.exporters.inspect", variables=QUIET) as child:
+    limit = memory_limit([path], LOOKING_BYTES)
+    with (
+        scratch_folder(),
+        ChildProcess("crossrt.exporters.inspect", variables=QUIET, memory_limit_bytes=limit) as child,
+    ):
         child.send({"path": str(path), "allow_h5": allow_h5})
         event = child.receive(TIMEOUT_S)
     if event["event"] != "inspected":
-        raise ModelError(str(event["reason"]))
+        reason = str(event["reason"])
+        raise ModelError(reason if str(path) in reason else f"{path}: {reason}")
     return msgspec.convert(event["inspection"], Inspection)
 
 
