@@ -7,7 +7,7 @@ from pathlib import Path
 
 TO = ("asv", "bencher", "csv", "github-action-benchmark", "junit", "parquet", "pyperf", "pytest-benchmark")
 FOLDERS = ("asv", "github-action-benchmark")
-QUICK = ("show", "show-json", "show-markdown", "compare", "pareto", "advise", "csv", "history-add")
+QUICK = ("show", "compare", "pareto", "advise", "csv")
 """Names of those that draw nothing and start nothing, for many mutants."""
 
 
