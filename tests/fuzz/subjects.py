@@ -107,14 +107,15 @@ def run_command(arguments: list[str]) -> bool:
 
 
 def read_by_commands(path: Path, names: tuple[str, ...] | None) -> bool:
-    """Lets commands read a report; `names` None means all of them."""
+    """Lets commands read a report, all of them without names; what the first one of some refuses, all of them do."""
+    taken = False
     with tempfile.TemporaryDirectory() as folder:
-        found = [
-            run_command(arguments)
-            for name, arguments in report_commands(path, REPORT, Path(folder))
-            if names is None or name in names
-        ]
-    return any(found)
+        for name, arguments in report_commands(path, REPORT, Path(folder)):
+            if names is None or name in names:
+                taken |= run_command(arguments)
+                if names is not None and not taken:
+                    return False
+    return taken
 
 
 def read_history(path: Path) -> bool:
