@@ -89,6 +89,8 @@ def documents(draw: st.DrawFn, document: Any) -> Any:
         try:
             parent = _parent(changed, path)
             value = parent[path[-1]]
+            if not isinstance(parent, dict | list):
+                continue
         except (KeyError, IndexError, TypeError):
             continue  # an edit before this one has removed it
         if draw(st.integers(0, 9)) == 0:
