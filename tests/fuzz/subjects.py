@@ -232,7 +232,7 @@ def try_out(kind: Kind, content: bytes, outcomes: Outcomes) -> None:
 def _try(kind: Kind, path: Path, content: bytes, outcomes: Outcomes) -> None:
     try:
         outcomes.add(kind.name, "taken" if kind.read(path) else "refused")
-    except CrossrtError:
+    except (CrossrtError, OSError):  # what the system refuses is one message of the command, too
         outcomes.add(kind.name, "refused")
     except HangError:
         outcomes.fault(kind.name, "hangs", content, f"longer than {HANG_S:g} s")
