@@ -292,10 +292,12 @@ def _sizes(batch: int | Sequence[int]) -> tuple[int, ...]:
 
 @contextmanager
 def _display(*, shows: bool) -> Iterator[Display]:
-    from crossrt.harness.cli.shared.progress import Messages, Silent, Terminal
+    from crossrt.harness.cli.shared.progress import Silent, Terminal
 
     if not shows:
         yield Silent()
         return
-    with Terminal(Messages()) as display:
+    from crossrt.reports.text.consoles import message_console
+
+    with Terminal(message_console()) as display:
         yield display

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import IO, Any, TextIO, TypeVar
 
 from crossrt.core.errors import CrossrtError
+from crossrt.core.memory import out_of_memory
 from crossrt.core.parent import die_with_parent
 
 Job = TypeVar("Job")
@@ -50,6 +51,8 @@ class EventStream:
 
 def reason_of(error: Exception) -> str:
     """One line for the user; the traceback of anything unforeseen goes to standard error."""
+    if (said := out_of_memory(error)) is not None:
+        return said
     if isinstance(error, CrossrtError):
         return str(error)
     if isinstance(error, OSError):

@@ -22,6 +22,7 @@ from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.errors import ArtifactError
 from crossrt.core.install import installed_builds
 from crossrt.core.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, check_file, read_manifest
+from crossrt.core.owned import is_own, make_own
 from crossrt.core.scratch import STAGING, owned_folder, remove_abandoned
 from crossrt.exporters.calibration import selection_of
 from crossrt.exporters.variants import Variant
@@ -30,6 +31,7 @@ CONVERTERS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "onnx", "onnxs
 CACHE_VARIABLE = "CROSSRT_CACHE_DIR"
 _LITTLE_BYTES = 2**20
 MANIFESTS = {ModelArtifact: ARTIFACT_MANIFEST, ReferenceAnswers: REFERENCE_MANIFEST}
+_KEY_FILE = "key"
 Cached = TypeVar("Cached", ModelArtifact, ReferenceAnswers)
 
 
@@ -40,7 +42,7 @@ def make_writable(folder: Path) -> None:
         ArtifactError: It cannot be made or written; the message names the variable that chooses another place.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_own(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -71,13 +73,16 @@ class ArtifactCache:
         self.root = root
 
     def find(self, key: str, kind: type[Cached]) -> Cached | None:
-        """The artifact of this key, or None where it is absent or damaged and must be built."""
+        """The artifact of this key, or None where it is absent, damaged or not of our making, and must be built."""
+        folder = self.root / key
+        if not is_own(folder) or not all(map(is_own, folder.iterdir())) or _key_in(folder) != key:
+            return None
         try:
-            found = read_manifest(self.root / key / MANIFESTS[kind], kind)
+            found = read_manifest(folder / MANIFESTS[kind], kind)
             check_file(found)
         except ArtifactError:
             return None
-        return found
+        return found if key.startswith(f"{found.id}-") else None
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
@@ -97,6 +102,9 @@ class ArtifactCache:
             ArtifactError: What lies under the key afterwards cannot be read.
         """
         target = self.root / key
+        (staged / _KEY_FILE).write_text(key)
+        for each in (staged, *staged.iterdir()):
+            each.chmod(each.stat().st_mode & ~0o022)  # whatever the mask is: nobody else may write it
         for _ in range(2):  # once, and again after a damaged folder was moved out of the way
             try:
                 staged.rename(target)
@@ -110,6 +118,14 @@ class ArtifactCache:
         else:
             raise ArtifactError(f"{target} holds a damaged artifact and cannot be replaced: delete that folder")
         return read_manifest(target / MANIFESTS[kind], kind)
+
+
+def _key_in(folder: Path) -> str | None:
+    """Under which key an entry was built, so that the entry of another key is not taken for it."""
+    try:
+        return (folder / _KEY_FILE).read_text()
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def variant_key(model: str, source_sha256: str, variant: Variant, calibration_fingerprint: str | None = None) -> str:

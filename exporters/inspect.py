@@ -12,9 +12,12 @@ from pathlib import Path
 import msgspec
 
 from crossrt.core.artifact import sha256_of
+from crossrt.core.errors import CrossrtError
 from crossrt.core.events import EventStream, read_job
+from crossrt.core.memory import out_of_memory
 from crossrt.core.tensor import batching_of
-from crossrt.exporters.inspection import Inspection
+from crossrt.exporters.errors import ModelError, first_line
+from crossrt.exporters.inspection import Inspection, SourceKind
 from crossrt.exporters.jobs import InspectJob
 from crossrt.exporters.sources.detect import check_source, model_name
 from crossrt.exporters.sources.tflite_file import TfliteFile, read_tflite
@@ -30,6 +33,20 @@ def inspect_model(path: Path, *, allow_h5: bool = False) -> Inspection:
         ModelError: It is missing, damaged, or not a model.
     """
     kind = check_source(path, allow_h5=allow_h5)
+    try:
+        return _inspected(path, kind)
+    except (CrossrtError, MemoryError, OSError):
+        raise
+    except Exception as error:  # parsers raise whatever the damaged part happens to hit
+        if out_of_memory(error) is not None:
+            raise
+        raise ModelError(
+            f"{path} cannot be read, perhaps as it is damaged ({type(error).__name__}: {first_line(error)}): export it"
+            " again"
+        ) from error
+
+
+def _inspected(path: Path, kind: SourceKind) -> Inspection:
     if kind == "onnx":
         from crossrt.exporters.sources.onnx_inspection import inspect_onnx
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
 from crossrt.core.control_group import cpu_limit
+from crossrt.core.git import git_state
 from crossrt.core.install import installed_builds
 from crossrt.core.processor import cpu_model, instruction_sets
 from crossrt.harness.process.affinity import usable_cpus
@@ -23,9 +23,13 @@ RUNTIME_MODULES = ("onnxruntime", "ai_edge_litert")
 _BUILDS = ("onnxruntime", "ort-nightly", "ai-edge-litert")
 
 
-def read_environment(runtimes: Sequence[RuntimeInfo], threads: int) -> Environment:
-    """The machine and the software of this run."""
-    revision, dirty = git_state()
+def read_environment(
+    runtimes: Sequence[RuntimeInfo], threads: int, remark: Callable[[str], None] | None = None
+) -> Environment:
+    """The machine and the software of this run; what cannot be read and should be known is a remark."""
+    state = git_state(Path.cwd())
+    if state.problem and remark is not None:
+        remark(f"  {state.problem}")
     return Environment(
         cpu_model=cpu_model(),
         cpu_flags=instruction_sets(),
@@ -40,8 +44,8 @@ def read_environment(runtimes: Sequence[RuntimeInfo], threads: int) -> Environme
         python=f"{platform.python_implementation()} {platform.python_version()}",
         packages=dict(_versions(runtimes)),
         thread_variables=thread_variables(threads),
-        git_revision=revision,
-        git_dirty=dirty,
+        git_revision=state.revision,
+        git_dirty=state.is_dirty,
     )
 
 
@@ -49,23 +53,6 @@ def cpu_quota() -> float | Literal["unknown"] | None:
     """Processors whose time the control groups grant, or None where none that can be read sets a limit."""
     limit = cpu_limit()
     return limit.smallest if limit.is_known else "unknown"
-
-
-def git_state() -> tuple[str | None, bool | None]:
-    """Revision of the working folder and whether it has uncommitted changes; None outside a repository."""
-    revision = _git("rev-parse", "HEAD")
-    if not revision:
-        return None, None
-    status = _git("status", "--porcelain")
-    return revision, None if status is None else bool(status)
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.decode(errors="replace").strip()
 
 
 def installed_version(distribution: str) -> str | None:

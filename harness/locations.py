@@ -7,16 +7,26 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from crossrt.core.owned import own_folder
 from crossrt.exporters.cache import CACHE_VARIABLE, ArtifactCache
 
 _HOMELESS = Path("/.cache/crossrt")
 """As for HOME=/: where it cannot be written, the message says how to name another."""
 
-__all__ = ["CACHE_VARIABLE", "artifact_cache", "cache_folder"]
+__all__ = ["CACHE_VARIABLE", "artifact_cache", "cache_folder", "lock_file", "named_cache_folder"]
 
 
 def cache_folder() -> Path:
-    """What `CROSSRT_CACHE_DIR` names, or the user's cache folder for crossrt, in `XDG_CACHE_HOME` or the home."""
+    """The user's cache folder for crossrt, or what `CROSSRT_CACHE_DIR` names; in a shared one a folder of our own.
+
+    Raises:
+        NotOurOwnError: The latter was made by somebody else.
+    """
+    return own_folder(named_cache_folder())
+
+
+def named_cache_folder() -> Path:
+    """What `CROSSRT_CACHE_DIR` names, or the cache folder in `XDG_CACHE_HOME` or the home, whoever can write it."""
     if named := os.environ.get(CACHE_VARIABLE):
         return Path(named)
     try:
@@ -24,6 +34,11 @@ def cache_folder() -> Path:
     except RuntimeError:  # a user without a home
         found = _HOMELESS
     return found if found.is_absolute() else _HOMELESS  # older versions of platformdirs leave the ~
+
+
+def lock_file() -> Path:
+    """What runs take that measure: one for all users of a shared cache folder."""
+    return named_cache_folder() / "measuring.lock"
 
 
 def artifact_cache() -> ArtifactCache:

@@ -18,6 +18,7 @@ import msgspec
 
 from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
+from crossrt.core.memory import BUILDING_BYTES, memory_limit
 from crossrt.exporters.build import REFERENCE
 from crossrt.exporters.cache import reference_key, shortage, variant_key
 from crossrt.exporters.errors import ExportError
@@ -208,7 +209,8 @@ class _Building:
     def _run_process(self, module: str, job: BuildJob) -> str | None:
         """Builds items; returns the one at which the process ended before its time."""
         current = job.items[0]
-        with ChildProcess(module, variables={**QUIET, "TMPDIR": job.folder}) as child:
+        limit = memory_limit([Path(job.source)], BUILDING_BYTES)
+        with ChildProcess(module, variables={**QUIET, "TMPDIR": job.folder}, memory_limit_bytes=limit) as child:
             child.send(dataclasses.asdict(job))
             while True:
                 try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crossrt.core.artifact import sha256_of
+from crossrt.core.owned import is_own
 from crossrt.core.plugins import registered
 from crossrt.core.scratch import LOCK, STAGING, owned_folder
 from crossrt.core.user_code import host_fields, time_limit_s
@@ -68,7 +69,7 @@ def _converted(path: Path, plugin: str) -> Path:
     key = sha256_of(path)[:16] if path.is_file() else f"folder-{os.getpid()}"
     root = cache_folder() if path.is_file() else current_scratch() or cache_folder()
     out = root / "sources" / f"{plugin}-{key}" / f"{model_name(path.with_suffix('.onnx'))}.onnx"
-    if path.is_file() and out.is_file():
+    if path.is_file() and out.is_file() and is_own(out) and is_own(out.parent):
         return out
     make_writable(out.parent)
     with owned_folder(out.parent, STAGING) as folder:

@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 
 from crossrt.core.artifact import sha256_of
+from crossrt.core.memory import LOOKING_BYTES, memory_limit
+from crossrt.core.owned import is_own, make_own
 from crossrt.core.scratch import STAGING, owned_folder
 from crossrt.exporters.cache import producer_state
 from crossrt.exporters.errors import ModelError
@@ -31,11 +33,11 @@ def inspect_model(path: Path, *, allow_h5: bool = False) -> Inspection:
     """
     kind = detect(path)
     known = _remembered(path)
-    if known is not None and known.is_file():
+    if known is not None and known.is_file() and is_own(known):
         try:
             found = msgspec.json.decode(known.read_bytes(), type=Inspection)
             return msgspec.structs.replace(found, path=str(path))
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass  # damaged: look again
     check_packages(f"looking into {path.name}", INSPECTING.get(kind, BUILDING))
     try:
@@ -50,11 +52,16 @@ def inspect_model(path: Path, *, allow_h5: bool = False) -> Inspection:
 
 
 def _inspected(path: Path, *, allow_h5: bool) -> Inspection:
-    with scratch_folder(), ChildProcess("crossrt.exporters.inspect", variables=QUIET) as child:
+    limit = memory_limit([path], LOOKING_BYTES)
+    with (
+        scratch_folder(),
+        ChildProcess("crossrt.exporters.inspect", variables=QUIET, memory_limit_bytes=limit) as child,
+    ):
         child.send({"path": str(path), "allow_h5": allow_h5})
         event = child.receive(TIMEOUT_S)
     if event["event"] != "inspected":
-        raise ModelError(str(event["reason"]))
+        reason = str(event["reason"])
+        raise ModelError(reason if str(path) in reason else f"{path}: {reason}")
     return msgspec.convert(event["inspection"], Inspection)
 
 
@@ -71,7 +78,7 @@ def _remember(found: Inspection, path: Path) -> None:
     if found.data_files:
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_own(path.parent)
         with owned_folder(path.parent, STAGING) as folder:
             half_written = folder / path.name
             half_written.write_bytes(msgspec.json.encode(found))

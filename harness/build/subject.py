@@ -12,6 +12,7 @@ import msgspec
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import ArtifactError
 from crossrt.core.manifest import read_manifest
+from crossrt.core.memory import BUILDING_BYTES, memory_limit
 from crossrt.datasets.opening import DataRequest
 from crossrt.exporters.errors import ExportError, ModelError, RecipeError
 from crossrt.exporters.recipes.recipe import Recipe
@@ -225,7 +226,8 @@ def ask_about(
     """
     check_packages(module.split(".")[1], packages)
     try:
-        with ChildProcess(module, variables={**QUIET, "TMPDIR": str(job["folder"])}) as child:
+        limit = memory_limit(_files_of(job), BUILDING_BYTES)
+        with ChildProcess(module, variables={**QUIET, "TMPDIR": str(job["folder"])}, memory_limit_bytes=limit) as child:
             child.send(job)
             event = child.receive(timeout_s)
     except NoAnswerError as failure:
@@ -236,6 +238,17 @@ def ask_about(
         reason = str(event["reason"])
         raise ExportError(reason if reason.startswith(name) else f"{name}: {reason}")
     return event
+
+
+def _files_of(job: Mapping[str, Any]) -> list[Path]:
+    """The model files that a job names, at any depth."""
+    found = []
+    for key, value in job.items():
+        if isinstance(value, Mapping):
+            found += _files_of(value)
+        elif key.endswith("path") and isinstance(value, str) and Path(value).is_file():
+            found.append(Path(value))
+    return found
 
 
 def _from_folder(target: Target, project: Project) -> Found:

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from crossrt.core.errors import DataError
+from crossrt.core.memory import BUILDING_BYTES, memory_limit
 from crossrt.datasets.reference import Reference, TrainingJob, references
 from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError, HarnessError
@@ -38,7 +39,9 @@ def run_training(architecture: str, data: str | None, epochs: int, seed: int, ou
     out.parent.mkdir(parents=True, exist_ok=True)
     display.phase("training", epochs)
     top1 = 0.0
-    with ChildProcess(reference.training, variables=QUIET) as child:
+    with ChildProcess(
+        reference.training, variables=QUIET, memory_limit_bytes=memory_limit([], BUILDING_BYTES)
+    ) as child:
         child.send(dataclasses.asdict(job))
         while True:
             try:

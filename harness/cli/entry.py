@@ -7,6 +7,7 @@ import sys
 
 INTERRUPTED = 130
 OUTPUT_LOST = 2
+WRONG = 2
 
 
 def main() -> int:
@@ -24,6 +25,9 @@ def main() -> int:
             return code
         print(f"crossrt: standard output cannot be written: {lost.strerror}", file=sys.stderr)
         return code or OUTPUT_LOST
+    except ImportError as error:
+        print(f"crossrt cannot be started: {error}: install it again with its dependencies", file=sys.stderr)
+        return WRONG
     except KeyboardInterrupt:
         _ignore_signals()
         print("crossrt: interrupted", file=sys.stderr)  # click may not be there yet

@@ -6,8 +6,6 @@ import io
 import os
 import signal
 import sys
-import traceback
-from pathlib import Path
 
 import click
 
@@ -31,11 +29,12 @@ from crossrt.harness.cli.commands.runtimes import runtimes
 from crossrt.harness.cli.commands.sensitivity import sensitivity
 from crossrt.harness.cli.commands.show import show
 from crossrt.harness.cli.commands.train import train
+from crossrt.harness.cli.shared.failures import explained
+from crossrt.reports.text.guard import guarded_streams
 
 INTERRUPTED = 130
 OUTPUT_CLOSED = 141  # what a shell reports of a process that a closed pipe ended
 COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click names it
-DEFECT = 70  # EX_SOFTWARE of sysexits.h: never to be taken for a verdict
 
 
 @click.group(
@@ -97,6 +96,12 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an ASCII terminal shows ? for the few other signs
+    with guarded_streams():
+        return _run()
+
+
+def _run() -> int:
+    """The command itself, in streams that are guarded."""
     try:
         if instruction := os.environ.get(COMPLETE):
             return _complete(instruction)
@@ -114,7 +119,7 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OUTPUT_CLOSED
     except Exception as error:
-        return _explain(error)
+        return explained(error)
 
 
 def _complete(instruction: str) -> int:
@@ -122,34 +127,3 @@ def _complete(instruction: str) -> int:
     from click.shell_completion import shell_complete
 
     return shell_complete(cli, {}, "crossrt", COMPLETE, instruction)
-
-
-def _explain(error: Exception) -> int:
-    """One message for what the user can fix; anything else is a defect, with its traceback and a code of its own."""
-    from crossrt.core.errors import CrossrtError
-    from crossrt.harness.errors import FROM_OUTSIDE, shortened
-    from crossrt.reports.text.printable import printable
-
-    if isinstance(error, CrossrtError):
-        click.echo(f"crossrt: {printable(shortened(str(error)))}", err=True)
-        return error.exit_code
-    if isinstance(error, FROM_OUTSIDE):
-        click.echo(f"crossrt: {printable(_of_system(error))}", err=True)
-    else:
-        traceback.print_exception(error)
-        return DEFECT
-    return 2
-
-
-def _of_system(error: Exception) -> str:
-    """What the system said, and of which file; the cache folder is one that users can choose, and may not know."""
-    from crossrt.harness.errors import system_problem
-    from crossrt.harness.locations import CACHE_VARIABLE, cache_folder
-
-    said = system_problem(error)
-    name = error.filename if isinstance(error, OSError) else None
-    cache = cache_folder().absolute()
-    path = Path(os.fsdecode(name)).absolute() if isinstance(name, str | bytes) else None
-    if path is None or not (path.is_relative_to(cache) or cache.is_relative_to(path)):
-        return said
-    return f"the cache folder {cache} cannot be used ({said}): name another one with {CACHE_VARIABLE}=FOLDER"

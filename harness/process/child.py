@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
 
+from crossrt.core.memory import MEMORY_VARIABLE, limit_memory
 from crossrt.harness.errors import ChildFailedError, NoAnswerError
 from crossrt.harness.process.scratch import temporary_variables
 
@@ -81,7 +82,16 @@ class Process(Protocol):
 class ChildProcess:
     """Runs `python -P -m MODULE`; `-P` keeps packages of the user's own folder out of it."""
 
-    def __init__(self, module: str, *, variables: Mapping[str, str] | None = None, python: Path | None = None) -> None:
+    _memory_limit_bytes: int | None = None
+
+    def __init__(
+        self,
+        module: str,
+        *,
+        variables: Mapping[str, str] | None = None,
+        python: Path | None = None,
+        memory_limit_bytes: int | None = None,
+    ) -> None:
         stderr = stderr_file()
         process = subprocess.Popen(
             [python or sys.executable, "-P", "-X", "faulthandler", "-m", module],
@@ -93,6 +103,10 @@ class ChildProcess:
             bufsize=0,
         )
         self._drive(process, stderr)
+        if memory_limit_bytes is not None:
+            with contextlib.suppress(ProcessLookupError):  # it has ended already
+                limit_memory(process.pid, memory_limit_bytes)
+        self._memory_limit_bytes = memory_limit_bytes
 
     def _drive(self, process: Process, stderr: IO[bytes]) -> None:
         """Takes over a process that leads its group, and the file that it writes standard error to."""
@@ -220,6 +234,8 @@ class ChildProcess:
             "SIGSEGV": ", a crash in native code",
         }.get(name, "")
         out_of_memory = "; it had reached its memory limit" if "bad_alloc" in self._stderr_tail() else ""
+        if out_of_memory and self._memory_limit_bytes is not None:
+            out_of_memory += f" of {self._memory_limit_bytes // 2**20} MiB: {MEMORY_VARIABLE}=MIB gives it another"
         return f"the process was ended by {name}{hint}{out_of_memory}"
 
     def _stderr_tail(self) -> str:

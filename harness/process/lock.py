@@ -4,39 +4,62 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from crossrt.harness.cli.shared.progress import Display
+from crossrt.harness.errors import HarnessError
 from crossrt.harness.locations import CACHE_VARIABLE
 
-_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S: Final = 0.5
+_SAFELY: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_MOST_BYTES: Final = 32
 
 
 @contextmanager
 def measuring_alone(path: Path, display: Display) -> Iterator[None]:
-    """Waits until no other run of this user measures, and says so; where that cannot be known, it is said as well."""
+    """Waits until no other run with this lock measures, and says so.
+
+    The file may lie where others can write: it is never followed to another one, and nobody's file but our own is
+    written. Where it can be neither made nor opened, measuring goes on without it, and that is said.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
-    except OSError as error:  # measuring needs nothing else of the cache
+        descriptor = _opened(path)
+    except OSError as error:
         display.remark(
             f"  the cache folder {path.parent} cannot be written ({error.strerror}): another crossrt run at the same"
             f" time would not be noticed; {CACHE_VARIABLE}=FOLDER names another"
         )
         yield
         return
-    with file:
-        if not _take(file.fileno()):
-            display.remark(f"waiting: another crossrt run (process {_owner(path)}) is measuring on this machine")
-            while not _take(file.fileno()):
+    try:
+        if not _take(descriptor):
+            display.remark(f"waiting: another crossrt run (process {_owner(descriptor)}) is measuring on this machine")
+            while not _take(descriptor):
                 time.sleep(_LOOK_EVERY_S)
-        with suppress(OSError):  # a full disk
-            file.truncate(0)
-            os.pwrite(file.fileno(), str(os.getpid()).encode(), 0)
+        _sign(descriptor)
         yield
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    """The file for reading and writing, or, where it is another user's, for reading, which is enough to lock it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _SAFELY, 0o644)
+    except OSError:
+        if path.is_symlink():
+            raise HarnessError(f"{path} is a link, where a lock file is expected: remove it") from None
+        descriptor = os.open(path, os.O_RDONLY | _SAFELY)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise HarnessError(f"{path} is not a regular file, where a lock file is expected: remove it")
+    return descriptor
 
 
 def _take(descriptor: int) -> bool:
@@ -47,5 +70,16 @@ def _take(descriptor: int) -> bool:
     return True
 
 
-def _owner(path: Path) -> str:
-    return path.read_text().strip() or "unknown"
+def _sign(descriptor: int) -> None:
+    """Writes our process id into a file that is ours and has no other name."""
+    found = os.fstat(descriptor)
+    is_writable = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_RDWR
+    if is_writable and found.st_uid == os.geteuid() and found.st_nlink == 1 and found.st_size <= _MOST_BYTES:
+        with suppress(OSError):  # a full disk
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+
+
+def _owner(descriptor: int) -> str:
+    said = os.pread(descriptor, _MOST_BYTES, 0).strip()
+    return said.decode() if said.isdigit() else "unknown"

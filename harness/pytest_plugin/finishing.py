@@ -16,7 +16,7 @@ from crossrt.harness.pytest_plugin.session import PARALLEL, Collected, benchmark
 from crossrt.reports.exchange.to_pytest_benchmark import as_pytest_benchmark
 from crossrt.reports.schema.files import decode_report
 from crossrt.reports.text.cells import counted
-from crossrt.reports.text.printable import printable
+from crossrt.reports.text.printable import for_logs
 
 
 def show(terminal: pytest.TerminalReporter, collected: Collected, ending: Sequence[str], config: pytest.Config) -> None:
@@ -24,17 +24,17 @@ def show(terminal: pytest.TerminalReporter, collected: Collected, ending: Sequen
     terminal.section("crossrt")
     for test, lines in collected.lines.items():
         for line in lines:
-            terminal.write_line(printable(f"{test}: {line}"))
+            terminal.write_line(for_logs(f"{test}: {line}"))
     for test, notes in collected.notes.items():
         for note in notes:
-            terminal.write_line(printable(f"NOT JUDGED: {test}: {note}"), yellow=True)
+            terminal.write_line(for_logs(f"NOT JUDGED: {test}: {note}"), yellow=True)
     for test, lines in collected.saved.items():
         for line in lines:
-            terminal.write_line(printable(f"{test}: {line}"))
+            terminal.write_line(for_logs(f"{test}: {line}"))
     if runs_in_parallel(config):
         terminal.write_line(PARALLEL, yellow=True)
     for line in ending:
-        terminal.write_line(printable(line))
+        terminal.write_line(for_logs(line))
 
 
 def save(options: Options, collected: Collected) -> str:

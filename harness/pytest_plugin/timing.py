@@ -21,7 +21,7 @@ from crossrt.core.tensor import Batching
 from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.environment import installed_version, read_environment
 from crossrt.harness.errors import ChildFailedError, HarnessError, NoAnswerError
-from crossrt.harness.locations import cache_folder
+from crossrt.harness.locations import lock_file
 from crossrt.harness.measure.effort import Cost, calls_for, fitted
 from crossrt.harness.measure.participant import ControlRole, Participant, Timed
 from crossrt.harness.measure.participants import REFERENCE_CALLS
@@ -104,7 +104,7 @@ def time_callable(target: Call | str, feeds: Mapping[str, Any] | None, asked: As
     """
     began = time.monotonic()
     started_at = datetime.now(UTC)
-    with scratch_folder() as folder, measuring_alone(cache_folder() / "measuring.lock", Silent()):
+    with scratch_folder() as folder, measuring_alone(lock_file(), Silent()):
         timed = _Timed(target, _stored(feeds, folder), asked)
         call_ns = timed.try_out()
         participants = timed.participants(call_ns)

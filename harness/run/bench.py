@@ -16,7 +16,7 @@ from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import FROM_OUTSIDE, ChildFailedError, system_problem
 from crossrt.harness.evaluate.assess import failed, skipped
-from crossrt.harness.locations import cache_folder
+from crossrt.harness.locations import lock_file
 from crossrt.harness.measure.case import select
 from crossrt.harness.measure.checkpoints import after_round
 from crossrt.harness.measure.effort import Cost, fitted
@@ -83,7 +83,7 @@ def _check_and_measure(
     state: RunState, found: Artifacts, folder: Path, display: Display, checkpoint: Callable[[Report], object] | None
 ) -> None:
     began = time.monotonic()
-    with measuring_alone(cache_folder() / "measuring.lock", display):
+    with measuring_alone(lock_file(), display):
         check_answers(state, found, display)
         settle_baseline(state, [case for case in state.cases if state.assessments[case.id].status == "ok"])
         _measure(state, folder, began, display, checkpoint)
@@ -126,7 +126,7 @@ def _begin(
         started_at=now,
         settings=settings,
         command=command,
-        environment=read_environment(runtimes, settings.threads),
+        environment=read_environment(runtimes, settings.threads, display.remark),
         project=opened.project,
         data=opened.data,
         baseline=baseline,

@@ -10,7 +10,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, create_engine, event
 
 from crossrt.history.store.address import SQLITE, Address
-from crossrt.history.store.failures import BUSY_S, explained
+from crossrt.history.store.failures import BUSY_S, DAMAGED, explained
+from crossrt.history.store.soundness import first_damage
 from crossrt.history.store.versions import bring_up_to_date, check_version
 from crossrt.reports.errors import ReportError
 
@@ -37,7 +38,16 @@ class History:
             if self.address.backend != SQLITE:
                 connection.execution_options(**_SNAPSHOT)
             with connection.begin():
-                yield connection
+                try:
+                    yield connection
+                except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+                    self.check_values(connection, everywhere=True)
+                    raise
+
+    def check_values(self, connection: Connection, *, everywhere: bool) -> None:
+        """Raises `ReportError` where a file holds values of another type, as no other file can."""
+        if self.address.backend == SQLITE and (where := first_damage(connection, everywhere=everywhere)) is not None:
+            raise ReportError(f"the history {self.address} {DAMAGED} ({where} holds a value of another type)")
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -66,6 +76,8 @@ def open_history(address: Address, *, writes: bool = False) -> Iterator[History]
     try:
         history = History(address, engine)
         _update(history, writes=writes)
+        with history.reading() as connection:
+            history.check_values(connection, everywhere=False)
         yield history
     finally:
         engine.dispose()

@@ -16,6 +16,7 @@ from crossrt.history.store.tables import runs
 from crossrt.reports.exchange.rows import COLUMNS as METRIC_COLUMNS
 from crossrt.reports.exchange.rows import Row, rows_of
 from crossrt.reports.exchange.to_csv import cell
+from crossrt.reports.text.printable import for_logs, json_for_logs
 
 Format = Literal["csv", "jsonl"]
 
@@ -35,7 +36,7 @@ def as_lines(rows: Iterator[Mapping[str, Any]], style: Format) -> Iterator[bytes
     """The file's content, line by line."""
     if style == "jsonl":
         for row in rows:
-            yield msgspec.json.encode(row) + b"\n"
+            yield json_for_logs(msgspec.json.encode(row).decode()).encode() + b"\n"
         return
     yield _csv_line(COLUMNS)
     for row in rows:
@@ -55,4 +56,4 @@ def _row(entry: Entry, row: Row) -> Mapping[str, Any]:
 def _csv_line(cells: Sequence[object]) -> bytes:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue().encode()
+    return for_logs(line.getvalue()).encode()

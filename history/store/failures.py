@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import msgspec
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from crossrt.history.store.address import SQLITE, Address
@@ -15,13 +17,15 @@ from crossrt.reports.errors import ReportError
 BUSY_S: Final = 30
 """How long a command waits for others that write."""
 
+DAMAGED: Final = "is damaged: put a backup in its place, or add the reports to a new file"
+
 _SQLITE: Final = {
     sqlite3.SQLITE_BUSY: f"is locked: another process has kept it for over {BUSY_S} s; try again when that is done",
     sqlite3.SQLITE_READONLY: "cannot be written: the file or its folder is read-only; fix that or name another file",
     sqlite3.SQLITE_FULL: "cannot grow: the disk is full; free space, then try again",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: its folder is missing or closed to you; fix that or name another file",
     sqlite3.SQLITE_NOTADB: "is not a SQLite file: name another one; a new one is made where there is none",
-    sqlite3.SQLITE_CORRUPT: "is damaged: put a backup in its place, or add the reports to a new file",
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_IOERR: "cannot be read or written: the disk gives an error, or is full",
 }
 
@@ -44,6 +48,8 @@ def explained(address: Address) -> Iterator[None]:
     """
     try:
         yield
+    except (msgspec.MsgspecError, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ReportError(f"the history {address} {DAMAGED} ({error})") from error
     except DBAPIError as error:
         raise ReportError(f"the history {address} {_reason(error, address)}") from error
     except UnicodeEncodeError as error:

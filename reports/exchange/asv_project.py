@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from crossrt.core.git import ask_git
 from crossrt.core.install import install_command
 from crossrt.reports.errors import ReportError
 from crossrt.reports.exchange.contents import as_json
@@ -42,7 +42,9 @@ class Project:
         """When a commit was made, as asv counts: milliseconds since 1970. None where the repository does not tell."""
         if self.repository is None or not self.repository.is_dir():
             return None
-        said = _git("show", "--no-patch", "--format=%at", f"{revision}^{{commit}}", folder=self.repository)
+        said = ask_git(
+            "show", "--no-patch", "--format=%at", "--end-of-options", f"{revision}^{{commit}}", folder=self.repository
+        )
         return int(said) * 1000 if said is not None and re.fullmatch(r"\d{1,11}", said) else None
 
 
@@ -68,7 +70,7 @@ def _known_project(folder: Path, path: Path, raw: bytes) -> Project:
 
 
 def _new_project(folder: Path) -> Project:
-    root = _git("rev-parse", "--show-toplevel", folder=Path())
+    root = ask_git("rev-parse", "--show-toplevel", folder=Path())
     if not root:
         raise ReportError(
             f"asv draws its pages along the commits of a git repository, and {Path.cwd()} is outside of any: run this"
@@ -79,7 +81,7 @@ def _new_project(folder: Path) -> Project:
         "project": Path(root).name,
         "repo": os.path.relpath(root, folder.resolve()),
         "dvcs": "git",
-        "branches": [_git("rev-parse", "--abbrev-ref", "HEAD", folder=Path()) or "HEAD"],
+        "branches": [ask_git("rev-parse", "--abbrev-ref", "HEAD", folder=Path()) or "HEAD"],
         "results_dir": "results",
         "html_dir": "html",
     }
@@ -133,11 +135,3 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ReportError(f"{path} is damaged: it does not hold a table; fix it or choose another --out")
     return content
-
-
-def _git(*arguments: str, folder: Path) -> str | None:
-    try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.decode(errors="replace").strip()

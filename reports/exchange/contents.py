@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.records import Metric, Report, Result
-from crossrt.reports.text.printable import printable
+from crossrt.reports.text.printable import json_for_logs, printable
 
 
 def timed_results(report: Report) -> list[Result]:
@@ -73,4 +73,4 @@ def one_line(text: str) -> str:
 
 def as_json(content: Any) -> str:
     """JSON that people can read."""
-    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
+    return json_for_logs(msgspec.json.format(msgspec.json.encode(content), indent=2).decode()) + "\n"

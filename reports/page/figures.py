@@ -171,14 +171,15 @@ def as_svg(figure: Figure, alt: str) -> Markup:
     own = f"f{hashlib.sha256(drawn.encode()).hexdigest()[:8]}-"
     drawn = re.sub(r'\b(id="|xlink:href="#|url\(#)', lambda match: match[0] + own, drawn)
     drawn = _COLOR.sub(lambda match: f"var({_VARIABLES[match[0]]})", drawn)
-    return Markup(re.sub(r"<svg\b", f'<svg role="img" aria-label="{escape(printable(alt))}"', drawn, count=1))  # noqa: S704
+    label = f'role="img" aria-label="{escape(printable(alt))}"'
+    return Markup(drawn.replace("<svg", f"<svg {label}", 1))  # noqa: S704
 
 
 def svg_text(figure: Figure) -> str:
     """The figure as an SVG file."""
     file = io.StringIO()
     _save(figure, file, format="svg", metadata=_WITHOUT_METADATA)
-    return re.sub(rf"<g id=([\"']){_TIP}(.*?)\1>", r"<g><title>\2</title>", file.getvalue())
+    return re.sub(rf"<g id=([\"']){_TIP}(.*?)\1>", r"<g><title>\2</title>", printable(file.getvalue()))
 
 
 def png_bytes(figure: Figure) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossrt.reports.statistics.student import t_quantile
+from crossrt.reports.statistics.student import LARGEST_HALF, t_quantile
 
 CONFIDENCE = 0.95
 
@@ -59,6 +59,7 @@ def over_rounds(values: Sequence[float], confidence: float = CONFIDENCE) -> Esti
     if len(logs) < 2:
         return Estimate(value=math.exp(mean))
     half = t_quantile((1 + confidence) / 2, len(logs) - 1) * float(logs.std(ddof=1)) / math.sqrt(len(logs))
+    half = min(half, LARGEST_HALF)
     return Estimate(value=math.exp(mean), lower=math.exp(mean - half), upper=math.exp(mean + half))
 
 

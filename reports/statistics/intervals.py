@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.reports.statistics.contrasts import Contrast
-from crossrt.reports.statistics.student import t_quantile
+from crossrt.reports.statistics.student import LARGEST_HALF, t_quantile
 
 POWER: Final = 0.95
 TRIM_FAST: Final = 0.1
@@ -168,5 +168,5 @@ def welch_interval(current: Sequence[float], baseline: Sequence[float], alpha: f
 
 
 def _interval(mean: float, error: float, degrees: float, alpha: float) -> LogInterval:
-    half = t_quantile(1 - alpha, degrees) * error
+    half = min(t_quantile(1 - alpha, degrees) * error, LARGEST_HALF)
     return LogInterval(mean=mean, half=half, alpha=alpha, standard_error=error, degrees=degrees)

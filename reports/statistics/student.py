@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from scipy import special
+
+LARGEST_HALF: Final = 600.0
+"""Of an interval of logarithms: the bounds of a wider one are no numbers any more."""
 
 
 def t_quantile(share: float, degrees: float) -> float:

@@ -24,9 +24,9 @@ def inspect(model: Path, allow_h5: bool, as_json: bool) -> None:
 
     found = inspect_model(model_path(model), allow_h5=allow_h5)
     if as_json:
-        import msgspec
+        from crossrt.harness.cli.shared.json_output import echo_json
 
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        echo_json(found)
         return
     from crossrt.harness.cli.shared.inspection import inspection_lines, tensor_sheet
     from crossrt.harness.cli.shared.options import result_console

@@ -78,6 +78,6 @@ def _show_duel(path: Path, style: str, case: str | None) -> None:
 
 
 def _print_json(loaded: Report | Duel) -> None:
-    import msgspec
+    from crossrt.harness.cli.shared.json_output import echo_json
 
-    click.echo(msgspec.json.format(msgspec.json.encode(loaded), indent=2))
+    echo_json(loaded)

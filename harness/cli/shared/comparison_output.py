@@ -18,9 +18,9 @@ def show_comparison(comparison: Comparison, style: str, title: str, *, everythin
     from crossrt.reports.verdicts.comparison.render import comparison_as_markdown
 
     if style == "json":
-        import msgspec
+        from crossrt.harness.cli.shared.json_output import echo_json
 
-        click.echo(msgspec.json.format(msgspec.json.encode(comparison), indent=2))
+        echo_json(comparison)
     elif style == "junit":
         from crossrt.reports.verdicts.comparison.junit import comparison_as_junit
 

@@ -12,7 +12,7 @@ from crossrt.harness.cli.shared.foreign_format import made_elsewhere
 from crossrt.harness.cli.shared.report_files import report_in
 from crossrt.reports.exchange.registry import Output, check_request, convert, format_named, is_foreign_format
 from crossrt.reports.schema.files import read_report, write_atomically, write_together
-from crossrt.reports.text.printable import printable
+from crossrt.reports.text.printable import for_logs, printable
 
 if TYPE_CHECKING:
     from crossrt.reports.schema.records import Report
@@ -35,7 +35,7 @@ def export(paths: Sequence[Path], name: str, out: Path | None) -> None:
     for remark in _remarks(reports, names_commits=names_commits):
         click.echo(f"crossrt: {printable(remark)}", err=True)
     if out is None:
-        click.echo(_encoded(output), nl=False)
+        click.echo(_encoded(for_logs(output) if isinstance(output, str) else output), nl=False)
         return
     _write(output, out)
     click.echo(f"{name}: {out}", err=True)

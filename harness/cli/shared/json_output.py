@@ -1,4 +1,4 @@
-"""The `--json` of commands that print tables and lines."""
+"""JSON on standard output, and the `--json` of commands that print tables and lines."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from crossrt.reports.tables.recording import RecordingConsole
 
 _CONSOLE: ContextVar[RecordingConsole | None] = ContextVar("recording console", default=None)
+
+
+def echo_json(content: Any) -> None:
+    """Prints JSON that people can read; what must not reach a terminal or log as it is stands there as escapes."""
+    import msgspec
+
+    from crossrt.reports.text.printable import json_for_logs
+
+    text = msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
+    click.echo(json_for_logs(text).encode())  # bytes: the same whatever the terminal's encoding is
 
 
 def recording_console() -> RecordingConsole | None:
@@ -31,8 +41,6 @@ def json_option(command: Callable[..., int | None]) -> Callable[..., int | None]
     def run(*arguments: Any, as_json: bool, **options: Any) -> int | None:
         if not as_json:
             return command(*arguments, **options)
-        import msgspec
-
         from crossrt.reports.tables.recording import RecordingConsole
 
         console = RecordingConsole()
@@ -41,7 +49,7 @@ def json_option(command: Callable[..., int | None]) -> Callable[..., int | None]
             code = command(*arguments, **options)
         finally:
             _CONSOLE.reset(token)
-        click.echo(msgspec.json.format(msgspec.json.encode(console.printed()), indent=2))
+        echo_json(console.printed())
         return code
 
     return run

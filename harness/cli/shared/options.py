@@ -25,7 +25,6 @@ CONFIGURATION: Final = "crossrt.configuration"
 COUNT = click.IntRange(min=1)
 LONGEST_TIMEOUT_S = 86_400
 LARGEST_LIMIT_MIB = 2**22
-LEAST_WIDTH = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,29 +352,16 @@ def bench_settings(
 
 def message_console() -> Console:
     """Where progress goes: standard error."""
-    from crossrt.harness.cli.shared.progress import Messages
+    from crossrt.reports.text import consoles
 
-    return Messages()
+    return consoles.message_console()
 
 
 def result_console() -> Console:
-    """Where results go: standard output; in a log 100 columns wide, unless COLUMNS says otherwise."""
-    import os
+    """Where results go: standard output."""
+    from crossrt.reports.text import consoles
 
-    from rich.console import Console
-
-    if (recording := recording_console()) is not None:
-        return recording
-
-    class Results(Console):
-        def on_broken_pipe(self) -> None:
-            """Leaves it to `main`: rich would exit with 1, which means that something became worse."""
-            raise BrokenPipeError
-
-    console = Results(highlight=False)
-    if console.is_terminal or "COLUMNS" in os.environ:
-        return console if console.width >= LEAST_WIDTH else Results(highlight=False, width=LEAST_WIDTH)
-    return Results(highlight=False, width=100)
+    return recording_console() or consoles.result_console()
 
 
 model_option = click.option("--model", type=click.Path(path_type=Path))

@@ -72,17 +72,6 @@ def _unless_nobody_reads(show: Callable[..., None]) -> Callable[..., None]:
     return shown
 
 
-class Messages(Console):
-    """Standard error."""
-
-    def __init__(self) -> None:
-        super().__init__(stderr=True)
-
-    def on_broken_pipe(self) -> None:
-        """Lets the caller know; rich would end the process with 1, which means that something became worse."""
-        raise BrokenPipeError
-
-
 class Terminal:
     """A progress bar per phase on a terminal; a line per phase in a log."""
 
@@ -93,7 +82,12 @@ class Terminal:
             BarColumn(bar_width=12, table_column=Column(min_width=12)),
             MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=5)),
             TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
-            TextColumn("[dim]{task.fields[doing]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+            TextColumn(
+                "{task.fields[doing]}",
+                style="dim",
+                markup=False,  # what goes on is named after the user's files
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
             console=console,
             auto_refresh=False,
             disable=not console.is_terminal,

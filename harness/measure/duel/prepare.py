@@ -52,7 +52,7 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
     for case in cases:
         if case.artifact_id in found.problems:
             raise ArmFailedError(f"{case.artifact_id}: {found.problems[case.artifact_id].reason}")
-    state = _begin(run, command, runtimes, cases, opened, found)
+    state = _begin(run, command, runtimes, cases, opened, found, display)
     assessments = _assess(state, cases, found, python, display)
     calls = calls_for(sum(each.trial_ns for each in assessments) // 2, DUEL_EFFORT.block_target_ns)
     a, b = (
@@ -118,6 +118,7 @@ def _begin(
     cases: Sequence[Case],
     opened: Opened,
     found: Artifacts,
+    display: Display,
 ) -> RunState:
     now = datetime.now(UTC)
     used = [runtime for runtime in runtimes if runtime.name in {case.runtime for case in cases}]
@@ -127,7 +128,7 @@ def _begin(
         started_at=now,
         settings=dataclasses.replace(run, effort=effort),
         command=command,
-        environment=read_environment(used, cases[0].scenario.threads),
+        environment=read_environment(used, cases[0].scenario.threads, display.remark),
         project=opened.project,
         data=opened.data,
         baseline=cases[0].subject,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import FROM_OUTSIDE, ArmFailedError, system_problem
-from crossrt.harness.locations import cache_folder
+from crossrt.harness.locations import lock_file
 from crossrt.harness.measure.checkpoints import after_round
 from crossrt.harness.measure.duel.fight import Fight
 from crossrt.harness.measure.duel.match import Match
@@ -58,7 +58,7 @@ def run_duel(
 def _broken(match: Match, display: Display, then: Callable[[], None]) -> Exception | None:
     """Measures; returns what ended it before its time where rounds are finished."""
     try:
-        with measuring_alone(cache_folder() / "measuring.lock", display):
+        with measuring_alone(lock_file(), display):
             Fight(match, display, then).run()
     except Exception as error:
         if not match.samples().ratio:

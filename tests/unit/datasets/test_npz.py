@@ -254,3 +254,13 @@ def test_a_pass_over_a_large_file_holds_little_memory(tmp_path):
         assert 2**20 < tracemalloc.get_traced_memory()[1] < 64e6
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "header", [b"{'descr': '<f4', (", b"{'descr': '<f4', 'fortran_order': False, 'shape': ((1,),)}", b"{" * 90, b"\x00"]
+)
+def test_a_damaged_header_of_an_array_is_one_error(tmp_path, header):
+    path = tmp_path / "x.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n" + bytes(16))
+    with pytest.raises(DataError, match=r"x\.npy"):
+        open_dataset(DataRequest(reference=str(path)))

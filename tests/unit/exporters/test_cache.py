@@ -197,3 +197,35 @@ def test_a_full_disk_names_the_place(tmp_path, monkeypatch):
     monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda _: usage._replace(free=2**30))
     assert shortage(tmp_path, 2**29) is None
     assert "CROSSRT_CACHE_DIR=FOLDER" in shortage(tmp_path, 2**31)
+
+
+def test_an_entry_that_was_put_under_another_key_is_not_taken(cache, commit, tmp_path):
+    commit()
+    for other in (KEY.replace("int8", "fp32"), f"{KEY[:-1]}0"):
+        (tmp_path / "cache" / KEY).rename(tmp_path / "cache" / other)
+        assert cache.find(other, ModelArtifact) is None
+        (tmp_path / "cache" / other).rename(tmp_path / "cache" / KEY)
+    (tmp_path / "cache" / KEY / "key").write_text("x-0")
+    assert cache.find(KEY, ModelArtifact) is None
+
+
+def test_a_manifest_of_another_variant_is_not_taken(cache, commit, tmp_path):
+    found = commit()
+    write_manifest(replace(found, variant="fp32"), tmp_path / "cache" / KEY / ARTIFACT_MANIFEST)
+    assert cache.find(KEY, ModelArtifact) is None
+
+
+@pytest.mark.parametrize("part", [".", "net.int8.tflite", ARTIFACT_MANIFEST])
+def test_an_entry_that_others_can_write_is_not_trusted(cache, commit, tmp_path, part):
+    commit()
+    (tmp_path / "cache" / KEY / part).chmod(0o777)
+    assert cache.find(KEY, ModelArtifact) is None
+
+
+@pytest.mark.parametrize("part", [".", "net.int8.tflite"])
+def test_an_entry_that_is_a_link_is_not_trusted(cache, commit, tmp_path, part):
+    commit()
+    place = tmp_path / "cache" / KEY / part if part != "." else tmp_path / "cache" / KEY
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    assert cache.find(KEY, ModelArtifact) is None

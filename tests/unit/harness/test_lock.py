@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 
 import pytest
 
 from crossrt.harness.cli.shared.progress import Silent
+from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.lock import measuring_alone
 
 
@@ -50,3 +53,47 @@ def test_a_cache_that_cannot_be_written_is_said_and_does_not_stop_measuring(tmp_
         pass
     assert "cannot be written" in remarks.texts[0]
     assert "CROSSRT_CACHE_DIR=FOLDER" in remarks.texts[0]
+
+
+def test_a_link_in_place_of_the_lock_is_refused_and_its_target_stays_as_it_is(tmp_path):
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(HarnessError, match="is a link"), measuring_alone(tmp_path / "lock", Silent()):
+        pass
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_a_file_with_another_name_is_locked_but_not_written(tmp_path):
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "lock").hardlink_to(tmp_path / "victim")
+    with measuring_alone(tmp_path / "lock", Silent()):
+        assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_a_pipe_in_place_of_the_lock_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(HarnessError, match="regular file"), measuring_alone(tmp_path / "lock", Silent()):
+        pass
+
+
+def test_a_lock_that_another_user_made_locks_as_well(tmp_path, monkeypatch):
+    lock, opened = tmp_path / "lock", os.open
+    lock.write_text("4321")
+
+    def open_as_another(path, flags, *mode):
+        if path == lock and flags & (os.O_RDWR | os.O_CREAT):
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", open_as_another)
+    with measuring_alone(lock, Silent()), lock.open() as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert lock.read_text() == "4321"
+
+
+def test_without_a_place_for_the_lock_measuring_goes_on_and_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    remarks = Remarks()
+    with measuring_alone(tmp_path / "file" / "lock", remarks):
+        pass
+    assert "would not be noticed" in remarks.texts[0]

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from crossrt.reports.statistics.contrasts import Contrast
+from crossrt.reports.statistics.estimates import over_rounds
 from crossrt.reports.statistics.intervals import pooled_interval, trimmed_error, trimmed_mean, welch_interval
 
 STUDIES = ((0.10, 0.05), (0.30, 0.08), (0.35, 0.10), (0.65, 0.12), (0.45, 0.20))
@@ -121,3 +122,9 @@ def test_resolution_is_found_in_95_of_100_runs():
         values = random.normal(typical.resolution(), spread, 12)
         found += pooled_interval(contrasts_of([(value, 1e-5) for value in values]), 0.005).lower > 0
     assert found / 400 >= 0.90
+
+
+def test_bounds_of_the_widest_interval_are_numbers():
+    wide = pooled_interval([Contrast(value=value, error=1e-6) for value in (-30.0, 30.0)], 0.005)
+    assert 0 < math.exp(wide.lower) < math.exp(wide.upper) < math.inf
+    assert 0 < over_rounds([1e-9, 1e15]).lower < over_rounds([1e-9, 1e15]).upper < math.inf

@@ -165,6 +165,6 @@ def remove(run: str, place: str) -> None:
 
 
 def _print_json(found: object) -> None:
-    import msgspec
+    from crossrt.harness.cli.shared.json_output import echo_json
 
-    click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+    echo_json(found)

@@ -62,9 +62,9 @@ def _read(metric: str, pattern: str, environment: str | None, last: int, place: 
 
 def _print(found: Trend, style: str) -> None:
     if style == "json":
-        import msgspec
+        from crossrt.harness.cli.shared.json_output import echo_json
 
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        echo_json(found)
         return
     from rich.text import Text
 

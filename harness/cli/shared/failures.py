@@ -1,0 +1,57 @@
+"""What ends a command, as one message and an exit code; a traceback only where it was asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Final
+
+import click
+
+from crossrt.core.errors import CrossrtError
+from crossrt.harness.errors import FROM_OUTSIDE, shortened, system_problem
+
+DEBUG_VARIABLE: Final = "CROSSRT_DEBUG"
+DEFECT: Final = 70
+"""EX_SOFTWARE of sysexits.h: never to be taken for a verdict."""
+
+_WRONG: Final = 2
+
+
+def explained(error: Exception) -> int:
+    """Says in one message what the user can fix, or that crossrt has a defect; returns the exit code."""
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exception(error)
+    message, code = _message(error)
+    click.echo(f"crossrt: {shortened(message)}", err=True)
+    return code
+
+
+def _message(error: Exception) -> tuple[str, int]:
+    if isinstance(error, CrossrtError):
+        return str(error), error.exit_code
+    if isinstance(error, FROM_OUTSIDE):
+        return _of_system(error), _WRONG
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("crossrt"):
+        package = error.name.partition(".")[0]
+        return f"{package} is not installed: {sys.executable} -m pip install {package}", _WRONG
+    return (
+        f"unexpected {type(error).__name__}: {' '.join(str(error).split())}\nThis is a defect of crossrt. Please report"
+        f" it with the traceback, which the same command prints where {DEBUG_VARIABLE}=1 is set.",
+        DEFECT,
+    )
+
+
+def _of_system(error: Exception) -> str:
+    """What the system said, and of which file; the cache folder is one that users can choose, and may not know."""
+    from crossrt.harness.locations import CACHE_VARIABLE, named_cache_folder
+
+    said = system_problem(error)
+    name = error.filename if isinstance(error, OSError) else None
+    cache = named_cache_folder().absolute()
+    path = Path(os.fsdecode(name)).absolute() if isinstance(name, str | bytes) else None
+    if path is None or not (path.is_relative_to(cache) or cache.is_relative_to(path)):
+        return said
+    return f"the cache folder {cache} cannot be used ({said}): name another one with {CACHE_VARIABLE}=FOLDER"

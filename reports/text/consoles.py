@@ -1,0 +1,51 @@
+"""Rich consoles on which text of a file is text: no markup, no escape sequence and no order to a CI service."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Final, TextIO
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from crossrt.reports.text.guard import behind, continued
+
+LOG_WIDTH: Final = 100
+LEAST_WIDTH: Final = 20
+
+
+class GuardedConsole(Console):
+    """A console that looks at text after it was laid out, where wrapping decides what begins a line."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Called by rich for whatever is printed, and for its parts."""
+        head = ""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                safe, head = continued(segment.text, head)
+                yield Segment(safe, segment.style)
+
+    def on_broken_pipe(self) -> None:
+        """Leaves it to `main`: rich would exit with 1, which means that something became worse."""
+        raise BrokenPipeError
+
+
+def message_console() -> Console:
+    """Where progress goes: standard error."""
+    return _console(sys.stderr)
+
+
+def result_console() -> Console:
+    """Where results go: standard output; in a log 100 columns wide, unless COLUMNS says otherwise."""
+    console = _console(sys.stdout)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        return console if console.width >= LEAST_WIDTH else _console(sys.stdout, LEAST_WIDTH)
+    return _console(sys.stdout, LOG_WIDTH)
+
+
+def _console(stream: TextIO, width: int | None = None) -> Console:
+    return GuardedConsole(file=behind(stream), width=width, highlight=False, markup=False, emoji=False)
