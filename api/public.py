@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from crossrt.datasets.protocol import Dataset
     from crossrt.exporters.inspection import Inspection
-    from crossrt.harness.cli.shared.progress import Display
     from crossrt.reports.schema.records import Duel, Report
+    from crossrt.reports.text.progress import Display
     from crossrt.reports.verdicts.comparison.findings import Comparison
 
     Arrays: TypeAlias = NDArray[Any] | Mapping[str, NDArray[Any]]
@@ -292,7 +292,7 @@ def _sizes(batch: int | Sequence[int]) -> tuple[int, ...]:
 
 @contextmanager
 def _display(*, shows: bool) -> Iterator[Display]:
-    from crossrt.harness.cli.shared.progress import Silent, Terminal
+    from crossrt.reports.text.progress import Silent, Terminal
 
     if not shows:
         yield Silent()

@@ -25,3 +25,11 @@ class DataError(CrossrtError):
 
 class PluginError(CrossrtError):
     """A plug-in is not known, cannot be imported, or shares its name with another."""
+
+
+LONGEST_MESSAGE = 4_000
+
+
+def shortened(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    """A text without its end where it is too long to be read."""
+    return text if len(text) <= longest else f"{text[:longest]} [...]"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-from typing import Final
-
-from crossrt.core.errors import CrossrtError
+from crossrt.core.errors import CrossrtError, shortened
 
 
 class HarnessError(CrossrtError):
@@ -19,12 +16,6 @@ class ArmFailedError(HarnessError):
 
 
 LONGEST_REASON = 1_000
-LONGEST_MESSAGE = 4_000
-
-
-def shortened(text: str, longest: int = LONGEST_MESSAGE) -> str:
-    """A text without its end where it is too long to be read."""
-    return text if len(text) <= longest else f"{text[:longest]} [...]"
 
 
 class ChildFailedError(Exception):
@@ -47,27 +38,3 @@ class NoAnswerError(ChildFailedError):
 
 class NotInstalledError(ChildFailedError):
     """A runtime's package is missing: its cases are skipped, not failed."""
-
-
-FROM_OUTSIDE: Final = (OSError, MemoryError)
-"""What the system refuses: no defect of crossrt, and nothing that was asked for wrongly."""
-
-_HINTS: Final = {
-    errno.EAGAIN: "no further process or thread can be started: see the limits of processes, ulimit -u and the"
-    " container's pids limit",
-    errno.EMFILE: "too many open files: allow more with ulimit -n",
-    errno.ENFILE: "too many open files on this machine",
-    errno.ENOMEM: "out of memory",
-    errno.ENOSPC: "no space left on the disk",
-    errno.EDQUOT: "the disk quota is used up",
-}
-
-
-def system_problem(error: BaseException) -> str:
-    """What the system refused, of which file, and what to do."""
-    if isinstance(error, MemoryError):
-        return "out of memory"
-    if not isinstance(error, OSError):
-        return str(error)
-    said = _HINTS.get(error.errno or 0) or error.strerror or str(error)
-    return said if error.filename is None else f"{said}: {error.filename}"

@@ -11,9 +11,9 @@ import msgspec
 from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Check
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.build.subject import Found, Target, ask_about, find_subject
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import HarnessError
 from crossrt.reports.text.cells import Cell, Sheet, Tone
+from crossrt.reports.text.progress import Display
 from crossrt.reports.text.tensor_names import short_name
 
 

@@ -15,7 +15,6 @@ from crossrt.datasets.opening import RANDOM, DataRequest, open_dataset
 from crossrt.harness.analyze.unfused_operators import can_be_explained, find_unfused_operators, unfused_lines
 from crossrt.harness.build.subject import is_named
 from crossrt.harness.build.variant_files import VariantFiles
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError, HarnessError, NoAnswerError
 from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.evaluate.feeding import feeding_of
@@ -25,6 +24,7 @@ from crossrt.harness.process.case_worker import UnsupportedError
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.harness.process.profiling import profile_file
 from crossrt.reports.text.cells import Cell, Sheet, counted, listed
+from crossrt.reports.text.progress import Display
 from crossrt.runtimes.kernels import Kernel, KernelKind, Profile
 from crossrt.runtimes.protocol import SessionOptions
 

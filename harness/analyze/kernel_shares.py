@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import get_args
 
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.measure.case import Case
 from crossrt.harness.process.profiling import profile_file
 from crossrt.harness.run.run_state import RunState
 from crossrt.reports.schema.records import KernelShares
+from crossrt.reports.text.progress import Display
 from crossrt.runtimes.kernels import KernelKind, Profile
 
 CALLS = 100

@@ -13,12 +13,12 @@ from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import CrossrtError
 from crossrt.harness.analyze.diagnosis.run import diagnose_file
 from crossrt.harness.build.subject import TIMEOUT_S, Found, as_found, float_counterpart
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.process.pool import DrivingPool
 from crossrt.harness.run.run_state import RunState
 from crossrt.reports.schema.records import LayerErrors, TensorError
+from crossrt.reports.text.progress import Display
 
 SAMPLES: Final = 1_000
 """How many samples each file answers at most."""

@@ -22,7 +22,6 @@ from crossrt.datasets.tasks.agreement import agreement_definition
 from crossrt.datasets.tasks.choosing import chance_caution
 from crossrt.datasets.tasks.outputs import match_answers
 from crossrt.datasets.tasks.protocol import Task
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.evaluate.answers import Outputs
 from crossrt.harness.evaluate.assess import limits_for
@@ -35,6 +34,7 @@ from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
 from crossrt.harness.process.pool import DrivingPool
 from crossrt.harness.run.prepare import Opened
+from crossrt.reports.text.progress import Display
 from crossrt.runtimes.registry import shipped_runtime_for
 
 CLEAN: Final = "as they are"

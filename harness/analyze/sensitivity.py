@@ -22,10 +22,10 @@ from crossrt.harness.analyze.diagnosis.trials import worst_sqnr
 from crossrt.harness.build.export import run_export
 from crossrt.harness.build.recipes import choose_recipes
 from crossrt.harness.build.subject import Found, Target, float_counterpart
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.run.prepare import Opened, open_project
 from crossrt.reports.text.cells import Cell, Sheet, listed, title_of, written
+from crossrt.reports.text.progress import Display
 from crossrt.reports.text.tensor_names import short_name
 
 _MOST_TENSORS: Final = 8

@@ -12,8 +12,8 @@ from crossrt.datasets.protocol import Dataset
 from crossrt.exporters.cache import ArtifactCache
 from crossrt.exporters.inspection import Inspection
 from crossrt.exporters.variants import Variant
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError
+from crossrt.reports.text.progress import Display
 
 
 @dataclass(slots=True, kw_only=True)

@@ -26,12 +26,12 @@ from crossrt.exporters.jobs import BuildJob
 from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
 from crossrt.harness.build.builder import Artifacts, BuildRequest, BuildState
 from crossrt.harness.build.checking import FloatCheck
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.locations import artifact_cache
 from crossrt.harness.process.child import ChildProcess, kill_all_children
 from crossrt.harness.process.packages import BUILDING, QUANTIZING, QUANTIZING_TFLITE, QUIET, check_packages
 from crossrt.harness.process.pool import DrivingPool
+from crossrt.reports.text.progress import Display
 
 BUILD_TIMEOUT_S = 600.0
 _COPIES = 3

@@ -15,7 +15,6 @@ from crossrt.exporters.variants import Variant
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.building import get_artifacts
 from crossrt.harness.build.project import Project
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.measure.case import Case, Scenario
@@ -26,6 +25,7 @@ from crossrt.harness.run.prepare import Opened, build_request
 from crossrt.harness.run.run_state import RunState, new_run_id
 from crossrt.reports.text.cells import listed
 from crossrt.reports.text.patterns import matches
+from crossrt.reports.text.progress import Display
 from crossrt.runtimes.registry import shipped_runtime_for
 
 CHECK_BATCH = 100

@@ -11,11 +11,11 @@ from crossrt.exporters.variants import Variant, variant_of
 from crossrt.harness.build.export import Exported, float_variants, run_export
 from crossrt.harness.build.project import Project
 from crossrt.harness.build.recipes import choose_recipes
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.run.prepare import Opened, open_project
 from crossrt.reports.text.cells import listed
+from crossrt.reports.text.progress import Display
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

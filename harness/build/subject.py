@@ -23,7 +23,6 @@ from crossrt.harness.build.exported import MANIFEST_SUFFIX
 from crossrt.harness.build.inspecting import inspect_model
 from crossrt.harness.build.project import Project, resolve
 from crossrt.harness.build.recipes import choose_recipes
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError, HarnessError, NoAnswerError
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.process.child import ChildProcess
@@ -31,6 +30,7 @@ from crossrt.harness.process.packages import QUIET, READING, check_packages
 from crossrt.harness.process.user_data import served
 from crossrt.harness.run.prepare import Opened, build_request, open_project
 from crossrt.reports.text.cells import listed
+from crossrt.reports.text.progress import Display
 
 TIMEOUT_S: Final = 600.0
 MODEL_SUFFIXES: Final = (".onnx", ".tflite")

@@ -8,11 +8,11 @@ from pathlib import Path
 from crossrt.core.errors import DataError
 from crossrt.core.memory import BUILDING_BYTES, memory_limit
 from crossrt.datasets.reference import Reference, TrainingJob, references
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.out import check_writable
 from crossrt.harness.process.packages import QUIET, check_packages
+from crossrt.reports.text.progress import Display
 
 EPOCH_TIMEOUT_S = 1800.0
 

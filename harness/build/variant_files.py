@@ -11,12 +11,12 @@ from crossrt.exporters.variants import Variant, shipped_recipes, variant_of
 from crossrt.harness.build.building import get_artifacts
 from crossrt.harness.build.project import Project
 from crossrt.harness.build.recipes import choose_recipes
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.run.prepare import Opened, build_request
 from crossrt.reports.text.cells import listed
 from crossrt.reports.text.patterns import matches
+from crossrt.reports.text.progress import Display
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

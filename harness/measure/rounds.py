@@ -12,13 +12,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
 
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.measure.participant import Participant
 from crossrt.harness.measure.settings import Effort, WorkerLimits
 from crossrt.harness.process.affinity import Processors
 from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
 from crossrt.reports.schema.records import Round
+from crossrt.reports.text.progress import Display
 
 FEWEST_ROUNDS = 2
 """Rounds that are made whatever the time: fewer have no interval."""

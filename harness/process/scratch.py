@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from crossrt.core.scratch import STAGING, owned_folder, remove_abandoned
-from crossrt.harness.errors import HarnessError, system_problem
+from crossrt.core.system_errors import system_problem
+from crossrt.harness.errors import HarnessError
 from crossrt.harness.locations import artifact_cache, cache_folder
 
 PREFIX: Final = "crossrt-run-"

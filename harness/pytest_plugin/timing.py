@@ -18,7 +18,6 @@ import numpy as np
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.tensor import Batching
-from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.environment import installed_version, read_environment
 from crossrt.harness.errors import ChildFailedError, HarnessError, NoAnswerError
 from crossrt.harness.locations import lock_file
@@ -38,6 +37,7 @@ from crossrt.harness.run.prepare import scratch_folder
 from crossrt.harness.run.run_state import new_run_id
 from crossrt.reports.schema.records import SCHEMA_VERSION, Control, Data, Report, Result, Run, Settings
 from crossrt.reports.statistics.metrics import MEASURED_METRICS, derive_metrics
+from crossrt.reports.text.progress import Silent
 from crossrt.runtimes.protocol import SessionOptions
 
 FORKED: Final = (

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from crossrt.core.system_errors import FROM_OUTSIDE, system_problem
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.project import Project
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.environment import read_environment
-from crossrt.harness.errors import FROM_OUTSIDE, ChildFailedError, system_problem
+from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.assess import failed, skipped
 from crossrt.harness.locations import lock_file
 from crossrt.harness.measure.case import select
@@ -35,6 +35,7 @@ from crossrt.harness.run.compose import report_of, settle_baseline
 from crossrt.harness.run.prepare import artifacts_for, open_project, scratch_folder
 from crossrt.harness.run.run_state import RunState, new_run_id
 from crossrt.reports.schema.records import Report
+from crossrt.reports.text.progress import Display
 
 NOOP_SAMPLES = 8
 _LEFT_S = 1.0

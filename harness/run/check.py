@@ -11,7 +11,6 @@ from crossrt.core.errors import DataError
 from crossrt.core.tensor import described
 from crossrt.datasets.tasks.choosing import chance_caution
 from crossrt.harness.build.builder import Artifacts
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.answers import Outputs, read_reference
 from crossrt.harness.evaluate.assess import Assessor, Tried, failed
@@ -26,6 +25,7 @@ from crossrt.harness.run.prepare import naming_origin
 from crossrt.harness.run.run_state import RunState
 from crossrt.reports.statistics.divergence import CaseOutputs
 from crossrt.reports.text.labels import reference_name
+from crossrt.reports.text.progress import Display
 
 MOST_PREVIEWED: Final = 8
 """Cases for which a first rough latency is told while the run goes on."""

@@ -20,7 +20,6 @@ from crossrt.exporters.variants import Variant
 from crossrt.harness.build.builder import Artifacts, BuildRequest
 from crossrt.harness.build.building import get_artifacts
 from crossrt.harness.build.project import Project, resolve
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case
@@ -29,6 +28,7 @@ from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.harness.process.scratch import scratch_folder as temporary_folder
 from crossrt.harness.process.user_code import user_code_in
 from crossrt.harness.process.user_data import served
+from crossrt.reports.text.progress import Display
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

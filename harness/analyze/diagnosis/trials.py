@@ -18,7 +18,7 @@ from crossrt.exporters.variants import Variant
 from crossrt.harness.analyze.diagnosis.run import saturates, worst_activation
 from crossrt.harness.build.export import run_export
 from crossrt.harness.build.subject import Found, Target
-from crossrt.harness.cli.shared.progress import Display
+from crossrt.reports.text.progress import Display
 
 MANY_SAMPLES: Final = 10_000
 

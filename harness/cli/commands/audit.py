@@ -31,9 +31,9 @@ def audit(name: str, **options: Any) -> int:
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.analyze.audit import audit_headline, audit_sheet, check_sheet, inference_note, run_audit
     from crossrt.harness.cli.shared.options import message_console, result_console
-    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.run.prepare import scratch_folder
     from crossrt.reports.tables.terminal import print_sheet
+    from crossrt.reports.text.progress import Terminal
 
     target = target_of(name, **options)
     with Terminal(message_console()) as display, scratch_folder() as folder:

@@ -92,10 +92,10 @@ def bench(out: Path, ci: Path | None, against: Path | None, margins: tuple[str, 
     from crossrt.harness.build.diagnosing import diagnose_commands
     from crossrt.harness.cli.shared.measured import Measured
     from crossrt.harness.cli.shared.options import is_given, message_console, result_console
-    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.process.out import check_writable
     from crossrt.harness.run.bench import run_bench
     from crossrt.reports.tables.terminal import print_report
+    from crossrt.reports.text.progress import Terminal
     from crossrt.reports.verdicts.choice.closing import print_closing
 
     if ci is not None and is_given("out"):

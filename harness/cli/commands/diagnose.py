@@ -35,10 +35,10 @@ def diagnose(name: str, no_advice: bool, **options: Any) -> None:
     from crossrt.harness.analyze.diagnosis.trials import try_changes
     from crossrt.harness.build.subject import find_subject
     from crossrt.harness.cli.shared.options import message_console, result_console
-    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.evaluate.reference_check import reference_cautions
     from crossrt.harness.run.prepare import scratch_folder
     from crossrt.reports.tables.terminal import print_cautions, print_sheet
+    from crossrt.reports.text.progress import Terminal
 
     target = target_of(name, **options)
     samples, dimensions = target.subject.samples or _SAMPLES, target.subject.dimensions

@@ -77,12 +77,12 @@ def duel(out: Path, **options: Any) -> int:
     crossrt duel int8-qdq@ort-cpu --python-b ~/newer-ort/bin/python --fail-if-slower 2%
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.cli.shared.options import message_console, result_console
-    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.cli.shared.saving import Saved
     from crossrt.harness.measure.duel.run import run_duel
     from crossrt.harness.process.out import check_writable
     from crossrt.reports.schema.files import write_report
     from crossrt.reports.tables.duel_text import gate_line, print_duel
+    from crossrt.reports.text.progress import Terminal
     from crossrt.reports.verdicts.duel_reports import arm_report
 
     if options["margin"] is not None and options["fail_if_slower"] is not None:

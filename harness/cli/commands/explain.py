@@ -15,8 +15,8 @@ from crossrt.harness.cli.shared.subject_options import target_of, target_options
 if TYPE_CHECKING:
     from crossrt.harness.analyze.explain import Explanation
     from crossrt.harness.build.subject import Target
-    from crossrt.harness.cli.shared.progress import Display
     from crossrt.harness.process.probe import RuntimeInfo
+    from crossrt.reports.text.progress import Display
 
 
 @click.command(short_help="Why a file is as fast as it is: the kernels that its runtime runs.")
@@ -45,9 +45,9 @@ def explain(name: str, batch: int, threads: int, **options: Any) -> None:
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.analyze.explain import explanation_lines, kernel_sheet
     from crossrt.harness.cli.shared.options import message_console, result_console
-    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.run.prepare import scratch_folder
     from crossrt.reports.tables.terminal import print_sheet
+    from crossrt.reports.text.progress import Terminal
 
     what, runtime = _split(name)
     target = target_of(what, **options)

@@ -35,11 +35,11 @@ def export(only: tuple[str, ...], min_agreement: float, out: Path, **subject: An
     from crossrt.harness.build.export import check_exportable, run_export, select_variants, written
     from crossrt.harness.build.exported import write_folder
     from crossrt.harness.cli.shared.options import message_console, result_console, subject_from
-    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.process.out import check_writable
     from crossrt.harness.run.prepare import open_project, scratch_folder
     from crossrt.reports.tables.terminal import print_cautions
     from crossrt.reports.text.printable import printable
+    from crossrt.reports.text.progress import Terminal
 
     check_writable(out)
     asked = subject_from(**subject)

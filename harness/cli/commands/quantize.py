@@ -49,12 +49,12 @@ def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float,
     from crossrt.harness.build.quantizing import Quantizing, run_quantize
     from crossrt.harness.build.recipes import outcome_sheet
     from crossrt.harness.cli.shared.options import message_console, result_console, subject_from
-    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.process.out import check_writable
     from crossrt.harness.run.prepare import scratch_folder
     from crossrt.reports.tables.terminal import print_cautions, print_sheet
     from crossrt.reports.text.cells import counted
     from crossrt.reports.text.printable import printable
+    from crossrt.reports.text.progress import Terminal
 
     asked = Quantizing(subject=subject_from(**subject), patterns=patterns, file=file, minimum_agreement=min_agreement)
     check_writable(out)

@@ -52,11 +52,11 @@ def robustness(
     from crossrt.harness.analyze.robustness_tables import LEGEND, corruption_sheet, variant_sheet
     from crossrt.harness.build.variant_files import known_variants, variant_files
     from crossrt.harness.cli.shared.options import message_console, result_console, subject_from
-    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.errors import HarnessError
     from crossrt.harness.measure.settings import WorkerLimits
     from crossrt.harness.run.prepare import open_project, scratch_folder
     from crossrt.reports.tables.terminal import print_cautions, print_note, print_sheet
+    from crossrt.reports.text.progress import Terminal
 
     subject = subject_from(models=models, seed=seed, **options)
     if subject.artifacts and file:

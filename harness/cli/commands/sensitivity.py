@@ -24,9 +24,9 @@ def sensitivity(name: str, subsets: int, **options: Any) -> None:
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.analyze.sensitivity import answers_sheet, run_sensitivity, scales_sheet
     from crossrt.harness.cli.shared.options import message_console, result_console
-    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.run.prepare import scratch_folder
     from crossrt.reports.tables.terminal import print_cautions, print_sheet
+    from crossrt.reports.text.progress import Terminal
 
     target = target_of(name, **options)
     if target.subject.artifacts is not None:

@@ -32,7 +32,7 @@ def train(architecture: str | None, data: str | None, epochs: int, seed: int, ou
     """
     from crossrt.harness.build.training import architectures, run_training
     from crossrt.harness.cli.shared.options import message_console
-    from crossrt.harness.cli.shared.progress import Terminal
+    from crossrt.reports.text.progress import Terminal
 
     name = architecture or architectures()[0]
     path = out or Path("results") / f"{name}.keras"

@@ -10,8 +10,8 @@ from typing import Final
 
 import click
 
-from crossrt.core.errors import CrossrtError
-from crossrt.harness.errors import FROM_OUTSIDE, shortened, system_problem
+from crossrt.core.errors import CrossrtError, shortened
+from crossrt.core.system_errors import FROM_OUTSIDE, system_problem
 
 DEBUG_VARIABLE: Final = "CROSSRT_DEBUG"
 DEFECT: Final = 70

@@ -11,7 +11,7 @@ import click
 
 from crossrt.core.errors import CrossrtError
 from crossrt.core.scratch import remove_abandoned
-from crossrt.harness.errors import system_problem
+from crossrt.core.system_errors import system_problem
 from crossrt.harness.locations import cache_folder
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.files import HALF_WRITTEN, write_report

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from crossrt.harness.cli.shared.progress import Display, Silent
 from crossrt.harness.errors import ArmFailedError
 from crossrt.harness.measure.duel.match import Match
 from crossrt.harness.measure.rounds import RoundRunner, RoundSettings
 from crossrt.reports.schema.records import Look
 from crossrt.reports.statistics.spending import Spending
 from crossrt.reports.tables.duel_text import progress_line
+from crossrt.reports.text.progress import Display, Silent
 from crossrt.reports.verdicts.duel import ALPHA, CONFIRMING_ROUNDS, FEWEST_ROUNDS, Judgement, judge_samples
 
 LOOKS_GROW = 1.25

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.build.builder import Artifacts
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ArmFailedError, HarnessError
 from crossrt.harness.evaluate.assess import Assessment, Assessor
@@ -25,6 +24,7 @@ from crossrt.harness.run.bench import batch_sizes_of
 from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.prepare import Opened, artifacts_for, open_project
 from crossrt.harness.run.run_state import RunState, new_run_id
+from crossrt.reports.text.progress import Display
 
 LARGEST_COPIED_BYTES = 32 * 2**20
 MOST_SAMPLES = 2_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from crossrt.harness.cli.shared.progress import Display
-from crossrt.harness.errors import FROM_OUTSIDE, ArmFailedError, system_problem
+from crossrt.core.system_errors import FROM_OUTSIDE, system_problem
+from crossrt.harness.errors import ArmFailedError
 from crossrt.harness.locations import lock_file
 from crossrt.harness.measure.checkpoints import after_round
 from crossrt.harness.measure.duel.fight import Fight
@@ -17,6 +17,7 @@ from crossrt.harness.process.interrupts import interruptible
 from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.reports.schema.records import Duel
+from crossrt.reports.text.progress import Display
 
 
 def run_duel(

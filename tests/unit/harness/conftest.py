@@ -16,11 +16,11 @@ from crossrt.datasets.opening import DataRequest
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import write_folder
 from crossrt.harness.cli.main import main
-from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.measure.duel.run import run_duel
 from crossrt.harness.measure.settings import BenchSettings, DuelSettings, Effort, Subject, WorkerLimits
 from crossrt.harness.run.bench import run_bench
 from crossrt.reports.schema.records import Report
+from crossrt.reports.text.progress import Silent
 
 DATA = Path(__file__).parents[2] / "data"
 CONFORMANCE = Path(__file__).parents[3] / "runtimes" / "conformance" / "models"

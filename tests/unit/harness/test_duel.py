@@ -13,7 +13,6 @@ import jsonschema
 import msgspec
 import pytest
 
-from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.errors import ArmFailedError, HarnessError
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.files import read_duel, write_report
@@ -21,6 +20,7 @@ from crossrt.reports.schema.json_schema import duel_json_schema
 from crossrt.reports.schema.records import Look
 from crossrt.reports.statistics.spending import Spending
 from crossrt.reports.tables.duel_text import duel_as_markdown, duel_lines, gate_line
+from crossrt.reports.text.progress import Silent
 from crossrt.reports.verdicts.comparison.basis import Question
 from crossrt.reports.verdicts.comparison.compare import compare_reports
 from crossrt.reports.verdicts.duel import ALPHA, CONFIRMING_ROUNDS, judge_duel

@@ -24,10 +24,10 @@ from crossrt.harness.analyze.explain import (
 from crossrt.harness.analyze.unfused_operators import unfused_lines
 from crossrt.harness.build.project import resolve
 from crossrt.harness.build.variant_files import VariantFiles, known_variants
-from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.process.probe import RuntimeInfo
+from crossrt.reports.text.progress import Silent
 from crossrt.runtimes.kernels import Kernel, Profile, kind_of
 
 MODELS = Path(__file__).parents[2] / "data" / "models"

@@ -132,7 +132,7 @@ def test_colours_of_our_own_stay_and_those_of_a_file_go():
 
 
 def test_markup_in_a_name_is_text(monkeypatch):
-    from crossrt.harness.cli.shared.progress import Terminal
+    from crossrt.reports.text.progress import Terminal
 
     file = io.StringIO()
     console = GuardedConsole(file=file, force_terminal=True, width=120, markup=False, emoji=False)

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.lock import measuring_alone
+from crossrt.reports.text.progress import Silent
 
 
 class Remarks(Silent):

@@ -12,9 +12,9 @@ from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.harness.analyze.robustness import CLEAN, Robustness, read_images, run_robustness
 from crossrt.harness.analyze.robustness_tables import corruption_sheet, mean_change, variant_sheet
 from crossrt.harness.build.variant_files import variant_files
-from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.run.prepare import open_project
+from crossrt.reports.text.progress import Silent
 
 SAMPLES = 200
 TOP1 = MetricDefinition(name="top1", label="top-1", unit="share", direction="bigger_is_better", format="percent")

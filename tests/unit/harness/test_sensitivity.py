@@ -10,9 +10,9 @@ from crossrt.core.metric import MetricDefinition
 from crossrt.datasets.opening import DataRequest
 from crossrt.harness.analyze.sensitivity import Calibrated, Sensitivity, answers_sheet, run_sensitivity, scales_sheet
 from crossrt.harness.build.subject import Target
-from crossrt.harness.cli.shared.progress import Silent
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject
+from crossrt.reports.text.progress import Silent
 
 TOP1 = MetricDefinition(name="top1", label="top-1", unit="share", direction="bigger_is_better", format="percent")
 

@@ -65,8 +65,8 @@ def add(reports: tuple[Path, ...], place: str) -> int:
 def _add(address: Address, files: Sequence[Path]) -> list[Added]:
     """Adds files behind a bar, then says what is unusual about each, also where the database fails midway."""
     from crossrt.harness.cli.shared.options import message_console
-    from crossrt.harness.cli.shared.progress import Display, Silent, Terminal
     from crossrt.history.store.collecting import add_files
+    from crossrt.reports.text.progress import Display, Silent, Terminal
 
     console = message_console()
     bar: AbstractContextManager[Display] = Terminal(console) if console.is_terminal else nullcontext(Silent())

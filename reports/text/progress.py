@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from crossrt.harness.errors import shortened
+from crossrt.core.errors import shortened
 from crossrt.reports.text.printable import printable
 
 _REDRAW_EVERY_S = 0.5
