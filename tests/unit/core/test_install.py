@@ -52,6 +52,8 @@ def installed(tmp_path, monkeypatch):
             (info / "METADATA").write_text(metadata)
             module = name if name in ("onnxruntime_genai", "numpy") else "onnxruntime"
             (info / "RECORD").write_text(f"{module}/__init__.py,,\n")
+            (tmp_path / module).mkdir(exist_ok=True)
+            (tmp_path / module / "__init__.py").touch()  # from Python 3.12 on, files that are missing are not listed
         monkeypatch.setattr(sys, "path", [str(tmp_path)])
         installed_builds.cache_clear()
         return installed_builds("onnxruntime")
