@@ -27,7 +27,7 @@ def measured(monkeypatch, crossrt):
     """Runs the command as if a run had found this report."""
 
     def run(report, *arguments, **variables):
-        def found(settings, command, display, keep):
+        def found(settings, command, display, keep, checkpoint):
             keep(report)
             return report
 
