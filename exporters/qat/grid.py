@@ -60,7 +60,7 @@ def affine_of_range(low: float, high: float) -> Affine:
 
 def largest_integer(bits: int) -> int:
     """The largest integer of a symmetric weight: 127 for 8 bits, 7 for 4; the lowest one is not used."""
-    return 2 ** (bits - 1) - 1
+    return (1 << (bits - 1)) - 1
 
 
 def channel_scales(largest: Floats, bits: int) -> Floats:

@@ -23,7 +23,7 @@ FIXED: Final[dict[FinalKind, Affine]] = {
 """What TFLite's kernels prescribe."""
 
 
-class Range(keras.layers.Layer):
+class Range(keras.layers.Layer):  # type: ignore[misc]
     """Quantizes a tensor by the moving averages of its least and greatest value, which it follows while training."""
 
     def __init__(self, name: str) -> None:
@@ -63,7 +63,7 @@ class Range(keras.layers.Layer):
         return keras.KerasTensor(tensor.shape, "float32")
 
 
-class Calculation(keras.layers.Layer):
+class Calculation(keras.layers.Layer):  # type: ignore[misc]
     """Computes a step; kernels are quantized in every call and trained in float."""
 
     def __init__(self, step: Step, bits: int) -> None:
@@ -93,7 +93,7 @@ class Calculation(keras.layers.Layer):
         return keras.KerasTensor((tensors[0].shape[0], *self.step.shape), "float32")
 
 
-class FixedRange(keras.layers.Layer):
+class FixedRange(keras.layers.Layer):  # type: ignore[misc]
     """Quantizes a tensor on a grid that does not depend on data."""
 
     def __init__(self, affine: Affine, name: str) -> None:

@@ -73,6 +73,7 @@ class Trainer:
             samples=len(self._train),
             validation_samples=len(self._validation) if self._validation else 0,
             metric=self._objective.metric,
+            task=self._objective.task,
             float_metric=state.float_score.metric if state.float_score else None,
             calibrated_metric=calibrated.metric if calibrated else None,
         )

@@ -20,7 +20,7 @@ from crossrt.exporters.qat.tflite_weights import with_trained_weights
 from crossrt.exporters.tf.serving import tensor_sizes
 
 
-class FrozenModule(tf.Module):
+class FrozenModule(tf.Module):  # type: ignore[misc]
     """A frozen network in TensorFlow."""
 
     def __init__(self, frozen: Frozen, inputs: Sequence[TensorSpec], output: str) -> None:
