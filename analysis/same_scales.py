@@ -17,7 +17,7 @@ from crossrt.core.events import EventStream, read_job
 from crossrt.exporters.qat.names import step_number
 from crossrt.exporters.qat.trained import Layout, Role, TrainedTensor, integers_sha256, read_trained
 
-_UINT8_SHIFT = 128
+UINT8_SHIFT = 128
 _ONNX_NAMES: Mapping[Role, str] = {"activation": "output", "weight": "kernel", "bias": "bias"}
 _CHANNELS_LAST: Mapping[str, Mapping[Layout, Callable[[NDArray[np.int64]], NDArray[np.int64]]]] = {
     "onnx": {
@@ -107,7 +107,7 @@ def _in_tflite(tensor: TrainedTensor, stored: Sequence[Stored]) -> list[Stored]:
 
 
 def _affine(stored: Stored) -> tuple[np.float32, int]:
-    shift = _UINT8_SHIFT if stored.dtype == "uint8" else 0
+    shift = UINT8_SHIFT if stored.dtype == "uint8" else 0
     return np.float32(stored.affine.scale.reshape(-1)[0]), int(stored.affine.zero_point.reshape(-1)[0]) - shift
 
 

@@ -209,11 +209,8 @@ def _zero_padding(call: Call) -> list[Part]:
 
 
 def _rescaling(call: Call) -> list[Part]:
-    channels = int(call.output.shape[-1])
-    factor, offset = (
-        np.broadcast_to(np.asarray(each, np.float32), (channels,)) for each in (call.layer.scale, call.layer.offset)
-    )
-    return [Part(op=Scaling(factor=np.array(factor), offset=np.array(offset)))]
+    factor, offset = (_for_channels(each, int(call.output.shape[-1])) for each in (call.layer.scale, call.layer.offset))
+    return [Part(op=Scaling(factor=factor, offset=offset))]
 
 
 def _input_normalization(call: Call) -> list[Part] | None:
@@ -225,8 +222,11 @@ def _input_normalization(call: Call) -> list[Part] | None:
     if call.layer.invert or mean.size not in (1, channels):
         return None
     factor = 1 / np.maximum(np.sqrt(variance), np.float32(1e-7))
-    factor, offset = (np.array(np.broadcast_to(each, (channels,)), np.float32) for each in (factor, -mean * factor))
-    return [Part(op=Scaling(factor=factor, offset=offset))]
+    return [Part(op=Scaling(factor=_for_channels(factor, channels), offset=_for_channels(-mean * factor, channels)))]
+
+
+def _for_channels(values: Any, channels: int) -> Floats:
+    return np.array(np.broadcast_to(np.asarray(values, np.float32), (channels,)))
 
 
 _MAKERS: Final[dict[str, Callable[[Call], list[Part] | None]]] = {

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from crossrt.analysis.same_scales import ComparedTensor
@@ -149,3 +150,11 @@ class Trained:
     definitions: tuple[MetricDefinition, ...]
     proof: Proof
     notes: tuple[str, ...] = dataclasses.field(default=())
+
+
+def read_proof(path: Path) -> Proof | None:
+    """The proof in a folder that `crossrt qat` wrote, or None where there is none that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Proof)
+    except (OSError, msgspec.MsgspecError):
+        return None

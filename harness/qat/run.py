@@ -140,11 +140,3 @@ def _write_proof(proof: Proof, path: Path) -> None:
     except OSError as error:
         half_written.unlink(missing_ok=True)
         raise HarnessError(f"{path} cannot be written: {error.strerror}; choose another --out") from error
-
-
-def read_proof(path: Path) -> Proof | None:
-    """The proof in a folder that `crossrt qat` wrote, or None where there is none that can be read."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Proof)
-    except (OSError, msgspec.MsgspecError):
-        return None
