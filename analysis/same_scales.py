@@ -103,7 +103,15 @@ def _in_onnx(tensor: TrainedTensor, stored: Sequence[Stored]) -> list[Stored]:
 
 
 def _in_tflite(tensor: TrainedTensor, stored: Sequence[Stored]) -> list[Stored]:
-    return [each for each in stored if each.role == tensor.role and step_number(each.name) == tensor.number]
+    """By the name of a tensor, which says its step; a bias of zeros has no such name, but its weight has."""
+    found = []
+    for each in stored:
+        number = step_number(each.name)
+        if number is None and each.role == "bias":
+            number = step_number(each.weight or "")
+        if each.role == tensor.role and number == tensor.number:
+            found.append(each)
+    return found
 
 
 def _affine(stored: Stored) -> tuple[np.float32, int]:

@@ -13,7 +13,7 @@ Padding = Literal["valid", "same"]
 PoolKind = Literal["max", "average"]
 FinalKind = Literal["softmax", "sigmoid", "tanh"]
 RangeKind = Literal["own", "same", "fixed", "none"]
-"""`own` is trained; `same` is that of the first input; `fixed` follows from the function; `none` stays in float."""
+"""`own` is trained; `same` is that of the inputs, which share it; `fixed` follows from the function."""
 Pair = tuple[int, int]
 
 

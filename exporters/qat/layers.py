@@ -24,39 +24,43 @@ FIXED: Final[dict[FinalKind, Affine]] = {
 
 
 class Range(keras.layers.Layer):  # type: ignore[misc]
-    """Quantizes a tensor by the moving averages of its least and greatest value, which it follows while training."""
+    """Quantizes tensors by the moving averages of their least and greatest values, which it follows while training.
 
-    def __init__(self, name: str) -> None:
+    Tensors that are concatenated share a range: that of all of them together.
+    """
+
+    def __init__(self, name: str, members: int = 1) -> None:
         super().__init__(name=name)
         self.is_calibrating = False
-        self.low = self.add_weight(name="low", initializer="zeros", trainable=False)
-        self.high = self.add_weight(name="high", initializer="zeros", trainable=False)
-        self.seen = self.add_weight(name="seen", initializer="zeros", trainable=False)
+        self.low = self.add_weight(name="low", shape=(members,), initializer="zeros", trainable=False)
+        self.high = self.add_weight(name="high", shape=(members,), initializer="zeros", trainable=False)
+        self.seen = self.add_weight(name="seen", shape=(members,), initializer="zeros", trainable=False)
 
-    def call(self, tensor: Any, training: bool | None = None, follows: bool = True) -> Any:
-        """The tensor on its grid; while calibrating, as it is."""
-        if follows and (training or self.is_calibrating):
-            self._follow(tensor)
+    def call(self, tensor: Any, training: bool | None = None, member: int | None = 0) -> Any:
+        """A tensor on its grid; while calibrating, as it is. A `member` of None is not followed."""
+        if member is not None and (training or self.is_calibrating):
+            self._follow(tensor, member)
         if self.is_calibrating:
             return tensor
-        return quantized_activation(tensor, self.low.value, self.high.value)
+        return quantized_activation(tensor, tf.reduce_min(self.low.value), tf.reduce_max(self.high.value))
 
-    def _follow(self, tensor: Any) -> None:
+    def _follow(self, tensor: Any, member: int) -> None:
         momentum = CALIBRATING_MOMENTUM if self.is_calibrating else MOMENTUM
-        kept = tf.where(self.seen.value > 0, momentum, 0.0)
+        kept = tf.where(self.seen.value[member] > 0, momentum, 0.0)
+        own = tf.one_hot(member, self.low.shape[0])
         for variable, now in ((self.low, tf.reduce_min(tensor)), (self.high, tf.reduce_max(tensor))):
-            variable.assign(kept * variable.value + (1 - kept) * now)
-        self.seen.assign(self.seen.value + 1)
+            variable.assign(variable.value + own * (1 - kept) * (now - variable.value))
+        self.seen.assign(self.seen.value + own)
 
     @property
     def affine(self) -> Affine:
         """Scale and zero point of what it has seen."""
-        return affine_of_range(float(self.low.numpy()), float(self.high.numpy()))
+        return affine_of_range(float(self.low.numpy().min()), float(self.high.numpy().max()))
 
     @property
     def is_empty(self) -> bool:
         """True if nothing but zero was ever seen."""
-        return not float(self.low.numpy()) < 0 and not float(self.high.numpy()) > 0
+        return not float(self.low.numpy().min()) < 0 and not float(self.high.numpy().max()) > 0
 
     def compute_output_spec(self, tensor: Any, **_: Any) -> Any:
         """The same shape."""
@@ -64,11 +68,12 @@ class Range(keras.layers.Layer):  # type: ignore[misc]
 
 
 class Calculation(keras.layers.Layer):  # type: ignore[misc]
-    """Computes a step; kernels are quantized in every call and trained in float."""
+    """Computes a step; kernels are trained in float and quantized in every call, except while calibrating."""
 
     def __init__(self, step: Step, bits: int) -> None:
         super().__init__(name=f"{step.name}_step")
         self.step, self.bits = step, bits
+        self.is_calibrating = False
         self.kernel: Any = None
         self.bias: Any = None
         if isinstance(step.op, Convolution | Dense):
@@ -84,7 +89,9 @@ class Calculation(keras.layers.Layer):  # type: ignore[misc]
         kernel = bias = None
         if isinstance(op, Convolution | Dense):
             is_depthwise = isinstance(op, Convolution) and op.is_depthwise
-            kernel = quantized_kernel(self.kernel.value, self.bits, is_depthwise=is_depthwise)
+            kernel = self.kernel.value
+            if not self.is_calibrating:
+                kernel = quantized_kernel(kernel, self.bits, is_depthwise=is_depthwise)
             bias = self.bias.value
         return rectified(compute(op, tensors, kernel, bias), self.step.relu)
 
@@ -99,13 +106,14 @@ class FixedRange(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, affine: Affine, name: str) -> None:
         super().__init__(name=name)
         self.affine = affine
+        self.is_calibrating = False
         self._quantize = functools.partial(
             tf.quantization.fake_quant_with_min_max_args, min=affine.low, max=affine.high, num_bits=8
         )
 
     def call(self, tensor: Any) -> Any:
-        """The tensor on its grid."""
-        return self._quantize(tensor)
+        """The tensor on its grid; while calibrating, as it is."""
+        return tensor if self.is_calibrating else self._quantize(tensor)
 
     def compute_output_spec(self, tensor: Any) -> Any:
         """The same shape."""

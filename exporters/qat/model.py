@@ -36,7 +36,7 @@ class Trainable:
     @contextmanager
     def calibrating(self) -> Iterator[None]:
         """Ranges are followed and nothing is quantized."""
-        layers = [each for each in self.ranges.values() if isinstance(each, Range)]
+        layers: list[Any] = [*self.ranges.values(), *self.calculations.values()]
         for layer in layers:
             layer.is_calibrating = True
         try:
@@ -75,6 +75,8 @@ class _Builder:
         self._tensors: dict[str, Any] = {}
         self._calculations: dict[str, Calculation] = {}
         self._ranges: dict[str, Range | FixedRange] = {}
+        self._owners = range_owners(network)
+        self._made: dict[str, tuple[Range, list[str]]] = {}
 
     def build(self) -> Trainable:
         inputs = []
@@ -85,8 +87,6 @@ class _Builder:
             elif isinstance(step.op, Dropout):
                 dropout = keras.layers.Dropout(step.op.rate, seed=self._seed + number, name=f"{step.name}_dropout")
                 self._tensors[step.name] = dropout(self._tensors[step.inputs[0]])
-                if step.inputs[0] in self._ranges:
-                    self._ranges[step.name] = self._ranges[step.inputs[0]]
             else:
                 self._add(step, [self._tensors[name] for name in step.inputs])
         outputs = [self._tensors[self._network.output], self._tensors[self._network.scores]]
@@ -101,13 +101,33 @@ class _Builder:
     def _add(self, step: Step, tensors: list[Any]) -> None:
         calculation = self._calculations[step.name] = Calculation(step, self._bits)
         tensor = calculation(tensors)
-        if step.range == "own":
-            layer = self._ranges[step.name] = Range(f"{step.name}_range")
-            tensor = layer(tensor)
-        elif step.range == "fixed" and isinstance(step.op, Final):
+        if step.range == "fixed" and isinstance(step.op, Final):
             fixed = self._ranges[step.name] = FixedRange(FIXED[step.op.kind], f"{step.name}_range")
             tensor = fixed(tensor)
-        elif step.range == "same" and step.inputs[0] in self._ranges:
-            shared = self._ranges[step.name] = self._ranges[step.inputs[0]]
-            tensor = shared(tensor, follows=False) if isinstance(shared, Range) else shared(tensor)
+        elif (owner := self._owners.get(step.name)) is not None:
+            layer, members = self._range(owner)
+            self._ranges[step.name] = layer
+            tensor = layer(tensor, member=members.index(step.name) if step.name in members else None)
         self._tensors[step.name] = tensor
+
+    def _range(self, owner: str) -> tuple[Range, list[str]]:
+        """The range of a group, and the steps in it that are followed."""
+        if owner not in self._made:
+            steps = self._network.steps
+            members = [each.name for each in steps if self._owners.get(each.name) == owner and each.range == "own"]
+            self._made[owner] = Range(f"{owner}_range", len(members)), members
+        return self._made[owner]
+
+
+def range_owners(network: Network) -> dict[str, str]:
+    """For each step whose range is trained: the step after which the group that shares the range is named."""
+    owners: dict[str, str] = {}
+    for step in network.steps:
+        if step.range == "own":
+            owners[step.name] = step.name
+        known = [owners[name] for name in step.inputs if name in owners]
+        if (step.range == "same" or isinstance(step.op, Dropout)) and known:
+            owners[step.name] = known[0]
+            joined = set(known[1:]) - {known[0]}  # a concatenation has one scale for all that it takes
+            owners = {name: known[0] if owner in joined else owner for name, owner in owners.items()}
+    return owners

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
@@ -43,6 +42,8 @@ class Objective:
 
     def losses(self, answer: Any, scores: Any, labels: Any) -> Any:
         """The loss of each sample."""
+        import tensorflow as tf
+
         if self.kind == "classes":
             return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores)
         if self.kind == "two classes":
@@ -51,6 +52,8 @@ class Objective:
 
     def measures(self, scores: Any, answer: Any, labels: Any) -> Any:
         """For each sample: 1 for a right answer and 0 for a wrong one, or the mean absolute error."""
+        import tensorflow as tf
+
         if self.kind == "classes":
             return tf.cast(tf.argmax(scores, axis=-1) == labels, tf.float32)
         if self.kind == "two classes":
@@ -60,6 +63,8 @@ class Objective:
 
 
 def _by_sample(values: Any) -> Any:
+    import tensorflow as tf
+
     return tf.reshape(values, (tf.shape(values)[0], -1))
 
 

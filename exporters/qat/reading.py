@@ -65,6 +65,7 @@ class _Reader:
         self._made: dict[int, str] = {}
         self._consumers: Counter[int] = Counter()
         self._notes: list[str] = []
+        self._only_readers: set[str] = set()
 
     def read(self) -> Network:
         for place, tensor in enumerate(self._functional.inputs):
@@ -122,7 +123,9 @@ class _Reader:
     def _pass_on(self, kind: str, operation: Any, tensor: Any, output: Any) -> None:
         source = self._made[id(tensor)]
         if kind == "Dropout":
+            only = self._consumers[id(tensor)] == 1
             source = self._add(operation.name, Dropout(rate=float(operation.rate)), (source,), output, range="none")
+            self._only_readers |= {source} if only else set()
         else:
             self._consumers[id(output)] += self._consumers[id(tensor)] - 1
         if kind == "SpatialDropout2D":
@@ -184,9 +187,10 @@ class _Reader:
         source = self._made[id(tensor)]
         step = self._steps[source]
         if kind == "relu":
-            is_free = isinstance(step.op, _FUSES_RELU) and step.relu is None and readers == 1
-            if is_free:
-                self._steps[source] = dataclasses.replace(step, relu=number)
+            if isinstance(step.op, Dropout) and source in self._only_readers:
+                step = self._steps[step.inputs[0]]  # a ReLU before a dropout gives the same as behind it
+            if isinstance(step.op, _FUSES_RELU) and step.relu is None and readers == 1:
+                self._steps[step.name] = dataclasses.replace(step, relu=number)
             else:
                 source = self._add(f"{layer}_relu", Identity(), (source,), output, relu=number)
         elif kind == "leaky":

@@ -29,7 +29,8 @@ class TrainedTensor(Struct, frozen=True, kw_only=True):
         role: Its result, its kernel or its bias.
         scales: One, or one for each output channel.
         zero_point: As int8.
-        is_own: Whether it is a range of its own; others share that of what they take.
+        is_own: Whether both files must have it: a result may be part of an operator where it shares the range of what
+            it takes, and a bias of zeros may be left out.
         layout: How a kernel lies in the files.
         sha256: Hash of the integers of a kernel (output channels last) or a bias.
     """
@@ -74,6 +75,7 @@ def _tensors(frozen: Frozen, number: int, each: FrozenStep) -> Iterator[TrainedT
             role="weight" if role == "weight" else "bias",
             scales=tuple(float(scale) for scale in scales),
             zero_point=0,
+            is_own=role == "weight" or bool(integers.any()),
             layout=_layout(each.step.op) if role == "weight" else None,
             sha256=integers_sha256(integers),
         )

@@ -173,7 +173,7 @@ def _sum(call: Call) -> list[Part] | None:
 
 def _concatenation(call: Call) -> list[Part]:
     axis = call.layer.axis if call.layer.axis >= 0 else call.layer.axis + len(call.output.shape)
-    return [Part(op=Concatenation(axis=axis))]
+    return [Part(op=Concatenation(axis=axis), range="same")]
 
 
 def _max_pool(call: Call) -> list[Part]:

@@ -23,6 +23,8 @@ from crossrt.harness.errors import HarnessError
 CHECKPOINTS = "checkpoints"
 CURVES = "curves.jsonl"
 SCALES = "scales.json"
+MOST_RATE = 10.0
+MOST_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,24 @@ class QatRequest:
     task: TaskName | None = None
     resumes: bool = False
     allow_h5: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks what the command line checks for itself."""
+        checks = {
+            f"epochs={self.epochs}": self.epochs >= 1,
+            f"learning_rate={self.learning_rate}": 0 < self.learning_rate <= MOST_RATE,
+            f"batch_size={self.batch_size}": self.batch_size >= 1,
+            f"weight_bits={self.bits}": self.bits in (4, 8),
+            f"validation_split={self.validation_share}": 0 <= self.validation_share <= MOST_SHARE,
+            f"patience={self.patience}": self.patience is None or self.patience >= 1,
+            f"seed={self.seed}": self.seed >= 0,
+        }
+        if wrong := [text for text, is_right in checks.items() if not is_right]:
+            raise HarnessError(
+                f"{', '.join(wrong)} cannot be trained with: epochs, batch_size and patience are at least 1,"
+                f" learning_rate is above 0 and at most {MOST_RATE:g}, weight_bits is 8 or 4, validation_split is 0 to"
+                f" {MOST_SHARE:g}, seed is at least 0"
+            )
 
 
 def with_bundled(

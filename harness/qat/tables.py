@@ -8,7 +8,7 @@ from typing import Final
 from crossrt.analysis.same_scales import ComparedTensor
 from crossrt.harness.qat.following import shown_metric
 from crossrt.harness.qat.request import LsbDifference, Trained
-from crossrt.reports.text.cells import Cell, Sheet, written
+from crossrt.reports.text.cells import Cell, Sheet, Tone, written
 
 LEAST_WITHIN_ONE: Final = 0.999
 
@@ -17,7 +17,7 @@ def scales_sheet(found: Trained) -> Sheet:
     """A row for each scale, those that differ first."""
     rows = sorted(found.proof.tensors, key=lambda each: each.difference is None)
     return Sheet(
-        title="Scales and zero points of both files, compared with the trained ones",
+        title="Scales and zero points of both files, compared with the trained ones to the last bit",
         columns=("layer", "role", "scales", "first scale", "zero", "ONNX and TFLite"),
         rows=tuple(_scale_row(each) for each in rows),
         is_text=True,
@@ -26,7 +26,7 @@ def scales_sheet(found: Trained) -> Sheet:
 
 
 def _scale_row(tensor: ComparedTensor) -> tuple[Cell, ...]:
-    verdict = Cell(text=tensor.difference, tone="bad") if tensor.difference else Cell(text="equal to the last bit")
+    verdict = Cell(text=tensor.difference, tone="bad") if tensor.difference else Cell(text="equal")
     cells = (tensor.step, tensor.role, str(len(tensor.scales)), f"{tensor.scales[0]:.9g}", str(tensor.zero_point))
     return (*(Cell(text=text) for text in cells), verdict)
 
@@ -43,7 +43,7 @@ def outputs_sheet(found: Trained) -> Sheet:
 
 
 def _output_row(each: LsbDifference) -> tuple[Cell, ...]:
-    tone = None if each.within_one >= LEAST_WITHIN_ONE else "doubt"
+    tone: Tone | None = None if each.within_one >= LEAST_WITHIN_ONE else "doubt"
     return (
         Cell(text=each.one),
         Cell(text=each.other),
