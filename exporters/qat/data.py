@@ -131,6 +131,13 @@ class Samples:
     def take(self, indices: Sequence[int]) -> tuple[list[NDArray[Any]], NDArray[Any]]:
         """Inputs, in the order of the model's, and labels of some samples."""
         feeds = model_feeds(self.dataset, self.fit, self.inputs, self.batching, indices)
+        for name, array in feeds.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                bad = int(np.argwhere(~np.isfinite(array))[0][0])
+                raise DataError(
+                    f"{self.dataset.name}: the input {name!r} holds NaN or infinity in sample {indices[bad]}: put"
+                    " numbers in its place, or leave such samples out"
+                )
         return [feeds[spec.name] for spec in self.inputs], self.labels[np.asarray(indices, np.intp)]
 
     def epoch(self, seed: int, number: int, size: int) -> Iterator[tuple[list[NDArray[Any]], NDArray[Any]]]:

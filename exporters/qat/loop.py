@@ -107,7 +107,7 @@ class Trainer:
             loss, right = self._step(inputs, labels)
             value = float(loss)
             if not math.isfinite(value):
-                raise ExportError(self._exploded(value, step, number, inputs))
+                raise ExportError(self._exploded(value, step, number))
             figures.add(value, float(right), len(labels))
             if figures.is_due():
                 events.send("progress", **figures.told(step, self._rate()))
@@ -136,11 +136,12 @@ class Trainer:
     def _rate(self) -> float:
         return float(self._schedule(self._optimizer.iterations.value))
 
-    def _exploded(self, value: float, step: int, epoch: int, inputs: list[NDArray[Any]]) -> str:
-        bad = any(each.dtype.kind == "f" and not np.isfinite(each).all() for each in inputs)
-        cause = "the samples of this step hold NaN or infinity" if bad else "a smaller --lr may help"
+    def _exploded(self, value: float, step: int, epoch: int) -> str:
         kept = f"the checkpoint of epoch {epoch - 1} is kept" if epoch > 1 else "no epoch was finished"
-        return f"the loss is {value} at step {step} of {self._steps} in epoch {epoch}: {cause}; {kept}"
+        return (
+            f"the loss is {value} at step {step} of {self._steps} in epoch {epoch}: a smaller --lr may help, or labels"
+            f" and outputs of a smaller scale; {kept}"
+        )
 
     def _judged(self, state: State, done: Epoch) -> State:
         """The state after an epoch; without validation samples the last epoch is the best."""

@@ -27,12 +27,7 @@ def main(folder):
     model.save(folder / "quarters.keras")
     np.savez(folder / "train.npz", image=images[:1000], labels=labels[:1000])
     np.savez(folder / "test.npz", image=images[1000:], labels=labels[1000:])
-    np.savez(
-        folder / "nan.npz",
-        image=np.where(np.arange(1000)[:, None, None, None] == 7, np.nan, images[:1000]),
-        labels=labels[:1000],
-    )
-    np.savez(folder / "bare.npz", image=images[:100])
+    np.savez(folder / "huge.npz", image=images[:300], labels=np.full((300, 4), 1e30, np.float32))
 
 
 if __name__ == "__main__":

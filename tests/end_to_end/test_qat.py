@@ -58,7 +58,7 @@ def test_every_epoch_is_told_and_saved(folder, trained):
 def test_the_folder_is_benched_and_audited(folder, trained):
     audited = crossrt("audit", "whole/quarters.int8-qat.onnx", cwd=folder)
     assert audited.returncode == 0, audited.stderr
-    assert "are the trained ones, in quarters.int8-qat.tflite as well, to the" in audited.stdout
+    assert "are the trained ones, in quarters.int8-qat.tflite as well" in " ".join(audited.stdout.split())
     benched = crossrt(
         "bench", "--artifacts", "whole", "--data", "test.npz", "--rounds", "1", "--time", "10", cwd=folder
     )
@@ -88,23 +88,13 @@ def test_an_interrupted_training_goes_on_to_the_same_files(folder, trained):
         assert (out / name).read_bytes() == (folder / "whole" / name).read_bytes()
 
 
-def test_a_checkpoint_of_other_settings_is_refused(folder, trained):
-    done = crossrt(*TRAIN, "--out", "whole", "--resume", "--seed", "5", cwd=folder)
+def test_a_loss_that_explodes_stops_the_training_and_leaves_nothing(folder):
+    done = crossrt(
+        "qat", "quarters.keras", "--data", "huge.npz", "--validation-split", "0", "--out", "none", cwd=folder
+    )
     assert done.returncode == 2
-    assert "was made with seed 0" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("data", "said"),
-    [
-        ("nan.npz", "in epoch 1: the samples of this step hold NaN or infinity; no epoch was finished"),
-        ("bare.npz", "training needs labels, and the data hold none"),
-    ],
-)
-def test_data_that_cannot_be_trained_on_are_one_message(folder, data, said):
-    done = crossrt("qat", "quarters.keras", "--data", data, "--validation-split", "0", "--out", "none", cwd=folder)
-    assert done.returncode == 2
-    assert said in " ".join(done.stderr.split())
+    assert "the loss is inf at step 1 of 5 in epoch 1" in " ".join(done.stderr.split())
+    assert "no epoch was finished" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert not (folder / "none").exists()
 
