@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
-from crossrt.datasets.tasks.labels import check_range, class_labels, required_labels
+from crossrt.datasets.tasks.labels import check_range, class_labels, is_one_hot, required_labels
 from crossrt.exporters.qat.jobs import TaskName
 
 Kind = Literal["classes", "two classes", "numbers"]
@@ -83,7 +83,7 @@ def objective_for(
     array = required_labels("classification" if task != "regression" else "regression", labels, samples)
     looks_like_numbers = array.dtype.kind == "f" and not (array == np.floor(array)).all()
     is_single = int(np.prod(shape)) == 1
-    holds_classes = array.size == samples or (array.ndim == 2 and array.shape[1:] == shape and not is_single)
+    holds_classes = array.size == samples or (array.ndim == 2 and is_one_hot(array))
     if task == "regression" or (task is None and (looks_like_numbers or not holds_classes)):
         return Objective(kind="numbers"), _numbers(array, samples, shape, output)
     if is_single:

@@ -45,15 +45,10 @@ def run(job: QatJob, events: EventStream) -> None:
     import keras
     import tensorflow as tf
 
-    from crossrt.exporters.qat.checkpoints import Checkpoints, Settings
+    from crossrt.exporters.qat.checkpoints import Settings
     from crossrt.exporters.qat.loop import Trainer, evaluate
     from crossrt.exporters.qat.model import build
 
-    if Checkpoints(Path(job.checkpoints)).has_any() and not job.resumes:
-        raise ExportError(
-            f"{job.checkpoints} holds the checkpoints of a training: go on with --resume, delete that folder, or choose"
-            " another --out"
-        )
     prepared = _prepare(job)
     for note in prepared.network.notes:
         events.send("note", text=note)

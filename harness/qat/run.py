@@ -15,6 +15,7 @@ from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
 from crossrt.core.metric import MetricDefinition
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.tasks.choosing import choose_task
+from crossrt.exporters.qat.checkpoints import Checkpoints
 from crossrt.exporters.qat.curves import read_curves
 from crossrt.exporters.qat.data import open_split
 from crossrt.exporters.qat.jobs import QatJob
@@ -43,6 +44,11 @@ def run_qat(request: QatRequest, display: Display) -> Trained:
     check_writable(request.out)
     check_packages("quantization-aware training", BUILDING)
     kind = check_source(request.model, allow_h5=request.allow_h5)
+    if Checkpoints(request.out / CHECKPOINTS).has_any() and not request.resumes:
+        raise HarnessError(
+            f"{request.out / CHECKPOINTS} holds the checkpoints of a training: go on with --resume, delete that folder,"
+            " or choose another --out"
+        )
     request.out.mkdir(parents=True, exist_ok=True)
     try:
         with scratch_folder() as folder:

@@ -121,6 +121,7 @@ def test_a_sample_that_holds_nan_is_named():
         (np.array([0.5, 2, 1]), (1,), None, "numbers"),
         (np.array([7, 8, 9]), (1,), None, "numbers"),
         (np.zeros((3, 2, 2)), (2, 2), None, "numbers"),
+        (np.full((3, 2), 7.0), (2,), None, "numbers"),
         (np.array([0, 2, 1]), (1,), "regression", "numbers"),
     ],
 )
