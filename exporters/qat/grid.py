@@ -20,6 +20,7 @@ LOWEST: Final = -128
 SMALLEST_SCALE: Final = np.float32(2.0**-60)
 LEAST_CHANNEL: Final = 2.0**-16
 """A channel of small weights has at least this share of the largest scale of its kernel, so that biases fit int32."""
+NEAR_THE_MIDDLE: Final = np.float32(1 / 64)
 _DROPPED: Final = 8
 """Bits of the 24 of a float32 that a scale leaves zero."""
 
@@ -51,9 +52,17 @@ def coarse(scale: Any) -> Floats:
 
 
 def affine_of_range(low: float, high: float) -> Affine:
-    """The affine map of a range, widened to hold zero, which gets an integer of its own."""
+    """The affine map of a range, widened to hold zero, which gets an integer of its own.
+
+    Where zero would lie in the middle between two integers, so may all values (pixels from -1 to 1): runtimes round
+    such values in different ways. The range is then a step wider.
+    """
     low, high = min(low, 0.0), max(high, 0.0)
-    scale = coarse((np.float32(high) - np.float32(low)) / np.float32(LEVELS))
+    width = np.float32(high) - np.float32(low)
+    scale = coarse(width / np.float32(LEVELS))
+    place = -np.float32(low) / scale
+    if abs(place - np.floor(place) - np.float32(0.5)) < NEAR_THE_MIDDLE:
+        scale = coarse(width / np.float32(LEVELS - 1))
     zero_point = int(np.clip(np.rint(-np.float32(low) / scale), 0, LEVELS)) + LOWEST
     return Affine(scale=float(scale), zero_point=zero_point)
 

@@ -23,7 +23,7 @@ from crossrt.exporters.qat.graph import (
     Scaling,
     Sum,
 )
-from crossrt.exporters.qat.grid import LEAST_CHANNEL, LEVELS, SMALLEST_SCALE, largest_integer
+from crossrt.exporters.qat.grid import LEAST_CHANNEL, LEVELS, NEAR_THE_MIDDLE, SMALLEST_SCALE, largest_integer
 
 _FUNCTIONS = {"softmax": tf.nn.softmax, "sigmoid": tf.nn.sigmoid, "tanh": tf.nn.tanh}
 
@@ -87,6 +87,9 @@ def quantized_activation(tensor: Any, low: Any, high: Any) -> Any:
     """A tensor on the grid of a range (see `grid.affine_of_range`); gradients pass inside the range."""
     low, high = tf.minimum(low, 0.0), tf.maximum(high, 0.0)
     scale = coarse((high - low) / LEVELS)
+    place = -low / scale
+    is_middle = tf.abs(place - tf.floor(place) - 0.5) < NEAR_THE_MIDDLE
+    scale = tf.where(is_middle, coarse((high - low) / (LEVELS - 1)), scale)
     zero_point = tf.clip_by_value(tf.round(-low / scale), 0.0, float(LEVELS))
     ends = tf.stop_gradient(-zero_point * scale), tf.stop_gradient((LEVELS - zero_point) * scale)
     return tf.quantization.fake_quant_with_min_max_vars(tensor, *ends, num_bits=8)

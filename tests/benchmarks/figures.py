@@ -365,6 +365,55 @@ def qat(figures: Figures, folder: Path) -> None:
     figures.rows.append((f"{what}: outputs within 1 LSB of fake quantization", f"{within:.3%}", "at least 99.9%"))
 
 
+STEPS = """
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from crossrt.exporters.tf import environment
+import keras
+import numpy as np
+import tensorflow as tf
+from crossrt.datasets.reference import model_file
+from crossrt.exporters.qat.model import build
+from crossrt.exporters.qat.reading import read_network
+from crossrt.exporters.tf.keras_model import keras_serving
+tf.config.experimental.enable_op_determinism()
+keras.utils.set_random_seed(0)
+source = keras_serving(keras.saving.load_model(model_file("mnist-cnn")), "mnist-cnn").keras_model
+trainable = build(read_network(source, "mnist-cnn"), 8, 0)
+images, labels = tf.random.uniform((64, 28, 28, 1)), tf.random.uniform((64,), maxval=10, dtype=tf.int64)
+def step_of(model, scores):
+    optimizer = keras.optimizers.Adam(1e-4)
+    optimizer.build(model.trainable_variables)
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            found = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores(model([images], training=True)))
+            loss = tf.reduce_mean(found)
+        gradients = tape.gradient(loss, [each.value for each in model.trainable_variables])
+        optimizer.apply(gradients, model.trainable_variables)
+        return loss
+    return step
+steps = {"float": step_of(source, lambda found: found), "fake": step_of(trainable.model, lambda found: found[1])}
+times = {name: [] for name in steps}
+for _ in range(12):
+    for name, step in steps.items():
+        for _ in range(10):
+            started = perf_counter()
+            float(step())
+            times[name].append(perf_counter() - started)
+print(median(times["fake"][20:]) / median(times["float"][20:]))
+"""
+
+
+def qat_step(figures: Figures) -> None:
+    """A training step with fake quantization against one of the float model, batch 64, taken in turns."""
+    command = [sys.executable, "-W", "ignore", "-c", STEPS]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    ratio = float(done.stdout.split()[-1])
+    figures.rows.append(("training step of mnist-cnn with fake quantization", f"{ratio:.2f} times float", "2 times"))
+
+
 def qat_of_four_bits(figures: Figures, folder: Path) -> None:
     """Training with 4-bit weights against calibration alone."""
     options = ("--weight-bits", "4", "--lr", "1e-3", "--epochs", "5")
@@ -407,6 +456,7 @@ def measure(figures: Figures, folder: Path) -> None:
         lambda: small_file(figures, folder / "exported"),
         lambda: large_model(figures),
         lambda: qat(figures, folder),
+        lambda: qat_step(figures),
         lambda: qat_of_four_bits(figures, folder),
     ]
     for step in steps:

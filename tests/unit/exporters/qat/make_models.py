@@ -29,14 +29,15 @@ RANDOM = np.random.default_rng(0)
 def everything():
     """Each layer that is supported, with even and odd sizes, in one graph."""
     image = keras.Input((11, 12, 3), dtype="uint8", name="photo")
-    first = layers.Rescaling(1 / 255)(image)
+    first = layers.Rescaling(1 / 127.5, -1)(image)
     first = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="stem")(first)
     first = layers.ReLU(6.0)(layers.BatchNormalization()(first))
     deep = layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2, name="deep")(first)
     deep = layers.LeakyReLU(negative_slope=0.1)(layers.BatchNormalization()(deep))
     split = layers.SeparableConv2D(8, 3, padding="same", activation="relu")(deep)
     total = layers.Activation("relu")(layers.Add()([first, split, split]))
-    joined = layers.Concatenate()([total, layers.AveragePooling2D(3, strides=1, padding="same")(deep)])
+    means = layers.AveragePooling2D(3, strides=1)(layers.ZeroPadding2D()(deep))
+    joined = layers.Concatenate()([total, means])
     joined = layers.ZeroPadding2D(((1, 0), (0, 1)))(joined)
     inner_input = keras.Input(tuple(joined.shape[1:]))
     inner = keras.Sequential(
@@ -49,6 +50,13 @@ def everything():
     flat = layers.Flatten()(layers.Reshape((2, 2, -1))(layers.Conv2D(4, 2, strides=2, padding="same")(found)))
     both = layers.Concatenate()([sides, flat])
     return keras.Model(image, layers.Dense(5, activation="softmax", name="classes")(both))
+
+
+def means():
+    """Windows of 1, 2 and 4 values, which often lie in the middle between two integers."""
+    image = keras.Input((7, 7, 1), name="image")
+    found = layers.AveragePooling2D(2, padding="same")(layers.Conv2D(4, 3, padding="same", activation="relu")(image))
+    return keras.Model(image, layers.Dense(3, activation="sigmoid", name="tags")(layers.Flatten()(found)))
 
 
 def four_bits():
@@ -127,6 +135,7 @@ def always_zero():
 def main(folder):
     write("everything", everything(), 8, folder)
     write("four_bits", four_bits(), 4, folder)
+    write("means", means(), 8, folder)
     said = {}
     for name, model in refused():
         try:

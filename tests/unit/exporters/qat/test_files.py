@@ -19,9 +19,9 @@ from crossrt.analysis.same_scales import compare
 from crossrt.exporters.qat.trained import read_trained
 
 SCRIPT = Path(__file__).with_name("make_models.py")
-MODELS = ("everything", "four_bits")
-LEAST_WITHIN_ONE = {"everything": 0.97, "four_bits": 1.0}
-"""Means of 4 or 6 integers lie in the middle between two, where runtimes round differently; 25 steps carry it on."""
+LEAST_WITHIN_ONE = {"everything": 0.97, "four_bits": 1.0, "means": 0.995}
+"""Of random weights, where a step at the start may become several at the end of 25 layers."""
+MODELS = tuple(LEAST_WITHIN_ONE)
 REFUSED = {
     "shared": "the layer twice of own.keras is used 2 times",
     "subclassed": "own.keras is a sub-classed model",

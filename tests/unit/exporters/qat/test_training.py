@@ -58,6 +58,15 @@ def test_every_converter_finds_the_scale_of_a_range_again_to_the_last_bit(seed):
     assert affine.high - affine.low >= max(high, 0) - min(low, 0)
 
 
+def test_pixels_from_minus_one_to_one_do_not_lie_between_two_steps():
+    pixels = np.arange(256) / 127.5 - 1
+    affine = affine_of_range(-1, 1)
+    places = pixels / affine.scale
+    assert np.abs(places - np.floor(places) - 0.5).min() > 1e-3
+    assert affine.low <= -1
+    assert affine.high >= 1
+
+
 def test_a_coarse_scale_is_the_next_one_upwards():
     scales = np.random.default_rng(0).lognormal(0, 5, 1000).astype(np.float32)
     found = coarse(scales)
