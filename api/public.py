@@ -284,9 +284,11 @@ def qat(
     """
     from crossrt.harness.qat.request import QatRequest, with_bundled
     from crossrt.harness.qat.run import run_qat
+    from crossrt.harness.run.given import given_subject, python_words
 
     with (
-        _subject(model, data, labels, validation, None, None, None, seed) as subject,
+        python_words(),
+        given_subject(model, data, labels, validation, None, None, None, seed) as subject,
         _display(shows=progress) as display,
     ):
         path, training, validating = with_bundled(subject.models[0], subject.data, subject.calibration)

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from crossrt.core.memory import BUILDING_BYTES, memory_limit
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.qat.jobs import QatJob
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.packages import QUIET
+from crossrt.reports.text.progress import Display
+
+TRAINING_BYTES = 2 * BUILDING_BYTES
+"""What training may take: it keeps all activations of a batch."""
 
 EVENT_TIMEOUT_S = 3600.0
 """Between two events: a validation of a large data set sends none."""
@@ -50,7 +54,9 @@ def train(job: QatJob, display: Display) -> Followed:
     """
     found = Followed()
     display.phase("starting", None)
-    with ChildProcess("crossrt.exporters.qat.run", variables={**QUIET, "TMPDIR": job.folder}) as child:
+    limit = memory_limit([Path(job.source)], TRAINING_BYTES)
+    variables = {**QUIET, "TMPDIR": job.folder}
+    with ChildProcess("crossrt.exporters.qat.run", variables=variables, memory_limit_bytes=limit) as child:
         child.send(dataclasses.asdict(job))
         try:
             while (event := child.receive(EVENT_TIMEOUT_S))["event"] != "finished":

@@ -19,7 +19,6 @@ from crossrt.exporters.errors import ExportError
 from crossrt.exporters.qat.jobs import ANSWERS
 from crossrt.exporters.qat.trained import TRAINED
 from crossrt.harness.build.subject import ask_about
-from crossrt.harness.cli.shared.progress import Display
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.answers import Outputs, collect_answers
 from crossrt.harness.evaluate.assess import limits_for
@@ -30,6 +29,7 @@ from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
 from crossrt.harness.qat.request import LsbDifference, Proof
 from crossrt.reports.text.cells import listed
+from crossrt.reports.text.progress import Display
 from crossrt.runtimes.registry import shipped_runtime_for
 
 MOST_SAMPLES: Final = 10_000

@@ -13,6 +13,7 @@ from crossrt.core.errors import DataError
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
 from crossrt.core.metric import MetricDefinition
+from crossrt.datasets.opening import DataRequest, runs_code
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.tasks.choosing import choose_task
 from crossrt.exporters.qat.checkpoints import Checkpoints
@@ -22,16 +23,18 @@ from crossrt.exporters.qat.jobs import QatJob
 from crossrt.exporters.sources.detect import check_source, model_name, source_sha256
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import write_folder
-from crossrt.harness.cli.shared.progress import Display
+from crossrt.harness.build.inspecting import inspect_model
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.evaluate.answers import Outputs
 from crossrt.harness.evaluate.judge import steps_of
 from crossrt.harness.process.out import check_writable
 from crossrt.harness.process.packages import BUILDING, check_packages
+from crossrt.harness.process.user_data import served
 from crossrt.harness.qat.following import Followed, train
 from crossrt.harness.qat.proving import answers_of, prove
 from crossrt.harness.qat.request import CHECKPOINTS, CURVES, SCALES, Proof, QatRequest, Trained
 from crossrt.harness.run.prepare import scratch_folder
+from crossrt.reports.text.progress import Display
 
 
 def run_qat(request: QatRequest, display: Display) -> Trained:
@@ -52,10 +55,30 @@ def run_qat(request: QatRequest, display: Display) -> Trained:
     request.out.mkdir(parents=True, exist_ok=True)
     try:
         with scratch_folder() as folder:
+            request = _served(request, folder)
             job = _job(request, source_sha256(request.model, kind), folder)
             return _finish(request, job, train(job, display), display)
     finally:
         _remove_if_empty(request.out)
+
+
+def _served(request: QatRequest, folder: Path) -> QatRequest:
+    """The same request; data that code gives are read once, in a process of their own."""
+    data, validation = request.data, request.validation
+    if not any(each is not None and _runs_code(each) for each in (data, validation)):
+        return request
+    inputs = inspect_model(request.model, allow_h5=request.allow_h5).inputs
+    data = served(data, inputs, folder)
+    if validation is not None:
+        validation = served(validation, inputs, folder, data)
+    return dataclasses.replace(request, data=data, validation=validation)
+
+
+def _runs_code(request: DataRequest) -> bool:
+    try:
+        return runs_code(request)
+    except OSError:  # opening it says why
+        return False
 
 
 def _remove_if_empty(folder: Path) -> None:

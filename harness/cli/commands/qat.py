@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossrt.harness.cli.shared.json_output import json_option
 from crossrt.harness.cli.shared.options import COUNT, FiniteRange
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Folder for the files, checkpoints, curves and the comparison of scales.",
 )
+@json_option
 def qat(**options: Any) -> int:
     """Train MODEL, a Keras classifier or regressor, with quantization simulated, and write both int8 files.
 
@@ -80,10 +82,11 @@ def qat(**options: Any) -> int:
     crossrt bench --artifacts qat --data test.npz
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.cli.shared.options import message_console, result_console
-    from crossrt.harness.cli.shared.progress import Terminal
     from crossrt.harness.qat.run import run_qat
     from crossrt.harness.qat.tables import cautions, files_sheet, headline, outputs_sheet, scales_sheet
     from crossrt.reports.tables.terminal import print_sheet
+    from crossrt.reports.text.printable import printable
+    from crossrt.reports.text.progress import Terminal
 
     with Terminal(message_console()) as display:
         found = run_qat(_request(**options), display)
@@ -93,9 +96,9 @@ def qat(**options: Any) -> int:
         console.print()
         print_sheet(sheet, console)
     for caution in cautions(found):
-        console.print(f"CAUTION  {caution}", markup=False)
+        console.print(f"CAUTION  {printable(caution)}", markup=False)
     for note in found.notes:
-        console.print(f"note  {note}", markup=False)
+        console.print(f"note  {printable(note)}", markup=False)
     different = found.proof.different
     if different:
         console.print(f"failed  {len(different)} scales differ; see the table", markup=False)

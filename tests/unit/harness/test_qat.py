@@ -14,9 +14,9 @@ from crossrt.analysis.same_scales import ComparedTensor
 from crossrt.datasets.request import DataRequest
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.qat.jobs import Epoch, QatJob, Score
-from crossrt.harness.analyze.audit import with_trained
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.qat import following
+from crossrt.harness.qat.auditing import with_trained
 from crossrt.harness.qat.proving import lsb_difference
 from crossrt.harness.qat.request import SCALES, Proof, QatRequest, Trained, read_proof, with_bundled
 from crossrt.harness.qat.tables import cautions, headline, outputs_sheet, scales_sheet
