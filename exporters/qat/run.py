@@ -131,8 +131,8 @@ def _export(job: QatJob, prepared: _Prepared, trainable: Trainable, events: Even
     from crossrt.exporters.qat.to_onnx import write_onnx
     from crossrt.exporters.qat.to_tflite import write_tflite
     from crossrt.exporters.qat.trained import TRAINED, write_trained
-    from crossrt.exporters.to_onnx import export_onnx
-    from crossrt.exporters.to_tflite import export_tflite
+    from crossrt.exporters.tf.to_onnx import export_onnx
+    from crossrt.exporters.tf.to_tflite import export_tflite
 
     serving, frozen = prepared.serving, freeze(trainable)
     inputs, output = serving.inputs, serving.outputs[0]

@@ -133,6 +133,7 @@ def always_zero():
 
 
 def main(folder):
+    keras.utils.set_random_seed(0)
     write("everything", everything(), 8, folder)
     write("four_bits", four_bits(), 4, folder)
     write("means", means(), 8, folder)
