@@ -52,6 +52,7 @@ class Trainer:
         if self._job.resumes:
             state, variables = self._checkpoints.latest(settings)
             self._restore(variables)
+            write_curves(state.epochs, Path(self._job.curves))  # a kill may have come before they were written
             events.send("resumed", epoch=state.epochs[-1].epoch)
         else:
             state = State(settings=settings, float_score=float_score, epochs=(self._calibrate(),), best=0)
