@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from crossrt.core.errors import CrossrtError
     from crossrt.exporters.inspection import Inspection
-    from crossrt.public import Quantized, bench, compare, duel, inspect, load_report, quantize
+    from crossrt.harness.qat.request import Trained
+    from crossrt.public import Quantized, bench, compare, duel, inspect, load_report, qat, quantize
     from crossrt.reports.schema.records import Duel, Report
     from crossrt.reports.verdicts.comparison.findings import Comparison
 
@@ -25,11 +26,13 @@ __all__ = [
     "Inspection",
     "Quantized",
     "Report",
+    "Trained",
     "bench",
     "compare",
     "duel",
     "inspect",
     "load_report",
+    "qat",
     "quantize",
 ]
 
@@ -39,6 +42,7 @@ _HOMES = {
     "Duel": "crossrt.reports.schema.records",
     "Inspection": "crossrt.exporters.inspection",
     "Report": "crossrt.reports.schema.records",
+    "Trained": "crossrt.harness.qat.request",
 }
 
 

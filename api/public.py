@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.evaluation import Evaluation
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from crossrt.datasets.protocol import Dataset
     from crossrt.exporters.inspection import Inspection
+    from crossrt.harness.qat.request import Trained
     from crossrt.reports.schema.records import Duel, Report
     from crossrt.reports.text.progress import Display
     from crossrt.reports.verdicts.comparison.findings import Comparison
@@ -236,6 +237,77 @@ def quantize(
         cautions=by_variant({key: in_python(each) for key, each in exported.cautions.items()}),
         left_out=tuple(map(in_python, quantized.left_out)),
     )
+
+
+def qat(
+    model: Model,
+    out: str | Path,
+    *,
+    data: Data | None = None,
+    labels: NDArray[Any] | str | Path | None = None,
+    validation: Data | None = None,
+    validation_split: float = 0.1,
+    epochs: int = 10,
+    learning_rate: float = 1e-4,
+    batch_size: int = 64,
+    weight_bits: Literal[4, 8] = 8,
+    patience: int | None = None,
+    task: Literal["classification", "regression"] | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    progress: bool = False,
+) -> Trained:
+    """Trains a Keras model with quantization simulated; writes ONNX and TFLite with the same scales into a folder.
+
+    Args:
+        model: A Keras model, its file, or the name of a bundled one; to go on later, a file.
+        out: The folder to write.
+        data: Samples with labels to train on; None for those of a bundled model.
+        labels: What is right for each sample, where the data do not say it.
+        validation: Samples with labels to validate on, in place of a part of the data.
+        validation_split: Share of the data that is held out where there are no validation data.
+        epochs: How often all samples are seen.
+        learning_rate: Of Adam, at the start; it falls to zero along a cosine.
+        batch_size: Samples in a step.
+        weight_bits: Bits of weights; those of 4 bits are stored as int8.
+        patience: Stop after so many epochs without a better one.
+        task: What is learnt; None chooses by labels and output.
+        seed: Seed of the order of samples, and of dropout.
+        resume: Go on after the last checkpoint in `out`.
+        progress: Whether progress is shown on standard error.
+
+    Returns:
+        The files, the curves, and the proof that both files have the trained scales.
+
+    Raises:
+        CrossrtError: Something cannot be used, or training failed.
+    """
+    from crossrt.harness.qat.request import QatRequest, with_bundled
+    from crossrt.harness.qat.run import run_qat
+    from crossrt.harness.run.given import given_subject, python_words
+
+    with (
+        python_words(),
+        given_subject(model, data, labels, validation, None, None, None, seed) as subject,
+        _display(shows=progress) as display,
+    ):
+        path, training, validating = with_bundled(subject.models[0], subject.data, subject.calibration)
+        request = QatRequest(
+            model=path,
+            out=Path(out),
+            data=training,
+            validation=validating,
+            validation_share=validation_split,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            bits=weight_bits,
+            patience=patience,
+            seed=seed,
+            task=task,
+            resumes=resume,
+        )
+        return run_qat(request, display)
 
 
 def inspect(model: str | Path, *, allow_h5: bool = False) -> Inspection:

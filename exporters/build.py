@@ -69,13 +69,13 @@ class TensorFlowBuilder:
         recipe = variant.recipe
         calibration = None if selection_of(recipe) is None else self._calibration
         if variant.format == "onnx":
-            from crossrt.exporters.to_onnx import export_onnx
+            from crossrt.exporters.tf.to_onnx import export_onnx
 
             export_onnx(self._serving, path)
             if self._serving.integer_weight() is not None:  # Keras quantized it, and the file says how
                 return onnx_quantization(path)
         else:
-            from crossrt.exporters.to_tflite import export_tflite
+            from crossrt.exporters.tf.to_tflite import export_tflite
 
             assert recipe is None or isinstance(recipe, TfliteDynamic | TfliteFloat16 | TfliteStatic)
             export_tflite(self._serving, path, recipe, calibration)

@@ -12,6 +12,7 @@ from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Chec
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.build.subject import Found, Target, ask_about, find_subject
 from crossrt.harness.errors import HarnessError
+from crossrt.harness.qat.auditing import with_trained
 from crossrt.reports.text.cells import Cell, Sheet, Tone
 from crossrt.reports.text.progress import Display
 from crossrt.reports.text.tensor_names import short_name
@@ -56,7 +57,7 @@ def run_audit(target: Target, folder: Path, display: Display) -> Audit:
     found = find_subject(target, folder, display)
     _check(found)
     display.phase("auditing", 1)
-    audited = audit_file(found, target, folder)
+    audited = with_trained(audit_file(found, target, folder), found.artifact)
     display.step()
     if not audited.tensors and not audited.checks:
         raise HarnessError(f"{found.name} holds no quantized tensor, though its manifest says how it was quantized")
@@ -110,6 +111,8 @@ def audit_headline(audit: Audit) -> str:
     if audit.checks:
         wrong = [each.name for each in audit.checks if each.severity == "wrong"]
         outcome = f"wrong: {', '.join(wrong)}" if wrong else "nothing in it is wrong by itself"
+        if any(each.name == "trained scales" for each in audit.checks):
+            return f"{name}: {outcome}; its {count} quantized tensors are compared with those of its training"
         return f"{name}: {outcome}; no recipe is known, so {count} quantized tensors are shown as the file has them"
     if audit.unexplained:
         return f"{name}: {audit.unexplained} of {count} quantized tensors are not what the recipe makes of them"

@@ -21,6 +21,7 @@ from crossrt.harness.cli.commands.explain import explain
 from crossrt.harness.cli.commands.export import export
 from crossrt.harness.cli.commands.history.group import history
 from crossrt.harness.cli.commands.inspect import inspect
+from crossrt.harness.cli.commands.qat import qat
 from crossrt.harness.cli.commands.quantize import quantize
 from crossrt.harness.cli.commands.recipes import recipes
 from crossrt.harness.cli.commands.report import report
@@ -52,6 +53,7 @@ COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click
         history,
         inspect,
         pareto,
+        qat,
         quantize,
         recipes,
         report,
@@ -73,6 +75,7 @@ def cli() -> None:
     crossrt inspect MODEL   what a model takes and gives, and the data that fit
     crossrt bench MODEL     check and measure a model on every runtime; without MODEL a bundled one
     crossrt quantize MODEL  build and check every quantization recipe, or some
+    crossrt qat MODEL       train a Keras model for int8: ONNX and TFLite with the same scales
     crossrt duel A B        two models or variants side by side: which is faster, and how sure is that?
     crossrt compare A B     did anything become worse from report A to report B?
     crossrt history trend METRIC

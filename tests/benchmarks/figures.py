@@ -21,10 +21,13 @@ import numpy as np
 
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.datasets.reference import default_reference
+from crossrt.exporters.qat.curves import read_curves
+from crossrt.exporters.qat.jobs import Epoch
 from crossrt.harness.build.exported import read_folder
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
 from crossrt.harness.process.messages import InputFile
+from crossrt.harness.qat.request import CURVES, SCALES, Proof, read_proof
 from crossrt.reports.schema.files import read_report, write_report
 from crossrt.reports.schema.records import Report
 from crossrt.reports.statistics.metrics import derive_metrics
@@ -99,6 +102,8 @@ from crossrt.datasets.reference import default_reference
 from crossrt.exporters.calibration import Calibration
 from crossrt.exporters.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxStatic
+from crossrt.exporters.qat.curves import read_curves
+from crossrt.exporters.qat.jobs import Epoch
 from crossrt.harness.build.exported import read_folder
 from crossrt.harness.process.worker import peak_memory_bytes
 artifact = read_folder(Path(sys.argv[2])).artifacts["mnist-cnn.fp32.onnx"]
@@ -334,6 +339,90 @@ def page(figures: Figures, folder: Path) -> None:
     figures.rows.append(("opening it in Chromium", f"{opening_ms(path):.0f} ms", "under 1,000 ms"))
 
 
+def trained(figures: Figures, folder: Path, model: str, *options: str) -> tuple[float, Proof, tuple[Epoch, ...]]:
+    """Seconds of a quantization-aware training from cold, with its proof and its curves."""
+    seconds = figures.crossrt("qat", model, *options, "--out", f"qat-{model}")
+    proof = read_proof(folder / f"qat-{model}" / SCALES)
+    assert proof is not None
+    return seconds, proof, read_curves(folder / f"qat-{model}" / CURVES)
+
+
+def validated(epoch: Epoch) -> str:
+    """Accuracy on the validation samples."""
+    assert epoch.validation is not None
+    return f"{epoch.validation.metric:.2%}"
+
+
+def qat(figures: Figures, folder: Path) -> None:
+    """Training with 8-bit weights: time, accuracy, and how alike both files are."""
+    seconds, proof, curves = trained(figures, folder, "mnist-cnn", "--epochs", "2")
+    best = max(curves[1:], key=lambda each: each.validation.metric if each.validation else 0)
+    what = "`crossrt qat mnist-cnn --epochs 2`"
+    figures.rows.append((f"{what}: whole run, top-1", f"{seconds:.0f} s, {validated(best)}", "180 s, 99.3%"))
+    told = f"{len(proof.tensors) - len(proof.different)} of {len(proof.tensors)}"
+    figures.rows.append((f"{what}: tensors with the trained scales in both files", told, "all"))
+    within = min(each.within_one for each in proof.outputs)
+    figures.rows.append((f"{what}: outputs within 1 LSB of fake quantization", f"{within:.3%}", "at least 99.9%"))
+
+
+STEPS = """
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from crossrt.exporters.tf import environment
+import keras
+import numpy as np
+import tensorflow as tf
+from crossrt.datasets.reference import model_file
+from crossrt.exporters.qat.model import build
+from crossrt.exporters.qat.reading import read_network
+from crossrt.exporters.tf.keras_model import keras_serving
+tf.config.experimental.enable_op_determinism()
+keras.utils.set_random_seed(0)
+source = keras_serving(keras.saving.load_model(model_file("mnist-cnn")), "mnist-cnn").keras_model
+trainable = build(read_network(source, "mnist-cnn"), 8, 0)
+images, labels = tf.random.uniform((64, 28, 28, 1)), tf.random.uniform((64,), maxval=10, dtype=tf.int64)
+def step_of(model, scores):
+    optimizer = keras.optimizers.Adam(1e-4)
+    optimizer.build(model.trainable_variables)
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            found = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores(model([images], training=True)))
+            loss = tf.reduce_mean(found)
+        gradients = tape.gradient(loss, [each.value for each in model.trainable_variables])
+        optimizer.apply(gradients, model.trainable_variables)
+        return loss
+    return step
+steps = {"float": step_of(source, lambda found: found), "fake": step_of(trainable.model, lambda found: found[1])}
+times = {name: [] for name in steps}
+for _ in range(12):
+    for name, step in steps.items():
+        for _ in range(10):
+            started = perf_counter()
+            float(step())
+            times[name].append(perf_counter() - started)
+print(median(times["fake"][20:]) / median(times["float"][20:]))
+"""
+
+
+def qat_step(figures: Figures) -> None:
+    """A training step with fake quantization against one of the float model, batch 64, taken in turns."""
+    command = [sys.executable, "-W", "ignore", "-c", STEPS]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    ratio = float(done.stdout.split()[-1])
+    figures.rows.append(("training step of mnist-cnn with fake quantization", f"{ratio:.2f} times float", "2 times"))
+
+
+def qat_of_four_bits(figures: Figures, folder: Path) -> None:
+    """Training with 4-bit weights against calibration alone."""
+    options = ("--weight-bits", "4", "--lr", "1e-3", "--epochs", "5")
+    _, _, curves = trained(figures, folder, "mnist-separable", *options)
+    best = max(curves[1:], key=lambda each: each.validation.metric if each.validation else 0)
+    what = f"`crossrt qat mnist-separable {' '.join(options)}`: top-1 calibrated, trained"
+    figures.rows.append((what, f"{validated(curves[0])}, {validated(best)}", "-"))
+
+
 def measure(figures: Figures, folder: Path) -> None:
     """All figures, in the order of the README."""
     steps: list[Callable[[], None]] = [
@@ -366,6 +455,9 @@ def measure(figures: Figures, folder: Path) -> None:
         lambda: threads(figures, folder / "exported"),
         lambda: small_file(figures, folder / "exported"),
         lambda: large_model(figures),
+        lambda: qat(figures, folder),
+        lambda: qat_step(figures),
+        lambda: qat_of_four_bits(figures, folder),
     ]
     for step in steps:
         step()

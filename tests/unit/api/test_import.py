@@ -16,8 +16,8 @@ HEAVY = {
     *("sqlalchemy", "matplotlib", "jinja2"),
 }
 NAMES = {
-    *("Comparison", "CrossrtError", "Duel", "Inspection", "Quantized", "Report"),
-    *("bench", "compare", "duel", "inspect", "load_report", "quantize"),
+    *("Comparison", "CrossrtError", "Duel", "Inspection", "Quantized", "Report", "Trained"),
+    *("bench", "compare", "duel", "inspect", "load_report", "qat", "quantize"),
 }
 
 

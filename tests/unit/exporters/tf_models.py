@@ -25,8 +25,8 @@ from crossrt.exporters.inspect import inspect_model
 from crossrt.exporters.recipes.recipe import TfliteStatic
 from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
 from crossrt.exporters.tf.serving import load_serving
-from crossrt.exporters.to_onnx import export_onnx
-from crossrt.exporters.to_tflite import export_tflite
+from crossrt.exporters.tf.to_onnx import export_onnx
+from crossrt.exporters.tf.to_tflite import export_tflite
 
 RANDOM = np.random.default_rng(0)
 

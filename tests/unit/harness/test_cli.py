@@ -41,7 +41,7 @@ def test_help_imports_neither_numpy_nor_scipy(tmp_path, command):
     assert not imported_by(command, "--help", cwd=tmp_path) & {"numpy", "scipy", "pyarrow", "msgspec"}
 
 
-@pytest.mark.parametrize("command", ["bench", "export", "report", "runtimes", "show", "train"])
+@pytest.mark.parametrize("command", ["bench", "export", "qat", "report", "runtimes", "show", "train"])
 def test_every_command_explains_itself(tmp_path, command):
     done = crossrt(command, "--help", cwd=tmp_path)
     assert done.returncode == 0

@@ -1,0 +1,92 @@
+"""What a training is asked to do, in plain values, and what it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+Bits = Literal[4, 8]
+TaskName = Literal["classification", "regression"]
+FLOAT_VARIANT: Final = "fp32"
+VARIANTS: Final[Mapping[int, str]] = {8: "int8-qat", 4: "w4a8-qat"}
+"""Names of what is written, by the bits of weights."""
+ANSWERS: Final = "fake-quant.npz"
+"""What the trained model answers before it is written as a file; in the folder of the job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QatJob:
+    """What to train.
+
+    Attributes:
+        model: Name of the model.
+        source: The Keras file.
+        source_sha256: Its hash.
+        folder: An empty folder; each file gets a folder of its own in it.
+        checkpoints: Where checkpoints lie.
+        curves: The file of the curves.
+        data: Fields of the `DataRequest` that is trained on.
+        validation: Fields of the one that is validated on, or None for a part of `data`.
+        validation_share: How large that part is; 0 for none.
+        epochs: How often all samples are seen.
+        learning_rate: At the start; it falls to zero along a cosine.
+        batch_size: Samples in a step.
+        bits: Of weights.
+        patience: Stop after so many epochs without a better one; None to go on.
+        seed: Of the order of samples, and of dropout.
+        task: What is learnt, or None to infer it from labels and the output.
+        resumes: Go on after the last checkpoint.
+        allow_h5: A legacy `.h5` file may be loaded.
+    """
+
+    model: str
+    source: str
+    source_sha256: str
+    folder: str
+    checkpoints: str
+    curves: str
+    data: Mapping[str, Any]
+    validation: Mapping[str, Any] | None
+    validation_share: float
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    bits: Bits
+    patience: int | None
+    seed: int
+    task: TaskName | None
+    resumes: bool = False
+    allow_h5: bool = False
+
+
+class Score(Struct, frozen=True, kw_only=True):
+    """How well a model answers.
+
+    Attributes:
+        loss: Mean loss.
+        metric: Share of right answers, or the mean absolute error of a regression.
+    """
+
+    loss: float
+    metric: float
+
+
+class Epoch(Struct, frozen=True, kw_only=True):
+    """A line of the curves; epoch 0 is the calibrated model before any training.
+
+    Attributes:
+        epoch: Its number.
+        train: On the samples while they are trained on; None for epoch 0.
+        validation: On the validation samples after the epoch; None where there are none.
+        learning_rate: At the end of the epoch.
+        samples_per_s: How fast it was.
+    """
+
+    epoch: int
+    train: Score | None
+    validation: Score | None
+    learning_rate: float
+    samples_per_s: float | None = None

@@ -1,0 +1,120 @@
+"""Keras layers that compute on integers' grids while they are trained in float."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Final
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from crossrt.exporters.qat.graph import Convolution, Dense, FinalKind, Step
+from crossrt.exporters.qat.grid import Affine, affine_of_range
+from crossrt.exporters.qat.tf_ops import compute, quantized_activation, quantized_kernel, rectified
+
+MOMENTUM: Final = 0.99
+CALIBRATING_MOMENTUM: Final = 0.9
+FIXED: Final[dict[FinalKind, Affine]] = {
+    "softmax": Affine(scale=2.0**-8, zero_point=-128),
+    "sigmoid": Affine(scale=2.0**-8, zero_point=-128),
+    "tanh": Affine(scale=2.0**-7, zero_point=0),
+}
+"""What TFLite's kernels prescribe."""
+
+
+class Range(keras.layers.Layer):  # type: ignore[misc]
+    """Quantizes tensors by the moving averages of their least and greatest values, which it follows while training.
+
+    Tensors that are concatenated share a range: that of all of them together.
+    """
+
+    def __init__(self, name: str, members: int = 1) -> None:
+        super().__init__(name=name)
+        self.is_calibrating = False
+        self.low = self.add_weight(name="low", shape=(members,), initializer="zeros", trainable=False)
+        self.high = self.add_weight(name="high", shape=(members,), initializer="zeros", trainable=False)
+        self.seen = self.add_weight(name="seen", shape=(members,), initializer="zeros", trainable=False)
+
+    def call(self, tensor: Any, training: bool | None = None, member: int | None = 0) -> Any:
+        """A tensor on its grid; while calibrating, as it is. A `member` of None is not followed."""
+        if member is not None and (training or self.is_calibrating):
+            self._follow(tensor, member)
+        if self.is_calibrating:
+            return tensor
+        return quantized_activation(tensor, tf.reduce_min(self.low.value), tf.reduce_max(self.high.value))
+
+    def _follow(self, tensor: Any, member: int) -> None:
+        momentum = CALIBRATING_MOMENTUM if self.is_calibrating else MOMENTUM
+        kept = tf.where(self.seen.value[member] > 0, momentum, 0.0)
+        own = tf.one_hot(member, self.low.shape[0])
+        for variable, now in ((self.low, tf.reduce_min(tensor)), (self.high, tf.reduce_max(tensor))):
+            variable.assign(variable.value + own * (1 - kept) * (now - variable.value))
+        self.seen.assign(self.seen.value + own)
+
+    @property
+    def affine(self) -> Affine:
+        """Scale and zero point of what it has seen."""
+        return affine_of_range(float(self.low.numpy().min()), float(self.high.numpy().max()))
+
+    @property
+    def is_empty(self) -> bool:
+        """True if nothing but zero was ever seen."""
+        return not float(self.low.numpy().min()) < 0 and not float(self.high.numpy().max()) > 0
+
+    def compute_output_spec(self, tensor: Any, **_: Any) -> Any:
+        """The same shape."""
+        return keras.KerasTensor(tensor.shape, "float32")
+
+
+class Calculation(keras.layers.Layer):  # type: ignore[misc]
+    """Computes a step; kernels are trained in float and quantized in every call, except while calibrating."""
+
+    def __init__(self, step: Step, bits: int) -> None:
+        super().__init__(name=f"{step.name}_step")
+        self.step, self.bits = step, bits
+        self.is_calibrating = False
+        self.kernel: Any = None
+        self.bias: Any = None
+        if isinstance(step.op, Convolution | Dense):
+            self.kernel = self._weight("kernel", step.op.kernel)
+            self.bias = self._weight("bias", step.op.bias)
+
+    def _weight(self, name: str, values: np.ndarray[Any, Any]) -> Any:
+        return self.add_weight(name=name, shape=values.shape, initializer=lambda *_, **__: tf.constant(values))
+
+    def call(self, tensors: Any) -> Any:
+        """The result with its activation, not yet quantized."""
+        op = self.step.op
+        kernel = bias = None
+        if isinstance(op, Convolution | Dense):
+            is_depthwise = isinstance(op, Convolution) and op.is_depthwise
+            kernel = self.kernel.value
+            if not self.is_calibrating:
+                kernel = quantized_kernel(kernel, self.bits, is_depthwise=is_depthwise)
+            bias = self.bias.value
+        return rectified(compute(op, tensors, kernel, bias), self.step.relu)
+
+    def compute_output_spec(self, tensors: Any) -> Any:
+        """Its shape is known beforehand."""
+        return keras.KerasTensor((tensors[0].shape[0], *self.step.shape), "float32")
+
+
+class FixedRange(keras.layers.Layer):  # type: ignore[misc]
+    """Quantizes a tensor on a grid that does not depend on data."""
+
+    def __init__(self, affine: Affine, name: str) -> None:
+        super().__init__(name=name)
+        self.affine = affine
+        self.is_calibrating = False
+        self._quantize = functools.partial(
+            tf.quantization.fake_quant_with_min_max_args, min=affine.low, max=affine.high, num_bits=8
+        )
+
+    def call(self, tensor: Any) -> Any:
+        """The tensor on its grid; while calibrating, as it is."""
+        return tensor if self.is_calibrating else self._quantize(tensor)
+
+    def compute_output_spec(self, tensor: Any) -> Any:
+        """The same shape."""
+        return keras.KerasTensor(tensor.shape, "float32")

@@ -1,0 +1,133 @@
+"""The Keras model that is trained: every step of a network with its fake quantization."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from crossrt.exporters.errors import ExportError
+from crossrt.exporters.qat.graph import Dropout, Final, Input, Network, Step
+from crossrt.exporters.qat.grid import Affine
+from crossrt.exporters.qat.layers import FIXED, Calculation, FixedRange, Range
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trainable:
+    """A model with fake quantization, and its parts by the names of the steps.
+
+    Attributes:
+        network: What it computes.
+        bits: Of weights.
+        model: From inputs to `(answer, scores)`; scores are what a loss is computed from.
+        calculations: The layer of each step that is computed.
+        ranges: The layer that quantizes the result of each step; steps that share a range share it.
+    """
+
+    network: Network
+    bits: int
+    model: Any
+    calculations: Mapping[str, Calculation]
+    ranges: Mapping[str, Range | FixedRange]
+
+    @contextmanager
+    def calibrating(self) -> Iterator[None]:
+        """Ranges are followed and nothing is quantized."""
+        layers: list[Any] = [*self.ranges.values(), *self.calculations.values()]
+        for layer in layers:
+            layer.is_calibrating = True
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.is_calibrating = False
+
+    def affine(self, step: str) -> Affine | None:
+        """Scale and zero point of the result of a step, or None where it stays in float."""
+        layer = self.ranges.get(step)
+        return None if layer is None else layer.affine
+
+    def check_ranges(self) -> None:
+        """Refuses ranges that say nothing.
+
+        Raises:
+            ExportError: A result was always zero; the message names the layer.
+        """
+        for name, layer in self.ranges.items():
+            if isinstance(layer, Range) and layer.is_empty:
+                raise ExportError(
+                    f"the range of {name} never moved: its result is 0 for every sample, so no scale follows from it;"
+                    " remove the layer, or train the float model first"
+                )
+
+
+def build(network: Network, bits: int, seed: int) -> Trainable:
+    """Builds the model; `seed` is that of its dropout."""
+    return _Builder(network, bits, seed).build()
+
+
+class _Builder:
+    def __init__(self, network: Network, bits: int, seed: int) -> None:
+        self._network, self._bits, self._seed = network, bits, seed
+        self._tensors: dict[str, Any] = {}
+        self._calculations: dict[str, Calculation] = {}
+        self._ranges: dict[str, Range | FixedRange] = {}
+        self._owners = range_owners(network)
+        self._made: dict[str, tuple[Range, list[str]]] = {}
+
+    def build(self) -> Trainable:
+        inputs = []
+        for number, step in enumerate(self._network.steps):
+            if isinstance(step.op, Input):
+                inputs.append(keras.Input(step.shape, dtype=step.op.dtype, name=f"input_{step.op.place}"))
+                self._add(step, [inputs[-1]])
+            elif isinstance(step.op, Dropout):
+                dropout = keras.layers.Dropout(step.op.rate, seed=self._seed + number, name=f"{step.name}_dropout")
+                self._tensors[step.name] = dropout(self._tensors[step.inputs[0]])
+            else:
+                self._add(step, [self._tensors[name] for name in step.inputs])
+        outputs = [self._tensors[self._network.output], self._tensors[self._network.scores]]
+        return Trainable(
+            network=self._network,
+            bits=self._bits,
+            model=keras.Model(inputs, outputs),
+            calculations=self._calculations,
+            ranges=self._ranges,
+        )
+
+    def _add(self, step: Step, tensors: list[Any]) -> None:
+        calculation = self._calculations[step.name] = Calculation(step, self._bits)
+        tensor = calculation(tensors)
+        if step.range == "fixed" and isinstance(step.op, Final):
+            fixed = self._ranges[step.name] = FixedRange(FIXED[step.op.kind], f"{step.name}_range")
+            tensor = fixed(tensor)
+        elif (owner := self._owners.get(step.name)) is not None:
+            layer, members = self._range(owner)
+            self._ranges[step.name] = layer
+            tensor = layer(tensor, member=members.index(step.name) if step.name in members else None)
+        self._tensors[step.name] = tensor
+
+    def _range(self, owner: str) -> tuple[Range, list[str]]:
+        """The range of a group, and the steps in it that are followed."""
+        if owner not in self._made:
+            steps = self._network.steps
+            members = [each.name for each in steps if self._owners.get(each.name) == owner and each.range == "own"]
+            self._made[owner] = Range(f"{owner}_range", len(members)), members
+        return self._made[owner]
+
+
+def range_owners(network: Network) -> dict[str, str]:
+    """For each step whose range is trained: the step after which the group that shares the range is named."""
+    owners: dict[str, str] = {}
+    for step in network.steps:
+        if step.range == "own":
+            owners[step.name] = step.name
+        known = [owners[name] for name in step.inputs if name in owners]
+        if (step.range == "same" or isinstance(step.op, Dropout)) and known:
+            owners[step.name] = known[0]
+            joined = set(known[1:]) - {known[0]}  # a concatenation has one scale for all that it takes
+            owners = {name: known[0] if owner in joined else owner for name, owner in owners.items()}
+    return owners

@@ -1,0 +1,118 @@
+"""Steps in TensorFlow: the same operations while training and in what is exported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from crossrt.exporters.qat.graph import (
+    Concatenation,
+    Convolution,
+    Dense,
+    Final,
+    GlobalPool,
+    Input,
+    Leaky,
+    Op,
+    Pad,
+    Pool,
+    Reshape,
+    Scaling,
+    Sum,
+)
+from crossrt.exporters.qat.grid import LEAST_CHANNEL, LEVELS, NEAR_THE_MIDDLE, SMALLEST_SCALE, largest_integer
+
+_FUNCTIONS = {"softmax": tf.nn.softmax, "sigmoid": tf.nn.sigmoid, "tanh": tf.nn.tanh}
+
+
+def compute(op: Op, tensors: Sequence[Any], kernel: Any = None, bias: Any = None) -> Any:
+    """The result of a step before its activation."""
+    first = tensors[0]
+    match op:
+        case Convolution():
+            return tf.nn.bias_add(_convolved(op, first, kernel), bias)
+        case Dense():
+            return tf.nn.bias_add(tf.matmul(first, kernel), bias)
+        case Input():
+            return tf.cast(first, tf.float32)
+        case Scaling():
+            return first * op.factor + op.offset
+        case Sum():
+            return tensors[0] + tensors[1]
+        case Concatenation():
+            return tf.concat(tensors, op.axis)
+        case Pool():
+            pool = tf.nn.max_pool2d if op.kind == "max" else tf.nn.avg_pool2d
+            return pool(first, op.size, op.strides, op.padding.upper())
+        case GlobalPool():
+            reduce = tf.reduce_max if op.kind == "max" else tf.reduce_mean
+            return reduce(first, axis=[1, 2], keepdims=op.keeps_axes)
+        case Reshape():
+            return tf.reshape(first, (-1, *op.shape))
+        case Pad():
+            return tf.pad(first, [(0, 0), op.height, op.width, (0, 0)])
+        case Leaky():
+            return tf.nn.leaky_relu(first, op.slope)
+        case Final():
+            return _FUNCTIONS[op.kind](first)
+        case _:
+            return first
+
+
+def _convolved(op: Convolution, tensor: Any, kernel: Any) -> Any:
+    padding = op.padding.upper()
+    if op.is_depthwise:
+        return tf.nn.depthwise_conv2d(tensor, kernel, [1, *op.strides, 1], padding, dilations=op.dilation)
+    return tf.nn.conv2d(tensor, kernel, op.strides, padding, dilations=op.dilation)
+
+
+def rectified(tensor: Any, relu: float | None) -> Any:
+    """A ReLU with its upper end, or the tensor as it is."""
+    if relu is None:
+        return tensor
+    rectified = tf.nn.relu(tensor)
+    return rectified if np.isinf(relu) else tf.minimum(rectified, relu)
+
+
+def coarse(scale: Any) -> Any:
+    """`grid.coarse` in TensorFlow."""
+    bits = tf.bitcast(tf.maximum(scale, SMALLEST_SCALE), tf.int32)
+    return tf.bitcast(tf.bitwise.bitwise_and(bits + 255, -256), tf.float32)
+
+
+def quantized_activation(tensor: Any, low: Any, high: Any) -> Any:
+    """A tensor on the grid of a range (see `grid.affine_of_range`); gradients pass inside the range."""
+    low, high = tf.minimum(low, 0.0), tf.maximum(high, 0.0)
+    scale = coarse((high - low) / LEVELS)
+    place = -low / scale
+    is_middle = tf.abs(place - tf.floor(place) - 0.5) < NEAR_THE_MIDDLE
+    scale = tf.where(is_middle, coarse((high - low) / (LEVELS - 1)), scale)
+    zero_point = tf.clip_by_value(tf.round(-low / scale), 0.0, float(LEVELS))
+    ends = tf.stop_gradient(-zero_point * scale), tf.stop_gradient((LEVELS - zero_point) * scale)
+    return tf.quantization.fake_quant_with_min_max_vars(tensor, *ends, num_bits=8)
+
+
+def quantized_kernel(kernel: Any, bits: int, *, is_depthwise: bool) -> Any:
+    """A kernel on the grids of its output channels, which follow from its own values; gradients pass."""
+    flat = tf.reshape(kernel, _channelled(kernel.shape)) if is_depthwise else kernel
+    most = largest_integer(bits)
+    scales = tf.reduce_max(tf.abs(flat), axis=list(range(len(flat.shape) - 1))) / most
+    scales = tf.stop_gradient(coarse(tf.maximum(scales, tf.reduce_max(scales) * LEAST_CHANNEL)))
+    found = on_weight_grid(flat, scales, bits)
+    return tf.reshape(found, kernel.shape) if is_depthwise else found
+
+
+def on_weight_grid(flat: Any, scales: Any, bits: int) -> Any:
+    """A kernel with its output channels last, on given grids."""
+    most = largest_integer(bits)
+    return tf.quantization.fake_quant_with_min_max_vars_per_channel(
+        flat, -most * scales, most * scales, num_bits=bits, narrow_range=True
+    )
+
+
+def _channelled(shape: Any) -> tuple[int, ...]:
+    height, width, channels, multiplier = shape
+    return (height, width, channels * multiplier)

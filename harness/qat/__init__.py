@@ -1,0 +1,1 @@
+"""`crossrt qat`: runs the training process, follows it, and proves that its two files are one network."""

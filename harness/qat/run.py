@@ -1,0 +1,171 @@
+"""Trains, checks what came of it, and writes the folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from crossrt.core.artifact import ModelArtifact
+from crossrt.core.errors import DataError
+from crossrt.core.evaluation import Evaluation
+from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
+from crossrt.core.metric import MetricDefinition
+from crossrt.datasets.opening import DataRequest, runs_code
+from crossrt.datasets.protocol import Dataset
+from crossrt.datasets.tasks.choosing import choose_task
+from crossrt.exporters.qat.checkpoints import Checkpoints
+from crossrt.exporters.qat.curves import read_curves
+from crossrt.exporters.qat.data import open_split
+from crossrt.exporters.qat.jobs import QatJob
+from crossrt.exporters.sources.detect import check_source, model_name, source_sha256
+from crossrt.harness.build.builder import Artifacts
+from crossrt.harness.build.exported import write_folder
+from crossrt.harness.build.inspecting import inspect_model
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.evaluate.answers import Outputs
+from crossrt.harness.evaluate.judge import steps_of
+from crossrt.harness.process.out import check_writable
+from crossrt.harness.process.packages import BUILDING, check_packages
+from crossrt.harness.process.user_data import served
+from crossrt.harness.qat.following import Followed, train
+from crossrt.harness.qat.proving import answers_of, prove
+from crossrt.harness.qat.request import CHECKPOINTS, CURVES, SCALES, Proof, QatRequest, Trained
+from crossrt.harness.run.prepare import scratch_folder
+from crossrt.reports.text.progress import Display
+
+
+def run_qat(request: QatRequest, display: Display) -> Trained:
+    """Trains a model with fake quantization and writes both files, the float ones, curves and the proof.
+
+    Raises:
+        ExportError: The model or the data cannot be used, or training failed.
+        HarnessError: The folder cannot be written, packages are missing, or the process broke off.
+    """
+    check_writable(request.out)
+    check_packages("quantization-aware training", BUILDING)
+    kind = check_source(request.model, allow_h5=request.allow_h5)
+    if Checkpoints(request.out / CHECKPOINTS).has_any() and not request.resumes:
+        raise HarnessError(
+            f"{request.out / CHECKPOINTS} holds the checkpoints of a training: go on with --resume, delete that folder,"
+            " or choose another --out"
+        )
+    request.out.mkdir(parents=True, exist_ok=True)
+    try:
+        with scratch_folder() as folder:
+            request = _served(request, folder)
+            job = _job(request, source_sha256(request.model, kind), folder)
+            return _finish(request, job, train(job, display), display)
+    finally:
+        _remove_if_empty(request.out)
+
+
+def _served(request: QatRequest, folder: Path) -> QatRequest:
+    """The same request; data that code gives are read once, in a process of their own."""
+    data, validation = request.data, request.validation
+    if not any(each is not None and _runs_code(each) for each in (data, validation)):
+        return request
+    inputs = inspect_model(request.model, allow_h5=request.allow_h5).inputs
+    data = served(data, inputs, folder)
+    if validation is not None:
+        validation = served(validation, inputs, folder, data)
+    return dataclasses.replace(request, data=data, validation=validation)
+
+
+def _runs_code(request: DataRequest) -> bool:
+    try:
+        return runs_code(request)
+    except OSError:  # opening it says why
+        return False
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """A training that could not start leaves no folder."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _job(request: QatRequest, sha256: str, folder: Path) -> QatJob:
+    return QatJob(
+        model=model_name(request.model),
+        source=str(request.model),
+        source_sha256=sha256,
+        folder=str(folder),
+        checkpoints=str(request.out / CHECKPOINTS),
+        curves=str(request.out / CURVES),
+        data=dataclasses.asdict(request.data),
+        validation=None if request.validation is None else dataclasses.asdict(request.validation),
+        validation_share=request.validation_share,
+        epochs=request.epochs,
+        learning_rate=request.learning_rate,
+        batch_size=request.batch_size,
+        bits=request.bits,
+        patience=request.patience,
+        seed=request.seed,
+        task=request.task,
+        resumes=request.resumes,
+        allow_h5=request.allow_h5,
+    )
+
+
+def _finish(request: QatRequest, job: QatJob, followed: Followed, display: Display) -> Trained:
+    folder = Path(job.folder)
+    built = [read_manifest(folder / item / ARTIFACT_MANIFEST, ModelArtifact) for item in followed.built]
+    artifacts = {each.id: each for each in built}
+    dataset = _answered(request, built[0])
+    answers = answers_of(artifacts, dataset, folder, display)
+    evaluations, definitions = _evaluated(artifacts, answers, dataset, followed.task)
+    proof = prove({key: each for key, each in artifacts.items() if each.role == "quantized"}, answers, folder)
+    write_folder(Artifacts(artifacts=artifacts), request.out)
+    _write_proof(proof, request.out / SCALES)
+    return Trained(
+        model=job.model,
+        folder=request.out,
+        metric=followed.metric,
+        float_metric=followed.float_metric,
+        epochs=read_curves(request.out / CURVES),
+        best=followed.best,
+        artifacts=artifacts,
+        evaluations=evaluations,
+        definitions=definitions,
+        proof=proof,
+        notes=tuple(followed.notes),
+    )
+
+
+def _answered(request: QatRequest, artifact: ModelArtifact) -> Dataset:
+    """The samples that files are compared on: those that were validated on, else those that were trained on."""
+    data = dataclasses.asdict(request.data)
+    validation = None if request.validation is None else dataclasses.asdict(request.validation)
+    split = open_split(data, validation, request.validation_share, request.seed, artifact.inputs)
+    return split.validation or split.train
+
+
+def _evaluated(
+    artifacts: Mapping[str, ModelArtifact], answers: Mapping[str, Outputs], dataset: Dataset, task: str
+) -> tuple[dict[str, Evaluation], tuple[MetricDefinition, ...]]:
+    """Scores of all files; none where the task of the reports cannot score such outputs."""
+    reference = next(iter(answers.values()))
+    samples = len(next(iter(reference.values())))
+    labels = None if dataset.labels is None else dataset.labels[:samples]
+    try:
+        chosen = choose_task(task, labels, reference).task
+        found = {
+            key: chosen.evaluate(outputs, labels, reference, steps_of(artifacts[key]))
+            for key, outputs in answers.items()
+        }
+    except DataError:
+        return {}, ()
+    return found, chosen.metrics
+
+
+def _write_proof(proof: Proof, path: Path) -> None:
+    half_written = path.with_name(f".{path.name}.partial")
+    try:
+        half_written.write_bytes(msgspec.json.format(msgspec.json.encode(proof), indent=2))
+        half_written.replace(path)
+    except OSError as error:
+        half_written.unlink(missing_ok=True)
+        raise HarnessError(f"{path} cannot be written: {error.strerror}; choose another --out") from error

@@ -1,0 +1,105 @@
+"""Quantization-aware training of a small model of one's own: two files with equal scales, the same after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+CROSSRT = str(Path(sys.executable).with_name("crossrt"))
+SCRIPT = Path(__file__).with_name("make_qat_model.py")
+TRAIN = ("qat", "quarters.keras", "--data", "train.npz", "--validation", "test.npz", "--epochs", "3", "--lr", "1e-3")
+FILES = ("quarters.int8-qat.onnx", "quarters.int8-qat.tflite")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("qat")
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run([sys.executable, str(SCRIPT), str(folder)], check=True, env=environment)
+    return folder
+
+
+def crossrt(*arguments, cwd):
+    return subprocess.run([CROSSRT, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    done = crossrt(*TRAIN, "--out", "whole", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_both_files_have_the_trained_scales_and_answer_alike(folder, trained):
+    proof = json.loads((folder / "whole" / "scales.json").read_text())
+    assert [each for each in proof["tensors"] if each["difference"]] == []
+    assert {each["role"] for each in proof["tensors"]} == {"activation", "weight", "bias"}
+    assert len(proof["outputs"]) == 3
+    assert all(each["within_one"] >= 0.999 for each in proof["outputs"])
+    assert "compared with the trained ones to the last bit" in " ".join(trained.stdout.split())
+
+
+def test_every_epoch_is_told_and_saved(folder, trained):
+    curves = [json.loads(line) for line in (folder / "whole" / "curves.jsonl").read_text().splitlines()]
+    assert [each["epoch"] for each in curves] == [0, 1, 2, 3]
+    assert curves[-1]["validation"]["metric"] > 0.8
+    assert curves[-1]["learning_rate"] < curves[1]["learning_rate"]
+    assert "epoch 3/3: loss" in trained.stderr
+
+
+def test_the_folder_is_benched_and_audited(folder, trained):
+    audited = crossrt("audit", "whole/quarters.int8-qat.onnx", cwd=folder)
+    assert audited.returncode == 0, audited.stderr
+    assert "are the trained ones, in quarters.int8-qat.tflite as well" in " ".join(audited.stdout.split())
+    benched = crossrt(
+        "bench", "--artifacts", "whole", "--data", "test.npz", "--rounds", "1", "--time", "10", cwd=folder
+    )
+    assert benched.returncode == 0, benched.stderr
+    assert "4 of 4 cases measured" in benched.stdout
+
+
+def test_an_interrupted_training_goes_on_to_the_same_files(folder, trained):
+    out = folder / "broken"
+    with subprocess.Popen(
+        [CROSSRT, *TRAIN, "--out", "broken"], cwd=folder, stderr=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL
+    ) as process:
+        deadline = time.monotonic() + 200
+        while not (out / "checkpoints" / "epoch-0001").is_dir() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert not (out / "scales.json").exists()
+    refused = crossrt(*TRAIN, "--out", "broken", cwd=folder)
+    assert refused.returncode == 2
+    assert "go on with --resume" in refused.stderr
+    done = crossrt(*TRAIN, "--out", "broken", "--resume", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "going on after epoch" in done.stderr
+    for name in FILES:
+        assert (out / name).read_bytes() == (folder / "whole" / name).read_bytes()
+
+
+def test_a_loss_that_explodes_stops_the_training_and_leaves_nothing(folder):
+    done = crossrt(
+        "qat", "quarters.keras", "--data", "huge.npz", "--validation-split", "0", "--out", "none", cwd=folder
+    )
+    assert done.returncode == 2
+    assert "the loss is inf at step 1 of 5 in epoch 1" in " ".join(done.stderr.split())
+    assert "no epoch was finished" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not (folder / "none").exists()
+
+
+def test_numpy_reads_a_checkpoint_without_pickle(folder, trained):
+    (checkpoint,) = sorted((folder / "whole" / "checkpoints").glob("epoch-0003"))
+    with np.load(checkpoint / "variables.npz", allow_pickle=False) as archive:
+        assert any(name.startswith("optimizer-") for name in archive.files)

@@ -1,0 +1,45 @@
+"""`crossrt.qat` hands on what it is given; no model is trained here."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+import crossrt
+from crossrt.harness.qat import run
+from crossrt.harness.qat.request import QatRequest
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    found = []
+    monkeypatch.setattr(run, "run_qat", lambda request, _: found.append(request) or request)
+    return found
+
+
+def test_arrays_become_files_and_options_their_fields(asked, tmp_path):
+    data = {"image": np.zeros((4, 28, 28, 1), np.float32)}
+    labels = np.arange(4)
+    crossrt.qat("mnist-cnn", tmp_path / "out", data=data, labels=labels, weight_bits=4, epochs=3, learning_rate=1e-3)
+    (request,) = asked
+    assert request.model.name == "mnist-cnn.keras"
+    assert request.data.reference.endswith(".npz")
+    assert request.data.labels.endswith(".npy")
+    assert request.validation is None
+    assert (request.bits, request.epochs, request.learning_rate, request.out) == (4, 3, 1e-3, tmp_path / "out")
+
+
+def test_defaults_are_those_of_the_command(asked):
+    crossrt.qat("mnist-cnn", "out")
+    (request,) = asked
+    assert (request.data.split, request.validation.split) == ("train", "test")
+    known = inspect.signature(QatRequest).parameters
+    for name in ("epochs", "learning_rate", "batch_size", "patience", "seed"):
+        assert getattr(request, name) == known[name].default
+
+
+def test_values_that_cannot_be_trained_with_are_refused():
+    with pytest.raises(crossrt.CrossrtError, match="epochs=0 cannot be trained with"):
+        crossrt.qat("mnist-cnn", "out", epochs=0)

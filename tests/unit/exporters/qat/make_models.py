@@ -1,0 +1,154 @@
+"""Makes small models, freezes them as calibrated, and writes both files: `python make_models.py FOLDER`.
+
+All in one process, as TensorFlow starts slowly. Writes for each model the files, what was trained and what the
+fake-quantized model answers, and `refusals.json` with what is said of models that cannot be trained.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from crossrt.exporters.tf import environment as environment
+
+import keras  # isort: skip
+import numpy as np  # isort: skip
+from keras import layers  # isort: skip
+
+from crossrt.core.errors import CrossrtError
+from crossrt.exporters.qat.freezing import freeze
+from crossrt.exporters.qat.model import build
+from crossrt.exporters.qat.reading import read_network
+from crossrt.exporters.qat.to_onnx import write_onnx
+from crossrt.exporters.qat.to_tflite import write_tflite
+from crossrt.exporters.qat.trained import write_trained
+from crossrt.exporters.tf.keras_model import keras_serving
+
+RANDOM = np.random.default_rng(0)
+
+
+def everything():
+    """Each layer that is supported, with even and odd sizes, in one graph."""
+    image = keras.Input((11, 12, 3), dtype="uint8", name="photo")
+    first = layers.Rescaling(1 / 127.5, -1)(image)
+    first = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="stem")(first)
+    first = layers.ReLU(6.0)(layers.BatchNormalization()(first))
+    deep = layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2, name="deep")(first)
+    deep = layers.LeakyReLU(negative_slope=0.1)(layers.BatchNormalization()(deep))
+    split = layers.SeparableConv2D(8, 3, padding="same", activation="relu")(deep)
+    total = layers.Activation("relu")(layers.Add()([first, split, split]))
+    means = layers.AveragePooling2D(3, strides=1)(layers.ZeroPadding2D()(deep))
+    joined = layers.Concatenate()([total, means])
+    joined = layers.ZeroPadding2D(((1, 0), (0, 1)))(joined)
+    inner_input = keras.Input(tuple(joined.shape[1:]))
+    inner = keras.Sequential(
+        [inner_input, layers.MaxPooling2D(2, padding="same"), layers.Conv2D(6, 2, dilation_rate=2), layers.Dropout(0.1)]
+    )
+    found = layers.BatchNormalization()(layers.ReLU()(inner(joined)))  # a norm with nothing to be folded into
+    branch = layers.Conv2D(6, 1, name="branch")(found)
+    found = layers.Add()([layers.ReLU(name="gate")(branch), branch])
+    sides = layers.Concatenate()([layers.GlobalAveragePooling2D()(found), layers.GlobalMaxPooling2D()(found)])
+    flat = layers.Flatten()(layers.Reshape((2, 2, -1))(layers.Conv2D(4, 2, strides=2, padding="same")(found)))
+    both = layers.Concatenate()([sides, flat])
+    return keras.Model(image, layers.Dense(5, activation="softmax", name="classes")(both))
+
+
+def means():
+    """Windows of 1, 2 and 4 values, which often lie in the middle between two integers."""
+    image = keras.Input((7, 7, 1), name="image")
+    found = layers.AveragePooling2D(2, padding="same")(layers.Conv2D(4, 3, padding="same", activation="relu")(image))
+    return keras.Model(image, layers.Dense(3, activation="sigmoid", name="tags")(layers.Flatten()(found)))
+
+
+def four_bits():
+    """A dense network with a channel of tiny weights, and one of none."""
+    dense = layers.Dense(8, activation="relu", name="hidden")
+    model = keras.Sequential([keras.Input((6,), name="table"), dense, layers.Dense(2, name="numbers")])
+    kernel = RANDOM.normal(0, 1, (6, 8)).astype("float32")
+    kernel[:, 1] *= 1e-7
+    kernel[:, 2] = 0
+    dense.set_weights([kernel, RANDOM.normal(0, 1, 8).astype("float32")])
+    return model
+
+
+def randomized(model):
+    """Moving averages that a folded norm has to heed."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, layers.BatchNormalization):
+            size = layer.gamma.shape
+            low, high = (RANDOM.uniform(*ends, size).astype("float32") for ends in ((0.5, 1.5), (0.5, 2)))
+            layer.set_weights([low, RANDOM.normal(0, 0.3, size), RANDOM.normal(0, 0.3, size), high])
+    return model
+
+
+def write(name, model, bits, folder):
+    serving = keras_serving(randomized(model), name)
+    network = read_network(serving.keras_model, name)
+    trainable = build(network, bits, 0)
+    (spec,) = serving.inputs
+    shape = (256, *spec.shape[1:])
+    samples = RANDOM.integers(0, 256, shape, np.uint8) if spec.dtype == "uint8" else RANDOM.normal(0, 1, shape)
+    samples = samples.astype(spec.dtype)
+    with trainable.calibrating():
+        expected = trainable.model([samples])[0].numpy()
+    frozen = freeze(trainable)
+    write_onnx(frozen, serving.inputs, serving.outputs[0], folder / f"{name}.onnx")
+    write_tflite(frozen, serving.inputs, serving.outputs[0].name, folder / f"{name}.tflite")
+    write_trained(frozen, folder / f"{name}.json")
+    answers = {"fake": trainable.model([samples])[0].numpy(), "float": model(samples).numpy(), "folded": expected}
+    step = frozen.steps[frozen.output].affine.scale
+    np.savez(folder / f"{name}.npz", samples=samples, step=step, notes=np.array(network.notes), **answers)
+
+
+def shared_layer():
+    same, first = layers.Dense(4, name="twice"), keras.Input((4,))
+    return keras.Model(first, same(same(first)))
+
+
+def refused():
+    first, image = keras.Input((4,)), keras.Input((8, 8, 2))
+
+    class Subclassed(keras.Model):
+        def call(self, tensor):
+            return tensor
+
+    yield "shared", shared_layer()
+    yield "subclassed", Subclassed()
+    yield "unsupported", keras.Model(first, layers.LayerNormalization(name="norm")(layers.Dense(4)(first)))
+    yield "custom activation", keras.Model(first, layers.Dense(4, activation="gelu", name="smooth")(first))
+    yield "inner softmax", keras.Model(first, layers.Dense(2)(layers.Dense(4, activation="softmax")(first)))
+    yield "two outputs", keras.Model(first, [layers.Dense(2)(first), layers.Dense(3)(first)])
+    yield "groups", keras.Model(image, layers.Conv2D(4, 3, groups=2, name="grouped")(image))
+    yield "any size", keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3)])
+    yield "integers", keras.Sequential([keras.Input((4,), dtype="int32", name="numbers"), layers.Dense(4)])
+    yield "nothing", keras.Sequential([keras.Input((4,)), layers.ReLU()])
+
+
+def always_zero():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="relu", name="dead"), layers.Dense(2)])
+    model.layers[0].set_weights([np.zeros((4, 3)), np.full(3, -1)])
+    trainable = build(read_network(model, "dead"), 8, 0)
+    with trainable.calibrating():
+        trainable.model([np.ones((8, 4), np.float32)])
+    trainable.check_ranges()
+
+
+def main(folder):
+    keras.utils.set_random_seed(0)
+    write("everything", everything(), 8, folder)
+    write("four_bits", four_bits(), 4, folder)
+    write("means", means(), 8, folder)
+    said = {}
+    for name, model in refused():
+        try:
+            read_network(model, "own.keras")
+        except CrossrtError as error:
+            said[name] = str(error)
+    try:
+        always_zero()
+    except CrossrtError as error:
+        said["always zero"] = str(error)
+    (folder / "refusals.json").write_text(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,127 @@
+"""Both files of one network: the same scales, the same answers, and models that are refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from crossrt.analysis.audit.onnx_reading import read_onnx
+from crossrt.analysis.audit.tflite_file import open_tflite, stored_in_tflite
+from crossrt.analysis.onnx_graph import Graph
+from crossrt.analysis.same_scales import compare
+from crossrt.exporters.qat.trained import read_trained
+
+SCRIPT = Path(__file__).with_name("make_models.py")
+LEAST_WITHIN_ONE = {"everything": 0.9, "four_bits": 1.0, "means": 0.995}
+"""Of random weights, where a step at the start becomes several at the end of 25 layers; an operator that computes
+something else leaves less than half."""
+MODELS = tuple(LEAST_WITHIN_ONE)
+REFUSED = {
+    "shared": "the layer twice of own.keras is used 2 times",
+    "subclassed": "own.keras is a sub-classed model",
+    "unsupported": "the layer norm (LayerNormalization) of own.keras cannot be trained with quantization; supported:",
+    "custom activation": "the activation gelu of the layer smooth",
+    "inner softmax": "is not at the output",
+    "two outputs": "own.keras has 2 outputs",
+    "groups": "the layer grouped has 2 groups",
+    "any size": "is not fixed: build the model with a fixed input shape",
+    "integers": "the input numbers of own.keras is int32: float32 is expected",
+    "nothing": "nothing can be trained",
+    "always zero": "the range of dead never moved",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("qat")
+    done = subprocess.run(
+        [sys.executable, "-P", str(SCRIPT), str(folder)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def compared(folder, name):
+    onnx_file, tflite_file = folder / f"{name}.onnx", folder / f"{name}.tflite"
+    stored = read_onnx(Graph.load(onnx_file)), stored_in_tflite(open_tflite(tflite_file))
+    return list(compare(read_trained(folder / f"{name}.json"), *stored))
+
+
+def answers(folder, name):
+    with np.load(folder / f"{name}.npz") as known:
+        samples, step, fake = known["samples"], float(known["step"]), known["fake"]
+    session = onnxruntime.InferenceSession(str(folder / f"{name}.onnx"), providers=["CPUExecutionProvider"])
+    (from_onnx,) = session.run(None, {session.get_inputs()[0].name: samples})
+    interpreter = Interpreter(model_path=str(folder / f"{name}.tflite"), num_threads=1)
+    runner = interpreter.get_signature_runner("serve")
+    (from_tflite,) = runner(**{session.get_inputs()[0].name: samples}).values()
+    return step, {"fake": fake, "onnx": from_onnx, "tflite": from_tflite}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_scale_of_both_files_is_the_trained_one_to_the_last_bit(folder, name):
+    found = compared(folder, name)
+    assert [(each.step, each.difference) for each in found if each.difference] == []
+    weights = [each for each in found if each.role == "weight"]
+    assert weights
+    assert all(each.onnx and each.tflite for each in weights)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("form", ["onnx", "tflite"])
+def test_a_file_answers_like_the_fake_quantized_model(folder, name, form):
+    step, found = answers(folder, name)
+    steps = np.abs(found[form] - found["fake"]) / step
+    assert (steps < 1.001).mean() >= LEAST_WITHIN_ONE[name]
+
+
+def test_folding_and_joining_layers_changes_nothing_in_float(folder):
+    with np.load(folder / "everything.npz") as known:
+        np.testing.assert_allclose(known["folded"], known["float"], atol=2e-5)
+
+
+def test_quantization_is_simulated(folder):
+    with np.load(folder / "everything.npz") as known:
+        assert 1e-4 < np.abs(known["fake"] - known["float"]).max() < 0.1
+
+
+def test_what_stays_in_float_is_named(folder):
+    with np.load(folder / "everything.npz") as known:
+        notes = known["notes"].tolist()
+    assert len(notes) == 2
+    assert notes[0].endswith("(Rescaling) stays in float")
+    assert notes[1].endswith("(BatchNormalization) stays in float")
+
+
+def test_weights_of_four_bits_use_fifteen_values(folder):
+    model = onnx.load(folder / "four_bits.onnx")
+    kernels = [each for each in model.graph.initializer if each.name.endswith("kernel_quantized")]
+    values = np.concatenate([onnx.numpy_helper.to_array(each).ravel() for each in kernels])
+    assert (values.min(), values.max()) == (-7, 7)
+
+
+def test_a_scale_that_was_changed_is_named(folder):
+    model = onnx.load(folder / "four_bits.onnx")
+    scale = next(each for each in model.graph.initializer if each.name == "hidden/kernel_scale")
+    values = onnx.numpy_helper.to_array(scale).copy()
+    values[3] = np.nextafter(values[3], np.float32(9))
+    scale.CopyFrom(onnx.numpy_helper.from_array(values, scale.name))
+    changed = folder / "changed.onnx"
+    onnx.save(model, changed)
+    stored = read_onnx(Graph.load(changed)), stored_in_tflite(open_tflite(folder / "four_bits.tflite"))
+    found = [each for each in compare(read_trained(folder / "four_bits.json"), *stored) if each.difference]
+    assert [(each.step, each.role) for each in found] == [("hidden", "weight")]
+    assert found[0].difference.startswith("onnx: 1 scales differ, such as")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_model_that_cannot_be_trained_is_refused_by_name(folder, name):
+    assert REFUSED[name] in json.loads((folder / "refusals.json").read_text())[name]

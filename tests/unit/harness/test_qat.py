@@ -1,0 +1,295 @@
+"""What `crossrt qat` says and compares; no model is trained here."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from crossrt.analysis.audit.record import Audited, AuditedTensor
+from crossrt.analysis.same_scales import ComparedTensor
+from crossrt.datasets.request import DataRequest
+from crossrt.exporters.errors import ExportError
+from crossrt.exporters.qat.jobs import Epoch, QatJob, Score
+from crossrt.harness.errors import ChildFailedError, HarnessError
+from crossrt.harness.qat import following
+from crossrt.harness.qat.auditing import with_trained
+from crossrt.harness.qat.proving import lsb_difference
+from crossrt.harness.qat.request import SCALES, Proof, QatRequest, Trained, read_proof, with_bundled
+from crossrt.harness.qat.tables import cautions, headline, outputs_sheet, scales_sheet
+
+EVENTS = [
+    {"event": "note", "text": "normalization (Normalization) stays in float"},
+    {
+        "event": "started",
+        "samples": 900,
+        "validation_samples": 100,
+        "metric": "accuracy",
+        "task": "classification",
+        "float_metric": 0.99,
+        "calibrated_metric": 0.9,
+    },
+    {
+        "event": "progress",
+        "epoch": 1,
+        "step": 3,
+        "steps": 15,
+        "loss": 0.12345,
+        "metric": 0.95,
+        "learning_rate": 1e-4,
+        "samples_per_s": 1234.5,
+        "left_s": 65.2,
+    },
+    {
+        "event": "epoch",
+        "epoch": 1,
+        "loss": 0.1,
+        "metric": 0.97,
+        "validation_loss": 0.2,
+        "validation_metric": 0.98,
+        "samples_per_s": 1200.0,
+        "is_best": True,
+    },
+]
+END = [
+    {"event": "trained", "best": 1, "last": 1},
+    {"event": "building", "item": "int8-qat.onnx"},
+    {"event": "built", "item": "int8-qat.onnx"},
+    {"event": "finished"},
+]
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.lines, self.steps = [], 0
+
+    def phase(self, name, steps):
+        self.lines.append(f"{name} {steps}")
+
+    def step(self, _=""):
+        self.steps += 1
+
+    def doing(self, what):
+        self.lines.append(what)
+
+    def remark(self, text):
+        self.lines.append(text.strip())
+
+    failure = remark
+
+
+@pytest.fixture
+def job(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    request = QatRequest(model=Path("own.keras"), out=tmp_path, data=DataRequest(reference="train.npz"))
+    return QatJob(
+        model="own",
+        source="own.keras",
+        source_sha256="a" * 64,
+        folder=str(tmp_path),
+        checkpoints=str(tmp_path / "checkpoints"),
+        curves=str(tmp_path / "curves.jsonl"),
+        data=dataclasses.asdict(request.data),
+        validation=None,
+        validation_share=0.1,
+        epochs=2,
+        learning_rate=1e-4,
+        batch_size=64,
+        bits=4,
+        patience=None,
+        seed=0,
+        task=None,
+    )
+
+
+@pytest.fixture
+def child(monkeypatch):
+    """Lets a process say these events; an exception among them is raised."""
+
+    def play(events):
+        class Child:
+            def __init__(self, *_, **__) -> None:
+                self.left = list(events)
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                return None
+
+            def send(self, job):
+                pass
+
+            def receive(self, _):
+                event = self.left.pop(0)
+                if isinstance(event, BaseException):
+                    raise event
+                return event
+
+        monkeypatch.setattr(following, "ChildProcess", Child)
+
+    return play
+
+
+def test_a_training_can_be_watched(job, child):
+    child([*EVENTS, *END])
+    shown = Recorder()
+    found = following.train(job, shown)
+    assert shown.lines == [
+        "starting None",
+        "normalization (Normalization) stays in float",
+        "900 samples, 100 to validate on",
+        "before training: accuracy 99.00% in float, accuracy 90.00% with 4-bit weights (calibrated only)",
+        "training 2",
+        "epoch 1 step 3/15  loss 0.1235  accuracy 95.00%  lr 0.0001  1,234 samples/s  1:05 left",
+        "epoch 1/2: loss 0.1, accuracy 97.00%; validation loss 0.2, accuracy 98.00% (best); 1,200 samples/s",
+        "writing files 4",
+        "int8-qat.onnx",
+    ]
+    assert (found.best, found.built, found.float_metric) == (1, ["int8-qat.onnx"], 0.99)
+
+
+def test_what_the_process_refuses_is_an_error(job, child):
+    child([*EVENTS, {"event": "failed", "reason": "the loss is nan at step 3"}])
+    with pytest.raises(ExportError, match="the loss is nan at step 3"):
+        following.train(job, Recorder())
+
+
+def test_a_process_that_dies_says_how_to_go_on(job, child):
+    child([*EVENTS, ChildFailedError("the process was ended by SIGKILL", "tail")])
+    with pytest.raises(HarnessError, match=r"training broke off: .*SIGKILL; the same command with --resume goes on"):
+        following.train(job, Recorder())
+
+
+def test_an_interrupt_says_how_to_go_on(job, child):
+    child([*EVENTS, KeyboardInterrupt()])
+    shown = Recorder()
+    with pytest.raises(KeyboardInterrupt):
+        following.train(job, shown)
+    assert shown.lines[-1] == "stopped; the same command with --resume goes on after epoch 1"
+
+
+def test_differences_are_counted_in_steps_of_the_output():
+    first = np.array([[0.0, 0.5], [1.0, 1.5]], np.float32)
+    found = lsb_difference("a", first, "b", first + np.array([[0, 0.25], [-0.5, 0]], np.float32), 0.25)
+    assert (found.equal, found.within_one, found.most, found.samples, found.values) == (0.5, 0.75, 2.0, 2, 4)
+
+
+def tensor(step, difference=None):
+    return ComparedTensor(
+        step=step,
+        role="activation",
+        scales=(0.5,),
+        zero_point=-128,
+        onnx=f"{step}/output",
+        tflite=f"{step}__1/Relu",
+        difference=difference,
+    )
+
+
+def proof(*tensors, **files):
+    zeros = np.zeros((10, 2), np.float32)
+    outputs = (lsb_difference("a", zeros, "b", zeros + np.eye(10, 2, dtype=np.float32), 0.5),)
+    return Proof(files=files, tensors=tensors, outputs=outputs)
+
+
+def audited(scale=0.5, zero_point=0):
+    row = AuditedTensor(
+        name="one/output",
+        role="activation",
+        dtype="uint8",
+        channels=1,
+        scale=scale,
+        zero_point=zero_point,
+        expected_scale=None,
+        expected_zero_point=None,
+        deviation=None,
+        wrong_integers=None,
+        verdict="stored",
+    )
+    return Audited(tensors=(row,))
+
+
+@pytest.fixture
+def artifact(make_artifact):
+    return dataclasses.replace(make_artifact(), format="onnx")
+
+
+def test_an_audit_compares_with_what_was_trained(artifact):
+    known = proof(tensor("one"), **{artifact.path.name: artifact.sha256, "other.tflite": "f" * 64})
+    artifact.path.with_name(SCALES).write_bytes(msgspec.json.encode(known))
+    found = with_trained(audited(), artifact)
+    assert (found.checks[0].severity, found.tensors[0].verdict) == ("ok", "exact")
+    assert "in other.tflite as well, to the last bit" in found.checks[0].text
+    assert with_trained(audited(scale=0.6), artifact).checks[0].severity == "wrong"
+    assert with_trained(audited(zero_point=-128), artifact).tensors[0].verdict == "different"
+
+
+def test_an_audit_of_another_file_does_not_know_the_training(artifact):
+    artifact.path.with_name(SCALES).write_bytes(msgspec.json.encode(proof(**{artifact.path.name: "0" * 64})))
+    assert with_trained(audited(), artifact) == audited()
+
+
+def test_a_difference_between_the_files_is_wrong_in_an_audit(artifact):
+    known = proof(tensor("one", "tflite: 1 scales differ"), **{artifact.path.name: artifact.sha256})
+    artifact.path.with_name(SCALES).write_bytes(msgspec.json.encode(known))
+    assert with_trained(audited(), artifact).checks[0].severity == "wrong"
+
+
+def trained(known):
+    scores = [Score(loss=1, metric=each) for each in (0.9, 0.98)]
+    epochs = tuple(
+        Epoch(epoch=number, train=None, validation=score, learning_rate=0) for number, score in enumerate(scores)
+    )
+    return Trained(
+        model="own",
+        folder=Path("qat"),
+        metric="accuracy",
+        float_metric=0.99,
+        epochs=epochs,
+        best=1,
+        artifacts={},
+        evaluations={},
+        definitions=(),
+        proof=known,
+    )
+
+
+def test_tables_show_what_differs_first():
+    found = trained(proof(tensor("one"), tensor("two", "onnx: not there")))
+    assert headline(found) == (
+        "own: accuracy 98.00% after epoch 1; accuracy 99.00% in float, accuracy 90.00% calibrated without training"
+    )
+    assert [row[0].text for row in scales_sheet(found).rows] == ["two", "one"]
+    assert [row[-1].text for row in scales_sheet(found).rows] == ["onnx: not there", "equal"]
+    assert [cell.text for cell in outputs_sheet(found).rows[0]] == ["a", "b", "90.00%", "90.000%", "2"]
+    assert list(cautions(found)) == ["a and b: 10.000% of the outputs differ by more than 1 LSB, by up to 2"]
+
+
+def test_the_proof_is_read_as_it_was_written(tmp_path):
+    known = proof(tensor("one"), **{"a.onnx": "f" * 64})
+    (tmp_path / SCALES).write_bytes(msgspec.json.encode(known))
+    assert read_proof(tmp_path / SCALES) == known
+    (tmp_path / SCALES).write_bytes(b"{}")
+    assert read_proof(tmp_path / SCALES) is None
+
+
+def test_own_models_need_data(tmp_path):
+    path = tmp_path / "own.keras"
+    path.write_bytes(b"PK\x03\x04")
+    with pytest.raises(HarnessError, match=r"needs samples with labels: give --data train.npz"):
+        with_bundled(path, None, None)
+
+
+def test_bundled_models_bring_their_data():
+    path, data, validation = with_bundled(Path("mnist-cnn"), None, None)
+    assert (path.name, data.split, validation.split) == ("mnist-cnn.keras", "train", "test")
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"learning_rate": 0.0}, {"bits": 5}, {"validation_share": 1.0}])
+def test_values_that_cannot_be_trained_with_are_refused(wrong):
+    with pytest.raises(HarnessError, match="cannot be trained with"):
+        QatRequest(model=Path("own.keras"), out=Path("qat"), data=DataRequest(reference="x.npz"), **wrong)
