@@ -16,6 +16,8 @@ from crossrt.harness.cli.main import main
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.process.foreign_python import open_python
 
+pytestmark = pytest.mark.processes
+
 MODELS = Path(__file__).parents[2] / "data" / "models"
 SOUND = MODELS / "conv.int8-io.tflite" / "model.tflite"
 FLOAT = MODELS / "conv.fp32.tflite" / "model.tflite"

@@ -10,6 +10,8 @@ from crossrt.datasets.opening import DataRequest
 from crossrt.harness.measure.settings import Subject
 from crossrt.reports.schema.files import write_report
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def guessing(tmp_path, samples):

@@ -21,6 +21,8 @@ from crossrt.harness.cli.main import main
 from crossrt.reports.schema.files import write_report
 from crossrt.reports.text.cells import MOST_LISTED
 
+pytestmark = pytest.mark.processes
+
 MODELS = Path(__file__).parents[2] / "data" / "models"
 MODEL, FLOAT = (MODELS / f"conv.{variant}.tflite" / "model.tflite" for variant in ("int8-io", "fp32"))
 REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"

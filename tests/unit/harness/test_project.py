@@ -18,6 +18,8 @@ from crossrt.harness.build.project import resolve
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject
 
+pytestmark = pytest.mark.processes
+
 SOME = DataRequest(reference="train.npz")
 
 
