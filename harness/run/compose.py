@@ -204,6 +204,7 @@ def _settings(state: RunState) -> Settings:
     settings, effort = state.settings, state.effort
     return Settings(
         rounds=effort.rounds,
+        asked_rounds=settings.effort.rounds,
         blocks_per_round=effort.blocks,
         block_target_ns=effort.block_target_ns,
         baseline=state.baseline,

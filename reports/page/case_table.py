@@ -12,8 +12,9 @@ from crossrt.core.metric import MetricDefinition
 from crossrt.reports.page.document import render
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.metrics import scenario_of
-from crossrt.reports.tables.latency import fastest_cases, speedup_tone
+from crossrt.reports.tables.latency import speedup_tone
 from crossrt.reports.tables.lookup import ABSENT, Lookup
+from crossrt.reports.tables.order import fastest_of
 from crossrt.reports.text.cells import title_of
 
 FIRST: Final = ("latency_p50_ns", "speedup_p50")
@@ -135,7 +136,8 @@ def _marked(look: Lookup, columns: Sequence[Column]) -> dict[str, frozenset[str]
     results = look.report.results
     scenarios = dict.fromkeys(scenario_of(result) for result in results)
     here = {each: [result for result in results if scenario_of(result) == each] for each in scenarios}
-    fastest = frozenset[str]().union(*(fastest_cases(look, cases, look.noise(each)) for each, cases in here.items()))
+    found = [fastest_of(look, cases) for cases in here.values()]
+    fastest = frozenset(case for each in found if each is not None for case in each.marked)
     sound = [result for result in results if result.status == "ok"]
     exact = [name for column in columns if look.definitions[name := column.metric].judged_by == "samples"]
     best = {name: look.best_answers(name, sound) for name in exact}

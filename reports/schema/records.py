@@ -245,7 +245,10 @@ class Metric(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """How the run measured."""
+    """How the run measured.
+
+    `asked_rounds` is how many rounds were asked for, of which the time may have left fewer: `rounds`.
+    """
 
     rounds: Count
     blocks_per_round: Count
@@ -257,6 +260,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     timeout_s: float
     memory_limit_bytes: Count
     pinned_cpu: int | None
+    asked_rounds: Count | None = None
 
 
 class Run(Struct, frozen=True, kw_only=True):

@@ -12,8 +12,10 @@ from crossrt.core.metric import MetricDefinition
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.statistics.paired import PairedChange, answered_alike, paired_change
-from crossrt.reports.tables.latency import fastest_cases, named, scenario_text
+from crossrt.reports.statistics.rounds import remedy, rounds_made
+from crossrt.reports.tables.latency import named, scenario_text
 from crossrt.reports.tables.lookup import Lookup, Scenario
+from crossrt.reports.tables.order import Fastest, fastest_of
 from crossrt.reports.text.cells import counted, times_as_fast, unit_of, written
 
 ALPHA: Final = 0.005
@@ -32,7 +34,7 @@ def headline(report: Report) -> list[str]:
 def rounds_text(report: Report) -> str:
     """`10 rounds of 12 blocks of calls`; where some were not made, `7 of 10 rounds of 12 blocks of calls`."""
     settings = report.run.settings
-    kept = max((len(result.rounds) for result in report.results), default=0)
+    kept = rounds_made(report)
     made = f"{kept} of " if kept < settings.rounds else ""
     return f"{made}{counted(settings.rounds, 'round')} of {counted(settings.blocks_per_round, 'block')} of calls"
 
@@ -55,16 +57,31 @@ def _fastest(look: Lookup, scenario: Scenario) -> str | None:
         return None
     ordered = [each for _, each in sorted(timed, key=lambda each: (each[0], each[1].case))]
     first = ordered[0]
-    tied = fastest_cases(look, results, look.noise(scenario)) - {first.case}
+    found = fastest_of(look, results)
     p50, definition = look.metric(first, "latency_p50_ns"), look.definitions.get("latency_p50_ns")
-    said = f"{scenario_text(scenario)}: {look.label(first)} is the fastest"
+    place = "is the fastest" if found is None or found.is_told else "has the lowest p50"
+    said = f"{scenario_text(scenario)}: {look.label(first)} {place}"
     if p50 and definition:
         said += f", {written(p50.value, definition.format)} {unit_of(definition)} a call"
-    if tied:
-        names = named(look, [each.case for each in ordered if each.case in tied], MOST_NAMED)
-        said += f" (statistically indistinguishable from {names})"
+    if found is not None and (told := "; ".join(_of_others(look, found, ordered))):
+        said += f" ({told})"
     parts = list(_against_baseline(look, first, results))
     return f"{said}; {', '.join(parts)}." if parts else f"{said}."
+
+
+def _of_others(look: Lookup, found: Fastest, ordered: Sequence[Result]) -> Iterator[str]:
+    """Which others may be as fast, and of which too little is known to say so."""
+    if found.tied:
+        names = named(look, [each.case for each in ordered if each.case in found.tied], MOST_NAMED)
+        yield f"statistically indistinguishable from {names}"
+    if not found.undecided:
+        return
+    names = "the others"
+    if found.is_told:
+        names = named(look, [each.case for each in ordered if each.case in found.undecided], MOST_NAMED)
+    rounds = rounds_made(look.report)
+    few = f"{counted(rounds, 'round')} {'is' if rounds == 1 else 'are'} too few to tell it from {names}"
+    yield f"undecided: {few}, {remedy(look.report)} would"
 
 
 def _against_baseline(look: Lookup, first: Result, results: Sequence[Result]) -> Iterator[str]:

@@ -11,8 +11,9 @@ from msgspec import UNSET
 from crossrt.reports.schema.records import Metric, Result
 from crossrt.reports.statistics.estimates import Estimate
 from crossrt.reports.statistics.metrics import scenario_of
-from crossrt.reports.statistics.noise import Noise, call_overheads, is_distinguished, latency_ratio
+from crossrt.reports.statistics.noise import Noise, call_overheads
 from crossrt.reports.tables.lookup import ABSENT, Lookup, Scenario
+from crossrt.reports.tables.order import fastest_of
 from crossrt.reports.text.cells import Cell, Sheet, Tone, counted, listed
 
 _METRICS: Final = ("latency_p50_ns", "latency_p90_ns", "latency_p99_ns", "throughput_per_s", "speedup_p50")
@@ -22,7 +23,8 @@ _DROPPED_FIRST: Final = ("latency_p99_ns", "latency_p90_ns", "throughput_per_s",
 def latency_sheet(look: Lookup, scenario: Scenario) -> Sheet:
     """Steady state of one scenario."""
     results = [result for result in look.report.results if scenario_of(result) == scenario]
-    best = fastest_cases(look, results, look.noise(scenario))
+    fastest = fastest_of(look, results)
+    best = fastest.marked if fastest else frozenset[str]()
     rows = [
         (
             Cell(text=look.label(result)),
@@ -104,31 +106,6 @@ def _overhead(look: Lookup, runtime: str, overheads: Mapping[str, Estimate], sce
         return text
     fastest = min(p50, key=p50.__getitem__)
     return f"{text}, {overheads[runtime].value / p50[fastest]:.0%} of {look.label_of(fastest)}"
-
-
-def fastest_cases(look: Lookup, results: Sequence[Result], noise: Noise | None) -> frozenset[str]:
-    """The fastest case of a scenario, and those statistically indistinguishable from it, by rounds or by noise.
-
-    It is the rule of `crossrt advise` and `crossrt pareto`.
-    """
-    p50 = {each.case: metric.value for each in results if (metric := look.metric(each, "latency_p50_ns"))}
-    timed = [each for each in results if each.case in p50]
-    if len(timed) < 2:
-        return frozenset()
-    first = min(timed, key=lambda each: (p50[each.case], each.case))
-    tied = (each for each in timed if each is not first and not _is_slower(look, each, first, noise))
-    return frozenset({first.case, *(each.case for each in tied)})
-
-
-def _is_slower(look: Lookup, one: Result, fastest: Result, noise: Noise | None) -> bool:
-    """By their rounds; where there is one or, as in a history, none, what is known of the slowdown stands in."""
-    ratio = latency_ratio(one, fastest)
-    if math.isfinite(ratio.half):
-        return is_distinguished(ratio, noise)
-    slowdown = look.metric(one, "slowdown_p50")
-    if slowdown is None or slowdown.lower is UNSET:
-        return slowdown is not None
-    return slowdown.lower > 1 and slowdown.value > 1 + (noise.smallest_difference if noise else 0.0)
 
 
 def named(look: Lookup, cases: Sequence[str], most: int) -> str:

@@ -13,12 +13,13 @@ from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.chance import near_chance
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.statistics.paired import PairedChange
+from crossrt.reports.statistics.rounds import remedy
 from crossrt.reports.tables.headline import change_text
 from crossrt.reports.tables.lookup import Scenario
-from crossrt.reports.text.cells import counted, times_as_fast
+from crossrt.reports.text.cells import counted, listed, times_as_fast
 from crossrt.reports.text.patterns import case_matches
 from crossrt.reports.verdicts.choice.pareto import p50
-from crossrt.reports.verdicts.choice.relations import Relating, relative_error
+from crossrt.reports.verdicts.choice.relations import Relating, Relation, relative_error
 
 MOST_NAMED: Final = 6
 
@@ -66,6 +67,7 @@ class Advice:
         baseline: What accuracy is compared with.
         chosen: The fastest within the budget; among those that are indistinguishable from it, the smallest file.
         tied: Others that are statistically indistinguishable from the fastest.
+        undecided: Others within the budget of which too few rounds were made to tell them from the fastest.
         candidates: All that were considered, fastest first.
         scenario: Where latency was measured.
     """
@@ -73,6 +75,7 @@ class Advice:
     baseline: Result
     chosen: Candidate | None
     tied: tuple[Candidate, ...]
+    undecided: tuple[Candidate, ...]
     candidates: tuple[Candidate, ...]
     scenario: Scenario
 
@@ -100,15 +103,20 @@ def advise(report: Report, budget: Budget) -> Advice:
     if not candidates:
         raise ReportError(f"--only {' '.join(budget.only)} fits no measured case of this report")
     allowed = [each for each in candidates if each.problem is None]
-    tied = [each for each in allowed if relating.latency(allowed[0].result, each.result) == "even"]
+    tied = [each for each in allowed if each is allowed[0] or _stands(relating, allowed[0], each) == "even"]
     chosen = min(tied, key=lambda each: _size(relating, each), default=None)
     return Advice(
         baseline=baseline,
         chosen=chosen,
         tied=tuple(each for each in tied if each is not chosen),
+        undecided=tuple(each for each in allowed[1:] if _stands(relating, allowed[0], each) == "undecided"),
         candidates=candidates,
         scenario=scenario,
     )
+
+
+def _stands(relating: Relating, fastest: Candidate, other: Candidate) -> Relation:
+    return relating.latency(fastest.result, other.result)
 
 
 def refusal(report: Report) -> str | None:
@@ -191,6 +199,9 @@ def advice_lines(report: Report, advice: Advice, budget: Budget) -> list[str]:
         if advice.tied:
             names = ", ".join(label(each.result) for each in advice.tied)
             lines.append(f"statistically indistinguishable from it in latency (99% intervals), and no smaller: {names}")
+    if advice.undecided:
+        names = listed([label(each.result) for each in advice.undecided], MOST_NAMED)
+        lines.append(f"too few rounds to tell it from {names} in latency: {remedy(report)} would")
     rejected = [f"{label(each.result)} {each.problem}" for each in advice.candidates if each.problem]
     if rejected:
         more = f"; and {len(rejected) - MOST_NAMED} more" if len(rejected) > MOST_NAMED else ""

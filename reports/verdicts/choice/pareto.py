@@ -107,7 +107,8 @@ def _verdict(standing: Standing, relating: Relating) -> Cell:
 
 NOTE = (
     "unbeaten: no other case is better in latency, size or accuracy without being worse in another. Latencies are"
-    " distinguished by 99% intervals over shared rounds and the run's noise, accuracy by a paired test at 1%, sizes"
+    " distinguished by 99% intervals over shared rounds and the run's noise, or where their own intervals lie apart;"
+    " they beat nothing where the rounds are too few to say. Accuracy is distinguished by a paired test at 1%, sizes"
     " from 1% on; what is statistically indistinguishable counts as even. A beaten case is shown with the fastest that"
     " beats it."
 )

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from crossrt.core.metric import SMALLER
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.intervals import LogInterval
-from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.statistics.noise import DECIDING_ALPHA as ALPHA
-from crossrt.reports.statistics.noise import is_distinguished, latency_ratio
+from crossrt.reports.statistics.noise import latency_ratio
 from crossrt.reports.statistics.paired import PairedChange, paired_change
 from crossrt.reports.tables.lookup import Lookup
+from crossrt.reports.tables.order import Order, order_of
 
-Relation = Literal["better", "even", "worse"]
+Relation = Literal["better", "even", "worse", "undecided"]
+_BY_ORDER: Final[Mapping[Order, Relation]] = {
+    "faster": "better",
+    "slower": "worse",
+    "even": "even",
+    "undecided": "undecided",
+}
 MEASURES: Final = ("latency", "size", "accuracy")
 
 LEAST_SIZE: Final = 0.01
@@ -29,7 +36,7 @@ LEAST_FACTOR: Final = 1.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relations:
-    """One case seen from another: better, worse, or statistically indistinguishable."""
+    """One case seen from another: better, worse, statistically indistinguishable, or unknown for want of rounds."""
 
     latency: Relation
     size: Relation
@@ -37,9 +44,9 @@ class Relations:
 
     @property
     def dominates(self) -> bool:
-        """True if it is worse in nothing and better in something."""
+        """True if it is worse in nothing, as far as that is known, and better in something."""
         found = (self.latency, self.size, self.accuracy)
-        return "worse" not in found and "better" in found
+        return "worse" not in found and "undecided" not in found and "better" in found
 
 
 class Relating:
@@ -61,26 +68,20 @@ class Relating:
         """True if `one` is worse in nothing and better in something; what is quickest to find out is asked first."""
         pair = (one.case, other.case)
         if pair not in self._beats:
-            may = self._size(one, other) != "worse" and self.latency(one, other) != "worse"
+            may = self._size(one, other) != "worse" and self.latency(one, other) in ("better", "even")
             self._beats[pair] = may and self.relations(one, other).dominates
         return self._beats[pair]
 
     def latency(self, one: Result, other: Result) -> Relation:
-        """By their ratio over shared rounds: distinguished where its interval and the run's noise both allow it."""
+        """By the rule of all tables, `order_of`."""
         pair = (one.case, other.case)
         if pair not in self._latencies:
-            self._latencies[pair] = self._latency(one, other)
+            self._latencies[pair] = _BY_ORDER[order_of(self.look, one, other)]
         return self._latencies[pair]
 
     def latency_ratio(self, one: Result, other: Result) -> LogInterval:
         """Logarithm of the time of `one` over that of `other`, paired block by block."""
         return latency_ratio(one, other)
-
-    def _latency(self, one: Result, other: Result) -> Relation:
-        ratio = self.latency_ratio(one, other)
-        if not is_distinguished(ratio, self.look.noise(scenario_of(one))):
-            return "even"
-        return "better" if ratio.mean < 0 else "worse"
 
     def _size(self, one: Result, other: Result) -> Relation:
         sizes = [self.look.metric(each, "size_bytes") for each in (one, other)]

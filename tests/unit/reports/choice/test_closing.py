@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from crossrt.reports.tables.latency import fastest_cases
 from crossrt.reports.tables.lookup import Lookup
+from crossrt.reports.tables.order import fastest_of
 from crossrt.reports.verdicts.choice.advice import Budget, advise
 from crossrt.reports.verdicts.choice.closing import closing_lines
 
@@ -66,7 +66,7 @@ def test_tables_and_advice_call_the_same_cases_equally_fast(make_report, make_re
         make_result(medians=(60_000, 60_100, 60_200), evaluation=many),
     )
     look = Lookup(report)
-    tied = fastest_cases(look, report.results, look.noise((1, 1, "float32")))
+    tied = fastest_of(look, report.results).marked
     advice = advise(report, Budget(drop=0.002))
     assert tied == {advice.chosen.result.case, *(each.result.case for each in advice.tied)}
     assert len(tied) == 2
