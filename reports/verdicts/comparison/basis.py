@@ -49,6 +49,7 @@ class Basis:
         differences: Why something cannot be compared.
         shares_rounds: True if the two were measured side by side.
         pairing: Which case is which.
+        has_common_cases: Whether any case is in both reports, chosen or not.
         ok: Pairs that were measured in both.
         names: Short names of all cases, by id.
         references: Times of the reference workload in each.
@@ -65,6 +66,8 @@ class Basis:
         self.differences: Comparability = comparability(baseline, current)
         self.shares_rounds = baseline.run.id == current.run.id
         self.pairing: Pairing = pair_cases(baseline, current, question.only, is_duel=self.shares_rounds)
+        everything = pair_cases(baseline, current, is_duel=self.shares_rounds) if question.only else self.pairing
+        self.has_common_cases = bool(everything.pairs)
         self.ok = [pair for pair in self.pairing.pairs if pair.baseline.status == pair.current.status == "ok"]
         shown = {each.case: each for each in (*baseline.results, *current.results)}
         self.names: Mapping[str, str] = case_labels(list(shown.values()))

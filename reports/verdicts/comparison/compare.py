@@ -36,8 +36,13 @@ def compare_reports(baseline: Report, current: Report, question: Question) -> Co
 
 
 def status_findings(basis: Basis) -> Iterator[Finding]:
-    """Cases that vanished, failed, or work again."""
-    for result in basis.pairing.vanished:
+    """Cases that vanished, failed, or work again.
+
+    What was not measured in the baseline either is no worse for being absent now, and between two reports that have no
+    case in common nothing has vanished: they are of different things.
+    """
+    measured = [result for result in basis.pairing.vanished if result.status == "ok"]
+    for result in measured if basis.has_common_cases else ():
         yield _status_finding(basis, result, "worse", "vanished", "is in the baseline and not in the current report")
     for pair in basis.pairing.pairs:
         before, after = pair.baseline.status, pair.current.status

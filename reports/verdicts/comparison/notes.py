@@ -77,6 +77,9 @@ def notes_on_reports(basis: Basis) -> Iterator[str]:
     for pair in basis.pairing.pairs:
         if pair.is_renamed:
             yield f"{pair.baseline.case} is now called {pair.current.case}: the same file in the same scenario"
+    absent = [basis.names[result.case] for result in basis.pairing.vanished if result.status != "ok"]
+    if absent:
+        yield f"not measured in the baseline either, and not in the current report: {listed(absent)}"
     if basis.pairing.new:
         yield f"new, and not judged: {', '.join(result.case for result in basis.pairing.new)}"
     if basis.differences.noted:

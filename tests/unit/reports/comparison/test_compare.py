@@ -162,6 +162,27 @@ def test_a_case_that_vanished_is_a_finding(make_run):
     assert (found.findings[0].metric, found.findings[0].word) == ("status", "vanished")
 
 
+@pytest.mark.parametrize("status", ["failed", "skipped"])
+def test_a_case_that_was_not_measured_before_has_not_vanished(make_run, make_result, status):
+    before = make_run("fp32@ort-cpu")
+    broken = make_result("int8@tflite", status=status, reason="crashed", rounds=(), evaluation=None)
+    before = msgspec.structs.replace(before, results=(*before.results, broken))
+    found = compared(before, make_run("fp32@ort-cpu"))
+    assert found.exit_code == 0
+    assert "not measured in the baseline either, and not in the current report: int8@tflite" in found.notes
+
+
+@pytest.mark.parametrize("only", [[], ["int8"], ["fp32"]])
+def test_nothing_vanishes_between_reports_of_different_cases(make_run, only):
+    found = compared(make_run("fp32@ort-cpu", "int8@ort-cpu"), make_run("float@tflite"), only=only)
+    assert (found.exit_code, found.outcome, found.findings) == (3, "incomparable", ())
+
+
+def test_a_chosen_case_that_vanished_is_a_finding_where_others_are_common(make_run):
+    found = compared(make_run("fp32@ort-cpu", "int8@tflite"), make_run("fp32@ort-cpu"), only=["int8"])
+    assert (found.exit_code, found.findings[0].word) == (1, "vanished")
+
+
 def test_a_new_case_is_noted(make_run):
     found = compared(make_run("fp32@ort-cpu"), make_run("fp32@ort-cpu", "int8@tflite"))
     assert found.exit_code == 0
