@@ -204,7 +204,7 @@ mkdir -p "$3" && echo "$VERDICT" >"$3/verdict.txt" && exit "$STATUS"
     [
         (0, "fine", 0, ""),
         (0, "no-baseline", 0, ""),
-        (0, "inconclusive", 0, "::warning::crossrt: no time could be decided"),
+        (0, "inconclusive", 0, "::warning::crossrt: p50 of some case could not be decided"),
         (0, "incomparable", 0, "::warning::crossrt: not all could be judged"),
         (3, "incomparable", 0, "::warning::crossrt: not all could be judged"),
         (1, "worse", 1, ""),

@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from crossrt.core.metric import NumberFormat
+from crossrt.reports.statistics.definitions import QUIET
 
 Verdict = Literal["worse", "better", "same", "inconclusive"]
 ChangeKind = Literal["relative", "points", "difference"]
@@ -122,11 +123,13 @@ class Comparison(Struct, frozen=True, kw_only=True):
         """The comparison in one word: only what could be judged is fine.
 
         `incomparable` is said of two reports of which something, such as all times, was not judged, and `inconclusive`
-        where times were judged and not one of them could be decided.
+        where the median latency of any case could not be decided, or no time at all.
         """
         if self.regressions:
             return "worse"
         if self.incomparable or not self.findings:
             return "incomparable"
-        times = [finding.verdict for finding in self.findings if finding.unit == "ns"]
-        return "inconclusive" if times and set(times) == {"inconclusive"} else "fine"
+        times = [finding for finding in self.findings if finding.unit == "ns"]
+        undecided = [finding for finding in times if finding.verdict == "inconclusive"]
+        is_open = any(finding.metric == QUIET for finding in undecided) or (times and undecided == times)
+        return "inconclusive" if is_open else "fine"

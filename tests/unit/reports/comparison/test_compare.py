@@ -518,3 +518,21 @@ def test_outcome_is_inconclusive_where_no_time_could_be_decided(make_run):
     assert {each.verdict for each in found.findings if each.unit == "ns"} == {"inconclusive"}
     assert found.exit_code == 0
     assert found.outcome == "inconclusive"
+
+
+def test_outcome_is_inconclusive_where_one_median_latency_is_open_and_others_are_decided(make_run, make_result):
+    """Load and first inference are decided, and the other case's p50 too."""
+    before, after = make_run("fp32@ort-cpu", "int8@tflite", seed=1), make_run("fp32@ort-cpu", "int8@tflite", seed=2)
+    noisy = msgspec.structs.replace(
+        after.results[0],
+        rounds=tuple(
+            msgspec.structs.replace(
+                each, blocks_ns=tuple(tuple(ns * (1 + each.index % 3) for ns in block) for block in each.blocks_ns)
+            )
+            for each in after.results[0].rounds
+        ),
+    )
+    found = compared(before, msgspec.structs.replace(after, results=(noisy, after.results[1])))
+    medians = {each.name: each.verdict for each in found.findings if each.metric == "latency_p50_ns"}
+    assert medians == {"fp32@ort-cpu": "inconclusive", "int8@tflite": "same"}
+    assert (found.outcome, found.exit_code) == ("inconclusive", 0)
