@@ -25,6 +25,7 @@ from crossrt.reports.verdicts.comparison.notes import (
     FEWEST_ROUNDS,
     QUIET_NOTE,
     cautions,
+    few_rounds,
     incomparable,
     notes_on_reports,
     subject,
@@ -137,7 +138,7 @@ class Gate:
             return
         rounds = min(each.current.rounds for each in self._timed)
         if rounds < FEWEST_ROUNDS:
-            yield f"the report has {counted(rounds, 'round')}: too few to see much; bench without --quick makes more"
+            yield few_rounds("report", rounds, self._current.report)
         few = [each for each in self._timed if len(each.earlier) < FEWEST_RUNS]
         if few:
             yield (

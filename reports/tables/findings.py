@@ -14,8 +14,9 @@ from crossrt.reports.schema.records import Artifact, Metric, Quantization, Repor
 from crossrt.reports.statistics.chance import near_chance
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.statistics.noise import disturbances, noise_of
+from crossrt.reports.statistics.rounds import is_cut_by_time, remedy, rounds_made
 from crossrt.reports.tables.lookup import Lookup
-from crossrt.reports.text.cells import listed
+from crossrt.reports.text.cells import counted, listed
 
 WIDE: Final = 0.1
 MOST_KEPT: Final = 0.1
@@ -103,10 +104,10 @@ def _cautions(report: Report) -> Iterator[str]:
         yield reason
     widths = [_relative_width(metric) for metric in report.metrics if metric.name == "latency_p50_ns"]
     if widths and (typical := median(widths)) > WIDE:
-        yield (
-            f"the intervals of p50 are wide (±{typical:.0%} at the median): the machine was busy, or there were few"
-            " rounds. Run again on a quiet machine or with more --rounds."
-        )
+        width = f"±{typical:.0%} at the median" if typical < 1 else "at the median wider than the value itself"
+        made = counted(rounds_made(report), "round")
+        why = f"the machine was busy, or there were few rounds ({made}{_cut_by_time(report)})"
+        yield f"the intervals of p50 are wide ({width}): {why}. A quiet machine narrows them, or {remedy(report)}."
     yield from _noise_cautions(report)
     yield from _saturation_cautions(report)
     usable = len(report.environment.usable_cpus)
@@ -118,6 +119,11 @@ def _cautions(report: Report) -> Iterator[str]:
     timed = {result.subject for result in report.results if result.status == "ok"}
     if timed and report.run.settings.baseline not in timed:
         yield f"the baseline {Lookup(report).label_of(report.run.settings.baseline)} has no times: no speed-ups."
+
+
+def _cut_by_time(report: Report) -> str:
+    asked = report.run.settings.asked_rounds
+    return f" of {asked}, which is what the time allowed" if asked is not None and is_cut_by_time(report) else ""
 
 
 def _noise_cautions(report: Report) -> Iterator[str]:

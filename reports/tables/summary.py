@@ -113,8 +113,8 @@ class Summary:
 
     def _legend(self) -> Iterator[str]:
         yield (
-            f"* best of its column, or statistically indistinguishable from it; ± half of a 95% interval, ×÷ its"
-            f" factor; {ABSENT} not measured, or too few calls"
+            f"* best of its column, or statistically indistinguishable from it; ± half of a 95% interval, ×÷2 from half"
+            f" of the value to twice it; {ABSENT} not measured, or too few calls"
         )
         yield (
             f"speed-up: over {self._look.label_of(self._look.baseline)}, paired block by block, end to end;"

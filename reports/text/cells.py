@@ -13,6 +13,9 @@ from crossrt.core.metric import MetricDefinition, NumberFormat
 from crossrt.reports.schema.records import Metric
 
 WIDEST_SYMMETRIC: Final = 0.2
+MOST_FACTOR: Final = 10
+"""Of an interval beyond which it says next to nothing: how far beyond is not told."""
+
 MOST_LISTED: Final = 12
 Tone = Literal["good", "bad", "doubt"]
 
@@ -133,7 +136,8 @@ def interval_text(metric: Metric, definition: MetricDefinition) -> str:
     factor, decimals, _ = _SCALES[definition.format]
     lower, upper, value = metric.lower * factor, metric.upper * factor, metric.value * factor
     if definition.format != "percent" and lower > 0 and (upper - lower) / 2 > WIDEST_SYMMETRIC * value:
-        return f"{text} ×÷{math.ceil(math.sqrt(upper / lower) * 10) / 10:.1f}"
+        factor_of_half = math.ceil(math.sqrt(upper / lower) * 10) / 10
+        return f"{text} ×÷{factor_of_half:.1f}" if factor_of_half <= MOST_FACTOR else f"{text} ×÷>{MOST_FACTOR}"
     if definition.format == "significant":
         return f"{text} ±{(upper - lower) / 2:.2g}"
     places = _decimals(value) if decimals is None else decimals

@@ -10,6 +10,7 @@ from crossrt.reports.schema.records import Report
 from crossrt.reports.statistics.chance import near_chance
 from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.statistics.intervals import trimmed_mean
+from crossrt.reports.statistics.rounds import remedy
 from crossrt.reports.text.cells import counted, listed
 from crossrt.reports.text.patterns import case_matches
 from crossrt.reports.verdicts.comparison.answers import answers_by_instructions, differing_unknown
@@ -98,12 +99,7 @@ def notes_on_reports(basis: Basis) -> Iterator[str]:
 def _on_times(basis: Basis) -> Iterator[str]:
     if basis.differences.times or not basis.ok:
         return
-    rounds = min(len(each.rounds) for pair in basis.ok for each in (pair.baseline, pair.current))
-    if rounds < FEWEST_ROUNDS:
-        yield (
-            f"a report has {counted(rounds, 'round')}: too few to see much; compare runs of {FEWEST_ROUNDS} or"
-            " more, as crossrt bench makes without --quick"
-        )
+    yield from _on_few_rounds(basis)
     if basis.shares_rounds:
         yield "the reports share their rounds: times are compared within them"
     elif (scale := basis.scales.get(QUIET)) is not None and scale.is_relative:
@@ -114,6 +110,31 @@ def _on_times(basis: Basis) -> Iterator[str]:
     known = len(comparable_runs(basis.question.history, basis.baseline, basis.current))
     if basis.question.history and known < FEWEST_RUNS:
         yield f"the history holds {known} other comparable runs, {FEWEST_RUNS} are needed: it was not used"
+
+
+def _on_few_rounds(basis: Basis) -> Iterator[str]:
+    """Each report that has too few rounds, and what would have given more."""
+    for name, report, results in (
+        ("baseline", basis.baseline, [pair.baseline for pair in basis.ok]),
+        ("current report", basis.current, [pair.current for pair in basis.ok]),
+    ):
+        rounds = min(len(result.rounds) for result in results)
+        if rounds < FEWEST_ROUNDS:
+            yield few_rounds(name, rounds, report)
+
+
+def few_rounds(name: str, rounds: int, report: Report) -> str:
+    """That a report has too few rounds to see much, and what would give more.
+
+    Args:
+        name: The report, such as `current report`.
+        rounds: Of the case that has the fewest.
+        report: The report itself, which says why there are no more.
+    """
+    return (
+        f"the {name} has {counted(rounds, 'round')}: too few to see much; {FEWEST_ROUNDS} or more, for which it takes"
+        f" {remedy(report)}, tell more"
+    )
 
 
 def workload_note(ratio: float, than: str) -> str:

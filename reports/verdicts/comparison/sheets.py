@@ -72,7 +72,7 @@ def comparison_notes(comparison: Comparison, *, everything: bool = False) -> lis
     if silent and not everything:
         notes.append(
             f"{counted(len(silent), 'time')} not shown, of which these rounds do not even tell the direction: more"
-            " --rounds would (--all shows them)"
+            " rounds would (--all shows them)"
         )
     if any(finding.word == "vanished" for finding in comparison.findings):
         notes.append("vanished: in the baseline and not in the current report; --only selects what is compared")

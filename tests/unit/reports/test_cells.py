@@ -56,6 +56,7 @@ def test_a_column_is_headed_by_label_and_unit(label, unit, number_format, title)
         (0.01, 0.001, 0.02, "percent", "1.00 ±0.95"),
         (50_000, 49_000, 51_000, "microseconds", "50.0 ±1.0"),
         (50_000, 30_000, 90_000, "microseconds", "50.0 ×÷1.8"),
+        (4_980, 249, 99_600, "microseconds", "4.98 ×÷>10"),
         (1.5, 1.4, 1.6, "significant", "1.5 ±0.1"),
     ],
 )

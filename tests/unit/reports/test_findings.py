@@ -202,3 +202,18 @@ def test_files_that_may_saturate_are_named_on_a_processor_without_vnni(make_resu
 
     assert "may saturate in int8" in on("avx2")[0]
     assert on("avx2", "avx512_vnni") == on(machine="aarch64") == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "remedy"),
+    [(10, "2 rounds of 10, which is what the time allowed", "more --time."), (2, "(2 rounds)", "more --rounds.")],
+)
+@pytest.mark.parametrize(("medians", "width"), [((40_000, 44_000), "±64% at the median"), ((40_000, 90_000), "wider")])
+def test_wide_intervals_name_what_would_narrow_them(make_result, make_report, asked, told, remedy, medians, width):
+    report = make_report(make_result(medians=medians))
+    settings = msgspec.structs.replace(report.run.settings, rounds=2, asked_rounds=asked)
+    report = msgspec.structs.replace(report, run=msgspec.structs.replace(report.run, settings=settings))
+    (line,) = [line for line in caution_notes(report) if "intervals of p50" in line]
+    assert told in line
+    assert width in line
+    assert line.endswith(remedy)

@@ -297,7 +297,8 @@ def test_what_may_be_faster_and_is_not_slower_is_called_so(make_run):
 def test_short_runs_and_margins_without_a_case_are_pointed_out(make_run):
     rules = (parse_rule("no-such*:top1=off"),)
     found = compared(make_run(seed=1, rounds=3), make_run(seed=2, rounds=3), rules=rules)
-    assert any(note.startswith("a report has 3 rounds: too few") for note in found.notes)
+    for name in ("baseline", "current report"):
+        assert any(note.startswith(f"the {name} has 3 rounds: too few") for note in found.notes)
     assert "the margin for 'no-such*' fits no case" in found.notes
 
 
@@ -536,3 +537,13 @@ def test_outcome_is_inconclusive_where_one_median_latency_is_open_and_others_are
     medians = {each.name: each.verdict for each in found.findings if each.metric == "latency_p50_ns"}
     assert medians == {"fp32@ort-cpu": "inconclusive", "int8@tflite": "same"}
     assert (found.outcome, found.exit_code) == ("inconclusive", 0)
+
+
+@pytest.mark.parametrize(("asked", "remedy"), [(10, "more --time"), (2, "more --rounds")])
+def test_what_gives_more_rounds_depends_on_what_cut_them(make_run, asked, remedy):
+    few = make_run(seed=1, rounds=2)
+    settings = msgspec.structs.replace(few.run.settings, rounds=2, asked_rounds=asked)
+    few = msgspec.structs.replace(few, run=msgspec.structs.replace(few.run, settings=settings))
+    notes = [note for note in compared(make_run(seed=2), few).notes if "too few to see much" in note]
+    assert len(notes) == 1
+    assert f"the current report has 2 rounds: too few to see much; 6 or more, for which it takes {remedy}" in notes[0]
