@@ -115,7 +115,7 @@ def differing_unknown(basis: Basis, pair: Pair) -> bool:
 
 def _changed(basis: Basis, pair: Pair, margin: float, changed: int, after: Evaluation, *, is_chance: bool) -> Finding:
     share = changed / after.samples
-    is_judged = is_chance or _has_same_model(basis, pair)
+    is_judged = is_chance or has_same_model(basis, pair)
     verdict: Verdict = "same" if share <= margin else "worse" if is_judged else "inconclusive"
     detail = f"answers {changed:,} of {after.samples:,} samples ({100 * share:.3g}%) differently than the baseline"
     if verdict == "worse" and is_chance:
@@ -145,7 +145,8 @@ def has_same_file(basis: Basis, pair: Pair) -> bool:
     return before is not None and after is not None and before.sha256 == after.sha256
 
 
-def _has_same_model(basis: Basis, pair: Pair) -> bool:
+def has_same_model(basis: Basis, pair: Pair) -> bool:
+    """True if both files were made from the same model."""
     before, after = basis.files(pair)
     return before is not None and after is not None and before.source_sha256 == after.source_sha256
 

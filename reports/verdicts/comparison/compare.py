@@ -10,6 +10,7 @@ from crossrt.reports.verdicts.comparison.answers import answer_findings, answers
 from crossrt.reports.verdicts.comparison.basis import ALPHA, Basis, Question
 from crossrt.reports.verdicts.comparison.findings import Comparison, Finding, Verdict
 from crossrt.reports.verdicts.comparison.judging import plain_finding, time_finding
+from crossrt.reports.verdicts.comparison.kernels import has_other_layers
 from crossrt.reports.verdicts.comparison.notes import cautions, incomparable, method, notes, subject
 from crossrt.reports.verdicts.comparison.pairing import Pair
 from crossrt.reports.verdicts.comparison.times import Change, paired_change, unpaired_change
@@ -103,5 +104,7 @@ def exact_findings(basis: Basis) -> Iterator[Finding]:
         if is_of_answers and (basis.differences.accuracy or answers_by_instructions(basis, pair)):
             continue
         if definition.name == "peak_memory_bytes" and basis.differences.times:
+            continue
+        if definition.unit == "kernels" and has_other_layers(basis, pair):
             continue
         yield from plain_finding(basis, pair, definition, margin)

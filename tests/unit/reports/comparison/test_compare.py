@@ -547,3 +547,16 @@ def test_what_gives_more_rounds_depends_on_what_cut_them(make_run, asked, remedy
     notes = [note for note in compared(make_run(seed=2), few).notes if "too few to see much" in note]
     assert len(notes) == 1
     assert f"the current report has 2 rounds: too few to see much; 6 or more, for which it takes {remedy}" in notes[0]
+
+
+@pytest.mark.parametrize(("source", "metrics"), [("b" * 64, set()), ("a" * 64, {"integer_kernels", "float_kernels"})])
+def test_more_kernels_of_another_model_with_more_layers_are_neither_better_nor_worse(
+    make_report, make_result, source, metrics
+):
+    small, large = (
+        make_report(make_result("int8-qdq@ort-cpu", kernels=KernelCounts(integer=integer, float=floats)))
+        for integer, floats in ((2, 0), (5, 1))
+    )
+    found = compared(of_model(small, "a" * 64), of_model(large, source))
+    assert {each.metric for each in found.findings if each.metric.endswith("_kernels")} == metrics
+    assert any("kernels of int8-qdq@ort-cpu are not judged" in note for note in found.notes) == (not metrics)
