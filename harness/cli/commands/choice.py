@@ -60,8 +60,9 @@ def advise(report: Path, max_drop: float, max_size: float | None, batch: int | N
     from crossrt.harness.cli.shared.report_files import report_in
     from crossrt.reports.schema.files import read_report
     from crossrt.reports.tables.terminal import print_warnings
-    from crossrt.reports.verdicts.choice.advice import Budget, advice_lines
+    from crossrt.reports.verdicts.choice.advice import Budget
     from crossrt.reports.verdicts.choice.advice import advise as choose
+    from crossrt.reports.verdicts.choice.advice_text import advice_lines
 
     loaded = read_report(report_in(report))
     size_bytes = None if max_size is None else round(1000 * max_size)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from crossrt.core.metric import SMALLER, MetricDefinition
 from crossrt.reports.errors import ReportError
@@ -13,15 +11,10 @@ from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.chance import near_chance
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.statistics.paired import PairedChange
-from crossrt.reports.statistics.rounds import remedy
-from crossrt.reports.tables.headline import change_text
 from crossrt.reports.tables.lookup import Scenario
-from crossrt.reports.text.cells import counted, listed, times_as_fast
 from crossrt.reports.text.patterns import case_matches
 from crossrt.reports.verdicts.choice.pareto import p50
 from crossrt.reports.verdicts.choice.relations import Relating, Relation, relative_error
-
-MOST_NAMED: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,9 +160,7 @@ def _candidate(relating: Relating, result: Result, baseline: Result, budget: Bud
 
 def _of_change(change: PairedChange, definition: MetricDefinition, baseline: Result, drop: float) -> str | None:
     """What a change breaks: the loss itself, or the end of its interval."""
-    value = baseline.evaluation.values.get(definition.name) if baseline.evaluation else None
-    is_share = definition.unit == "share"
-    scale = 1.0 if is_share or not value else abs(value)
+    is_share, scale = definition.unit == "share", scale_of_budget(definition, baseline)
     loss, worst = (-change.change, -change.lower) if definition.direction != SMALLER else (change.change, change.upper)
     loss, worst, unit = loss / scale, worst / scale, " pp" if is_share else "%"
     if loss > drop:
@@ -177,76 +168,12 @@ def _of_change(change: PairedChange, definition: MetricDefinition, baseline: Res
     return f"may lose up to {100 * worst:.2f}{unit}" if worst > drop else None
 
 
+def scale_of_budget(definition: MetricDefinition, baseline: Result) -> float:
+    """What a budget is a share of: differences for shares, else the baseline's value."""
+    value = baseline.evaluation.values.get(definition.name) if baseline.evaluation else None
+    return 1.0 if definition.unit == "share" or not value else abs(value)
+
+
 def _size(relating: Relating, candidate: Candidate) -> float:
     metric = relating.look.metric(candidate.result, "size_bytes")
     return metric.value if metric else float("inf")
-
-
-def advice_lines(report: Report, advice: Advice, budget: Budget) -> list[str]:
-    """The advice in words: what, why, what else was considered, what does not fit."""
-    relating = Relating(report)
-    label = relating.look.label
-    allowed = _allowed(relating, advice, budget)
-    lines = []
-    if advice.chosen is None:
-        lines.append(f"Nothing fits: {allowed}")
-    else:
-        chosen = advice.chosen
-        where = f"at batch {advice.scenario[0]}"
-        lines.append(f"Ship {label(chosen.result)}: the fastest {where} within the budget ({allowed})")
-        lines.append("")
-        lines.append(_measures(relating, chosen, advice.baseline))
-        if advice.tied:
-            names = ", ".join(label(each.result) for each in advice.tied)
-            lines.append(f"statistically indistinguishable from it in latency (99% intervals), and no smaller: {names}")
-    if advice.undecided:
-        names = listed([label(each.result) for each in advice.undecided], MOST_NAMED)
-        lines.append(f"too few rounds to tell it from {names} in latency: {remedy(report)} would")
-    rejected = [f"{label(each.result)} {each.problem}" for each in advice.candidates if each.problem]
-    if rejected:
-        more = f"; and {len(rejected) - MOST_NAMED} more" if len(rejected) > MOST_NAMED else ""
-        lines.append(f"outside the budget, fastest first: {'; '.join(rejected[:MOST_NAMED])}{more}")
-    return lines
-
-
-def choice_text(report: Report, advice: Advice, budget: Budget) -> str:
-    """The advice in one sentence: what, within which budget, how fast and how large."""
-    relating = Relating(report)
-    allowed = _allowed(relating, advice, budget)
-    if advice.chosen is None:
-        return f"nothing fits: {allowed}"
-    chosen, baseline = advice.chosen.result, advice.baseline
-    name = relating.look.label(chosen)
-    if chosen is baseline:
-        return f"{name}, the baseline: no faster case is certain to keep to the budget ({allowed})"
-    ratio = math.exp(relating.latency_ratio(baseline, chosen).mean)
-    sizes = [relating.look.metric(each, "size_bytes") for each in (chosen, baseline)]
-    size = f", {sizes[0].value / sizes[1].value:.0%} of the size" if sizes[0] and sizes[1] and sizes[1].value else ""
-    where = f"the fastest at batch {advice.scenario[0]} within the budget ({allowed})"
-    return f"{name}, {where}: {times_as_fast(ratio)} as {relating.look.label(baseline)}{size}"
-
-
-def _allowed(relating: Relating, advice: Advice, budget: Budget) -> str:
-    definition, name = relating.look.primary, relating.look.label(advice.baseline)
-    if definition is None or all(each.change is None for each in advice.candidates):
-        allowed = f"a relative error of at most {100 * budget.drop:g}%"
-    elif definition.unit == "share":
-        allowed = f"at most {100 * budget.drop:g} pp of {definition.label} below {name}"
-    else:
-        allowed = f"{definition.label} at most {100 * budget.drop:g}% worse than that of {name}"
-    if budget.size_bytes is not None:
-        allowed += f", at most {budget.size_bytes / 1000:g} KB"
-    return allowed
-
-
-def _measures(relating: Relating, candidate: Candidate, baseline: Result) -> str:
-    ratio = math.exp(relating.latency_ratio(baseline, candidate.result).mean)
-    text = f"{relating.look.label(candidate.result)}: {times_as_fast(ratio)} as the baseline"
-    change, definition = candidate.change, relating.look.primary
-    if change is None or definition is None:
-        return f"{text}; relative error of the outputs {candidate.error or 0.0:.2%}"
-    value = baseline.evaluation.values.get(definition.name) if baseline.evaluation else None
-    text += f"; {definition.label} {change_text(change, definition, value)} (99% interval"
-    if change.broken is not None and change.fixed is not None:
-        text += f"; {counted(change.fixed, 'sample')} fixed, {change.broken:,} broken"
-    return f"{text})"

@@ -14,7 +14,8 @@ from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.tables.terminal import whole_names
 from crossrt.reports.text.cells import counted, listed
 from crossrt.reports.text.trimmed import Trimmed
-from crossrt.reports.verdicts.choice.advice import Budget, advise, choice_text, refusal
+from crossrt.reports.verdicts.choice.advice import Budget, advise, refusal
+from crossrt.reports.verdicts.choice.advice_text import choice_text
 
 DEFAULT_DROP: Final = 0.002
 """What `crossrt advise` allows to be lost where nothing else is said: 0.2 percentage points, or 0.2%."""

@@ -13,7 +13,7 @@ from crossrt.reports.statistics.intervals import trimmed_mean
 from crossrt.reports.statistics.rounds import remedy
 from crossrt.reports.text.cells import counted, listed
 from crossrt.reports.text.patterns import case_matches
-from crossrt.reports.verdicts.comparison.answers import answers_by_instructions, differing_unknown
+from crossrt.reports.verdicts.comparison.answers import answers_by_instructions, differing_unknown, samples_note
 from crossrt.reports.verdicts.comparison.basis import ALPHA, Basis
 from crossrt.reports.verdicts.comparison.kernels import has_other_layers
 from crossrt.reports.verdicts.comparison.times import FEWEST_RUNS, comparable_runs
@@ -71,6 +71,8 @@ def notes(basis: Basis) -> Iterator[str]:
             f"outputs of {listed(unknown)} are not bit-identical with the baseline's; the reports do not hold what"
             " would tell by how much"
         )
+    if (few := samples_note(basis)) is not None:
+        yield few
     other = [basis.names[pair.current.case] for pair in basis.ok if has_other_layers(basis, pair)]
     if other:
         yield f"kernels of {listed(other)} are not judged: another model, which runs another number of them"

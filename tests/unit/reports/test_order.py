@@ -11,7 +11,8 @@ from crossrt.reports.tables.headline import headline
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.tables.order import fastest_of, order_of
 from crossrt.reports.tables.summary import Summary
-from crossrt.reports.verdicts.choice.advice import Budget, advice_lines, advise
+from crossrt.reports.verdicts.choice.advice import Budget, advise
+from crossrt.reports.verdicts.choice.advice_text import advice_lines
 from crossrt.reports.verdicts.choice.pareto import fronts
 
 SCENARIO = (1, 1, "float32")

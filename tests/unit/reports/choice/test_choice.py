@@ -9,7 +9,8 @@ import pytest
 from crossrt.core.evaluation import OutputError, Packed
 from crossrt.core.metric import MetricDefinition
 from crossrt.reports.errors import ReportError
-from crossrt.reports.verdicts.choice.advice import Budget, advice_lines, advise
+from crossrt.reports.verdicts.choice.advice import Budget, advise
+from crossrt.reports.verdicts.choice.advice_text import advice_lines
 from crossrt.reports.verdicts.choice.pareto import front_plot, front_sheet, fronts
 from crossrt.reports.verdicts.choice.relations import Relating
 
@@ -118,7 +119,7 @@ def test_an_accuracy_that_only_may_be_good_enough_is_not_chosen(report):
     found = msgspec.structs.replace(found, results=(found.results[0], doubtful))
     assert chosen(found, drop=0.025) == "fp32@ort-cpu"
     advice = advise(found, Budget(drop=0.025))
-    assert "doubtful@tflite may lose up to" in advice_lines(found, advice, Budget(drop=0.025))[-1]
+    assert "doubtful@tflite may lose up to" in advice_lines(found, advice, Budget(drop=0.025))[-2]
     assert chosen(found, drop=0.09) == "doubtful@tflite"
 
 
@@ -126,7 +127,8 @@ def test_few_samples_allow_no_advice_on_a_small_loss_even_where_none_changed(rep
     found = report(fp32_at_ort_cpu=(SLOW, 2), int8_at_tflite=(FAST, 2))
     assert chosen(found, drop=0.002) == "fp32@ort-cpu"
     lines = advice_lines(found, advise(found, Budget(drop=0.002)), Budget(drop=0.002))
-    assert lines[-1].endswith("int8@tflite may lose up to 3.21 pp")
+    assert lines[-2].endswith("int8@tflite may lose up to 3.21 pp")
+    assert lines[-1].startswith("int8@tflite, to keep to the budget: 200 samples are too few: about 3,400 without a ")
 
 
 def test_size_and_patterns_limit_the_choice(report):

@@ -560,3 +560,28 @@ def test_more_kernels_of_another_model_with_more_layers_are_neither_better_nor_w
     found = compared(of_model(small, "a" * 64), of_model(large, source))
     assert {each.metric for each in found.findings if each.metric.endswith("_kernels")} == metrics
     assert any("kernels of int8-qdq@ort-cpu are not judged" in note for note in found.notes) == (not metrics)
+
+
+def test_too_few_samples_are_noted_once_with_how_many_would_do(make_run):
+    found = compared(make_run("fp32@ort-cpu", "int8@tflite"), make_run("fp32@ort-cpu", "int8@tflite", seed=1))
+    notes = [note for note in found.notes if "samples are too few" in note]
+    others = make_run("fp32@ort-cpu", "int8@tflite", seed=1)
+    files = tuple(msgspec.structs.replace(each, sha256="9" * 63 + each.sha256[-1]) for each in others.artifacts)
+    found = compared(make_run("fp32@ort-cpu", "int8@tflite"), msgspec.structs.replace(others, artifacts=files))
+    assert notes == []
+    (note,) = [note for note in found.notes if "samples are too few" in note]
+    assert "200 samples are too few: about 5,500 without a changed answer would show it" in note
+
+
+def test_that_the_reference_agrees_with_itself_is_no_finding(make_run, make_evaluation):
+    evaluation = make_evaluation(wrong=0, agreeing=200)
+    per_sample = {**evaluation.per_sample, "agreement": evaluation.per_sample["top1"]}
+    evaluation = msgspec.structs.replace(evaluation, per_sample=per_sample)
+    reports = [
+        msgspec.structs.replace(
+            make_run("fp32@ort-cpu", "int8@ort-cpu", seed=seed, evaluation=evaluation), reference="fp32 on ort-cpu"
+        )
+        for seed in (1, 2)
+    ]
+    found = compared(*reports)
+    assert {each.name for each in found.findings if each.metric == "agreement"} == {"int8@ort-cpu"}
