@@ -14,7 +14,6 @@ from crossrt.reports.statistics.chance import near_chance
 from crossrt.reports.statistics.definitions import ANSWERS
 from crossrt.reports.statistics.paired import PairedChange, answered_alike, paired_change
 from crossrt.reports.statistics.samples_needed import needed_text, samples_needed
-from crossrt.reports.text.labels import reference_name
 from crossrt.reports.verdicts.comparison.basis import ALPHA, Basis
 from crossrt.reports.verdicts.comparison.comparable import runs_other_instructions
 from crossrt.reports.verdicts.comparison.findings import Finding, Verdict
@@ -22,7 +21,6 @@ from crossrt.reports.verdicts.comparison.judging import finding_of, plain_findin
 from crossrt.reports.verdicts.comparison.pairing import Pair
 from crossrt.reports.verdicts.comparison.rules import margin_for
 
-AGREEMENT: Final = "agreement"
 TOLERANCE: Final = 1e-3
 """Numbers count as the same answer where what they contribute to a metric differs by less, relative to its mean."""
 
@@ -35,8 +33,6 @@ def answer_findings(basis: Basis) -> Iterator[Finding]:
         before, after = pair.baseline.evaluation, pair.current.evaluation
         if before is None or after is None or answers_by_instructions(basis, pair):
             continue
-        if definition.name == AGREEMENT and _is_reference(basis, pair):
-            continue  # it agrees with itself, whatever became of it
         found = paired_change(before, after, definition, ALPHA)
         if found is None:
             yield from plain_finding(basis, pair, definition, margin)
@@ -53,8 +49,7 @@ def samples_note(basis: Basis) -> str | None:
     found: list[tuple[int, str]] = []
     for pair, definition, margin in () if basis.differences.accuracy else basis.judged("samples"):
         before, after = pair.baseline.evaluation, pair.current.evaluation
-        is_left_out = definition.name == AGREEMENT and _is_reference(basis, pair)
-        if before is None or after is None or is_left_out or answers_by_instructions(basis, pair):
+        if before is None or after is None or answers_by_instructions(basis, pair):
             continue
         change, value = paired_change(before, after, definition, ALPHA), basis.before(pair, definition.name)
         if change is None or (change.is_identical and has_same_file(basis, pair)):
@@ -64,14 +59,6 @@ def samples_note(basis: Basis) -> str | None:
             subject = f"{definition.label} of {basis.names[pair.current.case]} within its margin"
             found.append((needed, f"{subject}: {needed_text(change, needed)}"))
     return max(found)[1] if found else None
-
-
-def _is_reference(basis: Basis, pair: Pair) -> bool:
-    """True where both reports compare with the answers of this very case."""
-    return all(
-        report.reference == reference_name(result.variant, result.runtime)
-        for report, result in ((basis.baseline, pair.baseline), (basis.current, pair.current))
-    )
 
 
 def _paired_finding(

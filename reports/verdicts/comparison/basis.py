@@ -11,12 +11,13 @@ import msgspec
 from crossrt.core.metric import Judgement, MetricDefinition
 from crossrt.reports.schema.records import Artifact, Metric, Report, Result
 from crossrt.reports.statistics.definitions import ANSWERS
-from crossrt.reports.text.labels import case_labels
+from crossrt.reports.text.labels import case_labels, reference_name
 from crossrt.reports.verdicts.comparison.comparable import Comparability, comparability
 from crossrt.reports.verdicts.comparison.pairing import Pair, Pairing, pair_cases
 from crossrt.reports.verdicts.comparison.rules import Rule, check_rules, definitions_of, margin_for
 from crossrt.reports.verdicts.comparison.times import RoundLogs, Scale, choose_scale, reference_logs
 
+AGREEMENT: Final = "agreement"
 ALPHA: Final = 0.01
 """The chance that any time of a comparison of equals is called slower; divided among all times that are judged."""
 
@@ -77,15 +78,26 @@ class Basis:
         self._files = [{each.id: each for each in report.artifacts} for report in (baseline, current)]
 
     def judged(self, *kinds: Judgement) -> list[tuple[Pair, MetricDefinition, float]]:
-        """Every pair and metric of some kinds that has a margin, except for `answers`."""
+        """Every pair and metric of some kinds that has a margin.
+
+        Except for `answers`, and the agreement of the reference with itself, whatever became of it.
+        """
         return [
             (pair, definition, margin)
             for pair in self.ok
             for definition in self.definitions.values()
             if definition.judged_by in kinds
             and definition.name != ANSWERS.name
+            and not (definition.name == AGREEMENT and self._is_reference(pair))
             and (margin := margin_for(self.question.rules, pair.current, definition)) is not None
         ]
+
+    def _is_reference(self, pair: Pair) -> bool:
+        """True where both reports compare with the answers of this very case."""
+        return all(
+            report.reference == reference_name(result.variant, result.runtime)
+            for report, result in ((self.baseline, pair.baseline), (self.current, pair.current))
+        )
 
     def judged_times(self) -> list[tuple[Pair, MetricDefinition, float]]:
         """Every pair and time that is judged; nothing where the reports are not comparable."""
@@ -116,6 +128,6 @@ class Basis:
 def _with_answers(baseline: Report, current: Report) -> Mapping[str, MetricDefinition]:
     """What is allowed of changed answers is by default what is allowed of the agreement with the reference."""
     found = dict(definitions_of(baseline.definitions, current.definitions))
-    agreement = found.get("agreement")
+    agreement = found.get(AGREEMENT)
     margin = ANSWERS.margin if agreement is None or agreement.margin is None else agreement.margin
     return {**found, ANSWERS.name: msgspec.structs.replace(ANSWERS, margin=margin)}
