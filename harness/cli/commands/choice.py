@@ -20,7 +20,8 @@ def pareto(report: Path) -> None:
     from crossrt.reports.errors import ReportError
     from crossrt.reports.schema.files import read_report
     from crossrt.reports.tables.terminal import print_note, print_sheet, print_warnings
-    from crossrt.reports.verdicts.choice.pareto import NOTE, front_plot, front_sheet, fronts
+    from crossrt.reports.verdicts.choice.front_chart import front_plot
+    from crossrt.reports.verdicts.choice.pareto import NOTE, front_sheet, fronts
 
     loaded, console = read_report(report_in(report)), result_console()
     found = fronts(loaded)

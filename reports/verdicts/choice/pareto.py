@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crossrt.reports.schema.records import Report, Result
@@ -11,8 +10,8 @@ from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.tables.accuracy import largest_error
 from crossrt.reports.tables.latency import scenario_text
 from crossrt.reports.tables.lookup import Lookup, Scenario
-from crossrt.reports.text.cells import Cell, Sheet, unit_of
-from crossrt.reports.verdicts.choice.relations import MEASURES, Relating, Relations, relative_error
+from crossrt.reports.text.cells import Cell, Sheet
+from crossrt.reports.verdicts.choice.relations import MEASURES, Relating, Relations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,50 +111,3 @@ NOTE = (
     " from 1% on; what is statistically indistinguishable counts as even. A beaten case is shown with the fastest that"
     " beats it."
 )
-
-
-def front_plot(report: Report, front: Front, width: int) -> str:
-    """The metric that the task is about, or the relative error, and latency as text; empty where nothing is known."""
-    from uniplot import plot_to_string
-
-    relating = Relating(report)
-    groups = {
-        "unbeaten": [each.result for each in front.standings if each.beaten_by is None],
-        "beaten": [each.result for each in front.standings if each.beaten_by is not None],
-    }
-    points = {name: list(_points(relating.look, results)) for name, results in groups.items()}
-    named = {name: found for name, found in points.items() if found}
-    if not named:
-        return ""
-    primary = relating.look.primary
-    return str(
-        plot_to_string(
-            xs=[[x for x, _ in found] for found in named.values()],
-            ys=[[y for _, y in found] for found in named.values()],
-            legend_labels=list(named),
-            title=f"{primary.label if primary else 'relative error'} and p50",
-            x_unit=" µs",
-            y_unit=f" {unit_of(primary) if primary else '%'}".rstrip(),
-            width=width - 16,
-            height=10,
-            character_set="ascii",
-            color=False,
-        )
-    )
-
-
-def _points(look: Lookup, results: Sequence[Result]) -> Iterator[tuple[float, float]]:
-    for result in results:
-        x, y = p50(look, result) / 1000, _height(look, result)
-        if y is not None and math.isfinite(x):
-            yield x, y
-
-
-def _height(look: Lookup, result: Result) -> float | None:
-    if look.primary is None:
-        error = relative_error(result)
-        return None if error is None else 100 * error
-    metric = look.metric(result, look.primary.name)
-    if metric is None:
-        return None
-    return 100 * metric.value if look.primary.format == "percent" else metric.value

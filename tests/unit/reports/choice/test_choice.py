@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ from crossrt.core.metric import MetricDefinition
 from crossrt.reports.errors import ReportError
 from crossrt.reports.verdicts.choice.advice import Budget, advise
 from crossrt.reports.verdicts.choice.advice_text import advice_lines
-from crossrt.reports.verdicts.choice.pareto import front_plot, front_sheet, fronts
+from crossrt.reports.verdicts.choice.front_chart import front_plot
+from crossrt.reports.verdicts.choice.pareto import front_sheet, fronts
 from crossrt.reports.verdicts.choice.relations import Relating
 
 FAST, SLOW = (30_000, 30_100, 30_050, 29_950), (60_000, 60_200, 59_900, 60_100)
@@ -82,6 +85,24 @@ def test_the_plot_names_both_groups(report):
     plot = front_plot(found, fronts(found)[0], 80)
     assert "unbeaten" in plot
     assert max(map(len, plot.splitlines())) <= 80
+
+
+def test_rows_and_columns_of_the_outermost_points_are_labelled_with_their_values(report):
+    """One sample in two hundred: 99.5 and 99.0 must not be rounded to 100 and 99."""
+    found = report(int8_at_tflite=(FAST, 1), fp32_at_ort_cpu=(SLOW, 2))
+    lines = front_plot(found, fronts(found)[0], 80).splitlines()
+    assert [line.split("│")[-1].strip() for line in lines if "│" in line and set(line) & {"x", "+"}] == [
+        "99.50 %",
+        "99.00 %",
+    ]
+    assert re.search(r"30\.\d+ µs +60\.\d+ µs$", next(line for line in lines if "µs" in line))
+
+
+def test_a_mark_of_the_unbeaten_is_not_covered(report):
+    found = report(int8_at_tflite=(FAST, 2), twin_at_tflite=(FAST, 2), fp32_at_ort_cpu=(SLOW, 2))
+    assert [each.beaten_by is None for each in fronts(found)[0].standings] == [True, False, False]
+    drawn = [line for line in front_plot(found, fronts(found)[0], 80).splitlines() if line.startswith("│")]
+    assert sum(line.count("+") for line in drawn) == 1
 
 
 def chosen(found, **budget):
