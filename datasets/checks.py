@@ -187,11 +187,17 @@ def unexpected_ranges(
     known = {each.input: each for each in ranges}
     return tuple(
         f"input {each.input!r} lies in {found.minimum:.4g} to {found.maximum:.4g}, but the model's first layer"
-        f" ({each.because}) expects values such as {each.minimum:.4g} to {each.maximum:.4g}: are the data scaled twice,"
-        " or not at all?"
+        f" ({each.because}) expects values such as {each.minimum:.4g} to {each.maximum:.4g}: {_advice(found, each)}"
         for each in expected
         if (found := known.get(arrays.get(each.input, each.input))) is not None and _is_far(found, each)
     )
+
+
+def _advice(found: ValueRange, expected: ExpectedRange) -> str:
+    """Values in a narrower range were scaled before; others are of another kind than the model was made for."""
+    if found.maximum - found.minimum < expected.maximum - expected.minimum:
+        return "feed raw values, as that layer scales them itself, and these look scaled already"
+    return "feed values scaled like those that the model was trained with"
 
 
 def _is_far(found: ValueRange, expected: ExpectedRange) -> bool:

@@ -22,6 +22,10 @@ _OF_REFERENCE: Final = (AGREEMENT, "max_abs_error", "relative_error", "sqnr_db")
 QUANTIZED: Final = "quantized %"
 """Heading of the share of weights that are quantized, by their bytes."""
 
+QUANTIZED_NOTE: Final = (
+    f"{QUANTIZED}: of the bytes of weights, those stored as integers or, where a recipe asks for that, as float16"
+)
+
 Column = tuple[str, list[Cell]]
 
 
@@ -43,7 +47,13 @@ def accuracy_sheet(look: Lookup, results: Sequence[Result]) -> Sheet:
     others = [look.title(each.name) for each in other_metrics(look)]
     order = [name for name in reversed(droppable) if name in others]
     order += [name for name in reversed(droppable) if name not in others]
-    return Sheet(title=_title(look, results), columns=tuple(titles), rows=tuple(rows), dropped_first=tuple(order))
+    return Sheet(
+        title=_title(look, results),
+        columns=tuple(titles),
+        rows=tuple(rows),
+        dropped_first=tuple(order),
+        footer=(QUANTIZED_NOTE,) if QUANTIZED in titles else (),
+    )
 
 
 def _columns(look: Lookup, results: Sequence[Result], sound: Sequence[Result]) -> Iterator[Column]:

@@ -109,7 +109,7 @@ class Summary:
         notes = [*self._legend(), *self._found()]
         if most is None or len(notes) <= most:
             return notes
-        return [*notes[: most - 1], f"{len(notes) - most + 1} more notes: crossrt show REPORT --format markdown"]
+        return [*notes[: most - 1], f"{len(notes) - most + 1} more notes: crossrt show REPORT"]
 
     def _legend(self) -> Iterator[str]:
         yield (

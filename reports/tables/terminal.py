@@ -15,7 +15,7 @@ from rich.text import Text
 from crossrt.reports.schema.records import Report
 from crossrt.reports.tables.findings import CAUTION
 from crossrt.reports.tables.recording import RecordingConsole
-from crossrt.reports.tables.summary import Summary
+from crossrt.reports.tables.summary import MOST_NOTES, Summary
 from crossrt.reports.text.cells import Cell, Sheet
 from crossrt.reports.text.printable import printable
 from crossrt.reports.text.trimmed import Trimmed
@@ -39,8 +39,14 @@ _TONES: Final = {"good": "green", "bad": "bold red", "doubt": "yellow"}
 _STYLES: Final = {"failed": "bold red", "skipped": "yellow"}
 
 
-def print_report(report: Report, console: Console) -> None:
-    """Prints warnings, all tables, notes and the verdict; no number or name is cut, no meaning is in colour alone."""
+def print_report(report: Report, console: Console, most_notes: int | None = MOST_NOTES) -> None:
+    """Prints warnings, all tables, notes and the verdict; no number or name is cut, no meaning is in colour alone.
+
+    Args:
+        report: What is printed.
+        console: Where to.
+        most_notes: How many notes there is room for; None prints all.
+    """
     summary = Summary(report)
     print_warnings(report, console)
     for line in summary.headline():
@@ -49,7 +55,7 @@ def print_report(report: Report, console: Console) -> None:
         console.print()
         print_sheet(sheet, console)
     console.print()
-    for note in summary.notes():
+    for note in summary.notes(most_notes):
         console.print(_dim(note, console.width))
     console.print()
     for line in summary.verdict():

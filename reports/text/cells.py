@@ -31,7 +31,8 @@ _SCALES: Final[Mapping[NumberFormat, tuple[float, int | None, str]]] = {
 }
 """Factor, decimals (None for three significant digits) and unit of each format."""
 
-_WITHOUT_UNIT: Final = ("share", "ratio", "ns", "bytes", "1/s", "kernels", "1", "")
+_WITHOUT_UNIT: Final = ("share", "ratio", "ns", "bytes", "1/s", "kernels", "1", "output", "")
+"""Units that are written with the number, or say nothing: `output` is that of the model's own outputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

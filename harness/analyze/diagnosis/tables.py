@@ -19,7 +19,7 @@ _WORST: Final = 3
 _LEGEND: Final = (
     "SQNR: 10 log10(sum x² / sum (x - x')²). saturated: integers at an end of their range (a folded Relu puts its zeros"
     " there). clipped: float values beyond it. range: width of the values over the width that the integers can say."
-    " Red: where the ratio falls most."
+    " *: where the ratio falls most from one activation to the next."
 )
 
 
@@ -38,7 +38,7 @@ def tensor_sheet(diagnosis: Diagnosis, model: str) -> Sheet:
 def _row(tensor: DiagnosedTensor, model: str, *, is_worst: bool) -> tuple[Cell, ...]:
     return (
         Cell(text=short_name(tensor.name, model) + ("" if tensor.role == "activation" else f" ({tensor.role})")),
-        Cell(text=_decibel(tensor.sqnr_db), tone="bad" if is_worst else None),
+        Cell(text=_decibel(tensor.sqnr_db) + "*" * is_worst, tone="bad" if is_worst else None),
         Cell(text=_decibel(tensor.precise_sqnr_db) if tensor.precise_sqnr_db is not None else "-"),
         Cell(text=f"{100 * tensor.relative_error:.2f}"),
         Cell(text=f"{tensor.cosine:.5f}"),

@@ -57,7 +57,7 @@ def show(report: Path, style: str, case: str | None) -> None:
         from crossrt.reports.verdicts.choice.closing import print_closing
 
         console = result_console()
-        print_report(loaded, console)
+        print_report(loaded, console, most_notes=None)
         print_closing(loaded, console)
 
 

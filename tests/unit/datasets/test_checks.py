@@ -129,6 +129,7 @@ def test_values_far_from_what_the_first_layer_expects_are_named(ends, expected, 
     if is_named:
         assert found[0].startswith(f"input 'image' lies in {ends[0]:g} to {ends[1]:.4g}, but the model's first layer")
         assert expected.because in found[0]
+        assert ("feed raw values" in found[0]) == (ends[1] - ends[0] < expected.maximum - expected.minimum)
 
 
 def test_text_and_empty_ranges_are_left_out():

@@ -111,6 +111,12 @@ def test_activations_come_in_order_and_weights_worst_first():
     assert [row[0].text for row in sheet.rows] == ["b", "a", "w (weight)", "v (weight)"]
 
 
+def test_the_activation_that_loses_most_is_marked_without_colour():
+    sheet = tensor_sheet(diagnosis(tensor("a", 40.0), tensor("b", 30.0), tensor("c", 29.0)), "net")
+    assert [row[1].text for row in sheet.rows] == ["40.0", "30.0*", "29.0"]
+    assert any("*: where the ratio falls most" in note for note in diagnosis_notes(diagnosis(tensor("a", 40.0)), None))
+
+
 def test_every_output_is_told_with_what_was_measured_of_it():
     found = diagnosis(tensor("w", 20.0, role="weight"), outputs=(output(31.25), output(40.0, 40.5, "boxes")))
     notes = diagnosis_notes(found, None)

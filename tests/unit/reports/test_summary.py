@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from crossrt.core.metric import MetricDefinition
 from crossrt.reports.tables.summary import MOST_NOTES, MOST_ROWS_OF_A_REASON, Summary
+from crossrt.reports.tables.terminal import print_report
 
 SINGLE = (1, 1, "float32")
 
@@ -260,10 +263,18 @@ def test_notes_are_few_and_say_how_many_more_there_are(make_result, make_report,
     others = [make_result(batch_size=size, evaluation=make_evaluation(wrong=size)) for size in (4, 8, 16, 32)]
     summary = Summary(make_report(make_result(), *others))
     assert len(summary.notes()) == MOST_NOTES
-    assert (
-        summary.notes()[-1]
-        == f"{len(summary.notes(None)) - MOST_NOTES + 1} more notes: crossrt show REPORT --format markdown"
-    )
+    assert summary.notes()[-1] == f"{len(summary.notes(None)) - MOST_NOTES + 1} more notes: crossrt show REPORT"
+
+
+def test_show_prints_the_notes_that_bench_has_no_room_for(make_result, make_report, make_evaluation):
+    others = [make_result(batch_size=size, evaluation=make_evaluation(wrong=size)) for size in (4, 8, 16, 32)]
+    texts = []
+    for most in (MOST_NOTES, None):
+        console = Console(width=200, file=io.StringIO(), highlight=False)
+        print_report(make_report(make_result(), *others), console, most)
+        texts.append(console.file.getvalue())
+    assert ["more notes: " in text for text in texts] == [True, False]
+    assert [text.count("its answers depend on the batch size") for text in texts] == [2, 8]
 
 
 def test_the_verdict_comes_last(sample, printed):

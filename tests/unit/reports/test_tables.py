@@ -151,8 +151,10 @@ def test_long_model_names_are_folded_and_numbers_kept(make_result, make_report, 
 
 
 def test_best_marks_need_no_colour(make_result, make_report, printed):
-    text = printed(make_report(make_result(medians=[90_000]), make_result("int8-qdq@ort-cpu", medians=[30_000])))
-    assert "30.0*" in text
+    text = printed(
+        make_report(make_result(medians=[90_000] * 2), make_result("int8-qdq@ort-cpu", medians=[30_000] * 2))
+    )
+    assert "30.0 ±0.0*" in text
     assert "90.0*" not in text
     assert "\x1b" not in text
 
@@ -167,6 +169,8 @@ def test_the_share_of_quantized_weights_stands_beside_the_size(make_result, make
     text = printed(msgspec.structs.replace(report, artifacts=tuple(files)))
     table = text[text.index("Size and") :].splitlines()
     assert "quantized %" in table[1]
+    assert "quantized %: of the bytes of weights" in text
+    assert "quantized %: " not in printed(make_report(make_result()))
     row = next(line for line in table if line.startswith("int8-qdq@ort-cpu"))
     assert " 41 " in row
 
