@@ -12,7 +12,7 @@ from crossrt.harness.build.export import Exported, float_variants, run_export
 from crossrt.harness.build.project import Project
 from crossrt.harness.build.recipes import choose_recipes
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.measure.settings import Subject
+from crossrt.harness.measure.settings import Subject, at_least, check_agreement
 from crossrt.harness.run.prepare import Opened, open_project
 from crossrt.reports.text.cells import listed
 from crossrt.reports.text.progress import Display
@@ -33,6 +33,11 @@ class Quantizing:
     patterns: Sequence[str] = ()
     file: Path | None = None
     minimum_agreement: float
+
+    def __post_init__(self) -> None:
+        """Raises `HarnessError` for a number that means nothing."""
+        check_agreement(self.minimum_agreement)
+        at_least("seed", self.subject.seed, 0)
 
     @property
     def is_named(self) -> bool:

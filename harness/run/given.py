@@ -18,6 +18,7 @@ from crossrt.exporters.saving import saved_model
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.process.scratch import scratch_folder
+from crossrt.harness.run.arguments import sizes_in, task_in
 
 
 @contextmanager
@@ -36,8 +37,8 @@ def given_subject(
     Raises:
         DataError: Something is not a model or data.
     """
+    task, bound = task_in(task), sizes_in("dimensions", dimensions)
     models = [model] if isinstance(model, str | Path) or not isinstance(model, Sequence) else list(model)
-    bound = dict(dimensions or {})
     with scratch_folder() as folder:
         given = None if data is None else data_path(data, folder / "data.npz")
         calibrated = None if calibration is None else data_path(calibration, folder / "calibration.npz")
