@@ -16,6 +16,14 @@ from crossrt.harness.errors import ChildFailedError
 from crossrt.reports.text.progress import Display
 
 
+def grouped(reasons: Mapping[str, str]) -> list[str]:
+    """Reasons by item, in lines: items that share a reason share a line."""
+    items: dict[str, list[str]] = {}
+    for item, reason in reasons.items():
+        items.setdefault(reason, []).append(item)
+    return [f"{', '.join(names)}: {reason}" for reason, names in items.items()]
+
+
 @dataclass(slots=True, kw_only=True)
 class Artifacts:
     """What there is to run.
@@ -34,6 +42,11 @@ class Artifacts:
     reference: ReferenceAnswers | None = None
     built: int = 0
 
+    @property
+    def left_out(self) -> list[str]:
+        """What does not fit, each reason once behind the ids that it is said of."""
+        return grouped(self.unfit)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
@@ -50,7 +63,8 @@ class BuildRequest:
         calibration_fingerprint: Fingerprint of that data set.
         dimensions: Sizes of dynamic dimensions, by name.
         allow_h5: Whether a legacy `.h5` file may be loaded.
-        is_named: Whether the user named the variants: one that does not fit the model is then a problem.
+        is_named: Whether the user named the variants: one that does not fit the model, by a known limit, is then a
+            problem.
     """
 
     model: str

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossrt.exporters.variants import Variant, variant_of
+from crossrt.harness.build.builder import grouped
 from crossrt.harness.build.export import Exported, float_variants, run_export
 from crossrt.harness.build.project import Project
 from crossrt.harness.build.recipes import choose_recipes
@@ -81,8 +82,7 @@ def run_quantize(asked: Quantizing, folder: Path, display: Display) -> Quantized
     exported = run_export(
         opened, subject, [*floats, *variants], asked.minimum_agreement, display, is_named=asked.is_named
     )
-    reasons = {**chosen.rejected, **exported.found.unfit}
-    left_out = [f"{item}: {reason}" for item, reason in reasons.items()]
+    left_out = grouped({**chosen.rejected, **exported.found.unfit})
     if foreign and asked.is_named:
         left_out.append(f"{listed([each.item for each in foreign])}: {_made_from(project)}")
     if lacking:
