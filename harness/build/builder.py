@@ -13,15 +13,8 @@ from crossrt.exporters.cache import ArtifactCache
 from crossrt.exporters.inspection import Inspection
 from crossrt.exporters.variants import Variant
 from crossrt.harness.errors import ChildFailedError
+from crossrt.reports.text.cells import grouped
 from crossrt.reports.text.progress import Display
-
-
-def grouped(reasons: Mapping[str, str]) -> list[str]:
-    """Reasons by item, in lines: items that share a reason share a line."""
-    items: dict[str, list[str]] = {}
-    for item, reason in reasons.items():
-        items.setdefault(reason, []).append(item)
-    return [f"{', '.join(names)}: {reason}" for reason, names in items.items()]
 
 
 @dataclass(slots=True, kw_only=True)

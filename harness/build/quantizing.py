@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossrt.exporters.variants import Variant, variant_of
-from crossrt.harness.build.builder import grouped
 from crossrt.harness.build.export import Exported, float_variants, run_export
 from crossrt.harness.build.project import Project
 from crossrt.harness.build.recipes import choose_recipes
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject, at_least, check_agreement
 from crossrt.harness.run.prepare import Opened, open_project
-from crossrt.reports.text.cells import listed
+from crossrt.reports.text.cells import grouped, listed
 from crossrt.reports.text.progress import Display
 
 

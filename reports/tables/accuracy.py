@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import MetricDefinition
 from crossrt.reports.schema.records import Result
 from crossrt.reports.tables.lookup import ABSENT, AGREEMENT, Lookup
-from crossrt.reports.text.cells import Cell, Sheet
+from crossrt.reports.text.cells import Cell, Sheet, grouped
 
 MOST_OTHERS: Final = 2
 """Metrics of the task that are shown beside its first."""
@@ -22,6 +22,9 @@ _OF_REFERENCE: Final = (AGREEMENT, "max_abs_error", "relative_error", "sqnr_db")
 QUANTIZED: Final = "quantized %"
 """Heading of the share of weights that are quantized, by their bytes."""
 
+HOLLOW_SHARE: Final = 0.1
+"""A file with less of its weights quantized is hardly another than the float one."""
+
 Column = tuple[str, list[Cell]]
 
 
@@ -30,6 +33,9 @@ class _Quantized(Protocol):
 
     @property
     def quantized_share(self) -> float | None: ...
+
+    @property
+    def known_issues(self) -> Sequence[str]: ...
 
 
 def accuracy_sheet(look: Lookup, results: Sequence[Result]) -> Sheet:
@@ -73,6 +79,17 @@ def share_text(how: _Quantized | None) -> str:
     if how is None or how.quantized_share is None:
         return ABSENT
     return "<1" if 0 < how.quantized_share < 0.01 else f"{math.floor(100 * how.quantized_share)}"
+
+
+def hollow_notes(files: Mapping[str, _Quantized | None]) -> list[str]:
+    """What must be said of files that hardly differ from float ones, with what keeps its float weights."""
+    return grouped(
+        {
+            item: "; ".join(how.known_issues) or f"{share_text(how)}% of the weight bytes are quantized"
+            for item, how in files.items()
+            if how is not None and how.quantized_share is not None and how.quantized_share < HOLLOW_SHARE
+        }
+    )
 
 
 def other_metrics(look: Lookup) -> list[MetricDefinition]:
