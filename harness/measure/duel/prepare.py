@@ -9,6 +9,7 @@ from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.build.builder import Artifacts
+from crossrt.harness.build.project import Project
 from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ArmFailedError, HarnessError
 from crossrt.harness.evaluate.assess import Assessment, Assessor
@@ -76,7 +77,11 @@ def _with_files(run: BenchSettings, sides: Sequence[Side]) -> BenchSettings:
     paths = tuple(dict.fromkeys(side.path for side in sides if side.path is not None))
     subject = run.subject
     if paths and len(sides) != sum(side.path is not None for side in sides):
-        raise HarnessError("A is a file and B is a case, or the other way round: name two files, or two cases")
+        raise HarnessError(
+            "A is a file and B is a case, or the other way round: name two files, or two cases of one model, such as"
+            " crossrt duel fp32@ort-cpu int8-qdq@ort-cpu --model FILE; crossrt export MODEL --out DIR writes cases as"
+            " files"
+        )
     if paths and subject.models:
         raise HarnessError("the sides name files: leave out --model")
     samples = subject.samples or MOST_SAMPLES
@@ -92,10 +97,26 @@ def _all_named(sides: Sequence[Side]) -> bool:
 def _cases(
     sides: Sequence[Side], opened: Opened, runtimes: Sequence[RuntimeInfo], run: BenchSettings
 ) -> tuple[Case, Case]:
-    project = opened.project
+    candidates = opened.project.candidates
+    a, b = sides
+    return (
+        case_of(a, candidates, paths_of(opened.project, a, b), runtimes, run),
+        case_of(b, candidates, paths_of(opened.project, b, a), runtimes, run),
+    )
+
+
+def paths_of(project: Project, side: Side, other: Side) -> dict[str, Path]:
+    """The files that a side may name, by id: those that are run as they are, and what a Keras model is exported to.
+
+    That is the format of the other side's file, unless the side names a runtime.
+    """
     paths = {each.id: each.path for each in project.given}
-    a, b = (case_of(side, project.candidates, paths, runtimes, run) for side in sides)
-    return a, b
+    if project.source is None or side.path is None or Path(project.source.path) != side.path:
+        return paths
+    formats = {each.format for each in project.given if each.path == other.path}
+    exported = [each for each in project.variants if each.recipe is None]
+    fitting = [each for each in exported if side.runtime is not None or not formats or each.format in formats]
+    return {**paths, **{f"{project.model}.{each.item}": side.path for each in fitting}}
 
 
 def _check_usable(cases: Sequence[Case], runtimes: Sequence[RuntimeInfo]) -> None:

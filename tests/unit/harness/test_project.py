@@ -16,6 +16,8 @@ from crossrt.exporters.inspection import Inspection
 from crossrt.harness.build import project as module
 from crossrt.harness.build.project import resolve
 from crossrt.harness.errors import HarnessError
+from crossrt.harness.measure.duel.arms import parse_side
+from crossrt.harness.measure.duel.prepare import paths_of
 from crossrt.harness.measure.settings import Subject
 
 pytestmark = pytest.mark.processes
@@ -255,3 +257,27 @@ def test_data_files_beside_a_model_belong_to_it(model):
     (artifact,) = resolve(Subject(models=(model("external.fp32.onnx"),))).given
     assert len(artifact.data_files) == 1
     assert artifact.size_bytes > artifact.path.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("a", "expected"),
+    [
+        ("own.keras", ["own.fp32.onnx"]),
+        ("own.keras@tflite", ["own.fp32.onnx", "own.fp32.tflite"]),
+        ("other.onnx", []),
+    ],
+)
+def test_a_keras_model_is_a_side_in_the_format_of_the_other_file(model, keras, monkeypatch, a, expected):
+    monkeypatch.chdir(keras.parent)
+    model("conv.fp32.onnx", "other.onnx")
+    project = resolve(Subject(models=(Path("own.keras"), Path("other.onnx"))))
+    given = {each.id for each in project.given}
+    paths = paths_of(project, parse_side(a), parse_side("other.onnx"))
+    assert sorted(paths.keys() - given) == expected
+    assert {str(paths[each]) for each in expected} <= {"own.keras"}
+
+
+def test_a_keras_model_beside_itself_is_a_side_in_every_format(keras, monkeypatch):
+    monkeypatch.chdir(keras.parent)
+    project, side = resolve(Subject(models=(Path("own.keras"),))), parse_side("own.keras")
+    assert sorted(paths_of(project, side, side)) == ["own.fp32.onnx", "own.fp32.tflite"]
