@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact
+from crossrt.exporters.variants import main_variants
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.project import Project
 from crossrt.harness.environment import read_environment
@@ -39,7 +40,7 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
         CrossrtError: Nothing can be run as asked, a side fails, or a model, data or artifacts cannot be used.
     """
     sides = (parse_side(settings.a), parse_side(settings.b))
-    run = _with_files(settings.run, sides)
+    run = with_files(settings.run, sides)
     python = open_python(settings.python_b, folder) if settings.python_b else None
     named = list(dict.fromkeys(side.runtime for side in sides if side.runtime))
     runtimes = probe_runtimes(named if _all_named(sides) else (), run.limits)
@@ -72,7 +73,7 @@ def _say_what_is_cut(run: BenchSettings, opened: Opened, display: Display) -> No
         )
 
 
-def _with_files(run: BenchSettings, sides: Sequence[Side]) -> BenchSettings:
+def with_files(run: BenchSettings, sides: Sequence[Side]) -> BenchSettings:
     """The files that sides name are the models of the run."""
     paths = tuple(dict.fromkeys(side.path for side in sides if side.path is not None))
     subject = run.subject
@@ -84,10 +85,27 @@ def _with_files(run: BenchSettings, sides: Sequence[Side]) -> BenchSettings:
         )
     if paths and subject.models:
         raise HarnessError("the sides name files: leave out --model")
+    if subject.calibration_origin is not None and not any(map(may_be_calibrated, sides)):
+        subject = dataclasses.replace(subject, calibration=None, calibration_origin=None)
     samples = subject.samples or MOST_SAMPLES
     return dataclasses.replace(
         run, subject=dataclasses.replace(subject, models=paths or subject.models, samples=samples)
     )
+
+
+def may_be_calibrated(side: Side) -> bool:
+    """Whether a side may be a variant that is calibrated: where none is, data of a configuration stay closed.
+
+    Files are run as they are, or exported in float.
+    """
+    if side.path is not None:
+        return False
+    named = [
+        each
+        for each in main_variants()
+        if side.name in (each.name, each.item) or side.name.endswith((f".{each.name}", f".{each.item}"))
+    ]
+    return not named or any(each.needs_calibration for each in named)
 
 
 def _all_named(sides: Sequence[Side]) -> bool:

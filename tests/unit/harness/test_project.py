@@ -17,8 +17,8 @@ from crossrt.harness.build import project as module
 from crossrt.harness.build.project import resolve
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.duel.arms import parse_side
-from crossrt.harness.measure.duel.prepare import paths_of
-from crossrt.harness.measure.settings import Subject
+from crossrt.harness.measure.duel.prepare import may_be_calibrated, paths_of, with_files
+from crossrt.harness.measure.settings import BenchSettings, Subject
 
 pytestmark = pytest.mark.processes
 
@@ -281,3 +281,24 @@ def test_a_keras_model_beside_itself_is_a_side_in_every_format(keras, monkeypatc
     monkeypatch.chdir(keras.parent)
     project, side = resolve(Subject(models=(Path("own.keras"),))), parse_side("own.keras")
     assert sorted(paths_of(project, side, side)) == ["own.fp32.onnx", "own.fp32.tflite"]
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [
+        ("other.onnx", False),
+        ("fp32@tflite", False),
+        ("own.int8-dynamic.onnx@ort-cpu", False),
+        ("int8-qdq@ort-cpu", True),
+        ("own.int8@tflite", True),
+        ("mistyped@tflite", True),
+    ],
+)
+def test_calibration_data_of_a_configuration_are_for_sides_that_may_be_calibrated(model, monkeypatch, side, expected):
+    monkeypatch.chdir(model("conv.fp32.onnx", "other.onnx").parent)
+    assert may_be_calibrated(parse_side(side)) is expected
+    origin = {"calibration": SOME, "calibration_origin": "crossrt.toml"}
+    found = with_files(BenchSettings(subject=Subject(**origin)), [parse_side(side)] * 2).subject
+    assert (found.calibration is not None, found.calibration_origin is not None) == (expected, expected)
+    named = with_files(BenchSettings(subject=Subject(calibration=SOME)), [parse_side(side)] * 2).subject
+    assert named.calibration == SOME
