@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import crossrt
+from crossrt.harness.run.given import naming_objects
 
 DATA = np.zeros((4, 3), np.float32)
 
@@ -63,3 +66,27 @@ def test_a_bench_refuses_a_wrong_type_with_one_error_that_names_the_argument(arg
 def test_other_functions_refuse_a_wrong_type_likewise(call, message):
     with pytest.raises(crossrt.CrossrtError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_lone", "expected"),
+    [
+        (
+            "the data set data.npz does not fit the model: the array 'input' (for input 'x') is int64: write"
+            ' `input.astype("float32")`',
+            True,
+            "the data does not fit the model: the array (for input 'x') is int64: write `array.astype(\"float32\")`",
+        ),
+        ("the data set data.npz lacks the array 'input'", False, "the data lacks the array 'input'"),
+        ("/scratch/labels.npy holds a single value", False, "the array of labels holds a single value"),
+        ("/scratch/mydata.npz cannot be read", False, "/scratch/mydata.npz cannot be read"),
+        ("the file /home/data.npz cannot be read", False, "the file /home/data.npz cannot be read"),
+    ],
+)
+def test_objects_are_not_called_by_the_files_that_they_were_saved_in(text, is_lone, expected):
+    assert naming_objects(text, Path("/scratch"), ["data.npz", "labels.npy"], is_lone=is_lone) == expected
+
+
+def test_an_error_about_arrays_speaks_of_them():
+    with pytest.raises(crossrt.CrossrtError, match=r"^the data: array 'x' is an array of Python objects"):
+        crossrt.bench("net.onnx", data={"x": np.array([{}], dtype=object)})

@@ -97,7 +97,7 @@ def test_without_a_baseline_a_test_is_skipped_and_says_how_to_make_one(project):
 
 def test_limits_that_lack_the_same_baseline_say_so_once():
     slowdown = Limit(kind="limit_slowdown", share=0.05)
-    limits = [slowdown, Limit(kind="limit_regressions"), slowdown, Limit(kind="limit_memory_growth", share=0.1)]
+    limits = [slowdown, Limit(kind="limit_regressions"), slowdown, Limit(kind="limit_accuracy_drop")]
     found = [*[Judgement(missing="there is no baseline a")] * 2, Judgement(missing="there is no b"), Judgement()]
     assert missing_lines(limits, found) == [
         "limit_slowdown(5%), limit_regressions(): there is no baseline a",
