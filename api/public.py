@@ -81,6 +81,7 @@ def bench(
         CrossrtError: Something cannot be used; a case that fails is a result and raises nothing.
     """
     from crossrt.harness.measure.settings import DEFAULT_EFFORT, BenchSettings
+    from crossrt.harness.run.arguments import names_in, text_in
     from crossrt.harness.run.bench import run_bench
     from crossrt.harness.run.given import given_subject, python_words
 
@@ -88,13 +89,13 @@ def bench(
         effort = DEFAULT_EFFORT if rounds is None else dataclasses.replace(DEFAULT_EFFORT, rounds=rounds)
         settings = BenchSettings(
             subject=subject,
-            runtimes=tuple(runtimes),
-            only=tuple(only),
+            runtimes=names_in("runtimes", runtimes),
+            only=names_in("only", only),
             batch_sizes=_sizes(batch),
             threads=threads,
             effort=effort,
             time_s=time,
-            baseline=baseline,
+            baseline=text_in("baseline", baseline),
             minimum_agreement=minimum_agreement,
             seed=seed,
         )
@@ -210,17 +211,18 @@ def quantize(
     from crossrt.core.in_python import in_python
     from crossrt.harness.build.exported import read_folder, write_folder
     from crossrt.harness.build.quantizing import Quantizing, run_quantize
+    from crossrt.harness.run.arguments import names_in, path_in
     from crossrt.harness.run.given import given_subject, python_words
     from crossrt.harness.run.prepare import scratch_folder
 
-    folder = Path(out)
+    folder = path_in("out", out)
     with (
         python_words(),
         given_subject(model, data, labels, calibration, None, None, None, seed) as subject,
         _display(shows=progress) as display,
         scratch_folder() as scratch,
     ):
-        asked = Quantizing(subject=subject, patterns=recipes, minimum_agreement=minimum_agreement)
+        asked = Quantizing(subject=subject, patterns=names_in("recipes", recipes), minimum_agreement=minimum_agreement)
         quantized = run_quantize(asked, scratch, display)
         name, exported = quantized.model, quantized.exported
         write_folder(exported.found, folder)
@@ -314,17 +316,19 @@ def inspect(model: str | Path, *, allow_h5: bool = False) -> Inspection:
     """What a model file takes and gives; raises `CrossrtError` where it cannot be used."""
     from crossrt.harness.build.inspecting import inspect_model
     from crossrt.harness.build.project import model_path
+    from crossrt.harness.run.arguments import path_in
     from crossrt.harness.run.given import python_words
 
     with python_words():
-        return inspect_model(model_path(Path(model)), allow_h5=allow_h5)
+        return inspect_model(model_path(path_in("model", model)), allow_h5=allow_h5)
 
 
 def load_report(path: str | Path) -> Report:
     """A saved report, of this version or an older one; raises `CrossrtError` where there is none."""
+    from crossrt.harness.run.arguments import path_in
     from crossrt.reports.schema.files import read_report
 
-    found = Path(path)
+    found = path_in("path", path)
     return read_report(found / "report.json" if found.is_dir() else found)
 
 
@@ -346,14 +350,17 @@ def compare(
     Raises:
         CrossrtError: A report cannot be read, or a margin is not understood.
     """
+    from crossrt.harness.run.arguments import names_in
     from crossrt.harness.run.given import python_words
+    from crossrt.reports.schema.records import Report
     from crossrt.reports.verdicts.comparison.basis import Question
     from crossrt.reports.verdicts.comparison.compare import compare_reports
     from crossrt.reports.verdicts.comparison.rules import rules_with
 
-    before, after = (load_report(each) if isinstance(each, str | Path) else each for each in (baseline, current))
+    before, after = (each if isinstance(each, Report) else load_report(each) for each in (baseline, current))
     with python_words():
-        return compare_reports(before, after, Question(rules=rules_with(margins), only=tuple(only)))
+        question = Question(rules=rules_with(names_in("margins", margins)), only=names_in("only", only))
+        return compare_reports(before, after, question)
 
 
 def _sizes(batch: int | Sequence[int]) -> tuple[int, ...]:

@@ -110,16 +110,18 @@ def _shape_problem(array: TensorSpec, expected: TensorSpec, samples: int, *, is_
     if fits(sizes, expected.shape):
         return None
     found = f"has samples of shape {_written(array.shape)}, expected {_written(expected.shape)}"
+    whole = (samples, *sizes)
     if is_shared:
         return f"has the shape {_written(array.shape)} for all samples, expected {_written(expected.shape)}"
-    if fits((samples, *sizes), expected.shape):
+    if fits(whole, expected.shape):
         return f"{found}: if it is one sample, `numpy.expand_dims({_identifier(array.name)}, 0)` would fit"
-    hint = _shape_hint(_identifier(array.name), sizes, expected.shape)
-    return f"{found}: {hint}" if hint else found
+    if hint := _shape_hint(_identifier(array.name), sizes, expected.shape):
+        return f"{found}: {hint}"
+    return f"has shape {_written(whole)} where samples of shape {_written(expected.shape)} are expected"
 
 
-def _shape_hint(array: str, sizes: tuple[int, ...], expected: Sequence[Dimension]) -> str:
-    """The change of an array, its axis of samples included, that would fit."""
+def _shape_hint(array: str, sizes: tuple[int, ...], expected: Sequence[Dimension]) -> str | None:
+    """The change of an array, its axis of samples included, that would fit, or None."""
     if order := permutation(sizes, expected):
         return f"`{array}.transpose{order}` would fit{layout_names(order)}; check that this is what the axes mean"
     for axis in range(len(expected)):
@@ -135,12 +137,12 @@ def _shape_hint(array: str, sizes: tuple[int, ...], expected: Sequence[Dimension
     return _count_hint(array, sizes, expected)
 
 
-def _count_hint(array: str, sizes: tuple[int, ...], expected: Sequence[Dimension]) -> str:
+def _count_hint(array: str, sizes: tuple[int, ...], expected: Sequence[Dimension]) -> str | None:
     fixed = [size for size in expected if isinstance(size, int)]
     if len(fixed) == len(expected) and math.prod(fixed) == math.prod(sizes):
         wishes = ", ".join(["-1", *map(str, fixed)])
         return f"`{array}.reshape({wishes})` has that shape; check that this is what the axes mean"
-    return f"{len(sizes)} axes instead of {len(expected)}, without the axis of samples"
+    return None
 
 
 def _sizes(array: TensorSpec) -> tuple[int, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crossrt.core.errors import DataError
 from crossrt.datasets.opening import dataset_from
 from crossrt.datasets.protocol import Dataset
 
@@ -22,6 +23,11 @@ def data_path(data: Any, path: Path) -> str:
     """
     if isinstance(data, str | Path):
         return str(data)
+    if not (callable(data) or isinstance(data, Sequence | Mapping) or hasattr(data, "feeds") or np.ndim(data)):
+        raise DataError(
+            f"{path.stem} is {data!r}; expected a path, the name of a data set, arrays by input name, an array, a data"
+            " set, or a function that gives one of these"
+        )
     dataset = _called(data) if callable(data) and not hasattr(data, "feeds") else dataset_from(data, path.name)
     arrays = dataset.feeds(range(len(dataset)))
     if dataset.labels is not None:
@@ -41,9 +47,15 @@ def _called(function: Callable[[], object]) -> Dataset:
 
 
 def labels_path(labels: NDArray[Any] | str | Path | None, folder: Path) -> str | None:
-    """Where labels are, saved first into a folder if they are an array."""
+    """Where labels are, saved first into a folder if they are an array.
+
+    Raises:
+        DataError: They are something else.
+    """
     if labels is None or isinstance(labels, str | Path):
         return None if labels is None else str(labels)
-    path = folder / "labels.npy"
-    np.save(path, np.asarray(labels), allow_pickle=False)
+    path, values = folder / "labels.npy", np.asarray(labels)
+    if values.dtype.hasobject or not values.ndim:
+        raise DataError(f"labels are of type {type(labels).__name__}; expected an array with one entry per sample")
+    np.save(path, values, allow_pickle=False)
     return str(path)

@@ -15,8 +15,12 @@ class RecipeError(ExportError):
     """A quantization recipe is not known, not well-formed, or asks for what no quantizer can do."""
 
 
-class NothingToQuantizeError(ExportError):
-    """A recipe does not fit a model: what it quantizes is not there."""
+class UnfitRecipeError(ExportError):
+    """A recipe does not fit a model, by a known limit of the format or of the quantizer."""
+
+
+class NothingToQuantizeError(UnfitRecipeError):
+    """What a recipe quantizes is not there."""
 
 
 def first_line(error: Exception | str, most: int = 300) -> str:

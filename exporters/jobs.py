@@ -14,7 +14,7 @@ from crossrt.core.events import EventStream, reason_of
 from crossrt.core.manifest import ARTIFACT_MANIFEST, write_manifest
 from crossrt.core.tensor import TensorSpec, batching_of
 from crossrt.exporters.cache import converter_versions
-from crossrt.exporters.errors import ExportError, NothingToQuantizeError
+from crossrt.exporters.errors import ExportError, UnfitRecipeError
 from crossrt.exporters.inspection import SourceKind
 from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
@@ -154,6 +154,6 @@ def build_all(job: BuildJob, build: Callable[[str, Path], None], events: EventSt
             build(item, folder)
         except Exception as error:
             reason = " ".join(reason_of(error).split())
-            events.send("item_failed", item=item, reason=reason, fits=not isinstance(error, NothingToQuantizeError))
+            events.send("item_failed", item=item, reason=reason, fits=not isinstance(error, UnfitRecipeError))
         else:
             events.send("built", item=item)

@@ -25,5 +25,6 @@ def saved_model(model: Any, stem: Path) -> Path:
         model.save(path)
         return path
     raise ModelError(
-        f"a {type(model).__name__} is not a model that crossrt takes: give a path, a Keras model or an onnx.ModelProto"
+        f"an object of type {type(model).__name__} is not a model that crossrt takes: give a path, a Keras model or an"
+        " onnx.ModelProto"
     )

@@ -124,8 +124,10 @@ def executed(operators: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """
     producers = {int(tensor): each for each in operators if each["op_name"] != DELEGATE for tensor in each["outputs"]}
     places: dict[int, str] = {each["index"]: each["op_name"] for each in operators if each["op_name"] != DELEGATE}
+    taken: set[int] = set()
     for delegate in (each for each in operators if each["op_name"] == DELEGATE):
-        replaced = _between(delegate, producers)
+        replaced = _between(delegate, producers) - taken  # several may take what makes float32 of the same weights
+        taken |= replaced
         for index in replaced:
             del places[index]
         places[min(replaced, default=delegate["index"])] = DELEGATE

@@ -47,9 +47,11 @@ def call(request: DataRequest, input_name: str | None = None) -> Dataset:
         raise DataError(f"{reference} names a file that is not Python code; expected module:function, file.py:function")
     with _guarded(reference, "cannot be imported"):
         module, _, name = reference.rpartition(":")
-        function = getattr(_module(module), name, None)
+        found_module = _module(module)
+        function = getattr(found_module, name, None)
     if not callable(function):
-        raise DataError(f"{reference}: {module} has no function {name!r}")
+        known = ", ".join(functions_of(found_module)) or "none"
+        raise DataError(f"{reference}: {module} has no function {name!r}; available: {known}")
     _check_parameters(reference, function, options)
     with _guarded(reference, "raised"):
         given = function(**options)
@@ -102,6 +104,15 @@ def _array(value: Any, where: str) -> NDArray[Any]:
     if array.dtype.hasobject:
         raise DataError(f"{where} is an array of Python objects; stack samples of one shape: `numpy.stack(list)`")
     return array
+
+
+def functions_of(module: ModuleType) -> list[str]:
+    """Names of the functions that a module defines itself."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__
+    ]
 
 
 def _is_list(value: Any) -> bool:

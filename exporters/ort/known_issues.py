@@ -11,10 +11,10 @@ import onnx
 from crossrt.exporters.ort.lost_activations import REMOVABLE, lost_activations
 from crossrt.exporters.recipes.recipe import OnnxFloat16, OnnxRecipe, OnnxStatic
 from crossrt.exporters.sources.onnx_file import read_structure
-from crossrt.exporters.sources.onnx_weights import quantized_share_of
+from crossrt.exporters.sources.onnx_weights import quantized_share_of, readers_of_floats
 
 MOST_FLOAT_SHARE = 0.5
-_RECURRENT = ("LSTM", "GRU", "RNN", "Loop", "Scan", "If")
+_MOST_KINDS = 4
 
 
 def known_issues(recipe: OnnxRecipe, prepared: Path, quantized: Path | None = None) -> tuple[str, ...]:
@@ -38,9 +38,10 @@ def _of_share(model: onnx.ModelProto) -> Iterator[str]:
     share = quantized_share_of(model, "static")
     if share >= MOST_FLOAT_SHARE:
         return
-    kinds = sorted({node.op_type for node in model.graph.node} & set(_RECURRENT))
-    why = f"; {', '.join(kinds)} stays in float" if kinds else ""
-    yield f"only {share:.0%} of the weight bytes are quantized{why}"
+    kinds = readers_of_floats(model)[:_MOST_KINDS]
+    why = f"; {', '.join(kinds)} {'keep' if len(kinds) > 1 else 'keeps'} float weights" if kinds else ""
+    told = f"only {share:.0%}" if share >= 0.01 else "less than 1%"
+    yield f"{told} of the weight bytes are quantized{why}"
 
 
 def _of_static(recipe: OnnxStatic, graph: onnx.GraphProto, quantized: onnx.GraphProto | None) -> Iterator[str]:

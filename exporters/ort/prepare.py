@@ -8,9 +8,11 @@ import onnx
 import onnx.version_converter
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from crossrt.exporters.errors import ExportError, first_line
+from crossrt.exporters.errors import ExportError, NothingToQuantizeError, first_line
+from crossrt.exporters.ort.tensor_types import add_missing_types
 from crossrt.exporters.sources.onnx_file import data_files, nodes_of, read_structure, total_bytes
 from crossrt.exporters.sources.onnx_inspection import bad_weight
+from crossrt.exporters.sources.onnx_weights import FLOATS, weight_bytes
 
 MOST_BYTES = 2**31 - 2**20
 OLDEST_OPSET = 13
@@ -24,10 +26,13 @@ def working_copy(float_model: Path, folder: Path) -> Path:
     """A float model in one file; one with data files is copied into the folder as such.
 
     Raises:
+        NothingToQuantizeError: It has no weights.
         ExportError: It is quantized already, larger than 2 GB, or holds NaN.
     """
     model = read_structure(float_model)
     check_float(model, float_model)
+    if not weight_bytes(model).keys() & set(FLOATS):
+        raise NothingToQuantizeError("the model has no weights: nothing in it can be quantized")
     files = data_files(float_model, model)
     size = total_bytes(float_model, files)
     if size > MOST_BYTES:
@@ -95,6 +100,7 @@ def prepare(float_model: Path, path: Path) -> None:
             reasons.append(first_line(error))
         else:
             _flatten_biases(path)
+            add_missing_types(path)
             return
     raise ExportError(f"pre-processing for quantization failed: {reasons[-1]}")
 

@@ -9,11 +9,12 @@ import onnx
 from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
 
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration
-from crossrt.exporters.errors import ExportError, NothingToQuantizeError, first_line
+from crossrt.exporters.errors import ExportError, NothingToQuantizeError, UnfitRecipeError, first_line
 from crossrt.exporters.ort.calibrate import METHODS, SharedRanges
 from crossrt.exporters.ort.check import check_quantized
 from crossrt.exporters.ort.prepare import prepare, working_copy
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxRecipe, OnnxStatic, OnnxWeightOnly
+from crossrt.exporters.sources.onnx_file import nodes_of, read_structure
 
 _TYPES = {
     "uint8": QuantType.QUInt8,
@@ -23,6 +24,7 @@ _TYPES = {
     "uint4": QuantType.QUInt4,
     "int4": QuantType.QInt4,
 }
+_MOST_OF_ERROR = 120
 _FORMATS = {"qdq": QuantFormat.QDQ, "qoperator": QuantFormat.QOperator}
 
 
@@ -49,8 +51,8 @@ class OnnxQuantizer:
         """Writes the model quantized as the recipe says; gives the share of its weights that are quantized.
 
         Raises:
-            ExportError: The model has nothing to quantize, a name in the recipe fits nothing, calibration data are
-                missing, or calibration failed.
+            UnfitRecipeError: The model has nothing to quantize, or what ONNX Runtime cannot run so.
+            ExportError: A name in the recipe fits nothing, calibration data are missing, or the quantizer failed.
         """
         source = self._float_model
         if isinstance(recipe, OnnxStatic) and self._ranges is None:
@@ -60,9 +62,9 @@ class OnnxQuantizer:
         except ExportError:
             raise
         except Exception as error:  # the quantizers raise whatever an operator happens to hit
-            raise ExportError(
-                f"ONNX Runtime's quantizer failed: {type(error).__name__}: {first_line(error)}"
-            ) from error
+            raise ExportError(_refusal(error, recipe, source)) from error
+        if isinstance(recipe, OnnxDynamic) and recipe.per_channel and not recipe.weight_symmetric:
+            _check_recurrent(path)
         return check_quantized(path, recipe.quantization().scheme)
 
     def _write(self, source: Path, recipe: OnnxRecipe, path: Path) -> None:
@@ -117,6 +119,31 @@ class OnnxQuantizer:
             nodes_to_exclude=list(recipe.nodes_to_exclude),
             extra_options={"WeightSymmetric": recipe.weight_symmetric},
         )
+
+
+def _check_recurrent(path: Path) -> None:
+    """An LSTM whose weights have a zero point for each channel is written, loaded, and refused when it runs."""
+    kinds = {node.op_type for node in nodes_of(read_structure(path))}
+    if "DynamicQuantizeLSTM" in kinds:
+        path.unlink()
+        raise UnfitRecipeError(
+            "the model has an LSTM, whose weights ONNX Runtime takes with a scale for each channel only where they have"
+            " no zero points: set weight_symmetric = true, or per_channel = false as int8-dynamic.onnx does"
+        )
+
+
+def _refusal(error: Exception, recipe: OnnxRecipe, source: Path) -> str:
+    """What the quantizer cannot do, and what to try; its own words last and short."""
+    foreign = sorted({f"{node.op_type} of {node.domain}" for node in nodes_of(read_structure(source)) if node.domain})
+    what = f", which has operators outside the standard ({', '.join(foreign[:4])})" if foreign else ""
+    others = (["int8-dynamic.onnx, without calibration"] if isinstance(recipe, OnnxStatic) else []) + [
+        "w8.onnx and fp16.onnx, which leave activations alone"
+    ]
+    tried = "" if isinstance(recipe, OnnxWeightOnly | OnnxFloat16) else f"; try {', or '.join(others)}"
+    return (
+        f"ONNX Runtime's quantizer cannot do this with the model{what}{tried} (it says: {type(error).__name__}:"
+        f" {first_line(error, _MOST_OF_ERROR)})"
+    )
 
 
 def _weight_only(float_model: Path, path: Path, recipe: OnnxWeightOnly) -> None:

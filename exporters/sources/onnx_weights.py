@@ -78,6 +78,21 @@ def quantized_share_of(model: onnx.ModelProto, scheme: Scheme) -> float:
     return quantized / (quantized + floats.total()) if quantized else 0.0
 
 
+def readers_of_floats(model: onnx.ModelProto) -> list[str]:
+    """Types of operators that read float weights, those with the most bytes first."""
+    parameters = _parameters(model)
+    sizes = {
+        each.name: bytes_of(each)
+        for each in weights_of(model)
+        if dtype_name(each) in FLOATS and each.name not in parameters
+    }
+    found: Counter[str] = Counter()
+    for node in nodes_of(model):
+        if size := sum(sizes.get(name, 0) for name in node.input):
+            found[node.op_type] += size
+    return [kind for kind, _ in found.most_common()]
+
+
 def _parameters(model: onnx.ModelProto) -> set[str]:
     """Names of scales and zero points."""
     floats = {each.name for each in weights_of(model) if dtype_name(each) in FLOATS}

@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, Selection, selection_of
-from crossrt.exporters.errors import ExportError, first_line
+from crossrt.exporters.errors import ExportError, UnfitRecipeError, first_line
 from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteRecipe, TfliteStatic
 from crossrt.exporters.tf.serving import Serving
 
@@ -31,7 +31,7 @@ def export_tflite(
     if isinstance(recipe, TfliteStatic) and calibration is None:
         raise ExportError(NEEDS_CALIBRATION)
     if isinstance(recipe, TfliteStatic) and serving.has_loops():
-        raise ExportError(
+        raise UnfitRecipeError(
             "the TFLite converter cannot calibrate loops, as recurrent layers (LSTM, GRU, SimpleRNN) have them: use a"
             " dynamic or float16 recipe, or ONNX"
         )
@@ -100,7 +100,7 @@ def _configure(
 def _set_io_type(converter: tf.lite.TFLiteConverter, io_type: str, serving: Serving) -> None:
     """Integer inputs and outputs, where the model's own are float32."""
     if all(each.dtype != "float32" for each in serving.inputs):
-        raise ExportError(
+        raise UnfitRecipeError(
             f"io_type {io_type} is for float32 inputs; the model takes"
             f" {', '.join(f'{each.name} {each.dtype}' for each in serving.inputs)}"
         )

@@ -66,7 +66,8 @@ def known_issues(path: Path, recipe: TfliteRecipe, how: Quantization) -> tuple[s
 
 def _issues(found: TfliteFile, recipe: TfliteRecipe, how: Quantization) -> Iterator[str]:
     if how.quantized_share is not None and how.quantized_share < MOST_FLOAT_SHARE and how.scheme != "float16":
-        yield f"only {how.quantized_share:.0%} of the weight bytes are quantized"
+        told = f"only {how.quantized_share:.0%}" if how.quantized_share >= 0.01 else "less than 1%"
+        yield f"{told} of the weight bytes are quantized"
     if isinstance(recipe, TfliteDynamic) and not recipe.per_channel and "DEPTHWISE_CONV_2D" in found.operators:
         yield (
             "LiteRT computes dynamic depthwise convolutions wrongly where their weights have one scale: set per_channel"

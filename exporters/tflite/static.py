@@ -10,7 +10,7 @@ from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
 
 from crossrt.exporters.calibration import Calibration, selection_of
-from crossrt.exporters.errors import ExportError, first_line
+from crossrt.exporters.errors import ExportError, UnfitRecipeError, first_line
 from crossrt.exporters.recipes.recipe import TfliteStatic
 from crossrt.exporters.tflite.flatbuffer import FlatModel
 
@@ -19,16 +19,17 @@ def to_static(model: FlatModel, recipe: TfliteStatic, calibration: Calibration) 
     """The file in integers, as the converter would have written it with the same samples.
 
     Raises:
-        ExportError: The model has loops, its samples do not run, or the quantizer fails.
+        UnfitRecipeError: The model has loops, or inputs that the quantizer does not take.
+        ExportError: Its samples do not run, or the quantizer fails.
     """
     if model.calls_others:
-        raise ExportError(
+        raise UnfitRecipeError(
             "TensorFlow Lite's calibrator cannot follow loops and branches, which this model has: use a dynamic or"
             " float16 recipe"
         )
     integers = [f"{each.name} {each.dtype}" for each in calibration.inputs if each.dtype != "float32"]
     if recipe.activation_type == "int16" and integers:
-        raise ExportError(
+        raise UnfitRecipeError(
             "TensorFlow Lite's quantizer makes int16 activations of models with float32 inputs only; this one takes"
             f" {', '.join(integers)}"
         )

@@ -199,7 +199,13 @@ def kernel_sheet(explanation: Explanation) -> Sheet:
     rows = tuple(_row(kernel, total) for kernel in explanation.profile.kernels)
     title = f"Kernels of one call, batch {explanation.batch_size}"
     columns, dropped = ("kernel", "input dtype", "kind", "delegate", "µs", "share %"), ("delegate", "input dtype")
-    return Sheet(title=title, columns=columns, rows=rows, dropped_first=dropped)
+    sheet = Sheet(title=title, columns=columns, rows=rows, dropped_first=dropped)
+    return sheet if is_timed(explanation) else sheet.without(("µs", "share %"))
+
+
+def is_timed(explanation: Explanation) -> bool:
+    """Whether the runtime tells how long kernels take."""
+    return any(kernel.duration_ns is not None for kernel in explanation.profile.kernels)
 
 
 def _row(kernel: Kernel, total: float) -> tuple[Cell, ...]:
@@ -223,6 +229,8 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
         if counts[kind]:
             told.append(f"{kind} {counts[kind]}" + ("" if share is None else f" ({share:.0%} of kernel time)"))
     yield f"{counted(sum(counts.values()), 'kernel')}: {', '.join(told)}"
+    if not is_timed(explanation):
+        yield f"{explanation.runtime} has no profiler here: it tells which kernels run, not how long they take"
     if explanation.outside is not None:
         yield f"outside the kernels, under the profiler: {explanation.outside:.0%} of the call"
     for other in explanation.alike:

@@ -13,6 +13,7 @@ from crossrt.exporters.cache import ArtifactCache
 from crossrt.exporters.inspection import Inspection
 from crossrt.exporters.variants import Variant
 from crossrt.harness.errors import ChildFailedError
+from crossrt.reports.text.cells import grouped
 from crossrt.reports.text.progress import Display
 
 
@@ -34,6 +35,11 @@ class Artifacts:
     reference: ReferenceAnswers | None = None
     built: int = 0
 
+    @property
+    def left_out(self) -> list[str]:
+        """What does not fit, each reason once behind the ids that it is said of."""
+        return grouped(self.unfit)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
@@ -50,7 +56,8 @@ class BuildRequest:
         calibration_fingerprint: Fingerprint of that data set.
         dimensions: Sizes of dynamic dimensions, by name.
         allow_h5: Whether a legacy `.h5` file may be loaded.
-        is_named: Whether the user named the variants: one that does not fit the model is then a problem.
+        is_named: Whether the user named the variants: one that does not fit the model, by a known limit, is then a
+            problem.
     """
 
     model: str

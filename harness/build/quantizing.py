@@ -12,9 +12,9 @@ from crossrt.harness.build.export import Exported, float_variants, run_export
 from crossrt.harness.build.project import Project
 from crossrt.harness.build.recipes import choose_recipes
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.measure.settings import Subject
+from crossrt.harness.measure.settings import Subject, at_least, check_agreement
 from crossrt.harness.run.prepare import Opened, open_project
-from crossrt.reports.text.cells import listed
+from crossrt.reports.text.cells import grouped, listed
 from crossrt.reports.text.progress import Display
 
 
@@ -33,6 +33,11 @@ class Quantizing:
     patterns: Sequence[str] = ()
     file: Path | None = None
     minimum_agreement: float
+
+    def __post_init__(self) -> None:
+        """Raises `HarnessError` for a number that means nothing."""
+        check_agreement(self.minimum_agreement)
+        at_least("seed", self.subject.seed, 0)
 
     @property
     def is_named(self) -> bool:
@@ -76,8 +81,7 @@ def run_quantize(asked: Quantizing, folder: Path, display: Display) -> Quantized
     exported = run_export(
         opened, subject, [*floats, *variants], asked.minimum_agreement, display, is_named=asked.is_named
     )
-    reasons = {**chosen.rejected, **exported.found.unfit}
-    left_out = [f"{item}: {reason}" for item, reason in reasons.items()]
+    left_out = grouped({**chosen.rejected, **exported.found.unfit})
     if foreign and asked.is_named:
         left_out.append(f"{listed([each.item for each in foreign])}: {_made_from(project)}")
     if lacking:

@@ -17,6 +17,7 @@ from crossrt.harness.run.prepare import Opened, build_request
 from crossrt.reports.text.cells import listed
 from crossrt.reports.text.patterns import matches
 from crossrt.reports.text.progress import Display
+from crossrt.runtimes.registry import shipped_runtime_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,4 +110,9 @@ def _float_first(usable: Mapping[str, ModelArtifact], chosen: Sequence[str]) -> 
 
 
 def _fits(key: str, model: str, name: str, only: Sequence[str]) -> bool:
-    return any(matches(pattern, key, key.removeprefix(f"{model}."), name) for pattern in only)
+    """Whether a pattern selects a file: by `<variant>.<format>`, by the variant, or by a case as a bench names it."""
+    runtime = shipped_runtime_for("onnx" if key.endswith(".onnx") else "tflite")
+    case, short = f"{model}.{name}@{runtime}", f"{name}@{runtime}"
+    return any(
+        matches(pattern, key, key.removeprefix(f"{model}."), name) or matches(pattern, case, short) for pattern in only
+    )

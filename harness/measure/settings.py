@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 
 from crossrt.datasets.opening import DataRequest
@@ -127,27 +127,35 @@ class BenchSettings:
 
     def __post_init__(self) -> None:
         """Raises `HarnessError` for a number that means nothing."""
-        _at_least("rounds", self.effort.rounds, 1)
-        _at_least("threads", self.threads, 1)
-        _at_least("samples", self.subject.samples, 1)
-        _at_least("seed", self.seed, 0)
-        _above_zero("time", self.time_s)
+        at_least("rounds", self.effort.rounds, 1)
+        at_least("threads", self.threads, 1)
+        if self.subject.samples is not None:
+            at_least("samples", self.subject.samples, 1)
+        at_least("seed", self.seed, 0)
+        if self.time_s is not None:
+            _above_zero("time", self.time_s)
         for size in self.batch_sizes:
-            _at_least("batch", size, 1)
-        if not 0 <= self.minimum_agreement <= 1:
-            raise HarnessError(f"minimum agreement is {self.minimum_agreement}; expected a share from 0 to 1")
+            at_least("batch", size, 1)
+        check_agreement(self.minimum_agreement)
 
 
-def _at_least(name: str, value: int | None, least: int) -> None:
-    if value is not None and not isinstance(value, Integral):
+def at_least(name: str, value: int, least: int) -> None:
+    """Raises `HarnessError` where a number is not whole, or too small."""
+    if not isinstance(value, Integral):
         raise HarnessError(f"{name} is {value!r}; expected a whole number, {least} or more")
-    if value is not None and value < least:
+    if value < least:
         raise HarnessError(f"{name} is {value}; expected {least} or more")
 
 
-def _above_zero(name: str, value: float | None) -> None:
-    if value is not None and not 0 < value < math.inf:
-        raise HarnessError(f"{name} is {value}; expected a number above 0")
+def _above_zero(name: str, value: float) -> None:
+    if not (isinstance(value, Real) and 0 < value < math.inf):
+        raise HarnessError(f"{name} is {value!r}; expected a number above 0")
+
+
+def check_agreement(value: float) -> None:
+    """Raises `HarnessError` where the least agreement is not a share."""
+    if not (isinstance(value, Real) and 0 <= value <= 1):
+        raise HarnessError(f"minimum agreement is {value!r}; expected a share from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

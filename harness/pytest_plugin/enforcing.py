@@ -46,15 +46,25 @@ def enforce(limits: Sequence[Limit], measured: Crossrt | None, place: Place, out
     for each in found:
         for case, verdict in each.verdicts:
             outcome.verdicts[case] = f"{outcome.verdicts[case]}, {verdict}" if case in outcome.verdicts else verdict
-        outcome.notes += each.undecided if each.missing is None else (each.missing,)
+        outcome.notes += each.undecided
         outcome.saved += [] if each.saved is None else [each.saved]
-    _end(found, is_strict=measured.options.is_strict)
+    missing = missing_lines(limits, found)
+    outcome.notes += missing
+    _end(found, missing, is_strict=measured.options.is_strict)
 
 
-def _end(found: Sequence[Judgement], *, is_strict: bool) -> None:
+def missing_lines(limits: Sequence[Limit], found: Sequence[Judgement]) -> list[str]:
+    """Why limits cannot be judged, each reason once behind the limits that it is said of."""
+    named: dict[str, list[str]] = {}
+    for limit, each in zip(limits, found, strict=True):
+        if each.missing is not None:
+            named.setdefault(each.missing, []).append(str(limit))
+    return [f"{', '.join(dict.fromkeys(names))}: {reason}" for reason, names in named.items()]
+
+
+def _end(found: Sequence[Judgement], missing: Sequence[str], *, is_strict: bool) -> None:
     __tracebackhide__ = True
     lines = [line for each in found for line in each.regressions]
-    missing = [each.missing for each in found if each.missing is not None]
     if is_strict:
         lines += [f"--crossrt-strict: {line}" for each in found for line in each.undecided]
         lines += [f"--crossrt-strict: {line}" for line in missing]

@@ -71,13 +71,13 @@ def judge(limit: Limit, reports: Sequence[Report], only: Sequence[str], place: P
     if path is None:
         if options.save is not None:
             return Judgement(saved=f"{limit}: saved in {options.save} as the baseline to compare with")
-        return Judgement(missing=f"{limit}: no baseline is named: give against=... or --crossrt-baseline PATH")
+        return Judgement(missing="no baseline is named: give against=... or --crossrt-baseline PATH")
     baseline = read_baseline(path, place.test)
     if baseline is None and _is_saved(limit, place, options):
         return Judgement(saved=f"{limit}: saved in {options.save} as the baseline to compare with")
     if baseline is None:
         what = f"{path} holds nothing of this test" if path.exists() else f"there is no baseline {path}"
-        return Judgement(missing=f"{limit}: {what}: make it with pytest --crossrt-save {path}")
+        return Judgement(missing=f"{what}: make it with pytest --crossrt-save {path}")
     found = [_judged(limit, report, number, baseline, only) for number, report in enumerate(reports)]
     return Judgement(
         regressions=tuple(line for each in found for line in each.regressions),

@@ -17,7 +17,7 @@ from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.assess import failed, skipped
 from crossrt.harness.locations import lock_file
-from crossrt.harness.measure.case import select
+from crossrt.harness.measure.case import Case, select
 from crossrt.harness.measure.checkpoints import after_round
 from crossrt.harness.measure.effort import Cost, fitted
 from crossrt.harness.measure.participant import Participant
@@ -120,7 +120,12 @@ def _begin(
         display.remark(f"  {' '.join(settings.only)} of the configuration selects no case of this model: all are taken")
         settings = dataclasses.replace(settings, only=())
     baseline = choose_baseline(cases, candidates, settings.baseline)
-    found = artifacts_for(cases, runtimes, opened, settings.subject, display)
+    is_named = bool(settings.only)
+    found = artifacts_for(cases, runtimes, opened, settings.subject, display, is_named=is_named)
+    if settings.baseline is not None:
+        _fail_baseline(found, cases, baseline)
+    cases = [case for case in cases if case.artifact_id not in found.unfit]
+    baseline = choose_baseline(cases, candidates, settings.baseline)
     now = datetime.now(UTC)
     state = RunState(
         id=new_run_id(now),
@@ -136,9 +141,16 @@ def _begin(
         effort=settings.effort,
         cautions=list(opened.cautions),
         warnings=[*opened.warnings, *([] if can_pin() else [NOT_PINNED])],
-        left_out=[*(f"{item}: {reason}" for item, reason in found.unfit.items()), *opened.project.uncalibrated],
+        left_out=[*found.left_out, *opened.project.uncalibrated],
     )
     return state, runtimes, found
+
+
+def _fail_baseline(found: Artifacts, cases: Sequence[Case], baseline: str) -> None:
+    """A baseline is named, whatever else is not: one that does not fit the model stays, as a failed row."""
+    for case in cases:
+        if case.subject == baseline and (reason := found.unfit.pop(case.artifact_id, None)) is not None:
+            found.problems[case.artifact_id] = ChildFailedError(reason, "")
 
 
 def batch_sizes_of(settings: BenchSettings, project: Project) -> tuple[int, ...]:

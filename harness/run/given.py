@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
@@ -18,6 +19,10 @@ from crossrt.exporters.saving import saved_model
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.process.scratch import scratch_folder
+from crossrt.harness.run.arguments import sizes_in, task_in
+
+_DATA, _CALIBRATION, _LABELS = "data.npz", "calibration.npz", "labels.npy"
+_OBJECTS: Final = {_DATA: "the data", _CALIBRATION: "the calibration data", _LABELS: "the array of labels"}
 
 
 @contextmanager
@@ -36,11 +41,16 @@ def given_subject(
     Raises:
         DataError: Something is not a model or data.
     """
+    task, bound = task_in(task), sizes_in("dimensions", dimensions)
     models = [model] if isinstance(model, str | Path) or not isinstance(model, Sequence) else list(model)
-    bound = dict(dimensions or {})
-    with scratch_folder() as folder:
-        given = None if data is None else data_path(data, folder / "data.npz")
-        calibrated = None if calibration is None else data_path(calibration, folder / "calibration.npz")
+    objects = [
+        name
+        for name, value in ((_DATA, data), (_CALIBRATION, calibration), (_LABELS, labels))
+        if value is not None and not isinstance(value, str | Path)
+    ]
+    with scratch_folder() as folder, _naming_objects(folder, objects, is_lone=not isinstance(data, Mapping)):
+        given = None if data is None else data_path(data, folder / _DATA)
+        calibrated = None if calibration is None else data_path(calibration, folder / _CALIBRATION)
         if labels is not None and given is None:
             raise DataError("labels were given without data: give both")
         yield Subject(
@@ -54,6 +64,35 @@ def given_subject(
             samples=samples,
             seed=seed,
         )
+
+
+@contextmanager
+def _naming_objects(folder: Path, names: Sequence[str], *, is_lone: bool) -> Iterator[None]:
+    """Lets errors call objects of the caller's what they are, in place of the files that they were saved in."""
+    try:
+        yield
+    except CrossrtError as error:
+        error.args = (naming_objects(str(error), folder, names, is_lone=is_lone),)
+        raise
+
+
+def naming_objects(text: str, folder: Path, names: Sequence[str], *, is_lone: bool) -> str:
+    """A message with `the data` in place of the file that they were saved in.
+
+    Args:
+        text: The message.
+        folder: Where objects were saved.
+        names: The files of those that are objects.
+        is_lone: Whether arrays have no names of their own.
+    """
+    for name in names:
+        file = rf"(?:{re.escape(str(folder))}/)?(?<![\w.-]){re.escape(name)}(?!\w)"
+        if not re.search(rf"/{re.escape(name)}", text.replace(f"{folder}/", "")):  # else a file of the caller's
+            text = re.sub(rf"(?:the data set |the data )?{file}", _OBJECTS[name], text)
+    if not (is_lone and _DATA in names):
+        return text
+    text = text.replace("the array 'input'", "the array")
+    return re.sub(r"`[^`]*`", lambda code: re.sub(r"\binput\b", "array", code[0]), text)
 
 
 @contextmanager

@@ -148,6 +148,8 @@ def artifacts_for(
     opened: Opened,
     subject: Subject,
     display: Display,
+    *,
+    is_named: bool = True,
 ) -> Artifacts:
     """The files that cases run: given ones, those of a folder, and those that the cache has or that are built now.
 
@@ -157,6 +159,7 @@ def artifacts_for(
         opened: Models and data.
         subject: What the user brings.
         display: Follows.
+        is_named: Whether the user named the cases; recipes that do not fit the model are left out where not.
 
     Raises:
         ExportError: The model cannot be loaded.
@@ -174,7 +177,7 @@ def artifacts_for(
     if project.source is not None:
         named = {(case.variant, case.format) for case in runnable}
         wanted = [each for each in project.variants if (each.name, each.format) in named]
-        found = get_artifacts(build_request(opened, subject, wanted), opened.folder, display)
+        found = get_artifacts(build_request(opened, subject, wanted, is_named=is_named), opened.folder, display)
     given: dict[str, ModelArtifact] = {each.id: each for each in project.given}
     found.artifacts = {**given, **found.artifacts}
     return found

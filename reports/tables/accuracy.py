@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import MetricDefinition
 from crossrt.reports.schema.records import Result
 from crossrt.reports.tables.lookup import ABSENT, AGREEMENT, Lookup
-from crossrt.reports.text.cells import Cell, Sheet
+from crossrt.reports.text.cells import Cell, Sheet, grouped
 
 MOST_OTHERS: Final = 2
 """Metrics of the task that are shown beside its first."""
@@ -25,6 +25,8 @@ QUANTIZED: Final = "quantized %"
 QUANTIZED_NOTE: Final = (
     f"{QUANTIZED}: of the bytes of weights, those stored as integers or, where a recipe asks for that, as float16"
 )
+HOLLOW_SHARE: Final = 0.1
+"""A file with less of its weights quantized is hardly another than the float one."""
 
 Column = tuple[str, list[Cell]]
 
@@ -34,6 +36,9 @@ class _Quantized(Protocol):
 
     @property
     def quantized_share(self) -> float | None: ...
+
+    @property
+    def known_issues(self) -> Sequence[str]: ...
 
 
 def accuracy_sheet(look: Lookup, results: Sequence[Result]) -> Sheet:
@@ -83,6 +88,17 @@ def share_text(how: _Quantized | None) -> str:
     if how is None or how.quantized_share is None:
         return ABSENT
     return "<1" if 0 < how.quantized_share < 0.01 else f"{math.floor(100 * how.quantized_share)}"
+
+
+def hollow_notes(files: Mapping[str, _Quantized | None]) -> list[str]:
+    """What must be said of files that hardly differ from float ones, with what keeps its float weights."""
+    return grouped(
+        {
+            item: "; ".join(how.known_issues) or f"{share_text(how)}% of the weight bytes are quantized"
+            for item, how in files.items()
+            if how is not None and how.quantized_share is not None and how.quantized_share < HOLLOW_SHARE
+        }
+    )
 
 
 def other_metrics(look: Lookup) -> list[MetricDefinition]:

@@ -158,6 +158,14 @@ def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
     return f"{', '.join(names[:most])} and {more} more" if more > 0 else ", ".join(names)
 
 
+def grouped(reasons: Mapping[str, str]) -> list[str]:
+    """Reasons by item, in lines: items that share a reason share a line."""
+    items: dict[str, list[str]] = {}
+    for item, reason in reasons.items():
+        items.setdefault(reason, []).append(item)
+    return [f"{', '.join(names)}: {reason}" for reason, names in items.items()]
+
+
 def _decimals(number: float) -> int:
     """As many as three significant digits need."""
     return 0 if abs(number) >= 1000 else 1 if abs(number) >= 10 else 2

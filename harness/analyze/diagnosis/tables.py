@@ -32,7 +32,8 @@ def tensor_sheet(diagnosis: Diagnosis, model: str) -> Sheet:
     rows = tuple(_row(each, model, is_worst=each is worst) for each in (*activations, *weights))
     columns = ("tensor", "SQNR dB", "precise dB", "rel. error %", "cosine", "saturated %", "clipped %", "range %")
     dropped = ("cosine", "range %", "precise dB", "clipped %", "rel. error %")
-    return Sheet(title="Signal and noise, tensor by tensor", columns=columns, rows=rows, dropped_first=dropped)
+    title = "Signal and noise, tensor by tensor"
+    return Sheet(title=title, columns=columns, rows=rows, dropped_first=dropped).without_empty("-")
 
 
 def _row(tensor: DiagnosedTensor, model: str, *, is_worst: bool) -> tuple[Cell, ...]:

@@ -67,8 +67,9 @@ def duel(out: Path, **options: Any) -> int:
     """Time A and B in the same rounds of fresh processes until their ratio is known.
 
     A and B are model files, FILE[@RUNTIME], or variants of a model, VARIANT@RUNTIME, each with [/bN][/tN][/native].
-    Without B, A is compared with itself, or with A under another Python. There are four verdicts: A is faster, B is
-    faster (by more than the margin), same (within it), inconclusive.
+    A Keras model is exported to the format of the other file first. Without B, A is compared with itself, or with A
+    under another Python. There are four verdicts: A is faster, B is faster (by more than the margin), same (within
+    it), inconclusive.
 
     \b
     crossrt duel a.onnx b.onnx

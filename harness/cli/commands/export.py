@@ -47,13 +47,15 @@ def export(only: tuple[str, ...], min_agreement: float, out: Path, **subject: An
         opened = open_project(asked, folder)
         check_exportable(opened.project)
         variants = select_variants(opened.project.model, opened.project.variants, only)
-        exported = run_export(opened, asked, variants, min_agreement, display)
+        exported = run_export(opened, asked, variants, min_agreement, display, is_named=bool(only))
     found, console = exported.found, result_console()
     print_cautions(exported.reference_cautions, console)
     for path in write_folder(found, out):
         console.print(written(path), markup=False)
     for item, failure in found.problems.items():
         console.print(f"    failed        {item}: {printable(failure.reason)}", markup=False)
+    for line in found.left_out:
+        console.print(f"    left out      {printable(line)}", markup=False)
     cached = len(found.artifacts) + bool(found.reference) - found.built
     console.print(f"{found.built} built, {max(cached, 0)} from the cache", markup=False)
     return int(bool(found.problems))

@@ -51,6 +51,7 @@ def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float,
     from crossrt.harness.cli.shared.options import message_console, result_console, subject_from
     from crossrt.harness.process.out import check_writable
     from crossrt.harness.run.prepare import scratch_folder
+    from crossrt.reports.tables.accuracy import hollow_notes
     from crossrt.reports.tables.terminal import print_cautions, print_sheet
     from crossrt.reports.text.cells import counted
     from crossrt.reports.text.printable import printable
@@ -67,6 +68,8 @@ def quantize(patterns: tuple[str, ...], file: Path | None, min_agreement: float,
     print_sheet(outcome_sheet(quantized.exported, quantized.model), console)
     for item, caution in quantized.exported.cautions.items():
         console.print(f"CAUTION  {item}: {caution}", markup=False)
+    for line in hollow_notes({item: each.quantization for item, each in found.artifacts.items()}):
+        console.print(f"note  {line}", markup=False)
     for item, failure in found.problems.items():
         console.print(f"failed  {item}: {printable(failure.reason)}", markup=False)
         if item in quantized.exported.answered:

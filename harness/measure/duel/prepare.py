@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact
+from crossrt.exporters.variants import main_variants
 from crossrt.harness.build.builder import Artifacts
+from crossrt.harness.build.project import Project
 from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ArmFailedError, HarnessError
 from crossrt.harness.evaluate.assess import Assessment, Assessor
@@ -38,7 +40,7 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
         CrossrtError: Nothing can be run as asked, a side fails, or a model, data or artifacts cannot be used.
     """
     sides = (parse_side(settings.a), parse_side(settings.b))
-    run = _with_files(settings.run, sides)
+    run = with_files(settings.run, sides)
     python = open_python(settings.python_b, folder) if settings.python_b else None
     named = list(dict.fromkeys(side.runtime for side in sides if side.runtime))
     runtimes = probe_runtimes(named if _all_named(sides) else (), run.limits)
@@ -71,18 +73,39 @@ def _say_what_is_cut(run: BenchSettings, opened: Opened, display: Display) -> No
         )
 
 
-def _with_files(run: BenchSettings, sides: Sequence[Side]) -> BenchSettings:
+def with_files(run: BenchSettings, sides: Sequence[Side]) -> BenchSettings:
     """The files that sides name are the models of the run."""
     paths = tuple(dict.fromkeys(side.path for side in sides if side.path is not None))
     subject = run.subject
     if paths and len(sides) != sum(side.path is not None for side in sides):
-        raise HarnessError("A is a file and B is a case, or the other way round: name two files, or two cases")
+        raise HarnessError(
+            "A is a file and B is a case, or the other way round: name two files, or two cases of one model, such as"
+            " crossrt duel fp32@ort-cpu int8-qdq@ort-cpu --model FILE; crossrt export MODEL --out DIR writes cases as"
+            " files"
+        )
     if paths and subject.models:
         raise HarnessError("the sides name files: leave out --model")
+    if subject.calibration_origin is not None and not any(map(may_be_calibrated, sides)):
+        subject = dataclasses.replace(subject, calibration=None, calibration_origin=None)
     samples = subject.samples or MOST_SAMPLES
     return dataclasses.replace(
         run, subject=dataclasses.replace(subject, models=paths or subject.models, samples=samples)
     )
+
+
+def may_be_calibrated(side: Side) -> bool:
+    """Whether a side may be a variant that is calibrated: where none is, data of a configuration stay closed.
+
+    Files are run as they are, or exported in float.
+    """
+    if side.path is not None:
+        return False
+    named = [
+        each
+        for each in main_variants()
+        if side.name in (each.name, each.item) or side.name.endswith((f".{each.name}", f".{each.item}"))
+    ]
+    return not named or any(each.needs_calibration for each in named)
 
 
 def _all_named(sides: Sequence[Side]) -> bool:
@@ -92,10 +115,26 @@ def _all_named(sides: Sequence[Side]) -> bool:
 def _cases(
     sides: Sequence[Side], opened: Opened, runtimes: Sequence[RuntimeInfo], run: BenchSettings
 ) -> tuple[Case, Case]:
-    project = opened.project
+    candidates = opened.project.candidates
+    a, b = sides
+    return (
+        case_of(a, candidates, paths_of(opened.project, a, b), runtimes, run),
+        case_of(b, candidates, paths_of(opened.project, b, a), runtimes, run),
+    )
+
+
+def paths_of(project: Project, side: Side, other: Side) -> dict[str, Path]:
+    """The files that a side may name, by id: those that are run as they are, and what a Keras model is exported to.
+
+    That is the format of the other side's file, unless the side names a runtime.
+    """
     paths = {each.id: each.path for each in project.given}
-    a, b = (case_of(side, project.candidates, paths, runtimes, run) for side in sides)
-    return a, b
+    if project.source is None or side.path is None or Path(project.source.path) != side.path:
+        return paths
+    formats = {each.format for each in project.given if each.path == other.path}
+    exported = [each for each in project.variants if each.recipe is None]
+    fitting = [each for each in exported if side.runtime is not None or not formats or each.format in formats]
+    return {**paths, **{f"{project.model}.{each.item}": side.path for each in fitting}}
 
 
 def _check_usable(cases: Sequence[Case], runtimes: Sequence[RuntimeInfo]) -> None:

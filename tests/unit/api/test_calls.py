@@ -188,7 +188,7 @@ def test_a_file_is_inspected(path):
     ("call", "message"),
     [
         (lambda: crossrt.bench("missing.onnx"), "missing.onnx"),
-        (lambda: crossrt.bench(object()), "a object is not a model that crossrt takes"),
+        (lambda: crossrt.bench(object()), "an object of type object is not a model that crossrt takes"),
         (lambda: crossrt.bench("net.onnx", labels=np.arange(3)), "labels were given without data"),
         (lambda: crossrt.bench("net.onnx", data=np.ones((4, 3), np.float32)), "does not fit the model"),
         (lambda: crossrt.bench("net.onnx", data=np.ones((4, 16))), "float64"),

@@ -109,6 +109,8 @@ def test_activations_come_in_order_and_weights_worst_first():
     tensors = (tensor("b", 30.0), tensor("a", 40.0), tensor("v", 50.0, role="weight"), tensor("w", 20.0, role="weight"))
     sheet = tensor_sheet(diagnosis(*tensors), "net")
     assert [row[0].text for row in sheet.rows] == ["b", "a", "w (weight)", "v (weight)"]
+    assert "precise dB" not in sheet.columns
+    assert "SQNR dB" in sheet.columns
 
 
 def test_the_activation_that_loses_most_is_marked_without_colour():

@@ -16,7 +16,9 @@ from crossrt.exporters.inspection import Inspection
 from crossrt.harness.build import project as module
 from crossrt.harness.build.project import resolve
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.measure.settings import Subject
+from crossrt.harness.measure.duel.arms import parse_side
+from crossrt.harness.measure.duel.prepare import may_be_calibrated, paths_of, with_files
+from crossrt.harness.measure.settings import BenchSettings, Subject
 
 pytestmark = pytest.mark.processes
 
@@ -255,3 +257,48 @@ def test_data_files_beside_a_model_belong_to_it(model):
     (artifact,) = resolve(Subject(models=(model("external.fp32.onnx"),))).given
     assert len(artifact.data_files) == 1
     assert artifact.size_bytes > artifact.path.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("a", "expected"),
+    [
+        ("own.keras", ["own.fp32.onnx"]),
+        ("own.keras@tflite", ["own.fp32.onnx", "own.fp32.tflite"]),
+        ("other.onnx", []),
+    ],
+)
+def test_a_keras_model_is_a_side_in_the_format_of_the_other_file(model, keras, monkeypatch, a, expected):
+    monkeypatch.chdir(keras.parent)
+    model("conv.fp32.onnx", "other.onnx")
+    project = resolve(Subject(models=(Path("own.keras"), Path("other.onnx"))))
+    given = {each.id for each in project.given}
+    paths = paths_of(project, parse_side(a), parse_side("other.onnx"))
+    assert sorted(paths.keys() - given) == expected
+    assert {str(paths[each]) for each in expected} <= {"own.keras"}
+
+
+def test_a_keras_model_beside_itself_is_a_side_in_every_format(keras, monkeypatch):
+    monkeypatch.chdir(keras.parent)
+    project, side = resolve(Subject(models=(Path("own.keras"),))), parse_side("own.keras")
+    assert sorted(paths_of(project, side, side)) == ["own.fp32.onnx", "own.fp32.tflite"]
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [
+        ("other.onnx", False),
+        ("fp32@tflite", False),
+        ("own.int8-dynamic.onnx@ort-cpu", False),
+        ("int8-qdq@ort-cpu", True),
+        ("own.int8@tflite", True),
+        ("mistyped@tflite", True),
+    ],
+)
+def test_calibration_data_of_a_configuration_are_for_sides_that_may_be_calibrated(model, monkeypatch, side, expected):
+    monkeypatch.chdir(model("conv.fp32.onnx", "other.onnx").parent)
+    assert may_be_calibrated(parse_side(side)) is expected
+    origin = {"calibration": SOME, "calibration_origin": "crossrt.toml"}
+    found = with_files(BenchSettings(subject=Subject(**origin)), [parse_side(side)] * 2).subject
+    assert (found.calibration is not None, found.calibration_origin is not None) == (expected, expected)
+    named = with_files(BenchSettings(subject=Subject(calibration=SOME)), [parse_side(side)] * 2).subject
+    assert named.calibration == SOME

@@ -15,6 +15,7 @@ from crossrt.harness.build import recipes
 from crossrt.harness.cli.main import main
 from crossrt.harness.evaluate import judge
 from crossrt.harness.process.probe import RuntimeInfo
+from crossrt.reports.schema.files import read_report
 
 
 @pytest.fixture
@@ -133,15 +134,51 @@ def test_a_runtime_that_cannot_be_used_is_told_before_anything_is_built(crossrt,
     assert "what is built cannot be checked: ort-cpu: not installed" in messages
 
 
-def test_a_variant_in_whose_file_nothing_is_quantized_is_a_failed_row(crossrt, tmp_path):
+@pytest.fixture
+def weightless(tmp_path):
+    """A network without weights, and samples."""
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 8]) for name in ("x", "y")]
     graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "net", values[:1], values[1:])
     model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)])
     onnx.save(model, tmp_path / "own.onnx")
     np.savez(tmp_path / "train.npz", x=np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32))
-    code, output, errors = crossrt(
-        *("bench", "own.onnx", "--data", "train.npz", "--calibration", "train.npz", "--rounds", 2, "--time", 5)
+
+
+SHORT = ("own.onnx", "--data", "train.npz", "--calibration", "train.npz", "--rounds", 2, "--time", 5)
+
+
+def test_what_cannot_fit_and_nobody_named_is_left_out_of_a_bench_with_the_reason(crossrt, weightless, tmp_path):
+    code, output, errors = crossrt("bench", *SHORT, "--out", "runs")
+    assert code == 0, output + errors
+    expected = (
+        "own.int8-qdq.onnx, own.int8-qoperator.onnx, own.int8-dynamic.onnx: the model has no weights: nothing in it can"
+        " be quantized"
     )
+    assert f"left out: {expected}" in output
+    (path,) = (tmp_path / "runs").glob("*/report.json")
+    report = read_report(path)
+    assert report.left_out == (expected,)
+    assert {(each.variant, each.status) for each in report.results} == {("fp32", "ok")}
+
+
+@pytest.mark.parametrize("option", [("--only", "int8-dynamic"), ("--baseline", "int8-dynamic@ort-cpu")])
+def test_what_cannot_fit_and_is_named_is_a_failed_row(crossrt, weightless, option):
+    code, output, errors = crossrt("bench", *SHORT, *option)
     assert code == 1
     assert "int8-dynamic@ort-cpu" in output, errors
-    assert "the file holds no quantized weights" in output
+    assert "the model has no weights: nothing in it can be quantized" in output
+
+
+def test_one_reason_for_all_recipes_is_said_once(crossrt, weightless, few):
+    code, output, errors = crossrt("quantize", "own.onnx", "--calibration", "train.npz", "--out", "lab")
+    assert code == 0, output + errors
+    assert output.count("the model has no weights") == 1
+    assert "failed" not in output
+
+
+def test_an_export_leaves_out_what_cannot_fit_unless_it_is_named(crossrt, weightless):
+    export = ("export", "own.onnx", "--calibration", "train.npz", "--out", "lab")
+    code, output, errors = crossrt(*export)
+    assert code == 0, output + errors
+    assert output.count("left out") == 1
+    assert crossrt(*export, "--only", "int8-qdq")[0] == 1

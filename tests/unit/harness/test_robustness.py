@@ -88,6 +88,13 @@ def data(tmp_path):
     return lambda name: DataRequest(reference=str(tmp_path / f"{name}.npz"))
 
 
+@pytest.mark.parametrize("pattern", ["int8-io@tflite", "conv.int8-io@tflite", "int8*@tflite", "int8-io.tflite"])
+def test_files_are_selected_by_the_names_of_cases_too(folder, tmp_path, data, pattern):
+    subject = Subject(artifacts=folder, data=data("plain"))
+    files = variant_files(open_project(subject, tmp_path), subject, (), [pattern], Silent()).files
+    assert [each.id for each in files] == ["conv.fp32.onnx", "conv.int8-io.tflite"]
+
+
 @pytest.mark.parametrize(("name", "metric"), [("labelled", "top1"), ("plain", "agreement")])
 def test_the_small_models_are_evaluated_on_every_set(folder, tmp_path, data, name, metric):
     found = robust(Subject(artifacts=folder, data=data(name)), tmp_path)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import msgspec
 import pytest
 from rich.console import Console
 
+from crossrt.core.artifact import Quantization
+from crossrt.reports.tables.accuracy import hollow_notes
 from crossrt.reports.tables.summary import Summary
 from crossrt.reports.tables.terminal import MARK, fitted, print_sheet
 from crossrt.reports.text.cells import Cell, Sheet
@@ -212,3 +215,24 @@ def test_no_line_ends_in_blanks(make_result, make_report, printed):
     report = make_report(make_result(), absent)
     for text in (printed(report), printed(report, case="fp32@ort-cpu")):
         assert [line for line in text.splitlines() if line != line.rstrip()] == []
+
+
+STATIC = Quantization(
+    scheme="static", representation="qdq", activation_type="uint8", weight_type="int8", granularity="per-tensor"
+)
+LSTM = "less than 1% of the weight bytes are quantized; LSTM keeps float weights"
+
+
+def test_files_that_keep_nearly_all_their_weights_in_float_are_noted_once_with_the_operators():
+    files = {
+        "net.fp32.onnx": None,
+        "net.a.onnx": replace(STATIC, quantized_share=0.004, known_issues=(LSTM,)),
+        "net.b.onnx": replace(STATIC, quantized_share=0.003, known_issues=(LSTM,)),
+        "net.c.onnx": replace(STATIC, quantized_share=0.6, known_issues=("something else",)),
+        "net.d.onnx": replace(STATIC, quantized_share=0.05),
+        "net.e.onnx": STATIC,
+    }
+    assert hollow_notes(files) == [
+        f"net.a.onnx, net.b.onnx: {LSTM}",
+        "net.d.onnx: 5% of the weight bytes are quantized",
+    ]

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
 from crossrt.exporters.calibration import Selection
-from crossrt.exporters.errors import ExportError, NothingToQuantizeError
+from crossrt.exporters.errors import ExportError, NothingToQuantizeError, UnfitRecipeError
 from crossrt.exporters.ort import calibrate
 from crossrt.exporters.ort.calibrate import Batches, SharedRanges
 from crossrt.exporters.ort.known_issues import known_issues
@@ -121,13 +121,14 @@ def test_zero_points_of_activations_are_no_quantized_weights(tmp_path, make_cali
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 28, 28, 1])
     halved = helper.make_tensor_value_info("halved", TensorProto.FLOAT, ["batch", 14, 14, 1])
     nodes = [
-        helper.make_node("Transpose", ["image"], ["channels"], perm=[0, 3, 1, 2]),
+        helper.make_node("Pow", ["image", "exponent"], ["powered"]),
+        helper.make_node("Transpose", ["powered"], ["channels"], perm=[0, 3, 1, 2]),
         helper.make_node("MaxPool", ["channels"], ["pooled"], kernel_shape=[2, 2], strides=[2, 2]),
         helper.make_node("Transpose", ["pooled"], ["halved"], perm=[0, 2, 3, 1]),
     ]
-    model = helper.make_model(
-        helper.make_graph(nodes, "pool", [image], [halved]), ir_version=10, opset_imports=[helper.make_opsetid("", 18)]
-    )
+    constants = [numpy_helper.from_array(np.ones(1, np.float32), "exponent")]
+    graph = helper.make_graph(nodes, "pool", [image], [halved], constants)
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)])
     onnx.save(model, tmp_path / "float.onnx")
     quantizer = OnnxQuantizer(tmp_path / "float.onnx", tmp_path, make_calibration(images(20)))
     with pytest.raises(NothingToQuantizeError, match="the file holds no quantized weights"):
@@ -278,3 +279,96 @@ def test_what_the_known_issues_warn_of_really_happens(quantized, network, tmp_pa
     samples = images(200, seed=1)
     exact, wrong = run(network(kind), samples), run(tmp_path / "out.onnx", samples)
     assert (exact.argmax(axis=1) == wrong.argmax(axis=1)).mean() < 0.9
+
+
+@pytest.fixture
+def scaled(tmp_path):
+    """What a converter makes of a scaler and a dense layer: shape inference gives up behind `ai.onnx.ml`."""
+    random = np.random.default_rng(0)
+    nodes = [
+        helper.make_node("Scaler", ["image"], ["scaled"], domain="ai.onnx.ml", offset=[0.5] * 8, scale=[2.0] * 8),
+        helper.make_node("Cast", ["scaled"], ["cast"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["cast", "weights"], ["product"]),
+        helper.make_node("Softmax", ["product"], ["soft"]),
+        helper.make_node("Identity", ["soft"], ["scores"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "scaled",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 8])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 4])],
+        [numpy_helper.from_array(random.normal(size=(8, 4)).astype(np.float32), "weights")],
+    )
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 1)]
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=opsets), tmp_path / "scaled.onnx")
+    return tmp_path / "scaled.onnx"
+
+
+@pytest.mark.parametrize("recipe", [OnnxStatic(), OnnxStatic(quant_format="qoperator"), OnnxDynamic()], ids=str)
+def test_tensors_behind_other_domains_have_types_for_the_quantizers(scaled, tmp_path, make_calibration, recipe):
+    prepare(scaled, tmp_path / "prepared.onnx")
+    told = {
+        each.name: each.type.tensor_type.elem_type for each in onnx.load(tmp_path / "prepared.onnx").graph.value_info
+    }
+    assert {told[name] for name in ("scaled", "product")} == {TensorProto.FLOAT}
+    samples = np.random.default_rng(1).normal(size=(20, 8)).astype(np.float32)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    assert OnnxQuantizer(scaled, scratch, make_calibration(samples)).quantize(recipe, tmp_path / "out.onnx") > 0.5
+    assert np.abs(run(tmp_path / "out.onnx", samples) - run(scaled, samples)).max() < 0.1
+
+
+@pytest.fixture
+def recurrent(tmp_path):
+    """A small LSTM before a dense layer; the samples are `image`."""
+    random = np.random.default_rng(0)
+    shapes = {"w": (1, 64, 8), "r": (1, 64, 16), "dense": (16, 2)}
+    nodes = [
+        helper.make_node("Transpose", ["image"], ["steps"], perm=[1, 0, 2]),
+        helper.make_node("LSTM", ["steps", "w", "r"], ["", "last"], hidden_size=16),
+        helper.make_node("Squeeze", ["last", "axis"], ["state"]),
+        helper.make_node("MatMul", ["state", "dense"], ["scores"]),
+    ]
+    constants = [numpy_helper.from_array(random.normal(0, 0.3, s).astype(np.float32), n) for n, s in shapes.items()]
+    graph = helper.make_graph(
+        nodes,
+        "recurrent",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 5, 8])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 2])],
+        [*constants, numpy_helper.from_array(np.array([0]), "axis")],
+    )
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)])
+    onnx.save(model, tmp_path / "recurrent.onnx")
+    return tmp_path / "recurrent.onnx"
+
+
+def test_a_hollow_file_says_which_operators_keep_float_weights(recurrent, tmp_path, make_calibration):
+    calibration = make_calibration(np.random.default_rng(1).normal(size=(20, 5, 8)).astype(np.float32))
+    quantizer = OnnxQuantizer(recurrent, tmp_path, calibration)
+    assert 0 < quantizer.quantize(OnnxStatic(), tmp_path / "out.onnx") < 0.1
+    (issue,) = known_issues(OnnxStatic(), quantizer.prepared, tmp_path / "out.onnx")
+    assert issue.endswith("% of the weight bytes are quantized; LSTM keeps float weights")
+
+
+def test_an_lstm_that_onnx_runtime_would_not_run_is_a_recipe_that_does_not_fit(recurrent, tmp_path):
+    path = tmp_path / "out.onnx"
+    with pytest.raises(UnfitRecipeError, match=r"the model has an LSTM, .* set weight_symmetric = true"):
+        OnnxQuantizer(recurrent, tmp_path).quantize(OnnxDynamic(per_channel=True), path)
+    assert not path.exists()
+    OnnxQuantizer(recurrent, tmp_path).quantize(OnnxDynamic(per_channel=True, weight_symmetric=True), path)
+    assert run(path, np.ones((1, 5, 8), np.float32)).shape == (1, 2)
+
+
+def test_what_the_quantizer_says_comes_last_and_short(scaled, tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise RuntimeError("unheard of " * 50)
+
+    monkeypatch.setattr("crossrt.exporters.ort.quantize.quantize_dynamic", fail)
+    with pytest.raises(ExportError) as found:
+        OnnxQuantizer(scaled, tmp_path).quantize(OnnxDynamic(), tmp_path / "out.onnx")
+    expected = (
+        "ONNX Runtime's quantizer cannot do this with the model, which has operators outside the standard (Scaler of"
+        " ai.onnx.ml); try w8.onnx and fp16.onnx, which leave activations alone (it says: RuntimeError: unheard of"
+    )
+    assert str(found.value).startswith(expected)
+    assert len(str(found.value)) < 360

@@ -5,6 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from crossrt.harness.pytest_plugin.enforcing import missing_lines
+from crossrt.harness.pytest_plugin.judging import Judgement
+from crossrt.harness.pytest_plugin.marks import Limit
 from crossrt.reports.verdicts.comparison.basis import Question
 from crossrt.reports.verdicts.comparison.compare import compare_reports
 from crossrt.reports.verdicts.comparison.sheets import explain
@@ -90,6 +93,16 @@ def test_without_a_baseline_a_test_is_skipped_and_says_how_to_make_one(project):
     done.stdout.fnmatch_lines(
         ["*there is no baseline *baseline.json: make it with pytest --crossrt-save *baseline.json*"]
     )
+
+
+def test_limits_that_lack_the_same_baseline_say_so_once():
+    slowdown = Limit(kind="limit_slowdown", share=0.05)
+    limits = [slowdown, Limit(kind="limit_regressions"), slowdown, Limit(kind="limit_accuracy_drop")]
+    found = [*[Judgement(missing="there is no baseline a")] * 2, Judgement(missing="there is no b"), Judgement()]
+    assert missing_lines(limits, found) == [
+        "limit_slowdown(5%), limit_regressions(): there is no baseline a",
+        "limit_slowdown(5%): there is no b",
+    ]
 
 
 @pytest.mark.parametrize("against", ["", ', against="baseline.json"'])

@@ -1,0 +1,69 @@
+"""Arguments of the Python interface that have a wrong type: one error that names the argument, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from crossrt.harness.errors import HarnessError
+
+
+def names_in(argument: str, value: Any) -> tuple[str, ...]:
+    """One string, or several.
+
+    Raises:
+        HarnessError: It is something else.
+    """
+    found = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    if not all(isinstance(each, str) for each in found):
+        raise _refused(argument, value, "a string or a list of strings")
+    return tuple(found)
+
+
+def text_in(argument: str, value: Any) -> str | None:
+    """A string, or None; raises `HarnessError` for anything else."""
+    if value is None or isinstance(value, str):
+        return value
+    raise _refused(argument, value, "a string")
+
+
+def path_in(argument: str, value: Any) -> Path:
+    """A path; raises `HarnessError` for anything else."""
+    if isinstance(value, str | Path):
+        return Path(value)
+    raise _refused(argument, value, "a path")
+
+
+def sizes_in(argument: str, value: Any) -> dict[str, int]:
+    """Sizes by name; what is no size is told by what binds it. Raises `HarnessError` where it is not a mapping."""
+    if value is None or isinstance(value, Mapping):
+        return dict(value or {})
+    raise _refused(argument, value, 'sizes by name, such as {"N": 1}')
+
+
+def task_in(value: Any) -> str | None:
+    """How answers are scored: a name.
+
+    Raises:
+        HarnessError: It is a function, or something else.
+    """
+    if callable(value):
+        raise HarnessError(
+            f"task is {_shown(value)}; metrics run in a process of their own, which imports them: give it as"
+            ' "module:function" or "file.py:function"'
+        )
+    return text_in("task", value)
+
+
+def _refused(argument: str, value: Any, expected: str) -> HarnessError:
+    return HarnessError(f"{argument} is {_shown(value)}; expected {expected}")
+
+
+def _shown(value: Any) -> str:
+    """A value in a few words; a long one, or a function, by its type."""
+    kind = type(value).__name__
+    if callable(value):
+        return f"the {kind} {getattr(value, '__name__', '')}".rstrip()
+    text = repr(value)
+    return text if len(text) <= 40 and "\n" not in text else f"of type {kind}"
