@@ -62,6 +62,7 @@ def check_answers(state: RunState, found: Artifacts, display: Display, *, compar
     order = {case.id: place for place, case in enumerate(state.cases)}
     answers.sort(key=lambda each: order[each.case])
     state.distances = measure_distances(answers)
+    state.warnings = list(dict.fromkeys((*state.warnings, *state.data.warnings)))  # all samples were read by now
 
 
 def difference_cautions(state: RunState) -> dict[str, str]:
