@@ -10,7 +10,10 @@ import pytest
 from onnx import helper, numpy_helper
 
 from crossrt.core.evaluation import Evaluation, Packed
+from crossrt.datasets.opening import DataRequest
+from crossrt.harness.build.subject import model_artifact
 from crossrt.harness.evaluate.judge import agreement_problem
+from crossrt.harness.evaluate.reference_check import reference_cautions
 from crossrt.harness.evaluate.repeating import unrepeated
 from crossrt.reports.schema.files import read_duel, read_report
 
@@ -96,3 +99,14 @@ def test_a_comparison_calls_answers_the_same_only_where_they_repeat(crossrt, tmp
     assert ("answers                not compared: the reference does not" in done.stdout) != repeats
     (path,) = tmp_path.glob("results/*/duel.json")
     assert read_duel(path).answers_repeat == repeats
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(("operator", "repeats"), [("RandomNormalLike", False), ("Relu", True)])
+def test_commands_that_look_into_files_say_so_too_without_labels(tmp_path, operator, repeats):
+    artifact = model_artifact(write_model(tmp_path / "model.onnx", operator))
+    np.savez(tmp_path / "x.npz", x=VALUES[:, :1] + np.zeros((8, 4), np.float32))
+    request = DataRequest(reference=str(tmp_path / "x.npz"))
+    found = reference_cautions(artifact, request, None, 8, {}, tmp_path)
+    assert bool(found) != repeats
+    assert repeats or "model.onnx answered 8 of 8 samples differently the second time" in found[0]
