@@ -16,7 +16,7 @@ from crossrt.core.metric import BIGGER, MetricDefinition
 from crossrt.datasets.tasks.agreement import MAX_ABS_ERROR, SAME_CLASS, with_agreement
 from crossrt.datasets.tasks.closeness import answers_sha256, compare
 from crossrt.datasets.tasks.confusion import class_details, macro_f1
-from crossrt.datasets.tasks.labels import MOST_CLASSES, check_range, class_labels
+from crossrt.datasets.tasks.labels import MOST_CLASSES, check_range, check_width, class_labels
 from crossrt.datasets.tasks.options import check_options, positive_integer
 from crossrt.datasets.tasks.protocol import Outputs
 from crossrt.datasets.tasks.scores import ClassScores, find_scores
@@ -145,6 +145,8 @@ class Classification:
         """Labels as classes, the output that answers, and notes on both."""
         truth, notes = class_labels(self.name, labels, checked_samples(outputs))
         scores = find_scores(outputs, truth, self.output)
+        if scores.kind != "classes":  # of which only those that are answered are known
+            check_width(labels, scores.classes, scores.output)
         check_range(truth, _classes(scores, truth), scores.output)
         return truth, scores, (scores.note, *notes)
 

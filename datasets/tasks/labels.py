@@ -48,6 +48,20 @@ def class_labels(task: str, labels: NDArray[Any] | None, samples: int) -> tuple[
     )
 
 
+def check_width(labels: NDArray[Any] | None, classes: int, output: str) -> None:
+    """Refuses one-hot rows of more classes than there are scores: these are the classes of another model.
+
+    Raises:
+        DataError: They are wider; the message names both numbers.
+    """
+    array = None if labels is None else squeezed(labels)
+    if array is not None and array.ndim == 2 and array.shape[1] > classes:
+        raise DataError(
+            f"labels are one-hot rows of {array.shape[1]} classes, but output {output!r} has {classes}; give rows of"
+            f" {classes} columns, or integers from 0 to {classes - 1}"
+        )
+
+
 def is_one_hot(array: NDArray[Any]) -> bool:
     """True if each row of a matrix has a single 1 among zeros."""
     return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())

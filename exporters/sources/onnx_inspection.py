@@ -35,6 +35,9 @@ KNOWN_DOMAINS: Final = frozenset(
         "org.pytorch.aten",
     }
 )
+_DRAWING: Final = frozenset(
+    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+)
 _MOST_CHECKED_BYTES = 2**28
 
 
@@ -97,13 +100,25 @@ def _domain_problem(model: onnx.ModelProto) -> str | None:
 
 
 def _notes(model: onnx.ModelProto, weights: dict[str, int]) -> Iterator[str]:
-    if any(node.op_type in ("RandomNormal", "RandomUniform", "RandomNormalLike", "Multinomial", "Bernoulli")
-           for node in nodes_of(model)):  # fmt: skip
-        yield "the model draws random numbers: its answers change from call to call"
+    if drawing := _drawing(model):
+        yield f"the model draws random numbers ({', '.join(drawing)}): its answers change from call to call"
     if (name := bad_weight(model)) is not None:
         yield f"the weights {name} hold NaN or infinity: answers will, too"
     if not weights:
         yield "the model has no weights: nothing in it can be quantized"
+
+
+def _drawing(model: onnx.ModelProto) -> list[str]:
+    """Kinds of operators that draw random numbers; a Dropout does unless it is known not to train."""
+    constants = {each.name: each for each in weights_of(model) if not uses_external_data(each)}
+    constants |= _constant_outputs(model)
+    found = set()
+    for node in nodes_of(model):
+        mode = node.input[2] if node.op_type == "Dropout" and len(node.input) > 2 else ""
+        trains = mode and (mode not in constants or onnx.numpy_helper.to_array(constants[mode]).any())
+        if node.op_type in _DRAWING or trains:
+            found.add(node.op_type)
+    return sorted(found)
 
 
 def bad_weight(model: onnx.ModelProto) -> str | None:

@@ -10,7 +10,7 @@ import msgspec
 
 from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Check
 from crossrt.core.artifact import ModelArtifact
-from crossrt.harness.build.subject import Found, Target, ask_about, find_subject
+from crossrt.harness.build.subject import Found, Target, ask_about, find_subject, refuse_float
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.qat.auditing import with_trained
 from crossrt.reports.text.cells import Cell, Sheet, Tone
@@ -72,13 +72,9 @@ def run_audit(target: Target, folder: Path, display: Display) -> Audit:
 
 def _check(found: Found) -> None:
     """Raises `HarnessError` for a file of the user's where there is nothing to audit, or not what was asked for."""
+    refuse_float(found, "audit")
     if found.file_name is None:
         return
-    if found.artifact.role == "float" and found.artifact.quantization is None:
-        raise HarnessError(
-            f"{found.name} is not quantized: there is nothing to audit; give a quantized file, with --float FILE to"
-            " compare"
-        )
     if found.original is None and found.recipe is not None and found.calibration is not None:
         raise HarnessError(f"{found.name} is compared with its float file: give it with --float FLOAT_FILE")
 

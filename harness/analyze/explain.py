@@ -20,6 +20,7 @@ from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.evaluate.feeding import feeding_of
 from crossrt.harness.measure.case import Scenario
 from crossrt.harness.measure.settings import WorkerLimits
+from crossrt.harness.process.affinity import check_threads
 from crossrt.harness.process.case_worker import UnsupportedError
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.harness.process.profiling import profile_file
@@ -97,7 +98,9 @@ def session_options(
 
     Raises:
         DataError: Data do not fit, or a dimension has no size.
+        HarnessError: There are far more threads than processors.
     """
+    check_threads(threads)
     request = data or DataRequest(reference=RANDOM, limit=1, dimensions=dict(dimensions))
     feeding = feeding_of(artifact, open_dataset(request, artifact.inputs), dimensions)
     size = batch_size if artifact.batching.dimension is not None else artifact.batching.size or 1

@@ -166,6 +166,20 @@ def _from_file(target: Target) -> Found:
     )
 
 
+def refuse_float(found: Found, to_do: str) -> None:
+    """Raises `HarnessError` for a file of the user's that is not quantized, so that there is nothing to look at.
+
+    Args:
+        found: The file.
+        to_do: What the command does to files.
+    """
+    if found.file_name is not None and found.artifact.role == "float" and found.artifact.quantization is None:
+        raise HarnessError(
+            f"{found.name} is not quantized: there is nothing to {to_do}; give a quantized file, with --float FILE to"
+            " compare"
+        )
+
+
 def recipe_of(artifact: ModelArtifact) -> Mapping[str, Any] | None:
     """The recipe of a file, or None where it names none.
 

@@ -9,6 +9,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 
@@ -16,9 +17,10 @@ from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import DataError
 from crossrt.core.evaluation import Evaluation
 from crossrt.harness.errors import LONGEST_REASON, ChildFailedError, NoAnswerError
-from crossrt.harness.evaluate.answers import Answers, collect_answers
+from crossrt.harness.evaluate.answers import Answers, Outputs, collect_answers
 from crossrt.harness.evaluate.feeding import Feeding
 from crossrt.harness.evaluate.judge import Judge
+from crossrt.harness.evaluate.repeating import Unrepeated, answers_twice, unrepeated
 from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.settings import BenchSettings, Effort, WorkerLimits
@@ -143,14 +145,42 @@ class Assessor:
         """A rough latency in nanoseconds, or None where the case does not run."""
         artifact, feeding = self._artifacts[case.artifact_id], self._feedings[case.artifact_id]
         try:
-            with CaseWorker(case.scenario.threads, limits_for(artifact, self._settings.limits), self._python) as worker:
-                worker.start_import(case.runtime)
-                worker.finish_import()
-                worker.load(artifact, case.scenario.session_options(feeding.dimensions))
-                worker.feed(feeding.inputs(self._data.first()), case.scenario.batch_size, self._settings.seed)
+            with self._fed(case, artifact, feeding) as worker:
                 return _trial(worker, worker.first_inference(), self._settings.effort)
         except (UnsupportedError, ChildFailedError):
             return None
+
+    def unrepeated(self, case: Case, known: Outputs | None = None) -> Unrepeated | None:
+        """How a case answers some samples differently again, in one session or in another process.
+
+        Args:
+            case: The case; one that does not run says nothing here.
+            known: What it answered in another process; None to let it answer.
+        """
+        try:
+            first, second = self._twice(case)
+            if (found := unrepeated(first, second, "the second time")) is not None:
+                return found
+            return unrepeated(known if known is not None else self._twice(case)[0], first, "in a fresh process")
+        except (UnsupportedError, ChildFailedError, DataError):
+            return None
+
+    def _twice(self, case: Case) -> tuple[Outputs, Outputs]:
+        artifact, feeding, data = self._artifacts[case.artifact_id], self._feedings[case.artifact_id], self._data
+        with self._fed(case, artifact, feeding) as worker:
+            return answers_twice(
+                worker, feeding, data.first(), len(data.chunks[0]), case.scenario.batch_size, data.folder
+            )
+
+    @contextmanager
+    def _fed(self, case: Case, artifact: ModelArtifact, feeding: Feeding) -> Iterator[CaseWorker]:
+        """A worker that has loaded the model and the first samples."""
+        with CaseWorker(case.scenario.threads, limits_for(artifact, self._settings.limits), self._python) as worker:
+            worker.start_import(case.runtime)
+            worker.finish_import()
+            worker.load(artifact, case.scenario.session_options(feeding.dimensions))
+            worker.feed(feeding.inputs(self._data.first()), case.scenario.batch_size, self._settings.seed)
+            yield worker
 
     def _examine(self, worker: CaseWorker, case: Case, artifact: ModelArtifact) -> Tried:
         """Memory first: answering the data set and profiling would raise the high-water mark."""

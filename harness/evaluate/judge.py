@@ -34,10 +34,12 @@ class Reference:
     Attributes:
         outputs: Its outputs by name, `(samples, ...)`.
         description: What it is, in words.
+        repeats: Whether it gives the same samples the same answers again.
     """
 
     outputs: Outputs
     description: str
+    repeats: bool = True
 
 
 class Judge:
@@ -70,7 +72,8 @@ class Judge:
 
     def problem(self, evaluation: Evaluation, minimum: float, artifact: ModelArtifact) -> str | None:
         """Why answers are no result, or None: see `agreement_problem`."""
-        return agreement_problem(evaluation, minimum, artifact, self.accuracy_change(evaluation))
+        change = self.accuracy_change(evaluation)
+        return agreement_problem(evaluation, minimum, artifact, change, repeats=self.reference.repeats)
 
     @cached_property
     def _own(self) -> Evaluation:
@@ -85,7 +88,12 @@ def steps_of(artifact: ModelArtifact) -> Mapping[str, float]:
 
 
 def agreement_problem(
-    evaluation: Evaluation, minimum: float, artifact: ModelArtifact, change: PairedChange | None = None
+    evaluation: Evaluation,
+    minimum: float,
+    artifact: ModelArtifact,
+    change: PairedChange | None = None,
+    *,
+    repeats: bool = True,
 ) -> str | None:
     """Why answers are too far from the reference's to be a result, or None where they are near enough.
 
@@ -98,10 +106,10 @@ def agreement_problem(
         minimum: The share of samples that have to be answered like the reference.
         artifact: The file.
         change: How accuracy changed, where labels are known.
+        repeats: Whether the reference repeats its own answers; else nothing about the file is likely the cause.
     """
     quantization = artifact.quantization
-    causes = "; ".join([*quantization.known_issues, *saturation(quantization)]) if quantization else ""
-    cause = f". Likely cause: {causes}" if causes else ""
+    cause = _cause(quantization) if repeats else "; the reference does not repeat its own answers either"
     agreement = evaluation.values.get("agreement")
     is_strict = evaluation.predictions is not None or artifact.role == "float"
     if is_strict and agreement is not None and agreement < minimum:
@@ -119,6 +127,11 @@ def agreement_problem(
                 f" size{cause}"
             )
     return None
+
+
+def _cause(quantization: Quantization | None) -> str:
+    causes = "; ".join([*quantization.known_issues, *saturation(quantization)]) if quantization else ""
+    return f". Likely cause: {causes}" if causes else ""
 
 
 def _keeps_accuracy(change: PairedChange, agreement: float, minimum: float) -> bool:

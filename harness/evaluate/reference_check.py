@@ -10,10 +10,11 @@ from crossrt.core.errors import CrossrtError
 from crossrt.datasets.opening import RANDOM, DataRequest, open_dataset
 from crossrt.datasets.tasks.choosing import chance_caution
 from crossrt.harness.errors import ChildFailedError
-from crossrt.harness.evaluate.answers import Outputs, collect_answers
+from crossrt.harness.evaluate.answers import collect_answers
 from crossrt.harness.evaluate.assess import limits_for
-from crossrt.harness.evaluate.feeding import feeding_of
+from crossrt.harness.evaluate.feeding import Feeding, feeding_of
 from crossrt.harness.evaluate.hosted_task import chosen_task
+from crossrt.harness.evaluate.repeating import answers_twice, unrepeated
 from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Scenario
 from crossrt.harness.measure.settings import WorkerLimits
@@ -31,9 +32,9 @@ def reference_cautions(
     dimensions: Mapping[str, int],
     folder: Path,
 ) -> tuple[str, ...]:
-    """What must be said of a float file with which others are compared: that it is near chance.
+    """What must be said of a float file with which others are compared: it does not repeat itself, or is near chance.
 
-    A file that does not run, and data without labels, say nothing here: whoever compares them says why.
+    A file that does not run says nothing here: whoever compares with it says why. Chance is known with labels alone.
 
     Args:
         artifact: The float file.
@@ -45,23 +46,37 @@ def reference_cautions(
     """
     if request.reference == RANDOM:
         return ()
+    found: list[str] = []
     try:
         data = RunData(open_dataset(request, artifact.inputs), folder, samples)
-        if (labels := data.labels) is None:
-            return ()
-        outputs = _answers(artifact, data, dimensions)
+        with _worker(artifact) as worker:
+            feeding, batch_size = _loaded(worker, artifact, data, dimensions)
+            first, again = answers_twice(worker, feeding, data.first(), len(data.chunks[0]), batch_size, data.folder)
+            if (changed := unrepeated(first, again, "the second time")) is not None:
+                found.append(changed.caution(artifact.path.name))
+            if (labels := data.labels) is None:
+                return tuple(found)
+            outputs = collect_answers(worker, feeding, data, batch_size, 0).outputs
         chosen = chosen_task(task, labels, outputs, folder).task
         caution = chance_caution(chosen, chosen.evaluate(outputs, labels, None, {}), labels)
+        found += [] if caution is None else [caution]
     except (CrossrtError, ChildFailedError, UnsupportedError):
-        return ()
-    return () if caution is None else (caution,)
+        pass  # what was found before still holds
+    return tuple(found)
 
 
-def _answers(artifact: ModelArtifact, data: RunData, dimensions: Mapping[str, int]) -> Outputs:
+def _worker(artifact: ModelArtifact) -> CaseWorker:
+    return CaseWorker(1, limits_for(artifact, WorkerLimits()))
+
+
+def _loaded(
+    worker: CaseWorker, artifact: ModelArtifact, data: RunData, dimensions: Mapping[str, int]
+) -> tuple[Feeding, int]:
+    """Loads the file and its first samples; how data feed it, and samples per call."""
     feeding = feeding_of(artifact, data.dataset, dimensions)
     batch_size = BATCH if artifact.batching.dimension is not None else artifact.batching.size or 1
-    with CaseWorker(1, limits_for(artifact, WorkerLimits())) as worker:
-        worker.start_import(shipped_runtime_for(artifact.format))
-        worker.finish_import()
-        worker.load(artifact, Scenario(batch_size=batch_size, threads=1).session_options(feeding.dimensions))
-        return collect_answers(worker, feeding, data, batch_size, 0).outputs
+    worker.start_import(shipped_runtime_for(artifact.format))
+    worker.finish_import()
+    worker.load(artifact, Scenario(batch_size=batch_size, threads=1).session_options(feeding.dimensions))
+    worker.feed(feeding.inputs(data.first()), batch_size, 0)
+    return feeding, batch_size

@@ -36,6 +36,7 @@ class RunData:
         self._keeps = self.samples * sample_bytes <= KEPT_BYTES
         self._users: Counter[int] = Counter()
         self._lock, self._making = Lock(), RLock()
+        self._infinite: dict[str, int | None] = {}
 
     @property
     def labels(self) -> NDArray[Any] | None:
@@ -46,6 +47,15 @@ class RunData:
         """Uses only the first samples from now on."""
         self.samples = min(self.samples, samples)
         return self
+
+    @property
+    def warnings(self) -> list[str]:
+        """Inputs that hold infinity, as far as samples were read: some models take it as a mask, others break on it."""
+        return [
+            f"{self.dataset.name}: the input {name!r} holds infinity{_where(place)}: answers to such samples may say"
+            " nothing; put numbers in its place, or leave them out"
+            for name, place in self._infinite.items()
+        ]
 
     @property
     def chunks(self) -> list[range]:
@@ -83,7 +93,7 @@ class RunData:
         if all(path.exists() for path in paths.values()):
             return paths
         arrays: Arrays = self.dataset.feeds(self.chunks[number])
-        self._refuse_nan(arrays, self.chunks[number].start)
+        self._check_finite(arrays, self.chunks[number].start)
         try:
             for name, path in paths.items():
                 _save(arrays[name], path)
@@ -93,19 +103,29 @@ class RunData:
             ) from error
         return paths
 
-    def _refuse_nan(self, arrays: Arrays, start: int) -> None:
-        """Answers to NaN say nothing, and would be compared as if they did."""
+    def _check_finite(self, arrays: Arrays, start: int) -> None:
+        """Answers to NaN say nothing, and would be compared as if they did; infinity is kept in mind."""
         for name, array in arrays.items():
-            if array.dtype.kind == "f" and (missing := np.isnan(array)).any():
-                place = start + int(np.argwhere(missing)[0][0]) if name not in self.dataset.shared else None
-                where = "" if place is None else f", first in sample {place}"
+            if array.dtype.kind != "f" or np.isfinite(array).all():
+                continue
+            if (missing := np.isnan(array)).any():
                 raise DataError(
-                    f"{self.dataset.name}: the input {name!r} holds NaN{where}: put numbers in its place, or leave such"
-                    " samples out"
+                    f"{self.dataset.name}: the input {name!r} holds NaN{_where(self._place(name, missing, start))}:"
+                    " put numbers in its place, or leave such samples out"
                 )
+            place, known = self._place(name, np.isinf(array), start), self._infinite.get(name)
+            self._infinite[name] = place if known is None or place is None else min(known, place)
+
+    def _place(self, name: str, found: NDArray[np.bool_], start: int) -> int | None:
+        """The first sample that has it; None for what all samples share."""
+        return None if name in self.dataset.shared else start + int(np.argwhere(found)[0][0])
 
     def _paths(self, number: int) -> dict[str, Path]:
         return {name: self.folder / f"samples-{number}-{place}.npy" for place, name in enumerate(self.dataset.inputs)}
+
+
+def _where(place: int | None) -> str:
+    return "" if place is None else f", first in sample {place}"
 
 
 def _save(array: NDArray[Any], path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from crossrt.datasets.opening import DataRequest
 from crossrt.harness.errors import HarnessError
+from crossrt.harness.process.affinity import check_threads
 from crossrt.runtimes.protocol import IoMode
 
 MINIMUM_AGREEMENT = 0.99
@@ -126,9 +127,10 @@ class BenchSettings:
     diagnoses: bool = False
 
     def __post_init__(self) -> None:
-        """Raises `HarnessError` for a number that means nothing."""
+        """Raises `HarnessError` for a number that means nothing, or more threads than this machine can run."""
         at_least("rounds", self.effort.rounds, 1)
         at_least("threads", self.threads, 1)
+        check_threads(self.threads)
         if self.subject.samples is not None:
             at_least("samples", self.subject.samples, 1)
         at_least("seed", self.seed, 0)

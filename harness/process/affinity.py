@@ -22,6 +22,27 @@ def usable_cpus() -> frozenset[int]:
     return frozenset(os.sched_getaffinity(0))
 
 
+MOST_THREADS_PER_CPU: Final = 4
+"""So many threads may be asked for by mistake, or to see what that costs; thousands only wait for each other."""
+
+
+def check_threads(threads: int) -> None:
+    """Refuses far more threads than there are processors for.
+
+    Raises:
+        HarnessError: There are too many; the message names both numbers.
+    """
+    if threads <= MOST_THREADS_PER_CPU:
+        return
+    usable = len(usable_cpus())
+    if threads > MOST_THREADS_PER_CPU * usable:
+        cpus = "1 CPU" if usable == 1 else f"{usable} CPUs"
+        raise HarnessError(
+            f"{threads} threads were asked for and {cpus} can be used: ask for {MOST_THREADS_PER_CPU * usable} at most,"
+            f" or better {usable}"
+        )
+
+
 def can_pin() -> bool:
     """False where the system refuses to pin processes, as some sandboxes do: then nothing is pinned."""
     try:

@@ -18,6 +18,7 @@ from crossrt.harness.evaluate.distances import case_outputs, first_cases, measur
 from crossrt.harness.evaluate.feeding import feeding_of
 from crossrt.harness.evaluate.hosted_task import chosen_task
 from crossrt.harness.evaluate.judge import Judge, Reference, difference_caution
+from crossrt.harness.evaluate.repeating import Unrepeated
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.settings import DEFAULT_TIME_S
 from crossrt.harness.process.affinity import usable_cpus
@@ -53,12 +54,15 @@ def check_answers(state: RunState, found: Artifacts, display: Display, *, compar
     answers: list[CaseOutputs] = []
     if found.reference is not None:
         outputs = read_reference(found.reference, state.data.samples)
-        _take_reference(state, outputs, f"the source model {found.reference.model}", display)
+        first = min(cases, key=_reference_order(state))
+        repeats = _repeats(state, first, None if state.project.is_bundled else assessor.unrepeated(first), display)
+        _take_reference(state, outputs, f"the source model {found.reference.model}", display, repeats=repeats)
     else:
         cases = _answer_first(state, cases, assessor, answers, display)
     for case, tried in assessor.assess_all(cases, state.judge, kept):
         _keep(state, case, tried, answers, display)
     state.cautions += [f"{item}: {caution}" for item, caution in difference_cautions(state).items()]
+    state.warnings = list(dict.fromkeys((*state.warnings, *state.data.warnings)))  # all samples were read by now
     order = {case.id: place for place, case in enumerate(state.cases)}
     answers.sort(key=lambda each: order[each.case])
     state.distances = measure_distances(answers)
@@ -134,14 +138,19 @@ def _answer_first(
         if tried.answers is None:
             _keep(state, case, tried, answers, display)
             continue
-        _take_reference(state, tried.answers.outputs, reference_name(case.label, case.runtime), display)
+        again = None if state.project.is_bundled else assessor.unrepeated(case, tried.answers.outputs)
+        repeats = _repeats(state, case, again, display)
+        name = reference_name(case.label, case.runtime)
+        _take_reference(state, tried.answers.outputs, name, display, repeats=repeats)
         judge = state.judge
         assert judge is not None
         for name, problem in tried.answers.problems.items():
             display.remark(f"  the output {name} is not compared: {problem}")
-        evaluation = judge.evaluate(tried.answers.outputs, state.artifacts[case.artifact_id])
+        other = tried if repeats else assessor.assess(case, None, keeps=True)  # agreement is then that with itself
+        own = other.answers or tried.answers
+        evaluation = judge.evaluate(own.outputs, state.artifacts[case.artifact_id])
         assessment = tried.assessment.scored(evaluation)
-        _keep(state, case, Tried(assessment=assessment, answers=tried.answers), answers, display)
+        _keep(state, case, Tried(assessment=assessment, answers=own), answers, display)
         break
     return [case for case in cases if case in left]
 
@@ -158,7 +167,16 @@ def _reference_order(state: RunState) -> Callable[[Case], tuple[bool, int]]:
     return order
 
 
-def _take_reference(state: RunState, outputs: Outputs, description: str, display: Display) -> None:
+def _repeats(state: RunState, case: Case, found: Unrepeated | None, display: Display) -> bool:
+    """Says above everything if the reference gives other answers to the same samples."""
+    if found is not None:
+        caution = found.caution(reference_name(case.label, case.runtime))
+        state.cautions.insert(0, caution)
+        display.remark(f"  CAUTION: {caution}")
+    return found is None
+
+
+def _take_reference(state: RunState, outputs: Outputs, description: str, display: Display, *, repeats: bool) -> None:
     """Chooses the task by labels and the reference's outputs, and looks whether the reference itself is any good."""
     labels = state.data.labels
     if not outputs:
@@ -173,7 +191,7 @@ def _take_reference(state: RunState, outputs: Outputs, description: str, display
     for missing in _missing_numbers(outputs):
         state.cautions.append(missing)
         display.remark(f"  CAUTION: {missing}")
-    state.judge = Judge(task, labels, Reference(outputs=outputs, description=description))
+    state.judge = Judge(task, labels, Reference(outputs=outputs, description=description, repeats=repeats))
     if labels is not None and not state.project.is_random:
         caution = chance_caution(task, task.evaluate(outputs, labels, None, {}), labels)
         if caution is not None:

@@ -99,7 +99,7 @@ def open_project(subject: Subject, folder: Path) -> Opened:
         calibration=calibration,
         folder=folder,
         cautions=tuple(_cautions(project, dataset, calibration, arrays)),
-        warnings=tuple(_ranges(project, dataset, calibration)),
+        warnings=(*data.warnings, *_ranges(project, dataset, calibration)),
         notes=(*project.notes, *dataset.notes),
     )
 

@@ -405,7 +405,9 @@ class Look(Struct, frozen=True, kw_only=True):
 class Duel(Struct, frozen=True, kw_only=True):
     """An A/B comparison of two cases; the verdict follows from the rounds, the looks and the margin.
 
-    Rounds after the last look confirm: they were measured after a verdict that one arm is slower.
+    Rounds after the last look confirm: they were measured after a verdict that one arm is slower. `cautions` and
+    `warnings` are what speaks against believing it, as in a report; `answers_repeat` is false where the reference of
+    both arms does not give the same samples the same answers again, so that answers cannot be compared.
     """
 
     schema_version: Literal[2]
@@ -420,6 +422,9 @@ class Duel(Struct, frozen=True, kw_only=True):
     a: Arm
     b: Arm
     looks: tuple[Look, ...]
+    cautions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    answers_repeat: bool = True
 
     def __repr__(self) -> str:
         """One line, without the verdict: that is judged from the rounds."""

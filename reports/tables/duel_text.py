@@ -11,6 +11,8 @@ from rich.text import Text
 from crossrt.reports.schema.records import Arm, Duel
 from crossrt.reports.statistics.metrics import latency_percentile
 from crossrt.reports.statistics.paired import answered_alike
+from crossrt.reports.tables.findings import CAUTION
+from crossrt.reports.tables.terminal import print_cautions
 from crossrt.reports.text.cells import counted, time_text, times_as_fast
 from crossrt.reports.text.labels import case_labels
 from crossrt.reports.text.markdown import escaped
@@ -162,6 +164,8 @@ def evidence(judgement: Judgement, duel: Duel) -> list[tuple[str, str]]:
 
 def _answers(duel: Duel) -> list[tuple[str, str]]:
     """How many samples both arms answer alike, where both were scored on the same data."""
+    if not duel.answers_repeat:
+        return [("answers", "not compared: the reference does not repeat its own")]
     one, other = duel.a.result.evaluation, duel.b.result.evaluation
     alike = answered_alike(one, other) if one is not None and other is not None else None
     if alike is None:
@@ -222,8 +226,9 @@ def _size(logarithm: float) -> str:
 
 
 def print_duel(duel: Duel, console: Console) -> None:
-    """Prints the verdict first."""
+    """Prints the verdict first, below what speaks against believing it."""
     judgement = judge_duel(duel)
+    print_cautions(_cautions(duel), console)
     console.print(Text(printable(duel_headline(duel, judgement)), style=_STYLES[judgement.verdict]))
     console.print()
     for line in _arm_lines(duel):
@@ -235,7 +240,12 @@ def print_duel(duel: Duel, console: Console) -> None:
     console.print(Trimmed(facts))
 
 
+def _cautions(duel: Duel) -> list[str]:
+    return list(dict.fromkeys((*duel.cautions, *duel.warnings)))
+
+
 def duel_as_markdown(duel: Duel) -> str:
     """GitHub-flavoured Markdown: the verdict, and what it rests on as a block."""
     first, _, *rest = (printable(line).replace("\n", " ").replace("`", "'") for line in duel_lines(duel))
-    return "\n".join([f"**{escaped(first)}**", "", "```", *rest, "```"]) + "\n"
+    cautions = [line for text in _cautions(duel) for line in (f"{CAUTION}{escaped(text)}", "")]
+    return "\n".join([*cautions, f"**{escaped(first)}**", "", "```", *rest, "```"]) + "\n"

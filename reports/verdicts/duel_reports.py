@@ -34,5 +34,7 @@ def arm_report(duel: Duel, arm: Arm) -> Report:
         artifacts=artifacts,
         results=(result,),
         metrics=derive_metrics((result,), artifacts, duel.run.settings.baseline, task_definitions),
+        cautions=duel.cautions,
+        warnings=duel.warnings,
         controls=(replicate,) if replicate.rounds else (),
     )

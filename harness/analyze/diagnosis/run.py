@@ -12,7 +12,7 @@ import msgspec
 
 from crossrt.analysis.diagnosis.record import DiagnosedTensor, Diagnosis, DiagnosisJob
 from crossrt.datasets.opening import DataRequest
-from crossrt.harness.build.subject import TIMEOUT_S, Found, ask_about
+from crossrt.harness.build.subject import TIMEOUT_S, Found, ask_about, refuse_float
 from crossrt.harness.errors import HarnessError
 
 SATURATING_DB: Final = 3.0
@@ -38,9 +38,10 @@ def diagnose_file(
         timeout_s: How long it may take.
 
     Raises:
-        HarnessError: The float file is not known, or packages are missing.
+        HarnessError: The file is not quantized, the float file is not known or another one, or packages are missing.
         ExportError: The file cannot be diagnosed.
     """
+    refuse_float(found, "diagnose")
     if found.original is None:
         raise HarnessError(f"{found.artifact.path} is compared with its float file: give it with --float FLOAT_FILE")
     job = DiagnosisJob(
@@ -55,7 +56,13 @@ def diagnose_file(
     )
     module, content = "crossrt.analysis.diagnosis.run", dataclasses.asdict(job)
     event = ask_about(found.name, module, content, "diagnosed", timeout_s=timeout_s)
-    return msgspec.convert(event["diagnosis"], Diagnosis)
+    diagnosis = msgspec.convert(event["diagnosis"], Diagnosis)
+    if not diagnosis.tensors and not diagnosis.missing and not diagnosis.outputs:
+        raise HarnessError(
+            f"nothing in {found.name} has a counterpart in {found.original.path.name}: give the float file that it was"
+            " made from with --float"
+        )
+    return diagnosis
 
 
 def saturates(diagnosis: Diagnosis) -> bool:

@@ -13,6 +13,7 @@ from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.case import Case, Scenario
 from crossrt.harness.measure.plan import Candidate, case_for
 from crossrt.harness.measure.settings import BenchSettings
+from crossrt.harness.process.affinity import check_threads
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.runtimes.protocol import IoMode
 
@@ -47,10 +48,12 @@ class Side:
 
 
 def parse_side(text: str) -> Side:
-    """A side from its text; raises `HarnessError` where it is not written like one."""
+    """A side from its text; raises `HarnessError` where it is not written like one, or asks for too many threads."""
     match = _SIDE.fullmatch(text)
     if match is None:
         raise HarnessError(f"{text!r} is not written like a side of an A/B comparison: {_WRITTEN}")
+    threads = int(match["threads"]) if match["threads"] else None
+    check_threads(threads or 1)
     path = Path(match["name"])
     is_file = path.exists() and (path.suffix != "" or path.is_dir())
     if match["runtime"] is None and not is_file:
@@ -61,7 +64,7 @@ def parse_side(text: str) -> Side:
         path=path if is_file else None,
         runtime=match["runtime"],
         batch_size=int(match["batch"]) if match["batch"] else None,
-        threads=int(match["threads"]) if match["threads"] else None,
+        threads=threads,
         is_native=match["native"] is not None,
     )
 

@@ -34,6 +34,9 @@ def record(match: Match, *, is_over: bool = True) -> Duel:
         a=a,
         b=b,
         looks=tuple(match.looks),
+        cautions=tuple(state.cautions),
+        warnings=tuple(state.warnings),
+        answers_repeat=state.judge is None or state.judge.reference.repeats,
     )
 
 

@@ -1,9 +1,9 @@
 """A runtime that answers like ONNX Runtime and then misbehaves in the way and at the step that `CHAOS` names.
 
-`CHAOS` holds `<step>:<fault>`. Steps: import, load, run, third-load and sixth-load (loads are counted in the file
-`CHAOS_COUNT`: the first is the accuracy run, the second the first round). Faults: crash, abort, hang, exit, memory,
-raise, nan, print, signal (a real-time one) and grandchild. `operators:wrong`, `version:wrong` and `version:markup` give
-such answers.
+`CHAOS` holds `<step>:<fault>`. Steps: import, load, run, fourth-load and seventh-load (loads are counted in the file
+`CHAOS_COUNT`: the first is the accuracy run, the second answers again, the third is a round). Faults: crash, abort,
+hang, exit, memory, raise, nan, print, signal (a real-time one) and grandchild. `operators:wrong`, `version:wrong` and
+`version:markup` give such answers.
 """
 
 import ctypes
@@ -63,7 +63,7 @@ class Chaos(OrtCpu):
     def prepare(self, artifact, options):
         misbehave("load")
         if "CHAOS_COUNT" in os.environ:
-            misbehave({3: "third-load", 6: "sixth-load"}.get(count_load(os.environ["CHAOS_COUNT"]), "other-load"))
+            misbehave({4: "fourth-load", 7: "seventh-load"}.get(count_load(os.environ["CHAOS_COUNT"]), "other-load"))
         return ChaosSession(artifact, options)
 
 

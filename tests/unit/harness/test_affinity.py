@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from crossrt.harness.doctor import resources
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.measure.duel.arms import parse_side
 from crossrt.harness.measure.rounds import RoundRunner
+from crossrt.harness.measure.settings import BenchSettings
 from crossrt.harness.process import affinity
 from crossrt.harness.process.affinity import Processors, pinned_cpu, usable_cpus
 
@@ -106,3 +109,15 @@ def test_a_report_says_that_nothing_was_pinned(bench, monkeypatch):
 
 def test_nothing_is_pinned_to_one_processor_with_several_threads():
     assert pinned_cpu(2) is None
+
+
+@pytest.mark.parametrize(("threads", "is_refused"), [(4, False), (8, False), (9, True), (5000, True)])
+def test_far_more_threads_than_processors_are_refused(monkeypatch, threads, is_refused):
+    monkeypatch.setattr(affinity, "usable_cpus", lambda: frozenset({0, 1}))
+    asked = [lambda: BenchSettings(threads=threads), lambda: parse_side(f"fp32@ort-cpu/t{threads}")]
+    for ask in asked:
+        if is_refused:
+            with pytest.raises(HarnessError, match=f"^{threads} threads were asked for and 2 CPUs can be used"):
+                ask()
+        else:
+            ask()

@@ -93,6 +93,21 @@ def test_what_could_not_be_judged_is_not_called_fine(measured, report, tmp_path)
     assert "CPU quota (none | 0.5)" in " ".join(done.stdout.split())
 
 
+def test_accuracy_that_could_not_be_judged_is_not_called_fine(measured, report, tmp_path):
+    write_report(report, tmp_path / "before.json")
+    other = msgspec.structs.replace(changed(report), data=msgspec.structs.replace(report.data, fingerprint="f" * 64))
+    done = measured(other, "--ci", "ci", "--against", "before.json")
+    assert done.returncode == 0
+    assert verdict(tmp_path / "ci") == "incomparable\n"
+    comparison = json.loads((tmp_path / "ci" / "comparison.json").read_text())
+    assert any(reason.startswith("accuracy is not judged") for reason in comparison["incomparable"])
+    judged = {each["metric"] for each in comparison["findings"]}
+    assert "size_bytes" in judged
+    assert not judged & {"top1", "agreement", "answers"}
+    assert measured(changed(report), "--ci", "same", "--against", "before.json").returncode == 0
+    assert verdict(tmp_path / "same") != "incomparable\n"
+
+
 def test_a_baseline_may_lie_where_the_new_report_will(measured, report, tmp_path):
     assert measured(report, "--ci", "ci").returncode == 0
     done = measured(larger(report), "--ci", "ci", "--against", "ci/report.json")

@@ -127,14 +127,14 @@ def test_a_runtime_that_cannot_be_imported_is_wrong_usage(duel, chaos):
 
 
 def test_an_arm_that_fails_while_it_is_timed_ends_the_duel(duel, chaos):
-    chaos("third-load:abort")
+    chaos("fourth-load:abort")
     with pytest.raises(HarnessError, match=r"B failed in round 1: loading the model: .*SIGABRT"):
         duel("fp32@ort-cpu", "fp32@chaos")
 
 
 def test_an_arm_that_fails_later_keeps_the_finished_rounds(duel, chaos):
     """Loads: the check, then two processes of B with two sessions each in every round."""
-    chaos("sixth-load:abort")
+    chaos("seventh-load:abort")
     found = duel("fp32@ort-cpu", "fp32@chaos")
     assert (found.a.result.status, found.b.result.status) == ("ok", "failed")
     assert judge_duel(found).verdict == "inconclusive"

@@ -48,7 +48,7 @@ def test_failing_runtime_is_a_failed_row_and_the_others_go_on(bench, chaos, faul
 
 
 @pytest.mark.parametrize(
-    "fault", ["load:crash", "third-load:crash"], ids=["while it was checked", "while it was timed"]
+    "fault", ["load:crash", "fourth-load:crash"], ids=["while it was checked", "while it was timed"]
 )
 def test_a_default_baseline_that_was_not_measured_gives_way(bench, chaos, fault):
     chaos(fault)
@@ -75,7 +75,7 @@ def test_crash_leaves_its_last_words_in_the_report(bench, chaos):
 
 
 def test_case_that_fails_while_it_is_measured_keeps_its_finished_rounds(bench, chaos):
-    chaos("third-load:crash")
+    chaos("fourth-load:crash")
     result = result_of(bench(**CHAOS, baseline="fp32@ort-cpu"), "chaos")
     assert result.status == "failed"
     assert len(result.rounds) == 1

@@ -211,6 +211,10 @@ def test_a_diagnosis_of_two_files_matches_tensors_by_name(crossrt, tmp_path, cal
         (("diagnose", "int8-io", "--float", "models/conv.fp32.onnx"), "--float goes with a model file"),
         (("diagnose", "models/conv.int8-io.tflite"), "give it with --float FLOAT_FILE"),
         (
+            ("diagnose", "models/conv.fp32.onnx", "--float", "models/conv.fp32.onnx"),
+            "conv.fp32.onnx is not quantized: there is nothing to diagnose; give a quantized file, with --float FILE",
+        ),
+        (
             ("diagnose", "models/conv.int8-io.tflite", "--float", "models/conv.fp32.onnx"),
             "give the float file of the same format",
         ),

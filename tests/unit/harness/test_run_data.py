@@ -175,12 +175,23 @@ def test_nan_is_refused_with_its_sample(tmp_path):
     assert data.chunks[1] == range(10, 20)
 
 
-def test_infinite_values_are_taken_as_they_are(tmp_path):
-    class Masked(Lazy):
-        def feeds(self, indices):
-            return {"x": np.full((len(indices), 1000), -np.inf, np.float32)}
+class Masked(Lazy):
+    """Samples 17 and later hold infinity."""
 
-    assert np.isinf(np.load(RunData(Masked(2), tmp_path, None).first()["x"])).all()
+    def feeds(self, indices):
+        found = super().feeds(indices)
+        found["x"][np.asarray(indices) >= 17, 5] = -np.inf
+        return found
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_infinite_values_are_taken_as_they_are_and_told_with_the_first_sample(tmp_path):
+    data = RunData(Masked(25), tmp_path, None)
+    data.first()
+    assert data.warnings == []
+    assert np.isinf(whole(data)).sum() == 8
+    (warning,) = data.warnings
+    assert warning.startswith("lazy: the input 'x' holds infinity, first in sample 17: ")
 
 
 def test_a_full_disk_is_told_with_the_cure(tmp_path, monkeypatch):

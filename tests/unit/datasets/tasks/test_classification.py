@@ -102,6 +102,11 @@ def test_one_hot_labels_are_read_and_said():
     assert any("one-hot" in note for note in found.notes)
 
 
+def test_one_hot_labels_that_are_wider_than_the_output_are_refused():
+    with pytest.raises(DataError, match=r"labels are one-hot rows of 11 classes, but output 'y' has 10"):
+        scored(LOGITS, np.eye(11)[LABELS])
+
+
 @pytest.mark.parametrize("shape", [(500, 10, 1, 1), (500, 1, 1, 10), (500, 1, 10)])
 def test_dimensions_of_size_one_do_not_matter(shape):
     assert scored(LOGITS.reshape(shape), LABELS).values == scored(LOGITS, LABELS).values

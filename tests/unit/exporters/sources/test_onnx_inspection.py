@@ -240,6 +240,25 @@ def test_weights_that_hold_nan_are_told(save):
         OnnxQuantizer(path, path.parent).quantize(OnnxDynamic(), path.parent / "out.onnx")
 
 
+@pytest.mark.parametrize(
+    ("kind", "inputs", "is_said"),
+    [
+        ("RandomUniformLike", ["x"], True),
+        ("Bernoulli", ["x"], True),
+        ("Dropout", ["x", "ratio", "on"], True),
+        ("Dropout", ["x", "ratio", "off"], False),
+        ("Dropout", ["x"], False),
+    ],
+)
+def test_operators_that_draw_random_numbers_are_named(save, kind, inputs, is_said):
+    modes = [numpy_helper.from_array(np.array(name == "on"), name) for name in ("on", "off")]
+    path = save(
+        [node(kind, inputs, ["y"])], [value("x", ["N", 2])], [value("y", ["N", 2])], [array("ratio", 0.5), *modes]
+    )
+    said = f"the model draws random numbers ({kind}): its answers change from call to call"
+    assert (said in inspect_model(path).notes) == is_said
+
+
 # external data
 
 
