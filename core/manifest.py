@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from crossrt.core.artifact import ModelArtifact, ReferenceAnswers, sha256_of
-from crossrt.core.errors import ArtifactError
+from crossrt.core.errors import ArtifactError, parsing_problem
 
 ARTIFACT_MANIFEST = "artifact.json"
 REFERENCE_MANIFEST = "reference.json"
@@ -36,7 +36,7 @@ def read_manifest(path: Path, kind: type[Described]) -> Described:
         described = msgspec.json.decode(path.read_bytes(), type=kind, dec_hook=_path_beside(path))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactError(
-            f"{path} is not a manifest ({error}): build the artifacts again with crossrt export"
+            f"{path} is not a manifest ({parsing_problem(error)}): build the artifacts again with crossrt export"
         ) from error
     if isinstance(described, ModelArtifact):
         _check_artifact(described, path)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from crossrt.core.errors import parsing_problem
 from crossrt.exporters.errors import RecipeError
 from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.recipes.rules import impossible
@@ -98,7 +99,7 @@ def _read_tables(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:  # also numbers too long to be read
-        raise RecipeError(f"{path} is not TOML: {error}") from error
+        raise RecipeError(f"{path} is not TOML: {parsing_problem(error)}") from error
 
 
 def _tables_in(tables: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
