@@ -14,6 +14,7 @@ import msgspec
 from crossrt.core.errors import parsing_problem
 from crossrt.core.git import ask_git
 from crossrt.core.install import install_command
+from crossrt.core.owned import read_regular
 from crossrt.reports.errors import ReportError
 from crossrt.reports.exchange.contents import as_json
 from crossrt.reports.schema.files import UNREADABLE
@@ -111,7 +112,7 @@ def existing_json(path: Path, version: int) -> dict[str, Any]:
 def existing_bytes(path: Path) -> bytes | None:
     """What a file holds, or None where there is none; raises `ReportError` where it cannot be read."""
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from crossrt.core.errors import CrossrtError, parsing_problem
+from crossrt.core.owned import open_regular
 from crossrt.core.scratch import owned_folder
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.checks import check_duel, check_report
@@ -146,7 +147,7 @@ def _decode(raw: bytes, kind: type[Saved], name: str) -> Saved:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise ReportError(f"{path} cannot be read: {error.strerror}") from error

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from crossrt.core.errors import parsing_problem
+from crossrt.core.owned import read_regular
 from crossrt.harness.cli.shared.options import CONFIGURATION, Configuration, DimensionParam, PercentRange
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -117,7 +118,7 @@ def _project_tables(path: Path) -> Mapping[str, Any]:
     import tomllib
 
     try:
-        tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+        tools = tomllib.loads(read_regular(path).decode()).get("tool", {})
     except (ValueError, RecursionError, OSError):
         return {}
     return tools if isinstance(tools, dict) else {}
@@ -127,8 +128,10 @@ def _read(path: Path) -> Mapping[str, Any]:
     import tomllib
 
     try:
-        tables: Any = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError, OSError) as error:
+        tables: Any = tomllib.loads(read_regular(path).decode())
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"{path} is not valid TOML: {parsing_problem(error)}") from error
     if path.name == PROJECT_FILE:
         tables = tables.get("tool", {}).get("crossrt", {})
