@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from crossrt.core.errors import CrossrtError
 
@@ -75,7 +76,7 @@ def _private_groups() -> set[int]:
     return {group.gr_gid} if group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name} else set()
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Opens a file to read its bytes; all files that crossrt did not write itself are opened by this.
 
     Raises:
