@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from crossrt.core.owned import open_regular
 from crossrt.core.tensor import Batching, TensorSpec
 
 ModelFormat = Literal["onnx", "tflite"]
@@ -131,7 +132,7 @@ def sha256_of(path: Path, *data_files: Path) -> str:
     """Hash of a file's bytes and those of its data files, as lower-case hex."""
     digest = hashlib.sha256()
     for each in (path, *data_files):
-        with each.open("rb") as file:
+        with open_regular(each) as file:
             while block := file.read(2**20):
                 digest.update(block)
     return digest.hexdigest()

@@ -33,3 +33,8 @@ LONGEST_MESSAGE = 4_000
 def shortened(text: str, longest: int = LONGEST_MESSAGE) -> str:
     """A text without its end where it is too long to be read."""
     return text if len(text) <= longest else f"{text[:longest]} [...]"
+
+
+def parsing_problem(error: BaseException) -> str:
+    """What a parser of TOML or JSON found wrong with a text."""
+    return "its values are nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -11,7 +11,7 @@ from typing import IO, Any, TextIO, TypeVar
 
 from crossrt.core.errors import CrossrtError
 from crossrt.core.memory import out_of_memory
-from crossrt.core.parent import die_with_parent
+from crossrt.core.parent import die_with_parent, leave_copy_of
 
 Job = TypeVar("Job")
 
@@ -20,7 +20,7 @@ class EventStream:
     """Writes events to the pipe that was this process's standard output."""
 
     def __init__(self, pipe: IO[str]) -> None:
-        self._pipe = pipe
+        self._pipe, self._owner = pipe, os.getpid()
 
     @classmethod
     def take_stdout(cls) -> EventStream:
@@ -34,7 +34,8 @@ class EventStream:
         return cls(pipe)
 
     def send(self, event: str, **fields: Any) -> None:
-        """Sends one event at once."""
+        """Sends one event at once; a copy of this process that code forked has nothing to say, and ends."""
+        leave_copy_of(self._owner)
         self._pipe.write(json.dumps({"event": event, **fields}) + "\n")
         self._pipe.flush()
 

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from crossrt.core.artifact import ModelArtifact, ReferenceAnswers, sha256_of
-from crossrt.core.errors import ArtifactError
+from crossrt.core.errors import ArtifactError, parsing_problem
+from crossrt.core.owned import read_regular
 
 ARTIFACT_MANIFEST = "artifact.json"
 REFERENCE_MANIFEST = "reference.json"
@@ -33,10 +34,10 @@ def read_manifest(path: Path, kind: type[Described]) -> Described:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ArtifactError(f"{path} is larger than any manifest: build the artifacts again with crossrt export")
-        described = msgspec.json.decode(path.read_bytes(), type=kind, dec_hook=_path_beside(path))
+        described = msgspec.json.decode(read_regular(path), type=kind, dec_hook=_path_beside(path))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactError(
-            f"{path} is not a manifest ({error}): build the artifacts again with crossrt export"
+            f"{path} is not a manifest ({parsing_problem(error)}): build the artifacts again with crossrt export"
         ) from error
     if isinstance(described, ModelArtifact):
         _check_artifact(described, path)

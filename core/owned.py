@@ -1,12 +1,22 @@
-"""Folders and files that nobody else can have written."""
+"""What a path is before it is trusted or read: one that nobody else can have written, and a regular file."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
+from typing import Final
 
 from crossrt.core.errors import CrossrtError
+
+_KINDS: Final = (
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 class NotOurOwnError(CrossrtError):
@@ -64,3 +74,51 @@ def _private_groups() -> set[int]:
     except KeyError:
         return set()
     return {group.gr_gid} if group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name} else set()
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Opens a file to read its bytes; all files that crossrt did not write itself are opened by this.
+
+    Raises:
+        OSError: It cannot be opened, or is not a regular file.
+    """
+    return open(path, "rb", opener=_opened)
+
+
+def read_regular(path: Path) -> bytes:
+    """All bytes of a file; raises `OSError` like `open_regular`."""
+    with open_regular(path) as file:
+        return file.read()
+
+
+def irregular(path: Path) -> str | None:
+    """What a path is that is there and is neither a regular file nor a folder, in words, or None.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
+    try:
+        return _kind(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
+
+
+def _kind(mode: int) -> str | None:
+    found = next((name for is_kind, name in _KINDS if is_kind(mode)), None)
+    return found and f"not a regular file but {found}: name a file"
+
+
+def _opened(name: str, flags: int) -> int:
+    _refuse(Path(name).stat(), name)  # opening a device may already do something
+    descriptor = os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _refuse(os.fstat(descriptor), name)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _refuse(found: os.stat_result, name: str) -> None:
+    if (kind := _kind(found.st_mode)) is not None:
+        raise OSError(errno.EINVAL, kind, name)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import signal
 import sys
+from collections.abc import Iterator
 
 _PR_SET_PDEATHSIG = 1
 
@@ -13,3 +16,19 @@ def die_with_parent() -> None:
     """Asks Linux to kill this process when its parent dies, even while native code is stuck."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def leaving_copies() -> Iterator[None]:
+    """Ends, at the end of what is inside, any copy of this process that code forked there: our work is done once."""
+    original = os.getpid()
+    try:
+        yield
+    finally:
+        leave_copy_of(original)
+
+
+def leave_copy_of(original: int) -> None:
+    """Ends this process at once where it is not the original one."""
+    if os.getpid() != original:
+        os._exit(0)

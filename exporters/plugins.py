@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 from crossrt.core.artifact import Quantization
 from crossrt.core.errors import CrossrtError
+from crossrt.core.parent import leaving_copies
 from crossrt.core.plugins import load_plugin, registered
 from crossrt.core.user_code import line_of
 from crossrt.datasets.protocol import Arrays
@@ -51,7 +52,8 @@ class Source(Protocol):
 def _failing_as(what: str) -> Iterator[None]:
     """Makes one message of whatever a plug-in raises, even of what asks the process to end."""
     try:
-        yield
+        with leaving_copies():
+            yield
     except (CrossrtError, KeyboardInterrupt):
         raise
     except BaseException as error:

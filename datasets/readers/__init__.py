@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from crossrt.core.errors import DataError
+from crossrt.core.owned import open_regular
 from crossrt.core.plugins import load_plugin, registered
 from crossrt.datasets.readers import csv_file, idx, images, npy, npz, onnx_sets, parquet
 from crossrt.datasets.readers.reader import GROUP, HEAD_BYTES, Reader
@@ -48,7 +49,7 @@ def is_foreign(path: Path) -> bool:
 def _by_content(known: Sequence[Reader], path: Path) -> Reader | None:
     head = b""
     if not path.is_dir():
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(HEAD_BYTES)
     return next((each for each in known if _recognizes(each, path, head)), None)
 

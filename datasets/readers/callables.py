@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
+from crossrt.core.owned import irregular
 from crossrt.core.staying import staying
 from crossrt.core.user_code import line_of
 from crossrt.datasets.protocol import Dataset
@@ -136,6 +137,8 @@ def _module(module: str) -> ModuleType:
         with _on_path(Path.cwd()):
             return importlib.import_module(module)
     path = Path(module).resolve()
+    if (kind := irregular(path)) is not None:
+        raise DataError(f"{module} is {kind}")
     if not path.is_file():
         raise DataError(f"{module} is not a file")
     spec = importlib.util.spec_from_file_location(f"_crossrt_data_{path.stem}", path)

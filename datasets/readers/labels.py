@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
+from crossrt.core.owned import irregular
 from crossrt.datasets.readers.csv_file import csv_lines
 from crossrt.datasets.readers.idx import open_idx
 from crossrt.datasets.readers.npy import open_npy
@@ -23,6 +24,8 @@ def read_labels(path: Path) -> NDArray[Any]:
     Raises:
         DataError: The file is missing, of another kind, or does not hold one label for each sample.
     """
+    if (kind := irregular(path)) is not None:
+        raise DataError(f"the label file {path} is {kind}")
     if not path.is_file():
         raise DataError(f"the label file {path} does not exist")
     suffix = path.suffix.lower()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
 from crossrt.core.install import install_command
+from crossrt.core.owned import read_regular
 from crossrt.core.tensor import TensorSpec, batching_of
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.readers.npy import request_without_split
@@ -97,7 +98,7 @@ def _tensor(path: Path) -> tuple[str, NDArray[Any]]:
         raise DataError(f"{path} is read with onnx, which is not installed: {install_command('onnx')}") from error
     try:
         tensor = onnx.TensorProto()
-        tensor.ParseFromString(path.read_bytes())
+        tensor.ParseFromString(read_regular(path))
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise ValueError("its values lie in another file")
         array = onnx.numpy_helper.to_array(tensor)

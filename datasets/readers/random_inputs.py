@@ -19,6 +19,7 @@ from crossrt.datasets.request import DataRequest
 from crossrt.datasets.samples import ArrayDataset
 
 DEFAULT_SAMPLES: Final = 128
+MOST_SAMPLES: Final = 2**20
 MOST_SAMPLE_BYTES: Final = 2**31
 NOTE: Final = "inputs are random: nothing about accuracy was measured"
 
@@ -58,11 +59,17 @@ def random_dataset(request: DataRequest, inputs: Sequence[TensorSpec] | None) ->
     """Random inputs for a model: `limit` samples, or 128.
 
     Raises:
-        DataError: No model is given, a dynamic dimension has no size, or an input is text.
+        DataError: No model is given, a dynamic dimension has no size, an input is text, or more samples are asked for
+            than random ones are good for.
     """
     if not inputs:
         raise DataError("random inputs are drawn from the inputs of a model: no model was given, or it has no inputs")
     batching, count = batching_of(inputs), request.limit or DEFAULT_SAMPLES
+    if count > MOST_SAMPLES:
+        raise DataError(
+            f"{count:,} random samples are asked for, and at most {MOST_SAMPLES:,} are drawn: ask for fewer with"
+            " --samples, or give a data set"
+        )
     rows: dict[str, RandomRows] = {}
     shared: dict[str, NDArray[Any]] = {}
     for number, spec in enumerate(inputs):

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from crossrt.core.errors import CrossrtError
 from crossrt.core.events import EventStream, read_job
+from crossrt.core.parent import leaving_copies
 from crossrt.core.tensor import TensorSpec
 from crossrt.core.user_code import line_of, prepare_process, take_stdin
 from crossrt.datasets.opening import open_here
@@ -63,7 +64,8 @@ class ServeJob:
 
 def _opened(job: ServeJob) -> Dataset:
     inputs = None if job.inputs is None else [_spec(fields) for fields in job.inputs]
-    return open_here(DataRequest(reference=job.reference, split=job.split), inputs)
+    with leaving_copies():
+        return open_here(DataRequest(reference=job.reference, split=job.split), inputs)
 
 
 def _spec(fields: Mapping[str, Any]) -> TensorSpec:
@@ -134,9 +136,11 @@ def _answer(stream: io.BufferedRWPair, dataset: Dataset, folder: Path, stem: str
     request = json.loads(stream.readline())
     try:
         if request["ask"] == "fingerprint":
-            answer: dict[str, Any] = {"fingerprint": str(dataset.fingerprint)}
+            with leaving_copies():
+                answer: dict[str, Any] = {"fingerprint": str(dataset.fingerprint)}
         else:
-            arrays = dataset.feeds(request["indices"])
+            with leaving_copies():
+                arrays = dataset.feeds(request["indices"])
             files = {name: f"{stem}-{place}.npy" for place, name in enumerate(dataset.inputs)}
             for name, file in files.items():
                 np.save(folder / file, arrays[name], allow_pickle=False)

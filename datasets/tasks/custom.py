@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from crossrt.core.errors import DataError
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import BIGGER, Direction, MetricDefinition
+from crossrt.core.owned import irregular
 from crossrt.core.staying import staying
 from crossrt.datasets.tasks.agreement import AGREEMENT, MAX_ABS_ERROR, with_agreement
 from crossrt.datasets.tasks.closeness import answers_sha256, compare
@@ -141,6 +142,8 @@ def imported(reference: str) -> Function:
 
 
 def _of_file(path: Path) -> Any:
+    if (kind := irregular(path)) is not None:
+        raise DataError(f"{path} is {kind}")
     if not path.is_file():
         raise DataError(f"{path} does not exist; give the path of a Python file before the colon")
     spec = importlib.util.spec_from_file_location(path.stem, path)

@@ -21,6 +21,7 @@ from crossrt.core.errors import CrossrtError, DataError
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.events import EventStream, read_job
 from crossrt.core.metric import MetricDefinition
+from crossrt.core.parent import leaving_copies
 from crossrt.core.user_code import line_of, prepare_process, take_stdin
 from crossrt.datasets.tasks.choosing import make_task
 from crossrt.datasets.tasks.protocol import KnowsChance, Task
@@ -54,7 +55,8 @@ class Host:
         """What a request asks; whatever the code raises is an answer."""
         try:
             asked: Callable[..., dict[str, Any]] = getattr(self, f"_{request['ask']}")
-            return asked(**request["of"])
+            with leaving_copies():
+                return asked(**request["of"])
         except CrossrtError as error:
             return {"error": str(error)}
         except BaseException as error:  # SystemExit and what test frameworks raise, too

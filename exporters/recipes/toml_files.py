@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
+from crossrt.core.errors import parsing_problem
+from crossrt.core.owned import open_regular
 from crossrt.exporters.errors import RecipeError
 from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.recipes.rules import impossible
@@ -89,7 +91,7 @@ def read_recipes(path: Path) -> RecipeFile:
 
 def _read_tables(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
@@ -98,7 +100,7 @@ def _read_tables(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:  # also numbers too long to be read
-        raise RecipeError(f"{path} is not TOML: {error}") from error
+        raise RecipeError(f"{path} is not TOML: {parsing_problem(error)}") from error
 
 
 def _tables_in(tables: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:

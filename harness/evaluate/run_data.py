@@ -31,9 +31,8 @@ class RunData:
         self.dataset = dataset
         self.samples = min(len(dataset), samples) if samples else len(dataset)
         self.folder = folder
-        sample_bytes = max(1, sum(map(_bytes_of, dataset.inputs.values())))
-        self._size = max(1, min(self.samples, CHUNK_BYTES // sample_bytes))
-        self._keeps = self.samples * sample_bytes <= KEPT_BYTES
+        self.sample_bytes = max(1, sum(map(bytes_of, dataset.inputs.values())))
+        self._size = max(1, min(self.samples, CHUNK_BYTES // self.sample_bytes))
         self._users: Counter[int] = Counter()
         self._lock, self._making = Lock(), RLock()
         self._infinite: dict[str, int | None] = {}
@@ -56,6 +55,10 @@ class RunData:
             " nothing; put numbers in its place, or leave them out"
             for name, place in self._infinite.items()
         ]
+
+    @property
+    def _keeps(self) -> bool:
+        return self.samples * self.sample_bytes <= KEPT_BYTES
 
     @property
     def chunks(self) -> list[range]:
@@ -135,6 +138,7 @@ def _save(array: NDArray[Any], path: Path) -> None:
     half_written.replace(path)
 
 
-def _bytes_of(spec: TensorSpec) -> int:
+def bytes_of(spec: TensorSpec) -> int:
+    """Size of an array, or of the smallest where the spec leaves dimensions open."""
     width = 64 if spec.dtype == "str" else np.dtype(spec.dtype).itemsize
     return width * math.prod(size if isinstance(size, int) else 1 for size in spec.shape)

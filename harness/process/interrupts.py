@@ -19,8 +19,9 @@ _ONE_WISH_S: Final = 1.0
 class Interrupts:
     """Interrupts of a run that has something to lose, until it is settled that it ends."""
 
-    def __init__(self) -> None:
-        self._is_settled = False
+    def __init__(self, outer: Interrupts | None = None) -> None:
+        """`outer` are those of what this run is a part of: a wish that was heard here is not heard there again."""
+        self._is_settled, self._outer = False, outer
         self._raised_at: float | None = None
 
     def settle(self) -> None:
@@ -32,8 +33,13 @@ class Interrupts:
         now = time.monotonic()
         if self._is_settled or (self._raised_at is not None and now - self._raised_at < _ONE_WISH_S):
             return
-        self._raised_at = now
+        self._note(now)
         raise KeyboardInterrupt
+
+    def _note(self, now: float) -> None:
+        self._raised_at = now
+        if self._outer is not None:
+            self._outer._note(now)
 
 
 @contextmanager
@@ -43,7 +49,8 @@ def interruptible() -> Iterator[Interrupts]:
     Signals that were ignored before, as under nohup, still are. Only the main thread is ever interrupted; in another
     one this does nothing.
     """
-    interrupts = Interrupts()
+    outer = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    interrupts = Interrupts(outer if isinstance(outer, Interrupts) else None)
     if threading.current_thread() is not threading.main_thread():
         yield interrupts
         return

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.core.artifact import ModelArtifact
-from crossrt.core.parent import die_with_parent
+from crossrt.core.parent import die_with_parent, leaving_copies
 from crossrt.core.tensor import TensorSpec
 from crossrt.harness.process.disturbance import read_now
 from crossrt.harness.process.messages import (
@@ -303,7 +303,8 @@ def _reply(answers: IO[str], answer: Answer) -> None:
 
 def _safely(worker: Worker, request: Request) -> Answer:
     try:
-        return worker.answer(request)
+        with leaving_copies():
+            return worker.answer(request)
     except RuntimeAdapterError as error:
         return {"error": str(error), "kind": type(error).__name__}
     except MemoryError:

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from crossrt.core.owned import read_regular
 from crossrt.harness.errors import HarnessError
 from crossrt.reports.schema.files import SESSION, decode_report, read_report, write_atomically
 from crossrt.reports.schema.records import SCHEMA_VERSION, Report
@@ -61,7 +62,10 @@ def read_baseline(path: Path, test: str) -> Baseline | None:
         return Baseline(reports=found, is_plain=plain.is_file()) if found else None
     if not path.exists():
         return None
-    raw = path.read_bytes()
+    try:
+        raw = read_regular(path)
+    except OSError as error:
+        raise HarnessError(f"the baseline {path} cannot be read: {error.strerror}") from error
     if not _is_session(raw):
         return Baseline(reports=(read_report(path),), is_plain=True)
     parts = _session(raw, path).reports.get(test, ())
@@ -76,7 +80,7 @@ def check_target(path: Path) -> None:
     Raises:
         HarnessError: It is a file of another kind, or cannot be written.
     """
-    if path.is_file() and not _is_session(path.read_bytes()):
+    if path.is_file() and not _is_session(read_regular(path)):
         raise HarnessError(f"--crossrt-save: {path} exists and is not what --crossrt-save wrote: choose another name")
 
 
@@ -88,7 +92,7 @@ def save_reports(path: Path, reports: Mapping[str, Sequence[bytes]]) -> int:
     """
     if path.suffix != ".json" or path.is_dir():
         return _save_in_folder(path, reports)
-    before = _session(path.read_bytes(), path).reports if path.is_file() else {}
+    before = _session(read_regular(path), path).reports if path.is_file() else {}
     found = {test: tuple(map(msgspec.Raw, parts)) for test, parts in reports.items()}
     session = SavedSession(schema_version=SCHEMA_VERSION, kind=SESSION, reports={**before, **found})
     write_atomically(path, msgspec.json.encode(session) + b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -19,6 +20,7 @@ from crossrt.harness.evaluate.feeding import feeding_of
 from crossrt.harness.evaluate.hosted_task import chosen_task
 from crossrt.harness.evaluate.judge import Judge, Reference, difference_caution
 from crossrt.harness.evaluate.repeating import Unrepeated
+from crossrt.harness.evaluate.run_data import CHUNK_BYTES, KEPT_BYTES, bytes_of
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.settings import DEFAULT_TIME_S
 from crossrt.harness.process.affinity import usable_cpus
@@ -36,6 +38,10 @@ ANSWERING_SHARE: Final = 0.4
 
 FEWEST_SAMPLES: Final = 64
 _CHUNK: Final = 4096
+_MOST_TRIED: Final = 16
+"""Random samples that are drawn to see how long one takes."""
+_DRAWING_SHARE: Final = 0.25
+"""Share of the time for answering that drawing random inputs may take."""
 
 
 def check_answers(state: RunState, found: Artifacts, display: Display, *, compares_pairs: bool = True) -> None:
@@ -110,19 +116,43 @@ def _other_signature(state: RunState, case: Case) -> str:
 def _limit_samples(state: RunState, cases: Sequence[Case], display: Display) -> None:
     """Cuts the data set where answering all of it would take more than its share of the time."""
     settings, data = state.settings, state.data
-    if state.project.is_bundled or settings.subject.samples is not None or data.samples <= FEWEST_SAMPLES:
+    is_asked = settings.subject.samples is not None and not state.project.is_random
+    if state.project.is_bundled or is_asked or data.samples <= FEWEST_SAMPLES:
         return
+    if state.project.is_random:
+        _limit_random(state, cases, display)
     first = min(cases, key=lambda case: case.subject != state.baseline)
     call_ns = Assessor(state.artifacts, state.feedings, data, settings).try_out(first)
     if call_ns is None:
         return
-    budget_s = ANSWERING_SHARE * (settings.time_s or DEFAULT_TIME_S)
+    budget_s = _answering_s(state)
     per_sample_s = sum(call_ns / 1e9 / case.scenario.batch_size for case in cases) / len(usable_cpus())
     affordable = max(FEWEST_SAMPLES, int(budget_s / per_sample_s))
     if affordable < data.samples:
+        allows = "--time allows more" if settings.subject.samples is not None else "--samples or --time allow more"
         display.remark(
-            f"  to fit the time: the first {affordable:,} of {data.samples:,} samples are answered; --samples or --time"
-            " allow more"
+            f"  to fit the time: the first {affordable:,} of {data.samples:,} samples are answered; {allows}"
+        )
+        data.limited(affordable)
+
+
+def _answering_s(state: RunState) -> float:
+    return ANSWERING_SHARE * (state.settings.time_s or DEFAULT_TIME_S)
+
+
+def _limit_random(state: RunState, cases: Sequence[Case], display: Display) -> None:
+    """Draws no more random samples than there is time and room for: one is as good as another."""
+    data = state.data
+    drawn = max(1, min(_MOST_TRIED, CHUNK_BYTES // data.sample_bytes))
+    began = time.perf_counter()
+    data.dataset.feeds(range(drawn))
+    draw_s = (time.perf_counter() - began) / drawn
+    output_bytes = max(sum(map(bytes_of, state.artifacts[case.artifact_id].outputs)) for case in cases)
+    fitting = min(_DRAWING_SHARE * _answering_s(state) / draw_s, KEPT_BYTES / (data.sample_bytes + output_bytes))
+    affordable = max(FEWEST_SAMPLES, int(fitting))
+    if affordable < data.samples:
+        display.remark(
+            f"  to fit time and memory: {affordable:,} random samples are drawn in place of {data.samples:,}"
         )
         data.limited(affordable)
 

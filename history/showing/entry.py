@@ -11,6 +11,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
+from crossrt.core.owned import open_regular
 from crossrt.history.judging.selection import SHORT
 from crossrt.history.store.entries import Entry
 from crossrt.reports.schema.records import Metric, Run, Status
@@ -24,7 +25,7 @@ FileState = Literal["there", "missing", "changed"]
 def file_state(path: Path, sha256: str) -> FileState:
     """Whether a report file is still what was added."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return "there" if hashlib.file_digest(file, "sha256").hexdigest() == sha256 else "changed"
     except OSError:
         return "missing"

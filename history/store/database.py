@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 
+from crossrt.core.owned import irregular
 from crossrt.history.store.address import SQLITE, Address
 from crossrt.history.store.failures import BUSY_S, DAMAGED, explained
 from crossrt.history.store.soundness import first_damage
@@ -86,6 +87,8 @@ def open_history(address: Address, *, writes: bool = False) -> Iterator[History]
 def _check_file(path: Path, *, writes: bool) -> None:
     if path.is_dir():
         raise ReportError(f"the history {path} is a folder: name a file in it, such as {path / 'history.sqlite'}")
+    if (kind := irregular(path)) is not None:
+        raise ReportError(f"the history {path} is {kind}, or one that is not there yet")
     if path.exists():
         return
     if not writes:

@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
+from crossrt.core.errors import parsing_problem
 from crossrt.core.git import ask_git
 from crossrt.core.install import install_command
+from crossrt.core.owned import read_regular
 from crossrt.reports.errors import ReportError
 from crossrt.reports.exchange.contents import as_json
 from crossrt.reports.schema.files import UNREADABLE
@@ -110,7 +112,7 @@ def existing_json(path: Path, version: int) -> dict[str, Any]:
 def existing_bytes(path: Path) -> bytes | None:
     """What a file holds, or None where there is none; raises `ReportError` where it cannot be read."""
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -123,7 +125,7 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
         return msgspec.json.decode(raw, type=dict[str, Any])
     except UNREADABLE as error:
         if path.name not in CONFIGURATIONS:
-            raise ReportError(f"{path} is damaged: {error}; fix it or choose another --out") from error
+            raise ReportError(f"{path} is damaged: {parsing_problem(error)}; fix it or choose another --out") from error
     try:
         import json5
 
@@ -131,7 +133,7 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
     except ModuleNotFoundError as error:
         raise ReportError(f"{path} has comments, and json5 reads them: {install_command('json5')}") from error
     except (ValueError, RecursionError) as error:
-        raise ReportError(f"{path} is damaged: {error}; fix it or choose another --out") from error
+        raise ReportError(f"{path} is damaged: {parsing_problem(error)}; fix it or choose another --out") from error
     if not isinstance(content, dict):
         raise ReportError(f"{path} is damaged: it does not hold a table; fix it or choose another --out")
     return content

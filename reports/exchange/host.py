@@ -12,6 +12,7 @@ from pathlib import Path
 
 from crossrt.core.errors import CrossrtError
 from crossrt.core.events import EventStream, read_job
+from crossrt.core.parent import leaving_copies
 from crossrt.core.user_code import line_of, prepare_process, take_stdin
 from crossrt.reports.exchange.registry import Output, check_request, convert, format_named
 from crossrt.reports.schema.files import read_report
@@ -41,7 +42,8 @@ class FormatJob:
 def _make(job: FormatJob, events: EventStream) -> None:
     check_request(job.name, len(job.reports), has_out=job.out is not None)
     reports = [read_report(Path(path)) for path in job.reports]
-    output: Output = convert(job.name, reports, Path(job.out or "."))
+    with leaving_copies():
+        output: Output = convert(job.name, reports, Path(job.out or "."))
     kind = _kind(output, job.name)
     parts = output if isinstance(output, Mapping) else {"output": output}
     for number, content in enumerate(parts.values()):

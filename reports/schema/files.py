@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from crossrt.core.errors import CrossrtError
+from crossrt.core.errors import CrossrtError, parsing_problem
+from crossrt.core.owned import open_regular
 from crossrt.core.scratch import owned_folder
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.checks import check_duel, check_report
@@ -91,7 +92,7 @@ def _header(raw: bytes, name: str) -> _Header:
     try:
         header = msgspec.json.decode(raw, type=_Header)
     except UNREADABLE as error:
-        raise ReportError(f"{name} is not a crossrt report: {error}") from error
+        raise ReportError(f"{name} is not a crossrt report: {parsing_problem(error)}") from error
     if header.schema_version > SCHEMA_VERSION:
         raise ReportError(
             f"{name} has schema version {header.schema_version}; this crossrt reads up to {SCHEMA_VERSION}:"
@@ -141,12 +142,12 @@ def _decode(raw: bytes, kind: type[Saved], name: str) -> Saved:
     try:
         return msgspec.json.decode(raw, type=kind)
     except UNREADABLE as error:
-        raise ReportError(f"{name} is damaged or was edited by hand: {error}") from error
+        raise ReportError(f"{name} is damaged or was edited by hand: {parsing_problem(error)}") from error
 
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise ReportError(f"{path} cannot be read: {error.strerror}") from error

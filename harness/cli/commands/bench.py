@@ -103,10 +103,10 @@ def bench(out: Path, ci: Path | None, against: Path | None, margins: tuple[str, 
     check_writable(ci or out)
     measured = Measured.planned(out, ci, against, margins, options["only"])
     settings = _settings(**options)
-    with Terminal(message_console()) as display:
-        command = ["crossrt", *sys.argv[1:]]
-        report = run_bench(settings, command, display, measured.keep, measured.checkpoint)
     with measured.saved.printing():
+        with Terminal(message_console()) as display:
+            command = ["crossrt", *sys.argv[1:]]
+            report = run_bench(settings, command, display, measured.keep, measured.checkpoint)
         console = result_console()
         print_report(report, console)
         print_closing(report, console)

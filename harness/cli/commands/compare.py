@@ -9,7 +9,9 @@ import click
 
 from crossrt.harness.cli.shared.comparison_output import FORMATS, show_comparison
 from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.json_output import format_option
 from crossrt.harness.cli.shared.options import margin_option, only_option
+from crossrt.harness.cli.shared.report_files import ReportsPath
 
 if TYPE_CHECKING:
     from crossrt.reports.schema.records import Report
@@ -23,12 +25,12 @@ if TYPE_CHECKING:
 @click.option(
     "--history",
     multiple=True,
-    type=click.Path(exists=True, path_type=Path),
+    type=ReportsPath(),
     help="Earlier reports, or a folder of them: their spread between runs is allowed for. May be repeated.",
 )
 @click.option("--paired", is_flag=True, help="Compare within the rounds that both reports share, where they do.")
 @click.option("--all", "everything", is_flag=True, help="Also show what stayed within its margin.")
-@click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True)
+@format_option(FORMATS)
 @config_option()
 def compare(
     baseline: Path,

@@ -103,9 +103,9 @@ def duel(out: Path, **options: Any) -> int:
     def checkpoint(found: Duel) -> None:
         write_report(found, path_of(found))
 
-    with Terminal(message_console(), tells_failures=False) as display:
-        found = run_duel(_settings(**options), ["crossrt", *sys.argv[1:]], display, save, checkpoint)
     with saved.printing():
+        with Terminal(message_console(), tells_failures=False) as display:
+            found = run_duel(_settings(**options), ["crossrt", *sys.argv[1:]], display, save, checkpoint)
         print_duel(found, result_console())
         if options["fail_if_slower"] is not None:
             click.echo(f"\n{gate_line(found)}")

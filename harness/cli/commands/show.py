@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crossrt.harness.cli.shared.json_output import format_option
+
 if TYPE_CHECKING:
     from crossrt.reports.schema.records import Duel, Report
 
@@ -15,7 +17,7 @@ FORMATS = ("table", "markdown", "json", "pytest-benchmark")
 
 @click.command(short_help="Print a saved report.")
 @click.argument("report", type=click.Path(path_type=Path))
-@click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True)
+@format_option(FORMATS)
 @click.option(
     "--case",
     metavar="PATTERN",

@@ -12,6 +12,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from crossrt.core.errors import parsing_problem
+from crossrt.core.owned import read_regular
 from crossrt.harness.cli.shared.options import CONFIGURATION, Configuration, DimensionParam, PercentRange
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -49,6 +51,7 @@ def _apply(context: click.Context, parameter: click.Parameter, path: Path | None
     if found is None:
         return
     tables = _read(found)
+    _check_names(tables, context, found)
     command = str(context.info_name)
     if path is not None and not tables.keys() & {command, *_SHARED}:
         raise click.UsageError(f"{path} has no table [{command}], nor any of: {', '.join(_SHARED)}")
@@ -58,6 +61,31 @@ def _apply(context: click.Context, parameter: click.Parameter, path: Path | None
         click.echo(f"crossrt: options from {found}", err=True)
     context.default_map = defaults
     context.meta[CONFIGURATION] = Configuration(name=_said(found), models=tuple(_models(tables, found)))
+
+
+def _check_names(tables: Mapping[str, Any], context: click.Context, path: Path) -> None:
+    """Refuses what belongs to no command, such as a misspelled table: nothing would come of it."""
+    groups = [each.command for each in _lineage(context) if isinstance(each.command, click.Group)]
+    if not groups:  # the command was started without the others
+        return
+    known = set(_SHARED).union(*map(_commands, groups))
+    for name in tables:
+        if name not in known:
+            raise click.UsageError(f"{path} sets {name!r}{_nearest(name, list(known), 'a table that crossrt knows')}")
+
+
+def _lineage(context: click.Context) -> Iterator[click.Context]:
+    """A context and those that it stands in."""
+    at: click.Context | None = context
+    while at is not None:
+        yield at
+        at = at.parent
+
+
+def _commands(group: click.Group) -> set[str]:
+    """Names of all commands of a group, those of the groups in it included."""
+    inner = (_commands(each) for each in group.commands.values() if isinstance(each, click.Group))
+    return set(group.commands).union(*inner)
 
 
 def _said(path: Path) -> str:
@@ -90,7 +118,7 @@ def _project_tables(path: Path) -> Mapping[str, Any]:
     import tomllib
 
     try:
-        tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+        tools = tomllib.loads(read_regular(path).decode()).get("tool", {})
     except (ValueError, RecursionError, OSError):
         return {}
     return tools if isinstance(tools, dict) else {}
@@ -100,9 +128,11 @@ def _read(path: Path) -> Mapping[str, Any]:
     import tomllib
 
     try:
-        tables: Any = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError, OSError) as error:
-        raise click.UsageError(f"{path} is not valid TOML: {error}") from error
+        tables: Any = tomllib.loads(read_regular(path).decode())
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise click.UsageError(f"{path} is not valid TOML: {parsing_problem(error)}") from error
     if path.name == PROJECT_FILE:
         tables = tables.get("tool", {}).get("crossrt", {})
     return tables if isinstance(tables, dict) else {}
@@ -184,12 +214,12 @@ def _names(option: click.Parameter) -> list[str]:
     return [name.removeprefix("--") for name in option.opts if name.startswith("--") and name != "--config"]
 
 
-def _nearest(key: str, known: list[str]) -> str:
+def _nearest(key: str, known: list[str], kind: str = "an option") -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(key, known, n=1)
     return (
-        f", which is not an option; did you mean {near[0]!r}?"
+        f", which is not {kind}; did you mean {near[0]!r}?"
         if near
         else f", which is none of: {', '.join(sorted(known))}"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -53,3 +53,28 @@ def json_option(command: Callable[..., int | None]) -> Callable[..., int | None]
         return code
 
     return run
+
+
+def format_option(formats: Sequence[str]) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
+    """Adds `--format`, given to the command as `style`, and `--json`, which is short for its `json`."""
+
+    def decorate(command: Callable[..., int | None]) -> Callable[..., int | None]:
+        @click.option("--format", "style", type=click.Choice(formats), default="table", show_default=True)
+        @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+        @functools.wraps(command)
+        def run(*arguments: Any, style: str, as_json: bool, **options: Any) -> int | None:
+            return command(*arguments, style=_chosen(style) if as_json else style, **options)
+
+        return run
+
+    return decorate
+
+
+def _chosen(style: str) -> str:
+    """The format where both options have a value; of two on the command line neither wins."""
+    from crossrt.harness.cli.shared.options import is_given
+
+    on_line = [is_given(each) for each in ("style", "as_json")]
+    if all(on_line) and style != "json":
+        raise click.UsageError(f"--json and --format {style} exclude each other: leave one out")
+    return style if on_line == [True, False] else "json"

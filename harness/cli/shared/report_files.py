@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -12,6 +12,18 @@ RESULTS: Final = Path("results")
 """Where runs are written unless the user says otherwise."""
 
 _AGO: Final = {"latest": 1, "previous": 2}
+
+
+class ReportsPath(click.Path):
+    """A report file, a folder that holds any number of them, `latest` or `previous`; it has to be there."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path itself, or that of the run that a word stands for."""
+        found = report_in(Path(value)) if str(value) in _AGO else value
+        return super().convert(found, param, ctx)
 
 
 def report_in(path: Path, names: tuple[str, ...] = NAMES[:1]) -> Path:

@@ -13,6 +13,7 @@ from crossrt.core.errors import CrossrtError
 from crossrt.core.scratch import remove_abandoned
 from crossrt.core.system_errors import system_problem
 from crossrt.harness.locations import cache_folder
+from crossrt.harness.process.interrupts import interruptible
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.files import HALF_WRITTEN, write_report
 from crossrt.reports.schema.records import Duel, Report
@@ -62,15 +63,23 @@ class Saved:
 
     @contextmanager
     def printing(self) -> Iterator[None]:
-        """Says where the run is if it cannot be printed, or if that is interrupted."""
-        try:
-            yield
-        except BrokenPipeError:  # whoever reads has seen enough
-            raise
-        except BaseException as error:
-            why = "interrupted" if isinstance(error, KeyboardInterrupt) else system_problem(error)
-            click.echo(f"crossrt: the results were not printed ({why}); they are saved in {self.path}", err=True)
-            raise
+        """Says where the run is if it cannot be printed, or if that is interrupted; also around the run itself.
+
+        Signals that follow the first one closely ask for the same thing, and cut nothing else short.
+        """
+        with interruptible() as interrupts:
+            try:
+                yield
+            except BrokenPipeError:  # whoever reads has seen enough
+                raise
+            except BaseException as error:
+                interrupts.settle()
+                if self._path is not None:
+                    why = "interrupted" if isinstance(error, KeyboardInterrupt) else system_problem(error)
+                    click.echo(
+                        f"crossrt: the results were not printed ({why}); they are saved in {self._path}", err=True
+                    )
+                raise
 
 
 def _tidy(out: Path) -> None:

@@ -1,12 +1,14 @@
-"""What is trusted in folders that others can write."""
+"""What is trusted in folders that others can write, and what is read at all."""
 
 from __future__ import annotations
 
 import os
+import socket
+from pathlib import Path
 
 import pytest
 
-from crossrt.core.owned import NotOurOwnError, is_own, make_own, own_folder
+from crossrt.core.owned import NotOurOwnError, irregular, is_own, make_own, own_folder, read_regular
 
 
 @pytest.fixture
@@ -55,3 +57,28 @@ def test_what_is_made_can_be_written_by_nobody_else_whatever_the_mask(tmp_path):
         os.umask(mask)
     assert is_own(tmp_path / "a")
     assert is_own(tmp_path / "a" / "b")
+
+
+@pytest.fixture
+def special(tmp_path):
+    """A named pipe, a socket and a device."""
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "socket"))
+        yield {"pipe": tmp_path / "pipe", "socket": tmp_path / "socket", "device": Path("/dev/zero")}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+def test_what_would_block_or_never_end_is_refused(special, kind):
+    with pytest.raises(OSError, match=f"not a regular file but a .*{kind}") as caught:
+        read_regular(special[kind])
+    assert caught.value.filename == str(special[kind])
+    assert kind in str(irregular(special[kind]))
+
+
+def test_a_file_and_a_folder_are_what_they_were(tmp_path):
+    (tmp_path / "file").write_bytes(b"text")
+    assert read_regular(tmp_path / "file") == b"text"
+    assert [irregular(tmp_path / name) for name in ("file", "", "missing")] == [None] * 3
+    with pytest.raises(IsADirectoryError):
+        read_regular(tmp_path)

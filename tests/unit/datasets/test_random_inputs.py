@@ -33,6 +33,12 @@ def test_a_sample_is_the_same_whatever_chunk_it_is_read_in(indices, dtype, seed)
         np.testing.assert_array_equal(rows[position], data.feeds([index])["x"][0])
 
 
+def test_more_samples_than_random_ones_are_good_for_are_refused():
+    assert len(drawn(spec(), limit=2**20)) == 2**20
+    with pytest.raises(DataError, match="2,000,000,000 random samples are asked for, and at most 1,048,576 are drawn"):
+        drawn(spec(), limit=2 * 10**9)
+
+
 @pytest.mark.parametrize(
     ("dtype", "fed", "low", "high"),
     [

@@ -57,6 +57,19 @@ def test_samples_are_cut_where_answering_them_would_take_too_long(bench, folder,
     assert bench(subject=asked, **changes).data.samples == 150
 
 
+def test_random_samples_are_cut_to_the_time_and_the_room_even_where_they_were_asked_for(
+    bench, folder, monkeypatch, remarks
+):
+    monkeypatch.setattr(check, "_DRAWING_SHARE", 1e-9)
+    changes = {"only": ("fp32@ort",), "effort_rounds": 1, "subject": Subject(artifacts=folder, samples=500)}
+    assert bench(display=remarks, **changes).data.samples == 64
+    assert any("64 random samples are drawn in place of 500" in text for text in remarks.texts)
+    monkeypatch.setattr(check, "_DRAWING_SHARE", 1.0)
+    assert bench(**changes).data.samples == 500
+    monkeypatch.setattr(check, "KEPT_BYTES", 100 * (28 * 28 + 10) * 4)
+    assert bench(**changes).data.samples == 100
+
+
 def test_time_that_is_over_is_said_and_two_rounds_are_kept(bench, remarks):
     report = bench(only=("fp32@ort",), time_s=0.5, display=remarks)
     assert [len(each.rounds) for each in report.results] == [2]

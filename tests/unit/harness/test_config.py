@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+from crossrt.core.errors import CrossrtError
 from crossrt.harness.cli.commands.duel import _settings as duel_settings
 from crossrt.harness.cli.commands.duel import duel
 from crossrt.harness.cli.shared.config import config_option, nearest
@@ -254,3 +255,30 @@ def test_values_are_checked_like_those_of_the_command_line(run, text):
     write(text)
     with pytest.raises(click.UsageError):
         run()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('calibraton = { path = "x" }\n', "sets 'calibraton', which is not a table"),
+        ("[bnech]\nquick = true\n", "did you mean 'bench'?"),
+        ('"x\\u001b[31m" = 1\n', r"sets 'x\x1b[31m', which is none of:"),
+        ("[data]\na = " + "[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_names_that_no_command_knows_and_endless_nesting_are_refused(run, text, message, monkeypatch):
+    from crossrt.harness.cli.main import cli
+
+    write(text)
+    with cli.make_context("crossrt", ["bench", "net.onnx"]) as context, pytest.raises(click.UsageError) as error:
+        cli.invoke(context)
+    assert message in error.value.format_message()
+
+
+def test_tables_of_other_commands_and_of_groups_are_left_to_them(run):
+    from crossrt.harness.cli.main import cli
+
+    write("[duel]\nrounds = 4\n[gate]\nlast = 3\n[quantize]\n")
+    arguments = ["compare", "a.json", "b.json"]
+    with cli.make_context("crossrt", arguments) as context, pytest.raises(CrossrtError, match=r"a\.json"):
+        cli.invoke(context)

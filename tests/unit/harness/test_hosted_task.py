@@ -36,6 +36,10 @@ def near(y, labels):
 def pid(outputs, labels):
     return np.full(len(labels), os.getpid(), np.int64)
 
+def forks(y, labels):
+    os.fork()
+    return np.abs(y[:, 0] - labels) < 1
+
 def text(y, labels):
     return "good"
 
@@ -100,6 +104,13 @@ def test_a_metric_scores_files_in_another_process_and_changes_none(choose, tmp_p
     captured = capfd.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("scored\n")
+
+
+def test_a_copy_that_a_metric_forks_leaves_quietly(choose, capfd):
+    task = choose("forks")
+    assert [task.evaluate(OUTPUTS, LABELS, None, {}).values["forks"] for _ in range(2)] == [pytest.approx(2 / 3)] * 2
+    task._process.close()
+    assert capfd.readouterr().err == ""
 
 
 def test_one_process_scores_all_cases(choose):

@@ -8,13 +8,18 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
+import click
 import pytest
 
+from crossrt.harness.cli.shared.saving import Saved
 from crossrt.harness.process.interrupts import interruptible
 from crossrt.reports.schema.files import read_report
 
 pytestmark = pytest.mark.processes
+
+REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
 
 KILLED_BEFORE_SAVING = """
 import os, signal, sys
@@ -94,6 +99,51 @@ def test_whoever_is_impatient_interrupts_once():
             except KeyboardInterrupt:
                 caught.append(True)
     assert caught == [True]
+
+
+def test_signals_close_to_one_that_ended_the_run_do_not_cut_what_comes_after_it():
+    done = []
+    with interruptible():
+        with interruptible() as inner:
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+            inner.settle()
+            os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        done.append("printed")
+    assert done == ["printed"]
+
+
+def test_any_number_of_signals_while_a_report_is_printed_leave_its_path(tmp_path, capsys):
+    saved = Saved()
+    saved.write(read_report(REPORT), tmp_path / "run" / "report.json")
+
+    def print_under_fire():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                os.kill(os.getpid(), number)
+
+    with pytest.raises(KeyboardInterrupt), saved.printing():
+        print_under_fire()
+    assert capsys.readouterr().err.endswith(f"they are saved in {saved.path}\n")
+
+
+def test_signals_while_the_path_itself_is_said_are_ignored(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("crossrt.harness.process.interrupts._ONE_WISH_S", 0.0)
+    echo = click.echo
+
+    def interrupted(*arguments, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        echo(*arguments, **options)
+
+    saved = Saved()
+    saved.write(read_report(REPORT), tmp_path / "run" / "report.json")
+    monkeypatch.setattr(click, "echo", interrupted)
+    with pytest.raises(OSError, match="gone"), saved.printing():
+        raise OSError("the terminal is gone")
+    assert str(saved.path) in capsys.readouterr().err
 
 
 def test_an_interrupt_that_some_library_swallowed_can_be_repeated(monkeypatch):

@@ -75,6 +75,21 @@ def opened(reference, folder, **options):
     return open_dataset(served(DataRequest(reference=reference, **options), X, folder), X)
 
 
+@pytest.mark.parametrize("ending", ["", "    if not child: raise ValueError('a copy')\n"])
+def test_a_copy_that_code_forks_leaves_quietly(code, folder, capfd, ending):
+    text = (
+        f"import os, numpy as np\ndef load():\n    child = os.fork()\n{ending}    return np.ones((4, 2), np.float32)\n"
+    )
+    assert len(opened(f"{code(text)}:load", folder)) == 4
+    assert capfd.readouterr().err == ""
+
+
+def test_a_copy_that_is_forked_while_samples_are_given_leaves_quietly(code, folder, capfd):
+    data = opened(f"{code(LAZY.replace('BODY', 'os.fork()'))}:Mine", folder)
+    assert [data.feeds([place])["x"][0, 0] for place in (3, 5)] == [3, 5]
+    assert capfd.readouterr().err == ""
+
+
 def test_arrays_are_read_from_files_and_the_process_is_gone(code, folder, tmp_path):
     reference = code(
         "import os, numpy as np\n"

@@ -9,6 +9,7 @@ import click
 from crossrt.harness.cli.commands.history.options import address_of, history_option
 from crossrt.harness.cli.shared.comparison_output import FORMATS, show_comparison
 from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.json_output import format_option
 from crossrt.harness.cli.shared.options import margin_option, only_option
 
 
@@ -25,7 +26,7 @@ from crossrt.harness.cli.shared.options import margin_option, only_option
 @margin_option
 @only_option
 @click.option("--all", "everything", is_flag=True, help="Also show what stayed within its margin.")
-@click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True)
+@format_option(FORMATS)
 @history_option
 @config_option()
 def gate(

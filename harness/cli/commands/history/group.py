@@ -12,6 +12,8 @@ from crossrt.harness.cli.commands.history.export import copy, export
 from crossrt.harness.cli.commands.history.gate import gate
 from crossrt.harness.cli.commands.history.options import address_of, environment_option, history_option
 from crossrt.harness.cli.commands.history.trend import trend
+from crossrt.harness.cli.shared.json_output import format_option
+from crossrt.harness.cli.shared.report_files import ReportsPath
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,10 +41,10 @@ for _command in (copy, export, gate, trend):
 
 
 @history.command(short_help="Add reports.")
-@click.argument("reports", nargs=-1, required=True, metavar="REPORT...", type=click.Path(exists=True, path_type=Path))
+@click.argument("reports", nargs=-1, required=True, metavar="REPORT...", type=ReportsPath())
 @history_option
 def add(reports: tuple[Path, ...], place: str) -> int:
-    """Add REPORT..., report files or folders of them, each as a whole or not at all.
+    """Add REPORT..., report files, folders of them, `latest` or `previous`, each as a whole or not at all.
 
     A report that is in the history already changes nothing. Raw samples stay in the report files, which the history
     finds again by path and hash. The exit code is 2 if a report was refused.
@@ -96,7 +98,7 @@ def _say(added: Added) -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many.")
 @click.option("--case", metavar="PATTERN", help="Only runs with a case that PATTERN selects.")
 @environment_option
-@click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True)
+@format_option(FORMATS)
 @history_option
 def list_runs(limit: int, case: str | None, environment: str | None, style: str, place: str) -> None:
     """Show the newest runs, and the environment of each: times are comparable where its key is the same."""
@@ -119,7 +121,7 @@ def list_runs(limit: int, case: str | None, environment: str | None, style: str,
 
 @history.command(short_help="Show one run.")
 @click.argument("run")
-@click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True)
+@format_option(FORMATS)
 @history_option
 def show(run: str, style: str, place: str) -> None:
     """Show what the history holds of RUN, named by its id or the beginning of it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crossrt.harness.cli.commands.history.options import address_of, environment_option, history_option
+from crossrt.harness.cli.shared.json_output import format_option
 
 if TYPE_CHECKING:
     from crossrt.history.judging.trend import Trend
@@ -28,7 +29,7 @@ FORMATS = ("table", "json")
 )
 @environment_option
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page with figures.")
-@click.option("--format", "style", type=click.Choice(FORMATS), default="table", show_default=True)
+@format_option(FORMATS)
 @history_option
 def trend(
     metric: str, pattern: str, last: int, environment: str | None, html: Path | None, style: str, place: str
