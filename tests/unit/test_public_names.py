@@ -86,7 +86,7 @@ def test_top_level_of_a_report():
 def test_top_level_of_a_duel():
     assert Duel.__struct_fields__ == (
         *("schema_version", "kind", "run", "data", "task", "definitions", "margin", "budget_s", "artifacts"),
-        *("a", "b", "looks"),
+        *("a", "b", "looks", "cautions", "warnings", "answers_repeat"),
     )
 
 
