@@ -165,5 +165,5 @@ def test_model_that_is_fed_other_ranges_than_it_was_trained_on_gets_a_caution(fo
     assert words(done).startswith(f"CAUTION: {cause}")  # before anything else
     advice = crossrt("advise", f"results/{report.run.id}", cwd=folder)
     assert advice.returncode != 0
-    assert NEAR_CHANCE.search(words(advice))
+    assert "no advice" in words(advice)
     assert "Ship" not in advice.stdout
