@@ -307,9 +307,9 @@ def test_a_damaged_file_is_not_audited(crossrt, folder):
 def test_pareto_shows_a_table_a_plot_and_its_rule(crossrt):
     code, output, _ = crossrt("pareto", REPORT)
     assert code == 0
-    assert "unbeaten are 1 of 3 cases" in output
+    assert "unbeaten are 2 of 3 cases" in output  # two rounds do not tell int8-qdq from fp32 on ort-cpu
     assert "top-1 and p50" in output
-    assert "accuracy by a paired test" in " ".join(output.split())
+    assert "Accuracy is distinguished by a paired test" in " ".join(output.split())
 
 
 def test_advice_needs_to_know_how_each_sample_was_answered(crossrt):
