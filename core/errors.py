@@ -38,3 +38,17 @@ def shortened(text: str, longest: int = LONGEST_MESSAGE) -> str:
 def parsing_problem(error: BaseException) -> str:
     """What a parser of TOML or JSON found wrong with a text."""
     return "its values are nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+_VISIBLE = str.maketrans({"\n": "\u23ce", "\t": "\u21e5"})
+
+
+def one_line(text: str) -> str:
+    """A text with visible signs in place of line breaks and tabs: a name must not look like a line of ours."""
+    return text.replace("\r\n", "\n").translate(_VISIBLE)
+
+
+def indented(text: str) -> str:
+    """A message in which all lines after the first are indented more than that: none begins where ours begin."""
+    room = len(text) - len(text.lstrip(" ")) + 2
+    return text.replace("\n", f"\n{' ' * room}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from crossrt.core.errors import one_line
+
 Dimension = int | str | None
 
 
@@ -66,7 +68,7 @@ class ExpectedRange:
 def described(spec: TensorSpec) -> str:
     """`image float32 (batch, 28, 28, 1)`, for messages."""
     sizes = ", ".join("?" if size is None else str(size) for size in spec.shape)
-    return f"{spec.name} {spec.dtype} ({sizes}{',' if len(spec.shape) == 1 else ''})"
+    return one_line(f"{spec.name} {spec.dtype} ({sizes}{',' if len(spec.shape) == 1 else ''})")
 
 
 def dynamic_dimensions(specs: Sequence[TensorSpec]) -> tuple[str, ...]:

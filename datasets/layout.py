@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import permutations
 from keyword import iskeyword
 
+from crossrt.core.errors import one_line
 from crossrt.core.tensor import Batching, Dimension, TensorSpec
 
 FLOATS = frozenset({"float16", "float32", "float64", "bfloat16"})
@@ -61,7 +62,7 @@ def savez_line(inputs: Sequence[TensorSpec], batching: Batching) -> str:
         arrays.append(f"{name}={value}" if _is_plain(name) else f"**{{{name!r}: {value}}}")
     shapes = ", ".join(f"{name}: ({_sizes(spec, batching)})" for name, spec in zip(written, inputs, strict=True))
     arrays.sort(key=lambda argument: argument.startswith("**"))
-    return f'numpy.savez("data.npz", {", ".join(arrays)})  # {shapes}; and labels=labels, where there are any'
+    return f'numpy.savez("data.npz", {", ".join(arrays)})  # {one_line(shapes)}; and labels=labels, where there are any'
 
 
 def _sizes(spec: TensorSpec, batching: Batching) -> str:

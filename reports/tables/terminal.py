@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from crossrt.core.errors import one_line
 from crossrt.reports.schema.records import Report
 from crossrt.reports.tables.findings import CAUTION
 from crossrt.reports.tables.recording import RecordingConsole
@@ -99,7 +100,7 @@ def _dim(text: str, width: int) -> Trimmed:
 
 def whole_names(text: str, width: int) -> str:
     """Text in which names that are wider than a line are broken at a good place, safe to print."""
-    return " ".join("\n".join(_pieces(word, width)) for word in printable(text).split(" "))
+    return " ".join("\n".join(_pieces(word, width)) for word in printable(one_line(text)).split(" "))
 
 
 def _pieces(name: str, room: int) -> list[str]:
@@ -141,7 +142,7 @@ def _natural_widths(sheet: Sheet) -> list[int]:
     """What each column takes where nothing is wrapped."""
     widths = []
     for index, name in enumerate(sheet.columns):
-        texts = [printable(row[index].text) + MARK * row[index].best for row in sheet.rows]
+        texts = [printable(one_line(row[index].text)) + MARK * row[index].best for row in sheet.rows]
         widths.append(max(map(cell_len, [name, *texts])))
     return widths
 
@@ -159,7 +160,7 @@ def _least_widths(sheet: Sheet) -> list[int]:
 def _least_of_text(sheet: Sheet, index: int, width: int) -> int:
     if width > _PHRASE:
         return _LEAST_TEXT
-    words = [word for row in sheet.rows for word in printable(row[index].text).split()]
+    words = [word for row in sheet.rows for word in printable(one_line(row[index].text)).split()]
     return min(_LEAST_TEXT, max(_LEAST_PHRASE, *map(cell_len, [*words, ""]), cell_len(sheet.columns[index])))
 
 
@@ -193,7 +194,7 @@ def sheet_table(sheet: Sheet, width: int | None = None) -> Trimmed:
     for index, name in enumerate(sheet.columns):
         is_text = _is_wrapped(sheet, index) or sheet.is_text
         table.add_column(
-            name,
+            Text(printable(one_line(name))),
             justify="left" if is_text else "right",
             no_wrap=not is_text,
             overflow="fold",

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from crossrt.core.errors import shortened
+from crossrt.core.errors import indented, one_line, shortened
 from crossrt.reports.text.printable import printable
 
 _REDRAW_EVERY_S = 0.5
@@ -110,20 +110,20 @@ class Terminal:
     def step(self, doing: str = "") -> None:
         """Moves the bar."""
         if self._task is not None:
-            self._bars.update(self._task, advance=1, doing=printable(doing))
+            self._bars.update(self._task, advance=1, doing=printable(one_line(doing)))
             self._redraw()
 
     @_unless_nobody_reads
     def doing(self, what: str) -> None:
         """Writes beside the bar."""
         if self._task is not None:
-            self._bars.update(self._task, doing=printable(what))
+            self._bars.update(self._task, doing=printable(one_line(what)))
             self._redraw(force=True)
 
     @_unless_nobody_reads
     def remark(self, text: str) -> None:
         """Prints a line above the bars."""
-        self._console.print(printable(shortened(text)), highlight=False, markup=False)
+        self._console.print(printable(indented(shortened(text))), highlight=False, markup=False)
 
     def failure(self, text: str) -> None:
         """Prints a line, unless failures are listed at the end."""

@@ -19,6 +19,7 @@ def inspect(model: Path, allow_h5: bool, as_json: bool) -> None:
     Nothing is done to data behind your back: what a data set gives is what the model gets. The last line shows how
     to save data that fit.
     """
+    from crossrt.core.errors import one_line
     from crossrt.harness.build.inspecting import inspect_model
     from crossrt.harness.build.project import model_path
 
@@ -34,7 +35,7 @@ def inspect(model: Path, allow_h5: bool, as_json: bool) -> None:
 
     console = result_console()
     for line in inspection_lines(found):
-        console.print(line, markup=False)
+        console.print(one_line(line), markup=False)
     console.print()
     print_sheet(tensor_sheet(found), console)
     if not found.inputs:  # nothing has to be saved for it

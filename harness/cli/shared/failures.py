@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from crossrt.core.errors import CrossrtError, shortened
+from crossrt.core.errors import CrossrtError, indented, shortened
 from crossrt.core.system_errors import FROM_OUTSIDE, system_problem
 
 DEBUG_VARIABLE: Final = "CROSSRT_DEBUG"
@@ -25,7 +25,7 @@ def explained(error: Exception) -> int:
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exception(error)
     message, code = _message(error)
-    click.echo(f"crossrt: {shortened(message)}", err=True)
+    click.echo(f"crossrt: {indented(shortened(message))}", err=True)
     return code
 
 

@@ -11,11 +11,20 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from rich.console import Console
 
+from crossrt.core.errors import CrossrtError
+from crossrt.core.tensor import TensorSpec, batching_of, described
+from crossrt.datasets.fitting import savez_line
+from crossrt.exporters.inspection import Inspection
+from crossrt.harness.cli.shared.failures import explained
+from crossrt.harness.cli.shared.inspection import tensor_sheet
 from crossrt.reports.schema.files import read_report
+from crossrt.reports.tables.terminal import print_sheet
 from crossrt.reports.text.consoles import GuardedConsole
 from crossrt.reports.text.guard import GuardedStream
 from crossrt.reports.text.printable import for_logs, json_for_logs, printable
+from crossrt.reports.text.progress import Terminal
 
 TESTS = Path(__file__).parents[2]
 REPORT = TESTS / "data" / "report-v1.json"
@@ -154,3 +163,29 @@ def test_bytes_and_text_share_standard_output(capfd, monkeypatch):
     assert stream.isatty() is sys.stdout.isatty()
     with pytest.raises(TypeError):
         stream.write(b"x")  # type: ignore[arg-type]
+
+
+TWO_LINES = "logits\nTo ship:\tevil"
+
+
+def test_a_name_of_two_lines_is_one_line_of_an_inspection(capsys):
+    spec = TensorSpec(name=TWO_LINES, dtype="float32", shape=("N\nTo ship: evil", 3))
+    batching = batching_of((spec,))
+    said = [described(spec), savez_line((spec,), batching)]
+    found = Inspection(
+        kind="onnx", path="n.onnx", model="n", sha256="0" * 64, size_bytes=1, inputs=(spec,), outputs=(spec,),
+        batching=batching, role="float",
+    )  # fmt: skip
+    print_sheet(tensor_sheet(found), Console(width=100))
+    printed = capsys.readouterr().out
+    assert "logits⏎To ship:⇥evil" in printed
+    assert not [line for line in printed.splitlines() if line.strip().startswith("To ship")]
+    assert not [text for text in said if "\n" in text]
+
+
+def test_lines_of_a_message_of_other_code_do_not_begin_where_ours_do(capsys):
+    explained(CrossrtError("data.py failed: ValueError: first\nTo ship: evil\n\tmore"))
+    assert capsys.readouterr().err == "crossrt: data.py failed: ValueError: first\n  To ship: evil\n  \tmore\n"
+    with Terminal(Console(stderr=True, width=100)) as display:
+        display.failure("  a@b: failed: ValueError: first\nTo ship: evil")
+    assert "\n    To ship: evil\n" in capsys.readouterr().err
