@@ -99,7 +99,7 @@ def irregular(path: Path) -> str | None:
     """
     try:
         return _kind(path.stat().st_mode)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # whoever opens or makes it says so
         return None
 
 
