@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import json
@@ -181,19 +182,23 @@ def archives(draw: st.DrawFn, content: bytes) -> bytes:
 @st.composite
 def tables(draw: st.DrawFn, content: bytes) -> bytes:
     """A SQLite file with cells of one to three columns replaced, as far as the tables allow that."""
-    connection = sqlite3.connect(":memory:")
-    connection.deserialize(content)
-    connection.execute("PRAGMA foreign_keys = OFF")
-    names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-    for _ in range(draw(st.integers(1, 3))):
-        table = draw(st.sampled_from(names))
-        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-        column = draw(st.sampled_from(columns))
-        numbers = [each for each in NUMBERS if isinstance(each, float) or abs(each) < 2**63]
-        value = draw(st.one_of(st.none(), st.sampled_from((*numbers, *TEXTS)), st.binary(max_size=9)))
-        try:
-            connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid % 2 = ?", (value, draw(st.integers(0, 1))))
-        except (sqlite3.Error, UnicodeEncodeError):
-            continue  # a constraint of the table
-    connection.commit()
-    return connection.serialize()
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.deserialize(content)
+        connection.execute("PRAGMA foreign_keys = OFF")
+        names = [
+            row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        ]
+        for _ in range(draw(st.integers(1, 3))):
+            table = draw(st.sampled_from(names))
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            column = draw(st.sampled_from(columns))
+            numbers = [each for each in NUMBERS if isinstance(each, float) or abs(each) < 2**63]
+            value = draw(st.one_of(st.none(), st.sampled_from((*numbers, *TEXTS)), st.binary(max_size=9)))
+            try:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? WHERE rowid % 2 = ?", (value, draw(st.integers(0, 1)))
+                )
+            except (sqlite3.Error, UnicodeEncodeError):
+                continue  # a constraint of the table
+        connection.commit()
+        return connection.serialize()

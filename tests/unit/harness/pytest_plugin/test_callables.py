@@ -164,12 +164,12 @@ def test_a_callable_that_became_slower_fails(project):
             crossrt(time.sleep, SLEEP, rounds=4)
         """
     )
-    made = project.run("--crossrt-save", "base.json")
+    made = project.run("--crossrt-time", "4", "--crossrt-save", "base.json")
     made.assert_outcomes(passed=1)
     made.stdout.fnmatch_lines(["saved reports of 1 test in *base.json"])
     os.environ["SLEEP"] = "0.004"
     try:
-        done = project.run()
+        done = project.run("--crossrt-time", "4")
     finally:
         del os.environ["SLEEP"]
     done.assert_outcomes(failed=1)
