@@ -160,9 +160,9 @@ def _shared_value(parameter: click.Parameter, value: object, path: Path, said: s
         return [f"{name}={size}" for name, size in value.items()]
     if parameter.name not in _PATHS:
         return _default(parameter, value, said)
-    paths = value if isinstance(value, list) else [value]
-    texts = [_beside(path, _text(parameter, each, said)) for each in paths]
-    return texts if parameter.name == "models" else texts[0]
+    if parameter.name != "models":
+        return _beside(path, _text(parameter, value, said))
+    return [_beside(path, _text(parameter, each, said)) for each in (value if isinstance(value, list) else [value])]
 
 
 def _beside(config: Path, text: object) -> str:

@@ -234,6 +234,8 @@ def test_several_models_are_a_list(run):
         ('data = "x"\n', "data is not a table: write [data]"),
         ("bench = 3\n", "bench is not a table: write [bench]"),
         ("[data]\npath = 3\n", "sets path of [data] to 3: text is expected"),
+        ("[data]\npath = []\n", "sets path of [data] to []: text is expected"),
+        ('[data]\npath = ["a.npz", "b.npz"]\n', "text is expected"),
         ('[data]\nsamples = "many"\n', "sets samples of [data] to 'many': a number is expected"),
         ("[model]\ndimensions = 3\n", "sets dimensions of [model] to 3: a table of sizes is expected"),
         ('[model]\nallow-h5 = "yes"\n', "true or false is expected"),
