@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from pathlib import Path
 
 import onnx
@@ -92,10 +93,13 @@ def prepare(float_model: Path, path: Path) -> None:
         {"skip_symbolic_shape": True, "skip_onnx_shape": True},
         {"skip_symbolic_shape": True, "skip_optimization": True},
     )
+    source, target = float_model.resolve(), path.resolve()
     reasons = []
     for options in attempts:
         try:
-            quant_pre_process(str(float_model), str(path), **options)
+            # symbolic inference that gives up leaves a file in the working directory
+            with chdir(target.parent):
+                quant_pre_process(str(source), str(target), **options)
         except Exception as error:  # shape inference raises whatever it happens to hit
             reasons.append(first_line(error))
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -316,6 +317,16 @@ def test_tensors_behind_other_domains_have_types_for_the_quantizers(scaled, tmp_
     scratch.mkdir()
     assert OnnxQuantizer(scaled, scratch, make_calibration(samples)).quantize(recipe, tmp_path / "out.onnx") > 0.5
     assert np.abs(run(tmp_path / "out.onnx", samples) - run(scaled, samples)).max() < 0.1
+
+
+def test_shape_inference_that_gives_up_leaves_nothing_in_the_working_directory(scaled, tmp_path, monkeypatch):
+    work, scratch = tmp_path / "work", tmp_path / "scratch"
+    work.mkdir()
+    scratch.mkdir()
+    monkeypatch.chdir(work)
+    prepare(Path("..") / scaled.name, Path("..") / "scratch" / "prepared.onnx")
+    assert (scratch / "prepared.onnx").is_file()
+    assert list(work.iterdir()) == []
 
 
 @pytest.fixture
