@@ -324,12 +324,16 @@ def inspect(model: str | Path, *, allow_h5: bool = False) -> Inspection:
 
 
 def load_report(path: str | Path) -> Report:
-    """A saved report, of this version or an older one; raises `CrossrtError` where there is none."""
+    """A saved report, of this version or an older one; raises `CrossrtError` where there is none.
+
+    Args:
+        path: A file, the folder of a run, or `latest` or `previous`: the newest run in `results`, the one before it.
+    """
     from crossrt.harness.run.arguments import path_in
+    from crossrt.harness.run.saved_runs import report_in
     from crossrt.reports.schema.files import read_report
 
-    found = path_in("path", path)
-    return read_report(found / "report.json" if found.is_dir() else found)
+    return read_report(report_in(path_in("path", path)))
 
 
 def compare(
@@ -342,7 +346,7 @@ def compare(
     """Did anything become worse? Findings with four-valued verdicts; `exit_code` is 1 where something did.
 
     Args:
-        baseline: A report or where it is saved.
+        baseline: A report or where it is saved, as for `load_report`.
         current: What is judged.
         margins: `[CASES:]METRIC=PERCENT`, as on the command line.
         only: Patterns that select cases.

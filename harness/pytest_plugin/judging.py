@@ -11,6 +11,7 @@ from crossrt.harness.errors import HarnessError
 from crossrt.harness.pytest_plugin.baselines import Baseline, read_baseline
 from crossrt.harness.pytest_plugin.marks import Limit
 from crossrt.harness.pytest_plugin.options import Options
+from crossrt.harness.run.saved_runs import is_word, report_in
 from crossrt.reports.schema.records import Report
 from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.verdicts.comparison.basis import Question
@@ -67,7 +68,10 @@ def judge(limit: Limit, reports: Sequence[Report], only: Sequence[str], place: P
     Raises:
         CrossrtError: A baseline cannot be read, or the limit does not fit the metric.
     """
-    path = baseline_path(limit, place, options)
+    try:
+        path = baseline_path(limit, place, options)
+    except HarnessError as error:  # of `latest` in a folder without runs
+        return Judgement(missing=str(error))
     if path is None:
         if options.save is not None:
             return Judgement(saved=f"{limit}: saved in {options.save} as the baseline to compare with")
@@ -99,9 +103,15 @@ def _is_saved(limit: Limit, place: Place, options: Options) -> bool:
 def baseline_path(limit: Limit, place: Place, options: Options) -> Path | None:
     """Where the baseline of a limit is, or would be; None where none is named."""
     if limit.against is None:
-        return options.baseline
+        return None if options.baseline is None else _of_word(options.baseline)
     candidates = _candidates(limit.against, place)
-    return next((path for path in candidates if path.exists()), candidates[0])
+    found = next((path for path in candidates if path.exists()), None)
+    return found or (_of_word(place.root / limit.against) if is_word(limit.against) else candidates[0])
+
+
+def _of_word(path: Path) -> Path:
+    """The run that `latest` or `previous` stands for in its folder, or the path itself."""
+    return report_in(Path(path.name), start=path.parent) if is_word(path.name) else path
 
 
 def _judged(limit: Limit, report: Report, number: int, baseline: Baseline, only: Sequence[str]) -> Judgement:

@@ -52,7 +52,10 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--crossrt-threads", type=int, default=1, metavar="N", help="threads per operator (default: 1)")
     group.addoption("--crossrt-only", action="append", default=[], metavar="PATTERN", help="only cases that match")
     group.addoption(
-        "--crossrt-baseline", type=Path, metavar="PATH", help="what limits without `against` are compared with"
+        "--crossrt-baseline",
+        type=Path,
+        metavar="PATH",
+        help="what limits without `against` are compared with; `latest` and `previous` are runs in results",
     )
     group.addoption(
         "--crossrt-save", type=Path, metavar="PATH", help="save reports as the next baseline: a .json file, or a folder"

@@ -110,7 +110,7 @@ def _begin(
     settings: BenchSettings, command: Sequence[str], folder: Path, display: Display
 ) -> tuple[RunState, Sequence[RuntimeInfo], Artifacts]:
     runtimes = probe_runtimes(settings.runtimes, settings.limits)
-    opened = open_project(settings.subject, folder)
+    opened = open_project(settings.subject, folder, lambda project: _calibrates(project, runtimes, settings))
     for note in (*opened.warnings, *opened.notes):
         display.remark(f"  {note}")
     settings = dataclasses.replace(settings, batch_sizes=batch_sizes_of(settings, opened.project))
@@ -144,6 +144,14 @@ def _begin(
         left_out=[*found.left_out, *opened.project.uncalibrated],
     )
     return state, runtimes, found
+
+
+def _calibrates(project: Project, runtimes: Sequence[RuntimeInfo], settings: BenchSettings) -> bool:
+    """Whether a selected case is or may be calibrated: a recipe that needs it, or a quantized file as it was given."""
+    sized = dataclasses.replace(settings, batch_sizes=batch_sizes_of(settings, project))
+    planned = {case.artifact_id for case in plan_cases(project.candidates, runtimes, sized)}
+    without = {f"{project.model}.{each.item}" for each in project.variants if not each.needs_calibration}
+    return any(each.role == "quantized" and each.id in planned - without for each in project.candidates)
 
 
 def _fail_baseline(found: Artifacts, cases: Sequence[Case], baseline: str) -> None:

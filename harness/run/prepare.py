@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +65,14 @@ def scratch_folder() -> Iterator[Path]:
         yield folder
 
 
-def open_project(subject: Subject, folder: Path) -> Opened:
+def open_project(subject: Subject, folder: Path, calibrates: Callable[[Project], bool] | None = None) -> Opened:
     """Looks at the models and opens the data.
+
+    Args:
+        subject: What the user brings.
+        folder: A scratch folder.
+        calibrates: Whether calibration data are for anything that is chosen: where not, those of a configuration file
+            stay closed. None for yes.
 
     Raises:
         PluginError: The task is not known.
@@ -77,6 +83,8 @@ def open_project(subject: Subject, folder: Path) -> Opened:
         check_task_name(subject.task)
     project = resolve(subject)
     _check_dimensions(project, subject)
+    if subject.calibration_origin is not None and calibrates is not None and not calibrates(project):
+        project = dataclasses.replace(project, calibration=None)
     with naming_origin("data", subject.data_origin):
         project = dataclasses.replace(project, data=served(project.data, project.inputs, folder))
         dataset = open_dataset(project.data, project.inputs)

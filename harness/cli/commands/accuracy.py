@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def accuracy(report: Path, only: tuple[str, ...], measure: Measure | None, confusion: bool) -> None:
     """Show which samples each case of REPORT fixed and broke against the baseline, and how far cases agree."""
     from crossrt.harness.cli.shared.options import result_console
-    from crossrt.harness.cli.shared.report_files import report_in
+    from crossrt.harness.run.saved_runs import report_in
     from crossrt.reports.schema.files import read_report
     from crossrt.reports.tables.agreement import LEGEND, answers_in, baseline_of, change_sheet, confusion_sheet
     from crossrt.reports.tables.agreement_matrix import LEGENDS, agreement_sheet

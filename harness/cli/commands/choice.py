@@ -16,7 +16,7 @@ from crossrt.harness.cli.shared.options import FiniteRange, only_option
 def pareto(report: Path) -> None:
     """Show the cases of REPORT that no other beats in latency, size and accuracy at once, and who beats the others."""
     from crossrt.harness.cli.shared.options import result_console
-    from crossrt.harness.cli.shared.report_files import report_in
+    from crossrt.harness.run.saved_runs import report_in
     from crossrt.reports.errors import ReportError
     from crossrt.reports.schema.files import read_report
     from crossrt.reports.tables.terminal import print_note, print_sheet, print_warnings
@@ -58,7 +58,7 @@ def advise(report: Path, max_drop: float, max_size: float | None, batch: int | N
     The exit code is 1 if nothing fits the budget.
     """
     from crossrt.harness.cli.shared.options import result_console
-    from crossrt.harness.cli.shared.report_files import report_in
+    from crossrt.harness.run.saved_runs import report_in
     from crossrt.reports.schema.files import read_report
     from crossrt.reports.tables.terminal import print_warnings
     from crossrt.reports.verdicts.choice.advice import Budget

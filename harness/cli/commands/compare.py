@@ -52,7 +52,7 @@ def compare(
     crossrt compare previous latest
     crossrt compare before.json after.json --margin latency_p50_ns=3% --margin 'int8*:size_bytes=off'
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    from crossrt.harness.cli.shared.report_files import report_in
+    from crossrt.harness.run.saved_runs import report_in
     from crossrt.reports.schema.files import read_report
     from crossrt.reports.verdicts.comparison.basis import Question
     from crossrt.reports.verdicts.comparison.compare import compare_reports

@@ -92,7 +92,7 @@ def _export(paths: tuple[Path, ...], name: str, out: Path | None) -> None:
 
 
 def _loaded(path: Path) -> Report:
-    from crossrt.harness.cli.shared.report_files import report_in
+    from crossrt.harness.run.saved_runs import report_in
     from crossrt.reports.schema.files import read_report
 
     return read_report(report_in(path))

@@ -28,7 +28,7 @@ def show(report: Path, style: str, case: str | None) -> None:
 
     The format pytest-benchmark writes the file that `pytest-benchmark compare` reads.
     """
-    from crossrt.harness.cli.shared.report_files import NAMES, report_in
+    from crossrt.harness.run.saved_runs import NAMES, report_in
     from crossrt.reports.schema.files import is_duel, read_report
 
     path = report_in(report, NAMES)

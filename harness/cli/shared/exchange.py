@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crossrt.harness.cli.shared.foreign_format import made_elsewhere
-from crossrt.harness.cli.shared.report_files import report_in
+from crossrt.harness.run.saved_runs import report_in
 from crossrt.reports.exchange.registry import Output, check_request, convert, format_named, is_foreign_format
 from crossrt.reports.schema.files import read_report, write_atomically, write_together
 from crossrt.reports.text.printable import for_logs, printable

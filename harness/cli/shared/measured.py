@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from crossrt.harness.cli.shared.report_files import report_in
 from crossrt.harness.cli.shared.saving import Saved
+from crossrt.harness.run.saved_runs import report_in
 from crossrt.reports.exchange import ci_files
 from crossrt.reports.schema.files import read_report, write_report
 from crossrt.reports.schema.records import Report

@@ -248,3 +248,16 @@ def test_only_of_a_configuration_that_selects_no_case_of_a_named_model_is_ignore
     found, done = report(model("fixed.fp32.onnx"))
     assert [each.status for each in found.results] == ["ok"]
     assert "nonesuch of the configuration selects no case of this model: all are taken" in done.stderr
+
+
+def test_calibration_data_of_a_configuration_are_opened_for_what_is_calibrated_alone(report, crossrt, model, tmp_path):
+    (tmp_path / "crossrt.toml").write_text('[calibration]\npath = "gone.npz"\n')
+    path = model("conv.fp32.onnx", "own.onnx")
+    done = crossrt("bench", path)
+    assert done.returncode == 2
+    assert "crossrt: calibration data from crossrt.toml: " in done.stderr
+    found, _ = report(path, "--only", "fp32")
+    assert [(each.variant, each.status) for each in found.results] == [("fp32", "ok")]
+    done = crossrt("bench", path, "--only", "fp32", "--calibration", "gone.npz")
+    assert done.returncode == 2
+    assert "gone.npz" in done.stderr

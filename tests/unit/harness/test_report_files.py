@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-import click
 import pytest
 
-from crossrt.harness.cli.shared.report_files import NAMES, report_in
+import crossrt
+from crossrt.core.errors import CrossrtError
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.run.saved_runs import NAMES, report_in
+
+REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
 
 
 @pytest.fixture
@@ -34,5 +39,14 @@ def test_a_file_of_that_name_comes_first(results, tmp_path):
 
 def test_without_such_a_run_it_is_said_where_it_was_looked_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(click.UsageError, match=r"previous is the run before the newest in .*results, which holds 0"):
+    with pytest.raises(HarnessError, match=r"previous is the run before the newest in .*results, which holds 0"):
         report_in(Path("previous"))
+
+
+def test_python_knows_the_words_too(results, tmp_path):
+    shutil.copy(REPORT, results / "20260102T000000Z-bbbb" / "report.json")
+    assert crossrt.load_report("latest") == crossrt.load_report(REPORT)
+    with pytest.raises(CrossrtError, match="truncated"):  # an empty file
+        crossrt.load_report("previous")
+    with pytest.raises(HarnessError, match="holds 3 runs: name one of them"):
+        crossrt.load_report("results")

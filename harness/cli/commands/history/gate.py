@@ -38,7 +38,7 @@ def gate(
     margins, words and exit codes are those of crossrt compare: 0 fine, 1 a regression, 2 wrong usage or input, 3
     nothing comparable.
     """
-    from crossrt.harness.cli.shared.report_files import report_in
+    from crossrt.harness.run.saved_runs import report_in
     from crossrt.reports.packages import named_packages
     from crossrt.reports.verdicts.comparison.rules import rules_with
 

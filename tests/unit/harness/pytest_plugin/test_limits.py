@@ -128,6 +128,19 @@ def test_the_baseline_of_the_session_is_used_where_a_mark_names_none(project):
     project.run("--crossrt-baseline", str(path)).assert_outcomes(failed=1)
 
 
+def test_the_newest_run_is_a_baseline_by_its_word(project):
+    project.use('@pytest.mark.limit_slowdown("5%")', project.slower(1.5))
+    done = project.run("-rs", "--crossrt-baseline", "latest")
+    done.assert_outcomes(skipped=1)
+    done.stdout.fnmatch_lines(["*latest is the newest run in *results, which holds 0:*"])
+    run = project.pytester.mkdir("results") / "20260101T000000Z-aaaa"
+    run.mkdir()
+    project.write(run / "report.json")
+    project.run("--crossrt-baseline", "latest").assert_outcomes(failed=1)
+    project.use(SLOWDOWN.replace("baseline.json", "latest"), project.slower(1.5))
+    project.run().assert_outcomes(failed=1)
+
+
 def test_a_baseline_may_be_relative_to_the_root_folder(project):
     project.write("baseline.json")
     project.use(SLOWDOWN, project.slower(1.5))
