@@ -20,6 +20,7 @@ from crossrt.core.user_code import more_time
 from crossrt.harness.errors import ChildFailedError, NoAnswerError
 from crossrt.harness.process.child import STDERR_TAIL_BYTES, ChildProcess
 from crossrt.harness.process.scratch import temporary_variables
+from crossrt.reports.text.printable import for_logs
 
 START_S: Final = 60.0
 """How long it may take until a process has started, before any such code runs."""
@@ -72,24 +73,30 @@ class UserCodeProcess(ChildProcess):
         Thread(target=watch, daemon=True).start()
 
     def _pass_on(self, stream: IO[bytes]) -> None:
-        left, is_cut = MOST_PRINTED_BYTES, False
+        """Prints whole lines: parts of one would stand among messages of ours."""
+        left, is_cut, line = MOST_PRINTED_BYTES, False, b""
         with stream:
             while chunk := os.read(stream.fileno(), _CHUNK):
                 self._tail = (self._tail + chunk)[-STDERR_TAIL_BYTES:]
-                if left:
-                    _print(chunk[:left].decode(errors="replace"))
+                lines, end, line = (line + chunk[:left]).rpartition(b"\n")
+                _print(lines + end)
                 if len(chunk) > left and not is_cut:
-                    _print(f"\n{self._name} printed more than {MOST_PRINTED_BYTES // 1024} KiB: the rest is left out\n")
-                    is_cut = True
+                    said = f"{self._name} printed more than {MOST_PRINTED_BYTES // 1024} KiB: the rest is left out\n"
+                    _print((line and line + b"\n") + said.encode())
+                    is_cut, line = True, b""
                 left = max(0, left - len(chunk))
+        _print(line and line + b"\n")
 
     def _stderr_tail(self) -> str:
         return self._tail.decode(errors="replace").strip()
 
 
-def _print(text: str) -> None:
+def _print(lines: bytes) -> None:
+    """Prints lines as text of a file is printed; of one that was written over, the last state."""
+    text = lines.decode(errors="replace").replace("\r\n", "\n")
+    shown = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody reads, or there is no standard error
-        sys.stderr.write(text)
+        sys.stderr.write(for_logs(shown))
         sys.stderr.flush()
 
 

@@ -36,15 +36,20 @@ class GuardedConsole(Console):
 
 def message_console() -> Console:
     """Where progress goes: standard error."""
-    return _console(sys.stderr)
+    return _fitting(sys.stderr)
 
 
 def result_console() -> Console:
-    """Where results go: standard output; in a log 100 columns wide, unless COLUMNS says otherwise."""
-    console = _console(sys.stdout)
+    """Where results go: standard output."""
+    return _fitting(sys.stdout)
+
+
+def _fitting(stream: TextIO) -> Console:
+    """As wide as the terminal; in a log `LOG_WIDTH` columns, unless COLUMNS says otherwise."""
+    console = _console(stream)
     if console.is_terminal or "COLUMNS" in os.environ:
-        return console if console.width >= LEAST_WIDTH else _console(sys.stdout, LEAST_WIDTH)
-    return _console(sys.stdout, LOG_WIDTH)
+        return console if console.width >= LEAST_WIDTH else _console(stream, LEAST_WIDTH)
+    return _console(stream, LOG_WIDTH)
 
 
 def _console(stream: TextIO, width: int | None = None) -> Console:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.json_output import echo_json, json_report_option
 from crossrt.harness.cli.shared.options import (
     COUNT,
     FiniteRange,
@@ -73,8 +74,11 @@ if TYPE_CHECKING:
     " comment.md, verdict.txt, and with a baseline comparison.json and comparison.xml (JUnit).",
 )
 @out_option("report.json")
+@json_report_option
 @config_option()
-def bench(out: Path, ci: Path | None, against: Path | None, margins: tuple[str, ...], **options: Any) -> int:
+def bench(
+    out: Path, ci: Path | None, against: Path | None, margins: tuple[str, ...], as_json: bool, **options: Any
+) -> int:
     """Check and measure MODEL on every runtime, or several files of one network side by side.
 
     A Keras or SavedModel model is exported to ONNX and TFLite and quantized (what is in the cache is not built again);
@@ -107,13 +111,15 @@ def bench(out: Path, ci: Path | None, against: Path | None, margins: tuple[str, 
         with Terminal(message_console()) as display:
             command = ["crossrt", *sys.argv[1:]]
             report = run_bench(settings, command, display, measured.keep, measured.checkpoint)
-        console = result_console()
+        if as_json:
+            echo_json(report)
+        console = message_console() if as_json else result_console()
         print_report(report, console)
         print_closing(report, console)
         for line in diagnose_commands(report, settings.subject):
-            click.echo(f"where its error comes from: {line}")
-        click.echo(f"report: {measured.path}")
-        return measured.finish(report, console)
+            click.echo(f"where its error comes from: {line}", err=as_json)
+        click.echo(f"report: {measured.path}", err=as_json)
+        return measured.finish(report, console, prints_json=as_json)
 
 
 def _settings(

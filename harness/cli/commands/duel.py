@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossrt.harness.cli.shared.config import config_option
+from crossrt.harness.cli.shared.json_output import echo_json, json_report_option
 from crossrt.harness.cli.shared.options import (
     FiniteRange,
     PercentRange,
@@ -62,8 +63,9 @@ if TYPE_CHECKING:
 @measuring_options
 @minimum_agreement_option
 @out_option("duel.json")
+@json_report_option
 @config_option()
-def duel(out: Path, **options: Any) -> int:
+def duel(out: Path, as_json: bool, **options: Any) -> int:
     """Time A and B in the same rounds of fresh processes until their ratio is known.
 
     A and B are model files, FILE[@RUNTIME], or variants of a model, VARIANT@RUNTIME, each with [/bN][/tN][/native].
@@ -106,10 +108,12 @@ def duel(out: Path, **options: Any) -> int:
     with saved.printing():
         with Terminal(message_console(), tells_failures=False) as display:
             found = run_duel(_settings(**options), ["crossrt", *sys.argv[1:]], display, save, checkpoint)
-        print_duel(found, result_console())
+        if as_json:
+            echo_json(found)
+        print_duel(found, message_console() if as_json else result_console())
         if options["fail_if_slower"] is not None:
-            click.echo(f"\n{gate_line(found)}")
-        click.echo(f"\nduel: {saved.path}")
+            click.echo(f"\n{gate_line(found)}", err=as_json)
+        click.echo(f"\nduel: {saved.path}", err=as_json)
     return _exit_code(found, fails=options["fail_if_slower"] is not None) or int(saved.is_elsewhere)
 
 

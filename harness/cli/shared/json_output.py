@@ -55,6 +55,14 @@ def json_option(command: Callable[..., int | None]) -> Callable[..., int | None]
     return run
 
 
+json_report_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the report as JSON, as crossrt show --json does; tables and lines go to standard error.",
+)
+
+
 def format_option(formats: Sequence[str]) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
     """Adds `--format`, given to the command as `style`, and `--json`, which is short for its `json`."""
 

@@ -81,8 +81,14 @@ class Measured:
 
         return self.ci / ci_files.REPORT if self.ci else report_path(self.out, report)
 
-    def finish(self, report: Report, console: Console) -> int:
-        """Compares, writes and prints what was asked for; returns the exit code."""
+    def finish(self, report: Report, console: Console, *, prints_json: bool = False) -> int:
+        """Compares, writes and prints what was asked for; returns the exit code.
+
+        Args:
+            report: What was measured.
+            console: Where the comparison goes.
+            prints_json: Whether standard output holds JSON, so that no line may join it.
+        """
         if report.run.status == "interrupted":
             return 1 if report.run.broken_off else INTERRUPTED
         comparison = self._compared(report)
@@ -90,6 +96,7 @@ class Measured:
             _show(comparison, console)
         if self.ci is not None:
             _write(self.ci, report, comparison)
+            click.echo(f"verdict: {ci_files.verdict_of(report, comparison)}", err=prints_json)
         if ci_files.has_failed(report) or self.saved.is_elsewhere:
             return 1
         return 0 if comparison is None else comparison.exit_code
@@ -116,4 +123,3 @@ def _write(folder: Path, report: Report, comparison: Comparison | None) -> None:
     if (problem := ci_files.write_rendered(folder, report, comparison)) is not None:
         click.echo(f"crossrt: {folder / ci_files.PAGE} was not made: {problem}", err=True)
     add_to_step_summary(pull_request_comment(report, comparison))
-    click.echo(f"verdict: {ci_files.verdict_of(report, comparison)}")

@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 
 from crossrt.harness.cli.main import cli
+from crossrt.reports.schema.files import read_duel, read_report
 
 REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
-SAVED = {"bench", "duel"}
-"""Their results are JSON files, which `crossrt show latest --format json` prints."""
-
 WITHOUT = {"train", "report", "add", "remove", "prune", "copy", "export"}
 """They write files, or change a history."""
 
@@ -31,7 +30,7 @@ def test_every_command_that_prints_a_result_has_json():
     lacking = {
         " ".join(path)
         for path, command in commands(cli)
-        if path[-1] not in SAVED | WITHOUT
+        if path[-1] not in WITHOUT
         and not any(
             "--json" in each.opts or (isinstance(each.type, click.Choice) and "json" in each.type.choices)
             for each in command.params
@@ -66,3 +65,20 @@ def test_cautions_stand_by_themselves(crossrt, folder):
     found = json.loads(done.stdout)
     assert found["cautions"] == ["inputs are random: give --data DATA to see real ones"]
     assert any("compared with" in line for line in found["lines"])
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("arguments", "read", "last"),
+    [
+        (("bench", "--rounds", 1, "--only", "fp32@ort", "--ci", "ci"), read_report, "verdict: "),
+        (("duel", "fp32@ort-cpu", "fp32@ort-cpu", "--budget", 1), read_duel, "duel: "),
+    ],
+)
+def test_a_measurement_prints_its_report_and_says_the_rest_aside(crossrt, folder, tmp_path, arguments, read, last):
+    done = crossrt(*arguments, "--artifacts", folder, "--batch", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    (path,) = (each for each in tmp_path.rglob("*.json") if each.name in ("report.json", "duel.json"))
+    assert json.loads(done.stdout) == json.loads(msgspec.json.encode(read(path)))
+    assert "fp32@ort-cpu" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(last)

@@ -204,6 +204,15 @@ def test_what_is_printed_goes_to_standard_error_up_to_a_limit(code, folder, capf
     assert len(captured.err) < 70_000
 
 
+def test_what_is_printed_comes_in_whole_lines_and_acts_on_no_terminal_and_no_log(code, folder, capfd):
+    reference = code(
+        "import sys\nimport numpy as np\nprint('::error::no\\n\\x1b]0;title\\x07\\u202e', end='')\n"
+        "def load():\n    print('\\n10%\\r\\u00e920%'); print('no end', end=''); return np.zeros((3, 2), 'f')\n"
+    )
+    opened(f"{reference}:load", folder)
+    assert capfd.readouterr().err == ": :error::no\n]0;title\n\u00e920%\nno end\n"
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

@@ -20,6 +20,7 @@ from crossrt.reports.tables.layers import layer_sheet
 from crossrt.reports.tables.summary import Summary
 from crossrt.reports.tables.terminal import MARK, fitted, print_sheet
 from crossrt.reports.text.cells import Cell, Sheet
+from crossrt.reports.text.consoles import LEAST_WIDTH, LOG_WIDTH, message_console, result_console
 from crossrt.reports.verdicts.choice.pareto import front_sheet, fronts
 from crossrt.reports.verdicts.comparison.basis import Question
 from crossrt.reports.verdicts.comparison.compare import compare_reports
@@ -140,3 +141,11 @@ def test_a_comparison_keeps_what_was_and_what_is_before_its_interval(
     assert shown.columns == columns
     assert any("less accurate > 0.1 pp" in row[-1].text for row in shown.rows)
     check_whole(sheet, width)
+
+
+@pytest.mark.parametrize(("columns", "expected"), [(None, LOG_WIDTH), ("70", 70), ("5", LEAST_WIDTH)])
+def test_messages_and_tables_of_a_log_are_as_wide_as_each_other(monkeypatch, capsys, columns, expected):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert [message_console().width, result_console().width] == [expected] * 2
