@@ -286,6 +286,7 @@ def qat(
     """
     from crossrt.harness.qat.request import QatRequest, with_bundled
     from crossrt.harness.qat.run import run_qat
+    from crossrt.harness.run.arguments import path_in
     from crossrt.harness.run.given import given_subject, python_words
 
     with (
@@ -296,7 +297,7 @@ def qat(
         path, training, validating = with_bundled(subject.models[0], subject.data, subject.calibration)
         request = QatRequest(
             model=path,
-            out=Path(out),
+            out=path_in("out", out),
             data=training,
             validation=validating,
             validation_share=validation_split,

@@ -19,6 +19,7 @@ from crossrt.datasets.request import DataRequest
 from crossrt.exporters.qat.jobs import Bits, Epoch, TaskName
 from crossrt.harness.build.project import model_path
 from crossrt.harness.errors import HarnessError
+from crossrt.harness.run.arguments import check_types
 
 CHECKPOINTS = "checkpoints"
 CURVES = "curves.jsonl"
@@ -65,6 +66,7 @@ class QatRequest:
 
     def __post_init__(self) -> None:
         """Checks what the command line checks for itself."""
+        check_types(self, {"bits": "weight_bits", "validation_share": "validation_split", "resumes": "resume"})
         checks = {
             f"epochs={self.epochs}": self.epochs >= 1,
             f"learning_rate={self.learning_rate}": 0 < self.learning_rate <= MOST_RATE,

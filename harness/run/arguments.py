@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from crossrt.harness.errors import HarnessError
 
@@ -54,6 +56,40 @@ def task_in(value: Any) -> str | None:
             ' "module:function" or "file.py:function"'
         )
     return text_in("task", value)
+
+
+def check_types(record: Any, names: Mapping[str, str]) -> None:
+    """Checks that every field of a dataclass has its type, which Python leaves to whoever reads it.
+
+    Args:
+        record: The record.
+        names: What users call a field, where that is not its name.
+
+    Raises:
+        HarnessError: One has another.
+    """
+    import msgspec
+
+    hints = get_type_hints(type(record))
+    for each in dataclasses.fields(record):
+        value = getattr(record, each.name)
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        plain = (int(value) if isinstance(value, Integral) else float(value)) if is_number else value  # of numpy, too
+        try:
+            msgspec.convert(plain, hints[each.name])
+        except msgspec.ValidationError:
+            raise _refused(names.get(each.name, each.name), value, _in_words(hints[each.name])) from None
+
+
+def _in_words(hint: Any) -> str:
+    """What a type lets through."""
+    if get_origin(hint) is Literal:
+        return " or ".join(map(repr, get_args(hint)))
+    if found := get_args(hint):
+        return " or ".join(map(_in_words, found))
+    return {int: "a whole number", float: "a number", bool: "True or False", Path: "a path", type(None): "None"}.get(
+        hint, f"a {getattr(hint, '__name__', hint)}"
+    )
 
 
 def _refused(argument: str, value: Any, expected: str) -> HarnessError:

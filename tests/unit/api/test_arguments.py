@@ -69,6 +69,31 @@ def test_other_functions_refuse_a_wrong_type_likewise(call, message):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"model": 3}, "an object of type int is not a model"),
+        ({"out": 3}, "out is 3; expected a path"),
+        ({"epochs": "a"}, "epochs is 'a'; expected a whole number"),
+        ({"epochs": 2.5}, "epochs is 2.5; expected a whole number"),
+        ({"epochs": None}, "epochs is None; expected a whole number"),
+        ({"learning_rate": "a"}, "learning_rate is 'a'; expected a number"),
+        ({"batch_size": [32]}, r"batch_size is \[32\]; expected a whole number"),
+        ({"weight_bits": "8"}, "weight_bits is '8'; expected 4 or 8"),
+        ({"patience": "a"}, "patience is 'a'; expected a whole number or None"),
+        ({"validation_split": None}, "validation_split is None; expected a number"),
+        ({"task": "segmentation"}, "task is 'segmentation'; expected 'classification' or 'regression' or None"),
+        ({"task": metric}, "task is the function metric; expected"),
+        ({"resume": "no"}, "resume is 'no'; expected True or False"),
+        ({"seed": 1.5}, "seed is 1.5; expected a whole number"),
+        ({"epochs": np.int64(0)}, "epochs=0 cannot be trained with"),
+    ],
+)
+def test_a_training_refuses_a_wrong_type_likewise(arguments, message):
+    with pytest.raises(crossrt.CrossrtError, match=message):
+        crossrt.qat(**{"model": "mnist-cnn", "out": "lab", **arguments})
+
+
+@pytest.mark.parametrize(
     ("text", "is_lone", "expected"),
     [
         (
