@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crossrt.core.errors import DataError
 from crossrt.core.tensor import ExpectedRange
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.samples import array_bytes, chunks
@@ -92,25 +91,6 @@ def nonfinite(dataset: Dataset, limit: int | None = None) -> tuple[NonFinite, ..
         for name in floats
         if first[name] >= 0
     )
-
-
-def check_labels(labels: NDArray[Any], samples: int) -> None:
-    """Checks that labels can be scored at all; a task checks what they mean.
-
-    Raises:
-        DataError: They are objects, hold NaN or infinity, or are more or fewer than the samples.
-    """
-    if labels.dtype.hasobject:
-        raise DataError("labels are Python objects; expected an array of numbers, such as `labels.astype(numpy.int64)`")
-    if not labels.ndim or len(labels) != samples:
-        found = len(labels) if labels.ndim else "a single value instead of"
-        raise DataError(f"there are {found} labels for {samples} samples; expected one for each sample")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        bad = ~np.isfinite(labels.reshape(samples, -1)).all(axis=1)
-        raise DataError(
-            f"the labels of {int(bad.sum())} sample(s) hold NaN or infinity, first that of sample {int(bad.argmax())}:"
-            " drop these samples"
-        )
 
 
 def overlap(dataset: Dataset, other: Dataset) -> Overlap | None:

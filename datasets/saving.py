@@ -55,6 +55,8 @@ def labels_path(labels: NDArray[Any] | str | Path | None, folder: Path) -> str |
     if labels is None or isinstance(labels, str | Path):
         return None if labels is None else str(labels)
     path, values = folder / "labels.npy", np.asarray(labels)
+    if values.dtype.hasobject and values.size and all(isinstance(each, str) for each in values.flat):
+        values = values.astype(np.str_)  # as tables hold text; a task says what to do with it
     if values.dtype.hasobject or not values.ndim:
         raise DataError(f"labels are of type {type(labels).__name__}; expected an array with one entry per sample")
     np.save(path, values, allow_pickle=False)

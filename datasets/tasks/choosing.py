@@ -14,6 +14,7 @@ from crossrt.core.errors import DataError, PluginError
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.plugins import load_plugin, registered
 from crossrt.core.suggestions import did_you_mean
+from crossrt.datasets.tasks.labels import check_numbers
 from crossrt.datasets.tasks.options import parsed_options
 from crossrt.datasets.tasks.protocol import HasOptions, KnowsChance, Outputs, Task
 
@@ -168,8 +169,9 @@ def _are_classes(labels: NDArray[Any], outputs: Outputs) -> bool:
 def _guess(labels: NDArray[Any] | None) -> tuple[str, str]:
     if labels is None:
         return "agreement", "there are no labels"
-    if labels.dtype.kind not in "biuf" or labels.ndim == 0:
-        raise DataError(f"no task fits labels of {labels.dtype} {labels.shape}; give numbers, one entry per sample")
+    check_numbers(labels)
+    if labels.ndim == 0:
+        raise DataError(f"no task fits labels of {labels.dtype} {labels.shape}; give one entry per sample")
     shape = f"labels are {labels.dtype} {labels.shape}"
     flat = labels.ndim == 1 or labels.shape[1:] == (1,)
     if flat and labels.dtype.kind in "biu":

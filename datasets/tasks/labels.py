@@ -18,17 +18,38 @@ def required_labels(task: str, labels: NDArray[Any] | None, samples: int) -> NDA
     """Labels, which the task cannot do without.
 
     Raises:
-        DataError: There are none, or not as many as samples, or they are not numbers.
+        DataError: There are none, or not as many as samples, or they are text, or hold NaN or infinity.
     """
     if labels is None:
         raise DataError(f"task {task} needs labels; add them to the data as `labels`, or use the task agreement")
     if labels.ndim == 0 or len(labels) != samples:
         raise DataError(f"labels have the shape {labels.shape} for {samples} samples; expected ({samples}, ...)")
+    check_numbers(labels)
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        bad = ~np.isfinite(labels.reshape(samples, -1)).all(axis=1)
+        raise DataError(
+            f"the labels of {int(bad.sum())} of {samples} samples hold NaN or infinity, first that of sample"
+            f" {int(bad.argmax())}: leave out what has no label, or score it by a metric of your own, such as --task"
+            " metrics.py:known_ones"
+        )
+    return labels
+
+
+def check_numbers(labels: NDArray[Any]) -> None:
+    """Refuses labels that are no numbers: which score a name belongs to is nowhere written.
+
+    Raises:
+        DataError: They are text, or something else.
+    """
+    if labels.dtype.kind in "US":
+        names = np.unique(labels).tolist()
+        shown = ", ".join(repr(each) for each in names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+        raise DataError(
+            f"labels are text ({shown}); a class is the number of its score in the model's output, from 0: give"
+            " [CLASSES.index(each) for each in labels], where CLASSES has the names in the order of the output"
+        )
     if labels.dtype.kind not in "biuf":
         raise DataError(f"labels are {labels.dtype}; numbers are expected: give each class an integer from 0")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise DataError(f"labels hold {int((~np.isfinite(labels)).sum())} values that are NaN or infinite; remove them")
-    return labels
 
 
 def class_labels(task: str, labels: NDArray[Any] | None, samples: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:

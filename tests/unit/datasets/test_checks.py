@@ -1,4 +1,4 @@
-"""Values that are not finite, labels, samples in two data sets, ranges."""
+"""Values that are not finite, samples in two data sets, ranges."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossrt.core.errors import DataError
 from crossrt.core.tensor import ExpectedRange
 from crossrt.datasets import samples
 from crossrt.datasets.checks import (
-    check_labels,
     nonfinite,
     other_ranges,
     overlap,
@@ -54,29 +52,6 @@ def test_samples_beyond_the_limit_are_not_looked_at():
     x[40] = np.nan
     assert nonfinite(data(x=x), limit=40) == ()
     assert nonfinite(data(x=x), limit=41) != ()
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (np.array([None, 1, 2]), "labels are Python objects"),
-        (np.arange(4), "there are 4 labels for 3 samples"),
-        (np.array(4), "a single value instead of labels for 3 samples"),
-        (
-            np.array([[0.0, 1], [0, np.nan], [np.inf, 1]]),
-            "labels of 2 sample(s) hold NaN or infinity, first that of sample 1",
-        ),
-    ],
-)
-def test_labels_that_cannot_be_scored_are_refused(labels, message):
-    with pytest.raises(DataError) as caught:
-        check_labels(labels, 3)
-    assert message in str(caught.value)
-
-
-@pytest.mark.parametrize("labels", [np.arange(3), np.zeros((3, 2)), np.zeros(3, bool)])
-def test_labels_of_numbers_pass(labels):
-    check_labels(labels, 3)
 
 
 @settings(deadline=None)

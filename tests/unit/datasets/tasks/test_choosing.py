@@ -66,7 +66,12 @@ def test_a_task_is_inferred_and_said(labels, outputs, kind, said):
         (CLASSES.astype("float32"), SCORES, r"are classes, give labels\.astype\(.int64.\), or --task classification"),
         (np.ones((6, 2)) / 3, SCORES, r"do not fit any output; .*; name the task with --task, if it is another"),
         (np.ones((6, 2)) / 3, SCORES, r"regression was inferred .*do not fit any output"),
-        (np.array(list("abcdef")), SCORES, r"no task fits labels of <U1 \(6,\)"),
+        (np.array(None), SCORES, "labels are object; numbers are expected"),
+        (
+            np.array(list("abcdef")),
+            SCORES,
+            r"text .'a', 'b', 'c', 'd', 'e', \.\.\.\); a class is the number",
+        ),
     ],
 )
 def test_labels_that_do_not_fit_are_refused_rather_than_guessed(labels, outputs, message):

@@ -82,7 +82,7 @@ def test_an_output_is_found_by_its_shape_or_named():
         (None, "needs labels"),
         (np.ones((200, 3)), r"shape \(200, 3\) do not fit any output; found y float32 \(200, 1\)"),
         (np.ones(100), r"\(100,\) for 200 samples"),
-        (np.full(200, np.inf), "200 values that are NaN or infinite"),
+        (np.full(200, np.inf), "labels of 200 of 200 samples hold NaN or infinity, first that of sample 0"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(labels, message):
