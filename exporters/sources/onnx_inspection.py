@@ -38,6 +38,10 @@ KNOWN_DOMAINS: Final = frozenset(
 _DRAWING: Final = frozenset(
     {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
 )
+_STEPS_IN: Final = {"DequantizeLinear": 1, "QLinearConv": 1, "QLinearMatMul": 1}
+_STEPS_OUT: Final = {"QuantizeLinear": 1, "QLinearConv": 6, "QLinearMatMul": 6}
+"""By operator, the place of the scale of what it reads and gives among its inputs; the zero point is the next."""
+
 _MOST_CHECKED_BYTES = 2**28
 
 
@@ -71,7 +75,7 @@ def inspect_onnx(path: Path) -> Inspection:
         operators=dict(Counter(_kind(node) for node in nodes_of(model)).most_common()),
         opset=max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=None),
         producer=f"{model.producer_name} {model.producer_version}".strip(),
-        preprocessing=tuple(text for text, _ in preprocessing),
+        preprocessing=(*(text for text, _ in preprocessing), *_steps(model)),
         expected_ranges=tuple(expects for _, expects in preprocessing if expects is not None),
         exports=() if problem else ("onnx",),
         notes=(*signature.notes, *_notes(model, weights)),
@@ -156,6 +160,47 @@ def _preprocessing(model: onnx.ModelProto) -> Iterator[tuple[str, ExpectedRange 
             yield _scaling(node.op_type, float(values[0]), name)
         elif 1 < np.unique(values).size <= 4:
             yield f"{node.op_type} by a constant for each channel first: expects values before normalization", None
+
+
+def _steps(model: onnx.ModelProto) -> Iterator[str]:
+    """What quantized inputs and outputs stand for, where the node that reads or gives them tells."""
+    constants = {each.name: each for each in weights_of(model) if not uses_external_data(each)}
+    constants |= _constant_outputs(model)
+    inputs, outputs = ({each.name for each in ends} for ends in (model.graph.input, model.graph.output))
+    told: set[str] = set()
+    for node in model.graph.node:
+        name, found = next(iter(node.input), ""), _affine(node, _STEPS_IN.get(node.op_type), constants)
+        if found is not None and name in inputs - told:
+            told.add(name)
+            dtype, scale, zero = found
+            yield (
+                f"{name} holds {dtype} steps of {scale:g}: {_minus(name, zero)} * {scale:g} are the real numbers; give"
+                f" numpy.rint(real / {scale:g}){f' + {zero}' if zero else ''}, as {dtype}"
+            )
+        name, found = next(iter(node.output), ""), _affine(node, _STEPS_OUT.get(node.op_type), constants)
+        if found is not None and name in outputs:
+            dtype, scale, zero = found
+            yield f"{name} holds {dtype} steps of {scale:g}: {_minus(name, zero)} * {scale:g} are the real numbers"
+
+
+def _affine(
+    node: onnx.NodeProto, at: int | None, constants: Mapping[str, onnx.TensorProto]
+) -> tuple[str, float, int] | None:
+    """Dtype, scale and zero point of a tensor, from the inputs `at` and `at + 1` of a node.
+
+    None where they are computed, differ by channel, or are those of no integers.
+    """
+    if at is None or len(node.input) <= at + 1 or not {node.input[at], node.input[at + 1]} <= constants.keys():
+        return None
+    scale = _numbers(constants[node.input[at]])
+    zero = onnx.numpy_helper.to_array(constants[node.input[at + 1]])
+    if scale.size != 1 or zero.size != 1 or zero.dtype.kind not in "iu":
+        return None
+    return str(zero.dtype), float(scale[0]), int(zero.ravel()[0])
+
+
+def _minus(name: str, zero: int) -> str:
+    return f"({name} - {zero})" if zero > 0 else f"({name} + {-zero})" if zero else name
 
 
 def _numbers(constant: onnx.TensorProto) -> NDArray[np.float64]:

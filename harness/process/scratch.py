@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +16,7 @@ from crossrt.harness.errors import HarnessError
 from crossrt.harness.locations import artifact_cache, cache_folder
 
 PREFIX: Final = "crossrt-run-"
+_VARIABLE: Final = "TMPDIR"
 
 _current: Final[list[Path]] = []
 
@@ -21,6 +24,8 @@ _current: Final[list[Path]] = []
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A folder that lasts as long as a run. Processes that are started meanwhile put their temporary files into it.
+
+    Those that still live at its end are killed, in whatever session they are: code of the user's may start such ones.
 
     Raises:
         HarnessError: It cannot be made.
@@ -35,7 +40,17 @@ def scratch_folder() -> Iterator[Path]:
             ) from error
         _current.append(folder)
         stack.callback(_current.remove, folder)
+        stack.callback(_end_those_of, folder)
         yield folder
+
+
+def _end_those_of(folder: Path) -> None:
+    """Kills processes that were started with this folder as the one of their temporary files, and what they started."""
+    mark = f"{_VARIABLE}={folder}".encode()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # gone, or of somebody else
+            if mark in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
 
 
 def _tidy_cache() -> None:
@@ -53,4 +68,4 @@ def current_scratch() -> Path | None:
 
 def temporary_variables() -> dict[str, str]:
     """What makes a child process leave its temporary files where they are removed even if it crashes."""
-    return {"TMPDIR": str(_current[-1])} if _current else {}
+    return {_VARIABLE: str(_current[-1])} if _current else {}

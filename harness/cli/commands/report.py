@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from crossrt.core.errors import CrossrtError
 from crossrt.harness.cli.shared.options import margin_option, only_option
 from crossrt.reports.exchange.registry import FORMATS
 
@@ -77,12 +79,28 @@ def report(
     if only and not baselines:
         raise click.UsageError("--only chooses the cases that two reports are compared by: one report was given")
     comparison = _compared(baselines[0], current, margins, only) if baselines else None
+    made: list[Callable[[], None]] = []
     if markdown:
-        _comment(current, comparison)
+        made.append(lambda: _comment(current, comparison))
     if html:
-        _write_page(current, comparison, html)
+        made.append(lambda: _write_page(current, comparison, html))
     if png or svg:
-        _write_plots(current, comparison, png, svg)
+        made.append(lambda: _write_plots(current, comparison, png, svg))
+    _each(made)
+
+
+def _each(made: Sequence[Callable[[], None]]) -> None:
+    """Makes everything that can be made; what cannot is told, and the last such error is raised."""
+    problems: list[CrossrtError] = []
+    for make in made:
+        try:
+            make()
+        except CrossrtError as error:
+            problems.append(error)
+    for error in problems[:-1]:
+        click.echo(f"crossrt: {error}", err=True)
+    if problems:
+        raise problems[-1]
 
 
 def _export(paths: tuple[Path, ...], name: str, out: Path | None) -> None:

@@ -291,5 +291,5 @@ def test_bundled_models_bring_their_data():
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"learning_rate": 0.0}, {"bits": 5}, {"validation_share": 1.0}])
 def test_values_that_cannot_be_trained_with_are_refused(wrong):
-    with pytest.raises(HarnessError, match="cannot be trained with|weight_bits is 5; expected 4 or 8"):
+    with pytest.raises(HarnessError, match=r"cannot be trained with|weight_bits is 5; expected 4 or 8"):
         QatRequest(model=Path("own.keras"), out=Path("qat"), data=DataRequest(reference="x.npz"), **wrong)

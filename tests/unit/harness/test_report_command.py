@@ -38,6 +38,15 @@ def test_plots_with_a_file_in_the_way_are_one_error_and_nothing_is_written(tmp_p
     assert not list(tmp_path.glob("plots/*"))
 
 
+def test_an_output_that_cannot_be_written_takes_no_other_with_it(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done = crossrt("report", REPORT, "--markdown", "--html", "file/page.html", "--svg", "plots", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "file/page.html" in done.stderr
+    assert done.stdout.startswith("<!-- crossrt report -->")
+    assert list(tmp_path.glob("plots/*.svg"))
+
+
 def test_window_system_that_matplotlib_would_open_plays_no_part(tmp_path):
     done = crossrt("report", REPORT, "--html", "page.html", cwd=tmp_path, MPLBACKEND="nonesuch")
     assert done.returncode == 0, done.stderr

@@ -232,6 +232,23 @@ def test_the_values_that_a_first_node_expects_are_numbers(save, steps, expected)
     assert len(found.preprocessing) == 1
 
 
+@pytest.mark.parametrize(("zero", "taken", "given"), [(120, "(x - 120)", " + 120"), (0, "x", "")])
+def test_what_quantized_inputs_and_outputs_stand_for_is_told(save, zero, taken, given):
+    nodes = [
+        node("DequantizeLinear", ["x", "x_s", "x_z"], ["real_x"]),
+        node("Relu", ["real_x"], ["real_y"]),
+        node("QuantizeLinear", ["real_y", "y_s", "y_z"], ["y"]),
+    ]
+    scales = [numpy_helper.from_array(np.float32(each), name) for name, each in (("x_s", 0.02), ("y_s", 0.5))]
+    zeros = [numpy_helper.from_array(np.uint8(zero), "x_z"), numpy_helper.from_array(np.int8(-3), "y_z")]
+    path = save(nodes, [value("x", ["N", 3], T.UINT8)], [value("y", ["N", 3], T.INT8)], [*scales, *zeros])
+    assert inspect_model(path).preprocessing == (
+        f"x holds uint8 steps of 0.02: {taken} * 0.02 are the real numbers; give numpy.rint(real / 0.02){given}, as"
+        " uint8",
+        "y holds int8 steps of 0.5: (y + 3) * 0.5 are the real numbers",
+    )
+
+
 def test_weights_that_hold_nan_are_told(save):
     nodes = [node("Mul", ["x", "w"], ["y"])]
     path = save(nodes, [value("x", ["N", 2])], [value("y", ["N", 2])], [array("w", [1, np.nan])])
