@@ -6,6 +6,7 @@ Prints figures by kind, and each fault once; a mutant that shows it is kept with
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import tempfile
@@ -68,11 +69,12 @@ def main() -> int:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as cache:
         os.environ |= {"CROSSRT_CACHE_DIR": cache, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-        for kind in kinds():
-            if kind.name in shares:
-                count = max(1, round(asked.mutants * shares[kind.name] / sum(shares.values())))
-                fuzz(kind, count, asked.seed, outcomes)
-                print(f"{kind.name}: {dict(outcomes.counts[kind.name])}", file=sys.stderr, flush=True)
+        with contextlib.suppress(KeyboardInterrupt):  # what was found so far is printed
+            for kind in kinds():
+                if kind.name in shares:
+                    count = max(1, round(asked.mutants * shares[kind.name] / sum(shares.values())))
+                    fuzz(kind, count, asked.seed, outcomes)
+                    print(f"{kind.name}: {dict(outcomes.counts[kind.name])}", file=sys.stderr, flush=True)
     print(outcomes.table())
     print(f"\n{time.monotonic() - start:,.0f} s")
     for place, said in outcomes.faults.items():
