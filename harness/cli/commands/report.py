@@ -97,8 +97,8 @@ def _each(made: Sequence[Callable[[], None]]) -> None:
             make()
         except CrossrtError as error:
             problems.append(error)
-    for error in problems[:-1]:
-        click.echo(f"crossrt: {error}", err=True)
+    for problem in problems[:-1]:
+        click.echo(f"crossrt: {problem}", err=True)
     if problems:
         raise problems[-1]
 
