@@ -12,17 +12,19 @@ from crossrt.exporters.qat.frozen import Frozen, FrozenStep, FrozenWeights
 from crossrt.exporters.qat.graph import Convolution, Dense, Dropout, Floats, Network
 from crossrt.exporters.qat.grid import Affine, channel_scales, largest_integer
 from crossrt.exporters.qat.model import Trainable
+from crossrt.exporters.qat.settling import settle
 
 _LARGEST_BIAS: Final = 2**31 - 1
 
 
 def freeze(trainable: Trainable) -> Frozen:
-    """Settles every number.
+    """Settles every number; ranges are moved first (see `settling`).
 
     Raises:
         ExportError: A range never moved, or a bias does not fit into 32 bits.
     """
     trainable.check_ranges()
+    settle(trainable)
     network = trainable.network
     renamed = _without_dropout(network)
     found: dict[str, FrozenStep] = {}

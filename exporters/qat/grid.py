@@ -21,6 +21,9 @@ SMALLEST_SCALE: Final = np.float32(2.0**-60)
 LEAST_CHANNEL: Final = 2.0**-16
 """A channel of small weights has at least this share of the largest scale of its kernel, so that biases fit int32."""
 NEAR_THE_MIDDLE: Final = np.float32(1 / 64)
+CLEAN: Final = 2.0**-32
+"""Relative error of a reciprocal that makes no difference."""
+_MOST_STEPS: Final = 2_048
 _DROPPED: Final = 8
 """Bits of the 24 of a float32 that a scale leaves zero."""
 
@@ -49,6 +52,23 @@ def coarse(scale: Any) -> Floats:
     step = np.int32(2**_DROPPED)
     rounded: Floats = ((bits + (step - 1)) & -step).astype(np.int32).view(np.float32)
     return rounded
+
+
+def nearest(scale: Any) -> Floats:
+    """The nearest scale that has at most 16 significant bits."""
+    bits = np.maximum(np.asarray(scale, np.float32), SMALLEST_SCALE).view(np.int32)
+    step = np.int32(2**_DROPPED)
+    rounded: Floats = ((bits + step // 2) & -step).astype(np.int32).view(np.float32)
+    return rounded
+
+
+def with_clean_reciprocal(scale: float) -> np.float32:
+    """The next scale upwards whose reciprocal float32 holds almost exactly: see `settling`."""
+    bits = coarse(scale).view(np.int32)
+    steps = np.arange(_MOST_STEPS, dtype=np.int32) * np.int32(2**_DROPPED)
+    found = (bits + steps).astype(np.int32).view(np.float32)
+    errors = np.abs((np.float32(1) / found).astype(np.float64) * found.astype(np.float64) - 1)
+    return np.float32(found[int(np.argmax(errors < CLEAN)) if (errors < CLEAN).any() else 0])
 
 
 def affine_of_range(low: float, high: float) -> Affine:

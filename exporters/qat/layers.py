@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, Final
 
 import keras
@@ -11,7 +12,17 @@ import tensorflow as tf
 
 from crossrt.exporters.qat.graph import Convolution, Dense, FinalKind, Step
 from crossrt.exporters.qat.grid import Affine, affine_of_range
-from crossrt.exporters.qat.tf_ops import compute, quantized_activation, quantized_kernel, rectified
+from crossrt.exporters.qat.tf_ops import (
+    affine_tensors,
+    compute,
+    integer_bias,
+    integer_kernel,
+    kernel_scales,
+    quantized_activation,
+    quantized_kernel,
+    rectified,
+    rounded_activation,
+)
 
 MOMENTUM: Final = 0.99
 CALIBRATING_MOMENTUM: Final = 0.9
@@ -36,13 +47,38 @@ class Range(keras.layers.Layer):  # type: ignore[misc]
         self.high = self.add_weight(name="high", shape=(members,), initializer="zeros", trainable=False)
         self.seen = self.add_weight(name="seen", shape=(members,), initializer="zeros", trainable=False)
 
-    def call(self, tensor: Any, training: bool | None = None, member: int | None = 0) -> Any:
-        """A tensor on its grid; while calibrating, as it is. A `member` of None is not followed."""
+    def call(
+        self,
+        tensor: Any,
+        training: bool | None = None,
+        member: int | None = 0,
+        unit: Callable[[], Any] | None = None,
+    ) -> Any:
+        """A tensor on its grid; while calibrating, as it is.
+
+        Args:
+            tensor: Real numbers, or accumulators where `unit` is given and nothing is trained or calibrated.
+            training: Whether the range follows what it sees, and gradients are needed.
+            member: Which part of the range it moves; None for none.
+            unit: Gives what an accumulator counts: they are rounded as runtimes round them.
+        """
         if member is not None and (training or self.is_calibrating):
             self._follow(tensor, member)
         if self.is_calibrating:
             return tensor
-        return quantized_activation(tensor, tf.reduce_min(self.low.value), tf.reduce_max(self.high.value))
+        low, high = tf.reduce_min(self.low.value), tf.reduce_max(self.high.value)
+        if training:
+            return quantized_activation(tensor, low, high)
+        return rounded_activation(tensor, None if unit is None else unit(), *affine_tensors(low, high))
+
+    def move(self, affine: Affine) -> None:
+        """Makes its range the one that has this scale and zero point."""
+        self.low.assign(tf.fill(self.low.shape, affine.low))
+        self.high.assign(tf.fill(self.high.shape, affine.high))
+
+    def scale(self) -> Any:
+        """The scale of what it has seen, as a tensor."""
+        return affine_tensors(tf.reduce_min(self.low.value), tf.reduce_max(self.high.value))[0]
 
     def _follow(self, tensor: Any, member: int) -> None:
         momentum = CALIBRATING_MOMENTUM if self.is_calibrating else MOMENTUM
@@ -68,11 +104,15 @@ class Range(keras.layers.Layer):  # type: ignore[misc]
 
 
 class Calculation(keras.layers.Layer):  # type: ignore[misc]
-    """Computes a step; kernels are trained in float and quantized in every call, except while calibrating."""
+    """Computes a step; kernels are trained in float and quantized in every call, except while calibrating.
 
-    def __init__(self, step: Step, bits: int) -> None:
+    When it is not trained, a step with weights whose result is quantized computes as runtimes do: integers in, a bias
+    in integers, and accumulators out, which its range takes. Float sums of integers below 2^24 are exact.
+    """
+
+    def __init__(self, step: Step, bits: int, source: Range | FixedRange | None = None) -> None:
         super().__init__(name=f"{step.name}_step")
-        self.step, self.bits = step, bits
+        self.step, self.bits, self._source = step, bits, source
         self.is_calibrating = False
         self.kernel: Any = None
         self.bias: Any = None
@@ -83,17 +123,40 @@ class Calculation(keras.layers.Layer):  # type: ignore[misc]
     def _weight(self, name: str, values: np.ndarray[Any, Any]) -> Any:
         return self.add_weight(name=name, shape=values.shape, initializer=lambda *_, **__: tf.constant(values))
 
-    def call(self, tensors: Any) -> Any:
+    @property
+    def is_exact(self) -> bool:
+        """Whether it gives accumulators when it is not trained."""
+        return self.kernel is not None and self._source is not None
+
+    def unit(self) -> Any:
+        """What an accumulator of each output channel counts: the scale of the input times that of the weights."""
+        assert self._source is not None
+        return self._source.scale() * kernel_scales(self.kernel.value, self.bits, is_depthwise=self._is_depthwise)
+
+    @property
+    def _is_depthwise(self) -> bool:
+        return isinstance(self.step.op, Convolution) and self.step.op.is_depthwise
+
+    def call(self, tensors: Any, training: bool | None = None) -> Any:
         """The result with its activation, not yet quantized."""
         op = self.step.op
         kernel = bias = None
-        if isinstance(op, Convolution | Dense):
-            is_depthwise = isinstance(op, Convolution) and op.is_depthwise
+        if self.is_exact and not training and not self.is_calibrating:
+            return self._accumulators(tensors)
+        if self.kernel is not None:
             kernel = self.kernel.value
             if not self.is_calibrating:
-                kernel = quantized_kernel(kernel, self.bits, is_depthwise=is_depthwise)
+                kernel = quantized_kernel(kernel, self.bits, is_depthwise=self._is_depthwise)
             bias = self.bias.value
         return rectified(compute(op, tensors, kernel, bias), self.step.relu)
+
+    def _accumulators(self, tensors: Any) -> Any:
+        assert self._source is not None
+        integers = integer_kernel(self.kernel.value, self.bits, is_depthwise=self._is_depthwise)
+        bias = integer_bias(self.bias.value, self.unit())
+        found = compute(self.step.op, [tensors[0] / self._source.scale()], integers, bias)
+        # the upper end of a ReLU is that of its range
+        return rectified(found, None if self.step.relu is None else np.inf)
 
     def compute_output_spec(self, tensors: Any) -> Any:
         """Its shape is known beforehand."""
@@ -110,6 +173,10 @@ class FixedRange(keras.layers.Layer):  # type: ignore[misc]
         self._quantize = functools.partial(
             tf.quantization.fake_quant_with_min_max_args, min=affine.low, max=affine.high, num_bits=8
         )
+
+    def scale(self) -> Any:
+        """Its scale as a tensor."""
+        return tf.constant(self.affine.scale, tf.float32)
 
     def call(self, tensor: Any) -> Any:
         """The tensor on its grid; while calibrating, as it is."""

@@ -22,6 +22,7 @@ from crossrt.exporters.qat.data import Samples
 from crossrt.exporters.qat.jobs import Epoch, QatJob, Score
 from crossrt.exporters.qat.model import Trainable
 from crossrt.exporters.qat.objective import Objective
+from crossrt.exporters.qat.settling import settle
 
 CALIBRATION_SAMPLES: Final = 2048
 _TELL_EVERY_S: Final = 0.5
@@ -87,6 +88,7 @@ class Trainer:
             for inputs, _ in self._train.in_order(CALIBRATION_SAMPLES):
                 function(inputs)
         self._trainable.check_ranges()
+        settle(self._trainable)
         return Epoch(epoch=0, train=None, validation=self._validated(), learning_rate=self._job.learning_rate)
 
     def _validated(self) -> Score | None:
@@ -112,6 +114,7 @@ class Trainer:
             figures.add(value, float(right), len(labels))
             if figures.is_due():
                 events.send("progress", **figures.told(step, self._rate()))
+        settle(self._trainable)
         done = Epoch(
             epoch=number,
             train=figures.score(),

@@ -75,6 +75,7 @@ class _Builder:
         self._tensors: dict[str, Any] = {}
         self._calculations: dict[str, Calculation] = {}
         self._ranges: dict[str, Range | FixedRange] = {}
+        self._grids: dict[str, Range | FixedRange | None] = {}
         self._owners = range_owners(network)
         self._made: dict[str, tuple[Range, list[str]]] = {}
 
@@ -87,6 +88,7 @@ class _Builder:
             elif isinstance(step.op, Dropout):
                 dropout = keras.layers.Dropout(step.op.rate, seed=self._seed + number, name=f"{step.name}_dropout")
                 self._tensors[step.name] = dropout(self._tensors[step.inputs[0]])
+                self._grids[step.name] = self._grids.get(step.inputs[0])
             else:
                 self._add(step, [self._tensors[name] for name in step.inputs])
         outputs = [self._tensors[self._network.output], self._tensors[self._network.scores]]
@@ -99,7 +101,11 @@ class _Builder:
         )
 
     def _add(self, step: Step, tensors: list[Any]) -> None:
-        calculation = self._calculations[step.name] = Calculation(step, self._bits)
+        is_quantized = step.name in self._owners
+        calculation = Calculation(
+            step, self._bits, self._grids.get(step.inputs[0]) if is_quantized and step.inputs else None
+        )
+        self._calculations[step.name] = calculation
         tensor = calculation(tensors)
         if step.range == "fixed" and isinstance(step.op, Final):
             fixed = self._ranges[step.name] = FixedRange(FIXED[step.op.kind], f"{step.name}_range")
@@ -107,8 +113,10 @@ class _Builder:
         elif (owner := self._owners.get(step.name)) is not None:
             layer, members = self._range(owner)
             self._ranges[step.name] = layer
-            tensor = layer(tensor, member=members.index(step.name) if step.name in members else None)
+            member = members.index(step.name) if step.name in members else None
+            tensor = layer(tensor, member=member, unit=calculation.unit if calculation.is_exact else None)
         self._tensors[step.name] = tensor
+        self._grids[step.name] = self._ranges.get(step.name)
 
     def _range(self, owner: str) -> tuple[Range, list[str]]:
         """The range of a group, and the steps in it that are followed."""

@@ -83,26 +83,61 @@ def coarse(scale: Any) -> Any:
     return tf.bitcast(tf.bitwise.bitwise_and(bits + 255, -256), tf.float32)
 
 
-def quantized_activation(tensor: Any, low: Any, high: Any) -> Any:
-    """A tensor on the grid of a range (see `grid.affine_of_range`); gradients pass inside the range."""
+def affine_tensors(low: Any, high: Any) -> tuple[Any, Any]:
+    """Scale, and the place of zero above the lowest integer, of a range (see `grid.affine_of_range`)."""
     low, high = tf.minimum(low, 0.0), tf.maximum(high, 0.0)
     scale = coarse((high - low) / LEVELS)
     place = -low / scale
     is_middle = tf.abs(place - tf.floor(place) - 0.5) < NEAR_THE_MIDDLE
     scale = tf.where(is_middle, coarse((high - low) / (LEVELS - 1)), scale)
-    zero_point = tf.clip_by_value(tf.round(-low / scale), 0.0, float(LEVELS))
-    ends = tf.stop_gradient(-zero_point * scale), tf.stop_gradient((LEVELS - zero_point) * scale)
+    return scale, tf.clip_by_value(tf.round(-low / scale), 0.0, float(LEVELS))
+
+
+def quantized_activation(tensor: Any, low: Any, high: Any) -> Any:
+    """A tensor on the grid of a range; gradients pass inside the range."""
+    scale, zero_place = affine_tensors(low, high)
+    ends = tf.stop_gradient(-zero_place * scale), tf.stop_gradient((LEVELS - zero_place) * scale)
     return tf.quantization.fake_quant_with_min_max_vars(tensor, *ends, num_bits=8)
+
+
+def rounded_activation(tensor: Any, unit: Any, scale: Any, zero_place: Any) -> Any:
+    """A tensor on a grid, rounded to the last bit as runtimes do it, without gradients.
+
+    Args:
+        tensor: Accumulators, or real numbers where `unit` is None.
+        unit: What an accumulator counts, `(channels,)`. Its quotient with the scale is the float32 multiplier of ONNX
+            Runtime's and XNNPACK's kernels, after which they round half to even.
+        scale: Of the grid.
+        zero_place: How far zero lies above the lowest integer.
+    """
+    factor = (1.0 if unit is None else unit) / scale
+    return tf.clip_by_value(tf.round(tensor * factor), -zero_place, LEVELS - zero_place) * scale
+
+
+def kernel_scales(kernel: Any, bits: int, *, is_depthwise: bool) -> Any:
+    """The scale of each output channel, from its own values."""
+    flat = _flat(kernel, is_depthwise=is_depthwise)
+    scales = tf.reduce_max(tf.abs(flat), axis=list(range(len(flat.shape) - 1))) / largest_integer(bits)
+    return tf.stop_gradient(coarse(tf.maximum(scales, tf.reduce_max(scales) * LEAST_CHANNEL)))
 
 
 def quantized_kernel(kernel: Any, bits: int, *, is_depthwise: bool) -> Any:
     """A kernel on the grids of its output channels, which follow from its own values; gradients pass."""
-    flat = tf.reshape(kernel, _channelled(kernel.shape)) if is_depthwise else kernel
-    most = largest_integer(bits)
-    scales = tf.reduce_max(tf.abs(flat), axis=list(range(len(flat.shape) - 1))) / most
-    scales = tf.stop_gradient(coarse(tf.maximum(scales, tf.reduce_max(scales) * LEAST_CHANNEL)))
-    found = on_weight_grid(flat, scales, bits)
-    return tf.reshape(found, kernel.shape) if is_depthwise else found
+    scales = kernel_scales(kernel, bits, is_depthwise=is_depthwise)
+    return tf.reshape(on_weight_grid(_flat(kernel, is_depthwise=is_depthwise), scales, bits), kernel.shape)
+
+
+def integer_kernel(kernel: Any, bits: int, *, is_depthwise: bool) -> Any:
+    """The integers of a kernel, as floats, rounded like `on_weight_grid`."""
+    most = float(largest_integer(bits))
+    scales = kernel_scales(kernel, bits, is_depthwise=is_depthwise)
+    shifted = (_flat(kernel, is_depthwise=is_depthwise) + most * scales) * (1.0 / scales)
+    return tf.reshape(tf.clip_by_value(tf.floor(shifted + 0.5) - most, -most, most), kernel.shape)
+
+
+def integer_bias(bias: Any, unit: Any) -> Any:
+    """A bias in units of accumulators, as floats."""
+    return tf.cast(tf.round(tf.cast(bias, tf.float64) / tf.cast(unit, tf.float64)), tf.float32)
 
 
 def on_weight_grid(flat: Any, scales: Any, bits: int) -> Any:
@@ -113,6 +148,9 @@ def on_weight_grid(flat: Any, scales: Any, bits: int) -> Any:
     )
 
 
-def _channelled(shape: Any) -> tuple[int, ...]:
-    height, width, channels, multiplier = shape
-    return (height, width, channels * multiplier)
+def _flat(kernel: Any, *, is_depthwise: bool) -> Any:
+    """A kernel with its output channels last."""
+    if not is_depthwise:
+        return kernel
+    height, width, channels, multiplier = kernel.shape
+    return tf.reshape(kernel, (height, width, channels * multiplier))
