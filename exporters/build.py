@@ -5,6 +5,7 @@ The job comes on standard input, events go to standard output. TensorFlow is imp
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ from crossrt.exporters.cache import converter_versions
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
-from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteStatic
+from crossrt.exporters.recipes.recipe import SameScales, TfliteDynamic, TfliteFloat16, TfliteStatic
 from crossrt.exporters.reference import write_answers
 from crossrt.exporters.sources.detect import check_source
 from crossrt.exporters.tensor_specs import onnx_quantization
@@ -28,6 +29,7 @@ from crossrt.exporters.tflite.check import as_found
 from crossrt.exporters.variants import Variant
 
 if TYPE_CHECKING:
+    from crossrt.exporters.qat.frozen import Frozen
     from crossrt.exporters.tf.serving import Serving
 
 REFERENCE = "reference"
@@ -42,6 +44,7 @@ class TensorFlowBuilder:
         if kind not in ("keras", "keras-h5", "saved-model"):
             raise ExportError(f"{job.source} is not a Keras model or a SavedModel: it is {kind}")
         self._kind = kind
+        self._frozen: dict[tuple[int, ...], Frozen] = {}
 
     @cached_property
     def _serving(self) -> Serving:
@@ -68,6 +71,8 @@ class TensorFlowBuilder:
     def _write(self, variant: Variant, path: Path) -> Quantization | None:
         recipe = variant.recipe
         calibration = None if selection_of(recipe) is None else self._calibration
+        if isinstance(recipe, SameScales):
+            return self._write_same_scales(variant, recipe, path)
         if variant.format == "onnx":
             from crossrt.exporters.tf.to_onnx import export_onnx
 
@@ -83,6 +88,19 @@ class TensorFlowBuilder:
             if recipe is not None and record is not None:
                 return as_found(path, recipe, record)
         return None
+
+    def _write_same_scales(self, variant: Variant, recipe: SameScales, path: Path) -> Quantization:
+        """Both formats are written from one calibrated network."""
+        from crossrt.exporters.qat.scales.calibrated import calibrated, write_calibrated
+
+        assert self._calibration is not None
+        key = (recipe.weight_bits, recipe.calibration_samples, recipe.calibration_seed)
+        if key not in self._frozen:
+            self._frozen[key] = calibrated(self._serving, Path(self._job.source), recipe, self._calibration)
+        share = write_calibrated(self._frozen[key], self._serving, recipe, path)
+        record = variant.quantization_record(self._calibration)
+        assert record is not None
+        return dataclasses.replace(record, quantized_share=share)
 
     def _build_reference(self, folder: Path) -> None:
         job, serving = self._job, self._serving

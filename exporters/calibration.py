@@ -15,7 +15,7 @@ from crossrt.datasets.fitting import Fit, fit, model_feeds
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.datasets.protocol import Arrays, Dataset
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.recipes.recipe import OnnxPlugin, OnnxStatic, Recipe, TfliteStatic
+from crossrt.exporters.recipes.recipe import Calibrated, OnnxPlugin, Recipe
 
 NEEDS_CALIBRATION = "needs --calibration DATA"
 
@@ -41,10 +41,8 @@ class Selection:
 
 def selection_of(recipe: Recipe | None) -> Selection | None:
     """What a recipe is calibrated with, or None where nothing is."""
-    is_calibrated = isinstance(recipe, OnnxStatic | TfliteStatic)
-    if not is_calibrated and not (isinstance(recipe, OnnxPlugin) and recipe.calibration_samples):
+    if not isinstance(recipe, Calibrated | OnnxPlugin) or not recipe.calibration_samples:
         return None
-    assert isinstance(recipe, OnnxStatic | TfliteStatic | OnnxPlugin)
     return Selection(recipe.calibration_samples, recipe.calibration_seed)
 
 

@@ -14,13 +14,21 @@ from pathlib import Path
 from crossrt.core.artifact import Quantization
 from crossrt.core.events import EventStream, read_job
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
-from crossrt.exporters.errors import ExportError
+from crossrt.exporters.errors import ExportError, UnfitRecipeError
 from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
 from crossrt.exporters.ort.check import check_quantized
 from crossrt.exporters.ort.known_issues import known_issues
 from crossrt.exporters.ort.quantize import OnnxQuantizer
 from crossrt.exporters.plugins import quantize_with_plugin
-from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxPlugin, OnnxStatic, OnnxWeightOnly
+from crossrt.exporters.qat.scales.calibrated import ANOTHER
+from crossrt.exporters.recipes.recipe import (
+    OnnxDynamic,
+    OnnxFloat16,
+    OnnxPlugin,
+    OnnxSameScales,
+    OnnxStatic,
+    OnnxWeightOnly,
+)
 from crossrt.exporters.sources.detect import check_source
 from crossrt.exporters.tensor_specs import Specs, onnx_specs
 from crossrt.exporters.variants import Variant
@@ -57,6 +65,8 @@ class OnnxBuilder:
         recipe, quantizer = variant.recipe, self._quantizer
         if isinstance(recipe, OnnxPlugin):
             return self._write_with_plugin(variant, recipe, path)
+        if isinstance(recipe, OnnxSameScales):
+            raise UnfitRecipeError(f"{variant.item} {ANOTHER}")
         if not isinstance(recipe, OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16):
             raise ExportError(f"{variant.item} is not made from an ONNX file: bring a Keras model or a SavedModel")
         calibration = None if selection_of(recipe) is None else self._calibration

@@ -12,7 +12,7 @@ from crossrt.exporters.qat.frozen import Frozen, FrozenStep, FrozenWeights
 from crossrt.exporters.qat.graph import Convolution, Dense, Dropout, Floats, Network
 from crossrt.exporters.qat.grid import Affine, channel_scales, largest_integer
 from crossrt.exporters.qat.model import Trainable
-from crossrt.exporters.qat.settling import settle
+from crossrt.exporters.qat.scales.settling import settle
 
 _LARGEST_BIAS: Final = 2**31 - 1
 

@@ -42,7 +42,7 @@ class Range(keras.layers.Layer):  # type: ignore[misc]
 
     def __init__(self, name: str, members: int = 1) -> None:
         super().__init__(name=name)
-        self.is_calibrating = False
+        self.is_calibrating = self.keeps_extremes = False
         self.low = self.add_weight(name="low", shape=(members,), initializer="zeros", trainable=False)
         self.high = self.add_weight(name="high", shape=(members,), initializer="zeros", trainable=False)
         self.seen = self.add_weight(name="seen", shape=(members,), initializer="zeros", trainable=False)
@@ -84,7 +84,12 @@ class Range(keras.layers.Layer):  # type: ignore[misc]
         momentum = CALIBRATING_MOMENTUM if self.is_calibrating else MOMENTUM
         kept = tf.where(self.seen.value[member] > 0, momentum, 0.0)
         own = tf.one_hot(member, self.low.shape[0])
-        for variable, now in ((self.low, tf.reduce_min(tensor)), (self.high, tf.reduce_max(tensor))):
+        least, greatest = tf.reduce_min(tensor), tf.reduce_max(tensor)
+        if self.is_calibrating and self.keeps_extremes:
+            kept = tf.zeros_like(kept)
+            least = tf.where(self.seen.value[member] > 0, tf.minimum(least, self.low.value[member]), least)
+            greatest = tf.where(self.seen.value[member] > 0, tf.maximum(greatest, self.high.value[member]), greatest)
+        for variable, now in ((self.low, least), (self.high, greatest)):
             variable.assign(variable.value + own * (1 - kept) * (now - variable.value))
         self.seen.assign(self.seen.value + own)
 
@@ -169,7 +174,7 @@ class FixedRange(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, affine: Affine, name: str) -> None:
         super().__init__(name=name)
         self.affine = affine
-        self.is_calibrating = False
+        self.is_calibrating = self.keeps_extremes = False
         self._quantize = functools.partial(
             tf.quantization.fake_quant_with_min_max_args, min=affine.low, max=affine.high, num_bits=8
         )

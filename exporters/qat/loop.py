@@ -22,7 +22,7 @@ from crossrt.exporters.qat.data import Samples
 from crossrt.exporters.qat.jobs import Epoch, QatJob, Score
 from crossrt.exporters.qat.model import Trainable
 from crossrt.exporters.qat.objective import Objective
-from crossrt.exporters.qat.settling import settle
+from crossrt.exporters.qat.scales.settling import settle
 
 CALIBRATION_SAMPLES: Final = 2048
 _TELL_EVERY_S: Final = 0.5

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from crossrt.core.artifact import CalibrationMethod
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.qat.graph import Dropout, Final, Input, Network, Step
 from crossrt.exporters.qat.grid import Affine
@@ -34,8 +35,10 @@ class Trainable:
     ranges: Mapping[str, Range | FixedRange]
 
     @contextmanager
-    def calibrating(self) -> Iterator[None]:
-        """Ranges are followed and nothing is quantized."""
+    def calibrating(self, method: CalibrationMethod = "moving-average") -> Iterator[None]:
+        """Ranges are followed, or widened to the extremes (`minmax`), and nothing is quantized."""
+        for each in self.ranges.values():
+            each.keeps_extremes = method == "minmax"
         layers: list[Any] = [*self.ranges.values(), *self.calculations.values()]
         for layer in layers:
             layer.is_calibrating = True

@@ -14,9 +14,9 @@ from crossrt.core.tensor import TensorSpec
 from crossrt.exporters.errors import ExportError, first_line
 from crossrt.exporters.qat.frozen import Frozen, FrozenStep
 from crossrt.exporters.qat.graph import Convolution, Input
-from crossrt.exporters.qat.names import scope_of, step_number
 from crossrt.exporters.qat.tf_ops import compute, on_weight_grid, rectified
 from crossrt.exporters.qat.tflite_weights import with_trained_weights
+from crossrt.exporters.qat.trained import scope_of, step_number
 from crossrt.exporters.tf.serving import tensor_sizes
 
 

@@ -1,8 +1,9 @@
-"""The scales that a training found, in a file: what both model files are compared with."""
+"""The scales that a training found, in a file: what both model files are compared with, and by which names."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
@@ -14,6 +15,7 @@ from msgspec import Struct
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.qat.frozen import Frozen, FrozenStep
 from crossrt.exporters.qat.graph import Convolution, Dense
+from crossrt.exporters.tf.serving import plain_names
 
 TRAINED: Final = "trained.json"
 Layout = Literal["convolution", "depthwise", "dense"]
@@ -107,3 +109,14 @@ def read_trained(path: Path) -> tuple[TrainedTensor, ...]:
         return msgspec.json.decode(path.read_bytes(), type=tuple[TrainedTensor, ...])
     except (OSError, msgspec.MsgspecError) as error:
         raise ExportError(f"{path} does not hold the scales of a training ({error})") from error
+
+
+def scope_of(number: int, name: str) -> str:
+    """The scope of a step: names of the file's tensors start with it, and it says which step it is."""
+    return f"{plain_names([name])[0]}__{number}"
+
+
+def step_number(tensor: str) -> int | None:
+    """The number of the step that a tensor of the file belongs to, by its name."""
+    found = re.match(r"[^/;]+__(\d+)(?:_1)?/", tensor)
+    return int(found[1]) if found else None

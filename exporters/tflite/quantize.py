@@ -12,9 +12,10 @@ from pathlib import Path
 from crossrt.core.artifact import Quantization
 from crossrt.core.events import EventStream, read_job
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
-from crossrt.exporters.errors import ExportError
+from crossrt.exporters.errors import ExportError, UnfitRecipeError
 from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
-from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteRecipe, TfliteStatic
+from crossrt.exporters.qat.scales.calibrated import ANOTHER
+from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteRecipe, TfliteSameScales, TfliteStatic
 from crossrt.exporters.sources.detect import check_source
 from crossrt.exporters.tensor_specs import Specs, tflite_specs
 from crossrt.exporters.tf import environment as environment
@@ -49,6 +50,8 @@ class TfliteBuilder:
 
     def _write(self, variant: Variant, path: Path) -> Quantization:
         recipe = variant.recipe
+        if isinstance(recipe, TfliteSameScales):
+            raise UnfitRecipeError(f"{variant.item} {ANOTHER}")
         if not isinstance(recipe, TfliteStatic | TfliteDynamic | TfliteFloat16):
             raise ExportError(f"{variant.item} is not made from a TFLite file")
         calibration = None if selection_of(recipe) is None else self._calibration

@@ -12,7 +12,8 @@ from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Chec
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.build.subject import Found, Target, ask_about, find_subject, refuse_float
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.qat.auditing import with_trained
+from crossrt.harness.qat.auditing import COMPARED, with_trained
+from crossrt.harness.qat.pairs import prove_scales
 from crossrt.reports.text.cells import Cell, Sheet, Tone
 from crossrt.reports.text.progress import Display
 from crossrt.reports.text.tensor_names import short_name
@@ -57,7 +58,10 @@ def run_audit(target: Target, folder: Path, display: Display) -> Audit:
     found = find_subject(target, folder, display)
     _check(found)
     display.phase("auditing", 1)
-    audited = with_trained(audit_file(found, target, folder), found.artifact)
+    proof = None
+    if found.partner is not None:
+        proof = prove_scales({each.id: each for each in (found.artifact, found.partner)}, folder)
+    audited = with_trained(audit_file(found, target, folder), found.artifact, proof)
     display.step()
     if not audited.tensors and not audited.checks:
         raise HarnessError(f"{found.name} holds no quantized tensor, though its manifest says how it was quantized")
@@ -107,8 +111,8 @@ def audit_headline(audit: Audit) -> str:
     if audit.checks:
         wrong = [each.name for each in audit.checks if each.severity == "wrong"]
         outcome = f"wrong: {', '.join(wrong)}" if wrong else "nothing in it is wrong by itself"
-        if any(each.name == "trained scales" for each in audit.checks):
-            return f"{name}: {outcome}; its {count} quantized tensors are compared with those of its training"
+        if any(each.name in COMPARED for each in audit.checks):
+            return f"{name}: {outcome}; its {count} quantized tensors are compared with those of the other format"
         return f"{name}: {outcome}; no recipe is known, so {count} quantized tensors are shown as the file has them"
     if audit.unexplained:
         return f"{name}: {audit.unexplained} of {count} quantized tensors are not what the recipe makes of them"

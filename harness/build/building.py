@@ -23,6 +23,7 @@ from crossrt.exporters.build import REFERENCE
 from crossrt.exporters.cache import reference_key, shortage, variant_key
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.jobs import BuildJob
+from crossrt.exporters.recipes.recipe import OnnxSameScales
 from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
 from crossrt.harness.build.builder import Artifacts, BuildRequest, BuildState
 from crossrt.harness.build.checking import FloatCheck
@@ -133,7 +134,7 @@ class _Building:
         if state.request.source.kind == "tflite":
             state.display.phase("building artifacts", len(missing))
             return [lambda: self._quantize_tflite(missing)]
-        quantized = [variant for variant in missing if variant.format == "onnx" and variant.recipe is not None]
+        quantized = [variant for variant in missing if self._is_quantized_from_onnx(variant)]
         converted = [variant for variant in missing if variant not in quantized]
         if quantized and self._float is None and FLOAT_ONNX not in converted:
             converted.append(FLOAT_ONNX)
@@ -147,6 +148,11 @@ class _Building:
         if quantized:
             works.append(lambda: self._quantize(quantized))
         return works
+
+    def _is_quantized_from_onnx(self, variant: Variant) -> bool:
+        """Whether an ONNX variant is made from the float ONNX file, not from the model itself."""
+        is_converted = isinstance(variant.recipe, OnnxSameScales) and _converts(self._state.request)
+        return variant.format == "onnx" and variant.recipe is not None and not is_converted
 
     def give_up(self) -> None:
         """Ends both processes."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossrt.exporters.variants import Variant, variant_of
@@ -13,6 +13,8 @@ from crossrt.harness.build.project import Project
 from crossrt.harness.build.recipes import choose_recipes
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject, at_least, check_agreement
+from crossrt.harness.qat.pairs import prove_pairs
+from crossrt.harness.qat.request import Proof
 from crossrt.harness.run.prepare import Opened, open_project
 from crossrt.reports.text.cells import grouped, listed
 from crossrt.reports.text.progress import Display
@@ -53,11 +55,13 @@ class Quantized:
         model: Name of the model.
         exported: What was built, and what failed.
         left_out: What was not built, each in one line with the reason.
+        proofs: For each variant whose two files share their scales, what was compared, by `<model>.<variant>`.
     """
 
     model: str
     exported: Exported
     left_out: tuple[str, ...]
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
 
 
 def run_quantize(asked: Quantizing, folder: Path, display: Display) -> Quantized:
@@ -86,7 +90,8 @@ def run_quantize(asked: Quantizing, folder: Path, display: Display) -> Quantized
         left_out.append(f"{listed([each.item for each in foreign])}: {_made_from(project)}")
     if lacking:
         left_out.append(f"{listed([each.item for each in lacking])}: --calibration DATA adds them")
-    return Quantized(model=project.model, exported=exported, left_out=tuple(left_out))
+    proofs = prove_pairs(exported.found.artifacts, opened.data.dataset, folder, display)
+    return Quantized(model=project.model, exported=exported, left_out=tuple(left_out), proofs=proofs)
 
 
 def _of_format(asked: Quantizing, variants: Sequence[Variant], project: Project) -> tuple[list[Variant], list[Variant]]:

@@ -15,9 +15,9 @@ from crossrt.core.manifest import read_manifest
 from crossrt.core.memory import BUILDING_BYTES, memory_limit
 from crossrt.datasets.opening import DataRequest
 from crossrt.exporters.errors import ExportError, ModelError, RecipeError
-from crossrt.exporters.recipes.recipe import Recipe
+from crossrt.exporters.recipes.recipe import Recipe, SameScales
 from crossrt.exporters.recipes.toml_files import NamedRecipe
-from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, variant_of
+from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant, variant_of
 from crossrt.harness.build.building import get_artifacts
 from crossrt.harness.build.exported import MANIFEST_SUFFIX
 from crossrt.harness.build.inspecting import inspect_model
@@ -67,6 +67,7 @@ class Found:
         calibration: What it was calibrated with, or None.
         opened: The project that it was built from, or None.
         file_name: Name of the file that the user gave, or None where a variant was named.
+        partner: The file of the other format with the same scales, where it was built as well.
     """
 
     artifact: ModelArtifact
@@ -76,6 +77,7 @@ class Found:
     calibration: DataRequest | None = None
     opened: Opened | None = None
     file_name: str | None = None
+    partner: ModelArtifact | None = None
 
     @property
     def name(self) -> str:
@@ -323,7 +325,8 @@ def _built(target: Target, folder: Path, display: Display) -> Found:
     if variant.needs_calibration and project.calibration is None:
         raise HarnessError(f"{variant.item} is calibrated: give data with --calibration DATA")
     exported = [each for each in (FLOAT_ONNX, FLOAT_TFLITE) if each.format == variant.format]
-    variants = [*(exported if project.source.kind not in ("onnx", "tflite") else ()), variant]
+    twin = _twin(target, recipes[0])
+    variants = [*(exported if project.source.kind not in ("onnx", "tflite") else ()), variant, *twin]
     found = get_artifacts(build_request(opened, target.subject, variants), folder, display)
     there = {**{each.id: each for each in project.given}, **found.artifacts}
     key = f"{project.model}.{variant.item}"
@@ -334,4 +337,21 @@ def _built(target: Target, folder: Path, display: Display) -> Found:
     if original is None:
         raise ExportError(f"{project.model} has no float {variant.format} file: {variant.item} cannot be compared")
     known = as_found(there[key], original)
-    return dataclasses.replace(known, data=project.data, calibration=project.calibration, opened=opened)
+    partner = next((there.get(f"{project.model}.{each.item}") for each in twin), None)
+    return dataclasses.replace(
+        known, data=project.data, calibration=project.calibration, opened=opened, partner=partner
+    )
+
+
+def _twin(target: Target, named: NamedRecipe) -> list[Variant]:
+    """The other variant of the same name, for a recipe that gives both files the same scales."""
+    if not isinstance(named.recipe, SameScales):
+        return []
+    others = choose_recipes(target.recipes, [named.name], "").recipes
+    return [variant_of(each) for each in others if each.item != named.item and isinstance(each.recipe, SameScales)]
+
+
+def is_same_scales(artifact: ModelArtifact) -> bool:
+    """True for a file of a recipe that gives the files of two formats the same scales."""
+    recipe = recipe_of(artifact)
+    return recipe is not None and isinstance(msgspec.convert(dict(recipe), Recipe), SameScales)

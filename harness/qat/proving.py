@@ -16,8 +16,6 @@ from crossrt.analysis.same_scales import ComparedTensor, SameScalesJob
 from crossrt.core.artifact import ModelArtifact
 from crossrt.datasets.protocol import Dataset
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.qat.jobs import ANSWERS
-from crossrt.exporters.qat.trained import TRAINED
 from crossrt.harness.build.subject import ask_about
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.answers import Outputs, collect_answers
@@ -73,20 +71,28 @@ def _answers(artifact: ModelArtifact, data: RunData) -> Outputs:
         return collect_answers(worker, feeding, data, scenario.batch_size, 0).outputs
 
 
-def prove(pair: Mapping[str, ModelArtifact], answers: Mapping[str, Outputs], folder: Path) -> Proof:
-    """Compares the two quantized files with what was trained, and with each other.
+def prove(
+    pair: Mapping[str, ModelArtifact],
+    answers: Mapping[str, Outputs],
+    folder: Path,
+    trained: Path,
+    expected: Path | None = None,
+) -> Proof:
+    """Compares the two quantized files with what was trained or calibrated, and with each other.
 
     Args:
         pair: Both, by id.
-        answers: What they answer, by id.
-        folder: The folder of the job.
+        answers: What they answer, by id; none to compare scales alone.
+        folder: A scratch folder.
+        trained: The file of the scales.
+        expected: The file of what the fake-quantized model answers.
 
     Raises:
         ExportError: A file cannot be read.
     """
     by_format = {each.format: each for each in pair.values()}
     job = SameScalesJob(
-        trained=str(folder / TRAINED),
+        trained=str(trained),
         onnx=str(by_format["onnx"].path),
         tflite=str(by_format["tflite"].path),
         folder=str(folder),
@@ -95,19 +101,20 @@ def prove(pair: Mapping[str, ModelArtifact], answers: Mapping[str, Outputs], fol
     return Proof(
         files={each.path.name: each.sha256 for each in pair.values()},
         tensors=msgspec.convert(event["found"], tuple[ComparedTensor, ...]),
-        outputs=tuple(_differences(pair, answers, folder)),
+        outputs=tuple(_differences(pair, answers, expected)) if answers else (),
     )
 
 
 def _differences(
-    pair: Mapping[str, ModelArtifact], answers: Mapping[str, Outputs], folder: Path
+    pair: Mapping[str, ModelArtifact], answers: Mapping[str, Outputs], expected: Path | None
 ) -> list[LsbDifference]:
     """Of each two of the trained model and the files."""
     step = next(each.step for artifact in pair.values() for each in artifact.outputs if each.step is not None)
     arrays: dict[str, NDArray[Any]] = {key: next(iter(answers[key].values())) for key in pair}
-    with np.load(folder / ANSWERS, allow_pickle=False) as archive:
-        (expected,) = (archive[name] for name in archive.files)
-    arrays = {FAKE: expected[: len(next(iter(arrays.values())))], **arrays}
+    if expected is not None:
+        with np.load(expected, allow_pickle=False) as archive:
+            (fake,) = (archive[name] for name in archive.files)
+        arrays = {FAKE: fake[: len(next(iter(arrays.values())))], **arrays}
     return [lsb_difference(one, arrays[one], other, arrays[other], step) for one, other in combinations(arrays, 2)]
 
 

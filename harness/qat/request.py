@@ -24,6 +24,8 @@ from crossrt.harness.run.arguments import check_types
 CHECKPOINTS = "checkpoints"
 CURVES = "curves.jsonl"
 SCALES = "scales.json"
+LEAST_WITHIN_ONE = 0.999
+"""Share of outputs within a quantization step of each other, below which a reader is warned."""
 MOST_RATE = 10.0
 MOST_SHARE = 0.9
 
@@ -180,3 +182,18 @@ def read_proof(path: Path) -> Proof | None:
         return msgspec.json.decode(path.read_bytes(), type=Proof)
     except (OSError, msgspec.MsgspecError):
         return None
+
+
+def write_proof(proof: Proof, path: Path) -> None:
+    """Writes a proof.
+
+    Raises:
+        HarnessError: There is no room.
+    """
+    half_written = path.with_name(f".{path.name}.partial")
+    try:
+        half_written.write_bytes(msgspec.json.format(msgspec.json.encode(proof), indent=2))
+        half_written.replace(path)
+    except OSError as error:
+        half_written.unlink(missing_ok=True)
+        raise HarnessError(f"{path} cannot be written: {error.strerror}; choose another --out") from error

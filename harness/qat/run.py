@@ -6,8 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import DataError
 from crossrt.core.evaluation import Evaluation
@@ -19,7 +17,8 @@ from crossrt.datasets.tasks.choosing import choose_task
 from crossrt.exporters.qat.checkpoints import Checkpoints
 from crossrt.exporters.qat.curves import read_curves
 from crossrt.exporters.qat.data import open_split
-from crossrt.exporters.qat.jobs import QatJob
+from crossrt.exporters.qat.jobs import ANSWERS, QatJob
+from crossrt.exporters.qat.trained import TRAINED
 from crossrt.exporters.sources.detect import check_source, model_name, source_sha256
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import write_folder
@@ -32,7 +31,7 @@ from crossrt.harness.process.packages import BUILDING, check_packages
 from crossrt.harness.process.user_data import served
 from crossrt.harness.qat.following import Followed, train
 from crossrt.harness.qat.proving import answers_of, prove
-from crossrt.harness.qat.request import CHECKPOINTS, CURVES, SCALES, Proof, QatRequest, Trained
+from crossrt.harness.qat.request import CHECKPOINTS, CURVES, SCALES, QatRequest, Trained, write_proof
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.reports.text.progress import Display
 
@@ -117,9 +116,10 @@ def _finish(request: QatRequest, job: QatJob, followed: Followed, display: Displ
     dataset = _answered(request, built[0])
     answers = answers_of(artifacts, dataset, folder, display)
     evaluations, definitions = _evaluated(artifacts, answers, dataset, followed.task)
-    proof = prove({key: each for key, each in artifacts.items() if each.role == "quantized"}, answers, folder)
+    pair = {key: each for key, each in artifacts.items() if each.role == "quantized"}
+    proof = prove(pair, answers, folder, folder / TRAINED, folder / ANSWERS)
     write_folder(Artifacts(artifacts=artifacts), request.out)
-    _write_proof(proof, request.out / SCALES)
+    write_proof(proof, request.out / SCALES)
     return Trained(
         model=job.model,
         folder=request.out,
@@ -159,13 +159,3 @@ def _evaluated(
     except DataError:
         return {}, ()
     return found, chosen.metrics
-
-
-def _write_proof(proof: Proof, path: Path) -> None:
-    half_written = path.with_name(f".{path.name}.partial")
-    try:
-        half_written.write_bytes(msgspec.json.format(msgspec.json.encode(proof), indent=2))
-        half_written.replace(path)
-    except OSError as error:
-        half_written.unlink(missing_ok=True)
-        raise HarnessError(f"{path} cannot be written: {error.strerror}; choose another --out") from error

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from crossrt.analysis.same_scales import ComparedTensor
 from crossrt.harness.qat.following import shown_metric
-from crossrt.harness.qat.request import LsbDifference, Trained
+from crossrt.harness.qat.request import LEAST_WITHIN_ONE, LsbDifference, Trained
 from crossrt.reports.text.cells import Cell, Sheet, Tone, written
-
-LEAST_WITHIN_ONE: Final = 0.999
 
 
 def scales_sheet(found: Trained) -> Sheet:

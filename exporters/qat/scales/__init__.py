@@ -1,0 +1,1 @@
+"""What gives two files the same scales: calibrating once, and moving scales to where all runtimes round alike."""

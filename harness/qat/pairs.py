@@ -1,0 +1,74 @@
+"""Files of two formats that recipes made with one set of scales: whether they have it, and answer alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from crossrt.core.artifact import ModelArtifact
+from crossrt.datasets.protocol import Dataset
+from crossrt.exporters.qat.trained import TRAINED
+from crossrt.harness.build.subject import is_same_scales
+from crossrt.harness.qat.proving import answers_of, prove
+from crossrt.harness.qat.request import LEAST_WITHIN_ONE, SCALES, Proof
+from crossrt.reports.text.progress import Display
+
+
+def prove_pairs(
+    artifacts: Mapping[str, ModelArtifact], dataset: Dataset, folder: Path, display: Display
+) -> dict[str, Proof]:
+    """Compares the two files of each such variant, by `<model>.<variant>`; one without the other is left out.
+
+    Args:
+        artifacts: As they lie in the cache, by id.
+        dataset: What both answer.
+        folder: A scratch folder.
+        display: Follows.
+
+    Raises:
+        ExportError: A file cannot be read or run.
+    """
+    found = {}
+    for name, pair in _pairs(artifacts).items():
+        own = folder / f"{name}-pair"
+        own.mkdir()
+        found[name] = prove(pair, answers_of(pair, dataset, own, display), own, _numbers(pair))
+    return found
+
+
+def prove_scales(pair: Mapping[str, ModelArtifact], folder: Path) -> Proof:
+    """Compares the scales of two files alone."""
+    return prove(pair, {}, folder, _numbers(pair))
+
+
+def _numbers(pair: Mapping[str, ModelArtifact]) -> Path:
+    """The file of the scales, which lies beside each of the two in the cache."""
+    return next(each.path.with_name(TRAINED) for each in pair.values() if each.format == "onnx")
+
+
+def _pairs(artifacts: Mapping[str, ModelArtifact]) -> dict[str, dict[str, ModelArtifact]]:
+    found: dict[str, dict[str, ModelArtifact]] = {}
+    for key, each in artifacts.items():
+        if is_same_scales(each):
+            found.setdefault(f"{each.model}.{each.variant}", {})[key] = each
+    return {name: pair for name, pair in found.items() if len(pair) > 1}
+
+
+def proof_file(name: str) -> str:
+    """Name of the file of the proof of `<model>.<variant>`."""
+    return f"{name}.{SCALES}"
+
+
+def pair_lines(name: str, proof: Proof) -> Iterator[str]:
+    """What was found, in sentences."""
+    if proof.different:
+        yield f"failed  {name}: {len(proof.different)} of {len(proof.tensors)} scales differ between both files:"
+        yield from (f"  {each.step} ({each.role}): {each.difference}" for each in proof.different)
+    else:
+        yield f"{name}: all {len(proof.tensors)} scales and zero points are equal in both files, to the last bit"
+    for each in proof.outputs:
+        sign = "CAUTION  " if each.within_one < LEAST_WITHIN_ONE else "  "
+        yield (
+            f"{sign}outputs of both for {each.samples:,} samples: {each.equal:.2%} equal, {each.within_one:.3%} within"
+            f" 1 quantization step (LSB), largest difference {each.most:g}"
+        )
