@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -41,12 +42,16 @@ class SameScalesJob:
         onnx: The ONNX file.
         tflite: The TFLite file.
         folder: A scratch folder.
+        samples: An npz of samples by input name, on which every layer is compared, or None.
+        fake: An npz of what the fake-quantized model computes of them, or None.
     """
 
     trained: str
     onnx: str
     tflite: str
     folder: str
+    samples: str | None = None
+    fake: str | None = None
 
 
 class ComparedTensor(Struct, frozen=True, kw_only=True):
@@ -69,6 +74,47 @@ class ComparedTensor(Struct, frozen=True, kw_only=True):
     onnx: str | None
     tflite: str | None
     difference: str | None
+
+
+class Spread(Struct, frozen=True, kw_only=True):
+    """How far the integers of a layer are apart in two computations.
+
+    Attributes:
+        one: Who computed: `fake quantization`, `onnx` or `tflite`.
+        other: Who else.
+        off_by_one: Share of the values that differ by one step.
+        off_by_more: Share that differs by more.
+        most: Largest difference, in steps.
+        arising: Values that differ in samples in which all that the layer takes is equal.
+    """
+
+    one: str
+    other: str
+    off_by_one: float
+    off_by_more: float
+    most: int
+    arising: int
+
+
+class LayerSteps(Struct, frozen=True, kw_only=True):
+    """A layer.
+
+    Attributes:
+        step: Its name.
+        values: How many were compared.
+        spreads: For each two that computed it.
+        reason: Why differences arise here, in words; None where none do.
+    """
+
+    step: str
+    values: int
+    spreads: tuple[Spread, ...]
+    reason: str | None = None
+
+    @property
+    def differs(self) -> bool:
+        """True if not all values are equal."""
+        return any(each.most for each in self.spreads)
 
 
 def compare(
@@ -168,8 +214,25 @@ def _run(job: SameScalesJob, events: EventStream) -> None:
     from crossrt.analysis.onnx_graph import Graph
 
     onnx, tflite = read_onnx(Graph.load(Path(job.onnx))), stored_in_tflite(open_tflite(Path(job.tflite)))
-    found = list(compare(read_trained(Path(job.trained)), onnx, tflite))
-    events.send("compared", found=msgspec.to_builtins(found))
+    trained = read_trained(Path(job.trained))
+    found = list(compare(trained, onnx, tflite))
+    events.send("compared", found=msgspec.to_builtins(found), layers=msgspec.to_builtins(_layers(job, trained)))
+
+
+def _layers(job: SameScalesJob, trained: Sequence[TrainedTensor]) -> list[LayerSteps]:
+    """Every layer on some samples; none where there are no samples."""
+    from crossrt.analysis.layer_steps import layer_steps
+
+    if job.samples is None:
+        return []
+    fake = None if job.fake is None else _arrays(job.fake)
+    files = Path(job.onnx), Path(job.tflite)
+    return list(layer_steps(trained, *files, _arrays(job.samples), fake, Path(job.folder)))
+
+
+def _arrays(path: str) -> dict[str, NDArray[Any]]:
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def main() -> int:

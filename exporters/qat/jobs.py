@@ -13,6 +13,10 @@ TaskName = Literal["classification", "regression"]
 FLOAT_VARIANT: Final = "fp32"
 VARIANTS: Final[Mapping[int, str]] = {8: "int8-qat", 4: "w4a8-qat"}
 """Names of what is written, by the bits of weights."""
+STEPS: Final = "fake-steps.npz"
+"""The integers of every step of that model for the first samples, int8, by the name of the step; in the same folder."""
+COMPARED_SAMPLES: Final = 32
+"""On how many samples every layer is compared."""
 ANSWERS: Final = "fake-quant.npz"
 """What the trained model answers before it is written as a file; in the folder of the job."""
 

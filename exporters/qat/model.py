@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from crossrt.core.artifact import CalibrationMethod
 from crossrt.exporters.errors import ExportError
@@ -26,6 +28,7 @@ class Trainable:
         model: From inputs to `(answer, scores)`; scores are what a loss is computed from.
         calculations: The layer of each step that is computed.
         ranges: The layer that quantizes the result of each step; steps that share a range share it.
+        results: The result of each step in the model.
     """
 
     network: Network
@@ -33,6 +36,13 @@ class Trainable:
     model: Any
     calculations: Mapping[str, Calculation]
     ranges: Mapping[str, Range | FixedRange]
+    results: Mapping[str, Any]
+
+    def integers(self, inputs: Any) -> dict[str, NDArray[np.int16]]:
+        """What every quantized step computes of some samples, as the int8 of a TFLite file."""
+        names = [name for name in self.ranges if name in self.results]
+        found = keras.Model(self.model.inputs, [self.results[name] for name in names])(inputs, training=False)
+        return {name: _integers(tensor, self.ranges[name].affine) for name, tensor in zip(names, found, strict=True)}
 
     @contextmanager
     def calibrating(self, method: CalibrationMethod = "moving-average") -> Iterator[None]:
@@ -65,6 +75,13 @@ class Trainable:
                     f"the range of {name} never moved: its result is 0 for every sample, so no scale follows from it;"
                     " remove the layer, or train the float model first"
                 )
+
+
+def _integers(tensor: Any, affine: Affine) -> NDArray[np.int16]:
+    found: NDArray[np.int16] = (np.rint(np.asarray(tensor) / np.float32(affine.scale)) + affine.zero_point).astype(
+        np.int16
+    )
+    return found
 
 
 def build(network: Network, bits: int, seed: int) -> Trainable:
@@ -101,6 +118,7 @@ class _Builder:
             model=keras.Model(inputs, outputs),
             calculations=self._calculations,
             ranges=self._ranges,
+            results=self._tensors,
         )
 
     def _add(self, step: Step, tensors: list[Any]) -> None:

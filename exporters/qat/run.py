@@ -16,7 +16,7 @@ from crossrt.core.events import EventStream, read_job
 from crossrt.datasets.protocol import Arrays, Dataset
 from crossrt.exporters.errors import ExportError, ModelError
 from crossrt.exporters.jobs import BuildJob, write_artifact
-from crossrt.exporters.qat.jobs import ANSWERS, FLOAT_VARIANT, VARIANTS, QatJob
+from crossrt.exporters.qat.jobs import ANSWERS, COMPARED_SAMPLES, FLOAT_VARIANT, STEPS, VARIANTS, QatJob
 from crossrt.exporters.sources.detect import check_source
 from crossrt.exporters.tf import environment as environment
 from crossrt.exporters.variants import Variant
@@ -187,11 +187,14 @@ def _record(representation: Any, prepared: _Prepared) -> Quantization:
 
 def _write_answers(job: QatJob, prepared: _Prepared, trainable: Trainable) -> None:
     """What the fake-quantized model answers: both files are compared with it."""
+    import numpy as np
     import tensorflow as tf
 
     from crossrt.exporters.reference import write_answers
 
     serving, samples = prepared.serving, prepared.validation or prepared.train
+    first, _ = samples.take(range(min(len(samples), COMPARED_SAMPLES)))
+    np.savez(Path(job.folder) / STEPS, **trainable.integers([tf.constant(each) for each in first]))  # type: ignore[arg-type]
     function = tf.function(
         lambda inputs: trainable.model(inputs, training=False)[0], input_signature=samples.signature[:1]
     )

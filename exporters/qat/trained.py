@@ -35,6 +35,8 @@ class TrainedTensor(Struct, frozen=True, kw_only=True):
             it takes, and a bias of zeros may be left out.
         layout: How a kernel lies in the files.
         sha256: Hash of the integers of a kernel (output channels last) or a bias.
+        kind: What its step computes, for a result.
+        inputs: Names of the steps that it takes, for a result.
     """
 
     step: str
@@ -45,6 +47,8 @@ class TrainedTensor(Struct, frozen=True, kw_only=True):
     is_own: bool = True
     layout: Layout | None = None
     sha256: str | None = None
+    kind: str = ""
+    inputs: tuple[str, ...] = ()
 
 
 def trained_tensors(frozen: Frozen) -> tuple[TrainedTensor, ...]:
@@ -62,6 +66,8 @@ def _tensors(frozen: Frozen, number: int, each: FrozenStep) -> Iterator[TrainedT
             scales=(each.affine.scale,),
             zero_point=each.affine.zero_point,
             is_own=each.step.range != "same",
+            kind=type(each.step.op).__name__,
+            inputs=each.step.inputs,
         )
     if each.weights is None:
         return

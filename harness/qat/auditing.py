@@ -7,7 +7,7 @@ import msgspec
 from crossrt.analysis.audit.record import Audited, AuditedTensor, Check
 from crossrt.analysis.same_scales import UINT8_SHIFT, ComparedTensor
 from crossrt.core.artifact import ModelArtifact
-from crossrt.harness.qat.pairs import proof_file
+from crossrt.harness.qat.pairs import layer_lines, proof_file
 from crossrt.harness.qat.request import SCALES, Proof, read_proof
 from crossrt.reports.text.cells import listed
 
@@ -33,7 +33,16 @@ def with_trained(audited: Audited, artifact: ModelArtifact, proof: Proof | None 
     if different:
         text = f"{different} are not the {how} ones in this file or in {other}{where}"
         check = Check(name=f"{how} scales", severity="wrong", text=text)
-    return msgspec.structs.replace(audited, tensors=tensors, checks=(check, *audited.checks))
+    return msgspec.structs.replace(audited, tensors=tensors, checks=(check, *_layers(proof), *audited.checks))
+
+
+def _layers(proof: Proof) -> list[Check]:
+    """Whether both runtimes compute the same integers, layer by layer."""
+    if not proof.layers:
+        return []
+    text = " ".join(line.strip() for line in layer_lines(proof))
+    differ = any(each.differs for each in proof.layers)
+    return [Check(name="layers", severity="note" if differ else "ok", text=text)]
 
 
 def _trained(tensor: AuditedTensor, known: ComparedTensor | None, artifact: ModelArtifact, how: str) -> AuditedTensor:

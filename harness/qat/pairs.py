@@ -32,7 +32,7 @@ def prove_pairs(
     for name, pair in _pairs(artifacts).items():
         own = folder / f"{name}-pair"
         own.mkdir()
-        found[name] = prove(pair, answers_of(pair, dataset, own, display), own, _numbers(pair))
+        found[name] = prove(pair, answers_of(pair, dataset, own, display), own, _numbers(pair), dataset=dataset)
     return found
 
 
@@ -59,6 +59,21 @@ def proof_file(name: str) -> str:
     return f"{name}.{SCALES}"
 
 
+def layer_lines(proof: Proof) -> Iterator[str]:
+    """What of the layers differs, and where that begins."""
+    if not proof.layers:
+        return
+    different = [each for each in proof.layers if each.differs]
+    count = f"{len(proof.layers)} layers, {proof.samples} samples"
+    if not different:
+        yield f"  every layer computes the same integers in both runtimes ({count})"
+        return
+    yield f"  {len(different)} layers compute other integers ({count}); it begins at:"
+    for each in different:
+        if each.reason is not None:
+            yield f"    {each.step}: {each.reason}"
+
+
 def pair_lines(name: str, proof: Proof) -> Iterator[str]:
     """What was found, in sentences."""
     if proof.different:
@@ -66,6 +81,7 @@ def pair_lines(name: str, proof: Proof) -> Iterator[str]:
         yield from (f"  {each.step} ({each.role}): {each.difference}" for each in proof.different)
     else:
         yield f"{name}: all {len(proof.tensors)} scales and zero points are equal in both files, to the last bit"
+    yield from layer_lines(proof)
     for each in proof.outputs:
         sign = "CAUTION  " if each.within_one < LEAST_WITHIN_ONE else "  "
         yield (

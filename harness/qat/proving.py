@@ -12,10 +12,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from crossrt.analysis.same_scales import ComparedTensor, SameScalesJob
+from crossrt.analysis.same_scales import ComparedTensor, LayerSteps, SameScalesJob
 from crossrt.core.artifact import ModelArtifact
+from crossrt.datasets.fitting import fit, model_feeds
 from crossrt.datasets.protocol import Dataset
 from crossrt.exporters.errors import ExportError
+from crossrt.exporters.qat.jobs import COMPARED_SAMPLES, STEPS
 from crossrt.harness.build.subject import ask_about
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.answers import Outputs, collect_answers
@@ -77,6 +79,7 @@ def prove(
     folder: Path,
     trained: Path,
     expected: Path | None = None,
+    dataset: Dataset | None = None,
 ) -> Proof:
     """Compares the two quantized files with what was trained or calibrated, and with each other.
 
@@ -85,7 +88,8 @@ def prove(
         answers: What they answer, by id; none to compare scales alone.
         folder: A scratch folder.
         trained: The file of the scales.
-        expected: The file of what the fake-quantized model answers.
+        expected: The file of what the fake-quantized model answers; what its layers compute lies beside it.
+        dataset: On the first samples of it every layer is compared; None for none.
 
     Raises:
         ExportError: A file cannot be read.
@@ -96,13 +100,26 @@ def prove(
         onnx=str(by_format["onnx"].path),
         tflite=str(by_format["tflite"].path),
         folder=str(folder),
+        samples=None if dataset is None else str(_first_samples(dataset, by_format["onnx"], folder)),
+        fake=None if expected is None else str(expected.with_name(STEPS)),
     )
     event = ask_about(listed(list(pair)), "crossrt.analysis.same_scales", dataclasses.asdict(job), "compared")
     return Proof(
         files={each.path.name: each.sha256 for each in pair.values()},
         tensors=msgspec.convert(event["found"], tuple[ComparedTensor, ...]),
         outputs=tuple(_differences(pair, answers, expected)) if answers else (),
+        layers=msgspec.convert(event["layers"], tuple[LayerSteps, ...]),
+        samples=0 if dataset is None else min(len(dataset), COMPARED_SAMPLES),
     )
+
+
+def _first_samples(dataset: Dataset, artifact: ModelArtifact, folder: Path) -> Path:
+    """Writes them as both files take them."""
+    path, inputs = folder / "samples.npz", artifact.inputs
+    found = fit(dataset, inputs, artifact.batching)
+    feeds = model_feeds(dataset, found, inputs, artifact.batching, range(min(len(dataset), COMPARED_SAMPLES)))
+    np.savez(path, **feeds)  # type: ignore[arg-type]
+    return path
 
 
 def _differences(

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from crossrt.analysis.same_scales import ComparedTensor
+from crossrt.analysis.same_scales import ComparedTensor, LayerSteps
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import MetricDefinition
@@ -133,11 +133,15 @@ class Proof(Struct, frozen=True, kw_only=True):
         files: SHA-256 of the two files, by name.
         tensors: Every scale and zero point.
         outputs: Differences of answers.
+        layers: Differences of every layer, on some samples.
+        samples: How many they were.
     """
 
     files: dict[str, str]
     tensors: tuple[ComparedTensor, ...]
     outputs: tuple[LsbDifference, ...]
+    layers: tuple[LayerSteps, ...] = ()
+    samples: int = 0
 
     @property
     def different(self) -> tuple[ComparedTensor, ...]:

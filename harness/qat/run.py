@@ -117,7 +117,7 @@ def _finish(request: QatRequest, job: QatJob, followed: Followed, display: Displ
     answers = answers_of(artifacts, dataset, folder, display)
     evaluations, definitions = _evaluated(artifacts, answers, dataset, followed.task)
     pair = {key: each for key, each in artifacts.items() if each.role == "quantized"}
-    proof = prove(pair, answers, folder, folder / TRAINED, folder / ANSWERS)
+    proof = prove(pair, answers, folder, folder / TRAINED, folder / ANSWERS, dataset)
     write_folder(Artifacts(artifacts=artifacts), request.out)
     write_proof(proof, request.out / SCALES)
     return Trained(

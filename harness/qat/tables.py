@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crossrt.analysis.same_scales import ComparedTensor
+from crossrt.analysis.same_scales import ComparedTensor, Spread
 from crossrt.harness.qat.following import shown_metric
 from crossrt.harness.qat.request import LEAST_WITHIN_ONE, LsbDifference, Trained
 from crossrt.reports.text.cells import Cell, Sheet, Tone, written
@@ -48,6 +48,31 @@ def _output_row(each: LsbDifference) -> tuple[Cell, ...]:
         Cell(text=f"{each.within_one:.3%}", tone=tone),
         Cell(text=f"{each.most:g}"),
     )
+
+
+def layers_sheet(found: Trained) -> Sheet:
+    """A row for each layer that not all compute alike."""
+    proof = found.proof
+    rows = tuple(
+        (
+            Cell(text=each.step),
+            *(Cell(text=_spread(spread)) for spread in each.spreads),
+            Cell(text=each.reason or "inherited from what it takes"),
+        )
+        for each in proof.layers
+        if each.differs
+    )
+    pairs = [f"{each.one} / {each.other}" for each in proof.layers[0].spreads]
+    return Sheet(
+        title=f"Layers that do not compute the same integers, {proof.samples} samples: off by 1 LSB, by more",
+        columns=("layer", *pairs, "why"),
+        rows=rows,
+        is_text=True,
+    )
+
+
+def _spread(spread: Spread) -> str:
+    return f"{spread.off_by_one:.3%}, {spread.off_by_more:.3%}" if spread.most else "equal"
 
 
 def files_sheet(found: Trained) -> Sheet:

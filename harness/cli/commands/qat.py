@@ -83,7 +83,7 @@ def qat(**options: Any) -> int:
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.cli.shared.options import message_console, result_console
     from crossrt.harness.qat.run import run_qat
-    from crossrt.harness.qat.tables import cautions, files_sheet, headline, outputs_sheet, scales_sheet
+    from crossrt.harness.qat.tables import cautions, files_sheet, headline, layers_sheet, outputs_sheet, scales_sheet
     from crossrt.reports.tables.terminal import print_sheet
     from crossrt.reports.text.printable import printable
     from crossrt.reports.text.progress import Terminal
@@ -95,6 +95,12 @@ def qat(**options: Any) -> int:
     for sheet in (scales_sheet(found), outputs_sheet(found), files_sheet(found)):
         console.print()
         print_sheet(sheet, console)
+    if any(each.differs for each in found.proof.layers):
+        console.print()
+        print_sheet(layers_sheet(found), console)
+    elif found.proof.layers:
+        layers, samples = len(found.proof.layers), found.proof.samples
+        console.print(f"all {layers} layers compute the same integers in all three ({samples} samples)", markup=False)
     for caution in cautions(found):
         console.print(f"CAUTION  {printable(caution)}", markup=False)
     for note in found.notes:
