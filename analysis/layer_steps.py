@@ -32,6 +32,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "Leaky": "TFLite multiplies by a slope in fixed point",
     "Final": "TFLite and ONNX Runtime approximate the function in different ways",
     "GlobalPool": "means near the middle between two integers: multipliers differ in the last bit",
+    "Island": "a function in float32 in ONNX Runtime, and in integers in TFLite where that has a kernel for it",
     "Concatenation": "inherited from what is concatenated",
 }
 _OTHERWISE: Final = "sums near the middle between two integers"

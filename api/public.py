@@ -255,6 +255,8 @@ def qat(
     weight_bits: Literal[4, 8] = 8,
     patience: int | None = None,
     task: Literal["classification", "regression"] | None = None,
+    ranges: Literal["moving-average", "learned"] = "moving-average",
+    optimizer: Literal["adam", "sgd"] = "adam",
     seed: int = 0,
     resume: bool = False,
     progress: bool = False,
@@ -269,11 +271,13 @@ def qat(
         validation: Samples with labels to validate on, in place of a part of the data.
         validation_split: Share of the data that is held out where there are no validation data.
         epochs: How often all samples are seen.
-        learning_rate: Of Adam, at the start; it falls to zero along a cosine.
+        learning_rate: At the start; it falls to zero along a cosine.
         batch_size: Samples in a step.
         weight_bits: Bits of weights; those of 4 bits are stored as int8.
         patience: Stop after so many epochs without a better one.
         task: What is learnt; None chooses by labels and output.
+        ranges: Of activations: moving averages of what is seen, or learned with the weights (LSQ).
+        optimizer: Adam, or SGD with a momentum of 0.9.
         seed: Seed of the order of samples, and of dropout.
         resume: Go on after the last checkpoint in `out`.
         progress: Whether progress is shown on standard error.
@@ -308,6 +312,8 @@ def qat(
             patience=patience,
             seed=seed,
             task=task,
+            ranges=ranges,
+            optimizer=optimizer,
             resumes=resume,
         )
         return run_qat(request, display)

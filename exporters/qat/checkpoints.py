@@ -40,6 +40,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     patience: int | None
     seed: int
     task: str
+    ranges: str = "moving-average"
+    optimizer: str = "adam"
 
     @classmethod
     def of(cls, job: QatJob, data: str, validation: str | None, task: str) -> Settings:
@@ -56,6 +58,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             patience=job.patience,
             seed=job.seed,
             task=task,
+            ranges=job.ranges,
+            optimizer=job.optimizer,
         )
 
 

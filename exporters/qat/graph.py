@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +138,13 @@ class Dropout:
     rate: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Island:
+    """A Keras layer that stays in float between quantized ones: a copy, with weights of its own."""
+
+    layer: Any
+
+
 Weighted: TypeAlias = Convolution | Dense
 Op: TypeAlias = (
     Input
@@ -154,6 +161,7 @@ Op: TypeAlias = (
     | Leaky
     | Final
     | Dropout
+    | Island
 )
 
 

@@ -21,6 +21,10 @@ SMALLEST_SCALE: Final = np.float32(2.0**-60)
 LEAST_CHANNEL: Final = 2.0**-16
 """A channel of small weights has at least this share of the largest scale of its kernel, so that biases fit int32."""
 NEAR_THE_MIDDLE: Final = np.float32(1 / 64)
+PER_LEVEL: Final = np.float32(1) / np.float32(LEVELS)
+PER_OTHER_LEVEL: Final = np.float32(1) / np.float32(LEVELS - 1)
+UPWARDS: Final = np.int32(2**8 - 1 - 8)
+"""What makes the bits of a scale round upwards, unless they are at most 8 units of the last place above the grid."""
 CLEAN: Final = 2.0**-32
 """Relative error of a reciprocal that makes no difference."""
 _MOST_STEPS: Final = 2_048
@@ -47,10 +51,13 @@ class Affine:
 
 
 def coarse(scale: Any) -> Floats:
-    """The next scale upwards that has at most 16 significant bits."""
+    """The next scale upwards that has at most 16 significant bits; one that has them but for rounding is taken for it.
+
+    What is given is a product with a reciprocal, such as `PER_LEVEL`: TensorFlow makes one of a division by a constant.
+    """
     bits = np.maximum(np.asarray(scale, np.float32), SMALLEST_SCALE).view(np.int32)
     step = np.int32(2**_DROPPED)
-    rounded: Floats = ((bits + (step - 1)) & -step).astype(np.int32).view(np.float32)
+    rounded: Floats = ((bits + UPWARDS) & -step).astype(np.int32).view(np.float32)
     return rounded
 
 
@@ -79,10 +86,10 @@ def affine_of_range(low: float, high: float) -> Affine:
     """
     low, high = min(low, 0.0), max(high, 0.0)
     width = np.float32(high) - np.float32(low)
-    scale = coarse(width / np.float32(LEVELS))
+    scale = coarse(width * PER_LEVEL)
     place = -np.float32(low) / scale
     if abs(place - np.floor(place) - np.float32(0.5)) < NEAR_THE_MIDDLE:
-        scale = coarse(width / np.float32(LEVELS - 1))
+        scale = coarse(width * PER_OTHER_LEVEL)
     zero_point = int(np.clip(np.rint(-np.float32(low) / scale), 0, LEVELS)) + LOWEST
     return Affine(scale=float(scale), zero_point=zero_point)
 
@@ -92,7 +99,12 @@ def largest_integer(bits: int) -> int:
     return (1 << (bits - 1)) - 1
 
 
+def reciprocal(number: int) -> np.float32:
+    """The float32 nearest to it."""
+    return np.float32(np.float32(1) / np.float32(number))
+
+
 def channel_scales(largest: Floats, bits: int) -> Floats:
     """The scale of each output channel, from the largest magnitude of its weights."""
-    scales = np.asarray(largest, np.float32) / np.float32(largest_integer(bits))
+    scales = np.asarray(largest, np.float32) * reciprocal(largest_integer(bits))
     return coarse(np.maximum(scales, scales.max() * np.float32(LEAST_CHANNEL)))

@@ -10,6 +10,8 @@ from msgspec import Struct
 
 Bits = Literal[4, 8]
 TaskName = Literal["classification", "regression"]
+Ranges = Literal["moving-average", "learned"]
+Optimizer = Literal["adam", "sgd"]
 FLOAT_VARIANT: Final = "fp32"
 VARIANTS: Final[Mapping[int, str]] = {8: "int8-qat", 4: "w4a8-qat"}
 """Names of what is written, by the bits of weights."""
@@ -42,6 +44,8 @@ class QatJob:
         patience: Stop after so many epochs without a better one; None to go on.
         seed: Of the order of samples, and of dropout.
         task: What is learnt, or None to infer it from labels and the output.
+        ranges: How those of activations follow from what is trained.
+        optimizer: What trains.
         resumes: Go on after the last checkpoint.
         allow_h5: A legacy `.h5` file may be loaded.
     """
@@ -62,6 +66,8 @@ class QatJob:
     patience: int | None
     seed: int
     task: TaskName | None
+    ranges: Ranges = "moving-average"
+    optimizer: Optimizer = "adam"
     resumes: bool = False
     allow_h5: bool = False
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from crossrt.exporters.qat.graph import Convolution, Dense, FinalKind, Step
+from crossrt.exporters.qat.graph import Convolution, Dense, FinalKind, Island, Step
 from crossrt.exporters.qat.grid import Affine, affine_of_range
 from crossrt.exporters.qat.tf_ops import (
     affine_tensors,
@@ -18,6 +18,7 @@ from crossrt.exporters.qat.tf_ops import (
     integer_bias,
     integer_kernel,
     kernel_scales,
+    learned_activation,
     quantized_activation,
     quantized_kernel,
     rectified,
@@ -37,11 +38,16 @@ FIXED: Final[dict[FinalKind, Affine]] = {
 class Range(keras.layers.Layer):  # type: ignore[misc]
     """Quantizes tensors by the moving averages of their least and greatest values, which it follows while training.
 
-    Tensors that are concatenated share a range: that of all of them together.
+    A learned range is that of the calibration times a power of two, whose exponent is trained: the step size is learned
+    by its own gradient (LSQ; Esser et al. 2020, equation 3) and stays positive, as its logarithm is what is trained
+    (TQT; Jain et al. 2020, section 3). Tensors that are concatenated share a range: that of all of them together.
     """
 
-    def __init__(self, name: str, members: int = 1) -> None:
+    def __init__(self, name: str, members: int = 1, *, is_learned: bool = False) -> None:
         super().__init__(name=name)
+        self.is_learned = is_learned
+        self.octaves = self.add_weight(name="octaves", shape=(), initializer="zeros", trainable=is_learned)
+        self.start = self.add_weight(name="start", shape=(), initializer="zeros", trainable=False)
         self.is_calibrating = self.keeps_extremes = False
         self.low = self.add_weight(name="low", shape=(members,), initializer="zeros", trainable=False)
         self.high = self.add_weight(name="high", shape=(members,), initializer="zeros", trainable=False)
@@ -62,23 +68,47 @@ class Range(keras.layers.Layer):  # type: ignore[misc]
             member: Which part of the range it moves; None for none.
             unit: Gives what an accumulator counts: they are rounded as runtimes round them.
         """
-        if member is not None and (training or self.is_calibrating):
+        if member is not None and (self.is_calibrating or (training and not self.is_learned)):
             self._follow(tensor, member)
         if self.is_calibrating:
             return tensor
-        low, high = tf.reduce_min(self.low.value), tf.reduce_max(self.high.value)
+        low, high = self._ends()
+        if training and self.is_learned:
+            return learned_activation(tensor, low, high)
         if training:
             return quantized_activation(tensor, low, high)
         return rounded_activation(tensor, None if unit is None else unit(), *affine_tensors(low, high))
 
     def move(self, affine: Affine) -> None:
         """Makes its range the one that has this scale and zero point."""
+        self.octaves.assign(0.0)
         self.low.assign(tf.fill(self.low.shape, affine.low))
         self.high.assign(tf.fill(self.high.shape, affine.high))
 
+    def settle(self) -> None:
+        """Puts what was learned into its ends, which are numbers that every converter finds again."""
+        if float(self.octaves.numpy()):
+            self.move(self.affine)
+
+    def begin(self) -> None:
+        """Remembers the scale with which training begins."""
+        self.start.assign(self.affine.scale)
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether training has changed the scale."""
+        return float(self.start.numpy()) != np.float32(self.affine.scale)
+
+    def _ends(self) -> tuple[Any, Any]:
+        low, high = tf.reduce_min(self.low.value), tf.reduce_max(self.high.value)
+        if not self.is_learned:
+            return low, high
+        factor = tf.pow(2.0, self.octaves.value)
+        return factor * low, factor * high
+
     def scale(self) -> Any:
         """The scale of what it has seen, as a tensor."""
-        return affine_tensors(tf.reduce_min(self.low.value), tf.reduce_max(self.high.value))[0]
+        return affine_tensors(*self._ends())[0]
 
     def _follow(self, tensor: Any, member: int) -> None:
         momentum = CALIBRATING_MOMENTUM if self.is_calibrating else MOMENTUM
@@ -96,7 +126,8 @@ class Range(keras.layers.Layer):  # type: ignore[misc]
     @property
     def affine(self) -> Affine:
         """Scale and zero point of what it has seen."""
-        return affine_of_range(float(self.low.numpy().min()), float(self.high.numpy().max()))
+        factor = np.exp2(self.octaves.numpy())
+        return affine_of_range(float(factor * self.low.numpy().min()), float(factor * self.high.numpy().max()))
 
     @property
     def is_empty(self) -> bool:
@@ -121,6 +152,7 @@ class Calculation(keras.layers.Layer):  # type: ignore[misc]
         self.is_calibrating = False
         self.kernel: Any = None
         self.bias: Any = None
+        self.island = step.op.layer if isinstance(step.op, Island) else None  # so that its weights are found
         if isinstance(step.op, Convolution | Dense):
             self.kernel = self._weight("kernel", step.op.kernel)
             self.bias = self._weight("bias", step.op.bias)

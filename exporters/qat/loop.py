@@ -25,6 +25,7 @@ from crossrt.exporters.qat.objective import Objective
 from crossrt.exporters.qat.scales.settling import settle
 
 CALIBRATION_SAMPLES: Final = 2048
+SGD_MOMENTUM: Final = 0.9
 _TELL_EVERY_S: Final = 0.5
 
 
@@ -39,7 +40,7 @@ class Trainer:
         self._model = trainable.model
         self._steps = -(-len(train) // job.batch_size)
         self._schedule = keras.optimizers.schedules.CosineDecay(job.learning_rate, job.epochs * self._steps)
-        self._optimizer = keras.optimizers.Adam(self._schedule)
+        self._optimizer = _optimizer(job, self._schedule)
         self._optimizer.build(self._model.trainable_variables)
         self._step = tf.function(self._train_on, input_signature=train.signature)
         self._checkpoints = Checkpoints(Path(job.checkpoints))
@@ -89,6 +90,7 @@ class Trainer:
                 function(inputs)
         self._trainable.check_ranges()
         settle(self._trainable)
+        self._trainable.begin()
         return Epoch(epoch=0, train=None, validation=self._validated(), learning_rate=self._job.learning_rate)
 
     def _validated(self) -> Score | None:
@@ -174,6 +176,12 @@ class Trainer:
             )
         for name, each in variables.items():
             each.assign(values[name])
+
+
+def _optimizer(job: QatJob, schedule: Any) -> Any:
+    if job.optimizer == "sgd":
+        return keras.optimizers.SGD(schedule, momentum=SGD_MOMENTUM)
+    return keras.optimizers.Adam(schedule)
 
 
 class _Figures:

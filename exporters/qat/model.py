@@ -63,6 +63,18 @@ class Trainable:
         layer = self.ranges.get(step)
         return None if layer is None else layer.affine
 
+    def begin(self) -> None:
+        """Training begins with the present ranges."""
+        for layer in self.ranges.values():
+            if isinstance(layer, Range):
+                layer.begin()
+
+    def unmoved(self) -> tuple[str, ...]:
+        """Steps whose range training did not move."""
+        owners = range_owners(self.network)
+        layers = {name: layer for name, layer in self.ranges.items() if isinstance(layer, Range)}
+        return tuple(name for name, layer in layers.items() if owners[name] == name and not layer.has_moved)
+
     def check_ranges(self) -> None:
         """Refuses ranges that say nothing.
 
@@ -84,14 +96,15 @@ def _integers(tensor: Any, affine: Affine) -> NDArray[np.int16]:
     return found
 
 
-def build(network: Network, bits: int, seed: int) -> Trainable:
+def build(network: Network, bits: int, seed: int, *, learns_ranges: bool = False) -> Trainable:
     """Builds the model; `seed` is that of its dropout."""
-    return _Builder(network, bits, seed).build()
+    return _Builder(network, bits, seed, learns_ranges=learns_ranges).build()
 
 
 class _Builder:
-    def __init__(self, network: Network, bits: int, seed: int) -> None:
+    def __init__(self, network: Network, bits: int, seed: int, *, learns_ranges: bool) -> None:
         self._network, self._bits, self._seed = network, bits, seed
+        self._learns_ranges = learns_ranges
         self._tensors: dict[str, Any] = {}
         self._calculations: dict[str, Calculation] = {}
         self._ranges: dict[str, Range | FixedRange] = {}
@@ -144,7 +157,10 @@ class _Builder:
         if owner not in self._made:
             steps = self._network.steps
             members = [each.name for each in steps if self._owners.get(each.name) == owner and each.range == "own"]
-            self._made[owner] = Range(f"{owner}_range", len(members)), members
+            self._made[owner] = (
+                Range(f"{owner}_range", len(members), is_learned=self._learns_ranges),
+                members,
+            )
         return self._made[owner]
 
 

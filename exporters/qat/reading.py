@@ -17,6 +17,7 @@ from crossrt.exporters.qat.graph import (
     FinalKind,
     Identity,
     Input,
+    Island,
     Leaky,
     Network,
     Op,
@@ -25,13 +26,18 @@ from crossrt.exporters.qat.graph import (
     Sum,
 )
 from crossrt.exporters.qat.graph import Final as FinalOp
-from crossrt.exporters.qat.translating import folded, translate
+from crossrt.exporters.qat.translating import folded, island, translate
 
 SUPPORTED: Final = (
     "Conv2D, DepthwiseConv2D, SeparableConv2D, Dense, BatchNormalization, ReLU, LeakyReLU, max, average and global"
     " pooling, Add, Concatenate, Flatten, Reshape, ZeroPadding2D, Dropout, and Rescaling or Normalization at the input"
 )
 _FUSES_RELU: Final = (Convolution, Dense, Scaling, Sum)
+_FUNCTIONS: Final = (
+    *("elu", "selu", "celu", "gelu", "silu", "swish", "mish", "softplus", "softsign", "exponential", "relu_squared"),
+    *("hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "log_sigmoid", "log_softmax"),
+)
+"""Activations of Keras that stay in float."""
 _FINAL: Final[dict[str, FinalKind]] = {"softmax": "softmax", "sigmoid": "sigmoid", "tanh": "tanh"}
 
 
@@ -73,7 +79,7 @@ class _Reader:
             self._made[id(tensor)] = name
         self._walk(self._functional)
         output = self._made[id(self._functional.outputs[0])]
-        self._check(output)
+        self._check()
         return Network(steps=tuple(self._steps.values()), output=output, notes=tuple(self._notes))
 
     def _walk(self, functional: Any) -> None:
@@ -148,24 +154,36 @@ class _Reader:
     def _translate(self, kind: str, operation: Any, inputs: Any, output: Any) -> None:
         sources = tuple(self._made[id(tensor)] for tensor in inputs)
         parts = translate(kind, operation, inputs, output)
+        if parts is None and kind != "custom":
+            parts = island(operation, inputs, output)
         if parts is None:
-            raise ModelError(
-                f"the layer {operation.name} ({type(operation).__name__}) of {self._where} cannot be trained with"
-                f" quantization; supported: {SUPPORTED}"
-            )
+            raise ModelError(self._refusal(operation))
         if isinstance(parts[0].op, Sum):
             sources = self._two_by_two(operation.name, sources, output)
         for part in parts:
-            if isinstance(part.op, Scaling):
-                self._leave_in_float(operation, sources[0], inputs[0])
+            if isinstance(part.op, Scaling | Island):
+                self._leave_in_float(operation, sources[0], inputs[0], is_island=isinstance(part.op, Island))
             name = self._add(
                 f"{operation.name}{part.suffix}", part.op, sources, output, shape=part.shape, range=part.range
             )
             sources = (name,)
         self._made[id(output)] = sources[0]
-        activation = getattr(operation, "activation", None)
+        activation = None if isinstance(parts[0].op, Island) else getattr(operation, "activation", None)
         if activation is not None and activation is not keras.activations.linear:
             self._activate(_activation_of("Activation", operation), operation.name, output, output, readers=1)
+
+    def _refusal(self, operation: Any) -> str:
+        kind = type(operation).__name__
+        if not isinstance(operation, keras.layers.Layer):
+            return (
+                f"the operation {kind} ({operation.name}) of {self._where} stands outside of any layer: use a layer of"
+                " Keras in its place"
+            )
+        why = "code of its own" if kind == "Lambda" or not type(operation).__module__.startswith("keras.") else "loops"
+        return (
+            f"the layer {operation.name} ({kind}) of {self._where} has {why}, which cannot be written to both files:"
+            f" use layers of Keras in its place; quantized are {SUPPORTED}; most others stay in float"
+        )
 
     def _two_by_two(self, name: str, sources: tuple[str, ...], output: Any) -> tuple[str, ...]:
         """The last two that are added, once all others are."""
@@ -174,11 +192,12 @@ class _Reader:
             total = self._add(f"{name}_{number}", Sum(), (total, source), output)
         return total, sources[-1]
 
-    def _leave_in_float(self, operation: Any, source: str, tensor: Any) -> None:
+    def _leave_in_float(self, operation: Any, source: str, tensor: Any, *, is_island: bool) -> None:
         """Says that a layer stays in float; between two such layers nothing is quantized."""
-        self._notes.append(f"{operation.name} ({type(operation).__name__}) stays in float")
+        kernels = " (in TFLite where that has no integer kernel for it)" if is_island else ""
+        self._notes.append(f"{operation.name} ({type(operation).__name__}) stays in float{kernels}")
         step = self._steps[source]
-        if isinstance(step.op, Input | Scaling) and step.relu is None and self._consumers[id(tensor)] == 1:
+        if isinstance(step.op, Input | Scaling | Island) and step.relu is None and self._consumers[id(tensor)] == 1:
             self._steps[source] = dataclasses.replace(step, range="none")
 
     def _activate(self, activation: tuple[str, float], layer: str, tensor: Any, output: Any, *, readers: int) -> None:
@@ -199,11 +218,21 @@ class _Reader:
             final = FinalOp(kind=_FINAL[kind])
             source = self._add(f"{layer}_{kind}", final, (source,), output, range="fixed")
         else:
-            raise ModelError(
-                f"the activation {kind} of the layer {layer} of {self._where} cannot be trained with"
-                " quantization; supported: relu, relu6, leaky_relu, and softmax, sigmoid or tanh at the output"
-            )
+            source = self._function(kind, layer, tensor, output)
         self._made[id(output)] = source
+
+    def _function(self, kind: str, layer: str, tensor: Any, output: Any) -> str:
+        """An activation that stays in float."""
+        if kind not in _FUNCTIONS:
+            raise ModelError(
+                f"the activation {kind} of the layer {layer} of {self._where} is not one of Keras's, or has options:"
+                " it cannot be written to both files"
+            )
+        self._notes.append(
+            f"the activation {kind} of {layer} stays in float (in TFLite where that has no integer kernel for it)"
+        )
+        op = Island(layer=keras.layers.Activation(kind))
+        return self._add(f"{layer}_{kind}", op, (self._made[id(tensor)],), output)
 
     def _add(self, name: str, op: Op, inputs: tuple[str, ...], tensor: Any, **more: Any) -> str:
         shape = more.pop("shape", None) or tuple(tensor.shape[1:])
@@ -219,13 +248,8 @@ class _Reader:
         self._steps[unique] = Step(name=unique, op=op, inputs=inputs, shape=shape, **more)
         return unique
 
-    def _check(self, output: str) -> None:
+    def _check(self) -> None:
         for step in self._steps.values():
-            if isinstance(step.op, FinalOp) and step.name != output:
-                raise ModelError(
-                    f"the {step.op.kind} at {step.name} of {self._where} is not at the output: only there can it be"
-                    " trained with quantization"
-                )
             if isinstance(step.op, Input) and not step.op.dtype.startswith("float") and step.range != "none":
                 raise ModelError(
                     f"the input {step.name} of {self._where} is {step.op.dtype}: float32 is expected, or a Rescaling"

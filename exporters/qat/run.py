@@ -54,7 +54,7 @@ def run(job: QatJob, events: EventStream) -> None:
         events.send("note", text=note)
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(job.seed)
-    trainable = build(prepared.network, job.bits, job.seed)
+    trainable = build(prepared.network, job.bits, job.seed, learns_ranges=job.ranges == "learned")
     trainer = Trainer(job, trainable, prepared.objective, prepared.train, prepared.validation)
     settings = Settings.of(
         job, prepared.split.data_fingerprint, prepared.split.validation_fingerprint, prepared.objective.task
@@ -63,6 +63,8 @@ def run(job: QatJob, events: EventStream) -> None:
     if prepared.validation is not None and not job.resumes:
         float_score = evaluate(_float_model(prepared), prepared.objective, prepared.validation)
     state = trainer.run(settings, float_score, events)
+    if unmoved := trainable.unmoved():
+        events.send("note", text=f"the ranges of {', '.join(unmoved)} did not move in training")
     events.send("trained", best=state.best, last=state.epochs[-1].epoch)
     _export(job, prepared, trainable, events)
 
@@ -156,7 +158,7 @@ def _export(job: QatJob, prepared: _Prepared, trainable: Trainable, events: Even
         events.send("building", item=item)
         folder = Path(job.folder) / item
         folder.mkdir()
-        record = None if representation is None else _record(representation, prepared)
+        record = None if representation is None else _record(job, representation, prepared)
         variant = Variant(name=item.rpartition(".")[0], format="onnx" if form == "onnx" else "tflite")
         write_artifact(build, variant, _writing(write, record), folder, (inputs, serving.outputs))
         events.send("built", item=item)
@@ -172,14 +174,14 @@ def _writing(write: Callable[[Path], None], record: Quantization | None) -> Call
     return writing
 
 
-def _record(representation: Any, prepared: _Prepared) -> Quantization:
+def _record(job: QatJob, representation: Any, prepared: _Prepared) -> Quantization:
     return Quantization(
         scheme="static",
         representation=representation,
         activation_type="uint8" if representation == "qdq" else "int8",
         weight_type="int8",
         granularity="per-channel",
-        calibration_method="moving-average",
+        calibration_method="moving-average" if job.ranges == "moving-average" else None,
         calibration_samples=len(prepared.train),
         calibration_sha256=prepared.split.train.fingerprint,
     )

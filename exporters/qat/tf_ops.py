@@ -15,6 +15,7 @@ from crossrt.exporters.qat.graph import (
     Final,
     GlobalPool,
     Input,
+    Island,
     Leaky,
     Op,
     Pad,
@@ -23,7 +24,17 @@ from crossrt.exporters.qat.graph import (
     Scaling,
     Sum,
 )
-from crossrt.exporters.qat.grid import LEAST_CHANNEL, LEVELS, NEAR_THE_MIDDLE, SMALLEST_SCALE, largest_integer
+from crossrt.exporters.qat.grid import (
+    LEAST_CHANNEL,
+    LEVELS,
+    NEAR_THE_MIDDLE,
+    PER_LEVEL,
+    PER_OTHER_LEVEL,
+    SMALLEST_SCALE,
+    UPWARDS,
+    largest_integer,
+    reciprocal,
+)
 
 _FUNCTIONS = {"softmax": tf.nn.softmax, "sigmoid": tf.nn.sigmoid, "tanh": tf.nn.tanh}
 
@@ -56,6 +67,8 @@ def compute(op: Op, tensors: Sequence[Any], kernel: Any = None, bias: Any = None
             return tf.pad(first, [(0, 0), op.height, op.width, (0, 0)])
         case Leaky():
             return tf.nn.leaky_relu(first, op.slope)
+        case Island():
+            return op.layer(first if len(tensors) == 1 else list(tensors))
         case Final():
             return _FUNCTIONS[op.kind](first)
         case _:
@@ -80,16 +93,16 @@ def rectified(tensor: Any, relu: float | None) -> Any:
 def coarse(scale: Any) -> Any:
     """`grid.coarse` in TensorFlow."""
     bits = tf.bitcast(tf.maximum(scale, SMALLEST_SCALE), tf.int32)
-    return tf.bitcast(tf.bitwise.bitwise_and(bits + 255, -256), tf.float32)
+    return tf.bitcast(tf.bitwise.bitwise_and(bits + int(UPWARDS), -256), tf.float32)
 
 
 def affine_tensors(low: Any, high: Any) -> tuple[Any, Any]:
     """Scale, and the place of zero above the lowest integer, of a range (see `grid.affine_of_range`)."""
     low, high = tf.minimum(low, 0.0), tf.maximum(high, 0.0)
-    scale = coarse((high - low) / LEVELS)
+    scale = coarse((high - low) * PER_LEVEL)
     place = -low / scale
     is_middle = tf.abs(place - tf.floor(place) - 0.5) < NEAR_THE_MIDDLE
-    scale = tf.where(is_middle, coarse((high - low) / (LEVELS - 1)), scale)
+    scale = tf.where(is_middle, coarse((high - low) * PER_OTHER_LEVEL), scale)
     return scale, tf.clip_by_value(tf.round(-low / scale), 0.0, float(LEVELS))
 
 
@@ -98,6 +111,20 @@ def quantized_activation(tensor: Any, low: Any, high: Any) -> Any:
     scale, zero_place = affine_tensors(low, high)
     ends = tf.stop_gradient(-zero_place * scale), tf.stop_gradient((LEVELS - zero_place) * scale)
     return tf.quantization.fake_quant_with_min_max_vars(tensor, *ends, num_bits=8)
+
+
+def learned_activation(tensor: Any, low: Any, high: Any) -> Any:
+    """A tensor on the grid of a range whose ends have gradients: those of its step size, by LSQ.
+
+    Inside the range the gradient of the step is the rounding error, outside it is the integer at the end (Esser et al.
+    2020, equation 3), both divided by the square root of the values of a sample times the levels (section 2.2).
+    """
+    exact, zero_place = affine_tensors(low, high)
+    zero_place, raw = tf.stop_gradient(zero_place), (high - low) * PER_LEVEL
+    weight = tf.math.rsqrt(float(np.prod(tensor.shape[1:])) * LEVELS)
+    step = raw * weight + tf.stop_gradient(exact - raw * weight)
+    places = tf.clip_by_value(tensor / step, -zero_place, LEVELS - zero_place)
+    return (places + tf.stop_gradient(tf.round(places) - places)) * step
 
 
 def rounded_activation(tensor: Any, unit: Any, scale: Any, zero_place: Any) -> Any:
@@ -117,7 +144,7 @@ def rounded_activation(tensor: Any, unit: Any, scale: Any, zero_place: Any) -> A
 def kernel_scales(kernel: Any, bits: int, *, is_depthwise: bool) -> Any:
     """The scale of each output channel, from its own values."""
     flat = _flat(kernel, is_depthwise=is_depthwise)
-    scales = tf.reduce_max(tf.abs(flat), axis=list(range(len(flat.shape) - 1))) / largest_integer(bits)
+    scales = tf.reduce_max(tf.abs(flat), axis=list(range(len(flat.shape) - 1))) * reciprocal(largest_integer(bits))
     return tf.stop_gradient(coarse(tf.maximum(scales, tf.reduce_max(scales) * LEAST_CHANNEL)))
 
 

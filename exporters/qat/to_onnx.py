@@ -20,6 +20,7 @@ from crossrt.exporters.qat.graph import (
     Final,
     GlobalPool,
     Input,
+    Island,
     Leaky,
     Pad,
     Pair,
@@ -30,6 +31,7 @@ from crossrt.exporters.qat.graph import (
     Sum,
 )
 from crossrt.exporters.qat.grid import LOWEST, Affine
+from crossrt.exporters.qat.scales.float_layers import layer_as_onnx
 
 OPSET = 18
 IR_VERSION = 10
@@ -132,7 +134,9 @@ class _Writer:
             case Leaky():
                 self._node("LeakyRelu", taken, out, alpha=step.op.slope)
             case Final():
-                self._final(step.op, taken[0], out)
+                self._final(step, step.op, taken[0], out)
+            case Island():
+                self._island(step, step.op, taken, out)
             case _:
                 self._node("Identity", taken, out)
 
@@ -208,11 +212,30 @@ class _Writer:
         taken = taken if each.affine is None else self._quantized(taken, each.affine)
         self._node("Transpose", [taken], out, perm=_TO_CHANNELS_FIRST)
 
-    def _final(self, op: Final, taken: str, out: str) -> None:
+    def _final(self, step: Step, op: Final, taken: str, out: str) -> None:
         if op.kind == "softmax":
-            self._node("Softmax", [taken], out, axis=1)
+            self._node("Softmax", [taken], out, axis=1 if len(step.shape) == _IMAGE else -1)
         else:
             self._node("Sigmoid" if op.kind == "sigmoid" else "Tanh", [taken], out)
+
+    def _island(self, step: Step, op: Island, taken: list[str], out: str) -> None:
+        """The nodes of a layer that stays in float, channels last."""
+        shapes = [self._frozen.steps[source].step.shape for source in step.inputs]
+        model = onnx.compose.add_prefix(layer_as_onnx(op.layer, shapes), f"{out}/")
+        names = {}
+        for place, value in enumerate(model.graph.input):
+            names[value.name] = taken[place]
+            if len(shapes[place]) == _IMAGE:
+                last = f"{out}_last_{place}"
+                names[value.name] = self._node("Transpose", [taken[place]], last, perm=_TO_CHANNELS_LAST)
+        names[model.graph.output[0].name] = f"{out}_first" if len(step.shape) == _IMAGE else out
+        for node in model.graph.node:
+            node.input[:] = [names.get(name, name) for name in node.input]
+            node.output[:] = [names.get(name, name) for name in node.output]
+            self._nodes.append(node)
+        self._constants |= {each.name: each for each in model.graph.initializer}
+        if len(step.shape) == _IMAGE:
+            self._node("Transpose", [f"{out}_first"], out, perm=_TO_CHANNELS_FIRST)
 
     def _node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self._nodes.append(helper.make_node(kind, inputs, [output], name=f"{output}_{kind}", **attributes))

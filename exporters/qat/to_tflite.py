@@ -13,7 +13,7 @@ import tensorflow as tf
 from crossrt.core.tensor import TensorSpec
 from crossrt.exporters.errors import ExportError, first_line
 from crossrt.exporters.qat.frozen import Frozen, FrozenStep
-from crossrt.exporters.qat.graph import Convolution, Input
+from crossrt.exporters.qat.graph import Convolution, Input, Island
 from crossrt.exporters.qat.tf_ops import compute, on_weight_grid, rectified
 from crossrt.exporters.qat.tflite_weights import with_trained_weights
 from crossrt.exporters.qat.trained import scope_of, step_number
@@ -26,6 +26,9 @@ class FrozenModule(tf.Module):  # type: ignore[misc]
     def __init__(self, frozen: Frozen, inputs: Sequence[TensorSpec], output: str) -> None:
         super().__init__()
         self._frozen, self._output = frozen, output
+        islands = [each.step.op.layer for each in frozen.steps.values() if isinstance(each.step.op, Island)]
+        # a function, as what a module holds is saved with it
+        self._weights_of = {id(layer): _values(layer) for layer in islands}.__getitem__
         signature = [tf.TensorSpec(tensor_sizes(each), each.dtype, name=each.name) for each in inputs]
         self.serve = tf.function(self._serve, input_signature=signature)
 
@@ -40,12 +43,21 @@ class FrozenModule(tf.Module):  # type: ignore[misc]
         return {self._output: tf.identity(tensors[self._frozen.output])}
 
     def _step(self, each: FrozenStep, taken: list[Any]) -> Any:
+        if isinstance(each.step.op, Island):
+            return self._quantized(self._island(each.step.op.layer, taken), each)
         kernel = bias = None
         if each.weights is not None:
             kernel, bias = self._weights(each)
         # the upper end of a ReLU is that of its range
         relu = None if each.step.relu is None else np.inf
-        result = rectified(compute(each.step.op, taken, kernel, bias), relu)
+        return self._quantized(rectified(compute(each.step.op, taken, kernel, bias), relu), each)
+
+    def _island(self, layer: Any, taken: list[Any]) -> Any:
+        """The result of a Keras layer whose weights are constants: the file holds no variables."""
+        weights = ([tf.constant(each) for each in group] for group in self._weights_of(id(layer)))
+        return layer.stateless_call(*weights, taken[0] if len(taken) == 1 else taken)[0]
+
+    def _quantized(self, result: Any, each: FrozenStep) -> Any:
         if each.affine is None:
             return result
         return tf.quantization.fake_quant_with_min_max_args(result, each.affine.low, each.affine.high, num_bits=8)
@@ -61,6 +73,13 @@ class FrozenModule(tf.Module):  # type: ignore[misc]
         if isinstance(op, Convolution) and op.is_depthwise:
             kernel = tf.reshape(kernel, op.kernel.shape)
         return kernel, tf.constant(weights.bias.astype(np.float64) * weights.bias_scales(source), tf.float32)
+
+
+def _values(layer: Any) -> tuple[list[Any], list[Any]]:
+    """The weights of a layer, as `stateless_call` takes them."""
+    groups = layer.trainable_variables, layer.non_trainable_variables
+    trainable, others = ([each.numpy() for each in group] for group in groups)
+    return trainable, others
 
 
 def write_tflite(frozen: Frozen, inputs: Sequence[TensorSpec], output: str, path: Path) -> None:

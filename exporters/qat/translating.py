@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import keras
 import numpy as np
 
 from crossrt.exporters.errors import ModelError
@@ -15,6 +16,7 @@ from crossrt.exporters.qat.graph import (
     Dense,
     Floats,
     GlobalPool,
+    Island,
     Op,
     Pad,
     Pool,
@@ -62,6 +64,21 @@ def translate(kind: str, layer: Any, inputs: Any, output: Any) -> list[Part] | N
         raise ModelError(f"the layer {layer.name} has data_format channels_first: channels_last is expected")
     make = _MAKERS.get(kind)
     return None if make is None else make(Call(layer=layer, inputs=inputs, output=output))
+
+
+def island(layer: Any, inputs: Any, output: Any) -> list[Part] | None:
+    """A layer that stays in float, or None where that cannot be done by itself."""
+    if not isinstance(layer, keras.layers.Layer) or isinstance(layer, _NO_ISLANDS):
+        return None
+    try:
+        copy = type(layer).from_config(layer.get_config())
+        tensors = [keras.Input(each.shape[1:], dtype=each.dtype) for each in inputs]
+        if copy(tensors[0] if len(tensors) == 1 else tensors).shape != output.shape:
+            return None
+        copy.set_weights(layer.get_weights())
+    except (TypeError, ValueError):  # it takes its inputs in another way
+        return None
+    return [Part(op=Island(layer=copy))]
 
 
 def folded(op: Weighted, norm: Any) -> Weighted:
@@ -156,12 +173,9 @@ def _conv_op(layer: Any, kernel: Floats, bias: Floats, *, is_depthwise: bool) ->
     )
 
 
-def _dense(call: Call) -> list[Part]:
+def _dense(call: Call) -> list[Part] | None:
     if len(call.inputs[0].shape) != 2:
-        raise ModelError(
-            f"the layer {call.layer.name} (Dense) takes {tuple(call.inputs[0].shape)}: (batch, features) is expected;"
-            " put Flatten before it"
-        )
+        return None
     kernel = np.asarray(call.layer.kernel, np.float32)
     return [Part(op=Dense(kernel=kernel, bias=_bias(call.layer, kernel.shape[-1])))]
 
@@ -229,6 +243,8 @@ def _for_channels(values: Any, channels: int) -> Floats:
     return np.array(np.broadcast_to(np.asarray(values, np.float32), (channels,)))
 
 
+_NO_ISLANDS: Final = (keras.layers.Lambda, keras.layers.RNN, keras.layers.Wrapper, keras.Model)
+"""Their code or loops cannot be written to both files."""
 _MAKERS: Final[dict[str, Callable[[Call], list[Part] | None]]] = {
     "Conv2D": _convolution,
     "DepthwiseConv2D": _depthwise,

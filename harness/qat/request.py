@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 from msgspec import Struct
@@ -16,7 +17,7 @@ from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import MetricDefinition
 from crossrt.datasets.reference import reference_of
 from crossrt.datasets.request import DataRequest
-from crossrt.exporters.qat.jobs import Bits, Epoch, TaskName
+from crossrt.exporters.qat.jobs import Bits, Epoch, Optimizer, Ranges, TaskName
 from crossrt.harness.build.project import model_path
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.run.arguments import check_types
@@ -47,6 +48,8 @@ class QatRequest:
         patience: Stop after so many epochs without a better one.
         seed: Of the order of samples.
         task: What is learnt, or None to infer it.
+        ranges: How those of activations follow from what is trained.
+        optimizer: What trains.
         resumes: Go on after the last checkpoint.
         allow_h5: A legacy `.h5` file may be loaded.
     """
@@ -63,6 +66,8 @@ class QatRequest:
     patience: int | None = None
     seed: int = 0
     task: TaskName | None = None
+    ranges: Ranges = "moving-average"
+    optimizer: Optimizer = "adam"
     resumes: bool = False
     allow_h5: bool = False
 
@@ -77,12 +82,14 @@ class QatRequest:
             f"validation_split={self.validation_share}": 0 <= self.validation_share <= MOST_SHARE,
             f"patience={self.patience}": self.patience is None or self.patience >= 1,
             f"seed={self.seed}": self.seed >= 0,
+            f"ranges={self.ranges}": self.ranges in get_args(Ranges),
+            f"optimizer={self.optimizer}": self.optimizer in get_args(Optimizer),
         }
         if wrong := [text for text, is_right in checks.items() if not is_right]:
             raise HarnessError(
                 f"{', '.join(wrong)} cannot be trained with: epochs, batch_size and patience are at least 1,"
                 f" learning_rate is above 0 and at most {MOST_RATE:g}, weight_bits is 8 or 4, validation_split is 0 to"
-                f" {MOST_SHARE:g}, seed is at least 0"
+                f" {MOST_SHARE:g}, seed is at least 0, ranges is moving-average or learned, optimizer is adam or sgd"
             )
 
 

@@ -104,6 +104,8 @@ def _job(request: QatRequest, sha256: str, folder: Path) -> QatJob:
         patience=request.patience,
         seed=request.seed,
         task=request.task,
+        ranges=request.ranges,
+        optimizer=request.optimizer,
         resumes=request.resumes,
         allow_h5=request.allow_h5,
     )

@@ -39,6 +39,9 @@ class _Settling:
         self._settled: set[str] = set()
 
     def run(self) -> None:
+        for layer in self._trainable.ranges.values():
+            if isinstance(layer, Range):
+                layer.settle()
         steps = self._network.steps
         bounded = [each.name for each in steps if each.relu is not None and np.isfinite(each.relu)]
         self._settled |= {self._owners[name] for name in bounded if name in self._owners}  # its end is the bound

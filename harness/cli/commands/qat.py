@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     type=FiniteRange(0, 10, min_open=True),
     default=1e-4,
     show_default=True,
-    help="Learning rate of Adam at the start; it falls to zero along a cosine.",
+    help="Learning rate at the start; it falls to zero along a cosine.",
 )
 @click.option("--batch-size", type=COUNT, default=64, show_default=True, help="Samples in a training step.")
 @click.option(
@@ -49,6 +49,20 @@ if TYPE_CHECKING:
     default="8",
     show_default=True,
     help="Bits of weights; 4-bit weights are stored as int8. Activations have 8.",
+)
+@click.option(
+    "--ranges",
+    type=click.Choice(["moving-average", "learned"]),
+    default="moving-average",
+    show_default=True,
+    help="Ranges of activations: moving averages of what is seen, or learned with the weights (LSQ).",
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["adam", "sgd"]),
+    default="adam",
+    show_default=True,
+    help="Adam, or SGD with a momentum of 0.9, which takes larger rates.",
 )
 @click.option("--patience", type=COUNT, metavar="N", help="Stop after N epochs without a better one.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of orders and dropout.")

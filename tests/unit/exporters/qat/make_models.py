@@ -52,6 +52,19 @@ def everything():
     return keras.Model(image, layers.Dense(5, activation="softmax", name="classes")(both))
 
 
+def islands():
+    """Layers and activations that stay in float, and functions with a range of their own, between quantized layers."""
+    image = keras.Input((8, 8, 3), name="image")
+    found = layers.Conv2D(6, 3, padding="same", use_bias=False)(image)
+    found = layers.Activation("silu", name="swish")(layers.BatchNormalization()(found))
+    gate = layers.Dense(6, activation="sigmoid", name="gate")(layers.GlobalAveragePooling2D()(found))
+    found = layers.Multiply(name="gated")([found, layers.Reshape((1, 1, 6))(gate)])
+    found = layers.LayerNormalization(name="norm")(layers.Conv2D(4, 3, activation="tanh", name="bend")(found))
+    found = layers.UnitNormalization(name="unit")(found)  # nothing is quantized between the two
+    hidden = layers.Dense(8, activation="gelu", name="hidden")(layers.Flatten()(found))
+    return keras.Model(image, layers.Dense(4, name="scores")(hidden))
+
+
 def means():
     """Windows of 1, 2 and 4 values, which often lie in the middle between two integers."""
     image = keras.Input((7, 7, 1), name="image")
@@ -105,7 +118,7 @@ def shared_layer():
 
 
 def refused():
-    first, image = keras.Input((4,)), keras.Input((8, 8, 2))
+    first, image, rows = keras.Input((4,)), keras.Input((8, 8, 2)), keras.Input((5, 2))
 
     class Subclassed(keras.Model):
         def call(self, tensor):
@@ -113,9 +126,10 @@ def refused():
 
     yield "shared", shared_layer()
     yield "subclassed", Subclassed()
-    yield "unsupported", keras.Model(first, layers.LayerNormalization(name="norm")(layers.Dense(4)(first)))
-    yield "custom activation", keras.Model(first, layers.Dense(4, activation="gelu", name="smooth")(first))
-    yield "inner softmax", keras.Model(first, layers.Dense(2)(layers.Dense(4, activation="softmax")(first)))
+    yield "lambda", keras.Model(first, layers.Lambda(lambda each: each + 1, name="own")(layers.Dense(4)(first)))
+    yield "loops", keras.Model(rows, layers.LSTM(3, name="memory")(rows))
+    yield "operation", keras.Model(first, 2 * layers.Dense(4)(first))
+    yield "custom activation", keras.Model(first, layers.Dense(4, activation=lambda each: each, name="smooth")(first))
     yield "two outputs", keras.Model(first, [layers.Dense(2)(first), layers.Dense(3)(first)])
     yield "groups", keras.Model(image, layers.Conv2D(4, 3, groups=2, name="grouped")(image))
     yield "any size", keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3)])
@@ -137,6 +151,7 @@ def main(folder):
     write("everything", everything(), 8, folder)
     write("four_bits", four_bits(), 4, folder)
     write("means", means(), 8, folder)
+    write("islands", islands(), 8, folder)
     said = {}
     for name, model in refused():
         try:
