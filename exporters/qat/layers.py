@@ -85,6 +85,16 @@ class Range(keras.layers.Layer):  # type: ignore[misc]
         self.low.assign(tf.fill(self.low.shape, affine.low))
         self.high.assign(tf.fill(self.high.shape, affine.high))
 
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """The values of what it is computed from."""
+        return tuple(each.numpy() for each in (self.low, self.high, self.octaves))
+
+    @ends.setter
+    def ends(self, values: tuple[Any, ...]) -> None:
+        for variable, value in zip((self.low, self.high, self.octaves), values, strict=True):
+            variable.assign(value)
+
     def settle(self) -> None:
         """Puts what was learned into its ends, which are numbers that every converter finds again."""
         if float(self.octaves.numpy()):

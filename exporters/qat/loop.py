@@ -22,7 +22,7 @@ from crossrt.exporters.qat.data import Samples
 from crossrt.exporters.qat.jobs import Epoch, QatJob, Score
 from crossrt.exporters.qat.model import Trainable
 from crossrt.exporters.qat.objective import Objective
-from crossrt.exporters.qat.scales.settling import settle
+from crossrt.exporters.qat.scales.settling import settle, settled
 
 CALIBRATION_SAMPLES: Final = 2048
 SGD_MOMENTUM: Final = 0.9
@@ -94,7 +94,10 @@ class Trainer:
         return Epoch(epoch=0, train=None, validation=self._validated(), learning_rate=self._job.learning_rate)
 
     def _validated(self) -> Score | None:
-        return None if self._validation is None else evaluate(self._model, self._objective, self._validation)
+        if self._validation is None:
+            return None
+        with settled(self._trainable):
+            return evaluate(self._model, self._objective, self._validation)
 
     def _train_on(self, inputs: Any, labels: Any) -> tuple[Any, Any]:
         variables = self._model.trainable_variables
@@ -116,7 +119,6 @@ class Trainer:
             figures.add(value, float(right), len(labels))
             if figures.is_due():
                 events.send("progress", **figures.told(step, self._rate()))
-        settle(self._trainable)
         done = Epoch(
             epoch=number,
             train=figures.score(),

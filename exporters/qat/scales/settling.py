@@ -11,6 +11,8 @@ reciprocal is a float32 number, almost exactly, gives the same in both.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
@@ -30,6 +32,19 @@ _TOLERANCE: Final = 1e-3
 def settle(trainable: Trainable) -> None:
     """Moves the ranges; those that were moved before stay as they are."""
     _Settling(trainable).run()
+
+
+@contextmanager
+def settled(trainable: Trainable) -> Iterator[None]:
+    """Ranges as they will be in the files; afterwards as they were, so that small steps of a training add up."""
+    layers = [each for each in trainable.ranges.values() if isinstance(each, Range)]
+    before = [each.ends for each in layers]
+    settle(trainable)
+    try:
+        yield
+    finally:
+        for layer, ends in zip(layers, before, strict=True):
+            layer.ends = ends
 
 
 class _Settling:
