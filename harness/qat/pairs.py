@@ -11,6 +11,7 @@ from crossrt.exporters.qat.trained import TRAINED
 from crossrt.harness.build.subject import is_same_scales
 from crossrt.harness.qat.proving import answers_of, prove
 from crossrt.harness.qat.request import LEAST_WITHIN_ONE, SCALES, Proof
+from crossrt.reports.text.cells import counted
 from crossrt.reports.text.progress import Display
 
 
@@ -64,11 +65,12 @@ def layer_lines(proof: Proof) -> Iterator[str]:
     if not proof.layers:
         return
     different = [each for each in proof.layers if each.differs]
-    count = f"{len(proof.layers)} layers, {proof.samples} samples"
+    count = f"{counted(len(proof.layers), 'layer')}, {counted(proof.samples, 'sample')}"
     if not different:
         yield f"  every layer computes the same integers in both runtimes ({count})"
         return
-    yield f"  {len(different)} layers compute other integers ({count}); it begins at:"
+    verb = "computes" if len(different) == 1 else "compute"
+    yield f"  {counted(len(different), 'layer')} {verb} other integers in the two runtimes ({count}); it begins at:"
     for each in different:
         if each.reason is not None:
             yield f"    {each.step}: {each.reason}"

@@ -103,3 +103,27 @@ def test_numpy_reads_a_checkpoint_without_pickle(folder, trained):
     (checkpoint,) = sorted((folder / "whole" / "checkpoints").glob("epoch-0003"))
     with np.load(checkpoint / "variables.npz", allow_pickle=False) as archive:
         assert any(name.startswith("optimizer-") for name in archive.files)
+
+
+def test_both_files_are_calibrated_with_the_same_scales_without_training(folder):
+    done = crossrt(
+        "quantize",
+        "quarters.keras",
+        "--same-scales",
+        "--calibration",
+        "train.npz",
+        "--data",
+        "test.npz",
+        "--out",
+        "lab",
+        cwd=folder,
+    )
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 0, done.stderr
+    assert "scales and zero points are equal in both files, to the last bit" in said
+    assert "every layer computes the same integers in both runtimes" in said
+    proof = json.loads((folder / "lab" / "quarters.int8-same.scales.json").read_text())
+    assert [each["equal"] for each in proof["outputs"]] == [1.0]
+    audited = crossrt("audit", "lab/quarters.int8-same.tflite", cwd=folder)
+    assert audited.returncode == 0, audited.stderr
+    assert "are the calibrated ones, in quarters.int8-same.onnx as well" in " ".join(audited.stdout.split())

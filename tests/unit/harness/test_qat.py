@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 
 from crossrt.analysis.audit.record import Audited, AuditedTensor
-from crossrt.analysis.same_scales import ComparedTensor
+from crossrt.analysis.same_scales import ComparedTensor, LayerSteps, Spread
 from crossrt.datasets.request import DataRequest
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.qat.jobs import Epoch, QatJob, Score
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.qat import following
 from crossrt.harness.qat.auditing import with_trained
+from crossrt.harness.qat.pairs import layer_lines, pair_lines
 from crossrt.harness.qat.proving import lsb_difference
 from crossrt.harness.qat.request import SCALES, Proof, QatRequest, Trained, read_proof, with_bundled
-from crossrt.harness.qat.tables import cautions, headline, outputs_sheet, scales_sheet
+from crossrt.harness.qat.tables import cautions, headline, layers_sheet, outputs_sheet, scales_sheet
 
 EVENTS = [
     {"event": "note", "text": "normalization (Normalization) stays in float"},
@@ -237,6 +238,44 @@ def test_a_difference_between_the_files_is_wrong_in_an_audit(artifact):
     known = proof(tensor("one", "tflite: 1 scales differ"), **{artifact.path.name: artifact.sha256})
     artifact.path.with_name(SCALES).write_bytes(msgspec.json.encode(known))
     assert with_trained(audited(), artifact).checks[0].severity == "wrong"
+
+
+def layer(step, most=0, reason=None):
+    spread = Spread(one="onnx", other="tflite", off_by_one=0.25, off_by_more=0, most=most, arising=int(bool(reason)))
+    return LayerSteps(step=step, values=8, spreads=(spread,), reason=reason)
+
+
+def test_layers_that_compute_other_integers_are_named_where_it_begins(artifact):
+    known = msgspec.structs.replace(
+        proof(tensor("one"), **{artifact.path.name: artifact.sha256}),
+        layers=(layer("stem"), layer("pool", 1, "means in the middle"), layer("scores", 1)),
+        samples=32,
+    )
+    assert list(layer_lines(known)) == [
+        "  2 layers compute other integers in the two runtimes (3 layers, 32 samples); it begins at:",
+        "    pool: means in the middle",
+    ]
+    assert [[cell.text for cell in row] for row in layers_sheet(trained(known)).rows] == [
+        ["pool", "25.000%, 0.000%", "means in the middle"],
+        ["scores", "25.000%, 0.000%", "inherited from what it takes"],
+    ]
+    checks = with_trained(audited(), artifact, known).checks
+    assert [(each.name, each.severity) for each in checks[:2]] == [("trained scales", "ok"), ("layers", "note")]
+
+
+def test_a_pair_of_files_is_described_in_sentences():
+    known = msgspec.structs.replace(proof(tensor("one")), layers=(layer("stem"),), samples=32)
+    assert list(pair_lines("own.int8-same", known)) == [
+        "own.int8-same: all 1 scales and zero points are equal in both files, to the last bit",
+        "  every layer computes the same integers in both runtimes (1 layer, 32 samples)",
+        "CAUTION  outputs of both for 10 samples: 90.00% equal, 90.000% within 1 quantization step (LSB), largest"
+        " difference 2",
+    ]
+    different = proof(tensor("one", "tflite: not there"))
+    assert list(pair_lines("own", different))[:2] == [
+        "failed  own: 1 of 1 scales differ between both files:",
+        "  one (activation): tflite: not there",
+    ]
 
 
 def trained(known):

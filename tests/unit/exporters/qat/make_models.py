@@ -12,12 +12,15 @@ from crossrt.exporters.tf import environment as environment
 
 import keras  # isort: skip
 import numpy as np  # isort: skip
+import tensorflow as tf  # isort: skip
 from keras import layers  # isort: skip
 
 from crossrt.core.errors import CrossrtError
 from crossrt.exporters.qat.freezing import freeze
+from crossrt.exporters.qat.grid import affine_of_range
 from crossrt.exporters.qat.model import build
 from crossrt.exporters.qat.reading import read_network
+from crossrt.exporters.qat.scales.settling import settled
 from crossrt.exporters.qat.to_onnx import write_onnx
 from crossrt.exporters.qat.to_tflite import write_tflite
 from crossrt.exporters.qat.trained import write_trained
@@ -72,6 +75,22 @@ def means():
     return keras.Model(image, layers.Dense(3, activation="sigmoid", name="tags")(layers.Flatten()(found)))
 
 
+def residual():
+    """Blocks with identity and projected shortcuts, whose scales have to suit each other."""
+
+    def norm(found, filters, size, strides=1):
+        found = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False)(found)
+        return layers.BatchNormalization()(found)
+
+    image = keras.Input((12, 12, 3), name="image")
+    found = layers.ReLU()(norm(image, 8, 3))
+    for filters, strides in ((8, 1), (8, 1), (16, 2), (16, 1), (24, 2)):
+        inner = norm(layers.ReLU()(norm(found, filters, 3, strides)), filters, 3)
+        shortcut = found if strides == 1 else norm(found, filters, 1, strides)
+        found = layers.ReLU()(layers.Add()([shortcut, inner]))
+    return keras.Model(image, layers.Dense(10, name="scores")(layers.GlobalAveragePooling2D()(found)))
+
+
 def four_bits():
     """A dense network with a channel of tiny weights, and one of none."""
     dense = layers.Dense(8, activation="relu", name="hidden")
@@ -109,6 +128,7 @@ def write(name, model, bits, folder):
     write_trained(frozen, folder / f"{name}.json")
     answers = {"fake": trainable.model([samples])[0].numpy(), "float": model(samples).numpy(), "folded": expected}
     step = frozen.steps[frozen.output].affine.scale
+    np.savez(folder / f"{name}-steps.npz", **trainable.integers([samples[:32]]))
     np.savez(folder / f"{name}.npz", samples=samples, step=step, notes=np.array(network.notes), **answers)
 
 
@@ -146,12 +166,45 @@ def always_zero():
     trainable.check_ranges()
 
 
+def learned():
+    """How ranges move that are learned: too wide ones, whose rounding errors are all that the loss is made of."""
+    model = keras.Sequential([keras.Input((6,), name="table"), layers.Dense(4, activation="relu", name="hidden")])
+    trainable = build(read_network(model, "own"), 8, 0, learns_ranges=True)
+    samples = RANDOM.normal(0, 1, (64, 6)).astype(np.float32)
+    with trainable.calibrating():
+        trainable.model([samples])
+    layer = trainable.ranges["hidden"]
+    layer.move(affine_of_range(0, 300))
+    trainable.begin()
+    unmoved = trainable.unmoved()
+    wide = layer.affine.scale
+    optimizer = keras.optimizers.Adam(0.05)
+    expected = model(samples)
+    for _ in range(60):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(trainable.model([samples], training=True)[0] - expected))
+        variables = [layer.octaves, trainable.calculations["hidden"].kernel]
+        optimizer.apply(tape.gradient(loss, [each.value for each in variables]), variables)
+    moved = trainable.unmoved()
+    before = layer.ends
+    with settled(trainable):
+        during = float(layer.octaves.numpy())
+    return {
+        "wide": wide,
+        "narrow": layer.affine.scale,
+        "unmoved": [unmoved, moved],
+        "octaves": [float(before[2]), during, float(layer.octaves.numpy())],
+    }
+
+
 def main(folder):
     keras.utils.set_random_seed(0)
     write("everything", everything(), 8, folder)
     write("four_bits", four_bits(), 4, folder)
     write("means", means(), 8, folder)
     write("islands", islands(), 8, folder)
+    write("residual", residual(), 8, folder)
+    (folder / "learned.json").write_text(json.dumps(learned()))
     said = {}
     for name, model in refused():
         try:

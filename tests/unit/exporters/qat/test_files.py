@@ -15,12 +15,13 @@ from ai_edge_litert.interpreter import Interpreter
 
 from crossrt.analysis.audit.onnx_reading import read_onnx
 from crossrt.analysis.audit.tflite_file import open_tflite, stored_in_tflite
+from crossrt.analysis.layer_steps import layer_steps
 from crossrt.analysis.onnx_graph import Graph
 from crossrt.analysis.same_scales import compare
 from crossrt.exporters.qat.trained import read_trained
 
 SCRIPT = Path(__file__).with_name("make_models.py")
-LEAST_WITHIN_ONE = {"everything": 0.97, "four_bits": 1.0, "means": 0.995, "islands": 0.85}
+LEAST_WITHIN_ONE = {"everything": 0.97, "four_bits": 1.0, "means": 0.995, "islands": 0.85, "residual": 1.0}
 """Of random weights, where a step at the start becomes several at the end of 25 layers; an operator that computes
 something else leaves less than half. In `islands` TFLite has integer kernels for functions."""
 MODELS = tuple(LEAST_WITHIN_ONE)
@@ -82,6 +83,47 @@ def test_a_file_answers_like_the_fake_quantized_model(folder, name, form):
     step, found = answers(folder, name)
     steps = np.abs(found[form] - found["fake"]) / step
     assert (steps < 1.001).mean() >= LEAST_WITHIN_ONE[name]
+
+
+@pytest.mark.parametrize("form", ["onnx", "tflite"])
+def test_a_residual_network_answers_alike_to_the_last_bit(folder, form):
+    _, found = answers(folder, "residual")
+    np.testing.assert_array_equal(found[form], found["fake"])
+    assert len(np.unique(found["fake"])) > 20
+
+
+def steps_of(folder, name, tmp_path):
+    session = onnxruntime.InferenceSession(str(folder / f"{name}.onnx"), providers=["CPUExecutionProvider"])
+    with np.load(folder / f"{name}.npz") as known, np.load(folder / f"{name}-steps.npz") as fake:
+        feeds = {session.get_inputs()[0].name: known["samples"][:32]}
+        files = folder / f"{name}.onnx", folder / f"{name}.tflite"
+        return list(layer_steps(read_trained(folder / f"{name}.json"), *files, feeds, dict(fake), tmp_path))
+
+
+def test_every_layer_is_compared_in_all_three(folder, tmp_path):
+    found = steps_of(folder, "residual", tmp_path)
+    assert len(found) == 21
+    assert all(len(each.spreads) == 3 and not each.differs for each in found)
+
+
+def test_the_layer_where_integers_begin_to_differ_is_named_with_the_reason(folder, tmp_path):
+    found = {each.step.split("_")[0]: each for each in steps_of(folder, "means", tmp_path)}
+    assert not found["conv2d"].differs
+    assert found["average"].reason.startswith("means in the middle between two integers")
+    (runtimes,) = (each for each in found["average"].spreads if (each.one, each.other) == ("onnx", "tflite"))
+    assert (runtimes.most, runtimes.off_by_more) == (1, 0)
+    assert 0 < runtimes.off_by_one < 0.5
+    assert found["tags"].differs
+    assert found["tags"].reason is None  # inherited
+
+
+def test_learned_ranges_follow_the_loss_and_settle_for_a_while(folder):
+    found = json.loads((folder / "learned.json").read_text())
+    assert found["narrow"] < 0.5 * found["wide"]
+    assert found["unmoved"] == [["table", "hidden"], ["table"]]
+    before, during, after = found["octaves"]
+    assert before == after < -1
+    assert during == 0
 
 
 def test_folding_and_joining_layers_changes_nothing_in_float(folder):

@@ -16,7 +16,15 @@ from crossrt.exporters.errors import ExportError
 from crossrt.exporters.qat.checkpoints import VARIABLES, Checkpoints, Settings, State
 from crossrt.exporters.qat.curves import read_curves, write_curves
 from crossrt.exporters.qat.data import Subset, fitted, open_split
-from crossrt.exporters.qat.grid import LEVELS, LOWEST, affine_of_range, channel_scales, coarse
+from crossrt.exporters.qat.grid import (
+    LEVELS,
+    LOWEST,
+    affine_of_range,
+    channel_scales,
+    coarse,
+    nearest,
+    with_clean_reciprocal,
+)
 from crossrt.exporters.qat.jobs import Epoch, Score
 from crossrt.exporters.qat.objective import objective_for
 
@@ -74,6 +82,23 @@ def test_a_coarse_scale_is_the_next_one_upwards():
     assert (found <= scales * np.float32(1 + 2**-15)).all()
     assert not (found.view(np.int32) & 255).any()
     np.testing.assert_array_equal(coarse(found), found)
+
+
+def test_a_scale_that_was_rounded_up_before_stays():
+    found = coarse(np.random.default_rng(0).lognormal(0, 5, 1000).astype(np.float32))
+    for nearly in (found * np.float32(1 - 2**-23), found * np.float32(1 + 2**-23)):
+        np.testing.assert_array_equal(coarse(nearly), found)
+        np.testing.assert_array_equal(nearest(nearly), found)
+
+
+def test_dividing_by_an_input_scale_is_multiplying_by_its_reciprocal():
+    random = np.random.default_rng(0)
+    values = random.normal(0, 40, 200_000).astype(np.float32)
+    for scale in random.lognormal(-3, 1, 20):
+        found = with_clean_reciprocal(scale)
+        assert scale * (1 - 2**-20) <= found <= scale * 1.05
+        np.testing.assert_array_equal(np.rint(values / found), np.rint(values * (np.float32(1) / found)))
+        assert with_clean_reciprocal(float(found)) == found
 
 
 def test_a_channel_without_weights_has_a_scale():
