@@ -45,6 +45,7 @@ def bench(
     time: float | None = None,
     rounds: int | None = None,
     only: Sequence[str] = (),
+    recipes: Sequence[str] = (),
     baseline: str | None = None,
     samples: int | None = None,
     minimum_agreement: float = 0.99,
@@ -67,6 +68,7 @@ def bench(
         time: How long the run may take, in seconds.
         rounds: Fresh processes per case, at most.
         only: Patterns that select cases.
+        recipes: Names of recipes that are measured as well, such as `int8-same`.
         baseline: `<variant>@<runtime>` that speed-ups refer to.
         samples: How many samples are answered, at most.
         minimum_agreement: A variant that answers a smaller share of the samples like the reference is a failed row; a
@@ -88,7 +90,7 @@ def bench(
     with python_words(), given_subject(model, data, labels, calibration, task, dimensions, samples, seed) as subject:
         effort = DEFAULT_EFFORT if rounds is None else dataclasses.replace(DEFAULT_EFFORT, rounds=rounds)
         settings = BenchSettings(
-            subject=subject,
+            subject=dataclasses.replace(subject, recipes=names_in("recipes", recipes)),
             runtimes=names_in("runtimes", runtimes),
             only=names_in("only", only),
             batch_sizes=_sizes(batch),

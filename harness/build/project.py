@@ -14,7 +14,7 @@ from crossrt.datasets.opening import RANDOM, DataRequest
 from crossrt.datasets.reference import Reference, model_file, reference_models, reference_of, references
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspection import Inspection
-from crossrt.exporters.variants import Variant, main_variants
+from crossrt.exporters.variants import Variant, main_variants, variant_of
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import holds_artifacts, read_folder
 from crossrt.harness.build.foreign_sources import readable
@@ -127,6 +127,7 @@ def _brought(
     quantizable = None if sources else _quantizable(files)
     source = sources[0] if sources else quantizable if calibration is not None else None
     variants = _variants(source, is_calibrated=calibration is not None) if source else ()
+    variants += _asked_for(subject.recipes, model, source, variants, is_calibrated=calibration is not None)
     return Project(
         model=model,
         given=_named(files, model, has_source=bool(sources)),
@@ -157,6 +158,33 @@ def _variants(source: Inspection, *, is_calibrated: bool) -> tuple[Variant, ...]
         if not (source.kind in ("onnx", "tflite") and each.recipe is None)
         and (is_calibrated or not each.needs_calibration)
     )
+
+
+def _asked_for(
+    patterns: tuple[str, ...],
+    model: str,
+    source: Inspection | None,
+    known: tuple[Variant, ...],
+    *,
+    is_calibrated: bool,
+) -> tuple[Variant, ...]:
+    """Further recipes that the user names.
+
+    Raises:
+        RecipeError: A pattern fits none.
+        HarnessError: Nothing can be built of them.
+    """
+    from crossrt.harness.build.recipes import choose_recipes  # it needs projects
+
+    found = [variant_of(each) for each in choose_recipes(None, patterns, model).recipes] if patterns else []
+    if found and source is None:
+        raise HarnessError(f"{' '.join(patterns)} cannot be built from {model}: give a Keras model, or --calibration")
+    fitting = [each for each in found if source is not None and each.format in source.exports]
+    if found and not fitting:
+        raise HarnessError(f"{' '.join(patterns)} cannot be built from {model}: none is of a format that it exports to")
+    if any(each.needs_calibration for each in fitting) and not is_calibrated:
+        raise HarnessError(f"{' '.join(patterns)} needs data to calibrate with: give --calibration DATA")
+    return tuple(each for each in fitting if each not in known)
 
 
 def _named(files: Sequence[Inspection], model: str, *, has_source: bool) -> tuple[ModelArtifact, ...]:

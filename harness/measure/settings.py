@@ -72,6 +72,7 @@ class Subject:
         samples: How many samples are answered at most, from the first; None for all.
         allow_h5: Whether legacy `.h5` files may be loaded.
         seed: Of random inputs.
+        recipes: Names or patterns of recipes that are built beside those of the main job.
         data_origin: The configuration file that names the data, or None.
         calibration_origin: The one that names the calibration data, or None.
     """
@@ -85,6 +86,7 @@ class Subject:
     samples: int | None = None
     allow_h5: bool = False
     seed: int = 0
+    recipes: tuple[str, ...] = ()
     data_origin: str | None = None
     calibration_origin: str | None = None
 

@@ -39,6 +39,13 @@ if TYPE_CHECKING:
 )
 @subject_options
 @only_option
+@click.option(
+    "--recipe",
+    "recipes",
+    multiple=True,
+    metavar="NAME",
+    help="Also build and measure this recipe, such as int8-same; see crossrt recipes. May be repeated.",
+)
 @click.option("--runtime", multiple=True, metavar="NAME", help="Only this runtime. May be repeated.")
 @click.option(
     "--batch",
@@ -125,6 +132,7 @@ def bench(
 def _settings(
     *,
     quick: bool,
+    recipes: tuple[str, ...],
     only: tuple[str, ...],
     runtime: tuple[str, ...],
     rounds: int | None,
@@ -139,8 +147,10 @@ def _settings(
     from crossrt.harness.measure.settings import DEFAULT_EFFORT, QUICK_EFFORT
 
     effort = QUICK_EFFORT if quick else DEFAULT_EFFORT
+    settings = bench_settings(**shared)
     return replace(
-        bench_settings(**shared),
+        settings,
+        subject=replace(settings.subject, recipes=recipes),
         runtimes=tuple(dict.fromkeys(runtime)),
         only=only,
         needs_only=is_given("only") or not is_given("models"),
