@@ -81,19 +81,29 @@ def _of_onnx(path: Path) -> Mapping[str, Any]:
         "kind": "onnx-static",
         "quant_format": "qoperator" if is_integer else "qdq",
         "calibration_samples": ALL_SAMPLES,
-        **_static_fields(stored, path),
+        **_static_fields(stored, path, _of_layers(path)),
     }
 
 
-def _static_fields(stored: Sequence[Stored], path: Path) -> Mapping[str, Any]:
+def _of_layers(path: Path) -> frozenset[str]:
+    """Names of weights that layers take: constant operands of other operators are quantized like activations."""
+    from crossrt.analysis.findings.onnx_file import read_onnx_file
+
+    return frozenset(each.weight.name for each in read_onnx_file(path).layers if each.weight is not None)
+
+
+def _static_fields(stored: Sequence[Stored], path: Path, of_layers: frozenset[str]) -> Mapping[str, Any]:
     activations = [each for each in stored if each.role == "activation"]
     weights = [each for each in stored if each.role == "weight"]
     if not activations or not weights:
         raise NotAlikeError(
             f"{path.name} has no quantized activations or no quantized weights: audit it without --float"
         )
-    activation_type, weight_type = _most(activations), _most([each for each in weights if _is_matrix(each)] or weights)
-    layers = [each for each in weights if each.dtype == weight_type]
+    activation_type, weight_type = (
+        _most(activations),
+        _most([each for each in weights if each.name in of_layers] or weights),
+    )
+    layers = [each for each in weights if each.dtype == weight_type and (each.name in of_layers or not of_layers)]
     return {
         "activation_type": activation_type,
         "weight_type": weight_type,
@@ -124,11 +134,6 @@ def _of_tflite(path: Path) -> Mapping[str, Any]:
 
 def _most(stored: Sequence[Stored]) -> str:
     return Counter(each.dtype for each in stored).most_common(1)[0][0]
-
-
-def _is_matrix(stored: Stored) -> bool:
-    """Constant operands of elementwise operators are mostly vectors, and quantized like activations."""
-    return stored.integers is not None and sum(size > 1 for size in stored.integers.shape) > 1
 
 
 def _is_reduced(dtype: str, weights: Sequence[Any]) -> bool:

@@ -238,7 +238,7 @@ class _File:
             weight, output = self.scaled(index), self.scaled(outputs[0])
             has_bias = bias_place is not None and bias_place < len(inputs) and inputs[bias_place] >= 0
             yield Layer(
-                name=self.names[outputs[0]],
+                name=self.names[outputs[0]].split(";")[0],
                 kind=kind,
                 tensor=self.names[outputs[0]],
                 source=source,

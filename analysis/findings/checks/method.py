@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from crossrt.analysis.audit.record import Finding
+from crossrt.analysis.findings.names import What, claims
 from crossrt.analysis.findings.protocol import Outcome, check, not_applicable
 from crossrt.analysis.findings.quantized_file import QuantizedFile, bits_of
 from crossrt.exporters.sources.onnx_weights import FLOATS, INTEGERS
 
 _SMALL_FLOATS: Final = ("float16", "bfloat16")
 _MOST: Final = 0.5
-_PATTERNS: Final = (
-    (re.compile(r"^a\d+w(\d+)$"), "weights"),
-    (re.compile(r"^w(\d+)(?:a\d+)?$"), "weights"),
-    (re.compile(r"^u?int\d+x(\d+)$"), "weights"),
-    (re.compile(r"^u?int(\d+)$"), "weights"),
-    (re.compile(r"^q(\d+)$"), "weights"),
-    (re.compile(r"^(?:fp|float)(8|16)$"), "floats"),
-)
-_ANY: Final = re.compile(r"^(?:quant|quantized|quantised|qdq|qoperator|ptq|qat)$")
-
-
-def claims(name: str) -> list[tuple[str, int, str]]:
-    """What a file's name claims: the word, the bits, and `weights`, `floats` or `anything`."""
-    found = []
-    for word in re.split(r"[^a-z0-9]+", name.lower()):
-        for pattern, what in _PATTERNS:
-            if match := pattern.match(word):
-                found.append((word, int(match[1]), what))
-                break
-        else:
-            if _ANY.match(word):
-                found.append((word, 0, "anything"))
-    return found
 
 
 @check("quantized weights", place=10)
@@ -98,7 +75,7 @@ def file_name(file: QuantizedFile) -> Outcome:
     )
 
 
-def _lies(file: QuantizedFile, claimed: list[tuple[str, int, str]]) -> Iterator[Finding]:
+def _lies(file: QuantizedFile, claimed: list[tuple[str, int, What]]) -> Iterator[Finding]:
     weights = [each.weight for each in file.layers if each.weight is not None] or file.of_role("weight")
     bits = {bits_of(each.dtype) for each in weights}
     names = {each.dtype for each in file.constants if each.readers}

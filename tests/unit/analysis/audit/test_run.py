@@ -316,3 +316,33 @@ def test_a_recipe_without_affine_scales_is_refused(network, scratch):
     job = job_of(network(), scratch, float_path=network(), recipe=OnnxFloat16())
     with pytest.raises(ExportError, match="onnx-float16 holds no affine scales"):
         audit(job)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"per_channel": True},
+        {"reduce_range": True},
+        {"activation_symmetric": True},
+        {"activation_type": "int8"},
+        {"activation_type": "int8", "activation_symmetric": True},
+        {"quant_format": "qoperator"},
+        {"quant_format": "qoperator", "reduce_range": True},
+        {"quant_format": "qoperator", "weight_type": "uint8", "weight_symmetric": False},
+        {"quant_format": "qoperator", "activation_type": "int8", "activation_symmetric": True},
+        {"quant_format": "qoperator", "activation_type": "int8"},
+    ],
+    ids=str,
+)
+def test_constant_operands_of_a_file_without_a_manifest_follow_the_rule_of_activations(
+    quantized, scratch, tmp_path, fields_of, fields
+):
+    path = operands(tmp_path / "operands.onnx", *RESCALED)
+    generator = np.random.default_rng(3)
+    x = generator.normal(0, 1, (60, 3, 4, 4)).astype(np.float32)
+    data = fields_of(x=x, scalar=generator.random((60, 3, 1, 1), dtype=np.float32))
+    file = quantized(OnnxStatic(calibration_samples=60, **fields), source=path, fields=data)
+    found = audit(job_of(file, scratch, float_path=path, data=data))
+    assert {each.name: (each.verdict, each.reason) for each in found.tensors if each.verdict == "different"} == {}
+    assert [each for each in found.checks if each.severity in ("caution", "wrong")] == []
