@@ -99,11 +99,9 @@ def _static_fields(stored: Sequence[Stored], path: Path, of_layers: frozenset[st
         raise NotAlikeError(
             f"{path.name} has no quantized activations or no quantized weights: audit it without --float"
         )
-    activation_type, weight_type = (
-        _most(activations),
-        _most([each for each in weights if each.name in of_layers] or weights),
-    )
-    layers = [each for each in weights if each.dtype == weight_type and (each.name in of_layers or not of_layers)]
+    weights = [each for each in weights if each.name in of_layers] or weights
+    activation_type, weight_type = _most(activations), _most(weights)
+    layers = [each for each in weights if each.dtype == weight_type]
     return {
         "activation_type": activation_type,
         "weight_type": weight_type,

@@ -64,10 +64,7 @@ def name_behind(value: ir.Value | None) -> str:
     maker = None if value is None else value.producer()
     if maker is None or maker.op_type != DEQUANTIZE:
         return ""
-    integers = taken(maker, 0)
-    before = None if integers is None else integers.producer()
-    is_pair = before is not None and before.op_type == QUANTIZE
-    return plain_name(taken(before, 0) if is_pair and before is not None else integers)
+    return real_name(taken(maker, 0))
 
 
 def _of_operator(node: ir.Node) -> Iterator[Stored]:
@@ -111,7 +108,7 @@ def _stored(
     is_stored = integers is not None and integers.dtype.kind != "f"
     codes = np.float32 if dtype.startswith("float") else np.int64
     yield Stored(
-        name=plain_name(value),
+        name=real_name(value),
         role=role,
         dtype=dtype,
         affine=Affine(np.asarray(scale, np.float32), np.resize(zeros, scale.shape)),
@@ -134,6 +131,12 @@ def _axis(node: ir.Node) -> int:
     if attribute is not None:
         return int(attribute.as_int())
     return 1 if node.op_type in (QUANTIZE, DEQUANTIZE, "QLinearMatMul", "QGemm") else 0
+
+
+def real_name(value: ir.Value | None) -> str:
+    """The float name of a tensor of integers: that of the tensor which a QuantizeLinear makes it from, if one does."""
+    maker = None if value is None else value.producer()
+    return plain_name(taken(maker, 0) if maker is not None and maker.op_type == QUANTIZE else value)
 
 
 def plain_name(value: ir.Value | None) -> str:

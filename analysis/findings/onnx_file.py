@@ -11,7 +11,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from crossrt.analysis.audit.affine import Affine
-from crossrt.analysis.audit.onnx_reading import name_behind, plain_name, read_onnx
+from crossrt.analysis.audit.onnx_reading import name_behind, plain_name, read_onnx, real_name
 from crossrt.analysis.audit.record import Stored
 from crossrt.analysis.findings.onnx_blocks import BLOCKS, in_blocks
 from crossrt.analysis.findings.quantized_file import Constant, Layer, Operator, QuantizedFile
@@ -50,11 +50,12 @@ def read_onnx_file(path: Path) -> QuantizedFile:
         ArtifactError: It is damaged.
     """
     graph = Graph.load(path)
-    layers = list(_layers(graph, {(each.role, each.name): each for each in read_onnx(graph)}))
+    stored = read_onnx(graph)
+    layers = list(_layers(graph, {(each.role, each.name): each for each in stored}))
     return QuantizedFile(
         name=path.name,
         format="onnx",
-        stored=_with_layers(read_onnx(graph), layers),
+        stored=_with_layers(stored, layers),
         layers=layers,
         constants=list(_constants(graph)),
         operators=[_operator(node) for node in graph.nodes],
@@ -163,7 +164,7 @@ def _integer_layer(node: ir.Node, stored: Mapping[tuple[str, str], Stored]) -> L
     bias = None if bias_place is None else stored.get(("bias", plain_name(taken(node, bias_place))))
     return _layer(
         node,
-        source=stored.get(("activation", plain_name(taken(node, 0)))),
+        source=stored.get(("activation", real_name(taken(node, 0)))),
         weight=weight,
         bias=bias,
         output=stored.get(("activation", plain_name(node.outputs[0]))),
