@@ -36,7 +36,7 @@ def inferred_recipe(path: Path, form: ModelFormat) -> Recipe:
     try:
         found: Recipe = msgspec.convert(fields, Recipe)
     except msgspec.ValidationError as error:
-        raise NotAlikeError(f"{path.name} has the marks of no recipe ({error}): audit it without --float") from error
+        raise NotAlikeError(f"{path.name} has the marks of no recipe ({error})") from error
     return found
 
 
@@ -60,14 +60,12 @@ def _of_onnx(path: Path) -> Mapping[str, Any]:
     graph = Graph.load(path)
     kinds = {node.op_type for node in graph.nodes}
     if "MatMulNBits" in kinds:
-        raise NotAlikeError(f"{path.name} has weights in blocks: audit takes files of static and dynamic recipes")
+        raise NotAlikeError(f"{path.name} has weights in blocks")
     if kinds & _DYNAMIC:
         weights = [values for name, values in graph.constants.items() if name.endswith("_quantized")]
         zeros = [values for name, values in graph.constants.items() if name.endswith("_zero_point")]
         if not weights:
-            raise NotAlikeError(
-                f"{path.name} has no weights that ONNX Runtime's quantizer named: audit it without --float"
-            )
+            raise NotAlikeError(f"{path.name} has no weights that ONNX Runtime's quantizer named")
         return {
             "kind": "onnx-dynamic",
             "weight_type": weights[0].dtype.name,
@@ -96,9 +94,7 @@ def _static_fields(stored: Sequence[Stored], path: Path, of_layers: frozenset[st
     activations = [each for each in stored if each.role == "activation"]
     weights = [each for each in stored if each.role == "weight"]
     if not activations or not weights:
-        raise NotAlikeError(
-            f"{path.name} has no quantized activations or no quantized weights: audit it without --float"
-        )
+        raise NotAlikeError(f"{path.name} has no quantized activations or no quantized weights")
     weights = [each for each in weights if each.name in of_layers] or weights
     activation_type, weight_type = _most(activations), _most(weights)
     layers = [each for each in weights if each.dtype == weight_type]

@@ -6,7 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -24,6 +24,9 @@ from crossrt.exporters.calibration import BATCH, selection_of
 from crossrt.exporters.errors import ExportError, NotAlikeError
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxStatic, Recipe, TfliteDynamic, TfliteStatic
 from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
+
+if TYPE_CHECKING:
+    from crossrt.analysis.onnx_graph import Graph
 
 _OTHER_KERNELS: Final = "the converter calibrates on TensorFlow's kernels, whose sums can differ in the last bit"
 
@@ -120,6 +123,8 @@ def _audit_onnx(job: AuditJob, recipe: OnnxStatic | OnnxDynamic, float_path: Pat
 
     folder = Path(job.folder)
     prepared = prepared_copy(float_path, folder)
+    if job.recipe is None and _is_of_unprepared(Graph.load(Path(job.path)), Graph.load(prepared), float_path):
+        prepared = float_path
     observed = observe_onnx(prepared, _calls(job, recipe, onnx_specs(float_path)[0]), folder)
     if isinstance(recipe, OnnxStatic) and (recipe.calibrate_method != "minmax" or recipe.calibration_symmetric):
         observed = dataclasses.replace(observed, ranges=_ranges_of_method(job, recipe, prepared, float_path))
@@ -129,6 +134,15 @@ def _audit_onnx(job: AuditJob, recipe: OnnxStatic | OnnxDynamic, float_path: Pat
         others = stored_by_graph(Graph.load(Path(job.path)), Graph.load(prepared))
         stored += [each for each in others if each.name not in known]
     return Judge(stored, observed, _scheme(recipe)).run()
+
+
+def _is_of_unprepared(quantized: Graph, prepared: Graph, float_path: Path) -> bool:
+    """True if a file was made from the float file as it is, so that it has tensors which optimising takes away."""
+    from crossrt.analysis.audit.onnx_reading import read_onnx
+    from crossrt.analysis.onnx_graph import Graph
+
+    names = {each.name for each in read_onnx(quantized)}
+    return len(names & Graph.load(float_path).values.keys()) > len(names & prepared.values.keys())
 
 
 def _scheme(recipe: OnnxStatic | OnnxDynamic) -> Scheme:

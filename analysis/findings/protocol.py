@@ -29,12 +29,12 @@ class Outcome:
     """What a check says.
 
     Attributes:
-        text: In one line, or None to have the findings counted.
+        text: In one line.
         findings: What is not as expected.
         applies: Whether it can be asked of such a file.
     """
 
-    text: str | None = None
+    text: str
     findings: Sequence[Finding] = field(default=())
     applies: bool = True
 
@@ -105,12 +105,7 @@ def run_checks(file: QuantizedFile, original: QuantizedFile | None = None) -> It
 def _judged(name: str, outcome: Outcome) -> Check:
     least: Severity = "ok" if outcome.applies else "not applicable"
     severity = max((each.severity for each in outcome.findings), key=_ORDER.index, default=least)
-    text = outcome.text if outcome.text is not None else _counted(outcome.findings)
-    return Check(name=name, severity=severity, text=text, findings=tuple(outcome.findings))
-
-
-def _counted(findings: Sequence[Finding]) -> str:
-    return f"{len(findings)}: {named([each.where for each in findings])}"
+    return Check(name=name, severity=severity, text=outcome.text, findings=tuple(outcome.findings))
 
 
 def named(names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crossrt.analysis.audit.affine import TYPES
 from crossrt.analysis.audit.record import Finding
-from crossrt.analysis.findings.protocol import Outcome, check, not_applicable
+from crossrt.analysis.findings.protocol import Outcome, check, named, not_applicable
 from crossrt.analysis.findings.quantized_file import Layer, QuantizedFile, bits_of
 
 _INT16, _INT32 = TYPES["int16"], TYPES["int32"]
@@ -31,7 +31,10 @@ def int32_sums(file: QuantizedFile) -> Outcome:
     bounds = [(each, *_bounds(each)) for each in layers]
     found = [each for layer, low, high in bounds for each in _overflows(layer, low, high)]
     most = max(max(-low.min(), high.max()) for _, low, high in bounds) / _INT32[1]
-    return Outcome(f"cannot overflow: worst case {most:.2%} of int32" if not found else None, found)
+    if not found:
+        return Outcome(f"cannot overflow: worst case {most:.2%} of int32")
+    layers_named = named([each.where for each in found])
+    return Outcome(f"in {len(found)} of {len(layers)} layers they can overflow: {layers_named}", found)
 
 
 def _has_sums(layer: Layer) -> bool:

@@ -34,10 +34,12 @@ def weights_of_the_float_file(file: QuantizedFile, original: QuantizedFile) -> O
             scaled.append(layer.name)
         else:
             found.append(_finding(layer, plain, least))
-    told = f"{len(pairs)} weights, {min(plain for _, plain, _ in judged):.1f} dB or better"
+    told = f"{min(plain for _, plain, _ in judged):.1f} dB or better over {len(pairs)} weights"
     if scaled:
         told = f"{named(scaled)}: equal up to a factor for each channel, as after folding BatchNorm or equalization"
-    return Outcome(told if not found else None, found)
+    if found:
+        told = f"{len(found)} differ by more than rounding: {named([each.where for each in found])}"
+    return Outcome(told, found)
 
 
 def _finding(layer: Layer, ratio: float, least: float) -> Finding:

@@ -69,10 +69,8 @@ def file_name(file: QuantizedFile) -> Outcome:
     claimed = claims(file.name)
     if not claimed:
         return not_applicable("it claims no quantization")
-    return Outcome(
-        "says what the file is" if not (found := list(_lies(file, claimed))) else None,
-        found,
-    )
+    found = list(_lies(file, claimed))
+    return Outcome(found[0].found if found else "says what the file is", found)
 
 
 def _lies(file: QuantizedFile, claimed: list[tuple[str, int, What]]) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import Final
 from crossrt.analysis.audit.affine import TYPES
 from crossrt.analysis.audit.record import Finding, Stored
 from crossrt.analysis.findings.kinds import plain_kind
-from crossrt.analysis.findings.protocol import Outcome, compare, not_applicable
+from crossrt.analysis.findings.protocol import Outcome, compare, named, not_applicable
 from crossrt.analysis.findings.quantized_file import Layer, Operator, QuantizedFile
 from crossrt.analysis.onnx_graph import REMOVABLE
 
@@ -30,7 +30,13 @@ def activation_functions(file: QuantizedFile, original: QuantizedFile) -> Outcom
     known = sum(state is not None for _, state in judged)
     if not known:
         return not_applicable(f"none of {len(relus)} can be found by name or by the order of layers")
-    return Outcome(f"all {known} are there, or a zero point does the same" if not found else None, found)
+    return _outcome(found, known)
+
+
+def _outcome(found: list[Finding], known: int) -> Outcome:
+    if not found:
+        return Outcome(f"all {known} are there, or a zero point does the same")
+    return Outcome(f"{len(found)} of {known} are gone: {named([each.where for each in found])}", found)
 
 
 def _state(relu: Operator, file: QuantizedFile, original: QuantizedFile) -> Stored | str | None:
@@ -96,7 +102,7 @@ def _of_tflite(file: QuantizedFile, original: QuantizedFile) -> Outcome:
     if not pairs and not any(each.kind in _OWN for each in sides[0]):
         return not_applicable("the float file has no Relu")
     found = list(_lost_in_tflite(pairs, stored))
-    return Outcome(f"all {len(pairs)} are there, or a zero point does the same" if not found else None, found)
+    return _outcome(found, len(pairs))
 
 
 def _lost_in_tflite(pairs: list[tuple[Operator, Operator]], stored: dict[str, Stored]) -> Iterator[Finding]:

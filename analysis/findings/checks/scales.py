@@ -67,7 +67,9 @@ def constant_scales(file: QuantizedFile) -> Outcome:
     if not file.stored:
         return not_applicable("the file holds none")
     found = [*_ones(file), *_repeated_channels(file), *_repeated_layers(file)]
-    return Outcome(None if found else "scales differ from channel to channel and from layer to layer", found)
+    if not found:
+        return Outcome("they differ from channel to channel and from layer to layer")
+    return Outcome(f"{len(found)} look like placeholders: {named([each.where for each in found])}", found)
 
 
 def _ones(file: QuantizedFile) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from crossrt.analysis.audit.affine import TYPES
 from crossrt.analysis.audit.record import Finding, Stored
-from crossrt.analysis.findings.protocol import Outcome, check, not_applicable
+from crossrt.analysis.findings.protocol import Outcome, check, named, not_applicable
 from crossrt.analysis.findings.quantized_file import QuantizedFile, bits_of
 
 _LITTLE: Final = 0.25
@@ -29,7 +29,10 @@ def weight_range(file: QuantizedFile) -> Outcome:
         return not_applicable("the file holds no integer weights")
     widened = {each.weight.name for each in file.layers if each.weight is not None and _has_large_bias(each.bias)}
     found = [each for stored in weights for each in _of(stored, is_widened=stored.name in widened)]
-    return Outcome(None if found else f"all {len(weights)} weights use the integers of their type", found)
+    if not found:
+        return Outcome("all use the integers of their type")
+    bad = list(dict.fromkeys(each.where for each in found))
+    return Outcome(f"{len(bad)} of {len(weights)} use few of their integers, or are cut off: {named(bad)}", found)
 
 
 def _is_matrix(stored: Stored) -> bool:

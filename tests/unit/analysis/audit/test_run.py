@@ -346,3 +346,32 @@ def test_constant_operands_of_a_file_without_a_manifest_follow_the_rule_of_activ
     found = audit(job_of(file, scratch, float_path=path, data=data))
     assert {each.name: (each.verdict, each.reason) for each in found.tensors if each.verdict == "different"} == {}
     assert [each for each in found.checks if each.severity in ("caution", "wrong")] == []
+
+
+def test_a_file_made_of_the_float_file_as_it_is_keeps_what_optimising_would_fuse(tmp_path, scratch, fields_of):
+    from onnxruntime.quantization import CalibrationDataReader, quantize_static
+
+    nodes = [
+        helper.make_node("Reshape", ["x", "flat"], ["rows"], name="reshape"),
+        helper.make_node("MatMul", ["rows", "w"], ["product"], name="dense"),
+        helper.make_node("Add", ["product", "offset"], ["out"], name="add"),
+    ]
+    generator = np.random.default_rng(5)
+    path = operands(tmp_path / "net.onnx", nodes, {"w": generator.normal(0, 1, (48, 5)), "offset": np.arange(5.0)})
+    model = onnx.load(path)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([-1, 48]), "flat"))
+    del model.graph.input[1]
+    onnx.save(model, path)
+    x = generator.normal(0, 1, (40, 3, 4, 4)).astype(np.float32)
+
+    class Reader(CalibrationDataReader):
+        waiting = iter([{"x": x}])
+
+        def get_next(self):
+            return next(self.waiting, None)
+
+    quantize_static(path, tmp_path / "other.onnx", Reader())
+    found = audit(job_of(tmp_path / "other.onnx", scratch, float_path=path, data=fields_of(x=x)))
+    assert {each.name: each.verdict for each in found.tensors if each.verdict not in ("exact", "rounding")} == {}
+    assert {"product", "offset", "w"} <= {each.name for each in found.tensors}
+    assert [each for each in found.checks if each.severity in ("caution", "wrong")] == []
