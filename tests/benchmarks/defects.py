@@ -210,7 +210,9 @@ def broken_scales(sound: Sound, random: np.random.Generator, folder: Path) -> Pl
 
 def zero_points(sound: Sound, random: np.random.Generator, folder: Path) -> Planted:
     """Out of range so that 0.0 has no integer, or where kernels take none."""
-    if random.integers(3):
+    file = Onnx(sound.onnx)
+    layers = [each for each in file.layers() if each.op_type == "Conv"]
+    if random.integers(3) or not layers:
         flat = Tflite(sound.tflite)
         layer = pick(random, flat.layers)
         is_weight = bool(random.integers(2))
@@ -218,9 +220,7 @@ def zero_points(sound: Sound, random: np.random.Generator, folder: Path) -> Plan
         how = flat.tensor(index).quantization
         how.zeroPoint = np.full(len(how.scale), 3 if is_weight else pick(random, (-200, 140, 1000)), np.int64)
         return Planted(path=flat.save(folder / "net.tflite"), check="zero points", where=flat.name(index))
-    file = Onnx(sound.onnx)
-    layer = pick(random, [each for each in file.layers() if each.op_type == "Conv"])
-    read = file.dequantize(layer, 1)
+    read = file.dequantize(pick(random, layers), 1)
     zeros = np.zeros_like(file.values(read.input[2]))
     zeros.reshape(-1)[random.integers(zeros.size)] = 5
     file.put(read.input[2], zeros)

@@ -105,9 +105,10 @@ def _saturating(layer: Layer) -> Iterator[Finding]:
     assert rows is not None
     if rows.shape[1] % 2:
         rows = np.pad(rows, ((0, 0), (0, 1)))
-    pairs = rows.reshape(len(rows), -1, 2).astype(np.int64)
-    high, low = np.maximum(pairs, 0).sum(axis=2) * _BYTE, np.minimum(pairs, 0).sum(axis=2) * _BYTE
-    is_over = ((high > _INT16[1]) | (low < _INT16[0])).any(axis=1)
+    first, second = (rows[:, place::2].astype(np.int16) for place in (0, 1))
+    high = (np.maximum(first, 0) + np.maximum(second, 0)).max(axis=1).astype(np.int64) * _BYTE
+    low = (np.minimum(first, 0) + np.minimum(second, 0)).min(axis=1).astype(np.int64) * _BYTE
+    is_over = (high > _INT16[1]) | (low < _INT16[0])
     if is_over.any():
         yield Finding(
             severity="note",
