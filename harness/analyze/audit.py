@@ -125,7 +125,7 @@ def audit_headline(audit: Audit) -> str:
     if any(each.name == "trained scales" for each in audit.checks):
         return f"{name}: {outcome}; its {count} quantized tensors are compared with those of its training"
     if all(each.verdict == "stored" for each in audit.tensors):
-        return f"{name}: {outcome}; no recipe is known, so its quantized tensors ({count}) are shown as the file has them"
+        return f"{name}: {outcome}; no recipe is known, so its {count} scaled tensors are shown as the file has them"
     return f"{name}: {outcome}; {_compared(audit)}"
 
 
