@@ -28,6 +28,7 @@ _WEIGHTS: Final[Mapping[str, tuple[int, int | None, int]]] = {
 }
 """Places of weights and bias among the inputs of an operator, and where its output channels lie."""
 _SOURCE: Final = {"TRANSPOSE_CONV": 2, "EMBEDDING_LOOKUP": 0}
+_CALLING: Final = ("IF", "WHILE", "CALL_ONCE", "CALL", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE", "STABLEHLO_CASE")
 _CONVERSIONS: Final = ("QUANTIZE", "DEQUANTIZE")
 _ACTIVATIONS: Final = {value: name for name, value in vars(schema.ActivationFunctionType).items() if name.isupper()}
 _TYPES: Final = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
@@ -49,37 +50,47 @@ _BITS: Final = {"int4": 4, "uint4": 4, "int2": 2}
 
 
 def read_tflite_file(path: Path) -> QuantizedFile:
-    """Reads the graph that the chosen signature of a file runs.
+    """Reads the graph that the chosen signature of a file runs, and those that its operators call.
 
     Raises:
         ModelError: It is damaged.
     """
     read_tflite(path)  # says what is damaged
-    file = _File(schema.Model.GetRootAs(path.read_bytes(), 0))
+    model = schema.Model.GetRootAs(path.read_bytes(), 0)
+    file = _File(model, _chosen(model))
+    graphs = [file]
+    if any(file.kind(node) in _CALLING for node in file.nodes):
+        numbers = range(model.SubgraphsLength())
+        graphs += [_File(model, number) for number in numbers if number != _chosen(model)]
     return QuantizedFile(
         name=path.name,
         format="tflite",
-        stored=list(file.stored()),
-        layers=list(file.layers()),
-        constants=list(file.constants()),
-        operators=list(file.operators()),
+        stored=[stored for each in graphs for stored in each.stored()],
+        layers=[layer for each in graphs for layer in each.layers()],
+        constants=[*(constant for each in graphs for constant in each.constants()), *file.loose_buffers()],
+        operators=[operator for each in graphs for operator in each.operators()],
         floats={
-            file.names[index]: values
-            for index in file.constant_tensors
-            if (values := file.values(index)) is not None and values.dtype.kind == "f"
+            each.names[index]: values
+            for each in graphs
+            for index in each.constant_tensors
+            if (values := each.values(index)) is not None and values.dtype.kind == "f"
         },
         outputs=tuple(file.names[file.graph.Outputs(number)] for number in range(file.graph.OutputsLength())),
     )
 
 
-class _File:
-    """A file's chosen graph; tensors by index."""
+def _chosen(model: Any) -> int:
+    signatures = [model.SignatureDefs(number) for number in range(model.SignatureDefsLength())]
+    chosen, _ = choose_signature([each.SignatureKey().decode() for each in signatures])
+    return int(signatures[chosen].SubgraphIndex()) if chosen is not None else 0
 
-    def __init__(self, model: Any) -> None:
+
+class _File:
+    """A graph of a file; tensors by index."""
+
+    def __init__(self, model: Any, number: int) -> None:
         self.model = model
-        signatures = [model.SignatureDefs(number) for number in range(model.SignatureDefsLength())]
-        chosen, _ = choose_signature([each.SignatureKey().decode() for each in signatures])
-        self.graph = model.Subgraphs(signatures[chosen].SubgraphIndex() if chosen is not None else 0)
+        self.graph = model.Subgraphs(number)
         self.tensors = [self.graph.Tensors(number) for number in range(self.graph.TensorsLength())]
         self.nodes = [self.graph.Operators(number) for number in range(self.graph.OperatorsLength())]
         self._known: dict[int, Stored | None] = {}
@@ -262,10 +273,8 @@ class _File:
     def constants(self) -> Iterator[Constant]:
         readers, parameters = self._readers(), self._parameters()
         outputs = set(_numbers(self.graph, "Outputs"))
-        used = set()
         for index in sorted(self.constant_tensors):
             tensor = self.tensors[index]
-            used.add(tensor.Buffer())
             kinds = dict.fromkeys(readers[index]) | ({"output": None} if index in outputs else {})
             kinds |= {"scales": None} if index in parameters else {}
             yield Constant(
@@ -276,7 +285,6 @@ class _File:
                 readers=tuple(kinds),
                 is_parameter=index in parameters,
             )
-        yield from self._loose_buffers(used)
 
     def _readers(self) -> defaultdict[int, list[str]]:
         """Types of operators that read each tensor and whose results are used."""
@@ -301,10 +309,10 @@ class _File:
                 found |= {details.Scales(), details.ZeroPoints()}
         return found
 
-    def _loose_buffers(self, used: set[int]) -> Iterator[Constant]:
+    def loose_buffers(self) -> Iterator[Constant]:
         """Values that no tensor of any graph has."""
         graphs = [self.model.Subgraphs(number) for number in range(self.model.SubgraphsLength())]
-        used |= {graph.Tensors(number).Buffer() for graph in graphs for number in range(graph.TensorsLength())}
+        used = {graph.Tensors(number).Buffer() for graph in graphs for number in range(graph.TensorsLength())}
         used |= {self.model.Metadata(number).Buffer() for number in range(self.model.MetadataLength())}
         for number in set(range(1, self.model.BuffersLength())) - used:
             buffer = self.model.Buffers(number)

@@ -11,10 +11,12 @@ import numpy as np
 from crossrt.analysis.audit.record import Finding, Stored
 from crossrt.analysis.findings.protocol import Outcome, check, named, not_applicable
 from crossrt.analysis.findings.quantized_file import QuantizedFile
+from crossrt.analysis.onnx_graph import DEQUANTIZE, LAYOUT, QUANTIZE
 
 _FEWEST: Final = 3
 """Layers that have the same scale by chance: fewer than this."""
 _FEWEST_CHANNELS: Final = 4
+_MOVING: Final = (*LAYOUT, "Cast", QUANTIZE, DEQUANTIZE, "CAST", "QUANTIZE", "DEQUANTIZE", "RESHAPE", "TRANSPOSE")
 _TINY: Final = float(np.finfo(np.float32).tiny)
 
 
@@ -74,16 +76,15 @@ def constant_scales(file: QuantizedFile) -> Outcome:
 
 def _ones(file: QuantizedFile) -> Iterator[Finding]:
     """Inputs in pixels have scale 1 by right, and so has what only passes them on."""
-    made = {name for each in file.operators for name in each.outputs}
-    activations = file.of_role("activation")
-    has_pixels = any((each.affine.scale == 1).all() and each.name not in made for each in activations)
+    given = _given(file)
+    has_pixels = any((each.affine.scale == 1).all() and each.name in given for each in file.of_role("activation"))
     for each in file.stored:
         if each.role == "bias" or each.is_operand or not (each.affine.scale == 1).all():
             continue
         is_weight = each.role == "weight"
         is_used = is_weight and each.integers is not None and each.integers.size > 1
         is_used = is_used and each.integers is not None and bool((each.integers != 0).any())
-        if is_used or (not is_weight and not has_pixels and each.name in made):
+        if is_used or (not is_weight and not has_pixels):
             yield Finding(
                 severity="caution",
                 where=each.name,
@@ -91,6 +92,16 @@ def _ones(file: QuantizedFile) -> Iterator[Finding]:
                 expected="a scale that follows from its values",
                 to_do="calibrate again; an activation that is zero in all calibration samples has scale 1, too",
             )
+
+
+def _given(file: QuantizedFile) -> set[str]:
+    """The model's inputs, and what only converts or moves them."""
+    made = {name for each in file.operators for name in each.outputs}
+    found = {name for each in file.operators for name in each.inputs if name not in made}
+    for each in file.operators:
+        if each.kind in _MOVING and each.inputs and each.inputs[0] in found:
+            found.update(each.outputs)
+    return found
 
 
 def _repeated_channels(file: QuantizedFile) -> Iterator[Finding]:
