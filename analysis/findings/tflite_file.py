@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -16,37 +16,20 @@ from crossrt.analysis.audit.affine import TYPES, Affine
 from crossrt.analysis.audit.record import Role, Stored
 from crossrt.analysis.findings.onnx_blocks import unpacked
 from crossrt.analysis.findings.quantized_file import Constant, Layer, Operator, QuantizedFile
-from crossrt.exporters.sources.tflite_file import choose_signature, read_tflite
-
-_WEIGHTS: Final[Mapping[str, tuple[int, int | None, int]]] = {
-    "CONV_2D": (1, 2, 0),
-    "DEPTHWISE_CONV_2D": (1, 2, 3),
-    "FULLY_CONNECTED": (1, 2, 0),
-    "TRANSPOSE_CONV": (1, 3, 0),
-    "BATCH_MATMUL": (1, None, -1),
-    "EMBEDDING_LOOKUP": (1, None, 0),
-}
-"""Places of weights and bias among the inputs of an operator, and where its output channels lie."""
-_SOURCE: Final = {"TRANSPOSE_CONV": 2, "EMBEDDING_LOOKUP": 0}
-_CALLING: Final = ("IF", "WHILE", "CALL_ONCE", "CALL", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE", "STABLEHLO_CASE")
-_CONVERSIONS: Final = ("QUANTIZE", "DEQUANTIZE")
-_ACTIVATIONS: Final = {value: name for name, value in vars(schema.ActivationFunctionType).items() if name.isupper()}
-_TYPES: Final = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
-_OPERATORS: Final = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
-_OPTIONS: Final = {
-    "CONV_2D": schema.Conv2DOptions,
-    "DEPTHWISE_CONV_2D": schema.DepthwiseConv2DOptions,
-    "FULLY_CONNECTED": schema.FullyConnectedOptions,
-    "TRANSPOSE_CONV": schema.TransposeConvOptions,
-    "ADD": schema.AddOptions,
-    "SUB": schema.SubOptions,
-    "MUL": schema.MulOptions,
-    "DIV": schema.DivOptions,
-    "CONCATENATION": schema.ConcatenationOptions,
-    "MAX_POOL_2D": schema.Pool2DOptions,
-    "AVERAGE_POOL_2D": schema.Pool2DOptions,
-}
-_BITS: Final = {"int4": 4, "uint4": 4, "int2": 2}
+from crossrt.analysis.findings.tflite_tables import (
+    ACTIVATIONS,
+    BITS,
+    CALLING,
+    CONVERSIONS,
+    OPERATORS,
+    OPTIONS,
+    SOURCE,
+    TENSOR_TYPES,
+    WEIGHTS,
+    chosen_graph,
+    numbers,
+)
+from crossrt.exporters.sources.tflite_file import read_tflite
 
 
 def read_tflite_file(path: Path) -> QuantizedFile:
@@ -57,11 +40,11 @@ def read_tflite_file(path: Path) -> QuantizedFile:
     """
     read_tflite(path)  # says what is damaged
     model = schema.Model.GetRootAs(path.read_bytes(), 0)
-    file = _File(model, _chosen(model))
+    file = _File(model, chosen_graph(model))
     graphs = [file]
-    if any(file.kind(node) in _CALLING for node in file.nodes):
+    if any(file.kind(node) in CALLING for node in file.nodes):
         numbers = range(model.SubgraphsLength())
-        graphs += [_File(model, number) for number in numbers if number != _chosen(model)]
+        graphs += [_File(model, number) for number in numbers if number != chosen_graph(model)]
     return QuantizedFile(
         name=path.name,
         format="tflite",
@@ -77,12 +60,6 @@ def read_tflite_file(path: Path) -> QuantizedFile:
         },
         outputs=tuple(file.names[file.graph.Outputs(number)] for number in range(file.graph.OutputsLength())),
     )
-
-
-def _chosen(model: Any) -> int:
-    signatures = [model.SignatureDefs(number) for number in range(model.SignatureDefsLength())]
-    chosen, _ = choose_signature([each.SignatureKey().decode() for each in signatures])
-    return int(signatures[chosen].SubgraphIndex()) if chosen is not None else 0
 
 
 class _File:
@@ -110,16 +87,16 @@ class _File:
         found: dict[int, Role] = {}
         for node in self.nodes:
             kind = self.kind(node)
-            if kind in _CONVERSIONS:
+            if kind in CONVERSIONS:
                 continue
-            places = _WEIGHTS.get(kind)
-            for place, index in enumerate(_numbers(node, "Inputs")):
+            places = WEIGHTS.get(kind)
+            for place, index in enumerate(numbers(node, "Inputs")):
                 role: Role = "activation"
                 if places is not None and place in places[:2] and index in self.constant_tensors:
                     role = "weight" if place == places[0] else "bias"
                 if index >= 0:
                     found.setdefault(index, role)
-            for index in _numbers(node, "Outputs"):
+            for index in numbers(node, "Outputs"):
                 found.setdefault(index, "activation")
         return found
 
@@ -137,25 +114,25 @@ class _File:
         code = self.model.OperatorCodes(node.OpcodeIndex())
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         custom = code.CustomCode()
-        return str(custom.decode()) if custom else _OPERATORS.get(number, str(number))
+        return str(custom.decode()) if custom else OPERATORS.get(number, str(number))
 
     def activation(self, node: Any) -> str | None:
-        options = _OPTIONS.get(self.kind(node))
+        options = OPTIONS.get(self.kind(node))
         table = node.BuiltinOptions()
         if options is None or table is None:
             return None
         found = options()
         found.Init(table.Bytes, table.Pos)
-        name = _ACTIVATIONS.get(found.FusedActivationFunction(), "NONE")
+        name = ACTIVATIONS.get(found.FusedActivationFunction(), "NONE")
         return None if name == "NONE" else name
 
     def operators(self) -> Iterator[Operator]:
         for node in self.nodes:
-            outputs = tuple(self.names[index] for index in _numbers(node, "Outputs"))
+            outputs = tuple(self.names[index] for index in numbers(node, "Outputs"))
             yield Operator(
                 name=outputs[0] if outputs else self.kind(node),
                 kind=self.kind(node),
-                inputs=tuple(self.names[index] if index >= 0 else "" for index in _numbers(node, "Inputs")),
+                inputs=tuple(self.names[index] if index >= 0 else "" for index in numbers(node, "Inputs")),
                 outputs=outputs,
                 activation=self.activation(node),
             )
@@ -166,10 +143,10 @@ class _File:
         buffer = self.model.Buffers(tensor.Buffer())
         if not self._size(index) or not buffer.DataLength() or tensor.Sparsity():
             return None
-        raw, shape = buffer.DataAsNumpy(), _numbers(tensor, "Shape")
+        raw, shape = buffer.DataAsNumpy(), numbers(tensor, "Shape")
         count = int(np.prod(shape, dtype=np.int64))
-        if dtype in _BITS:
-            bits = _BITS[dtype]
+        if dtype in BITS:
+            bits = BITS[dtype]
             codes = unpacked(raw, bits)[:count].astype(np.int64)
             is_signed = dtype.startswith("int")
             return np.where(is_signed & (codes >= 1 << (bits - 1)), codes - (1 << bits), codes).reshape(shape)
@@ -179,7 +156,7 @@ class _File:
             return None
 
     def dtype(self, index: int) -> str:
-        return str(_TYPES.get(self.tensors[index].Type(), "unknown"))
+        return str(TENSOR_TYPES.get(self.tensors[index].Type(), "unknown"))
 
     def scaled(self, index: int) -> Stored | None:
         """A tensor with its scales, or None where it has none."""
@@ -238,14 +215,14 @@ class _File:
     def layers(self) -> Iterator[Layer]:
         for node in self.nodes:
             kind = self.kind(node)
-            if kind not in _WEIGHTS:
+            if kind not in WEIGHTS:
                 continue
-            place, bias_place, axis = _WEIGHTS[kind]
-            inputs, outputs = _numbers(node, "Inputs"), _numbers(node, "Outputs")
+            place, bias_place, axis = WEIGHTS[kind]
+            inputs, outputs = numbers(node, "Inputs"), numbers(node, "Outputs")
             index = inputs[place] if place < len(inputs) else -1
             if index not in self.constant_tensors and self._float16(index) is None:
                 continue
-            source = self.scaled(inputs[_SOURCE.get(kind, 0)])
+            source = self.scaled(inputs[SOURCE.get(kind, 0)])
             weight, output = self.scaled(index), self.scaled(outputs[0])
             has_bias = bias_place is not None and bias_place < len(inputs) and inputs[bias_place] >= 0
             yield Layer(
@@ -272,7 +249,7 @@ class _File:
 
     def constants(self) -> Iterator[Constant]:
         readers, parameters = self._readers(), self._parameters()
-        outputs = set(_numbers(self.graph, "Outputs"))
+        outputs = set(numbers(self.graph, "Outputs"))
         for index in sorted(self.constant_tensors):
             tensor = self.tensors[index]
             kinds = dict.fromkeys(readers[index]) | ({"output": None} if index in outputs else {})
@@ -281,19 +258,19 @@ class _File:
                 name=self.names[index],
                 dtype=self.dtype(index),
                 size_bytes=self._size(index),
-                elements=int(np.prod(_numbers(tensor, "Shape"), dtype=np.int64)),
+                elements=int(np.prod(numbers(tensor, "Shape"), dtype=np.int64)),
                 readers=tuple(kinds),
                 is_parameter=index in parameters,
             )
 
     def _readers(self) -> defaultdict[int, list[str]]:
         """Types of operators that read each tensor and whose results are used."""
-        live = set(_numbers(self.graph, "Outputs"))
+        live = set(numbers(self.graph, "Outputs"))
         found: defaultdict[int, list[str]] = defaultdict(list)
         for node in reversed(self.nodes):
-            outputs = set(_numbers(node, "Outputs"))
+            outputs = set(numbers(node, "Outputs"))
             if outputs & live or not outputs:
-                for index in _numbers(node, "Inputs"):
+                for index in numbers(node, "Inputs"):
                     live.add(index)
                     found[index].append(self.kind(node))
         return found
@@ -318,7 +295,3 @@ class _File:
             buffer = self.model.Buffers(number)
             if size := int(buffer.DataLength() or buffer.Size()):
                 yield Constant(name=f"buffer {number}", dtype="", size_bytes=size, elements=size, readers=())
-
-
-def _numbers(table: Any, name: str) -> list[int]:
-    return [int(getattr(table, name)(number)) for number in range(getattr(table, f"{name}Length")())]

@@ -87,7 +87,9 @@ def _unfused(node: ir.Node, layer: Layer) -> Iterator[Finding]:
     if reason := _output_problem(node):
         yield _finding(where, reason, "one QuantizeLinear, and no other reader")
     weight, source, output = layer.weight, layer.source, layer.output
-    if weight is not None and weight.axis is not None and weight.axis != layer.channel_axis and not weight.block_size:
+    rank = weight.integers.ndim if weight is not None and weight.integers is not None else 1
+    is_along = weight is not None and weight.axis is not None and not weight.block_size
+    if weight is not None and is_along and (weight.axis or 0) % rank != layer.channel_axis % rank:
         wanted = f"axis {layer.channel_axis}, that of the output channels"
         yield _finding(where, f"its weights have scales along axis {weight.axis}", wanted)
     if source is not None and source.affine.scale.size > 1:
