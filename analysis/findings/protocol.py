@@ -19,6 +19,7 @@ from typing import Final
 
 from crossrt.analysis.audit.record import Check, Finding, Severity
 from crossrt.analysis.findings.quantized_file import QuantizedFile
+from crossrt.exporters.errors import first_line
 
 _MOST_NAMED: Final = 4
 _ORDER: Final[Sequence[Severity]] = ("not applicable", "ok", "note", "caution", "wrong")
@@ -94,12 +95,21 @@ def run_checks(file: QuantizedFile, original: QuantizedFile | None = None) -> It
     for module in pkgutil.iter_modules(checks.__path__):
         importlib.import_module(f"{checks.__name__}.{module.name}")
     for name, (_, look, beside) in sorted(_FOUND.items(), key=lambda each: each[1][0]):
-        if look is not None:
-            yield _judged(name, look(file))
-        elif beside is not None and original is not None:
-            yield _judged(name, beside(file, original))
-        else:
-            yield _judged(name, not_applicable("needs the float file: give it with --float FLOAT_FILE"))
+        try:
+            yield _judged(name, _outcome(file, original, look, beside))
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # arrays that do not fit each other
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            yield Check(
+                name=name, severity="caution", text=f"cannot be looked at, as the file contradicts itself: {reason}"
+            )
+
+
+def _outcome(file: QuantizedFile, original: QuantizedFile | None, look: Look | None, beside: Compare | None) -> Outcome:
+    if look is not None:
+        return look(file)
+    if beside is not None and original is not None:
+        return beside(file, original)
+    return not_applicable("needs the float file: give it with --float FLOAT_FILE")
 
 
 def _judged(name: str, outcome: Outcome) -> Check:

@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
+from crossrt.analysis.findings.names import claims
 from crossrt.analysis.findings.protocol import run_checks
 from crossrt.analysis.findings.reading import read_file
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxStatic, OnnxWeightOnly
@@ -102,3 +105,43 @@ def test_saturating_pairs_are_a_note_that_reduced_weights_do_not_get(quantized):
     assert said(quantized(OnnxStatic(per_channel=True, reduce_range=True)))["int16 pairs"].severity == "ok"
     unsigned = OnnxStatic(weight_type="uint8", weight_symmetric=False)
     assert said(quantized(unsigned))["int16 pairs"].severity == "not applicable"
+
+
+def test_pixels_that_are_cast_have_scale_1_by_right_and_a_placeholder_has_not(quantized, tmp_path):
+    model = onnx.load(quantized(OnnxStatic(per_channel=True)))
+    for each in model.graph.initializer:
+        if each.name == "nchw_scale":
+            each.CopyFrom(numpy_helper.from_array(np.float32(1), each.name))
+    onnx.save(model, tmp_path / "pixels.onnx")
+    assert "constant scales" not in bad(said(tmp_path / "pixels.onnx"))
+    for each in model.graph.initializer:
+        if each.name in ("nchw_scale", "logits_scale"):
+            each.CopyFrom(numpy_helper.from_array(np.float32(1 if each.name[0] == "l" else 0.5), each.name))
+    onnx.save(model, tmp_path / "placeholder.onnx")
+    assert bad(said(tmp_path / "placeholder.onnx"))["constant scales"] == "1 look like placeholders: logits"
+
+
+def test_a_file_whose_arrays_do_not_fit_each_other_is_said_to_contradict_itself(quantized, tmp_path):
+    model = onnx.load(quantized(OnnxStatic(per_channel=True)))
+    for each in model.graph.initializer:
+        if each.name == "kernel_scale":
+            each.CopyFrom(numpy_helper.from_array(np.ones(3, np.float32), each.name))
+    onnx.save(model, tmp_path / "odd.onnx")
+    found = said(tmp_path / "odd.onnx")
+    assert found["scales"].severity == "wrong"
+    assert any("contradicts itself" in each.text or each.severity == "wrong" for each in found.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("net.int8-qdq.onnx", [("int8", 8, "weights"), ("qdq", 0, "anything")]),
+        ("a8w4.tflite", [("a8w4", 4, "weights")]),
+        ("int16x8.tflite", [("int16x8", 8, "weights")]),
+        ("net_fp16.onnx", [("fp16", 16, "floats")]),
+        ("mnist-cnn.fp32.onnx", []),
+        ("sequence8.onnx", []),
+    ],
+)
+def test_what_a_name_claims(name, found):
+    assert claims(name) == found
