@@ -82,6 +82,8 @@ class ModelArtifact:
         producer: Versions of the packages that made it; empty where that is not known.
         source_sha256: Hash of what it was made from: a model's float file, or the file itself.
         data_files: Names of files beside it that hold its weights (ONNX external data).
+        activation_bytes: Memory that tensors between its operators need at once, for one sample; None where that is
+            not known.
     """
 
     model: str
@@ -98,6 +100,7 @@ class ModelArtifact:
     producer: Mapping[str, str]
     source_sha256: str
     data_files: tuple[str, ...] = ()
+    activation_bytes: int | None = None
 
     @property
     def id(self) -> str:

@@ -23,6 +23,10 @@ class NothingToQuantizeError(UnfitRecipeError):
     """What a recipe quantizes is not there."""
 
 
+class NotAlikeError(ExportError):
+    """Two files cannot be compared tensor by tensor."""
+
+
 def first_line(error: Exception | str, most: int = 300) -> str:
     """What a library says, in one line of reasonable length; the class of an error that says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -77,6 +77,8 @@ def _inspect_tflite(path: Path) -> Inspection:
         quantization=found.quantization,
         float_dtype=float_dtype(found.weight_bytes),
         weight_bytes=found.weight_bytes,
+        activation_bytes=found.peak.size_bytes if found.peak else None,
+        activation_peak=found.peak.at if found.peak else "",
         operators=found.operators,
         producer=found.description,
         exports=() if problem else ("tflite",),

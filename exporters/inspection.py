@@ -30,6 +30,9 @@ class Inspection(Struct, frozen=True, kw_only=True):
         quantization: How it is quantized, as far as the file tells; None for a float file.
         float_dtype: dtype of most float weights, such as `float32`.
         weight_bytes: Bytes of weights by dtype: what share of them is quantized.
+        activation_bytes: Memory that tensors between operators need at once, for one sample: a bound by their lives, or
+            what the plan in the file says; None where that cannot be told.
+        activation_peak: The operator during which it is.
         operators: How many there are of each type.
         opset: Newest ONNX opset of the default domain.
         producer: Who wrote the file, by its own word.
@@ -53,6 +56,8 @@ class Inspection(Struct, frozen=True, kw_only=True):
     float_dtype: str = "float32"
     data_files: tuple[str, ...] = ()
     weight_bytes: dict[str, int] = {}
+    activation_bytes: int | None = None
+    activation_peak: str = ""
     operators: dict[str, int] = {}
     opset: int | None = None
     producer: str = ""
@@ -80,4 +85,5 @@ class Inspection(Struct, frozen=True, kw_only=True):
             producer={"file": self.producer} if self.producer else {},
             source_sha256=self.sha256,
             data_files=self.data_files,
+            activation_bytes=self.activation_bytes,
         )

@@ -98,6 +98,7 @@ def write_artifact(
     Raises:
         ExportError: The file has other inputs or outputs than the source.
     """
+    from crossrt.exporters.sources.memory import activation_bytes
     from crossrt.exporters.sources.onnx_file import data_files, total_bytes
     from crossrt.exporters.sources.onnx_weights import role_of
     from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
@@ -123,6 +124,7 @@ def write_artifact(
         producer=converter_versions(),
         source_sha256=job.source_sha256,
         data_files=beside,
+        activation_bytes=activation_bytes(path, variant.format),
     )
     write_manifest(artifact, folder / ARTIFACT_MANIFEST)
 

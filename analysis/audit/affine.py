@@ -18,6 +18,8 @@ Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 TYPES: Final = {
+    "int2": (-2, 1),
+    "uint2": (0, 3),
     "int4": (-8, 7),
     "uint4": (0, 15),
     "int8": (-128, 127),
@@ -26,7 +28,12 @@ TYPES: Final = {
     "uint16": (0, 65535),
     "int32": (-(2**31), 2**31 - 1),
     "int64": (-(2**63), 2**63 - 1),
+    "float8e4m3fn": (-448, 448),
+    "float8e4m3fnuz": (-240, 240),
+    "float8e5m2": (-57344, 57344),
+    "float8e5m2fnuz": (-57344, 57344),
 }
+"""Least and greatest code of each type; those of the 8-bit floats are the bounds of Micikevicius et al. (2022)."""
 
 _RESTRICTED = ("int8", "int16")
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from crossrt.analysis.audit.record import Stored
 from crossrt.core.artifact import ModelFormat
-from crossrt.exporters.errors import ExportError
+from crossrt.exporters.errors import NotAlikeError
 from crossrt.exporters.recipes.recipe import Recipe
 
 ALL_SAMPLES: Final = 1_000_000
@@ -29,14 +29,14 @@ def inferred_recipe(path: Path, form: ModelFormat) -> Recipe:
     Types, symmetry, granularity and representation lie in the file; how ranges were chosen does not.
 
     Raises:
-        ExportError: It is not quantized by a static or dynamic recipe.
+        NotAlikeError: It is not quantized by a static or dynamic recipe.
         ArtifactError: It cannot be read.
     """
     fields = _of_onnx(path) if form == "onnx" else _of_tflite(path)
     try:
         found: Recipe = msgspec.convert(fields, Recipe)
     except msgspec.ValidationError as error:
-        raise ExportError(f"{path.name} has the marks of no recipe ({error}): audit it without --float") from error
+        raise NotAlikeError(f"{path.name} has the marks of no recipe ({error})") from error
     return found
 
 
@@ -60,14 +60,12 @@ def _of_onnx(path: Path) -> Mapping[str, Any]:
     graph = Graph.load(path)
     kinds = {node.op_type for node in graph.nodes}
     if "MatMulNBits" in kinds:
-        raise ExportError(f"{path.name} has weights in blocks: audit takes files of static and dynamic recipes")
+        raise NotAlikeError(f"{path.name} has weights in blocks")
     if kinds & _DYNAMIC:
         weights = [values for name, values in graph.constants.items() if name.endswith("_quantized")]
         zeros = [values for name, values in graph.constants.items() if name.endswith("_zero_point")]
         if not weights:
-            raise ExportError(
-                f"{path.name} has no weights that ONNX Runtime's quantizer named: audit it without --float"
-            )
+            raise NotAlikeError(f"{path.name} has no weights that ONNX Runtime's quantizer named")
         return {
             "kind": "onnx-dynamic",
             "weight_type": weights[0].dtype.name,
@@ -81,16 +79,24 @@ def _of_onnx(path: Path) -> Mapping[str, Any]:
         "kind": "onnx-static",
         "quant_format": "qoperator" if is_integer else "qdq",
         "calibration_samples": ALL_SAMPLES,
-        **_static_fields(stored, path),
+        **_static_fields(stored, path, _of_layers(path)),
     }
 
 
-def _static_fields(stored: Sequence[Stored], path: Path) -> Mapping[str, Any]:
+def _of_layers(path: Path) -> frozenset[str]:
+    """Names of weights that layers take: constant operands of other operators are quantized like activations."""
+    from crossrt.analysis.findings.onnx_file import read_onnx_file
+
+    return frozenset(each.weight.name for each in read_onnx_file(path).layers if each.weight is not None)
+
+
+def _static_fields(stored: Sequence[Stored], path: Path, of_layers: frozenset[str]) -> Mapping[str, Any]:
     activations = [each for each in stored if each.role == "activation"]
     weights = [each for each in stored if each.role == "weight"]
     if not activations or not weights:
-        raise ExportError(f"{path.name} has no quantized activations or no quantized weights: audit it without --float")
-    activation_type, weight_type = _most(activations), _most([each for each in weights if _is_matrix(each)] or weights)
+        raise NotAlikeError(f"{path.name} has no quantized activations or no quantized weights")
+    weights = [each for each in weights if each.name in of_layers] or weights
+    activation_type, weight_type = _most(activations), _most(weights)
     layers = [each for each in weights if each.dtype == weight_type]
     return {
         "activation_type": activation_type,
@@ -122,11 +128,6 @@ def _of_tflite(path: Path) -> Mapping[str, Any]:
 
 def _most(stored: Sequence[Stored]) -> str:
     return Counter(each.dtype for each in stored).most_common(1)[0][0]
-
-
-def _is_matrix(stored: Stored) -> bool:
-    """Constant operands of elementwise operators are mostly vectors, and quantized like activations."""
-    return stored.integers is not None and sum(size > 1 for size in stored.integers.shape) > 1
 
 
 def _is_reduced(dtype: str, weights: Sequence[Any]) -> bool:

@@ -6,6 +6,7 @@ the scale of its layer's input times that of its weight, which QOperator leaves 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from crossrt.analysis.audit.affine import Affine, bias_affine
+from crossrt.analysis.audit.onnx_reading import read_onnx
 from crossrt.analysis.audit.record import Layer, Observed, Stored
 from crossrt.analysis.onnx_graph import Graph, dtype_of, inputs_of, name_of, readers, taken
 from crossrt.analysis.onnx_sessions import run, session_with
@@ -34,6 +36,15 @@ def stored_in_onnx(quantized: Graph, original: Graph) -> list[Stored]:
     found.sort(key=lambda each: each.role)
     known = {each.name: each for each in found}
     return [*found, *_biases(quantized.constants, original, known)]
+
+
+def stored_by_graph(quantized: Graph, original: Graph) -> list[Stored]:
+    """The same of a file of any other quantizer: tensors that operators take, under names that the float model has."""
+    return [
+        dataclasses.replace(each, is_operand=each.role == "weight" and _is_operand(original.values[each.name]))
+        for each in read_onnx(quantized)
+        if each.name in original.values
+    ]
 
 
 def _scaled(quantized: Graph, original: Graph) -> Iterator[Stored]:

@@ -43,6 +43,8 @@ def _of_node(node: ir.Node) -> Iterator[Stored]:
         yield from _stored(node, (0, 1, 2), taken(node, 0))
     elif node.op_type == DEQUANTIZE and constant(taken(node, 0)) is not None:
         yield from _dequantized(node)
+    elif node.op_type == DEQUANTIZE and (value := taken(node, 0)) is not None and value.producer() is None:
+        yield from _stored(node, (0, 1, 2), value)  # integers that the user feeds
     elif node.op_type.startswith("QLinear") or node.op_type == "QGemm":
         yield from _of_operator(node)
 
@@ -53,19 +55,16 @@ def _dequantized(node: ir.Node) -> Iterator[Stored]:
     if layer is None or taken(layer, _BIAS_PLACE) is not node.outputs[0]:
         yield from _stored(node, (0, 1, 2), taken(node, 0))
         return
-    source, weight = (_behind(taken(layer, place)) for place in (0, 1))
+    source, weight = (name_behind(taken(layer, place)) for place in (0, 1))
     yield from _stored(node, (0, 1, 2), taken(node, 0), names=(source, weight))
 
 
-def _behind(value: ir.Value | None) -> str:
+def name_behind(value: ir.Value | None) -> str:
     """The tensor that a DequantizeLinear makes real, by its float name."""
     maker = None if value is None else value.producer()
     if maker is None or maker.op_type != DEQUANTIZE:
         return ""
-    integers = taken(maker, 0)
-    before = None if integers is None else integers.producer()
-    is_pair = before is not None and before.op_type == QUANTIZE
-    return _plain(taken(before, 0) if is_pair and before is not None else integers)
+    return real_name(taken(maker, 0))
 
 
 def _of_operator(node: ir.Node) -> Iterator[Stored]:
@@ -87,7 +86,7 @@ def _implied_bias(node: ir.Node, place: int) -> Iterator[Stored]:
         return
     scale = np.asarray(scales[0] * scales[1], dtype=np.float32)
     yield Stored(
-        name=_plain(taken(node, place)),
+        name=plain_name(taken(node, place)),
         role="bias",
         dtype="int32",
         affine=Affine(scale, np.zeros(scale.shape, np.int64)),
@@ -107,16 +106,23 @@ def _stored(
     role: Role = "bias" if names else "weight" if integers is not None else "activation"
     zeros = np.zeros(scale.shape, np.int64) if zero_point is None else zero_point.astype(np.int64)
     is_stored = integers is not None and integers.dtype.kind != "f"
+    codes = np.float32 if dtype.startswith("float") else np.int64
     yield Stored(
-        name=_plain(value),
+        name=real_name(value),
         role=role,
         dtype=dtype,
-        affine=Affine(np.asarray(scale, np.float32), zeros.reshape(scale.shape)),
+        affine=Affine(np.asarray(scale, np.float32), np.resize(zeros, scale.shape)),
         axis=_axis(node) if scale.size > 1 else None,
-        integers=np.asarray(integers).astype(np.int64) if is_stored and integers is not None else None,
+        integers=np.asarray(integers).astype(codes) if is_stored and integers is not None else None,
         source=names[0] or None if names else None,
         weight=names[1] or None if names else None,
+        block_size=_block_size(node) if scale.size > 1 else None,
     )
+
+
+def _block_size(node: ir.Node) -> int | None:
+    attribute = node.attributes.get("block_size")
+    return (attribute.as_int() or None) if attribute is not None else None
 
 
 def _axis(node: ir.Node) -> int:
@@ -127,7 +133,13 @@ def _axis(node: ir.Node) -> int:
     return 1 if node.op_type in (QUANTIZE, DEQUANTIZE, "QLinearMatMul", "QGemm") else 0
 
 
-def _plain(value: ir.Value | None) -> str:
+def real_name(value: ir.Value | None) -> str:
+    """The float name of a tensor of integers: that of the tensor which a QuantizeLinear makes it from, if one does."""
+    maker = None if value is None else value.producer()
+    return plain_name(taken(maker, 0) if maker is not None and maker.op_type == QUANTIZE else value)
+
+
+def plain_name(value: ir.Value | None) -> str:
     """The float name of a tensor: without what quantizers add to it."""
     name = name_of(value)
     for suffix in _SUFFIXES:

@@ -16,7 +16,8 @@ from crossrt.core.artifact import ModelFormat
 Role = Literal["activation", "weight", "bias"]
 Verdict = Literal["exact", "rounding", "different", "stored"]
 """`stored` is a tensor that is only read: no recipe says what it should be."""
-Severity = Literal["ok", "note", "caution", "wrong"]
+Severity = Literal["not applicable", "ok", "note", "caution", "wrong"]
+"""The last three are findings: worth knowing, doubtful, and wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Stored:
         integers: Its values, where the file holds them.
         source: For a bias, the name of the activation that its layer takes.
         weight: For a bias, the name of the weight of its layer.
+        block_size: How many values along the axis share a scale, or None where blocks are whole channels or tensors.
         is_operand: Whether it is a constant operand of an elementwise operator, such as the factor of a rescaling:
             ONNX Runtime quantizes it to the activations' type, by the activations' rule.
     """
@@ -44,6 +46,7 @@ class Stored:
     integers: NDArray[Any] | None = None
     source: str | None = None
     weight: str | None = None
+    block_size: int | None = None
     is_operand: bool = False
 
     @property
@@ -107,18 +110,38 @@ class AuditJob:
     dimensions: Mapping[str, int] = field(default_factory=dict)
 
 
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing that is not as expected.
+
+    Attributes:
+        severity: How bad it is.
+        where: The tensor or node, or the file.
+        found: The value found, in words.
+        expected: What is expected in its place.
+        to_do: What the reader can do about it.
+    """
+
+    severity: Severity
+    where: str
+    found: str
+    expected: str
+    to_do: str
+
+
 class Check(Struct, frozen=True, kw_only=True):
     """Something that can be said of a quantized file by itself.
 
     Attributes:
         name: What was looked at.
-        severity: Whether it is as it should be, worth knowing, doubtful, or wrong.
+        severity: Whether it is as it should be, worth knowing, doubtful, or wrong; or cannot be asked of such a file.
         text: What was found.
+        findings: What is not as expected, each by itself.
     """
 
     name: str
     severity: Severity
     text: str
+    findings: tuple[Finding, ...] = ()
 
 
 class AuditedTensor(Struct, frozen=True, kw_only=True):
@@ -160,8 +183,12 @@ class Audited(Struct, frozen=True, kw_only=True):
         tensors: Every quantized tensor.
         checks: What the file says by itself.
         inferred: The recipe in words, where it was read from the file.
+        kind: What kind of quantization it is, where that was read from the file.
+        not_compared: Why scales are not compared with the float file although it was given, or only in part.
     """
 
     tensors: tuple[AuditedTensor, ...]
     checks: tuple[Check, ...] = ()
     inferred: str | None = None
+    kind: str | None = None
+    not_compared: str | None = None

@@ -6,20 +6,22 @@ import dataclasses
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from crossrt.analysis.audit.checks import checks
 from crossrt.analysis.audit.inferring import inferred_recipe, said_recipe
 from crossrt.analysis.audit.judge import Judge, Scheme
 from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Stored
+from crossrt.analysis.findings.kinds import kind_of
+from crossrt.analysis.findings.protocol import run_checks
+from crossrt.analysis.findings.reading import read_file
 from crossrt.analysis.samples import Samples
 from crossrt.core.events import EventStream, read_job
 from crossrt.core.tensor import TensorSpec
 from crossrt.datasets.protocol import Arrays
 from crossrt.exporters.calibration import BATCH, selection_of
-from crossrt.exporters.errors import ExportError
+from crossrt.exporters.errors import ExportError, NotAlikeError
 from crossrt.exporters.recipes.recipe import (
     OnnxDynamic,
     OnnxStatic,
@@ -30,6 +32,9 @@ from crossrt.exporters.recipes.recipe import (
 )
 from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
 
+if TYPE_CHECKING:
+    from crossrt.analysis.onnx_graph import Graph
+
 _OTHER_KERNELS: Final = "the converter calibrates on TensorFlow's kernels, whose sums can differ in the last bit"
 
 
@@ -39,48 +44,73 @@ def audit(job: AuditJob) -> Audited:
     Raises:
         CrossrtError: The recipe stores no affine scales, or files or data do not belong together.
     """
-    if job.float_path is None:
-        return _read(job)
-    path, float_path = Path(job.path), Path(job.float_path)
-    if job.recipe is not None and isinstance(msgspec.convert(job.recipe, Recipe), SameScales):
-        return _read(job)  # both files are compared with the numbers that they were written from
-    recipe = inferred_recipe(path, job.format) if job.recipe is None else msgspec.convert(job.recipe, Recipe)
-    inferred = said_recipe(recipe) if job.recipe is None else None
+    if job.recipe is None or job.float_path is None:
+        return audit_any(job)
+    recipe = msgspec.convert(job.recipe, Recipe)
+    if isinstance(recipe, SameScales):  # both files are compared with the numbers that they were written from
+        return audit_any(dataclasses.replace(job, float_path=None))
+    return Audited(tensors=compared_with_recipe(job, recipe, Path(job.float_path)))
+
+
+def audit_any(job: AuditJob) -> Audited:
+    """A file that nobody described: what it says by itself, and its scales beside the float file where that is given.
+
+    Raises:
+        CrossrtError: A file or the data cannot be read, or a file cannot be run.
+    """
+    file = read_file(Path(job.path), job.format)
+    original = None if job.float_path is None else read_file(Path(job.float_path), job.format)
+    tensors = tuple(map(as_stored, file.stored))
+    read = Audited(tensors=tensors, checks=tuple(run_checks(file, original)), kind=kind_of(file))
+    return read if job.float_path is None else _compared(job, read, Path(job.float_path))
+
+
+def _compared(job: AuditJob, read: Audited, float_path: Path) -> Audited:
+    """The same with each scale beside that of the recipe whose marks the file has, as far as that goes."""
+    try:
+        recipe = inferred_recipe(Path(job.path), job.format)
+        found = compared_with_recipe(job, recipe, float_path)
+    except NotAlikeError as error:
+        return msgspec.structs.replace(read, not_compared=f"scales are not compared with the float file: {error}")
+    if not found:
+        reason = "no tensor has the name of one of the float file, so scales are not compared with it"
+        return msgspec.structs.replace(read, not_compared=reason)
+    lacks_data = job.data is None and selection_of(recipe) is not None
+    if lacks_data:
+        found = tuple(_without_range(each) for each in found)
+    known = {(each.role, each.name) for each in found}
+    others = () if job.format == "tflite" else (each for each in read.tensors if (each.role, each.name) not in known)
+    return msgspec.structs.replace(
+        read,
+        tensors=(*found, *others),
+        inferred=said_recipe(recipe),
+        not_compared="the scales of activations follow from calibration data: give them with --calibration DATA"
+        if lacks_data
+        else None,
+    )
+
+
+def _without_range(tensor: AuditedTensor) -> AuditedTensor:
+    """A tensor as it is, where nothing shows what its scale should be."""
+    if tensor.role != "activation":
+        return tensor
+    return msgspec.structs.replace(
+        tensor, verdict="stored", expected_scale=None, expected_zero_point=None, deviation=None, reason=None
+    )
+
+
+def compared_with_recipe(job: AuditJob, recipe: Recipe, float_path: Path) -> tuple[AuditedTensor, ...]:
+    """Every quantized tensor beside what a recipe makes of the float file."""
     if isinstance(recipe, OnnxStatic | OnnxDynamic):
-        tensors = tuple(_audit_onnx(job, recipe, float_path))
-    elif isinstance(recipe, TfliteStatic | TfliteDynamic):
-        tensors = tuple(_audit_tflite(job, recipe, float_path))
-    else:
-        kind = recipe.__struct_config__.tag
-        raise ExportError(f"a file of kind {kind} holds no affine scales: audit takes static and dynamic recipes")
-    if inferred and not tensors:
-        raise ExportError(
-            f"{path.name} holds no tensor that belongs to one of {float_path.name} by its name, as ONNX Runtime's"
-            " quantizer names them: audit it without --float"
-        )
-    return Audited(tensors=tensors, inferred=inferred)
+        return tuple(_audit_onnx(job, recipe, float_path))
+    if isinstance(recipe, TfliteStatic | TfliteDynamic):
+        return tuple(_audit_tflite(job, recipe, float_path))
+    kind = recipe.__struct_config__.tag
+    raise ExportError(f"a file of kind {kind} holds no affine scales: audit takes static and dynamic recipes")
 
 
-def _read(job: AuditJob) -> Audited:
-    """What the file says by itself."""
-    path = Path(job.path)
-    if job.format == "onnx":
-        import onnx
-
-        from crossrt.analysis.audit.onnx_reading import read_onnx
-        from crossrt.analysis.onnx_graph import Graph
-        from crossrt.exporters.sources.onnx_weights import weight_bytes
-
-        stored, weights = read_onnx(Graph.load(path)), weight_bytes(onnx.load(path, load_external_data=False))
-    else:
-        from crossrt.analysis.audit.tflite_file import open_tflite, stored_in_tflite
-        from crossrt.exporters.sources.tflite_file import read_tflite
-
-        stored, weights = stored_in_tflite(open_tflite(path)), read_tflite(path).weight_bytes
-    return Audited(tensors=tuple(map(_as_stored, stored)), checks=tuple(checks(stored, weights)))
-
-
-def _as_stored(stored: Stored) -> AuditedTensor:
+def as_stored(stored: Stored) -> AuditedTensor:
+    """A tensor as the file has it."""
     return AuditedTensor(
         name=stored.name,
         role=stored.role,
@@ -97,17 +127,32 @@ def _as_stored(stored: Stored) -> AuditedTensor:
 
 
 def _audit_onnx(job: AuditJob, recipe: OnnxStatic | OnnxDynamic, float_path: Path) -> Iterable[AuditedTensor]:
-    from crossrt.analysis.audit.onnx_file import observe_onnx, stored_in_onnx
+    from crossrt.analysis.audit.onnx_file import observe_onnx, stored_by_graph, stored_in_onnx
     from crossrt.analysis.onnx_graph import Graph
     from crossrt.analysis.onnx_sessions import prepared_copy
 
     folder = Path(job.folder)
     prepared = prepared_copy(float_path, folder)
+    if job.recipe is None and _is_of_unprepared(Graph.load(Path(job.path)), Graph.load(prepared), float_path):
+        prepared = float_path
     observed = observe_onnx(prepared, _calls(job, recipe, onnx_specs(float_path)[0]), folder)
     if isinstance(recipe, OnnxStatic) and (recipe.calibrate_method != "minmax" or recipe.calibration_symmetric):
         observed = dataclasses.replace(observed, ranges=_ranges_of_method(job, recipe, prepared, float_path))
     stored = stored_in_onnx(Graph.load(Path(job.path)), Graph.load(prepared))
+    if job.recipe is None:
+        known = {each.name for each in stored}
+        others = stored_by_graph(Graph.load(Path(job.path)), Graph.load(prepared))
+        stored += [each for each in others if each.name not in known]
     return Judge(stored, observed, _scheme(recipe)).run()
+
+
+def _is_of_unprepared(quantized: Graph, prepared: Graph, float_path: Path) -> bool:
+    """True if a file was made from the float file as it is, so that it has tensors which optimising takes away."""
+    from crossrt.analysis.audit.onnx_reading import read_onnx
+    from crossrt.analysis.onnx_graph import Graph
+
+    names = {each.name for each in read_onnx(quantized)}
+    return len(names & Graph.load(float_path).values.keys()) > len(names & prepared.values.keys())
 
 
 def _scheme(recipe: OnnxStatic | OnnxDynamic) -> Scheme:
@@ -168,7 +213,7 @@ def _with_kernels_named(tensor: AuditedTensor) -> AuditedTensor:
 
 
 def _calls(job: AuditJob, recipe: Recipe, inputs: Sequence[TensorSpec], most: int = BATCH) -> Iterable[Arrays]:
-    """Feeds of the samples that calibrated it, as many a call as then; none where nothing was calibrated.
+    """Feeds of the samples that calibrated it, as many a call as then; none where nothing was calibrated, or is known.
 
     Raises:
         ExportError: It was calibrated, and no data are given.
@@ -176,6 +221,8 @@ def _calls(job: AuditJob, recipe: Recipe, inputs: Sequence[TensorSpec], most: in
     which = selection_of(recipe)
     if which is None:
         return ()
+    if job.data is None and job.recipe is None:
+        return ()  # weights can be compared without them
     if job.data is None:
         raise ExportError("its scales follow from calibration data: give them with --calibration DATA")
     samples = Samples.open(job.data, inputs, job.dimensions)

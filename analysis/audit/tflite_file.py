@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from crossrt.analysis.audit.affine import Affine
 from crossrt.analysis.audit.record import Layer, Observed, Role, Stored
 from crossrt.datasets.protocol import Arrays
-from crossrt.exporters.errors import ExportError
+from crossrt.exporters.errors import ExportError, NotAlikeError
 
 _DEFAULT = "serving_default"
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "DELEGATE")
@@ -166,7 +166,7 @@ def _named_alike(interpreter: Interpreter, float_model: Interpreter, kinds: list
     }
     inner = {int(index) for operator in layers_of(interpreter) for index in operator["outputs"]}
     if not inner & pairs.keys():
-        raise ExportError(
+        raise NotAlikeError(
             "the two TFLite files cannot be compared tensor by tensor: they have other operators"
             f" ({_shortly(kinds[0])}; {_shortly(kinds[1])}) and no inner tensors of the same names. Give the float file"
             " that was converted from the same model"

@@ -17,6 +17,7 @@ from crossrt.core.tensor import ExpectedRange, batching_of
 from crossrt.exporters.inspection import Inspection
 from crossrt.exporters.sources.detect import model_name
 from crossrt.exporters.sources.onnx_file import data_files, nodes_of, read_structure, total_bytes, weights_of
+from crossrt.exporters.sources.onnx_memory import onnx_activation_peak
 from crossrt.exporters.sources.onnx_tensors import signature_of
 from crossrt.exporters.sources.onnx_weights import float_dtype, quantization_of, role_of, weight_bytes
 from crossrt.exporters.sources.scaling import expected, factor_text, range_around, range_before
@@ -58,6 +59,8 @@ def inspect_onnx(path: Path) -> Inspection:
     quantization = quantization_of(model, weights)
     problem = signature.problem or _domain_problem(model)
     preprocessing = list(_preprocessing(model))
+    batching = batching_of(signature.inputs)
+    peak = None if problem else onnx_activation_peak(model, batching)
     return Inspection(
         kind="onnx",
         path=str(path),
@@ -67,11 +70,13 @@ def inspect_onnx(path: Path) -> Inspection:
         data_files=files,
         inputs=signature.inputs,
         outputs=signature.outputs,
-        batching=batching_of(signature.inputs),
+        batching=batching,
         role=role_of(quantization),
         quantization=quantization,
         float_dtype=float_dtype(weights),
         weight_bytes=weights,
+        activation_bytes=peak.size_bytes if peak else None,
+        activation_peak=peak.at if peak else "",
         operators=dict(Counter(_kind(node) for node in nodes_of(model)).most_common()),
         opset=max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=None),
         producer=f"{model.producer_name} {model.producer_version}".strip(),

@@ -14,6 +14,8 @@ import numpy as np
 from crossrt.core.artifact import Granularity, Quantization, Scheme
 from crossrt.core.tensor import Dimension, TensorSpec
 from crossrt.exporters.errors import ModelError, first_line
+from crossrt.exporters.sources.activation_memory import Peak
+from crossrt.exporters.sources.tflite_memory import tflite_activation_peak
 
 IDENTIFIER: Final = b"TFL3"
 DEFAULT: Final = "serving_default"
@@ -44,6 +46,7 @@ class TfliteFile:
         weight_bytes: Bytes of constants by dtype.
         largest_float: Elements of the largest float32 constant.
         quantization: How it is quantized, or None for a float file.
+        peak: Most memory that its activations take at once, or None where that cannot be told.
         description: What the file says of itself.
         notes: What a reader must know.
     """
@@ -57,6 +60,7 @@ class TfliteFile:
     largest_float: int
     quantization: Quantization | None
     description: str
+    peak: Peak | None = None
     notes: tuple[str, ...] = field(default=())
 
 
@@ -108,6 +112,7 @@ def _read(file: _Reader) -> TfliteFile:
         weight_bytes=weights,
         largest_float=file.largest_float(),
         quantization=file.quantization(subgraph, weights),
+        peak=file.peak(signature.SubgraphIndex() if signature else 0),
         description=(file.model.Description() or b"").decode(errors="replace"),
         notes=(*notes, *file.warnings()),
     )
@@ -224,6 +229,12 @@ class _Reader:
                 if np.isnan(values).any():
                     yield f"the weights {tensor.Name().decode()} hold NaN or infinity: answers will, too"
                     return
+
+    def peak(self, number: int) -> Peak | None:
+        try:
+            return tflite_activation_peak(self.model, self.model.Subgraphs(number), number, self._types)
+        except Exception:  # what an odd graph happens to hit: the figure is missing, and the file may run
+            return None
 
     def largest_float(self) -> int:
         return max((size // 4 for tensor, size in self._constants() if self._dtype(tensor) == "float32"), default=0)

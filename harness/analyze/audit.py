@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
-from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Check
+from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Check, Severity
+from crossrt.analysis.findings.names import claims
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.build.subject import Found, Target, ask_about, find_subject, refuse_float
 from crossrt.harness.errors import HarnessError
@@ -17,6 +19,8 @@ from crossrt.harness.qat.pairs import prove_scales
 from crossrt.reports.text.cells import Cell, Sheet, Tone
 from crossrt.reports.text.progress import Display
 from crossrt.reports.text.tensor_names import short_name
+
+_MOST_FINDINGS: Final = 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,8 @@ class Audit:
         tensors: Every quantized tensor of it.
         checks: What the file says by itself, where no recipe is known.
         inferred: The recipe in words, where it was read from the file.
+        kind: What kind of quantization it is, where that was read from the file.
+        not_compared: Why scales are not compared with the float file, or only in part.
     """
 
     name: str
@@ -36,6 +42,8 @@ class Audit:
     tensors: Sequence[AuditedTensor]
     checks: Sequence[Check] = ()
     inferred: str | None = None
+    kind: str | None = None
+    not_compared: str | None = None
 
     @property
     def unexplained(self) -> int:
@@ -45,7 +53,11 @@ class Audit:
     @property
     def is_wrong(self) -> bool:
         """True if a tensor differs for no known reason, or the file contradicts itself."""
-        return bool(self.unexplained) or any(each.severity == "wrong" for each in self.checks)
+        return bool(self.unexplained) or bool(self.named("wrong"))
+
+    def named(self, severity: Severity) -> list[str]:
+        """Names of the checks that end like this."""
+        return [each.name for each in self.checks if each.severity == severity]
 
 
 def run_audit(target: Target, folder: Path, display: Display) -> Audit:
@@ -56,7 +68,7 @@ def run_audit(target: Target, folder: Path, display: Display) -> Audit:
         ExportError: The file cannot be audited.
     """
     found = find_subject(target, folder, display)
-    _check(found)
+    _check(found, target)
     display.phase("auditing", 1)
     proof = None
     if found.partner is not None:
@@ -71,12 +83,15 @@ def run_audit(target: Target, folder: Path, display: Display) -> Audit:
         tensors=audited.tensors,
         checks=audited.checks,
         inferred=audited.inferred,
+        kind=audited.kind,
+        not_compared=audited.not_compared,
     )
 
 
-def _check(found: Found) -> None:
+def _check(found: Found, target: Target) -> None:
     """Raises `HarnessError` for a file of the user's where there is nothing to audit, or not what was asked for."""
-    refuse_float(found, "audit")
+    if not claims(found.name) and target.original is None:
+        refuse_float(found, "audit")
     if found.file_name is None:
         return
     if found.original is None and found.recipe is not None and found.calibration is not None:
@@ -108,18 +123,43 @@ def audit_file(found: Found, target: Target, folder: Path) -> Audited:
 def audit_headline(audit: Audit) -> str:
     """The outcome in a line."""
     count, name = len(audit.tensors), audit.name
-    if audit.checks:
-        wrong = [each.name for each in audit.checks if each.severity == "wrong"]
-        outcome = f"wrong: {', '.join(wrong)}" if wrong else "nothing in it is wrong by itself"
-        if any(each.name in COMPARED for each in audit.checks):
-            return f"{name}: {outcome}; its {count} quantized tensors are compared with those of the other format"
-        return f"{name}: {outcome}; no recipe is known, so {count} quantized tensors are shown as the file has them"
+    if not audit.checks:
+        return f"{name}: {_compared(audit)}"
+    outcome = _outcome(audit)
+    if any(each.name in COMPARED for each in audit.checks):
+        return f"{name}: {outcome}; its {count} quantized tensors are compared with those of the other format"
+    if all(each.verdict == "stored" for each in audit.tensors):
+        return f"{name}: {outcome}; no recipe is known, so its {count} scaled tensors are shown as the file has them"
+    return f"{name}: {outcome}; {_compared(audit)}"
+
+
+def _outcome(audit: Audit) -> str:
+    wrong, doubtful = audit.named("wrong"), audit.named("caution")
+    told = [f"wrong: {', '.join(wrong)}"] if wrong else []
+    told += [f"doubtful: {', '.join(doubtful)}"] if doubtful else []
+    return "; ".join(told) or "nothing in it is wrong by itself"
+
+
+def _compared(audit: Audit) -> str:
+    """How many tensors are what the recipe makes of them."""
+    tensors = [each for each in audit.tensors if each.verdict != "stored"]
+    count, that = len(tensors), "" if len(tensors) == len(audit.tensors) else " that can be compared"
     if audit.unexplained:
-        return f"{name}: {audit.unexplained} of {count} quantized tensors are not what the recipe makes of them"
-    exact = sum(each.verdict == "exact" for each in audit.tensors)
+        return f"{audit.unexplained} of {count} quantized tensors{that} are not what the recipe makes of them"
+    exact = sum(each.verdict == "exact" for each in tensors)
     if exact == count:
-        return f"{name}: all {count} quantized tensors are what the recipe makes of them, to the last bit"
-    return f"{name}: {exact} of {count} quantized tensors are exact, the others within rounding"
+        return f"all {count} quantized tensors{that} are what the recipe makes of them, to the last bit"
+    return f"{exact} of {count} quantized tensors{that} are exact, the others within rounding"
+
+
+def audit_notes(audit: Audit) -> Iterator[str]:
+    """What kind of file it is, what was assumed, and what was not compared."""
+    if audit.kind is not None:
+        yield audit.kind
+    if (note := inference_note(audit)) is not None:
+        yield note
+    if audit.not_compared is not None:
+        yield audit.not_compared
 
 
 def inference_note(audit: Audit) -> str | None:
@@ -138,6 +178,36 @@ def check_sheet(audit: Audit) -> Sheet:
         for each in audit.checks
     )
     return Sheet(title="What the file says by itself", columns=("check", "verdict", "found"), rows=rows, is_text=True)
+
+
+def finding_sheet(audit: Audit) -> Sheet | None:
+    """What is wrong or doubtful, in sentences; None where nothing is."""
+    bad = [(check, each) for check in audit.checks for each in check.findings if each.severity in ("wrong", "caution")]
+    if not bad:
+        return None
+    rows = tuple(
+        (
+            Cell(text=check.name, tone="bad" if each.severity == "wrong" else "doubt"),
+            Cell(text=f"{each.where}: {each.found}. Expected: {each.expected}. To do: {each.to_do}"),
+        )
+        for check, each in bad[:_MOST_FINDINGS]
+    )
+    more = len(bad) - len(rows)
+    footer = (f"and {more} more; --json lists all",) if more else ()
+    return Sheet(title="Findings", columns=("check", "finding"), rows=rows, is_text=True, footer=footer)
+
+
+def finding_table(audit: Audit) -> Sheet:
+    """All findings, notes among them, part by part: for programs."""
+    rows = tuple(
+        tuple(
+            Cell(text=text) for text in (check.name, each.severity, each.where, each.found, each.expected, each.to_do)
+        )
+        for check in audit.checks
+        for each in check.findings
+    )
+    columns = ("check", "severity", "where", "found", "expected", "to do")
+    return Sheet(title="Findings", columns=columns, rows=rows, is_text=True)
 
 
 def audit_sheet(audit: Audit) -> Sheet:

@@ -68,7 +68,11 @@ class Quantization(Struct, frozen=True, kw_only=True):
 
 
 class Artifact(Struct, frozen=True, kw_only=True):
-    """One model file. `source_sha256` is the hash of what it was made from, or of the file itself."""
+    """One model file.
+
+    `source_sha256` is the hash of what it was made from, or of the file itself; `activation_bytes` what tensors between
+    its operators need at once for one sample, a bound by their lives, where that can be told from the graph.
+    """
 
     id: Text
     model: Text
@@ -83,6 +87,7 @@ class Artifact(Struct, frozen=True, kw_only=True):
     source_sha256: str
     role: Literal["float", "quantized"] = "float"
     batch_dimension: str | None = None
+    activation_bytes: Count | None = None
 
 
 class Round(Struct, frozen=True, kw_only=True):

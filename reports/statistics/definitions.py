@@ -105,6 +105,18 @@ MEASURED_METRICS: Final = (
         better="smaller",
     ),
     MetricDefinition(
+        name="activation_bytes",
+        label="activations",
+        unit="bytes",
+        direction=SMALLER,
+        description="memory that tensors between operators need at once for one sample: a bound by their lives, read"
+        " from the graph",
+        format="kilobytes",
+        judged_by="ratio",
+        worse="more",
+        better="less",
+    ),
+    MetricDefinition(
         name="speedup_p50",
         label="speed-up",
         unit="ratio",

@@ -43,6 +43,7 @@ def derive_metrics(
         ReportError: An evaluation holds a metric that is not defined.
     """
     sizes = {artifact.id: artifact.size_bytes for artifact in artifacts}
+    activations = {artifact.id: artifact.activation_bytes for artifact in artifacts}
     defined = {each.name: each for each in task_definitions}
     ok = [result for result in results if result.status == "ok"]
     baselines = {scenario_of(result): result for result in ok if result.subject == baseline}
@@ -50,6 +51,8 @@ def derive_metrics(
     for result in results:
         if (size := sizes.get(result.artifact)) is not None:
             metrics.append(_measured(result, "size_bytes", Estimate(value=size)))
+        if (needed := activations.get(result.artifact)) is not None:
+            metrics.append(_measured(result, "activation_bytes", Estimate(value=needed)))
         if result.evaluation is not None:
             metrics += _of_evaluation(result, result.evaluation, defined)
         metrics += _of_result(result, baselines.get(scenario_of(result)))

@@ -146,13 +146,13 @@ class Summary:
             if result.status == "ok":
                 by_subject.setdefault(result.subject, {})[scenario_of(result)] = result
         memory = [self._memory_title(scenario) for scenario in self._outer_scenarios]
-        first = self._look.title("first_inference_ns")
+        first, activations = (self._look.title(name) for name in ("first_inference_ns", "activation_bytes"))
         batch_size = self.scenarios[0][0] if self.scenarios else 1
         sheet = Sheet(
             title=f"Start-up (batch {batch_size})",
-            columns=("case", self._look.title("load_ns"), first, *memory),
+            columns=("case", self._look.title("load_ns"), first, activations, *memory),
             rows=tuple(self._startup_row(cases) for cases in by_subject.values()),
-            dropped_first=(*memory[1:], first),
+            dropped_first=(activations, *memory[1:], first),
         ).without_empty(ABSENT)
         has_memory = any(each in sheet.columns for each in memory)
         return replace(sheet, title=f"{sheet.title} and peak memory") if has_memory else sheet
@@ -170,8 +170,8 @@ class Summary:
             self._look.cell(cases[scenario], "peak_memory_bytes") if scenario in cases else Cell(text=ABSENT)
             for scenario in self._outer_scenarios
         ]
-        times = (self._look.cell(first, name) for name in ("load_ns", "first_inference_ns"))
-        return Cell(text=self._look.label(first)), *times, *memory
+        others = (self._look.cell(first, name) for name in ("load_ns", "first_inference_ns", "activation_bytes"))
+        return Cell(text=self._look.label(first)), *others, *memory
 
     def unmeasured(self) -> Sheet:
         """Cases without a result, and why; many of one runtime with one reason share a row."""

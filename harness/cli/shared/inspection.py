@@ -19,6 +19,8 @@ def inspection_lines(found: Inspection) -> Iterator[str]:
     producer = f", by {found.producer}" if found.producer else ""
     yield f"{found.model}: {found.kind}{opset}{producer}, {size}{beside}"
     yield f"quantization: {_quantization(found)}"
+    if found.kind in ("onnx", "tflite"):
+        yield f"memory: {_memory(found)}"
     yield f"batch: {_batching(found)}"
     if others := [name for name in dynamic_dimensions(found.inputs) if name != found.batching.dimension]:
         yield f"dynamic dimensions: {', '.join(others)}; bind each with --dim NAME=SIZE, or let the data say it"
@@ -40,6 +42,15 @@ def _quantization(found: Inspection) -> str:
         return f"none{weights}"
     activations = how.activation_type or "float"
     return f"{how.scheme}, {how.weight_type} weights {how.granularity}, {activations} activations{weights}"
+
+
+def _memory(found: Inspection) -> str:
+    """What weights take in the file, and tensors between operators at most."""
+    weights = f"weights {sum(found.weight_bytes.values()) / 1000:,.1f} KB"
+    if found.activation_bytes is None:
+        return f"{weights}; activations not known: sizes or operators are not"
+    most = f"{found.activation_bytes / 1000:,.1f} KB"
+    return f"{weights}; activations of one sample {most} at their peak, {found.activation_peak}"
 
 
 def _batching(found: Inspection) -> str:
