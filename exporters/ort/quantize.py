@@ -13,6 +13,7 @@ from crossrt.exporters.errors import ExportError, NothingToQuantizeError, UnfitR
 from crossrt.exporters.ort.calibrate import METHODS, SharedRanges
 from crossrt.exporters.ort.check import check_quantized
 from crossrt.exporters.ort.prepare import prepare, working_copy
+from crossrt.exporters.ort.wide_activations import wide_activations
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxRecipe, OnnxStatic, OnnxWeightOnly
 from crossrt.exporters.sources.onnx_file import nodes_of, read_structure
 
@@ -105,6 +106,7 @@ class OnnxQuantizer:
                 "ActivationSymmetric": recipe.activation_symmetric,
                 "WeightSymmetric": recipe.weight_symmetric,
                 "QDQKeepRemovableActivations": recipe.keep_removable_activations,
+                **wide_activations(recipe, self._prepared),
             },
         )
 
@@ -174,6 +176,8 @@ def _check_names(recipe: OnnxStatic | OnnxDynamic, prepared: Path) -> None:
     """A name that fits nothing would change nothing, in silence."""
     model = onnx.load(prepared)
     _check_excluded(recipe.nodes_to_exclude, model)
+    if isinstance(recipe, OnnxStatic):
+        _check_excluded(recipe.nodes_to_16_bit, model, "nodes_to_16_bit")
     present = {node.op_type for node in model.graph.node}
     if recipe.op_types_to_quantize and not present & set(recipe.op_types_to_quantize):
         raise NothingToQuantizeError(
@@ -182,9 +186,9 @@ def _check_names(recipe: OnnxStatic | OnnxDynamic, prepared: Path) -> None:
         )
 
 
-def _check_excluded(excluded: tuple[str, ...], model: onnx.ModelProto) -> None:
+def _check_excluded(excluded: tuple[str, ...], model: onnx.ModelProto, option: str = "nodes_to_exclude") -> None:
     names = {node.name for node in model.graph.node}
     if unknown := [name for name in excluded if name not in names]:
         raise ExportError(
-            f"nodes_to_exclude names {', '.join(unknown)}; the model's nodes are {', '.join(sorted(names))}"
+            f"{option} names {', '.join(unknown)}; the model's nodes are {', '.join(sorted(names))}"
         )
