@@ -36,5 +36,6 @@ def time_shares(prepared: Path, feeds: Arrays, threads: int) -> Mapping[str, flo
     if not events:
         return {}
     kernels = profile_of(events).kernels
-    total = sum(each.duration_ns for each in kernels)
-    return {each.name: each.duration_ns / total for each in kernels} if total else {}
+    durations = {each.name: each.duration_ns or 0.0 for each in kernels}
+    total = sum(durations.values())
+    return {name: duration / total for name, duration in durations.items()} if total else {}

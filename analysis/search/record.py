@@ -59,11 +59,15 @@ class Opened(Struct, frozen=True, kw_only=True):
 
     Attributes:
         units: In the order of the graph.
-        seconds: How long one pass over the samples took.
+        nodes: Names of all nodes.
+        samples: How many samples are run, so that a pass takes about a second at most.
+        sample_s: How long one takes in float.
     """
 
     units: tuple[Unit, ...]
-    seconds: float
+    nodes: tuple[str, ...]
+    samples: int
+    sample_s: float
 
 
 class Built(Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from crossrt.analysis.search.record import Unit
 FOLLOWERS: Final = frozenset(("Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSigmoid", "Tanh", "Elu", "PRelu"))
 """Activations that go with the operator before them: a float one between integers would only add conversions."""
 
-MOVERS: Final = LAYOUT | {"MaxPool", "Slice", "Pad", "Split", "Resize", "DepthToSpace", "SpaceToDepth", "Concat"}
+MOVERS: Final = LAYOUT | {"MaxPool", "Slice", "Pad", "Split", "Resize", "DepthToSpace", "SpaceToDepth"}
 """Operators that are quantized where what they read is, and need no decision of their own."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ from crossrt.exporters.recipes.recipe import OnnxRecipe
 from crossrt.exporters.tensor_specs import onnx_specs
 from crossrt.exporters.variants import Variant
 
+MOST_PASS_S = 1.0
+"""A candidate's ratio of signal to noise is found in about so much time: it is a first sieve, not the verdict."""
+
 _QUIET = {"session.intra_op.allow_spinning": "0"}
 """Idle threads must not take a core from what is measured meanwhile."""
 
@@ -51,16 +54,20 @@ class Workshop:
         self._quantizer = OnnxQuantizer(self._float, self._folder, self._calibration)
         prepare(working_copy(self._float, self._folder), self._quantizer.prepared)
         samples = Samples.open(job.data, self._specs[0], job.dimensions)
-        self._calls = list(samples.calls(job.indices))
-        began = time.perf_counter()
-        self._exact = self._answers(self._float)
-        self._pass_s = time.perf_counter() - began
+        self._calls: list[Arrays] = []
+        self._exact: list[Arrays] = []
+        self._answer_in_float(samples.calls(job.indices))
 
     def opened(self) -> Opened:
         """The units of the model, with what each costs."""
         graph = Graph.load(self._quantizer.prepared)
         shares = time_shares(self._quantizer.prepared, self._calls[0], self._job.threads)
-        return Opened(units=tuple(units_of(graph, quantizable_types(), shares)), seconds=self._pass_s)
+        return Opened(
+            units=tuple(units_of(graph, quantizable_types(), shares)),
+            nodes=tuple(node.name for node in graph.nodes if node.name),
+            samples=self._samples,
+            sample_s=self._sample_s,
+        )
 
     def build(self, name: str, recipe: OnnxRecipe, *, keeps: bool) -> Built:
         """One candidate, run over the samples.
@@ -87,9 +94,7 @@ class Workshop:
         if not keeps:
             shutil.rmtree(folder, ignore_errors=True)
         took = time.perf_counter() - began
-        return Built(
-            sqnr_db=sqnr_db, has_signal=has_signal, seconds=took, folder=str(folder) if keeps else None
-        )
+        return Built(sqnr_db=sqnr_db, has_signal=has_signal, seconds=took, folder=str(folder) if keeps else None)
 
     def _write(self, name: str, recipe: OnnxRecipe, folder: Path) -> Path:
         variant = Variant(name=name, format="onnx", recipe=recipe)
@@ -124,10 +129,20 @@ class Workshop:
         known = [each for name in ratios.originals if (each := ratios.sqnr_db(name)) is not None]
         return min(known, default=None), is_finite
 
-    def _answers(self, path: Path) -> list[Arrays]:
-        names: Sequence[str] = [spec.name for spec in self._specs[1]]
-        session = self._session(path)
-        return [{name: found[name] for name in names} for found in (run(session, names, each) for each in self._calls)]
+    def _answer_in_float(self, calls: Iterable[Arrays]) -> None:
+        """Keeps as many calls and their float outputs as can be run in about a second."""
+        names = [spec.name for spec in self._specs[1]]
+        session = self._session(self._float)
+        began, self._samples = time.perf_counter(), 0
+        for feeds in calls:
+            found = run(session, names, feeds)
+            self._calls.append(feeds)
+            self._exact.append({name: found[name] for name in names})
+            self._samples += max(len(values) for values in feeds.values() if values.ndim)
+            took = time.perf_counter() - began
+            if took > MOST_PASS_S:
+                break
+        self._sample_s = took / max(self._samples, 1)
 
     def _session(self, path: Path) -> onnxruntime.InferenceSession:
         return session_with(path, (), self._folder, entries=_QUIET)

@@ -12,6 +12,7 @@ from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration
 from crossrt.exporters.errors import ExportError, NothingToQuantizeError, UnfitRecipeError, first_line
 from crossrt.exporters.ort.calibrate import METHODS, SharedRanges
 from crossrt.exporters.ort.check import check_quantized
+from crossrt.exporters.ort.float_nodes import keep_in_float
 from crossrt.exporters.ort.prepare import prepare, working_copy
 from crossrt.exporters.ort.wide_activations import wide_activations
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxRecipe, OnnxStatic, OnnxWeightOnly
@@ -109,6 +110,8 @@ class OnnxQuantizer:
                 **wide_activations(recipe, self._prepared),
             },
         )
+        if recipe.quant_format == "qdq":
+            keep_in_float(path)
 
     def _dynamic(self, recipe: OnnxDynamic, path: Path) -> None:
         quantize_dynamic(
@@ -189,6 +192,4 @@ def _check_names(recipe: OnnxStatic | OnnxDynamic, prepared: Path) -> None:
 def _check_excluded(excluded: tuple[str, ...], model: onnx.ModelProto, option: str = "nodes_to_exclude") -> None:
     names = {node.name for node in model.graph.node}
     if unknown := [name for name in excluded if name not in names]:
-        raise ExportError(
-            f"{option} names {', '.join(unknown)}; the model's nodes are {', '.join(sorted(names))}"
-        )
+        raise ExportError(f"{option} names {', '.join(unknown)}; the model's nodes are {', '.join(sorted(names))}")
