@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import median
 
 import onnxruntime
 
 from crossrt.datasets.protocol import Arrays
-from crossrt.runtimes.ort_profile import profile_of, recorded_events
+from crossrt.runtimes.ort_profile import recorded_events
 
 _CALLS = 20
+_KERNEL_TIME = "_kernel_time"
 
 
 def time_shares(prepared: Path, feeds: Arrays, threads: int) -> Mapping[str, float]:
@@ -32,10 +34,11 @@ def time_shares(prepared: Path, feeds: Arrays, threads: int) -> Mapping[str, flo
     def load() -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(str(prepared), sess_options=options, providers=["CPUExecutionProvider"])
 
-    events = recorded_events(load, options, [], [dict(feeds)], _CALLS)
-    if not events:
-        return {}
-    kernels = profile_of(events).kernels
-    durations = {each.name: each.duration_ns or 0.0 for each in kernels}
-    total = sum(durations.values())
-    return {name: duration / total for name, duration in durations.items()} if total else {}
+    found: dict[str, list[float]] = {}
+    for event in recorded_events(load, options, [], [dict(feeds)], _CALLS):
+        name = str(event["name"])
+        if name.endswith(_KERNEL_TIME):
+            found.setdefault(name.removesuffix(_KERNEL_TIME), []).append(float(event["dur"]))
+    typical = {name: median(durations) for name, durations in found.items()}
+    total = sum(typical.values())
+    return {name: each / total for name, each in typical.items()} if total else {}

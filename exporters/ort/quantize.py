@@ -121,9 +121,9 @@ class OnnxQuantizer:
             per_channel=recipe.per_channel,
             reduce_range=recipe.reduce_range,
             op_types_to_quantize=list(recipe.op_types_to_quantize),
-            nodes_to_exclude=list(recipe.nodes_to_exclude),
+            nodes_to_exclude=[*recipe.nodes_to_exclude, *(f"{name}_MatMul" for name in recipe.nodes_to_exclude)],
             extra_options={"WeightSymmetric": recipe.weight_symmetric},
-        )
+        )  # a Gemm is made a MatMul of that name first
 
 
 def _check_recurrent(path: Path) -> None:

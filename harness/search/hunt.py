@@ -26,6 +26,9 @@ from crossrt.reports.text.progress import Display
 SENSITIVITY_SHARE: Final = 0.3
 """Of the time that is left: more than that is better spent on candidates."""
 
+ALIKE_DB: Final = 3.0
+"""Ratios closer than this say little about which recipe is better."""
+
 TIMING_SHARE: Final = 0.2
 MOST_TIMED: Final = 4
 _MARGIN: Final = 1.5
@@ -60,7 +63,7 @@ class Hunt:
                 sieved.append((plan, self._trier.sieve(plan)))
             self._display.step(plan.name)
         usable = [(plan, found) for plan, found in sieved if found.problem is None]
-        usable.sort(key=lambda pair: -_db(pair[1]))
+        usable.sort(key=lambda pair: -round(_db(pair[1]) / ALIKE_DB) if pair[1].sqnr_db is not None else -1e9)
         self._display.phase("scoring recipes", len(usable))
         for _, found in usable:
             self._score(found)
@@ -94,24 +97,30 @@ class Hunt:
             self._replace_best()
 
     def grow(self, plans: Sequence[Plan]) -> None:
-        """Keeps units in float until the accuracy holds, as few as it takes, then the same with 16 bits."""
-        base = self._base_of(plans)
-        if base is None:
+        """Keeps units in float until the accuracy holds: on the most promising recipe, then on one of another kind."""
+        first = self._base_of(plans)
+        if first is None or self._grow_on(first):
             return
+        others = [plan for plan in plans if type(plan.recipe) is not type(first.recipe)]
+        if others and self._has_time(self._trier.score_s, "a second recipe with units in float"):
+            self._grow_on(others[0])
+
+    def _grow_on(self, base: Plan) -> bool:
+        """As few units in float as it takes, then the same with 16 bits; whether anything keeps its accuracy."""
         units = by_worth(self._sensitivities(base), counts_bytes=self._ledger.keeping.budget.max_size is not None)
         units = units[: base.of - 1] if base.of else units
         if not units:
-            self._ledger.note("no unit adds noise by itself that could be measured: nothing can be put back into float")
-            return
+            return False
         self._display.phase("units in float", None)
         count = self._fewest(base, units)
         if count is None:
-            return
+            return False
         chosen = self._refined(base, units[:count])
         if isinstance(base.recipe, OnnxStatic) and base.recipe.activation_type == "uint8":
             self._score(self._sieved(base.with_wide(chosen)))
         if count < len(units):  # one step safer, should the first not hold on other samples
             self._score(self._sieved(base.with_float(units[: count + 1])))
+        return True
 
     def _base_of(self, plans: Sequence[Plan]) -> Plan | None:
         """The least noisy recipe among those that are fast and small enough, or else of all."""
@@ -130,8 +139,9 @@ class Hunt:
                 f"to fit the time, {len(units)} units were ranked in {len(joined)} groups of neighbours; --time allows"
                 " more"
             )
-        if [each.unit for each in self._ledger.report.sensitivities] and not self._are_other(joined):
-            return list(self._ledger.report.sensitivities)
+        known = self._ledger.report
+        if known.sensitivity_base == base.base and not self._are_other(joined):
+            return list(known.sensitivities)
         self._display.phase("sensitivity", len(joined))
         found = []
         for unit in joined:
@@ -139,7 +149,7 @@ class Hunt:
                 found.append(self._sensitivity(base, unit))
             self._display.step(unit.name)
         ranked = tuple(sorted(found, key=lambda each: -each.noise))
-        self._ledger.sensitivities(ranked)
+        self._ledger.sensitivities(ranked, base.base)
         return list(ranked)
 
     def _are_other(self, units: Sequence[Unit]) -> bool:
@@ -219,4 +229,4 @@ class Hunt:
 
 
 def _db(candidate: Candidate) -> float:
-    return float("inf") if candidate.sqnr_db is None else candidate.sqnr_db
+    return 0.0 if candidate.sqnr_db is None else candidate.sqnr_db

@@ -100,9 +100,9 @@ class Ledger:
         if text not in self.report.notes:
             self._change(notes=(*self.report.notes, text))
 
-    def sensitivities(self, found: tuple[NodeSensitivity, ...]) -> None:
-        """What each unit does by itself."""
-        self._change(sensitivities=found)
+    def sensitivities(self, found: tuple[NodeSensitivity, ...], base: str) -> None:
+        """What each unit does by itself, quantized as in a whole-model recipe."""
+        self._change(sensitivities=found, sensitivity_base=base)
         self.save()
 
     def confirm(self, found: Confirmation) -> None:

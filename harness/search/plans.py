@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -47,6 +47,10 @@ class Plan:
                 more = f" and {len(units) - 3} more" if len(units) > 3 else ""
                 parts.append(f"{shown}{more} {what}")
         return "; ".join(parts)
+
+    def fields(self) -> dict[str, Any]:
+        """The recipe as JSON gives it back."""
+        return msgspec.json.decode(msgspec.json.encode(self.recipe), type=dict[str, Any])
 
     def with_float(self, units: Sequence[Unit]) -> Plan:
         """The same with these units in float."""

@@ -138,6 +138,7 @@ class SearchReport(Struct, frozen=True, kw_only=True):
         search_samples: Samples that candidates were chosen on.
         held_out_samples: Samples that the verdict rests on.
         sensitivities: Unit by unit, those that lose most first.
+        sensitivity_base: The whole-model recipe that units were quantized by.
         candidates: Everything that was tried, in that order.
         confirmations: What was judged on the samples kept aside.
         best: Name of the candidate that is saved, or None.
@@ -168,6 +169,7 @@ class SearchReport(Struct, frozen=True, kw_only=True):
     search_samples: int
     held_out_samples: int
     sensitivities: tuple[NodeSensitivity, ...] = ()
+    sensitivity_base: str | None = None
     candidates: tuple[Candidate, ...] = ()
     confirmations: tuple[Confirmation, ...] = ()
     best: str | None = None

@@ -41,7 +41,7 @@ class Trier:
     def sieve(self, plan: Plan) -> Candidate:
         """Builds a candidate and compares its outputs; it is not scored."""
         self._plans[plan.name] = plan
-        recipe = msgspec.to_builtins(plan.recipe)
+        recipe = plan.fields()
         if (known := self._ledger.known(recipe)) is not None:
             return known
         float_units, wide = (tuple(unit.name for unit in units) for units in (plan.in_float, plan.wide))
