@@ -13,10 +13,10 @@ from pathlib import Path
 os.environ["ORT_DISABLE_TELEMETRY"] = os.environ["NNCF_CI"] = "1"
 sys.modules["openvino_telemetry"] = None  # what Python documents to make an import fail: no events are sent
 
-import nncf
-import numpy as np
-import onnx
-import onnxruntime
+import nncf  # noqa: E402
+import numpy as np  # noqa: E402
+import onnx  # noqa: E402
+import onnxruntime  # noqa: E402
 
 SUBSET = 300
 

@@ -56,9 +56,7 @@ def network() -> onnx.ModelProto:
         if place == FAULTY:
             weights[0], weights[1] = 500, -500
         constants += [numpy_helper.from_array(weights, f"w{place}"), numpy_helper.from_array(bias, f"b{place}")]
-        nodes.append(
-            helper.make_node("Gemm", [value, f"w{place}", f"b{place}"], [f"g{place}"], name=f"dense_{place}")
-        )
+        nodes.append(helper.make_node("Gemm", [value, f"w{place}", f"b{place}"], [f"g{place}"], name=f"dense_{place}"))
         nodes.append(helper.make_node("Relu", [f"g{place}"], [f"r{place}"], name=f"relu_{place}"))
         value, size = f"r{place}", WIDTH
     last = (rng.standard_normal((WIDTH, CLASSES)) * 0.3).astype(np.float32)

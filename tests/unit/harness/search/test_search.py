@@ -13,7 +13,6 @@ from crossrt.datasets.opening import DataRequest
 from crossrt.harness.build.exported import read_folder
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.search import hunt, ledger
-from crossrt.harness.search.request import Budget, Drop
 from crossrt.harness.search.run import run_search
 from crossrt.reports.text.progress import Silent
 
@@ -30,7 +29,8 @@ def test_exactly_the_faulty_layer_stays_in_float_and_an_interrupted_search_goes_
         cut = run_search(request, Silent())
     assert cut.status == "interrupted"
     assert cut == ledger.read_search(out)
-    assert cut.best is not None and list(read_folder(out).artifacts) == [cut.file]
+    assert cut.best is not None
+    assert list(read_folder(out).artifacts) == [cut.file]
     with pytest.raises(HarnessError, match="go on with --resume"):
         run_search(request, Silent())
 
@@ -39,7 +39,8 @@ def test_exactly_the_faulty_layer_stays_in_float_and_an_interrupted_search_goes_
     found = run_search(dataclasses.replace(request, resumes=True), Silent())
     assert found.status == "found", found.sentence
     assert found.found.float_units == (FAULTY,)
-    assert found.sensitivities[0].unit.name == FAULTY and found.sensitivities[0].sqnr_db < 10
+    assert found.sensitivities[0].unit.name == FAULTY
+    assert found.sensitivities[0].sqnr_db < 10
     assert "alone" not in built  # sensitivities are not measured again
     assert len(built) < len(cut.candidates)
     artifact = read_folder(out).artifacts[found.file]
@@ -70,26 +71,10 @@ def counting(build, built):
     return counted
 
 
-def test_a_file_that_is_slower_than_float_is_never_shipped(planted, tmp_path, stopwatch):
-    stopwatch(0.8)
-    request = planted.request(tmp_path, budget=Budget(drop=Drop(value=0.9)))
-    found = run_search(request, Silent())
-    assert (found.status, found.found, found.file) == ("none", None, None)
-    assert found.sentence.startswith("Ship the float model")
-    assert not list(tmp_path.glob("*.onnx"))
-
-
 def test_samples_that_calibrate_are_refused_as_test_samples(planted, tmp_path):
     subject = dataclasses.replace(planted.subject(), calibration=planted.subject().data)
     with pytest.raises(DataError, match="test and calibration data overlap: 2000 sample"):
         run_search(dataclasses.replace(planted.request(tmp_path), subject=subject), Silent())
-
-
-def test_samples_that_cannot_show_what_is_asked_are_refused_with_the_number_that_can(planted, tmp_path):
-    request = planted.request(tmp_path, budget=Budget(drop=Drop(value=0.001), min_speedup=None))
-    with pytest.raises(HarnessError, match="give about 3,9.. samples for each of the two parts"):
-        run_search(request, Silent())
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -116,5 +101,3 @@ def test_a_damaged_report_is_not_taken_for_a_search(tmp_path):
     (tmp_path / ledger.REPORT).write_text("{}")
     with pytest.raises(HarnessError, match="is not the report of a search"):
         ledger.read_search(tmp_path)
-
-
