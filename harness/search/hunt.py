@@ -123,12 +123,18 @@ class Hunt:
         return True
 
     def _base_of(self, plans: Sequence[Plan]) -> Plan | None:
-        """The least noisy recipe among those that are fast and small enough, or else of all."""
+        """The least noisy recipe among those that are fast and small enough, or else of all; of equals the fastest."""
         keeping = self._ledger.keeping
         least = keeping.budget.min_speedup or 0.0
         fitting = [plan for plan in plans if keeping.size(self._named(plan.name).size_bytes)]
         fast = [plan for plan in fitting if (speed := self._named(plan.name).speed) is None or speed.ratio >= least]
-        return next(iter(fast or fitting or plans), None)
+        left = fast or fitting or list(plans)
+        if not left:
+            return None
+        noise = _db(self._named(left[0].name))
+        alike = [plan for plan in left if abs(_db(self._named(plan.name)) - noise) < ALIKE_DB]
+        speeds = [speed.ratio if (speed := self._named(plan.name).speed) is not None else 0.0 for plan in alike]
+        return alike[speeds.index(max(speeds))]
 
     def _sensitivities(self, base: Plan) -> list[NodeSensitivity]:
         units = [unit for unit in self._opened.units if base.covers(unit)]

@@ -32,7 +32,9 @@ def _drawn(report: SearchReport, timed: list[Candidate]) -> Figure:
     scale = 100 if report.metric.unit == "share" else 1
     unit = "pp" if report.metric.unit == "share" else report.metric.unit
     front = front_of(report)
-    names = {each.name: f"{shortened(each.name)}, {each.size_bytes / report.float_size_bytes:.0%}" for each in timed}
+    names = {
+        each.name: f"{shortened(each.name)}, {each.size_bytes / report.float_size_bytes:.0%} of size" for each in timed
+    }
     figure, axes = new_figure(9.0, 4.2, beside=list(names.values()))
     axes.set_title(f"{report.model}: candidates on {report.search_samples:,} samples")
     axes.set_xlabel("speed-up over float")

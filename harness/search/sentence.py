@@ -7,12 +7,18 @@ from pathlib import Path
 from crossrt.core.metric import MetricDefinition
 from crossrt.harness.search.keeping import Keeping
 from crossrt.harness.search.record import Candidate, Confirmation, SearchReport, Speed
-from crossrt.reports.text.cells import title_of, written
+from crossrt.reports.text.cells import unit_of, written
 
 
 def loss_text(value: float, metric: MetricDefinition) -> str:
     """`0.12 pp`, or a number in the metric's unit."""
     return f"{100 * value:z.2f} pp" if metric.unit == "share" else f"{value:z.3g}"
+
+
+def _value(value: float, metric: MetricDefinition) -> str:
+    """`99.42%`, or a number with its unit."""
+    unit = unit_of(metric)
+    return f"{written(value, metric.format)}{unit if unit == '%' else f' {unit}' if unit else ''}"
 
 
 def speed_text(speed: Speed) -> str:
@@ -40,8 +46,8 @@ def found_sentence(report: SearchReport, confirmed: Confirmation, folder: Path, 
         else f", it is {speed_text(confirmed.speed)} in {confirmed.speed.rounds} shared rounds"
     )
     return (
-        f"Ship {folder / report.file}: on {loss.samples:,} samples that the search never used, {title_of(metric)} is"
-        f" {written(loss.value, metric.format)} (float: {written(float_value, metric.format)}) and the loss is at most"
+        f"Ship {folder / report.file}: on {loss.samples:,} samples that the search never used, {metric.label} is"
+        f" {_value(loss.value, metric)} (float: {_value(float_value, metric)}) and the loss is at most"
         f" {loss_text(loss.upper, metric)} with {loss.confidence:.1%} confidence (allowed:"
         f" {loss_text(report.allowed, metric)}){speed}, and has {share:.0%} of its size."
     )

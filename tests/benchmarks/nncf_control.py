@@ -41,7 +41,7 @@ def main() -> None:
     quantized = nncf.quantize_with_accuracy_control(
         model,
         nncf.Dataset(list(calibration[:SUBSET, None]), lambda sample: {name: sample}),
-        nncf.Dataset(batches, lambda batch: batch),
+        nncf.Dataset(batches, lambda batch: {name: batch}),
         validate,
         max_drop=drop,
     )
