@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from crossrt.analysis.onnx_graph import Graph
 from crossrt.analysis.onnx_sessions import run, session_with
 from crossrt.analysis.samples import Samples
 from crossrt.analysis.search.costs import time_shares
-from crossrt.analysis.search.record import Built, Opened, SearchJob
+from crossrt.analysis.search.record import Built, Opened, SearchJob, Unit
 from crossrt.analysis.search.units import quantizable_types, units_of
 from crossrt.core.artifact import Quantization
 from crossrt.datasets.protocol import Arrays
@@ -30,6 +31,7 @@ from crossrt.exporters.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxRecipe
 from crossrt.exporters.tensor_specs import onnx_specs
 from crossrt.exporters.variants import Variant
+from crossrt.reports.text.tensor_names import short_name
 
 MOST_PASS_S = 1.0
 """A candidate's ratio of signal to noise is found in about so much time: it is a first sieve, not the verdict."""
@@ -63,7 +65,7 @@ class Workshop:
         graph = Graph.load(self._quantizer.prepared)
         shares = time_shares(self._quantizer.prepared, self._calls[0], self._job.threads)
         return Opened(
-            units=tuple(units_of(graph, quantizable_types(), shares)),
+            units=tuple(_shortened(units_of(graph, quantizable_types(), shares), self._job.model)),
             nodes=tuple(node.name for node in graph.nodes if node.name),
             samples=self._samples,
             sample_s=self._sample_s,
@@ -146,6 +148,15 @@ class Workshop:
 
     def _session(self, path: Path) -> onnxruntime.InferenceSession:
         return session_with(path, (), self._folder, entries=_QUIET)
+
+
+def _shortened(units: Sequence[Unit], model: str) -> list[Unit]:
+    """The same with names as tables show them, where those still tell units apart."""
+    short = [short_name(unit.name, model) for unit in units]
+    return [
+        msgspec.structs.replace(unit, name=name) if short.count(name) == 1 else unit
+        for unit, name in zip(units, short, strict=True)
+    ]
 
 
 def _is_finite(values: NDArray[Any]) -> bool:

@@ -107,8 +107,9 @@ class Hunt:
 
     def _grow_on(self, base: Plan) -> bool:
         """As few units in float as it takes, then the same with 16 bits; whether anything keeps its accuracy."""
-        units = by_worth(self._sensitivities(base), counts_bytes=self._ledger.keeping.budget.max_size is not None)
-        units = units[: base.of - 1] if base.of else units
+        found = self._sensitivities(base)
+        units = by_worth(found, counts_bytes=self._ledger.keeping.budget.max_size is not None)
+        units = units[: len(found) - 1]  # with all of them in float nothing would be quantized
         if not units:
             return False
         self._display.phase("units in float", None)

@@ -57,6 +57,11 @@ def none_sentence(report: SearchReport, keeping: Keeping, folder: Path) -> str:
     """For a search without a file that keeps to the budget."""
     if report.best is None or (best := report.candidate(report.best)) is None:
         return f"Ship the float model: nothing that was tried {_why_nothing(report, keeping)}."
+    faster = _slow_one(report, keeping)
+    if faster is not None and not keeping.accuracy(best.loss):
+        return (
+            f"Ship the float model: what keeps to the loss is slower, at best {faster}; --allow-slower lets it count."
+        )
     last = next((each for each in reversed(report.confirmations) if each.candidate == best.name), None)
     reasons = list(last.reasons) if last is not None else _misses(best, report, keeping)
     return (
@@ -67,8 +72,21 @@ def none_sentence(report: SearchReport, keeping: Keeping, folder: Path) -> str:
 
 def _why_nothing(report: SearchReport, keeping: Keeping) -> str:
     if any(keeping.is_slower(each) for each in report.candidates):
-        return "and could be scored is as fast as the float file; --allow-slower lets a slower one count"
+        return "and could be scored is as fast as the float file (--allow-slower lets a slower one count)"
     return "could be built and scored"
+
+
+def _slow_one(report: SearchReport, keeping: Keeping) -> str | None:
+    """The fastest of the candidates that are accurate, small enough and slower than float, in words."""
+    found = [
+        (each.speed.ratio, f"{each.name}, {speed_text(each.speed)}")
+        for each in report.candidates
+        if each.speed is not None
+        and keeping.is_slower(each)
+        and keeping.accuracy(each.loss)
+        and keeping.size(each.size_bytes)
+    ]
+    return max(found)[1] if found else None
 
 
 def _misses(best: Candidate, report: SearchReport, keeping: Keeping) -> list[str]:
