@@ -9,7 +9,7 @@ from crossrt.harness.search.builder import NotBuiltError
 from crossrt.harness.search.ledger import Ledger
 from crossrt.harness.search.record import Candidate, Confirmation, Loss, Speed
 from crossrt.harness.search.scoring import Scorer, UnscoredError
-from crossrt.harness.search.sentence import loss_text
+from crossrt.harness.search.sentence import loss_text, speed_doubt
 from crossrt.harness.search.timing import CONFIRMING, Stopwatch
 from crossrt.harness.search.trying import Trier
 from crossrt.reports.text.progress import Display
@@ -61,7 +61,7 @@ class Court:
         return Confirmation(candidate=candidate.name, loss=loss, speed=speed, passes=not reasons, reasons=reasons)
 
     def _speed(self, artifact: ModelArtifact) -> Speed | None:
-        budget_s = max(3.0, min(max(self._timing_s, 0.5 * self._trier.left_s), self._trier.left_s - 1.0))
+        budget_s = max(3.0, min(max(self._timing_s, 0.6 * self._trier.left_s), self._trier.left_s - 1.0))
         return self._watch.time([artifact], CONFIRMING, budget_s, self._display).get(artifact.id)
 
     def _reasons(self, loss: Loss, speed: Speed | None) -> list[str]:
@@ -75,7 +75,4 @@ class Court:
             return ["it failed while it was timed"] if keeping.budget.min_speedup is not None else []
         if keeping.speed(speed):
             return []
-        return [
-            f"its speed-up of {speed.ratio:.2f} [{speed.lower:.2f}, {speed.upper:.2f}] is not surely"
-            f" {keeping.budget.min_speedup:g} or more"
-        ]
+        return [speed_doubt(speed, keeping)]

@@ -30,6 +30,9 @@ ALIKE_DB: Final = 3.0
 """Ratios closer than this say little about which recipe is better."""
 
 TIMING_SHARE: Final = 0.2
+LAST_TIMING_SHARE: Final = 0.6
+"""Once all candidates are there: nothing but confirming is left to do."""
+
 MOST_TIMED: Final = 4
 _MARGIN: Final = 1.5
 
@@ -70,8 +73,13 @@ class Hunt:
             self._display.step(found.name)
         return [plan for plan, _ in usable]
 
-    def time_fitting(self, others: Sequence[Plan] = ()) -> None:
-        """Times what keeps its accuracy and size, and some others, beside the float file; nothing twice."""
+    def time_fitting(self, others: Sequence[Plan] = (), share: float = TIMING_SHARE) -> None:
+        """Times what keeps its accuracy and size beside the float file, else some others; nothing twice.
+
+        Args:
+            others: What is timed where nothing keeps its accuracy yet.
+            share: Of the time that is left.
+        """
         keeping = self._ledger.keeping
         known = {each.name: each for each in self._ledger.report.candidates}
         fitting = [
@@ -84,7 +92,7 @@ class Hunt:
             fitting = [known[plan.name] for plan in others if plan.name in known]
         wanted = [each for each in dict.fromkeys(each.name for each in fitting) if known[each].speed is None]
         chosen = [known[name] for name in wanted[:MOST_TIMED]]
-        budget_s = TIMING_SHARE * max(self._left(), 0.0)
+        budget_s = share * max(self._left(), 0.0)
         if not chosen or not self._has_time(4.0, "timing"):
             return
         files = {each.name: self._trier.file(each) for each in chosen}

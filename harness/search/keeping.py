@@ -44,6 +44,11 @@ class Keeping:
         least = self.budget.min_speedup
         return least is None or (speed is not None and speed.lower >= least)
 
+    def may_be_fast(self, speed: Speed | None) -> bool:
+        """Whether a speed-up that is not sure yet is worth being confirmed in fresh rounds."""
+        least = self.budget.min_speedup
+        return least is None or (speed is not None and speed.ratio >= least)
+
     def is_slower(self, candidate: Candidate) -> bool:
         """Whether a file is known to be slower than the float file, and may not be."""
         return self.budget.min_speedup is not None and candidate.speed is not None and candidate.speed.upper < 1
@@ -72,8 +77,9 @@ class Keeping:
     def finalists(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Those that keep to the budget on the samples of the search, in the order in which they are confirmed.
 
-        Those that do so by the strict bound come first; then the fastest. Among those whose intervals overlap with that
-        of the fastest, the one with the fewest units in float or in 16 bits comes first, then the smallest.
+        Those that do so by the strict bound and are surely fast enough come first; then the fastest. Among those whose
+        intervals overlap with that of the fastest, the one with the fewest units in float or in 16 bits comes first,
+        then the smallest by whole percents of the float file.
         """
         fitting = [
             each
@@ -81,14 +87,15 @@ class Keeping:
             if self.can_be_best(each)
             and self.accuracy(each.loss)
             and self.size(each.size_bytes)
-            and self.speed(each.speed)
+            and self.may_be_fast(each.speed)
         ]
         least = max((each.speed.lower for each in fitting if each.speed is not None), default=0.0)
 
-        def order(each: Candidate) -> tuple[bool, bool, int, float, float]:
+        def order(each: Candidate) -> tuple[bool, bool, bool, int, float, float]:
             ratio = each.speed.ratio if each.speed is not None else 0.0
             is_fast = each.speed is not None and each.speed.upper >= least
             mixed = len(each.float_units) + len(each.wide_units) if is_fast else 0
-            return (not self.surely(each), not is_fast, mixed, each.size_bytes if is_fast else 0, -ratio)
+            size = round(each.size_bytes / self.float_size_bytes, 2) if is_fast else 0.0
+            return (not self.surely(each), not self.speed(each.speed), not is_fast, mixed, size, -ratio)
 
         return sorted(fitting, key=order)

@@ -24,7 +24,7 @@ from crossrt.harness.process.packages import QUANTIZING, check_packages
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.harness.search.builder import Builder
 from crossrt.harness.search.confirming import Court
-from crossrt.harness.search.hunt import Hunt
+from crossrt.harness.search.hunt import LAST_TIMING_SHARE, Hunt
 from crossrt.harness.search.keeping import Keeping
 from crossrt.harness.search.ledger import Ledger, read_search
 from crossrt.harness.search.opening import Start, open_search
@@ -167,7 +167,7 @@ class _Search:
         passed = court.judge(most=1)
         if passed is None:
             hunt.grow(plans)
-            hunt.time_fitting()
+            hunt.time_fitting(share=LAST_TIMING_SHARE)
             passed = court.judge(most=2)
         if passed is None:
             ledger.end("none", none_sentence(ledger.report, ledger.keeping, self.request.out))

@@ -26,6 +26,12 @@ def speed_text(speed: Speed) -> str:
     return f"{speed.ratio:.2f}x as fast as float (95% interval {speed.lower:.2f} to {speed.upper:.2f})"
 
 
+def speed_doubt(speed: Speed, keeping: Keeping) -> str:
+    """Why a speed-up does not keep to the budget."""
+    shown = f"its speed-up of {speed.ratio:.2f} [{speed.lower:.2f}, {speed.upper:.2f}]"
+    return f"{shown} is not surely {keeping.budget.min_speedup:g} or more"
+
+
 def found_sentence(report: SearchReport, confirmed: Confirmation, folder: Path, float_value: float) -> str:
     """For a file that keeps to the budget.
 
@@ -100,5 +106,5 @@ def _misses(best: Candidate, report: SearchReport, keeping: Keeping) -> list[str
     if not keeping.size(best.size_bytes):
         found.append(f"it has {best.size_bytes / report.float_size_bytes:.0%} of the float file's size")
     if best.speed is not None and not keeping.speed(best.speed):
-        found.append(f"it is {speed_text(best.speed)}")
+        found.append(speed_doubt(best.speed, keeping))
     return found

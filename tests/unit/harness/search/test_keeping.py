@@ -104,7 +104,7 @@ def test_among_equally_fast_files_the_one_with_fewer_layers_in_float_comes_first
     [
         candidate("loses", upper=0.02),
         candidate("large", size=600),
-        candidate("slow", ratio=1.22),
+        candidate("slow", ratio=1.19),
         candidate("not timed", ratio=None),
         candidate("failed", problem="it hung"),
     ],
@@ -112,6 +112,11 @@ def test_among_equally_fast_files_the_one_with_fewer_layers_in_float_comes_first
 )
 def test_what_misses_the_budget_is_no_finalist(outside):
     assert keeping(min_speedup=1.2, max_size=0.5).finalists([outside]) == []
+
+
+def test_a_file_whose_speed_is_not_sure_is_confirmed_after_those_that_are():
+    found = keeping(min_speedup=1.2).finalists([candidate("unsure", ratio=1.24), candidate("sure", ratio=1.26)])
+    assert names(found) == ["sure", "unsure"]
 
 
 def test_a_file_known_to_be_slower_than_float_is_not_saved_unless_it_may_be():
