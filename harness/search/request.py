@@ -75,13 +75,13 @@ class Budget(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raises `HarnessError` for a number that means nothing."""
         if self.min_speedup is not None and not 0 < self.min_speedup < math.inf:
-            raise HarnessError(f"min speedup is {self.min_speedup!r}; expected a number above 0")
+            raise HarnessError(f"--min-speedup is {self.min_speedup!r}; expected a number above 0")
         if self.max_size is not None and not 0 < self.max_size <= 1:
             raise HarnessError(
-                f"max size is {self.max_size!r}; expected a share of the float file, above 0 and up to 1"
+                f"--max-size is {self.max_size!r}; expected a share of the float file, above 0 and up to 1"
             )
         if not 0 <= self.drop.value < 1:
-            raise HarnessError(f"max drop is {self.drop}; expected 0 or more and below 100")
+            raise HarnessError(f"--max-drop is {self.drop}; expected 0 or more and below 100")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,10 +119,10 @@ class SearchRequest:
         at_least("seed", self.seed, 0)
         if not LEAST_TIME_S <= self.time_s <= LONGEST_TIME_S:
             raise HarnessError(
-                f"time is {self.time_s:g} s; expected {LEAST_TIME_S:g} s to {LONGEST_TIME_S / 86_400:g} days"
+                f"--time is {self.time_s:g} s; expected {LEAST_TIME_S:g} s to {LONGEST_TIME_S / 86_400:g} days"
             )
         if not 0.1 <= self.held_out <= 0.9:
-            raise HarnessError(f"held out is {self.held_out:g}; expected a share of the samples from 0.1 to 0.9")
+            raise HarnessError(f"--held-out is {self.held_out:g}; expected a share of the samples from 0.1 to 0.9")
 
 
 def drop_in(value: str | float) -> Drop:
@@ -130,7 +130,7 @@ def drop_in(value: str | float) -> Drop:
     match = _DROP.fullmatch(str(value).strip())
     if match is None:
         raise HarnessError(
-            f"max drop is {value!r}; expected 0.2pp (percentage points of a share) or 1% (percent of any other number)"
+            f"--max-drop is {value!r}; expected 0.2pp (percentage points of a share) or 1% (percent of any other number)"
         )
     unit = match[2]
     return Drop(value=float(match[1]) / 100, unit="pp" if unit == "pp" else "%" if unit == "%" else "")
@@ -140,5 +140,5 @@ def seconds_in(value: str | float) -> float:
     """`90s`, `10m`, `1h` or a number of seconds; raises `HarnessError` for anything else."""
     match = _TIME.fullmatch(str(value).strip())
     if match is None:
-        raise HarnessError(f"time is {value!r}; expected seconds, or a number with s, m or h, such as 10m")
+        raise HarnessError(f"--time is {value!r}; expected seconds, or a number with s, m or h, such as 10m")
     return float(match[1]) * _SECONDS[match[2]]

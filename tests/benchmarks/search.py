@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import click
 import numpy as np
 
 import crossrt
+from crossrt.datasets.opening import DataRequest
 from crossrt.datasets.reference import model_file
 from crossrt.harness.build.subject import model_artifact
 from crossrt.harness.measure.settings import BenchSettings, Subject
@@ -29,12 +31,23 @@ from crossrt.harness.search.timing import CONFIRMING, Stopwatch
 from crossrt.reports.text.progress import Silent
 
 HELPER = Path(__file__).with_name("nncf_control.py")
+EXAMPLE = Path(__file__).parents[2] / "examples" / "mixed-precision" / "make.py"
 GOAL = 0.95
+
+
+def subject_of(model: str, folder: Path) -> Subject:
+    """A bundled model with its data, or `faulty`: that of the example, with a layer that has to stay in float."""
+    if model != "faulty":
+        return Subject(models=(model_file(model),))
+    if not (folder / "faulty.onnx").exists():
+        subprocess.run([sys.executable, EXAMPLE], cwd=folder, check=True)
+    data, calibration = (DataRequest(reference=str(folder / name)) for name in ("test.npz", "train.npz"))
+    return Subject(models=(folder / "faulty.onnx",), data=data, calibration=calibration)
 
 
 def searched(model: str, drop: str, time_s: float, seed: int, folder: Path) -> tuple[SearchRequest, SearchReport]:
     request = SearchRequest(
-        subject=Subject(models=(model_file(model),)),
+        subject=subject_of(model, folder),
         budget=Budget(drop=drop_in(drop)),
         out=folder / f"{model}-{seed}",
         time_s=time_s,
@@ -103,7 +116,7 @@ def with_nncf(python: Path, request: SearchRequest, drop: str) -> str:
 
 
 @click.command()
-@click.option("--model", "models", multiple=True, default=("mnist-cnn", "mnist-separable"), show_default=True)
+@click.option("--model", "models", multiple=True, default=("mnist-cnn", "mnist-separable", "faulty"), show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=20, show_default=True)
 @click.option("--max-drop", default="0.2pp", show_default=True)
 @click.option("--time", "time_s", type=float, default=300.0, show_default=True)

@@ -53,15 +53,15 @@ def test_units_that_do_not_fit_the_metric_are_refused_with_the_one_that_does():
 
 @pytest.mark.parametrize("text", ["little", "-1pp", "1kg", "nan"])
 def test_what_is_no_loss_is_refused(text):
-    with pytest.raises(HarnessError, match="max drop is"):
+    with pytest.raises(HarnessError, match="--max-drop is"):
         drop_in(text)
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"time_s": 2.0}, "time is 2 s; expected 10 s to 7 days"),
-        ({"held_out": 0.95}, "held out is 0.95"),
+        ({"time_s": 2.0}, "--time is 2 s; expected 10 s to 7 days"),
+        ({"held_out": 0.95}, "--held-out is 0.95"),
         ({"seed": -1}, "seed is -1"),
     ],
 )
