@@ -130,7 +130,7 @@ def drop_in(value: str | float) -> Drop:
     match = _DROP.fullmatch(str(value).strip())
     if match is None:
         raise HarnessError(
-            f"--max-drop is {value!r}; expected 0.2pp (percentage points of a share) or 1% (percent of any other number)"
+            f"--max-drop is {value!r}; expected 0.2pp (percentage points of a share) or 1% (percent of another number)"
         )
     unit = match[2]
     return Drop(value=float(match[1]) / 100, unit="pp" if unit == "pp" else "%" if unit == "%" else "")

@@ -79,6 +79,8 @@ def none_sentence(report: SearchReport, keeping: Keeping, folder: Path) -> str:
 def _why_nothing(report: SearchReport, keeping: Keeping) -> str:
     if any(keeping.is_slower(each) for each in report.candidates):
         return "and could be scored is as fast as the float file (--allow-slower lets a slower one count)"
+    if any(each.loss is None and each.problem is None and not each.is_hopeless for each in report.candidates):
+        return "was scored before the time was over: give more with --time"
     return "could be built and scored"
 
 
