@@ -12,10 +12,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from crossrt.analysis.search.result import SearchReport
     from crossrt.core.errors import CrossrtError
     from crossrt.exporters.inspection import Inspection
     from crossrt.harness.qat.request import Trained
-    from crossrt.harness.search.record import SearchReport
     from crossrt.public import Quantized, bench, compare, duel, inspect, load_report, qat, quantize
     from crossrt.reports.schema.records import Duel, Report
     from crossrt.reports.verdicts.comparison.findings import Comparison
@@ -46,7 +46,7 @@ _HOMES = {
     "Duel": "crossrt.reports.schema.records",
     "Inspection": "crossrt.exporters.inspection",
     "Report": "crossrt.reports.schema.records",
-    "SearchReport": "crossrt.harness.search.record",
+    "SearchReport": "crossrt.analysis.search.result",
     "Trained": "crossrt.harness.qat.request",
     "search": "crossrt.searching",
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from crossrt.harness.search.record import SearchReport
+    from crossrt.analysis.search.result import SearchReport
     from crossrt.public import Data, Model
 
 
@@ -49,9 +49,7 @@ def search(
         time: How long the search may take, in seconds or as `"10m"`.
         held_out: Share of the samples that is kept aside.
         task: How answers are scored; None chooses by labels and outputs.
-        dimensions: Sizes of dynamic dimensions, by name.
-        batch: Samples of a timed call.
-        threads: Threads per operator.
+        dimensions, batch, threads: Sizes of dynamic dimensions; samples of a timed call; threads per operator.
         samples: How many samples are used, from the first.
         seed: Seed of the cut into parts, and of random orders.
         resume: Go on with the search in `out`.
@@ -63,13 +61,11 @@ def search(
     Raises:
         CrossrtError: Something cannot be used, or the samples are too few to show that the budget holds.
     """
-    import msgspec
-
-    from crossrt.core.in_python import in_python
+    from crossrt.analysis.search.budget import Budget, drop_in
     from crossrt.harness.run.arguments import path_in
     from crossrt.harness.run.given import given_subject, python_words
     from crossrt.harness.search.plot import write_plot
-    from crossrt.harness.search.request import Budget, SearchRequest, drop_in, seconds_in
+    from crossrt.harness.search.request import SearchRequest, seconds_in
     from crossrt.harness.search.run import run_search
     from crossrt.public import display_for
 
@@ -91,6 +87,15 @@ def search(
             seed=seed,
         )
         found = run_search(request, display, lambda report: write_plot(report, folder))
+    return _in_python(found)
+
+
+def _in_python(found: SearchReport) -> SearchReport:
+    """The same with what it says in the words of the Python interface."""
+    import msgspec
+
+    from crossrt.core.in_python import in_python
+
     return msgspec.structs.replace(
         found, sentence=in_python(found.sentence), notes=tuple(in_python(note) for note in found.notes)
     )

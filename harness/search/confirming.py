@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from crossrt.analysis.search.result import Candidate, Confirmation, Loss, Speed
+from crossrt.analysis.search.sentence import loss_text, speed_doubt
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.search.builder import NotBuiltError
 from crossrt.harness.search.ledger import Ledger
-from crossrt.harness.search.record import Candidate, Confirmation, Loss, Speed
 from crossrt.harness.search.scoring import Scorer, UnscoredError
-from crossrt.harness.search.sentence import loss_text, speed_doubt
 from crossrt.harness.search.timing import CONFIRMING, Stopwatch
 from crossrt.harness.search.trying import Trier
 from crossrt.reports.text.progress import Display

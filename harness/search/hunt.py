@@ -12,13 +12,13 @@ from typing import Final
 
 import msgspec
 
+from crossrt.analysis.search.plans import Plan, alone, bases, by_worth, merged
 from crossrt.analysis.search.record import Opened, Unit
+from crossrt.analysis.search.result import Candidate, NodeSensitivity, Speed
 from crossrt.core.errors import CrossrtError
 from crossrt.exporters.recipes.recipe import OnnxStatic
 from crossrt.harness.search.builder import Builder, NotBuiltError
 from crossrt.harness.search.ledger import Ledger
-from crossrt.harness.search.plans import Plan, alone, bases, by_worth, merged
-from crossrt.harness.search.record import Candidate, NodeSensitivity, Speed
 from crossrt.harness.search.timing import EFFORT, Stopwatch
 from crossrt.harness.search.trying import Trier
 from crossrt.reports.text.progress import Display

@@ -13,14 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
-from crossrt.core.artifact import ModelArtifact
-from crossrt.core.errors import parsing_problem
-from crossrt.core.owned import read_regular
-from crossrt.harness.build.builder import Artifacts
-from crossrt.harness.build.exported import MANIFEST_SUFFIX, write_folder
-from crossrt.harness.errors import HarnessError
-from crossrt.harness.search.keeping import Keeping
-from crossrt.harness.search.record import (
+from crossrt.analysis.search.keeping import Keeping
+from crossrt.analysis.search.result import (
+    REPORT,
     SCHEMA_VERSION,
     Candidate,
     Confirmation,
@@ -28,8 +23,13 @@ from crossrt.harness.search.record import (
     SearchReport,
     SearchStatus,
 )
+from crossrt.core.artifact import ModelArtifact
+from crossrt.core.errors import parsing_problem
+from crossrt.core.owned import read_regular
+from crossrt.harness.build.builder import Artifacts
+from crossrt.harness.build.exported import MANIFEST_SUFFIX, write_folder
+from crossrt.harness.errors import HarnessError
 
-REPORT: Final = "search.json"
 BEST: Final = "best"
 """Variant of the file that is shipped."""
 

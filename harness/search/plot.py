@@ -6,9 +6,9 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossrt.analysis.search.result import Candidate, SearchReport
+from crossrt.analysis.search.tables import PLOT, front_of
 from crossrt.harness.search.ledger import write_atomically
-from crossrt.harness.search.record import Candidate, SearchReport
-from crossrt.harness.search.tables import PLOT, front_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,10 @@ from typing import Final
 
 import msgspec
 
+from crossrt.analysis.search.keeping import Keeping
 from crossrt.analysis.search.record import Opened, SearchJob
+from crossrt.analysis.search.result import SCHEMA_VERSION, SearchReport
+from crossrt.analysis.search.sentence import found_sentence, none_sentence
 from crossrt.core.artifact import ModelArtifact
 from crossrt.datasets.tasks.choosing import chance_caution
 from crossrt.exporters.sources.onnx_file import total_bytes
@@ -25,13 +28,10 @@ from crossrt.harness.run.prepare import scratch_folder
 from crossrt.harness.search.builder import Builder
 from crossrt.harness.search.confirming import Court
 from crossrt.harness.search.hunt import LAST_TIMING_SHARE, Hunt
-from crossrt.harness.search.keeping import Keeping
 from crossrt.harness.search.ledger import Ledger, read_search
 from crossrt.harness.search.opening import Start, open_search
-from crossrt.harness.search.record import SCHEMA_VERSION, SearchReport
 from crossrt.harness.search.request import SearchRequest
 from crossrt.harness.search.scoring import ALPHA, STRICT_ALPHA, Scorer
-from crossrt.harness.search.sentence import found_sentence, none_sentence
 from crossrt.harness.search.timing import Stopwatch
 from crossrt.harness.search.trying import Trier
 from crossrt.reports.text.progress import Display

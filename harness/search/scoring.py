@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from crossrt.analysis.search.result import Loss
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import DataError
 from crossrt.core.evaluation import Evaluation
@@ -19,7 +20,6 @@ from crossrt.harness.evaluate.judge import Judge, Reference
 from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case, Scenario
 from crossrt.harness.measure.settings import BenchSettings
-from crossrt.harness.search.record import Loss
 from crossrt.reports.statistics.paired import paired_change, tango_interval
 from crossrt.runtimes.registry import shipped_runtime_for
 

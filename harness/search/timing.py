@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
+from crossrt.analysis.search.result import Speed
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.evaluate.assess import Assessor
@@ -19,7 +20,6 @@ from crossrt.harness.measure.participant import Participant, Timed
 from crossrt.harness.measure.rounds import Measurements, RoundRunner, RoundSettings
 from crossrt.harness.measure.settings import BenchSettings, Effort
 from crossrt.harness.process.lock import measuring_alone
-from crossrt.harness.search.record import Speed
 from crossrt.harness.search.scoring import Scorer, case_of
 from crossrt.reports.statistics.contrasts import calls_of, round_contrasts
 from crossrt.reports.statistics.intervals import pooled_interval

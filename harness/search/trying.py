@@ -9,12 +9,12 @@ from typing import Final
 
 import msgspec
 
+from crossrt.analysis.search.plans import Plan
+from crossrt.analysis.search.result import Candidate
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
 from crossrt.harness.search.builder import Builder, NotBuiltError
 from crossrt.harness.search.ledger import Ledger
-from crossrt.harness.search.plans import Plan
-from crossrt.harness.search.record import Candidate
 from crossrt.harness.search.scoring import Scorer, UnscoredError
 
 LEAST_SQNR_DB: Final = 3.0

@@ -17,14 +17,15 @@ import click
 import numpy as np
 
 import crossrt
+from crossrt.analysis.search.budget import Budget, drop_in
+from crossrt.analysis.search.result import Candidate, SearchReport
 from crossrt.datasets.opening import DataRequest
 from crossrt.datasets.reference import model_file
 from crossrt.harness.build.subject import model_artifact
 from crossrt.harness.measure.settings import BenchSettings, Subject
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.harness.search.opening import open_search
-from crossrt.harness.search.record import Candidate, SearchReport
-from crossrt.harness.search.request import Budget, SearchRequest, drop_in
+from crossrt.harness.search.request import SearchRequest
 from crossrt.harness.search.run import run_search
 from crossrt.harness.search.scoring import Scorer
 from crossrt.harness.search.timing import CONFIRMING, Stopwatch

@@ -19,7 +19,7 @@ from crossrt.harness.cli.shared.options import (
 )
 
 if TYPE_CHECKING:
-    from crossrt.harness.search.record import SearchReport
+    from crossrt.analysis.search.result import SearchReport
     from crossrt.harness.search.request import SearchRequest
 
 INTERRUPTED = 130
@@ -91,10 +91,10 @@ def search(**options: Any) -> int:
     crossrt search my.onnx --calibration train.npz --data test.npz --max-drop 0.2pp
     crossrt search my.onnx --calibration train.npz --data test.npz --max-drop 0.5pp --min-speedup 1.5 --max-size 40%
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    from crossrt.analysis.search.tables import notes_of, print_found
     from crossrt.harness.cli.shared.options import message_console, result_console
     from crossrt.harness.search.plot import write_plot
     from crossrt.harness.search.run import run_search
-    from crossrt.harness.search.tables import notes_of, print_found
     from crossrt.reports.text.progress import Terminal
 
     request = _request(**options)
@@ -128,9 +128,10 @@ def _request(
     out: Path,
     **subject: Any,
 ) -> SearchRequest:
+    from crossrt.analysis.search.budget import Budget, drop_in
     from crossrt.harness.cli.shared.options import is_given, subject_from
     from crossrt.harness.measure.settings import WorkerLimits
-    from crossrt.harness.search.request import Budget, SearchRequest, drop_in, seconds_in
+    from crossrt.harness.search.request import SearchRequest, seconds_in
 
     if allow_slower and is_given("min_speedup"):
         raise click.UsageError("--allow-slower and --min-speedup exclude each other")

@@ -15,11 +15,12 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from crossrt.analysis.search.budget import Budget, Drop
+from crossrt.analysis.search.result import Speed
 from crossrt.datasets.opening import DataRequest
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.search import run as running
-from crossrt.harness.search.record import Speed
-from crossrt.harness.search.request import Budget, Drop, SearchRequest
+from crossrt.harness.search.request import SearchRequest
 
 FAULTY, LAYERS, WIDTH, INPUTS, CLASSES = 2, 4, 24, 12, 5
 

@@ -7,19 +7,19 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from crossrt.analysis.search.budget import Budget, Drop
+from crossrt.analysis.search.keeping import Keeping
+from crossrt.analysis.search.result import Candidate, Loss, SearchReport, Speed
+from crossrt.analysis.search.sentence import none_sentence
+from crossrt.analysis.search.tables import candidates_sheet, confirmations_sheet, front_of
 from crossrt.core.artifact import ModelArtifact
 from crossrt.datasets.tasks.classification import Classification
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.search import confirming, run
 from crossrt.harness.search.confirming import Court
-from crossrt.harness.search.keeping import Keeping
 from crossrt.harness.search.ledger import REPORT, Ledger, read_search
 from crossrt.harness.search.plot import write_plot
-from crossrt.harness.search.record import Candidate, Loss, SearchReport, Speed
-from crossrt.harness.search.request import Budget, Drop
 from crossrt.harness.search.scoring import Scorer
-from crossrt.harness.search.sentence import none_sentence
-from crossrt.harness.search.tables import candidates_sheet, confirmations_sheet, front_of
 from crossrt.reports.text.progress import Silent
 
 TOP1 = Classification().metrics[0]

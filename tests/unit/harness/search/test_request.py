@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from crossrt.analysis.search.budget import Budget, BudgetError, drop_in
+from crossrt.analysis.search.plans import WEIGHTED, bases, by_worth, merged
 from crossrt.analysis.search.record import Unit
+from crossrt.analysis.search.result import NodeSensitivity
 from crossrt.core.evaluation import Evaluation
 from crossrt.datasets.tasks.classification import Classification
 from crossrt.datasets.tasks.regression import Regression
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject
-from crossrt.harness.search.plans import WEIGHTED, bases, by_worth, merged
-from crossrt.harness.search.record import NodeSensitivity
-from crossrt.harness.search.request import Budget, SearchRequest, drop_in, seconds_in
+from crossrt.harness.search.request import SearchRequest, seconds_in
 
 TOP1, ERROR = Classification().metrics[0], Regression().metrics[0]
 
@@ -45,15 +46,15 @@ def test_any_other_number_loses_percent_of_its_own_value(text):
 
 
 def test_units_that_do_not_fit_the_metric_are_refused_with_the_one_that_does():
-    with pytest.raises(HarnessError, match=r"which is a share itself: write 0\.2pp"):
+    with pytest.raises(BudgetError, match=r"which is a share itself: write 0\.2pp"):
         drop_in("0.2%").allowed(TOP1, evaluation("top1", 0.9))
-    with pytest.raises(HarnessError, match=r"is not a share; write 0\.2%"):
+    with pytest.raises(BudgetError, match=r"is not a share; write 0\.2%"):
         drop_in("0.2pp").allowed(ERROR, evaluation(ERROR.name, 4.0))
 
 
 @pytest.mark.parametrize("text", ["little", "-1pp", "1kg", "nan"])
 def test_what_is_no_loss_is_refused(text):
-    with pytest.raises(HarnessError, match="--max-drop is"):
+    with pytest.raises(BudgetError, match="--max-drop is"):
         drop_in(text)
 
 
@@ -72,7 +73,7 @@ def test_numbers_that_mean_nothing_are_refused(fields, message):
 
 @pytest.mark.parametrize("fields", [{"min_speedup": 0}, {"max_size": 1.5}])
 def test_budgets_that_mean_nothing_are_refused(fields):
-    with pytest.raises(HarnessError, match="expected"):
+    with pytest.raises(BudgetError, match="expected"):
         Budget(drop=drop_in("1pp"), **fields)
 
 

@@ -8,9 +8,8 @@ from typing import Final
 
 from rich.console import Console
 
-from crossrt.harness.search.ledger import REPORT
-from crossrt.harness.search.record import Candidate, SearchReport
-from crossrt.harness.search.sentence import loss_text
+from crossrt.analysis.search.result import REPORT, Candidate, SearchReport
+from crossrt.analysis.search.sentence import loss_text
 from crossrt.reports.tables.terminal import print_cautions, print_sheet
 from crossrt.reports.text.cells import Cell, Sheet, Tone, title_of, written
 from crossrt.reports.text.printable import printable

@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from crossrt.analysis.search.budget import Budget
 from crossrt.analysis.search.record import Unit
 from crossrt.core.metric import MetricDefinition
-from crossrt.harness.search.request import Budget
 
 SCHEMA_VERSION = 1
+REPORT = "search.json"
 SearchStatus = Literal["searching", "interrupted", "found", "none"]
 
 

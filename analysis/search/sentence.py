@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crossrt.analysis.search.keeping import Keeping
+from crossrt.analysis.search.result import Candidate, Confirmation, SearchReport, Speed
 from crossrt.core.metric import MetricDefinition
-from crossrt.harness.search.keeping import Keeping
-from crossrt.harness.search.record import Candidate, Confirmation, SearchReport, Speed
 from crossrt.reports.text.cells import unit_of, written
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crossrt.harness.search.record import Candidate, Loss, Speed
-from crossrt.harness.search.request import Budget
+from crossrt.analysis.search.budget import Budget
+from crossrt.analysis.search.result import Candidate, Loss, Speed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from crossrt.analysis.search.record import Unit
+from crossrt.analysis.search.result import NodeSensitivity
 from crossrt.core.processor import has_vnni
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxRecipe, OnnxStatic
-from crossrt.harness.search.record import NodeSensitivity
 
 WEIGHTED: Final = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _PRODUCTS: Final = ("Gemm", "MatMul", "LSTM")
