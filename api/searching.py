@@ -49,7 +49,9 @@ def search(
         time: How long the search may take, in seconds or as `"10m"`.
         held_out: Share of the samples that is kept aside.
         task: How answers are scored; None chooses by labels and outputs.
-        dimensions, batch, threads: Sizes of dynamic dimensions; samples of a timed call; threads per operator.
+        dimensions: Sizes of dynamic dimensions, by name.
+        batch: Samples of a timed call.
+        threads: Threads per operator.
         samples: How many samples are used, from the first.
         seed: Seed of the cut into parts, and of random orders.
         resume: Go on with the search in `out`.
