@@ -12,12 +12,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from crossrt.analysis.search.result import SearchReport
     from crossrt.core.errors import CrossrtError
     from crossrt.exporters.inspection import Inspection
     from crossrt.harness.qat.request import Trained
     from crossrt.public import Quantized, bench, compare, duel, inspect, load_report, qat, quantize
     from crossrt.reports.schema.records import Duel, Report
     from crossrt.reports.verdicts.comparison.findings import Comparison
+    from crossrt.searching import search
 
 __all__ = [
     "Comparison",
@@ -26,6 +28,7 @@ __all__ = [
     "Inspection",
     "Quantized",
     "Report",
+    "SearchReport",
     "Trained",
     "bench",
     "compare",
@@ -34,6 +37,7 @@ __all__ = [
     "load_report",
     "qat",
     "quantize",
+    "search",
 ]
 
 _HOMES = {
@@ -42,7 +46,9 @@ _HOMES = {
     "Duel": "crossrt.reports.schema.records",
     "Inspection": "crossrt.exporters.inspection",
     "Report": "crossrt.reports.schema.records",
+    "SearchReport": "crossrt.analysis.search.result",
     "Trained": "crossrt.harness.qat.request",
+    "search": "crossrt.searching",
 }
 
 

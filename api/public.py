@@ -101,7 +101,7 @@ def bench(
             minimum_agreement=minimum_agreement,
             seed=seed,
         )
-        with _display(shows=progress) as display:
+        with display_for(shows=progress) as display:
             return run_bench(settings, ["crossrt.bench"], display)
 
 
@@ -150,7 +150,7 @@ def duel(
     with python_words(), subjects as subject:
         run = BenchSettings(subject=subject, batch_sizes=() if batch is None else (batch,), seed=seed)
         settings = DuelSettings(run=run, a=str(a), b=str(b or a), budget_s=budget, margin=margin)
-        with _display(shows=progress) as display:
+        with display_for(shows=progress) as display:
             return run_duel(settings, ["crossrt.duel"], display)
 
 
@@ -221,7 +221,7 @@ def quantize(
     with (
         python_words(),
         given_subject(model, data, labels, calibration, None, None, None, seed) as subject,
-        _display(shows=progress) as display,
+        display_for(shows=progress) as display,
         scratch_folder() as scratch,
     ):
         asked = Quantizing(subject=subject, patterns=names_in("recipes", recipes), minimum_agreement=minimum_agreement)
@@ -298,7 +298,7 @@ def qat(
     with (
         python_words(),
         given_subject(model, data, labels, validation, None, None, None, seed) as subject,
-        _display(shows=progress) as display,
+        display_for(shows=progress) as display,
     ):
         path, training, validating = with_bundled(subject.models[0], subject.data, subject.calibration)
         request = QatRequest(
@@ -383,7 +383,8 @@ def _sizes(batch: int | Sequence[int]) -> tuple[int, ...]:
 
 
 @contextmanager
-def _display(*, shows: bool) -> Iterator[Display]:
+def display_for(*, shows: bool) -> Iterator[Display]:
+    """Where progress goes: standard error, or nowhere."""
     from crossrt.reports.text.progress import Silent, Terminal
 
     if not shows:

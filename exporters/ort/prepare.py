@@ -104,6 +104,7 @@ def prepare(float_model: Path, path: Path) -> None:
             reasons.append(first_line(error))
         else:
             _flatten_biases(path)
+            _name_nodes(path)
             add_missing_types(path)
             return
     raise ExportError(f"pre-processing for quantization failed: {reasons[-1]}")
@@ -130,6 +131,19 @@ def _flatten_biases(path: Path) -> None:
         del each.dims[0]
         for known in [value for value in model.graph.value_info if value.name == each.name]:
             model.graph.value_info.remove(known)
+    onnx.save(model, path)
+
+
+def _name_nodes(path: Path) -> None:
+    """Names nodes that have no name: recipes speak of nodes by name."""
+    model = onnx.load(path)
+    if all(node.name for node in model.graph.node):
+        return
+    taken = {node.name for node in model.graph.node}
+    for place, node in enumerate(model.graph.node):
+        if not node.name:
+            name = f"{node.op_type}_{place}"
+            node.name = name if name not in taken else f"{name}_unnamed"
     onnx.save(model, path)
 
 

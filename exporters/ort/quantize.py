@@ -12,7 +12,9 @@ from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration
 from crossrt.exporters.errors import ExportError, NothingToQuantizeError, UnfitRecipeError, first_line
 from crossrt.exporters.ort.calibrate import METHODS, SharedRanges
 from crossrt.exporters.ort.check import check_quantized
+from crossrt.exporters.ort.float_nodes import keep_in_float
 from crossrt.exporters.ort.prepare import prepare, working_copy
+from crossrt.exporters.ort.wide_activations import wide_activations
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxRecipe, OnnxStatic, OnnxWeightOnly
 from crossrt.exporters.sources.onnx_file import nodes_of, read_structure
 
@@ -105,8 +107,11 @@ class OnnxQuantizer:
                 "ActivationSymmetric": recipe.activation_symmetric,
                 "WeightSymmetric": recipe.weight_symmetric,
                 "QDQKeepRemovableActivations": recipe.keep_removable_activations,
+                **wide_activations(recipe, self._prepared),
             },
         )
+        if recipe.quant_format == "qdq":
+            keep_in_float(path)
 
     def _dynamic(self, recipe: OnnxDynamic, path: Path) -> None:
         quantize_dynamic(
@@ -116,9 +121,9 @@ class OnnxQuantizer:
             per_channel=recipe.per_channel,
             reduce_range=recipe.reduce_range,
             op_types_to_quantize=list(recipe.op_types_to_quantize),
-            nodes_to_exclude=list(recipe.nodes_to_exclude),
+            nodes_to_exclude=[*recipe.nodes_to_exclude, *(f"{name}_MatMul" for name in recipe.nodes_to_exclude)],
             extra_options={"WeightSymmetric": recipe.weight_symmetric},
-        )
+        )  # a Gemm is made a MatMul of that name first
 
 
 def _check_recurrent(path: Path) -> None:
@@ -174,6 +179,8 @@ def _check_names(recipe: OnnxStatic | OnnxDynamic, prepared: Path) -> None:
     """A name that fits nothing would change nothing, in silence."""
     model = onnx.load(prepared)
     _check_excluded(recipe.nodes_to_exclude, model)
+    if isinstance(recipe, OnnxStatic):
+        _check_excluded(recipe.nodes_to_16_bit, model, "nodes_to_16_bit")
     present = {node.op_type for node in model.graph.node}
     if recipe.op_types_to_quantize and not present & set(recipe.op_types_to_quantize):
         raise NothingToQuantizeError(
@@ -182,9 +189,7 @@ def _check_names(recipe: OnnxStatic | OnnxDynamic, prepared: Path) -> None:
         )
 
 
-def _check_excluded(excluded: tuple[str, ...], model: onnx.ModelProto) -> None:
+def _check_excluded(excluded: tuple[str, ...], model: onnx.ModelProto, option: str = "nodes_to_exclude") -> None:
     names = {node.name for node in model.graph.node}
     if unknown := [name for name in excluded if name not in names]:
-        raise ExportError(
-            f"nodes_to_exclude names {', '.join(unknown)}; the model's nodes are {', '.join(sorted(names))}"
-        )
+        raise ExportError(f"{option} names {', '.join(unknown)}; the model's nodes are {', '.join(sorted(names))}")

@@ -40,6 +40,7 @@ class OnnxStatic(_Recipe, frozen=True, tag="onnx-static"):
         keep_removable_activations: Relu and Clip stay in the file (`QDQKeepRemovableActivations`); QDQ alone.
         op_types_to_quantize: Operator types; empty for all that can be quantized.
         nodes_to_exclude: Names of nodes that stay in float.
+        nodes_to_16_bit: Names of nodes whose activations are uint16, between conversions; QDQ with uint8 alone.
     """
 
     quant_format: Literal["qdq", "qoperator"] = "qdq"
@@ -57,6 +58,7 @@ class OnnxStatic(_Recipe, frozen=True, tag="onnx-static"):
     keep_removable_activations: bool = False
     op_types_to_quantize: Names = ()
     nodes_to_exclude: Names = ()
+    nodes_to_16_bit: Names = ()
 
     def quantization(self) -> Quantization:
         """What the manifest says of it."""

@@ -37,4 +37,6 @@ def _impossible_static(recipe: OnnxStatic) -> str | None:
         return "distribution takes no calibration_symmetric: its ranges follow from mean and deviation"
     if recipe.keep_removable_activations and recipe.quant_format != "qdq":
         return "keep_removable_activations is for quant_format = 'qdq'"
+    if recipe.nodes_to_16_bit and (recipe.quant_format, recipe.activation_type) != ("qdq", "uint8"):
+        return "nodes_to_16_bit is for quant_format = 'qdq' with activation_type = 'uint8'"
     return None

@@ -23,7 +23,7 @@ SHIPPED_FILE: Final = Path(__file__).parent / "shipped.toml"
 MOST_COMBINATIONS: Final = 1_000
 _MOST_BYTES = 2**20
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_LIST_FIELDS = ("op_types_to_quantize", "nodes_to_exclude")
+_LIST_FIELDS = ("op_types_to_quantize", "nodes_to_exclude", "nodes_to_16_bit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

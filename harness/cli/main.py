@@ -12,7 +12,8 @@ import click
 from crossrt.harness.cli.commands.accuracy import accuracy
 from crossrt.harness.cli.commands.audit import audit
 from crossrt.harness.cli.commands.bench import bench
-from crossrt.harness.cli.commands.choice import advise, pareto
+from crossrt.harness.cli.commands.choose.choice import advise, pareto
+from crossrt.harness.cli.commands.choose.search import search
 from crossrt.harness.cli.commands.compare import compare
 from crossrt.harness.cli.commands.diagnose import diagnose
 from crossrt.harness.cli.commands.doctor import doctor
@@ -59,6 +60,7 @@ COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click
         report,
         robustness,
         runtimes,
+        search,
         sensitivity,
         show,
         train,
@@ -75,6 +77,7 @@ def cli() -> None:
     crossrt inspect MODEL   what a model takes and gives, and the data that fit
     crossrt bench MODEL     check and measure a model on every runtime; without MODEL a bundled one
     crossrt quantize MODEL  build and check every quantization recipe, or some
+    crossrt search MODEL    the fastest int8 or mixed file within a budget of accuracy, confirmed on other samples
     crossrt qat MODEL       train a Keras model for int8: ONNX and TFLite with the same scales
     crossrt duel A B        two models or variants side by side: which is faster, and how sure is that?
     crossrt compare A B     did anything become worse from report A to report B?

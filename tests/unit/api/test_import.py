@@ -16,8 +16,8 @@ HEAVY = {
     *("sqlalchemy", "matplotlib", "jinja2"),
 }
 NAMES = {
-    *("Comparison", "CrossrtError", "Duel", "Inspection", "Quantized", "Report", "Trained"),
-    *("bench", "compare", "duel", "inspect", "load_report", "qat", "quantize"),
+    *("Comparison", "CrossrtError", "Duel", "Inspection", "Quantized", "Report", "SearchReport", "Trained"),
+    *("bench", "compare", "duel", "inspect", "load_report", "qat", "quantize", "search"),
 }
 
 

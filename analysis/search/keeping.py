@@ -1,0 +1,101 @@
+"""Whether candidates keep to a budget, and which of them comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crossrt.analysis.search.budget import Budget
+from crossrt.analysis.search.result import Candidate, Loss, Speed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """A budget in numbers.
+
+    Attributes:
+        budget: What was asked for.
+        allowed: The loss that is allowed, in the metric's own unit.
+        float_size_bytes: Size of the float file.
+        is_strict: Whether the samples of the search are enough for the strict bound.
+    """
+
+    budget: Budget
+    allowed: float
+    float_size_bytes: int
+    is_strict: bool
+
+    def accuracy(self, loss: Loss | None) -> bool:
+        """Whether the bound of a loss is within the budget."""
+        return loss is not None and loss.upper <= self.allowed
+
+    def surely(self, candidate: Candidate) -> bool:
+        """The same by the strict bound, where samples are enough for that."""
+        if self.is_strict and candidate.strict_upper is not None:
+            return candidate.strict_upper <= self.allowed
+        return self.accuracy(candidate.loss)
+
+    def size(self, size_bytes: int) -> bool:
+        """Whether a file is small enough."""
+        return self.budget.max_size is None or size_bytes <= self.budget.max_size * self.float_size_bytes
+
+    def speed(self, speed: Speed | None) -> bool:
+        """Whether the interval of a speed-up lies at or above what is asked for."""
+        least = self.budget.min_speedup
+        return least is None or (speed is not None and speed.lower >= least)
+
+    def may_be_fast(self, speed: Speed | None) -> bool:
+        """Whether a speed-up that is not sure yet is worth being confirmed in fresh rounds."""
+        least = self.budget.min_speedup
+        return least is None or (speed is not None and speed.ratio >= least)
+
+    def is_slower(self, candidate: Candidate) -> bool:
+        """Whether a file is known to be slower than the float file, and may not be."""
+        return self.budget.min_speedup is not None and candidate.speed is not None and candidate.speed.upper < 1
+
+    def can_be_best(self, candidate: Candidate) -> bool:
+        """Whether a candidate may be saved at all."""
+        return candidate.problem is None and candidate.loss is not None and not self.is_slower(candidate)
+
+    def rank(self, candidate: Candidate) -> tuple[bool, bool, bool, float, float]:
+        """For comparing candidates that can be best: the greatest is the best so far."""
+        assert candidate.loss is not None
+        keeps = self.accuracy(candidate.loss)
+        ratio = candidate.speed.ratio if candidate.speed is not None else 0.0
+        return (
+            keeps and self.size(candidate.size_bytes),
+            keeps and self.speed(candidate.speed),
+            keeps,
+            ratio if keeps else 0.0,
+            -candidate.loss.upper,
+        )
+
+    def best(self, candidates: Sequence[Candidate]) -> Candidate | None:
+        """The best so far, or None where nothing can be saved."""
+        return max(filter(self.can_be_best, candidates), key=self.rank, default=None)
+
+    def finalists(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Those that keep to the budget on the samples of the search, in the order in which they are confirmed.
+
+        Those that do so by the strict bound and are surely fast enough come first; then the fastest. Among those whose
+        intervals overlap with that of the fastest, the one with the fewest units in float or in 16 bits comes first,
+        then the smallest by whole percents of the float file.
+        """
+        fitting = [
+            each
+            for each in candidates
+            if self.can_be_best(each)
+            and self.accuracy(each.loss)
+            and self.size(each.size_bytes)
+            and self.may_be_fast(each.speed)
+        ]
+        least = max((each.speed.lower for each in fitting if each.speed is not None), default=0.0)
+
+        def order(each: Candidate) -> tuple[bool, bool, bool, int, float, float]:
+            ratio = each.speed.ratio if each.speed is not None else 0.0
+            is_fast = each.speed is not None and each.speed.upper >= least
+            mixed = len(each.float_units) + len(each.wide_units) if is_fast else 0
+            size = round(each.size_bytes / self.float_size_bytes, 2) if is_fast else 0.0
+            return (not self.surely(each), not self.speed(each.speed), not is_fast, mixed, size, -ratio)
+
+        return sorted(fitting, key=order)

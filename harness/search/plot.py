@@ -1,0 +1,59 @@
+"""The front of a search as a figure: bound of the loss against speed-up, with the size in the names."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossrt.analysis.search.result import Candidate, SearchReport
+from crossrt.analysis.search.tables import PLOT, front_of
+from crossrt.harness.search.ledger import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def write_plot(report: SearchReport, folder: Path) -> None:
+    """Writes `search.svg` and `search.png` into a folder; nothing without matplotlib, or without two numbers."""
+    timed = [each for each in report.candidates if each.loss is not None and each.speed is not None]
+    if not timed or any(importlib.util.find_spec(name) is None for name in ("matplotlib", "markupsafe")):
+        return
+    from crossrt.reports.page.figures import png_bytes, svg_text
+
+    figure = _drawn(report, timed)
+    write_atomically(folder / f"{PLOT}.svg", svg_text(figure).encode())
+    write_atomically(folder / f"{PLOT}.png", png_bytes(figure))
+
+
+def _drawn(report: SearchReport, timed: list[Candidate]) -> Figure:
+    from crossrt.reports.page.figures import COLORS, MUTED, dot, new_figure, shortened
+
+    scale = 100 if report.metric.unit == "share" else 1
+    unit = "pp" if report.metric.unit == "share" else report.metric.unit
+    front = front_of(report)
+    names = {
+        each.name: f"{shortened(each.name)}, {each.size_bytes / report.float_size_bytes:.0%} of size" for each in timed
+    }
+    figure, axes = new_figure(9.0, 4.2, beside=list(names.values()))
+    axes.set_title(f"{report.model}: candidates on {report.search_samples:,} samples")
+    axes.set_xlabel("speed-up over float")
+    axes.set_ylabel(f"loss of {report.metric.label} at most, {unit}".strip(", "))
+    ordered = sorted(timed, key=lambda each: -_upper(each))
+    for place, each in enumerate(ordered):
+        assert each.speed is not None
+        color = COLORS[place % len(COLORS)]
+        x, y = each.speed.ratio, scale * _upper(each)
+        axes.plot([each.speed.lower, each.speed.upper], [y, y], color=color, linewidth=0.8)
+        dot(axes, x, y, color, is_filled=each.name in front, text=names[each.name], size=6.5)
+        row = 1 - (place + 0.5) / max(len(ordered), 8)
+        axes.text(1.02, row, names[each.name], transform=axes.transAxes, va="center", fontsize=8, color=color)
+    axes.axhline(scale * report.allowed, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    least = report.budget.min_speedup
+    axes.axvline(least if least is not None else 1.0, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    return figure
+
+
+def _upper(each: Candidate) -> float:
+    assert each.loss is not None
+    return each.loss.upper

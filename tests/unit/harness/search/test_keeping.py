@@ -1,0 +1,231 @@
+"""What keeps to a budget, which candidate is the best so far, and what is judged on the samples kept aside."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+
+from crossrt.analysis.search.budget import Budget, Drop
+from crossrt.analysis.search.keeping import Keeping
+from crossrt.analysis.search.result import Candidate, Loss, SearchReport, Speed
+from crossrt.analysis.search.sentence import none_sentence
+from crossrt.analysis.search.tables import candidates_sheet, confirmations_sheet, front_of
+from crossrt.core.artifact import ModelArtifact
+from crossrt.datasets.tasks.classification import Classification
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.search import confirming, run
+from crossrt.harness.search.confirming import Court
+from crossrt.harness.search.ledger import REPORT, Ledger, read_search
+from crossrt.harness.search.plot import write_plot
+from crossrt.harness.search.scoring import Scorer
+from crossrt.reports.text.progress import Silent
+
+TOP1 = Classification().metrics[0]
+ALLOWED = 0.01
+
+
+def loss(upper: float, samples: int = 1000) -> Loss:
+    return Loss(value=0.98, loss=upper / 2, upper=upper, confidence=0.975, samples=samples, changed=4)
+
+
+def speed(ratio: float) -> Speed:
+    return Speed(ratio=ratio, lower=ratio - 0.05, upper=ratio + 0.05, rounds=8, float_ns=1000.0)
+
+
+def candidate(name: str, upper: float = 0.005, ratio: float | None = 1.5, size: int = 300, **fields) -> Candidate:
+    return Candidate(
+        name=name,
+        recipe={"kind": name},
+        sqnr_db=30.0,
+        size_bytes=size,
+        loss=loss(upper),
+        strict_upper=fields.pop("strict_upper", 1.2 * upper),
+        speed=None if ratio is None else speed(ratio),
+        **fields,
+    )
+
+
+def keeping(**budget) -> Keeping:
+    asked = Budget(drop=Drop(value=ALLOWED), **budget)
+    return Keeping(budget=asked, allowed=ALLOWED, float_size_bytes=1000, is_strict=True)
+
+
+def report(**fields) -> SearchReport:
+    return SearchReport(
+        schema_version=1,
+        crossrt="0",
+        status="searching",
+        model="net",
+        model_sha256="1" * 64,
+        data="test.npz",
+        data_fingerprint="2" * 64,
+        calibration_fingerprint="3" * 64,
+        seed=0,
+        held_out=0.5,
+        budget=Budget(drop=Drop(value=ALLOWED)),
+        allowed=ALLOWED,
+        metric=TOP1,
+        float_value=0.985,
+        float_size_bytes=1000,
+        search_samples=1000,
+        held_out_samples=1000,
+        **fields,
+    )
+
+
+def names(candidates) -> list[str]:
+    return [each.name for each in candidates]
+
+
+def test_the_bound_counts_and_not_the_loss_that_was_seen():
+    assert keeping().accuracy(loss(0.01))
+    assert not keeping().accuracy(loss(0.0101))
+    assert loss(0.0101).loss < ALLOWED
+
+
+def test_finalists_are_the_fastest_first_and_what_only_just_holds_comes_last():
+    found = keeping().finalists(
+        [candidate("slow", ratio=1.2), candidate("fast", ratio=1.8), candidate("close", ratio=2.5, strict_upper=0.02)]
+    )
+    assert names(found) == ["fast", "slow", "close"]
+
+
+def test_among_equally_fast_files_the_one_with_fewer_layers_in_float_comes_first():
+    found = keeping().finalists(
+        [candidate("two", ratio=1.62, float_units=("a", "b")), candidate("one", ratio=1.6, float_units=("a",))]
+    )
+    assert names(found) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "outside",
+    [
+        candidate("loses", upper=0.02),
+        candidate("large", size=600),
+        candidate("slow", ratio=1.19),
+        candidate("not timed", ratio=None),
+        candidate("failed", problem="it hung"),
+    ],
+    ids=lambda each: each.name,
+)
+def test_what_misses_the_budget_is_no_finalist(outside):
+    assert keeping(min_speedup=1.2, max_size=0.5).finalists([outside]) == []
+
+
+def test_a_file_whose_speed_is_not_sure_is_confirmed_after_those_that_are():
+    found = keeping(min_speedup=1.2).finalists([candidate("unsure", ratio=1.24), candidate("sure", ratio=1.26)])
+    assert names(found) == ["sure", "unsure"]
+
+
+def test_a_file_known_to_be_slower_than_float_is_not_saved_unless_it_may_be():
+    slow = candidate("slow", ratio=0.9)
+    assert keeping().best([slow]) is None
+    assert keeping(min_speedup=None).best([slow]) is slow
+
+
+def test_the_saved_file_is_replaced_by_a_better_one_and_removed_when_it_is_slower(tmp_path, artifact):
+    book = Ledger(report(), keeping(), tmp_path, 0.0)
+    book.add(candidate("worse", upper=0.02, ratio=None), artifact(tmp_path, b"worse"))
+    saved = tmp_path / "net.best.onnx"
+    assert saved.read_bytes() == b"worse"
+    book.add(candidate("better", ratio=None), artifact(tmp_path, b"better"))
+    book.add(candidate("no better", upper=0.03, ratio=None), artifact(tmp_path, b"no better"))
+    assert saved.read_bytes() == b"better"
+    assert read_search(tmp_path) == book.report
+    assert book.report.best == "better"
+    book.drop_best()
+    assert not list(tmp_path.glob("*.onnx"))
+    assert not list(tmp_path.glob("*.manifest.json"))
+    assert "Ship the float model" in none_sentence(book.report, book.keeping, tmp_path)
+
+
+@pytest.fixture
+def artifact(tmp_path_factory, make_artifact):
+    """`artifact(folder, b"...")`: a file with these bytes, as a candidate's."""
+
+    def make(_, content: bytes) -> ModelArtifact:
+        return make_artifact(
+            tmp_path_factory.mktemp("candidate"), content=content, model="net", variant="candidate", format="onnx"
+        )
+
+    return make
+
+
+@pytest.fixture
+def court(tmp_path, artifact):
+    """`court({"name": upper})`: judges candidates whose bounds on the samples kept aside are these."""
+
+    def make(uppers: dict[str, float], *candidates: Candidate, ratio: float = 1.5) -> tuple[Court, Ledger]:
+        book = Ledger(report(candidates=candidates), keeping(), tmp_path, 0.0)
+        files = {each.name: artifact(tmp_path, each.name.encode()) for each in candidates}
+        by_hash = {file.sha256: uppers[name] for name, file in files.items()}
+        trier = SimpleNamespace(file=lambda each: files[each.name], has_plan=lambda _: True, left_s=100.0)
+        aside = SimpleNamespace(score=lambda file: (loss(by_hash[file.sha256]), loss(0.0)))
+        watch = SimpleNamespace(time=lambda found, *_: {each.id: speed(ratio) for each in found})
+        return Court(trier, aside, watch, book, Silent(), 5.0), book
+
+    return make
+
+
+def test_a_candidate_that_does_not_hold_on_other_samples_gives_way_to_the_surest_one(court, tmp_path):
+    judge, book = court(
+        {"first": 0.02, "second": 0.005, "surest": 0.004},
+        candidate("first", ratio=2.0),
+        candidate("second", ratio=1.5),
+        candidate("surest", ratio=1.2, upper=0.002),
+    )
+    assert judge.judge(most=1) is None
+    assert judge.judge(most=2).candidate == "surest"
+    assert [each.passes for each in book.report.confirmations] == [False, True]
+    assert (tmp_path / "net.best.onnx").read_bytes() == b"surest"
+
+
+def test_the_samples_kept_aside_are_looked_at_twice_at_most(court):
+    judge, book = court(
+        {"a": 0.02, "b": 0.02, "c": 0.001}, candidate("a", ratio=2.0), candidate("b", ratio=1.6), candidate("c")
+    )
+    assert judge.judge(most=1) is None
+    assert judge.judge(most=9) is None
+    assert len(book.report.confirmations) == confirming.MOST_LOOKS
+    assert "may lose up to 2.00 pp of top-1 on the samples kept aside (1.00 pp are allowed)" in str(
+        book.report.confirmations[0].reasons
+    )
+
+
+def test_a_file_whose_speed_is_not_sure_in_fresh_rounds_does_not_pass(court):
+    judge, book = court({"a": 0.001}, candidate("a", ratio=1.5), ratio=1.02)
+    assert judge.judge(most=1) is None
+    assert book.report.confirmations[0].reasons == ("its speed-up of 1.02 [0.97, 1.07] is not surely 1 or more",)
+
+
+def test_samples_that_cannot_show_what_is_asked_are_refused_with_the_number_that_can():
+    part = SimpleNamespace(samples=1000, metric=TOP1)
+    part.least_upper = lambda alpha: Scorer.least_upper(part, alpha)
+    run._check_enough(part, 0.004)
+    with pytest.raises(HarnessError, match=r"may lose up to 0.38 pp.*give about 4,197 samples for each"):
+        run._check_enough(part, 0.001)
+
+
+def test_tables_show_the_front_first_and_say_why_others_are_not_on_it(tmp_path):
+    found = report(
+        candidates=(
+            candidate("beaten", ratio=1.2, size=400),
+            candidate("fast", ratio=1.8),
+            candidate("exact", upper=0.001, ratio=1.1, size=700),
+            msgspec.structs.replace(candidate("noisy"), loss=None, speed=None, is_hopeless=True),
+            Candidate(name="broken", recipe={}, problem="no kernel"),
+        ),
+        best="fast",
+    )
+    assert front_of(found) == {"fast", "exact"}
+    rows = {row[0].text: row[-1].text for row in candidates_sheet(found).rows}
+    assert list(rows) == ["fast *", "exact", "beaten", "noisy", "broken"]
+    assert rows["noisy"] == "not scored: too noisy"
+    assert rows["broken"] == "failed: no kernel"
+    assert confirmations_sheet(found).rows == ()
+    write_plot(found, tmp_path)
+    assert "<svg" in (tmp_path / "search.svg").read_text()
+    assert (tmp_path / "search.png").stat().st_size > 1000
+    assert not (tmp_path / REPORT).exists()

@@ -1,0 +1,103 @@
+"""A search from beginning to end over a network with one planted fault."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import onnx
+import pytest
+
+from crossrt.core.errors import DataError
+from crossrt.datasets.opening import DataRequest
+from crossrt.harness.build.exported import read_folder
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.search import hunt, ledger
+from crossrt.harness.search.run import run_search
+from crossrt.reports.text.progress import Silent
+
+FAULTY = "dense_2"
+
+
+def test_exactly_the_faulty_layer_stays_in_float_and_an_interrupted_search_goes_on(
+    planted, tmp_path, stopwatch, monkeypatch
+):
+    stopwatch(1.5)
+    request, out = planted.request(tmp_path), tmp_path
+    with monkeypatch.context() as patch:
+        patch.setattr(hunt.Hunt, "_refined", interrupt)
+        cut = run_search(request, Silent())
+    assert cut.status == "interrupted"
+    assert cut == ledger.read_search(out)
+    assert cut.best is not None
+    assert list(read_folder(out).artifacts) == [cut.file]
+    with pytest.raises(HarnessError, match="go on with --resume"):
+        run_search(request, Silent())
+
+    built = []
+    monkeypatch.setattr(hunt.Builder, "build", counting(hunt.Builder.build, built))
+    found = run_search(dataclasses.replace(request, resumes=True), Silent())
+    assert found.status == "found", found.sentence
+    assert found.found.float_units == (FAULTY,)
+    assert found.sensitivities[0].unit.name == FAULTY
+    assert found.sensitivities[0].sqnr_db < 10
+    assert "alone" not in built  # sensitivities are not measured again
+    assert len(built) < len(cut.candidates)
+    artifact = read_folder(out).artifacts[found.file]
+    weights = {each.name: each.data_type for each in onnx.load(artifact.path).graph.initializer}
+    kept = {name for name, kind in weights.items() if name.startswith("w") and kind == onnx.TensorProto.FLOAT}
+    assert {name for name in kept if "_" not in name} == {"w2"}
+    assert artifact.sha256 == found.file_sha256
+    assert found.search_samples + found.held_out_samples == 2000
+    assert found.confirmations[-1].loss.samples == found.held_out_samples
+    assert f"Ship {artifact.path}: on {found.held_out_samples:,} samples" in found.sentence
+    assert run_search(dataclasses.replace(request, resumes=True), Silent()) == found
+
+    other = dataclasses.replace(request, resumes=True, seed=1)
+    ledger.write_atomically(out / ledger.REPORT, (out / ledger.REPORT).read_bytes().replace(b'"found"', b'"none"', 1))
+    with pytest.raises(HarnessError, match="another one: --seed differ"):
+        run_search(other, Silent())
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def counting(build, built):
+    def counted(self, name, recipe, *, keeps):
+        built.append(name)
+        return build(self, name, recipe, keeps=keeps)
+
+    return counted
+
+
+def test_samples_that_calibrate_are_refused_as_test_samples(planted, tmp_path):
+    subject = dataclasses.replace(planted.subject(), calibration=planted.subject().data)
+    with pytest.raises(DataError, match="test and calibration data overlap: 2000 sample"):
+        run_search(dataclasses.replace(planted.request(tmp_path), subject=subject), Silent())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": None}, "a search judges accuracy: give samples with --data"),
+        ({"calibration": None}, "give --calibration DATA"),
+    ],
+)
+def test_what_is_missing_is_said(planted, tmp_path, changes, message):
+    subject = dataclasses.replace(planted.subject(), **changes)
+    with pytest.raises(HarnessError, match=message):
+        run_search(dataclasses.replace(planted.request(tmp_path), subject=subject), Silent())
+
+
+def test_too_few_samples_for_two_parts_are_refused(planted, tmp_path):
+    np.savez(tmp_path / "few.npz", x=np.random.default_rng(3).random((30, 12), np.float32), labels=np.arange(30) % 5)
+    subject = dataclasses.replace(planted.subject(), data=DataRequest(reference=str(tmp_path / "few.npz")))
+    with pytest.raises(DataError, match="holds 30 samples: a search needs at least 20"):
+        run_search(dataclasses.replace(planted.request(tmp_path / "out"), subject=subject), Silent())
+
+
+def test_a_damaged_report_is_not_taken_for_a_search(tmp_path):
+    (tmp_path / ledger.REPORT).write_text("{}")
+    with pytest.raises(HarnessError, match="is not the report of a search"):
+        ledger.read_search(tmp_path)
