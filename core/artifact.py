@@ -86,6 +86,7 @@ class Epoch:
         validation: On the validation samples after the epoch; None where there are none.
         learning_rate: At the end of the epoch.
         samples_per_s: How fast it was.
+        metric: What the metric of a score is: `accuracy` or `mean absolute error`.
     """
 
     epoch: int
@@ -93,6 +94,7 @@ class Epoch:
     validation: Score | None
     learning_rate: float
     samples_per_s: float | None = None
+    metric: str = "accuracy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +102,8 @@ class Training:
     """How the weights of a file were trained.
 
     Attributes:
-        metric: What the metric of a score is: `accuracy` or `mean absolute error`.
         epochs: The curves.
-        best: Number of the epoch that was written.
+        best: Number of the epoch that was written, or None where that is not known.
         samples: How many samples were trained on.
         validation_samples: How many were validated on; 0 for none.
         batch_size: Samples in a step.
@@ -110,13 +111,12 @@ class Training:
         float_score: The float model on the validation samples, or None where that is not known.
     """
 
-    metric: str
     epochs: tuple[Epoch, ...]
-    best: int
-    samples: int
-    validation_samples: int
-    batch_size: int
-    seed: int
+    best: int | None = None
+    samples: int = 0
+    validation_samples: int = 0
+    batch_size: int = 0
+    seed: int = 0
     float_score: Score | None = None
 
 

@@ -87,7 +87,13 @@ class Trainer:
             for inputs, _ in self._train.in_order(CALIBRATION_SAMPLES):
                 function(inputs)
         self._trainable.check_ranges()
-        return Epoch(epoch=0, train=None, validation=self._validated(), learning_rate=self._job.learning_rate)
+        return Epoch(
+            epoch=0,
+            train=None,
+            validation=self._validated(),
+            learning_rate=self._job.learning_rate,
+            metric=self._objective.metric,
+        )
 
     def _validated(self) -> Score | None:
         return None if self._validation is None else evaluate(self._model, self._objective, self._validation)
@@ -121,6 +127,7 @@ class Trainer:
             validation=self._validated(),
             learning_rate=self._rate(),
             samples_per_s=speed,
+            metric=self._objective.metric,
         )
         state = self._judged(state, done)
         self._checkpoints.save(state, self._variables())

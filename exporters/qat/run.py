@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossrt.core.artifact import Quantization
+from crossrt.core.artifact import Quantization, Training
 from crossrt.core.events import EventStream, read_job
 from crossrt.datasets.protocol import Arrays, Dataset
 from crossrt.exporters.errors import ExportError, ModelError
@@ -22,6 +22,7 @@ from crossrt.exporters.tf import environment as environment
 from crossrt.exporters.variants import Variant
 
 if TYPE_CHECKING:
+    from crossrt.exporters.qat.checkpoints import State
     from crossrt.exporters.qat.data import Samples, Split
     from crossrt.exporters.qat.model import Trainable
     from crossrt.exporters.qat.objective import Objective
@@ -64,7 +65,20 @@ def run(job: QatJob, events: EventStream) -> None:
         float_score = evaluate(_float_model(prepared), prepared.objective, prepared.validation)
     state = trainer.run(settings, float_score, events)
     events.send("trained", best=state.best, last=state.epochs[-1].epoch)
-    _export(job, prepared, trainable, events)
+    _export(job, prepared, trainable, _training(job, prepared, state), events)
+
+
+def _training(job: QatJob, prepared: _Prepared, state: State) -> Training:
+    """What manifests say about it."""
+    return Training(
+        epochs=state.epochs,
+        best=state.best,
+        samples=len(prepared.train),
+        validation_samples=len(prepared.validation or ()),
+        batch_size=job.batch_size,
+        seed=job.seed,
+        float_score=state.float_score,
+    )
 
 
 def _prepare(job: QatJob) -> _Prepared:
@@ -126,7 +140,7 @@ def _float_model(prepared: _Prepared) -> Callable[..., Any]:
     return answer
 
 
-def _export(job: QatJob, prepared: _Prepared, trainable: Trainable, events: EventStream) -> None:
+def _export(job: QatJob, prepared: _Prepared, trainable: Trainable, training: Training, events: EventStream) -> None:
     from crossrt.exporters.qat.freezing import freeze
     from crossrt.exporters.qat.to_onnx import write_onnx
     from crossrt.exporters.qat.to_tflite import write_tflite
@@ -158,7 +172,8 @@ def _export(job: QatJob, prepared: _Prepared, trainable: Trainable, events: Even
         folder.mkdir()
         record = None if representation is None else _record(representation, prepared)
         variant = Variant(name=item.rpartition(".")[0], format="onnx" if form == "onnx" else "tflite")
-        write_artifact(build, variant, _writing(write, record), folder, (inputs, serving.outputs))
+        told = None if record is None else training
+        write_artifact(build, variant, _writing(write, record), folder, (inputs, serving.outputs), told)
         events.send("built", item=item)
     write_trained(frozen, Path(job.folder) / TRAINED)
     _write_answers(job, prepared, trainable)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from crossrt.core.artifact import RecipeValue
+from crossrt.core.artifact import RecipeValue, Training
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import Direction, MetricDefinition
 
@@ -68,7 +68,10 @@ class Quantization(Struct, frozen=True, kw_only=True):
 
 
 class Artifact(Struct, frozen=True, kw_only=True):
-    """One model file. `source_sha256` is the hash of what it was made from, or of the file itself."""
+    """One model file. `source_sha256` is the hash of what it was made from, or of the file itself.
+
+    `training` holds the curves of the training of its weights, where crossrt did that.
+    """
 
     id: Text
     model: Text
@@ -83,6 +86,7 @@ class Artifact(Struct, frozen=True, kw_only=True):
     source_sha256: str
     role: Literal["float", "quantized"] = "float"
     batch_dimension: str | None = None
+    training: Training | None = None
 
 
 class Round(Struct, frozen=True, kw_only=True):

@@ -185,6 +185,7 @@ class Terminal:
         self._bars.beneath = None
         if self._task is not None:
             self._bars.update(self._task, doing="")
+            self._bars.stop_task(self._task)
             self._redraw(force=True)
 
     def _redraw(self, *, force: bool = False) -> None:
