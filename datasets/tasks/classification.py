@@ -120,7 +120,7 @@ class Classification:
     def metrics(self) -> tuple[MetricDefinition, ...]:
         """Accuracy, F1, precision, recall, and agreement with the reference."""
         extra = () if self.top_k == 1 else (_top(self.top_k),)
-        return (TOP1, *extra, MACRO_F1, MACRO_PRECISION, MACRO_RECALL, SAME_CLASS, MAX_ABS_ERROR)
+        return (TOP1, *extra, MACRO_F1, SAME_CLASS, MAX_ABS_ERROR, MACRO_PRECISION, MACRO_RECALL)
 
     def check(self, outputs: Outputs, labels: NDArray[Any] | None) -> None:
         """Looks whether labels and outputs fit.

@@ -22,7 +22,6 @@ from crossrt.harness.errors import HarnessError
 from crossrt.harness.run.arguments import check_types
 
 CHECKPOINTS = "checkpoints"
-CURVES = "curves.jsonl"
 SCALES = "scales.json"
 MOST_RATE = 10.0
 MOST_SHARE = 0.9

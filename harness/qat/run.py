@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from crossrt.core.artifact import ModelArtifact
+from crossrt.core.artifact import ModelArtifact, Training
 from crossrt.core.errors import DataError
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
@@ -30,9 +30,10 @@ from crossrt.harness.evaluate.judge import steps_of
 from crossrt.harness.process.out import check_writable
 from crossrt.harness.process.packages import BUILDING, check_packages
 from crossrt.harness.process.user_data import served
+from crossrt.harness.qat.curves import CURVES, write_pictures
 from crossrt.harness.qat.following import Followed, train
 from crossrt.harness.qat.proving import answers_of, prove
-from crossrt.harness.qat.request import CHECKPOINTS, CURVES, SCALES, Proof, QatRequest, Trained
+from crossrt.harness.qat.request import CHECKPOINTS, SCALES, Proof, QatRequest, Trained
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.reports.text.progress import Display
 
@@ -120,18 +121,21 @@ def _finish(request: QatRequest, job: QatJob, followed: Followed, display: Displ
     proof = prove({key: each for key, each in artifacts.items() if each.role == "quantized"}, answers, folder)
     write_folder(Artifacts(artifacts=artifacts), request.out)
     _write_proof(proof, request.out / SCALES)
+    epochs = read_curves(request.out / CURVES)
+    trained = next(each for each in artifacts.values() if each.training is not None)
+    undrawn = write_pictures(f"{job.model} {trained.variant}", trained.training or Training(epochs=epochs), request.out)
     return Trained(
         model=job.model,
         folder=request.out,
         metric=followed.metric,
         float_metric=followed.float_metric,
-        epochs=read_curves(request.out / CURVES),
+        epochs=epochs,
         best=followed.best,
         artifacts=artifacts,
         evaluations=evaluations,
         definitions=definitions,
         proof=proof,
-        notes=tuple(followed.notes),
+        notes=(*followed.notes, *([undrawn] if undrawn else [])),
     )
 
 
