@@ -14,8 +14,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from crossrt.core.errors import CrossrtError
     from crossrt.exporters.inspection import Inspection
-    from crossrt.harness.qat.request import Trained
-    from crossrt.public import Quantized, bench, compare, duel, inspect, load_report, qat, quantize
+    from crossrt.harness.qat.request import ExportedPair, Trained
+    from crossrt.public import (
+        Quantized,
+        bench,
+        compare,
+        duel,
+        export_quantized,
+        inspect,
+        load_report,
+        qat,
+        quantization_aware,
+        quantize,
+    )
     from crossrt.reports.schema.records import Duel, Report
     from crossrt.reports.verdicts.comparison.findings import Comparison
 
@@ -23,6 +34,7 @@ __all__ = [
     "Comparison",
     "CrossrtError",
     "Duel",
+    "ExportedPair",
     "Inspection",
     "Quantized",
     "Report",
@@ -30,9 +42,11 @@ __all__ = [
     "bench",
     "compare",
     "duel",
+    "export_quantized",
     "inspect",
     "load_report",
     "qat",
+    "quantization_aware",
     "quantize",
 ]
 
@@ -40,6 +54,7 @@ _HOMES = {
     "Comparison": "crossrt.reports.verdicts.comparison.findings",
     "CrossrtError": "crossrt.core.errors",
     "Duel": "crossrt.reports.schema.records",
+    "ExportedPair": "crossrt.harness.qat.request",
     "Inspection": "crossrt.exporters.inspection",
     "Report": "crossrt.reports.schema.records",
     "Trained": "crossrt.harness.qat.request",

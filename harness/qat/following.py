@@ -48,8 +48,8 @@ class Followed:
     view: TrainingView | None = None
 
 
-def train(job: QatJob, display: Display) -> Followed:
-    """Runs the process to its end.
+def train(job: QatJob, display: Display, module: str = "crossrt.exporters.qat.run") -> Followed:
+    """Runs the process of a module to its end.
 
     Raises:
         ExportError: The model or the data cannot be used, or training failed.
@@ -59,7 +59,7 @@ def train(job: QatJob, display: Display) -> Followed:
     display.phase("starting", None)
     limit = memory_limit([Path(job.source)], TRAINING_BYTES)
     variables = {**QUIET, "TMPDIR": job.folder}
-    with ChildProcess("crossrt.exporters.qat.run", variables=variables, memory_limit_bytes=limit) as child:
+    with ChildProcess(module, variables=variables, memory_limit_bytes=limit) as child:
         child.send(dataclasses.asdict(job))
         try:
             while (event := child.receive(EVENT_TIMEOUT_S))["event"] != "finished":

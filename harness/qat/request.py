@@ -173,6 +173,21 @@ class Trained:
     notes: tuple[str, ...] = dataclasses.field(default=())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedPair:
+    """A trained network in both formats.
+
+    Attributes:
+        folder: Where everything is.
+        artifacts: Both files, by id.
+        proof: That they are one network.
+    """
+
+    folder: Path
+    artifacts: Mapping[str, ModelArtifact]
+    proof: Proof
+
+
 def read_proof(path: Path) -> Proof | None:
     """The proof in a folder that `crossrt qat` wrote, or None where there is none that can be read."""
     try:

@@ -120,7 +120,7 @@ def _finish(request: QatRequest, job: QatJob, followed: Followed, display: Displ
     evaluations, definitions = _evaluated(artifacts, answers, dataset, followed.task)
     proof = prove({key: each for key, each in artifacts.items() if each.role == "quantized"}, answers, folder)
     write_folder(Artifacts(artifacts=artifacts), request.out)
-    _write_proof(proof, request.out / SCALES)
+    write_proof(proof, request.out / SCALES)
     epochs = read_curves(request.out / CURVES)
     trained = next(each for each in artifacts.values() if each.training is not None)
     undrawn = write_pictures(f"{job.model} {trained.variant}", trained.training or Training(epochs=epochs), request.out)
@@ -165,7 +165,12 @@ def _evaluated(
     return found, chosen.metrics
 
 
-def _write_proof(proof: Proof, path: Path) -> None:
+def write_proof(proof: Proof, path: Path) -> None:
+    """Writes the proof.
+
+    Raises:
+        HarnessError: It cannot be written.
+    """
     half_written = path.with_name(f".{path.name}.partial")
     try:
         half_written.write_bytes(msgspec.json.format(msgspec.json.encode(proof), indent=2))
