@@ -58,9 +58,9 @@ class EpochFigures:
         metric: Likewise; a share for `accuracy`.
         validation_loss: After the epoch; None without validation samples.
         validation_metric: Likewise.
-        learning_rate: At its end.
         samples_per_s: In training.
-        left_s: Until all epochs are over.
+        learning_rate: At its end; None where that is not said.
+        left_s: Until all epochs are over; likewise.
         is_best: Whether it is the best so far.
     """
 
@@ -69,9 +69,9 @@ class EpochFigures:
     metric: float
     validation_loss: float | None = None
     validation_metric: float | None = None
-    learning_rate: float
     samples_per_s: float
-    left_s: float
+    learning_rate: float | None = None
+    left_s: float | None = None
     is_best: bool = True
 
 
@@ -157,8 +157,10 @@ def sentence(figures: EpochFigures, metric: str, epochs: int) -> str:
             f"validation loss {_number(figures.validation_loss)}",
             f"validation {metric} {shown(metric, figures.validation_metric)}{best}",
         ]
-    parts += [f"learning rate {figures.learning_rate:.3g}", f"{figures.samples_per_s:,.0f} samples/s"]
-    if figures.epoch < epochs:
+    if figures.learning_rate is not None:
+        parts.append(f"learning rate {figures.learning_rate:.3g}")
+    parts.append(f"{figures.samples_per_s:,.0f} samples/s")
+    if figures.left_s is not None and figures.epoch < epochs:
         parts.append(f"{clock(figures.left_s)} left")
     return f"epoch {figures.epoch}/{epochs}: {', '.join(parts)}"
 
@@ -212,9 +214,9 @@ def _cells(figures: EpochFigures, metric: str, epochs: int) -> list[str]:
         shown(metric, figures.metric),
         _number(figures.validation_loss),
         "-" if validated is None else shown(metric, validated),
-        f"{figures.learning_rate:.3g}",
+        "-" if figures.learning_rate is None else f"{figures.learning_rate:.3g}",
         f"{figures.samples_per_s:,.0f}",
-        "-" if figures.epoch >= epochs else clock(figures.left_s),
+        "-" if figures.left_s is None or figures.epoch >= epochs else clock(figures.left_s),
     ]
 
 
