@@ -16,6 +16,7 @@ HEAVY = {
     *("sqlalchemy", "matplotlib", "jinja2"),
 }
 NAMES = {
+    *("ExportedPair", "export_quantized", "quantization_aware"),
     *("Comparison", "CrossrtError", "Duel", "Inspection", "Quantized", "Report", "Trained"),
     *("bench", "compare", "duel", "inspect", "load_report", "qat", "quantize"),
 }
