@@ -13,6 +13,7 @@ from crossrt.exporters.errors import ModelError
 from crossrt.exporters.qat.jobs import QatJob
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import write_folder
+from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.out import check_writable
 from crossrt.harness.process.packages import BUILDING, check_packages
 from crossrt.harness.qat.following import train
@@ -22,7 +23,7 @@ from crossrt.harness.qat.run import write_proof
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.reports.text.progress import Display
 
-MODULE: Final = "crossrt.exporters.qat.own_loop.export"
+MODULE: Final = "crossrt.exporters.own_loop.export"
 
 
 def check_backend() -> None:
@@ -55,6 +56,8 @@ def export_pair(source: Path, out: Path, data: DataRequest, display: Display) ->
         ExportError: The model or the data cannot be used.
         HarnessError: The folder cannot be written, packages are missing, or the process broke off.
     """
+    if not source.is_file():
+        raise HarnessError(f"{source} is not there, or not a file: give the model, or the .keras file it was saved in")
     check_writable(out)
     check_packages("quantization-aware training", BUILDING)
     with scratch_folder() as folder:

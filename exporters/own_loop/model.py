@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from crossrt.core.errors import DataError
 from crossrt.core.tensor import TensorSpec
 from crossrt.exporters.errors import ModelError
+from crossrt.exporters.own_loop.describing import described, network_of
 from crossrt.exporters.qat.graph import Network
 from crossrt.exporters.qat.model import Trainable, build
-from crossrt.exporters.qat.own_loop.describing import described, network_of
 from crossrt.exporters.qat.reading import read_network
 from crossrt.exporters.tf.keras_model import keras_serving
 

@@ -1,4 +1,4 @@
-"""Writes both files of a trained model in a process of its own: `python -m crossrt.exporters.qat.own_loop.export`."""
+"""Writes both files of a trained model in a process of its own: `python -m crossrt.exporters.own_loop.export`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from crossrt.exporters.qat.run import Prepared, export
 from crossrt.exporters.tf import environment as environment
 
 if TYPE_CHECKING:
-    from crossrt.exporters.qat.own_loop.model import QuantizationAware
+    from crossrt.exporters.own_loop.model import QuantizationAware
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +66,12 @@ def load(path: Path) -> QuantizationAware:
     Raises:
         ModelError: It is damaged, or another model.
     """
-    from crossrt.exporters.qat.own_loop.model import QuantizationAware
+    from crossrt.exporters.own_loop.model import QuantizationAware
     from crossrt.exporters.sources.keras_file import load as load_keras
 
     model = load_keras(path)
     if not isinstance(model, QuantizationAware):
-        raise ModelError(f"{path} has no fake quantization: make it with crossrt.quantization_aware, and train that")
+        raise ModelError(f"{model.name} has no fake quantization: train what crossrt.quantization_aware makes of it")
     return model
 
 
