@@ -15,8 +15,19 @@ if TYPE_CHECKING:
     from crossrt.analysis.search.result import SearchReport
     from crossrt.core.errors import CrossrtError
     from crossrt.exporters.inspection import Inspection
-    from crossrt.harness.qat.request import Trained
-    from crossrt.public import Quantized, bench, compare, duel, inspect, load_report, qat, quantize
+    from crossrt.harness.qat.request import ExportedPair, Trained
+    from crossrt.public import (
+        Quantized,
+        bench,
+        compare,
+        duel,
+        export_quantized,
+        inspect,
+        load_report,
+        qat,
+        quantization_aware,
+        quantize,
+    )
     from crossrt.reports.schema.records import Duel, Report
     from crossrt.reports.verdicts.comparison.findings import Comparison
     from crossrt.searching import search
@@ -25,6 +36,7 @@ __all__ = [
     "Comparison",
     "CrossrtError",
     "Duel",
+    "ExportedPair",
     "Inspection",
     "Quantized",
     "Report",
@@ -33,9 +45,11 @@ __all__ = [
     "bench",
     "compare",
     "duel",
+    "export_quantized",
     "inspect",
     "load_report",
     "qat",
+    "quantization_aware",
     "quantize",
     "search",
 ]
@@ -44,6 +58,7 @@ _HOMES = {
     "Comparison": "crossrt.reports.verdicts.comparison.findings",
     "CrossrtError": "crossrt.core.errors",
     "Duel": "crossrt.reports.schema.records",
+    "ExportedPair": "crossrt.harness.qat.request",
     "Inspection": "crossrt.exporters.inspection",
     "Report": "crossrt.reports.schema.records",
     "SearchReport": "crossrt.analysis.search.result",

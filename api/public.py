@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from crossrt.datasets.protocol import Dataset
     from crossrt.exporters.inspection import Inspection
-    from crossrt.harness.qat.request import Trained
+    from crossrt.harness.qat.request import ExportedPair, Trained
     from crossrt.reports.schema.records import Duel, Report
     from crossrt.reports.text.progress import Display
     from crossrt.reports.verdicts.comparison.findings import Comparison
@@ -319,6 +319,74 @@ def qat(
             resumes=resume,
         )
         return run_qat(request, display)
+
+
+def quantization_aware(
+    model: Any, calibration: Arrays | Sequence[NDArray[Any]], *, weight_bits: Literal[4, 8] = 8, seed: int = 0
+) -> Any:
+    """A Keras model with fake quantization, to be trained in a loop of one's own: with `fit`, or a `GradientTape`.
+
+    It takes and gives what the float model does, and computes with the rounding that both int8 files will have. Call it
+    with `training=True` in a training step: ranges of activations follow what they see. It is saved and loaded like
+    any Keras model, once `crossrt.quantization_aware` was called or `crossrt.exporters.own_loop.model` imported.
+
+    Args:
+        model: A functional or sequential Keras 3 model in float32 that is trained already; it stays as it is.
+        calibration: Samples as the model takes them, `(samples, ...)`, some hundred, for the first ranges of
+            activations: an array, or one for each input.
+        weight_bits: Bits of weights; those of 4 bits are stored as int8.
+        seed: Seed of dropout.
+
+    Returns:
+        A `keras.Model`.
+
+    Raises:
+        CrossrtError: The model or the samples cannot be used, or Keras does not run on TensorFlow.
+    """
+    from crossrt.harness.errors import HarnessError
+    from crossrt.harness.qat.own_loop import check_backend
+    from crossrt.harness.run.given import python_words
+
+    with python_words():
+        check_backend()
+        if weight_bits not in (4, 8):
+            raise HarnessError(f"weight_bits={weight_bits} cannot be trained with: 8 or 4 is expected")
+        from crossrt.exporters.own_loop.model import quantization_aware as made
+
+        return made(model, calibration, weight_bits, seed)
+
+
+def export_quantized(
+    model: Any, out: str | Path, *, data: Data, samples: int | None = None, progress: bool = False
+) -> ExportedPair:
+    """Writes a model that `quantization_aware` made as ONNX and TFLite with the same scales into a folder.
+
+    Args:
+        model: The trained model, or the `.keras` file that it was saved in.
+        out: The folder to write.
+        data: Samples on which the model and both files are compared.
+        samples: How many of them, at most.
+        progress: Whether progress is shown on standard error.
+
+    Returns:
+        The files, and the proof that both have the trained scales.
+
+    Raises:
+        CrossrtError: The model or the data cannot be used, or a file cannot be written.
+    """
+    from crossrt.harness.qat.own_loop import export_pair
+    from crossrt.harness.run.arguments import path_in
+    from crossrt.harness.run.given import given_subject, python_words
+
+    folder = path_in("out", out)
+    with (
+        python_words(),
+        given_subject(model, data, None, None, None, None, samples, 0) as subject,
+        display_for(shows=progress) as display,
+    ):
+        assert subject.data is not None
+        request = dataclasses.replace(subject.data, limit=samples)
+        return export_pair(Path(subject.models[0]), folder, request, display)
 
 
 def inspect(model: str | Path, *, allow_h5: bool = False) -> Inspection:

@@ -64,6 +64,63 @@ class Quantization:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How well a model that is trained answers.
+
+    Attributes:
+        loss: Mean loss.
+        metric: Share of right answers, or the mean absolute error of a regression.
+    """
+
+    loss: float
+    metric: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """An epoch of a training; epoch 0 is the model before any of it.
+
+    Attributes:
+        epoch: Its number.
+        train: On the samples while they are trained on; None for epoch 0.
+        validation: On the validation samples after the epoch; None where there are none.
+        learning_rate: At the end of the epoch.
+        samples_per_s: How fast it was.
+        metric: What the metric of a score is: `accuracy` or `mean absolute error`.
+    """
+
+    epoch: int
+    train: Score | None
+    validation: Score | None
+    learning_rate: float
+    samples_per_s: float | None = None
+    metric: str = "accuracy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """How the weights of a file were trained.
+
+    Attributes:
+        epochs: The curves.
+        best: Number of the epoch that was written, or None where that is not known.
+        samples: How many samples were trained on.
+        validation_samples: How many were validated on; 0 for none.
+        batch_size: Samples in a step.
+        seed: Of the order of samples, and of dropout.
+        float_score: The float model on the validation samples, or None where that is not known.
+    """
+
+    epochs: tuple[Epoch, ...]
+    best: int | None = None
+    samples: int = 0
+    validation_samples: int = 0
+    batch_size: int = 0
+    seed: int = 0
+    float_score: Score | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelArtifact:
     """One model file on disk, ready for any runtime that reads its format.
 
@@ -84,6 +141,7 @@ class ModelArtifact:
         data_files: Names of files beside it that hold its weights (ONNX external data).
         activation_bytes: Memory that tensors between its operators need at once, for one sample; None where that is
             not known.
+        training: How its weights were trained, where crossrt did that.
     """
 
     model: str
@@ -101,6 +159,7 @@ class ModelArtifact:
     source_sha256: str
     data_files: tuple[str, ...] = ()
     activation_bytes: int | None = None
+    training: Training | None = None
 
     @property
     def id(self) -> str:
@@ -109,7 +168,10 @@ class ModelArtifact:
 
 
 def artifact_from_fields(fields: Mapping[str, Any]) -> ModelArtifact:
-    """Rebuilds an artifact from the JSON object that `dataclasses.asdict` of one gave (path as text)."""
+    """Rebuilds an artifact from the JSON object that `dataclasses.asdict` of one gave (path as text).
+
+    Curves of a training are left out: nobody who runs a model asks for them.
+    """
     return ModelArtifact(
         **{
             **fields,
@@ -119,6 +181,7 @@ def artifact_from_fields(fields: Mapping[str, Any]) -> ModelArtifact:
             "batching": Batching(**fields["batching"]),
             "quantization": _quantization(fields["quantization"]),
             "data_files": tuple(fields["data_files"]),
+            "training": None,
         }
     )
 

@@ -16,7 +16,8 @@ ARTIFACT_MANIFEST = "artifact.json"
 REFERENCE_MANIFEST = "reference.json"
 Described = TypeVar("Described", ModelArtifact, ReferenceAnswers)
 
-_MOST_BYTES = 2**20
+_MOST_BYTES = 2**24
+"""The curves of a training of 40,000 epochs, and more of anything else than there is."""
 
 
 def write_manifest(described: ModelArtifact | ReferenceAnswers, path: Path) -> None:

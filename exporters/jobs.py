@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from crossrt.core.artifact import ModelArtifact, Quantization, sha256_of
+from crossrt.core.artifact import ModelArtifact, Quantization, Training, sha256_of
 from crossrt.core.events import EventStream, reason_of
 from crossrt.core.manifest import ARTIFACT_MANIFEST, write_manifest
 from crossrt.core.tensor import TensorSpec, batching_of
@@ -85,6 +85,7 @@ def write_artifact(
     write: Callable[[Path], Quantization | None],
     folder: Path,
     expected: tuple[Sequence[TensorSpec], Sequence[TensorSpec]] | None = None,
+    training: Training | None = None,
 ) -> None:
     """Writes a model file and its manifest; `write` says how the file is quantized.
 
@@ -94,6 +95,7 @@ def write_artifact(
         write: Writes the file.
         folder: Where to.
         expected: Inputs and outputs of the source: the file has the same names, and the manifest the same order.
+        training: How the weights were trained, for the manifest.
 
     Raises:
         ExportError: The file has other inputs or outputs than the source.
@@ -125,6 +127,7 @@ def write_artifact(
         source_sha256=job.source_sha256,
         data_files=beside,
         activation_bytes=activation_bytes(path, variant.format),
+        training=training,
     )
     write_manifest(artifact, folder / ARTIFACT_MANIFEST)
 

@@ -15,7 +15,7 @@ from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import BIGGER, MetricDefinition
 from crossrt.datasets.tasks.agreement import MAX_ABS_ERROR, SAME_CLASS, with_agreement
 from crossrt.datasets.tasks.closeness import answers_sha256, compare
-from crossrt.datasets.tasks.confusion import class_details, macro_f1
+from crossrt.datasets.tasks.confusion import class_details, macro_scores
 from crossrt.datasets.tasks.labels import MOST_CLASSES, check_range, check_width, class_labels
 from crossrt.datasets.tasks.options import check_options, positive_integer
 from crossrt.datasets.tasks.protocol import Outputs
@@ -49,6 +49,32 @@ MACRO_F1: Final = MetricDefinition(
     format="percent",
     worse="less accurate",
     better="more accurate",
+)
+MACRO_PRECISION: Final = MetricDefinition(
+    name="macro_precision",
+    label="macro precision",
+    unit="share",
+    direction=BIGGER,
+    description=(
+        "Mean over classes of TP / (TP + FP), 0 for a class that is never the answer, over those that are a label or an"
+        " answer (as scikit-learn's precision_score with average='macro')."
+    ),
+    format="percent",
+    worse="less precise",
+    better="more precise",
+)
+MACRO_RECALL: Final = MetricDefinition(
+    name="macro_recall",
+    label="macro recall",
+    unit="share",
+    direction=BIGGER,
+    description=(
+        "Mean over classes of TP / (TP + FN), 0 for a class that is never the label, over those that are a label or an"
+        " answer (as scikit-learn's recall_score with average='macro')."
+    ),
+    format="percent",
+    worse="lower recall",
+    better="higher recall",
 )
 
 
@@ -92,9 +118,9 @@ class Classification:
 
     @property
     def metrics(self) -> tuple[MetricDefinition, ...]:
-        """Accuracy, F1, and agreement with the reference."""
+        """Accuracy, F1, precision, recall, and agreement with the reference."""
         extra = () if self.top_k == 1 else (_top(self.top_k),)
-        return (TOP1, *extra, MACRO_F1, SAME_CLASS, MAX_ABS_ERROR)
+        return (TOP1, *extra, MACRO_F1, SAME_CLASS, MAX_ABS_ERROR, MACRO_PRECISION, MACRO_RECALL)
 
     def check(self, outputs: Outputs, labels: NDArray[Any] | None) -> None:
         """Looks whether labels and outputs fit.
@@ -189,7 +215,7 @@ class Classification:
         if answers.among is not None:
             counts[f"top{self.top_k}"] = int(answers.among.sum())
         values = {name: count / len(labels) for name, count in counts.items()}
-        return {**values, "macro_f1": macro_f1(labels, answers.predictions)}, counts
+        return {**values, **macro_scores(labels, answers.predictions)}, counts
 
 
 def looks_like_chance(evaluation: Evaluation, labels: NDArray[Any]) -> str | None:

@@ -22,11 +22,15 @@ def class_details(labels: NDArray[np.int64], predictions: NDArray[np.int64], cla
     )
 
 
-def macro_f1(labels: NDArray[np.int64], predictions: NDArray[np.int64]) -> float:
-    """Mean F1 over the classes that are a label or an answer."""
+def macro_scores(labels: NDArray[np.int64], predictions: NDArray[np.int64]) -> dict[str, float]:
+    """Mean F1, precision and recall over the classes that are a label or an answer, by the names of the metrics."""
     hits, given, support = _tallies(labels, predictions, int(max(labels.max(), predictions.max())) + 1)
     present = given + support > 0
-    return float((2 * hits[present] / (given + support)[present]).mean())
+    return {
+        "macro_f1": float((2 * hits[present] / (given + support)[present]).mean()),
+        "macro_precision": float((hits / np.maximum(given, 1))[present].mean()),
+        "macro_recall": float((hits / np.maximum(support, 1))[present].mean()),
+    }
 
 
 def _tallies(

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from msgspec import Struct
+from crossrt.core.artifact import Epoch as Epoch
+from crossrt.core.artifact import Score as Score
 
 Bits = Literal[4, 8]
 TaskName = Literal["classification", "regression"]
@@ -70,33 +71,3 @@ class QatJob:
     optimizer: Optimizer = "adam"
     resumes: bool = False
     allow_h5: bool = False
-
-
-class Score(Struct, frozen=True, kw_only=True):
-    """How well a model answers.
-
-    Attributes:
-        loss: Mean loss.
-        metric: Share of right answers, or the mean absolute error of a regression.
-    """
-
-    loss: float
-    metric: float
-
-
-class Epoch(Struct, frozen=True, kw_only=True):
-    """A line of the curves; epoch 0 is the calibrated model before any training.
-
-    Attributes:
-        epoch: Its number.
-        train: On the samples while they are trained on; None for epoch 0.
-        validation: On the validation samples after the epoch; None where there are none.
-        learning_rate: At the end of the epoch.
-        samples_per_s: How fast it was.
-    """
-
-    epoch: int
-    train: Score | None
-    validation: Score | None
-    learning_rate: float
-    samples_per_s: float | None = None

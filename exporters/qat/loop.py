@@ -91,7 +91,13 @@ class Trainer:
         self._trainable.check_ranges()
         settle(self._trainable)
         self._trainable.begin()
-        return Epoch(epoch=0, train=None, validation=self._validated(), learning_rate=self._job.learning_rate)
+        return Epoch(
+            epoch=0,
+            train=None,
+            validation=self._validated(),
+            learning_rate=self._job.learning_rate,
+            metric=self._objective.metric,
+        )
 
     def _validated(self) -> Score | None:
         if self._validation is None:
@@ -119,12 +125,16 @@ class Trainer:
             figures.add(value, float(right), len(labels))
             if figures.is_due():
                 events.send("progress", **figures.told(step, self._rate()))
+        trained, speed = figures.score(), round(figures.samples_per_s(), 1)
+        if self._validation is not None:
+            events.send("validating", epoch=number)
         done = Epoch(
             epoch=number,
-            train=figures.score(),
+            train=trained,
             validation=self._validated(),
             learning_rate=self._rate(),
-            samples_per_s=round(figures.samples_per_s(), 1),
+            samples_per_s=speed,
+            metric=self._objective.metric,
         )
         state = self._judged(state, done)
         self._checkpoints.save(state, self._variables())
@@ -136,7 +146,9 @@ class Trainer:
             metric=done.train.metric if done.train else 0.0,
             validation_loss=done.validation.loss if done.validation else None,
             validation_metric=done.validation.metric if done.validation else None,
+            learning_rate=done.learning_rate,
             samples_per_s=done.samples_per_s,
+            left_s=figures.left_s(number),
             is_best=state.best == number,
         )
         return state
@@ -211,6 +223,10 @@ class _Figures:
             return False
         self._told_at = time.monotonic()
         return True
+
+    def left_s(self, epoch: int) -> float:
+        """Seconds until all epochs are over, if all take as long as this one, which has ended."""
+        return (self._epochs - epoch) * (time.monotonic() - self._started)
 
     def told(self, step: int, rate: float) -> dict[str, float]:
         elapsed = time.monotonic() - self._started

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossrt.core.artifact import Quantization
+from crossrt.core.artifact import Quantization, Training
 from crossrt.core.events import EventStream, read_job
 from crossrt.datasets.protocol import Arrays, Dataset
 from crossrt.exporters.errors import ExportError, ModelError
@@ -22,22 +22,33 @@ from crossrt.exporters.tf import environment as environment
 from crossrt.exporters.variants import Variant
 
 if TYPE_CHECKING:
+    from crossrt.exporters.qat.checkpoints import State
     from crossrt.exporters.qat.data import Samples, Split
     from crossrt.exporters.qat.model import Trainable
     from crossrt.exporters.qat.objective import Objective
-    from crossrt.exporters.tf.serving import Serving
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
-    """What is known before anything is trained."""
+class Prepared:
+    """What is known before anything is trained.
 
-    serving: Serving
+    Attributes:
+        serving: The float model, or what a model takes and gives that was trained elsewhere.
+        network: What it computes.
+        split: The data.
+        objective: What is learnt; None where that is not known.
+        train: Samples that are trained on.
+        validation: Samples that are validated on.
+        calibration_samples: How many samples gave the ranges, where those of `train` did not.
+    """
+
+    serving: Any
     network: Any
     split: Split
-    objective: Objective
+    objective: Any
     train: Samples
     validation: Samples | None
+    calibration_samples: int | None = None
 
 
 def run(job: QatJob, events: EventStream) -> None:
@@ -66,10 +77,23 @@ def run(job: QatJob, events: EventStream) -> None:
     if unmoved := trainable.unmoved():
         events.send("note", text=f"the ranges of {', '.join(unmoved)} did not move in training")
     events.send("trained", best=state.best, last=state.epochs[-1].epoch)
-    _export(job, prepared, trainable, events)
+    export(job, prepared, trainable, _training(job, prepared, state), events)
 
 
-def _prepare(job: QatJob) -> _Prepared:
+def _training(job: QatJob, prepared: Prepared, state: State) -> Training:
+    """What manifests say about it."""
+    return Training(
+        epochs=state.epochs,
+        best=state.best,
+        samples=len(prepared.train),
+        validation_samples=len(prepared.validation or ()),
+        batch_size=job.batch_size,
+        seed=job.seed,
+        float_score=state.float_score,
+    )
+
+
+def _prepare(job: QatJob) -> Prepared:
     from crossrt.exporters.qat.data import fitted, split_of
     from crossrt.exporters.qat.objective import objective_for
     from crossrt.exporters.qat.reading import read_network
@@ -101,12 +125,12 @@ def _prepare(job: QatJob) -> _Prepared:
             raise ExportError(
                 f"the labels of {split.train.name} and of {split.validation.name} are of different kinds: give --task"
             )
-    return _Prepared(
+    return Prepared(
         serving=serving, network=network, split=split, objective=objective, train=train, validation=validation
     )
 
 
-def _float_model(prepared: _Prepared) -> Callable[..., Any]:
+def _float_model(prepared: Prepared) -> Callable[..., Any]:
     """The source model as `(answer, scores)`; scores of a final softmax or sigmoid are recovered from its answer."""
     import tensorflow as tf
 
@@ -128,7 +152,10 @@ def _float_model(prepared: _Prepared) -> Callable[..., Any]:
     return answer
 
 
-def _export(job: QatJob, prepared: _Prepared, trainable: Trainable, events: EventStream) -> None:
+def export(
+    job: QatJob, prepared: Prepared, trainable: Trainable, training: Training | None, events: EventStream
+) -> None:
+    """Writes the quantized files, the float ones of a model that was trained here, and what the model answers."""
     from crossrt.exporters.qat.freezing import freeze
     from crossrt.exporters.qat.to_onnx import write_onnx
     from crossrt.exporters.qat.to_tflite import write_tflite
@@ -139,9 +166,11 @@ def _export(job: QatJob, prepared: _Prepared, trainable: Trainable, events: Even
     serving, frozen = prepared.serving, freeze(trainable)
     inputs, output = serving.inputs, serving.outputs[0]
     name = VARIANTS[job.bits]
-    writers: dict[str, tuple[str, Any, Callable[[Path], None]]] = {
-        f"{FLOAT_VARIANT}.onnx": ("onnx", None, lambda path: export_onnx(serving, path)),
-        f"{FLOAT_VARIANT}.tflite": ("tflite", None, lambda path: export_tflite(serving, path, None)),
+    writers: dict[str, tuple[str, Any, Callable[[Path], None]]] = {}
+    if training is not None:
+        writers[f"{FLOAT_VARIANT}.onnx"] = ("onnx", None, lambda path: export_onnx(serving, path))
+        writers[f"{FLOAT_VARIANT}.tflite"] = ("tflite", None, lambda path: export_tflite(serving, path, None))
+    writers |= {
         f"{name}.onnx": ("onnx", "qdq", lambda path: write_onnx(frozen, inputs, output, path)),
         f"{name}.tflite": ("tflite", "tflite", lambda path: write_tflite(frozen, inputs, output.name, path)),
     }
@@ -160,7 +189,8 @@ def _export(job: QatJob, prepared: _Prepared, trainable: Trainable, events: Even
         folder.mkdir()
         record = None if representation is None else _record(job, representation, prepared)
         variant = Variant(name=item.rpartition(".")[0], format="onnx" if form == "onnx" else "tflite")
-        write_artifact(build, variant, _writing(write, record), folder, (inputs, serving.outputs))
+        told = None if record is None else training
+        write_artifact(build, variant, _writing(write, record), folder, (inputs, serving.outputs), told)
         events.send("built", item=item)
     write_trained(frozen, Path(job.folder) / TRAINED)
     _write_answers(job, prepared, trainable)
@@ -174,7 +204,7 @@ def _writing(write: Callable[[Path], None], record: Quantization | None) -> Call
     return writing
 
 
-def _record(job: QatJob, representation: Any, prepared: _Prepared) -> Quantization:
+def _record(job: QatJob, representation: Any, prepared: Prepared) -> Quantization:
     return Quantization(
         scheme="static",
         representation=representation,
@@ -182,12 +212,12 @@ def _record(job: QatJob, representation: Any, prepared: _Prepared) -> Quantizati
         weight_type="int8",
         granularity="per-channel",
         calibration_method="moving-average" if job.ranges == "moving-average" else None,
-        calibration_samples=len(prepared.train),
-        calibration_sha256=prepared.split.train.fingerprint,
+        calibration_samples=prepared.calibration_samples or len(prepared.train),
+        calibration_sha256=None if prepared.calibration_samples else prepared.split.train.fingerprint,
     )
 
 
-def _write_answers(job: QatJob, prepared: _Prepared, trainable: Trainable) -> None:
+def _write_answers(job: QatJob, prepared: Prepared, trainable: Trainable) -> None:
     """What the fake-quantized model answers: both files are compared with it."""
     import numpy as np
     import tensorflow as tf

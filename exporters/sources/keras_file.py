@@ -55,6 +55,11 @@ def load(path: Path) -> keras.Model:
 def refusal(path: Path, error: Exception) -> str:
     """Why Keras cannot load a file, in one line."""
     text = str(error)
+    if "QuantizationAware" in text and "Could not locate" in text:
+        return (
+            f"{path} has fake quantization, for a training loop of one's own: crossrt.export_quantized in Python writes"
+            " it as ONNX and TFLite"
+        )
     if "Could not locate" in text or ("custom" in text and "register" in text):
         return (
             f"{path} needs Python code that is not in it ({_missing(text)}): save it without custom layers, or bring"

@@ -14,6 +14,7 @@ from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.packages import QUIET
 from crossrt.reports.text.progress import Display
+from crossrt.reports.text.training import TrainingView, shown
 
 TRAINING_BYTES = 2 * BUILDING_BYTES
 """What training may take: it keeps all activations of a batch."""
@@ -34,6 +35,7 @@ class Followed:
         last: The last epoch that is finished.
         notes: What a reader must know.
         built: Names of what was written.
+        view: Shows the training, once it has begun.
     """
 
     metric: str = "accuracy"
@@ -43,10 +45,11 @@ class Followed:
     last: int = 0
     notes: list[str] = dataclasses.field(default_factory=list)
     built: list[str] = dataclasses.field(default_factory=list)
+    view: TrainingView | None = None
 
 
-def train(job: QatJob, display: Display) -> Followed:
-    """Runs the process to its end.
+def train(job: QatJob, display: Display, module: str = "crossrt.exporters.qat.run") -> Followed:
+    """Runs the process of a module to its end.
 
     Raises:
         ExportError: The model or the data cannot be used, or training failed.
@@ -56,7 +59,7 @@ def train(job: QatJob, display: Display) -> Followed:
     display.phase("starting", None)
     limit = memory_limit([Path(job.source)], TRAINING_BYTES)
     variables = {**QUIET, "TMPDIR": job.folder}
-    with ChildProcess("crossrt.exporters.qat.run", variables=variables, memory_limit_bytes=limit) as child:
+    with ChildProcess(module, variables=variables, memory_limit_bytes=limit) as child:
         child.send(dataclasses.asdict(job))
         try:
             while (event := child.receive(EVENT_TIMEOUT_S))["event"] != "finished":
@@ -88,12 +91,10 @@ def _follow(event: Mapping[str, Any], found: Followed, job: QatJob, display: Dis
             display.remark(f"  going on after epoch {found.last}")
         case "started":
             _start(event, found, job, display)
-        case "progress":
-            display.doing(_progress(event, found.metric))
-        case "epoch":
-            found.last = event["epoch"]
-            display.remark(f"  {_epoch(event, found.metric, job.epochs)}")
-            display.step()
+        case "progress" | "validating" | "epoch":
+            found.last = event["epoch"] if event["event"] == "epoch" else found.last
+            if found.view is not None:
+                found.view.follow(event)
         case "trained":
             found.best = event["best"]
             display.phase("writing files", 4)
@@ -110,34 +111,15 @@ def _start(event: Mapping[str, Any], found: Followed, job: QatJob, display: Disp
     if event["validation_samples"]:
         samples += f", {event['validation_samples']:,} to validate on"
     display.remark(f"  {samples}")
-    if event["float_metric"] is not None and not found.last:
+    is_known = event["float_metric"] is not None and not found.last
+    if is_known:
         before = shown_metric(found.metric, event["float_metric"])
-        after = shown_metric(found.metric, event["calibrated_metric"])
-        display.remark(f"  before training: {before} in float, {after} with {job.bits}-bit weights (calibrated only)")
-    display.phase("training", job.epochs)
-    for _ in range(found.last):
-        display.step()
-
-
-def _progress(event: Mapping[str, Any], metric: str) -> str:
-    minutes, seconds = divmod(round(event["left_s"]), 60)
-    return (
-        f"epoch {event['epoch']} step {event['step']}/{event['steps']}  loss {event['loss']:.4g} "
-        f" {shown_metric(metric, event['metric'])}  lr {event['learning_rate']:.2g} "
-        f" {event['samples_per_s']:,.0f} samples/s  {minutes}:{seconds:02} left"
-    )
-
-
-def _epoch(event: Mapping[str, Any], metric: str, epochs: int) -> str:
-    text = f"epoch {event['epoch']}/{epochs}: loss {event['loss']:.4g}, {shown_metric(metric, event['metric'])}"
-    if event["validation_metric"] is not None:
-        shown = shown_metric(metric, event["validation_metric"])
-        text += f"; validation loss {event['validation_loss']:.4g}, {shown}{' (best)' if event['is_best'] else ''}"
-    return f"{text}; {event['samples_per_s']:,.0f} samples/s"
+        after = shown(found.metric, event["calibrated_metric"])
+        display.remark(f"  before training: {before} in float, {after} calibrated ({job.bits}-bit weights)")
+    found.view = TrainingView(display, found.metric, job.epochs)
+    found.view.start(found.last)
 
 
 def shown_metric(metric: str, value: float | None) -> str:
     """A metric with its name."""
-    if value is None:
-        return f"{metric} unknown"
-    return f"{metric} {value:.2%}" if metric == "accuracy" else f"{metric} {value:.4g}"
+    return f"{metric} {shown(metric, value)}"

@@ -23,7 +23,6 @@ from crossrt.harness.errors import HarnessError
 from crossrt.harness.run.arguments import check_types
 
 CHECKPOINTS = "checkpoints"
-CURVES = "curves.jsonl"
 SCALES = "scales.json"
 LEAST_WITHIN_ONE = 0.999
 """Share of outputs within a quantization step of each other, below which a reader is warned."""
@@ -185,6 +184,21 @@ class Trained:
     definitions: tuple[MetricDefinition, ...]
     proof: Proof
     notes: tuple[str, ...] = dataclasses.field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedPair:
+    """A trained network in both formats.
+
+    Attributes:
+        folder: Where everything is.
+        artifacts: Both files, by id.
+        proof: That they are one network.
+    """
+
+    folder: Path
+    artifacts: Mapping[str, ModelArtifact]
+    proof: Proof
 
 
 def read_proof(path: Path) -> Proof | None:

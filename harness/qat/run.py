@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from crossrt.core.artifact import ModelArtifact
+from crossrt.core.artifact import ModelArtifact, Training
 from crossrt.core.errors import DataError
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
@@ -29,9 +29,10 @@ from crossrt.harness.evaluate.judge import steps_of
 from crossrt.harness.process.out import check_writable
 from crossrt.harness.process.packages import BUILDING, check_packages
 from crossrt.harness.process.user_data import served
+from crossrt.harness.qat.curves import CURVES, write_pictures
 from crossrt.harness.qat.following import Followed, train
 from crossrt.harness.qat.proving import answers_of, prove
-from crossrt.harness.qat.request import CHECKPOINTS, CURVES, SCALES, QatRequest, Trained, write_proof
+from crossrt.harness.qat.request import CHECKPOINTS, SCALES, QatRequest, Trained, write_proof
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.reports.text.progress import Display
 
@@ -122,18 +123,21 @@ def _finish(request: QatRequest, job: QatJob, followed: Followed, display: Displ
     proof = prove(pair, answers, folder, folder / TRAINED, folder / ANSWERS, dataset)
     write_folder(Artifacts(artifacts=artifacts), request.out)
     write_proof(proof, request.out / SCALES)
+    epochs = read_curves(request.out / CURVES)
+    trained = next(each for each in artifacts.values() if each.training is not None)
+    undrawn = write_pictures(f"{job.model} {trained.variant}", trained.training or Training(epochs=epochs), request.out)
     return Trained(
         model=job.model,
         folder=request.out,
         metric=followed.metric,
         float_metric=followed.float_metric,
-        epochs=read_curves(request.out / CURVES),
+        epochs=epochs,
         best=followed.best,
         artifacts=artifacts,
         evaluations=evaluations,
         definitions=definitions,
         proof=proof,
-        notes=tuple(followed.notes),
+        notes=(*followed.notes, *([undrawn] if undrawn else [])),
     )
 
 

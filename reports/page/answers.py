@@ -23,6 +23,7 @@ MOST_CONFUSED: Final = 20
 MOST_WEAK: Final = 10
 MOST_OUTPUTS: Final = 60
 
+_MACRO: Final = (("precision", "macro_precision"), ("recall", "macro_recall"), ("F1", "macro_f1"))
 _LEFT_OUT: Final = "{} of {:,} are shown."
 
 
@@ -60,7 +61,9 @@ def _of_case(look: Lookup, each: Answers, first: Answers | None) -> Markup:
 def _right(evaluation: Evaluation) -> str:
     cells = evaluation.classes.confusion if evaluation.classes else ()
     right = sum(samples for true, given, samples in cells if true == given)
-    return f"{right:,} of {evaluation.samples:,} right"
+    found = [f"{name} {100 * evaluation.values[key]:.2f}%" for name, key in _MACRO if key in evaluation.values]
+    macro = f"; {', '.join(found)}, means over classes" if len(found) == len(_MACRO) else ""
+    return f"{right:,} of {evaluation.samples:,} right{macro}"
 
 
 def _change(look: Lookup, first: Answers, each: Answers) -> str:

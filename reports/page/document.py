@@ -79,9 +79,9 @@ def table(sheet: Sheet) -> Markup:
     return render("sheet.html", sheet=sheet)
 
 
-def figure(drawn: Markup, name: str, caption: str = "") -> Markup:
-    """A plot with what a reader must know to read it."""
-    return render("figure.html", drawn=drawn, name=name, caption=caption)
+def figure(drawn: Markup, name: str, caption: str = "", *, is_half: bool = False) -> Markup:
+    """A plot with what a reader must know to read it; two halves stand side by side where there is room."""
+    return render("figure.html", drawn=drawn, name=name, caption=caption, is_half=is_half)
 
 
 def folded(summary: str, body: Markup) -> Markup:

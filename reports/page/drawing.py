@@ -17,6 +17,7 @@ from crossrt.reports.page.plots.layers import layers
 from crossrt.reports.page.plots.plot import Plot
 from crossrt.reports.page.plots.scaling import scaling
 from crossrt.reports.page.plots.tradeoff import tradeoff
+from crossrt.reports.page.plots.training import whole
 from crossrt.reports.schema.records import Report
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.tables.lookup import Lookup
@@ -66,6 +67,7 @@ def all_plots(report: Report, comparison: Comparison | None = None) -> Iterator[
     yield from rounds_plots(report)
     yield from (plot for draw in (scaling, footprint, kernels, kernel_time) if (plot := draw(report)))
     yield from layers(report)
+    yield from whole(report)
 
 
 def plot_files(plots: Sequence[Plot], folder: Path, kind: ImageFormat) -> dict[Path, bytes]:

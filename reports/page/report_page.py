@@ -18,6 +18,8 @@ from crossrt.reports.page.plots.kernels import kernel_time, kernels
 from crossrt.reports.page.plots.layers import layers
 from crossrt.reports.page.plots.plot import Plot
 from crossrt.reports.page.plots.scaling import scaling
+from crossrt.reports.page.plots.training import CAPTION
+from crossrt.reports.page.training import training_curves
 from crossrt.reports.schema.records import Report
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.tables.summary import Summary
@@ -56,6 +58,8 @@ def report_sections(report: Report) -> Iterator[Section]:
         yield Section(id="drawn", title="Plots", body=Markup(), lead=_LEFT_OUT)
     yield from _plotted("tradeoff", _tradeoff_title(report), tradeoffs(part))
     yield from _plotted("rounds", "Latency, round by round", rounds_plots(part))
+    if (trained := training_curves(report)) is not None:
+        yield Section(id="training", title="Training", body=trained, lead=CAPTION)
     yield from _plotted("batch", "Throughput and batch size", _only(scaling(part)))
     yield from _plotted("size", "Size and memory", _only(footprint(part)))
     if (confusion := confusions(part)) is not None:

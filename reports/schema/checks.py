@@ -44,6 +44,7 @@ def _problems(report: Report) -> Iterator[str]:
     yield from _repeated("the case {}", (result.case for result in report.results))
     yield from _repeated("the artifact {}", (artifact.id for artifact in report.artifacts))
     yield from _repeated("the metric {}", (definition.name for definition in report.definitions))
+    yield from _of_trainings(report)
     yield from _of_metrics(report)
     measured = {metric.case for metric in report.metrics}
     for result in report.results:
@@ -63,6 +64,16 @@ def _repeated(what: str, names: Iterable[str]) -> Iterator[str]:
     for name, count in Counter(names).items():
         if count > 1:
             yield f"{what.format(name)} is there {count} times"
+
+
+def _of_trainings(report: Report) -> Iterator[str]:
+    for each in report.artifacts:
+        epochs = each.training.epochs if each.training else ()
+        yield from _repeated("the epoch {}", (f"{epoch.epoch} of {each.id}" for epoch in epochs))
+        scores = [score for epoch in epochs for score in (epoch.train, epoch.validation) if score is not None]
+        for number in (number for score in scores for number in (score.loss, score.metric)):
+            if not math.isfinite(number):
+                yield f"the training of {each.id} has a score of {number:g}"
 
 
 def _of_metrics(report: Report) -> Iterator[str]:

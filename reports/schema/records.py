@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from crossrt.core.artifact import RecipeValue
+from crossrt.core.artifact import RecipeValue, Training
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import Direction, MetricDefinition
 
@@ -71,7 +71,8 @@ class Artifact(Struct, frozen=True, kw_only=True):
     """One model file.
 
     `source_sha256` is the hash of what it was made from, or of the file itself; `activation_bytes` what tensors between
-    its operators need at once for one sample, a bound by their lives, where that can be told from the graph.
+    its operators need at once for one sample, a bound by their lives, where that can be told from the graph; `training`
+    holds the curves of the training of its weights, where crossrt did that.
     """
 
     id: Text
@@ -88,6 +89,7 @@ class Artifact(Struct, frozen=True, kw_only=True):
     role: Literal["float", "quantized"] = "float"
     batch_dimension: str | None = None
     activation_bytes: Count | None = None
+    training: Training | None = None
 
 
 class Round(Struct, frozen=True, kw_only=True):

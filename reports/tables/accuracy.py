@@ -19,6 +19,9 @@ SIZE: Final = "size_bytes"
 _OF_REFERENCE: Final = (AGREEMENT, "max_abs_error", "relative_error", "sqnr_db")
 """Metrics that compare with the reference: a column of its own shows the error of the outputs."""
 
+_IN_F1: Final = ("macro_precision", "macro_recall")
+"""Metrics for which macro F1 stands where there is little room; a case in full and the page have them."""
+
 QUANTIZED: Final = "quantized %"
 """Heading of the share of weights that are quantized, by their bytes."""
 
@@ -106,7 +109,7 @@ def other_metrics(look: Lookup) -> list[MetricDefinition]:
     scored = {name for each in look.report.results if each.evaluation for name in each.evaluation.values}
     primary = look.primary.name if look.primary else ""
     found = [each for each in look.report.definitions if each.name in scored and each.name != primary]
-    return [each for each in found if each.name not in _OF_REFERENCE][:MOST_OTHERS]
+    return [each for each in found if each.name not in (*_OF_REFERENCE, *_IN_F1)][:MOST_OTHERS]
 
 
 def change_from_reference(evaluation: Evaluation | None, definition: MetricDefinition) -> str:

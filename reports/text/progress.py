@@ -6,13 +6,13 @@ The display is redrawn by hand between steps, never by a thread: nothing may run
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import wraps
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
@@ -24,6 +24,10 @@ _REDRAW_EVERY_S = 0.5
 
 class Display(Protocol):
     """Follows a run: phases with a known number of steps, and remarks between them."""
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; 0 where there is none, as in a log."""
 
     def phase(self, name: str, steps: int | None) -> None:
         """A new phase begins, of so many steps or of nobody knows how many; the one before is over."""
@@ -37,12 +41,23 @@ class Display(Protocol):
     def remark(self, text: str) -> None:
         """A line that stays."""
 
+    def row(self, text: str) -> None:
+        """A line that stays and is never broken, such as the row of a table."""
+
+    def below(self, shown: RenderableType) -> None:
+        """What stands beneath the bar until the phase is over or something else stands there; nothing in a log."""
+
     def failure(self, text: str) -> None:
         """A remark on what failed; left out where the command lists failures itself at its end."""
 
 
 class Silent:
     """Shows nothing."""
+
+    @property
+    def width(self) -> int:
+        """None."""
+        return 0
 
     def phase(self, name: str, steps: int | None) -> None:
         """Nothing."""
@@ -54,6 +69,13 @@ class Silent:
         """Nothing."""
 
     def remark(self, text: str) -> None:
+        """Nothing."""
+
+    def row(self, text: str) -> None:
+        """A remark like others."""
+        self.remark(text)
+
+    def below(self, shown: RenderableType) -> None:
         """Nothing."""
 
     def failure(self, text: str) -> None:
@@ -72,12 +94,24 @@ def _unless_nobody_reads(show: Callable[..., None]) -> Callable[..., None]:
     return shown
 
 
+class _Bars(Progress):
+    """Bars with something beneath them."""
+
+    beneath: RenderableType | None = None
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Called by rich for whatever is drawn."""
+        yield from super().get_renderables()
+        if self.beneath is not None:
+            yield self.beneath
+
+
 class Terminal:
     """A progress bar per phase on a terminal; a line per phase in a log."""
 
     def __init__(self, console: Console, *, tells_failures: bool = True) -> None:
         self._console, self._tells_failures = console, tells_failures
-        self._bars = Progress(
+        self._bars = _Bars(
             TextColumn("{task.description:<18}", table_column=Column(no_wrap=True, min_width=18)),
             BarColumn(bar_width=12, table_column=Column(min_width=12)),
             MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=5)),
@@ -95,6 +129,11 @@ class Terminal:
         )
         self._task: TaskID | None = None
         self._drawn_at = 0.0
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; 0 in a log."""
+        return 0 if console_is_log(self._console) else self._console.width
 
     @_unless_nobody_reads
     def phase(self, name: str, steps: int | None) -> None:
@@ -125,14 +164,28 @@ class Terminal:
         """Prints a line above the bars."""
         self._console.print(printable(indented(shortened(text))), highlight=False, markup=False)
 
+    @_unless_nobody_reads
+    def row(self, text: str) -> None:
+        """Prints a line above the bars as it is."""
+        text = printable(one_line(shortened(text)))
+        self._console.print(text, highlight=False, markup=False, soft_wrap=console_is_log(self._console))
+
+    @_unless_nobody_reads
+    def below(self, shown: RenderableType) -> None:
+        """Draws beneath the bars."""
+        self._bars.beneath = shown
+        self._redraw(force=True)
+
     def failure(self, text: str) -> None:
         """Prints a line, unless failures are listed at the end."""
         if self._tells_failures:
             self.remark(text)
 
     def _end_phase(self) -> None:
+        self._bars.beneath = None
         if self._task is not None:
             self._bars.update(self._task, doing="")
+            self._bars.stop_task(self._task)
             self._redraw(force=True)
 
     def _redraw(self, *, force: bool = False) -> None:

@@ -31,6 +31,8 @@ METRICS = {
     "size_bytes",
     "top1",
     "macro_f1",
+    "macro_precision",
+    "macro_recall",
     "agreement",
     "max_abs_error",
     "speedup_p50",

@@ -127,3 +127,28 @@ def test_both_files_are_calibrated_with_the_same_scales_without_training(folder)
     audited = crossrt("audit", "lab/quarters.int8-same.tflite", cwd=folder)
     assert audited.returncode == 0, audited.stderr
     assert "are the calibrated ones, in quarters.int8-same.onnx as well" in " ".join(audited.stdout.split())
+
+
+def test_a_model_trained_in_a_loop_of_ones_own_becomes_two_files_with_equal_scales(folder):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    script = Path(__file__).with_name("own_loop.py")
+    done = subprocess.run([sys.executable, str(script), str(folder)], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["losses"][-1] < told["losses"][0]
+    assert told["accuracy"] > 0.9
+    assert told["is_loaded_alike"]
+    assert told["files"] == list(FILES)
+    assert (told["different"], told["scales"] > 10, told["within_one"] >= 0.999) == (0, True, True)
+    audited = crossrt("audit", "own/quarters.int8-qat.tflite", cwd=folder)
+    assert audited.returncode == 0, audited.stderr
+    assert "are the trained ones, in quarters.int8-qat.onnx as well" in " ".join(audited.stdout.split())
+
+
+def test_curves_are_pictures_and_a_section_of_the_page(folder, trained):
+    assert (folder / "whole" / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (folder / "whole" / "curves.svg").read_text()
+    done = crossrt("report", "whole", "--html", "curves.html", "--png", "drawn", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "epoch 3: validation accuracy" in (folder / "curves.html").read_text()
+    assert (folder / "drawn" / "curves.png").is_file()

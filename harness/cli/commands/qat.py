@@ -123,7 +123,8 @@ def qat(**options: Any) -> int:
     if different:
         console.print(f"failed  {len(different)} scales differ; see the table", markup=False)
     console.print(
-        f"\n{len(found.artifacts)} files in {found.folder}; to measure them: crossrt bench --artifacts {found.folder}",
+        f"\n{len(found.artifacts)} files and the curves of the training in {found.folder}; to measure them:"
+        f" crossrt bench --artifacts {found.folder}",
         markup=False,
     )
     return int(bool(different))

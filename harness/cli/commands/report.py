@@ -54,11 +54,14 @@ def report(
 ) -> None:
     """Render REPORT, a report.json or the folder that holds one; of two, the second is compared with the first.
 
+    The folder of a training, or its curves.jsonl, stands for its curves; a training need not be over.
+
     \b
     crossrt report results/<run> --html report.html
     crossrt report results/<before> results/<after> --html changes.html
     crossrt report results/<before> results/<after> --markdown > comment.md
     crossrt report results/<run> --to csv --out run.csv
+    crossrt report results/qat --png .
 
     The verdicts are those of crossrt compare, with its --margin and --only; a gate asks for the exit code of that, as
     here it is 0 whatever they are.
@@ -73,6 +76,13 @@ def report(
         raise click.UsageError("--out goes with --to: --html, --png and --svg name what they write")
     if not is_shown:
         raise click.UsageError("say what to make: --html FILE, --markdown, --png FOLDER, --svg FOLDER or --to FORMAT")
+    from crossrt.harness.qat.curves import curves_in
+
+    if len(reports) == 1 and (curves := curves_in(reports[0])) is not None:
+        if markdown or margins or only:
+            raise click.UsageError(f"{reports[0]} is a training: --html, --png and --svg show its curves")
+        _show_training(curves, html, png, svg)
+        return
     if len(reports) > MOST_COMPARED:
         raise click.UsageError(f"{len(reports)} reports were given: one is shown, two are compared")
     *baselines, current = (_loaded(path) for path in reports)
@@ -101,6 +111,23 @@ def _each(made: Sequence[Callable[[], None]]) -> None:
         click.echo(f"crossrt: {problem}", err=True)
     if problems:
         raise problems[-1]
+
+
+def _show_training(curves: Path, html: Path | None, png: Path | None, svg: Path | None) -> None:
+    from crossrt.harness.qat.curves import read_training
+    from crossrt.reports.page.plots.training import Trained
+    from crossrt.reports.page.training import picture_files, training_page
+    from crossrt.reports.schema.files import write_together
+
+    name, training = read_training(curves)
+    trained = Trained(names=(name,), training=training)
+    found = picture_files(trained, png, ["png"]) if png else {}
+    found |= picture_files(trained, svg, ["svg"]) if svg else {}
+    if html:
+        found[html] = training_page(trained).encode()
+    write_together({path: (content,) for path, content in found.items()})
+    for path in found:
+        click.echo(f"{'page' if path == html else 'plot'}: {path}", err=True)
 
 
 def _export(paths: tuple[Path, ...], name: str, out: Path | None) -> None:

@@ -17,6 +17,7 @@ HEAVY = {
 }
 NAMES = {
     *("Comparison", "CrossrtError", "Duel", "Inspection", "Quantized", "Report", "SearchReport", "Trained"),
+    *("ExportedPair", "export_quantized", "quantization_aware"),
     *("bench", "compare", "duel", "inspect", "load_report", "qat", "quantize", "search"),
 }
 
@@ -36,7 +37,7 @@ def test_arguments_are_these():
     names = {name: list(inspect.signature(getattr(crossrt, name)).parameters) for name in NAMES if name.islower()}
     assert names["bench"] == [
         *("model", "data", "labels", "calibration", "task", "runtimes", "batch", "threads", "dimensions", "time"),
-        *("rounds", "only", "baseline", "samples", "minimum_agreement", "seed", "progress"),
+        *("rounds", "only", "recipes", "baseline", "samples", "minimum_agreement", "seed", "progress"),
     ]
     assert names["duel"] == [
         *("a", "b", "model", "data", "labels", "calibration", "dimensions", "batch", "margin", "budget", "seed"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import crossrt
-from crossrt.harness.qat import run
+from crossrt.harness.qat import own_loop, run
 from crossrt.harness.qat.request import QatRequest
 
 
@@ -43,3 +46,23 @@ def test_defaults_are_those_of_the_command(asked):
 def test_values_that_cannot_be_trained_with_are_refused():
     with pytest.raises(crossrt.CrossrtError, match="epochs=0 cannot be trained with"):
         crossrt.qat("mnist-cnn", "out", epochs=0)
+
+
+def test_another_backend_of_keras_is_refused_before_tensorflow_is_imported(monkeypatch):
+    class Backend:
+        @staticmethod
+        def backend():
+            return "jax"
+
+    monkeypatch.setitem(sys.modules, "keras", SimpleNamespace(backend=Backend))
+    with pytest.raises(crossrt.CrossrtError, match=r"Keras runs on jax.*KERAS_BACKEND=tensorflow before keras"):
+        crossrt.quantization_aware(object(), np.zeros((4, 3), np.float32))
+
+
+def test_a_model_is_exported_with_the_samples_that_it_is_compared_on(monkeypatch, tmp_path):
+    found = []
+    monkeypatch.setattr(own_loop, "export_pair", lambda *given: found.append(given) or given)
+    crossrt.export_quantized("aware.keras", tmp_path / "out", data=np.zeros((4, 3), np.float32), samples=2)
+    source, out, request, _ = found[0]
+    assert (source, out, request.limit) == (Path("aware.keras"), tmp_path / "out", 2)
+    assert request.reference.endswith(".npz")

@@ -29,6 +29,29 @@ def test_page_and_plots_are_written(tmp_path):
     )
 
 
+CURVES = (
+    '{"epoch":0,"train":null,"validation":{"loss":0.5,"metric":0.8},"learning_rate":0.001}\n'
+    '{"epoch":1,"train":{"loss":0.4,"metric":0.85},"validation":{"loss":0.3,"metric":0.9},"learning_rate":0.0}\n'
+)
+
+
+def test_a_training_stands_for_its_curves(tmp_path):
+    (tmp_path / "qat").mkdir()
+    (tmp_path / "qat" / "curves.jsonl").write_text(CURVES)
+    done = crossrt("report", "qat", "--html", "page.html", "--png", "drawn", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == ["plot: drawn/curves.png", "page: page.html"]
+    assert "epoch 1: training accuracy 85.00%" in (tmp_path / "page.html").read_text()
+    refused = crossrt("report", "qat", "--markdown", cwd=tmp_path)
+    assert (refused.returncode, "is a training: --html, --png and --svg" in refused.stderr) == (2, True)
+
+
+def test_a_training_without_an_epoch_has_no_curves_yet(tmp_path):
+    (tmp_path / "curves.jsonl").write_text("")
+    done = crossrt("report", "curves.jsonl", "--png", "drawn", cwd=tmp_path)
+    assert (done.returncode, "holds no epoch yet" in done.stderr) == (2, True)
+
+
 def test_plots_with_a_file_in_the_way_are_one_error_and_nothing_is_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
     done = crossrt("report", REPORT, "--png", "plots", "--svg", "file/plots", cwd=tmp_path)

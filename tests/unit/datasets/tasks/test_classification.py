@@ -45,6 +45,8 @@ def test_metrics_are_those_of_scikit_learn(samples, classes, k, seed):
     answers = logits.argmax(axis=1)
     assert found.values["top1"] == (answers == labels).mean()
     assert found.values["macro_f1"] == pytest.approx(f1_score(labels, answers, average="macro", zero_division=0))
+    precision, recall, _, _ = precision_recall_fscore_support(labels, answers, average="macro", zero_division=0)
+    assert (found.values["macro_precision"], found.values["macro_recall"]) == pytest.approx((precision, recall))
     if classes > k > 1:
         every = np.arange(classes)
         expected = top_k_accuracy_score(labels, logits, k=k, labels=every) if classes > 2 else None
@@ -85,7 +87,7 @@ def test_agreement_is_the_same_class_and_the_reference_is_scored_too():
 def test_every_value_has_a_definition():
     for k in (1, 3, 5):
         names = [metric.name for metric in Classification(top_k=k).metrics]
-        assert names == list(scored(LOGITS, LABELS, LOGITS, top_k=k).values)
+        assert sorted(names) == sorted(scored(LOGITS, LABELS, LOGITS, top_k=k).values)
         assert names[0] == "top1"
         assert Classification(top_k=k).metrics[0].margin == 0.001
 
@@ -146,7 +148,9 @@ def test_scores_of_a_case_are_read_as_the_reference_is():
 
 def test_an_output_of_classes_is_used_where_there_are_no_scores():
     found = scored({"label": LOGITS.argmax(axis=1)}, LABELS)
-    assert found.values == {name: scored(LOGITS, LABELS).values[name] for name in ("top1", "macro_f1")}
+    assert found.values == {
+        name: scored(LOGITS, LABELS).values[name] for name in ("top1", "macro_f1", "macro_precision", "macro_recall")
+    }
     assert found.notes == ("output 'label' holds classes, not scores",)
     both = scored({"label": np.zeros(500, int), "probabilities": softmax(LOGITS)}, LABELS)
     assert both.values["top1"] == found.values["top1"]

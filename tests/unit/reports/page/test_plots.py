@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 
+from crossrt.core.artifact import Epoch, Score, Training
 from crossrt.reports.page.drawing import all_plots, plot_files
 from crossrt.reports.page.figures import as_svg, new_figure, png_bytes, svg_text, tip
 from crossrt.reports.page.plots.changes import changes
@@ -17,6 +18,9 @@ from crossrt.reports.page.plots.kernels import kernels
 from crossrt.reports.page.plots.layers import layers
 from crossrt.reports.page.plots.scaling import scaling
 from crossrt.reports.page.plots.tradeoff import tradeoff
+from crossrt.reports.page.plots.training import Trained, curves, trainings
+from crossrt.reports.page.report_page import report_page
+from crossrt.reports.page.training import picture_files, told
 from crossrt.reports.schema.records import KernelCounts, LayerErrors, TensorError
 from crossrt.reports.verdicts.choice.pareto import fronts
 from crossrt.reports.verdicts.comparison.basis import Question
@@ -192,3 +196,63 @@ def test_cases_without_size_and_memory_have_no_footprint(sample):
     results = tuple(msgspec.structs.replace(each, memory=None) for each in sample.results)
     metrics = tuple(each for each in sample.metrics if each.name != "size_bytes")
     assert footprint(msgspec.structs.replace(sample, results=results, metrics=metrics)) is None
+
+
+def training(*, metric="accuracy", losses=(0.9, 0.4, 0.2, 0.3), best=2):
+    def epoch(number, loss):
+        score = Score(loss=loss, metric=1 - loss / 10)
+        trained = score if number else None
+        return Epoch(epoch=number, train=trained, validation=score, learning_rate=1e-3, metric=metric)
+
+    return Training(
+        epochs=tuple(epoch(number, loss) for number, loss in enumerate(losses)),
+        best=best,
+        samples=1000,
+        validation_samples=200,
+        batch_size=64,
+        float_score=Score(loss=0.8, metric=0.95),
+    )
+
+
+@pytest.fixture
+def trained_report(report):
+    """Both of its files come from one training."""
+    artifacts = tuple(msgspec.structs.replace(each, training=training()) for each in report.artifacts)
+    return msgspec.structs.replace(report, artifacts=artifacts)
+
+
+def test_a_training_that_gave_several_files_is_shown_once(trained_report):
+    (found,) = trainings(trained_report)
+    assert len(found.names) == len({(each.model, each.variant) for each in trained_report.artifacts})
+    page = report_page(trained_report)
+    assert page.count('<section id="training"') == 1
+    assert "epoch 2: validation accuracy 98.00%" in page
+    assert "epoch 3: training loss 0.3" in page
+    assert "Epoch 2 was written: accuracy 98.00% on 200 validation samples; 95.00% in float, 91.00% before" in page
+    names = [plot.name for plot in all_plots(trained_report)]
+    assert sum(name.startswith("training-") for name in names) == 1
+
+
+def test_a_report_without_a_training_has_no_curves(report):
+    assert trainings(report) == []
+    assert 'id="training"' not in report_page(report)
+
+
+def test_curves_of_a_file_have_one_legend_and_a_scale_that_fits():
+    drawn = curves(training(losses=(9.0, 0.4, 0.02)))
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["training", "validation", "float model"]
+    assert [axes.get_yscale() for axes in drawn.axes] == ["log", "linear"]
+
+
+def test_errors_of_a_regression_are_numbers(tmp_path):
+    trained = Trained(names=("own int8-qat",), training=training(metric="mean absolute error"))
+    assert "mean absolute error 0.98 on 200" in told(trained)
+    files = picture_files(trained, tmp_path, ("png", "svg"))
+    assert {path.name for path in files} == {"curves.png", "curves.svg"}
+    assert b"epoch 1: validation mean absolute error 0.96" in files[tmp_path / "curves.svg"]
+
+
+def test_a_training_that_is_not_over_is_drawn_from_its_curves_alone(tmp_path):
+    trained = Trained(names=("own",), training=Training(epochs=training(losses=(0.5,)).epochs))
+    assert told(trained) == "0 epochs."
+    assert picture_files(trained, tmp_path, ["png"])[tmp_path / "curves.png"].startswith(b"\x89PNG")
