@@ -26,6 +26,10 @@ class Reference:
         architectures: Names that training takes, the default first.
         training: The module that trains, run with `python -m`: it reads a `TrainingJob` as JSON and sends events.
         training_data: What `TrainingJob.data` may say beside a folder, the default first.
+        epochs: How long training takes where nothing else is said; 0 for what the recipe says.
+        seed: Of training where nothing else is said.
+        recipes: Names of the ways to train, the default first; none where there is one alone.
+        course: `module:name` of the `Course` that is trained, where `training` trains any; it also takes `resumes`.
     """
 
     dataset: str
@@ -37,17 +41,39 @@ class Reference:
     architectures: tuple[str, ...]
     training: str
     training_data: tuple[str, ...]
+    epochs: int = 0
+    seed: int = 0
+    recipes: tuple[str, ...] = ()
+    course: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingJob:
-    """What to train, on what, and where to put the model; `data` is a folder or one of `Reference.training_data`."""
+    """What to train, on what, and where to put the model.
+
+    Attributes:
+        architecture: What is trained.
+        data: A folder, or one of `Reference.training_data`.
+        out: The file of the model.
+        epochs: How often all samples are seen; 0 for what the recipe says.
+        seed: Of weights, order and changes.
+        recipe: One of `Reference.recipes`.
+        course: As in `Reference`.
+        checkpoints: Where checkpoints lie, for trainings that write some.
+        curves: The file of the curves, likewise.
+        resumes: Go on after the last checkpoint.
+    """
 
     architecture: str
     data: str
     out: str
     epochs: int
     seed: int
+    recipe: str = ""
+    course: str = ""
+    checkpoints: str = ""
+    curves: str = ""
+    resumes: bool = False
 
 
 @cache

@@ -110,7 +110,7 @@ class Trainer:
 
     def _epoch(self, state: State, events: EventStream) -> State:
         number = state.epochs[-1].epoch + 1
-        figures = _Figures(number, self._steps, self._job.epochs)
+        figures = Figures(number, self._steps, self._job.epochs)
         for step, (inputs, labels) in enumerate(self._train.epoch(self._job.seed, number, self._job.batch_size), 1):
             loss, right = self._step(inputs, labels)
             value = float(loss)
@@ -186,7 +186,7 @@ def _optimizer(job: QatJob, schedule: Any) -> Any:
     return keras.optimizers.Adam(schedule)
 
 
-class _Figures:
+class Figures:
     """Running means of an epoch, and its speed."""
 
     def __init__(self, epoch: int, steps: int, epochs: int) -> None:
