@@ -186,7 +186,7 @@ class Trainer:
             validation_loss=validation.loss,
             validation_metric=validation.metric,
             samples_per_s=done.samples_per_s,
-            is_best=True,
+            is_best=False,
         )
         return state
 

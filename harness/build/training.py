@@ -15,7 +15,7 @@ from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.out import check_writable
 from crossrt.harness.process.packages import QUIET, check_packages
-from crossrt.harness.qat.following import epoch_line, go_on, progress_line
+from crossrt.harness.qat.following import go_on, progress_line
 from crossrt.reports.text.progress import Display
 
 EPOCH_TIMEOUT_S = 7200.0
@@ -146,7 +146,7 @@ class _Followed:
                 self.display.step(f"top-1 {self.top1:.2%}")
             case "epoch":
                 self.last, self.top1 = event["epoch"], event["validation_metric"]
-                self.display.remark(f"  {epoch_line(event, 'accuracy', self.epochs)}")
+                self.display.remark(f"  {_epoch_line(event, self.epochs)}")
                 self.display.step()
 
     def go_on(self) -> str:
@@ -161,3 +161,10 @@ class _Followed:
         self.display.phase("training", self.epochs)
         for _ in range(self.last):
             self.display.step()
+
+
+def _epoch_line(event: Mapping[str, Any], epochs: int) -> str:
+    return (
+        f"epoch {event['epoch']}/{epochs}: loss {event['loss']:.4g}, accuracy {event['metric']:.2%}; on test samples"
+        f" {event['validation_loss']:.4g}, {event['validation_metric']:.2%}; {event['samples_per_s']:,.0f} samples/s"
+    )
