@@ -21,9 +21,7 @@ def augmented(pixels: NDArray[np.uint8], generator: np.random.Generator) -> NDAr
     mirrored = generator.integers(0, 2, (count, 1)).astype(bool)
     along = np.arange(side)
     across = np.where(mirrored, along[::-1], along) + columns
-    picked: NDArray[np.uint8] = padded[
-        np.arange(count)[:, None, None], (along + rows)[:, :, None], across[:, None, :]
-    ]
+    picked: NDArray[np.uint8] = padded[np.arange(count)[:, None, None], (along + rows)[:, :, None], across[:, None, :]]
     return picked
 
 
@@ -45,4 +43,5 @@ def _area_weights(large: int, small: int) -> NDArray[np.float32]:
     edges = np.arange(small + 1) * (large / small)
     places = np.arange(large)
     overlap = np.minimum(edges[1:, None], places + 1) - np.maximum(edges[:-1, None], places)
-    return (np.clip(overlap, 0, None) * (small / large)).astype(np.float32)
+    weights: NDArray[np.float32] = (np.clip(overlap, 0, None) * (small / large)).astype(np.float32)
+    return weights

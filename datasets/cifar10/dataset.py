@@ -69,7 +69,5 @@ SPLITS: Final[Mapping[str, Callable[[], Dataset]]] = {
 }
 """The entry point `cifar10` of the group `crossrt.datasets`."""
 
-READER: Final = Reader(
-    name="CIFAR-10", suffixes=(), recognizes=lambda path, head: holds_cifar10(path, head), read=read
-)
+READER: Final = Reader(name="CIFAR-10", suffixes=(), recognizes=lambda path, head: holds_cifar10(path, head), read=read)
 """The reader of folders and archives of the whole data set."""

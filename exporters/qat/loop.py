@@ -196,23 +196,28 @@ class Figures:
         self._started = self._told_at = time.monotonic()
 
     def add(self, loss: float, right: float, count: int) -> None:
+        """Takes in a step."""
         self._loss += loss * count
         self._right += right
         self._samples += count
 
     def score(self) -> Score:
+        """The means so far."""
         return Score(loss=self._loss / self._samples, metric=self._right / self._samples)
 
     def samples_per_s(self) -> float:
+        """How fast it is."""
         return self._samples / max(time.monotonic() - self._started, 1e-9)
 
     def is_due(self) -> bool:
+        """Whether figures should be told again."""
         if time.monotonic() - self._told_at < _TELL_EVERY_S:
             return False
         self._told_at = time.monotonic()
         return True
 
     def told(self, step: int, rate: float) -> dict[str, float]:
+        """Fields of an event `progress`."""
         elapsed = time.monotonic() - self._started
         left = (self._steps - step + (self._epochs - self._epoch) * self._steps) * elapsed / step
         score = self.score()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     model: str
     recipe: str
-    recipe_values: str
+    version_of_recipe: str
     data: str
     epochs: int
     seed: int
@@ -107,7 +108,7 @@ class Trainer:
         settings = Settings(
             model=lesson.job.architecture,
             recipe=lesson.job.recipe,
-            recipe_values=str(lesson.recipe),
+            version_of_recipe=hashlib.sha256(str(dataclasses.replace(lesson.recipe, note="")).encode()).hexdigest(),
             data=f"{lesson.train.fingerprint[:32]}{lesson.test.fingerprint[:32]}",
             epochs=lesson.epochs,
             seed=lesson.job.seed,
@@ -162,11 +163,15 @@ class Trainer:
             value = float(loss)
             if not math.isfinite(value):
                 kept = f"the checkpoint of epoch {number - 1} is kept" if number > 1 else "no epoch was finished"
-                raise ExportError(f"the loss is {value} at step {step} of {self._steps} in epoch {number}; {kept}")
+                raise ExportError(
+                    f"the loss is {value} at step {step} of {self._steps} in epoch {number}: another --seed may do"
+                    f" better; {kept}"
+                )
             figures.add(value, float(right), len(labels))
             if figures.is_due():
                 events.send("progress", **figures.told(step, self._rate()))
         speed = figures.samples_per_s()
+        events.send("validating", epoch=number)
         train, validation = figures.score(), self._validated()
         done = Epoch(
             epoch=number,
@@ -185,7 +190,9 @@ class Trainer:
             metric=train.metric,
             validation_loss=validation.loss,
             validation_metric=validation.metric,
+            learning_rate=done.learning_rate,
             samples_per_s=done.samples_per_s,
+            left_s=(lesson.epochs - number) * len(lesson.train.labels) / speed,
             is_best=False,
         )
         return state
@@ -226,11 +233,10 @@ class Trainer:
 def schedule(recipe: Recipe, steps: int) -> Callable[[Any], Any]:
     """The learning rate by the number of the step: up along a line, then down to zero along a cosine."""
     rising = round(recipe.warm_up * steps)
-    make = keras.optimizers.schedules.CosineDecay
-    if not rising:
-        found: Callable[[Any], Any] = make(recipe.rate, steps)
-        return found
-    found = make(0.0, steps - rising, warmup_target=recipe.rate, warmup_steps=rising)
+    falling = {"warmup_target": recipe.rate, "warmup_steps": rising} if rising else {}
+    found: Callable[[Any], Any] = keras.optimizers.schedules.CosineDecay(
+        0.0 if rising else recipe.rate, steps - rising, **falling
+    )
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,12 @@ from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.out import check_writable
 from crossrt.harness.process.packages import QUIET, check_packages
-from crossrt.harness.qat.following import go_on, progress_line
 from crossrt.reports.text.progress import Display
 
 EPOCH_TIMEOUT_S = 7200.0
 """Between two events: a trainer that reports epochs alone may take so long for one."""
+_GPU = "CUDA_VISIBLE_DEVICES"
+"""A GPU is used where this names one: without it the same command gives the same result on a machine that has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +52,6 @@ def architectures() -> tuple[str, ...]:
     return tuple(name for each in references() for name in each.architectures)
 
 
-def default_architecture() -> str:
-    """What is trained where nothing is named: the one of the bundled model that is benchmarked by default."""
-    return next(each for each in references() if each.models).architectures[0]
-
-
 def run_training(request: TrainingRequest, display: Display) -> float:
     """Trains in a process of its own and returns the top-1 on the test samples after the last epoch.
 
@@ -69,7 +66,8 @@ def run_training(request: TrainingRequest, display: Display) -> float:
     found = _Followed(display=display, epochs=job.epochs)
     display.phase("starting" if job.course else "training", None if job.course else job.epochs)
     module = _reference_with(request.architecture).training
-    with ChildProcess(module, variables=QUIET, memory_limit_bytes=memory_limit([], 2 * BUILDING_BYTES)) as child:
+    variables = {**QUIET, _GPU: os.environ.get(_GPU, "")}
+    with ChildProcess(module, variables=variables, memory_limit_bytes=memory_limit([], 2 * BUILDING_BYTES)) as child:
         child.send(dataclasses.asdict(job))
         try:
             while (event := child.receive(EPOCH_TIMEOUT_S))["event"] != "finished":
@@ -98,6 +96,11 @@ def _job(request: TrainingRequest) -> TrainingJob:
     if reference.course and not request.resumes and checkpoints.is_dir() and any(checkpoints.iterdir()):
         raise HarnessError(
             f"{checkpoints} holds an earlier training: go on with it by --resume, delete it, or choose another --out"
+        )
+    if request.data is None and reference.how_to_get:
+        raise HarnessError(
+            f"{request.architecture} is trained on a whole data set, which does not come with crossrt: give --data"
+            f" FOLDER, or --data download. {reference.how_to_get}"
         )
     return TrainingJob(
         architecture=request.architecture,
@@ -140,7 +143,7 @@ class _Followed:
             case "started":
                 self._start(event)
             case "progress":
-                self.display.doing(progress_line(event, "accuracy"))
+                self.display.doing(_progress(event))
             case "epoch" if "top1" in event:
                 self.top1 = event["top1"]
                 self.display.step(f"top-1 {self.top1:.2%}")
@@ -150,7 +153,9 @@ class _Followed:
                 self.display.step()
 
     def go_on(self) -> str:
-        return go_on(self.last) if self.keeps and self.last < self.epochs else ""
+        if not self.keeps or not 0 < self.last < self.epochs:
+            return ""
+        return f"; the same command with --resume goes on after epoch {self.last}"
 
     def _start(self, event: Mapping[str, Any]) -> None:
         self.epochs, self.keeps = event["epochs"], True
@@ -161,6 +166,15 @@ class _Followed:
         self.display.phase("training", self.epochs)
         for _ in range(self.last):
             self.display.step()
+
+
+def _progress(event: Mapping[str, Any]) -> str:
+    minutes = round(event["left_s"] / 60)
+    return (
+        f"epoch {event['epoch']} step {event['step']}/{event['steps']}  loss {event['loss']:.4g} "
+        f" accuracy {event['metric']:.2%}  lr {event['learning_rate']:.2g}  {event['samples_per_s']:,.0f} samples/s "
+        f" {minutes // 60}:{minutes % 60:02} h left"
+    )
 
 
 def _epoch_line(event: Mapping[str, Any], epochs: int) -> str:

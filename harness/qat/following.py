@@ -63,18 +63,17 @@ def train(job: QatJob, display: Display) -> Followed:
                 _follow(event, found, job, display)
         except ChildFailedError as failure:
             raise HarnessError(
-                f"training broke off: {failure.reason}{go_on(found.last)}\n{failure.stderr_tail}"
+                f"training broke off: {failure.reason}{_go_on(found)}\n{failure.stderr_tail}"
             ) from failure
         except KeyboardInterrupt:
             if found.last < job.epochs and Path(job.checkpoints).is_dir():
-                display.remark(f"  stopped{go_on(found.last)}")
+                display.remark(f"  stopped{_go_on(found)}")
             raise
     return found
 
 
-def go_on(last: int) -> str:
-    """How a training goes on after its last finished epoch; nothing where there is none."""
-    return f"; the same command with --resume goes on after epoch {last}" if last else ""
+def _go_on(found: Followed) -> str:
+    return f"; the same command with --resume goes on after epoch {found.last}" if found.last else ""
 
 
 def _follow(event: Mapping[str, Any], found: Followed, job: QatJob, display: Display) -> None:
@@ -90,10 +89,10 @@ def _follow(event: Mapping[str, Any], found: Followed, job: QatJob, display: Dis
         case "started":
             _start(event, found, job, display)
         case "progress":
-            display.doing(progress_line(event, found.metric))
+            display.doing(_progress(event, found.metric))
         case "epoch":
             found.last = event["epoch"]
-            display.remark(f"  {epoch_line(event, found.metric, job.epochs)}")
+            display.remark(f"  {_epoch(event, found.metric, job.epochs)}")
             display.step()
         case "trained":
             found.best = event["best"]
@@ -120,8 +119,7 @@ def _start(event: Mapping[str, Any], found: Followed, job: QatJob, display: Disp
         display.step()
 
 
-def progress_line(event: Mapping[str, Any], metric: str) -> str:
-    """Where a training stands, for the live display."""
+def _progress(event: Mapping[str, Any], metric: str) -> str:
     minutes, seconds = divmod(round(event["left_s"]), 60)
     return (
         f"epoch {event['epoch']} step {event['step']}/{event['steps']}  loss {event['loss']:.4g} "
@@ -130,8 +128,7 @@ def progress_line(event: Mapping[str, Any], metric: str) -> str:
     )
 
 
-def epoch_line(event: Mapping[str, Any], metric: str, epochs: int) -> str:
-    """A finished epoch in a line."""
+def _epoch(event: Mapping[str, Any], metric: str, epochs: int) -> str:
     text = f"epoch {event['epoch']}/{epochs}: loss {event['loss']:.4g}, {shown_metric(metric, event['metric'])}"
     if event["validation_metric"] is not None:
         shown = shown_metric(metric, event["validation_metric"])

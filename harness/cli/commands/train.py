@@ -41,11 +41,11 @@ def train(
     The shipped models were made by: crossrt train --architecture NAME --data FOLDER, with the original training files
     in FOLDER.
     """
-    from crossrt.harness.build.training import TrainingRequest, default_architecture, run_training
+    from crossrt.harness.build.training import TrainingRequest, architectures, run_training
     from crossrt.harness.cli.shared.options import message_console
     from crossrt.reports.text.progress import Terminal
 
-    name = architecture or default_architecture()
+    name = architecture or architectures()[0]
     path = out or Path("results") / f"{name}.keras"
     request = TrainingRequest(
         architecture=name, out=path, data=data, recipe=recipe, epochs=epochs, seed=seed, resumes=resume
