@@ -38,8 +38,7 @@ def run(job: TrainingJob, events: EventStream) -> None:
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(job.seed)
     lesson = Lesson(job=job, course=course, recipe=recipe, epochs=job.epochs or recipe.epochs, train=train, test=test)
-    trained = Trainer(lesson).run(events)
-    _save(trained, lesson, Path(job.out))
+    write_model(Trainer(lesson).run(events), lesson)
 
 
 def course_of(job: TrainingJob) -> Course:
@@ -55,8 +54,13 @@ def course_of(job: TrainingJob) -> Course:
     return found
 
 
-def _save(model: Any, lesson: Lesson, path: Path) -> None:
-    """Writes the network for images of the full size."""
+def write_model(model: Any, lesson: Lesson) -> None:
+    """Writes a trained network for images of the full size, without the optimizer's state.
+
+    Raises:
+        OSError: There is no room.
+    """
+    path = Path(lesson.job.out)
     bare = lesson.course.architectures[lesson.job.architecture](lesson.train.pixels.shape[1])
     bare.set_weights(model.get_weights())
     with owned_folder(path.parent, f".{path.name}.") as folder:
