@@ -59,7 +59,7 @@ def run_training(request: TrainingRequest, display: Display) -> float:
         DataError: The data cannot be used, or training failed.
         HarnessError: There is no such architecture or recipe, the output cannot be written, or training broke off.
     """
-    job = _job(request)
+    job = job_for(request)
     check_writable(request.out.parent)
     check_packages("training", ("tensorflow",))
     request.out.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,12 @@ def run_training(request: TrainingRequest, display: Display) -> float:
     return found.top1
 
 
-def _job(request: TrainingRequest) -> TrainingJob:
+def job_for(request: TrainingRequest) -> TrainingJob:
+    """What is asked of the training process.
+
+    Raises:
+        HarnessError: Something was asked for that there is not, or an earlier training would be overwritten.
+    """
     reference, out = _reference_with(request.architecture), request.out
     if out.suffix != ".keras":
         raise HarnessError(f"{out} does not end in .keras, the only format that Keras 3 saves: rename it")

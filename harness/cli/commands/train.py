@@ -12,9 +12,9 @@ import click
 @click.option(
     "--data",
     metavar="FOLDER",
-    help="Folder with the original training files of the data set of the architecture; 'shipped' for samples that come"
-    " with crossrt, where there are some to train on; 'download' for all of them through Keras's downloader."
-    "  [default: shipped, else download has to be said]",
+    help="Folder with the original files of the data set of the architecture; 'download' gets them through Keras's"
+    " downloader; 'shipped' is what comes with crossrt, where that is enough to train on."
+    "  [default: shipped]",
 )
 @click.option("--recipe", metavar="NAME", help="How to train; a wrong name lists them.  [default: the first of them]")
 @click.option("--epochs", type=click.IntRange(min=1), help="How often all samples are seen.  [default: by the recipe]")
@@ -39,8 +39,14 @@ def train(
     """Train a bundled classifier from scratch and save it as a .keras file.
 
     The shipped models were made by: crossrt train --architecture NAME --data FOLDER, with the original training files
-    in FOLDER.
-    """
+    in FOLDER. Where training takes hours, a checkpoint is kept after every epoch: --resume goes on after an
+    interruption, with the same result.
+
+    \b
+    crossrt train
+    crossrt train --architecture NAME --data FOLDER --recipe paper --out big.keras
+    crossrt train --architecture NAME --data FOLDER --recipe paper --out big.keras --resume
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.build.training import TrainingRequest, architectures, run_training
     from crossrt.harness.cli.shared.options import message_console
     from crossrt.reports.text.progress import Terminal
