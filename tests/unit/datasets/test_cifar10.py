@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sys
 import tarfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -197,6 +199,33 @@ def test_pickles_are_not_read(tmp_path, name):
 def test_where_there_is_nothing_it_is_said_where_to_get_it(tmp_path):
     for place in (tmp_path, tmp_path / "none"):
         assert HOW_TO_GET in refusal(place)
+
+
+@pytest.fixture
+def downloader(monkeypatch):
+    """Stands for Keras, whose downloader gives a path or fails."""
+
+    def install(get_file):
+        monkeypatch.setitem(sys.modules, "keras", SimpleNamespace(utils=SimpleNamespace(get_file=get_file)))
+
+    return install
+
+
+def test_what_is_downloaded_is_the_binary_version_and_its_hash_is_asked_for(make, downloader):
+    path, asked = make("archive") / "cifar-10-binary.tar.gz", []
+    downloader(lambda name, origin, file_hash: asked.append((name, origin, file_hash)) or str(path))
+    assert len(read_images("download", "train").labels) == 20
+    ((name, origin, file_hash),) = asked
+    assert origin.endswith(f"kriz/{name}")
+    assert len(file_hash) == 64
+
+
+def test_a_download_that_fails_is_said(downloader):
+    def fail(*_, **__):
+        raise Exception("URL fetch failure")  # as Keras does
+
+    downloader(fail)
+    assert "could not be downloaded (URL fetch failure)" in refusal("download")
 
 
 def test_what_ships_is_the_same_number_of_each_class():
