@@ -117,7 +117,8 @@ class Trainer:
             state, variables = self._checkpoints.latest(settings)
             self._restore(variables)
             write_curves(state.epochs, Path(lesson.job.curves))  # a kill may have come before they were written
-            events.send("resumed", epoch=state.best)
+            last = state.epochs[-1].validation
+            events.send("resumed", epoch=state.best, validation_metric=last.metric if last else 0.0)
         else:
             state = State(settings=settings, epochs=(), best=0)
         events.send(

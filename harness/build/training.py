@@ -143,7 +143,7 @@ class _Followed:
             case "failed":
                 raise DataError(event["reason"])
             case "resumed":
-                self.last = event["epoch"]
+                self.last, self.top1 = event["epoch"], event["validation_metric"]
                 self.display.remark(f"  going on after epoch {self.last}")
             case "started":
                 self._start(event)

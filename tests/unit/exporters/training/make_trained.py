@@ -108,7 +108,7 @@ def main(folder):
     whole, events = train(lesson(folder / "whole"))
     train(lesson(folder / "broken"), last=1)
     resumed, told = train(lesson(folder / "broken", resumes=True))
-    again, _ = train(lesson(folder / "broken", resumes=True))
+    again, at_the_end = train(lesson(folder / "broken", resumes=True))
     write_model(resumed, lesson(folder / "broken"))
     saved = keras.saving.load_model(folder / "broken" / "tiny.keras")
     equal = [
@@ -121,6 +121,7 @@ def main(folder):
             {
                 "events": events,
                 "resumed": told,
+                "at the end": at_the_end,
                 "equal": equal,
                 "saved": {
                     "input": list(saved.input_shape),

@@ -49,6 +49,12 @@ def test_its_curves_are_the_same_but_for_the_speed(folder):
     assert one[-1][3] == pytest.approx(0, abs=1e-9)
 
 
+def test_one_that_is_over_says_what_it_came_to(facts):
+    resumed, started = facts["at the end"]
+    assert (resumed["event"], resumed["epoch"], started["event"]) == ("resumed", 3, "started")
+    assert resumed["validation_metric"] == facts["events"][-1]["validation_metric"]
+
+
 def test_it_learns(facts):
     last = facts["events"][-1]
     assert last["validation_metric"] > 0.25  # a tenth by chance
