@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from crossrt.datasets import cifar10, reference
 from crossrt.harness.build.training import TrainingRequest, architectures, job_for
 from crossrt.harness.errors import HarnessError
+from crossrt.harness.qat.request import with_bundled
 
 
 def job(tmp_path, architecture="cifar-resnet8", data="folder", **changed):
@@ -61,3 +66,14 @@ def test_an_earlier_training_is_not_overwritten(tmp_path):
     with pytest.raises(HarnessError, match="holds an earlier training: go on with it by --resume"):
         job(tmp_path)
     assert job(tmp_path, resumes=True).resumes
+
+
+def test_a_trained_network_that_ships_is_known_by_name_with_its_data(tmp_path, monkeypatch):
+    (tmp_path / "cifar-resnet8.keras").write_bytes(b"")
+    shipping = replace(cifar10.REFERENCE, folder=tmp_path, models=("cifar-resnet8",))
+    known = tuple(shipping if each == cifar10.REFERENCE else each for each in reference.references())
+    monkeypatch.setattr(reference, "references", lambda: known)
+    monkeypatch.chdir("/")
+    path, data, validation = with_bundled(Path("cifar-resnet8"), None, None)
+    assert path == tmp_path / "cifar-resnet8.keras"
+    assert [(each.reference, each.split) for each in (data, validation)] == [("cifar10", "train"), ("cifar10", "test")]
