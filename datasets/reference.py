@@ -25,7 +25,13 @@ class Reference:
         models: Names of the models, the default first; each is a file `<name>.keras` in `folder`.
         architectures: Names that training takes, the default first.
         training: The module that trains, run with `python -m`: it reads a `TrainingJob` as JSON and sends events.
-        training_data: What `TrainingJob.data` may say beside a folder, the default first.
+        training_data: What `TrainingJob.data` may say beside a folder; the default first, where `how_to_get` is empty.
+        how_to_get: Where all samples come from, for people, where none ship that are enough to train on.
+        epochs: How long training takes where nothing else is said; 0 for what the recipe says.
+        seed: Of training where nothing else is said.
+        recipes: Names of the ways to train, the default first; none where there is one alone.
+        is_default: Whether its first model is the one that is taken where nothing is named; true for one reference.
+        course: `module:name` of the `Course` that is trained, where `training` trains any; it also takes `resumes`.
     """
 
     dataset: str
@@ -37,22 +43,46 @@ class Reference:
     architectures: tuple[str, ...]
     training: str
     training_data: tuple[str, ...]
+    how_to_get: str = ""
+    epochs: int = 0
+    seed: int = 0
+    recipes: tuple[str, ...] = ()
+    is_default: bool = False
+    course: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingJob:
-    """What to train, on what, and where to put the model; `data` is a folder or one of `Reference.training_data`."""
+    """What to train, on what, and where to put the model.
+
+    Attributes:
+        architecture: What is trained.
+        data: A folder, or one of `Reference.training_data`.
+        out: The file of the model.
+        epochs: How often all samples are seen; 0 for what the recipe says.
+        seed: Of weights, order and changes.
+        recipe: One of `Reference.recipes`.
+        course: As in `Reference`.
+        checkpoints: Where checkpoints lie, for trainings that write some.
+        curves: The file of the curves, likewise.
+        resumes: Go on after the last checkpoint.
+    """
 
     architecture: str
     data: str
     out: str
     epochs: int
     seed: int
+    recipe: str = ""
+    course: str = ""
+    checkpoints: str = ""
+    curves: str = ""
+    resumes: bool = False
 
 
 @cache
 def references() -> tuple[Reference, ...]:
-    """All bundled references, by the names of their packages."""
+    """All bundled references: the default one, then by the names of their packages."""
     found = []
     for each in sorted(pkgutil.iter_modules(crossrt.datasets.__path__), key=lambda module: module.name):
         if each.ispkg:
@@ -60,7 +90,7 @@ def references() -> tuple[Reference, ...]:
             reference = getattr(package, "REFERENCE", None)
             if isinstance(reference, Reference):
                 found.append(reference)
-    return tuple(found)
+    return tuple(sorted(found, key=lambda each: not each.is_default))
 
 
 def default_reference() -> Reference:

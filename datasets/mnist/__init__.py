@@ -17,4 +17,7 @@ REFERENCE: Final = Reference(
     architectures=("mnist-cnn", "mnist-dense", "mnist-separable"),
     training="crossrt.datasets.mnist.train",
     training_data=("shipped", "download"),
+    epochs=20,
+    seed=2,
+    is_default=True,
 )

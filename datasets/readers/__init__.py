@@ -28,22 +28,35 @@ BUNDLED: Final[tuple[Reader, ...]] = (
 
 
 def readers() -> tuple[Reader, ...]:
-    """Bundled readers, then those of other packages.
+    """Readers of bundled data sets, which know their files by name, those of single formats, then other packages'.
 
     Raises:
         PluginError: A reader of another package cannot be imported.
         DataError: A plug-in is something else.
     """
-    others = tuple(load_plugin(GROUP, name) for name in registered(GROUP))
-    for found, name in zip(others, registered(GROUP), strict=True):
-        if not isinstance(found, Reader):
-            raise DataError(f"the plug-in {name!r} of {GROUP} is a {type(found).__name__}; expected a Reader")
-    return (*BUNDLED, *others)
+    own, foreign = _registered()
+    return (*_loaded(own), *BUNDLED, *_loaded(foreign))
 
 
 def is_foreign(path: Path) -> bool:
     """Whether readers of other packages have to be asked about a path: there are some, and no bundled one knows it."""
-    return bool(registered(GROUP)) and _by_content(BUNDLED, path) is None
+    own, foreign = _registered()
+    return bool(foreign) and _by_content((*_loaded(own), *BUNDLED), path) is None
+
+
+def _registered() -> tuple[list[str], list[str]]:
+    """Names of this package's entry points, and of those of others."""
+    points = registered(GROUP)
+    own = [name for name, point in points.items() if point.value.startswith("crossrt.")]
+    return own, [name for name in points if name not in own]
+
+
+def _loaded(names: Sequence[str]) -> tuple[Reader, ...]:
+    found = tuple(load_plugin(GROUP, name) for name in names)
+    for each, name in zip(found, names, strict=True):
+        if not isinstance(each, Reader):
+            raise DataError(f"the plug-in {name!r} of {GROUP} is a {type(each).__name__}; expected a Reader")
+    return found
 
 
 def _by_content(known: Sequence[Reader], path: Path) -> Reader | None:
@@ -60,10 +73,13 @@ def reader_of(path: Path) -> Reader:
     Raises:
         DataError: None does.
     """
-    if (found := _by_content(BUNDLED, path)) is not None:
+    own, foreign = _registered()
+    known = (*_loaded(own), *BUNDLED)
+    if (found := _by_content(known, path)) is not None:
         return found  # no other package is imported for it
-    known = readers()
-    by_content = _by_content(known[len(BUNDLED) :], path)
+    others = _loaded(foreign)
+    known = (*known, *others)
+    by_content = _by_content(others, path)
     found = by_content or next((each for each in known if path.suffix.lower() in each.suffixes), None)
     if found:
         return found
@@ -73,7 +89,8 @@ def reader_of(path: Path) -> Reader:
     entries = sorted(each.name for each in path.iterdir())
     holds = f"holds {', '.join(entries[:3])}{', ...' if len(entries) > 3 else ''}" if entries else "is empty"
     raise DataError(
-        f"the folder {path} {holds}; expected images in one folder for each class, ONNX's test_data_set_N, or IDX files"
+        f"the folder {path} {holds}; expected images in one folder for each class, ONNX's test_data_set_N, IDX files,"
+        " or those of a bundled data set"
     )
 
 

@@ -7,7 +7,7 @@ import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -81,13 +81,41 @@ class State(Struct, frozen=True, kw_only=True):
     sha256: str = ""
 
 
-class Checkpoints:
-    """The checkpoints of one training: the last and the best are kept."""
+class AnyState(Protocol):
+    """What the state of any training has; it is a `Struct` with the fields of `State` of these names."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    @property
+    def settings(self) -> Struct:
+        """What it must share with the training that goes on with it; `model` is one of the fields."""
 
-    def save(self, state: State, variables: Arrays) -> None:
+    @property
+    def epochs(self) -> tuple[Epoch, ...]:
+        """The curves so far."""
+
+    @property
+    def best(self) -> int:
+        """The best epoch so far."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the file of variables."""
+
+
+S = TypeVar("S", bound=AnyState)
+
+
+class CheckpointFolder(Generic[S]):
+    """The checkpoints of one training: the last and the best are kept.
+
+    Args:
+        folder: Where they lie.
+        kind: The type of the state that goes with the variables.
+    """
+
+    def __init__(self, folder: Path, kind: type[S]) -> None:
+        self._folder, self._kind = folder, kind
+
+    def save(self, state: S, variables: Arrays) -> None:
         """Writes the checkpoint of the last epoch of a state.
 
         Raises:
@@ -100,7 +128,10 @@ class Checkpoints:
             shutil.rmtree(half_written, ignore_errors=True)
             half_written.mkdir(parents=True)
             np.savez(half_written / VARIABLES, **variables)  # type: ignore[arg-type]
-            known = msgspec.structs.replace(state, sha256=sha256_of(half_written / VARIABLES))
+            known = msgspec.structs.replace(
+                state,  # type: ignore[type-var]
+                sha256=sha256_of(half_written / VARIABLES),
+            )
             (half_written / STATE).write_bytes(msgspec.json.format(msgspec.json.encode(known), indent=2))
             shutil.rmtree(target, ignore_errors=True)
             half_written.rename(target)
@@ -114,7 +145,7 @@ class Checkpoints:
             if each not in (number, state.best):
                 shutil.rmtree(self._place(each), ignore_errors=True)
 
-    def latest(self, settings: Settings) -> tuple[State, Arrays]:
+    def latest(self, settings: Struct) -> tuple[S, Arrays]:
         """The last checkpoint.
 
         Raises:
@@ -134,7 +165,7 @@ class Checkpoints:
             )
         return state, variables
 
-    def load(self, number: int) -> tuple[State, Arrays]:
+    def load(self, number: int) -> tuple[S, Arrays]:
         """The checkpoint of an epoch.
 
         Raises:
@@ -144,7 +175,7 @@ class Checkpoints:
         try:
             if (place / STATE).stat().st_size > _MOST_BYTES:
                 raise ValueError("the state is larger than any training's")
-            state = msgspec.json.decode((place / STATE).read_bytes(), type=State)
+            state = msgspec.json.decode((place / STATE).read_bytes(), type=self._kind)
             if sha256_of(place / VARIABLES) != state.sha256:
                 raise ValueError("its variables are not those that it describes")
             with np.load(place / VARIABLES, allow_pickle=False) as archive:
@@ -165,6 +196,13 @@ class Checkpoints:
 
     def _place(self, number: int) -> Path:
         return self._folder / f"epoch-{number:04}"
+
+
+class Checkpoints(CheckpointFolder[State]):
+    """Those of a quantization-aware training."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, State)
 
 
 def _told(value: object) -> str:

@@ -116,7 +116,7 @@ class Trainer:
 
     def _epoch(self, state: State, events: EventStream) -> State:
         number = state.epochs[-1].epoch + 1
-        figures = _Figures(number, self._steps, self._job.epochs)
+        figures = Figures(number, self._steps, self._job.epochs)
         for step, (inputs, labels) in enumerate(self._train.epoch(self._job.seed, number, self._job.batch_size), 1):
             loss, right = self._step(inputs, labels)
             value = float(loss)
@@ -198,7 +198,7 @@ def _optimizer(job: QatJob, schedule: Any) -> Any:
     return keras.optimizers.Adam(schedule)
 
 
-class _Figures:
+class Figures:
     """Running means of an epoch, and its speed."""
 
     def __init__(self, epoch: int, steps: int, epochs: int) -> None:
@@ -208,17 +208,21 @@ class _Figures:
         self._started = self._told_at = time.monotonic()
 
     def add(self, loss: float, right: float, count: int) -> None:
+        """Takes in a step."""
         self._loss += loss * count
         self._right += right
         self._samples += count
 
     def score(self) -> Score:
+        """The means so far."""
         return Score(loss=self._loss / self._samples, metric=self._right / self._samples)
 
     def samples_per_s(self) -> float:
+        """How fast it is."""
         return self._samples / max(time.monotonic() - self._started, 1e-9)
 
     def is_due(self) -> bool:
+        """Whether figures should be told again."""
         if time.monotonic() - self._told_at < _TELL_EVERY_S:
             return False
         self._told_at = time.monotonic()
@@ -229,6 +233,7 @@ class _Figures:
         return (self._epochs - epoch) * (time.monotonic() - self._started)
 
     def told(self, step: int, rate: float) -> dict[str, float]:
+        """Fields of an event `progress`."""
         elapsed = time.monotonic() - self._started
         left = (self._steps - step + (self._epochs - self._epoch) * self._steps) * elapsed / step
         score = self.score()

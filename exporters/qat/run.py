@@ -61,7 +61,7 @@ def run(job: QatJob, events: EventStream) -> None:
     from crossrt.exporters.qat.model import build
 
     prepared = _prepare(job)
-    for note in prepared.network.notes:
+    for note in (*prepared.network.notes, *prepared.train.dataset.notes):
         events.send("note", text=note)
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(job.seed)

@@ -22,12 +22,13 @@ def sources(room: str) -> list[Path]:
     return sorted((ROOT / room).rglob("*.py"))
 
 
-def test_only_one_folder_names_the_bundled_data_set():
+@pytest.mark.parametrize(("folder", "word"), [("mnist", "mnist"), ("cifar10", "cifar")])
+def test_only_one_folder_names_a_bundled_data_set(folder, word):
     found = [
         path.relative_to(ROOT)
         for room in ROOMS
         for path in sources(room)
-        if path.parent.name != "mnist" and re.search("mnist", path.read_text(encoding="utf-8"), re.IGNORECASE)
+        if path.parent.name != folder and re.search(word, path.read_text(encoding="utf-8"), re.IGNORECASE)
     ]
     # a citation of the paper that the kinds of corruption come from, and an example of a URL are no use of the data set
     assert [path for path in found if path != Path("analysis/corruption.py")] == []
