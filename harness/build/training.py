@@ -17,6 +17,7 @@ from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.out import check_writable
 from crossrt.harness.process.packages import QUIET, check_packages
 from crossrt.reports.text.progress import Display
+from crossrt.reports.text.training import TrainingView
 
 EPOCH_TIMEOUT_S = 7200.0
 """Between two events: a trainer that reports epochs alone may take so long for one."""
@@ -137,6 +138,7 @@ class _Followed:
     top1: float = 0.0
     last: int = 0
     keeps: bool = False
+    view: TrainingView | None = None
 
     def follow(self, event: Mapping[str, Any]) -> None:
         match event["event"]:
@@ -147,15 +149,13 @@ class _Followed:
                 self.display.remark(f"  going on after epoch {self.last}")
             case "started":
                 self._start(event)
-            case "progress":
-                self.display.doing(_progress(event))
             case "epoch" if "top1" in event:
                 self.top1 = event["top1"]
                 self.display.step(f"top-1 {self.top1:.2%}")
             case "epoch":
                 self.last, self.top1 = event["epoch"], event["validation_metric"]
-                self.display.remark(f"  {_epoch_line(event, self.epochs)}")
-                self.display.step()
+        if self.view is not None:
+            self.view.follow(event)
 
     def go_on(self) -> str:
         if not self.keeps or not 0 < self.last < self.epochs:
@@ -166,24 +166,7 @@ class _Followed:
         self.epochs, self.keeps = event["epochs"], True
         self.display.remark(
             f"  {event['parameters']:,} parameters; {event['samples']:,} samples,"
-            f" {event['validation_samples']:,} to test on"
+            f" {event['validation_samples']:,} test samples to validate on"
         )
-        self.display.phase("training", self.epochs)
-        for _ in range(self.last):
-            self.display.step()
-
-
-def _progress(event: Mapping[str, Any]) -> str:
-    minutes = round(event["left_s"] / 60)
-    return (
-        f"epoch {event['epoch']} step {event['step']}/{event['steps']}  loss {event['loss']:.4g} "
-        f" accuracy {event['metric']:.2%}  lr {event['learning_rate']:.2g}  {event['samples_per_s']:,.0f} samples/s "
-        f" {minutes // 60}:{minutes % 60:02} h left"
-    )
-
-
-def _epoch_line(event: Mapping[str, Any], epochs: int) -> str:
-    return (
-        f"epoch {event['epoch']}/{epochs}: loss {event['loss']:.4g}, accuracy {event['metric']:.2%}; on test samples"
-        f" {event['validation_loss']:.4g}, {event['validation_metric']:.2%}; {event['samples_per_s']:,.0f} samples/s"
-    )
+        self.view = TrainingView(self.display, "accuracy", self.epochs)
+        self.view.start(self.last)

@@ -47,7 +47,7 @@ def test_an_interrupted_training_goes_on_to_the_same_network(folder, how):
     if not whole.exists():
         done = crossrt(*TRAIN, whole.name, cwd=folder)
         assert done.returncode == 0, done.stderr
-        assert "78,666 parameters; 700 samples, 100 to test on" in done.stderr
+        assert "78,666 parameters; 700 samples, 100 test samples to validate on" in done.stderr
         assert "top-1 on the test samples" in done.stdout
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     with subprocess.Popen([CROSSRT, *TRAIN, name], cwd=folder, env=environment, stderr=subprocess.DEVNULL) as process:
