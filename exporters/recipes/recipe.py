@@ -20,6 +20,11 @@ Names = tuple[str, ...]
 class _Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
     """What all recipes are."""
 
+    @property
+    def calibrated_with(self) -> tuple[int, int] | None:
+        """Number of samples and seed of their order, or None where nothing is calibrated."""
+        return None
+
 
 class OnnxStatic(_Recipe, frozen=True, tag="onnx-static"):
     """Static quantization by ONNX Runtime: activations are calibrated beforehand.
@@ -57,6 +62,11 @@ class OnnxStatic(_Recipe, frozen=True, tag="onnx-static"):
     keep_removable_activations: bool = False
     op_types_to_quantize: Names = ()
     nodes_to_exclude: Names = ()
+
+    @property
+    def calibrated_with(self) -> tuple[int, int] | None:
+        """Number of samples and seed of their order."""
+        return self.calibration_samples, self.calibration_seed
 
     def quantization(self) -> Quantization:
         """What the manifest says of it."""
@@ -110,18 +120,33 @@ class OnnxWeightOnly(_Recipe, frozen=True, tag="onnx-weight-only"):
     """Weights of matrix products in blocks of few bits (`MatMulNBits`); all else stays in float.
 
     Attributes:
+        algorithm: How integers are found: `rtn` rounds to nearest, `k-quant` searches scale and zero point of least
+            weighted error, `hqq` fits zero points that make errors sparse, `gptq` lets weights that are rounded later
+            make up for the error, and is calibrated.
         bits: Bits of a weight.
         block_size: How many weights share a scale; a power of two, at least 16.
-        weight_symmetric: No zero points are stored.
+        weight_symmetric: No zero points are stored; with `rtn` and `gptq` only.
+        gemm_to_matmul: Dense layers written as Gemm are split into MatMul and Add beforehand, which is the same.
         accuracy_level: 0 leaves it to the kernel, 1 computes in float32, 4 in int8.
         nodes_to_exclude: Names of nodes that stay in float.
+        calibration_samples: Number of samples, for `gptq` alone; they must give as many rows as a weight has inputs.
+        calibration_seed: Seed of the order in which they are drawn.
     """
 
+    algorithm: Literal["rtn", "k-quant", "hqq", "gptq"] = "rtn"
     bits: Literal[4, 8] = 4
     block_size: Literal[16, 32, 64, 128, 256] = 32
     weight_symmetric: bool = True
+    gemm_to_matmul: bool = True
     accuracy_level: Literal[0, 1, 4] = 0
     nodes_to_exclude: Names = ()
+    calibration_samples: Samples = 10_000
+    calibration_seed: Seed = 0
+
+    @property
+    def calibrated_with(self) -> tuple[int, int] | None:
+        """Number of samples and seed of their order for `gptq`; the others look at the weights alone."""
+        return (self.calibration_samples, self.calibration_seed) if self.algorithm == "gptq" else None
 
     def quantization(self) -> Quantization:
         """What the manifest says of it."""
@@ -132,6 +157,7 @@ class OnnxWeightOnly(_Recipe, frozen=True, tag="onnx-weight-only"):
             weight_type=f"int{self.bits}" if self.weight_symmetric else f"uint{self.bits}",
             granularity="per-block",
             symmetric_weights=self.weight_symmetric,
+            calibration_samples=self.calibration_samples if self.calibrated_with else 0,
         )
 
 
@@ -163,6 +189,11 @@ class OnnxPlugin(_Recipe, frozen=True, tag="onnx-plugin"):
     options: dict[str, str | int | float | bool | list[str]] = {}
     calibration_samples: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     calibration_seed: Seed = 0
+
+    @property
+    def calibrated_with(self) -> tuple[int, int] | None:
+        """Number of samples and seed of their order, or None for no samples."""
+        return (self.calibration_samples, self.calibration_seed) if self.calibration_samples else None
 
     def quantization(self) -> Quantization:
         """What is known before it has run; the plug-in itself says what it did."""
@@ -230,6 +261,11 @@ class TfliteStatic(_Recipe, frozen=True, tag="tflite-static"):
     per_channel_dense: bool = True
     calibration_samples: Samples = 1_000
     calibration_seed: Seed = 0
+
+    @property
+    def calibrated_with(self) -> tuple[int, int] | None:
+        """Number of samples and seed of their order."""
+        return self.calibration_samples, self.calibration_seed
 
     def quantization(self) -> Quantization:
         """What the manifest says of it."""
