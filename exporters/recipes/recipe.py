@@ -7,26 +7,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from crossrt.core.artifact import CalibrationMethod, Quantization
-
-Percent = Annotated[float, Meta(gt=50, le=100)]
-Seed = Annotated[int, Meta(ge=0, lt=2**32)]
-Samples = Annotated[int, Meta(ge=1, le=1_000_000)]
-Names = tuple[str, ...]
+from crossrt.exporters.recipes.base import Names, Percent, RecipeBase, Samples, Seed
+from crossrt.exporters.recipes.library import OnnxNncf, OnnxNncfWeights, TfliteLitert
 
 
-class _Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
-    """What all recipes are."""
-
-    @property
-    def calibrated_with(self) -> tuple[int, int] | None:
-        """Number of samples and seed of their order, or None where nothing is calibrated."""
-        return None
-
-
-class OnnxStatic(_Recipe, frozen=True, tag="onnx-static"):
+class OnnxStatic(RecipeBase, frozen=True, tag="onnx-static"):
     """Static quantization by ONNX Runtime: activations are calibrated beforehand.
 
     Attributes:
@@ -84,7 +72,7 @@ class OnnxStatic(_Recipe, frozen=True, tag="onnx-static"):
         )
 
 
-class OnnxDynamic(_Recipe, frozen=True, tag="onnx-dynamic"):
+class OnnxDynamic(RecipeBase, frozen=True, tag="onnx-dynamic"):
     """Dynamic quantization by ONNX Runtime: activations, always uint8, get their scale at every call.
 
     Attributes:
@@ -116,7 +104,7 @@ class OnnxDynamic(_Recipe, frozen=True, tag="onnx-dynamic"):
         )
 
 
-class OnnxWeightOnly(_Recipe, frozen=True, tag="onnx-weight-only"):
+class OnnxWeightOnly(RecipeBase, frozen=True, tag="onnx-weight-only"):
     """Weights of matrix products in blocks of few bits (`MatMulNBits`); all else stays in float.
 
     Attributes:
@@ -161,7 +149,7 @@ class OnnxWeightOnly(_Recipe, frozen=True, tag="onnx-weight-only"):
         )
 
 
-class OnnxFloat16(_Recipe, frozen=True, tag="onnx-float16"):
+class OnnxFloat16(RecipeBase, frozen=True, tag="onnx-float16"):
     """Weights and activations in float16; inputs and outputs stay float32."""
 
     def quantization(self) -> Quantization:
@@ -175,7 +163,7 @@ class OnnxFloat16(_Recipe, frozen=True, tag="onnx-float16"):
         )
 
 
-class OnnxPlugin(_Recipe, frozen=True, tag="onnx-plugin"):
+class OnnxPlugin(RecipeBase, frozen=True, tag="onnx-plugin"):
     """Quantization of a float ONNX file by a plug-in of the group `crossrt.quantizers`.
 
     Attributes:
@@ -186,7 +174,7 @@ class OnnxPlugin(_Recipe, frozen=True, tag="onnx-plugin"):
     """
 
     quantizer: str
-    options: dict[str, str | int | float | bool | list[str]] = {}
+    options: dict[str, str | int | float | bool | list[str]] = {}  # noqa: RUF012  # msgspec copies it
     calibration_samples: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     calibration_seed: Seed = 0
 
@@ -207,7 +195,7 @@ class OnnxPlugin(_Recipe, frozen=True, tag="onnx-plugin"):
         )
 
 
-class TfliteDynamic(_Recipe, frozen=True, tag="tflite-dynamic"):
+class TfliteDynamic(RecipeBase, frozen=True, tag="tflite-dynamic"):
     """Dynamic range quantization by the TFLite converter: weights int8, activations quantized at every call.
 
     Attributes:
@@ -229,7 +217,7 @@ class TfliteDynamic(_Recipe, frozen=True, tag="tflite-dynamic"):
         )
 
 
-class TfliteFloat16(_Recipe, frozen=True, tag="tflite-float16"):
+class TfliteFloat16(RecipeBase, frozen=True, tag="tflite-float16"):
     """Weights in float16, widened to float32 when the model is loaded."""
 
     def quantization(self) -> Quantization:
@@ -243,7 +231,7 @@ class TfliteFloat16(_Recipe, frozen=True, tag="tflite-float16"):
         )
 
 
-class TfliteStatic(_Recipe, frozen=True, tag="tflite-static"):
+class TfliteStatic(RecipeBase, frozen=True, tag="tflite-static"):
     """Full integer quantization by the TFLite converter.
 
     Attributes:
@@ -282,7 +270,7 @@ class TfliteStatic(_Recipe, frozen=True, tag="tflite-static"):
         )
 
 
-class _SameScales(_Recipe, frozen=True):
+class _SameScales(RecipeBase, frozen=True):
     """Static quantization of a Keras model that is calibrated once for two files, which get the same scales.
 
     Activations are 8 bits with MinMax ranges, weights symmetric with a scale for every output channel.
@@ -296,6 +284,11 @@ class _SameScales(_Recipe, frozen=True):
     weight_bits: Literal[4, 8] = 8
     calibration_samples: Samples = 1_000
     calibration_seed: Seed = 0
+
+    @property
+    def calibrated_with(self) -> tuple[int, int] | None:
+        """Number of samples and seed of their order."""
+        return self.calibration_samples, self.calibration_seed
 
 
 class OnnxSameScales(_SameScales, frozen=True, tag="onnx-same-scales"):
@@ -331,7 +324,9 @@ class TfliteSameScales(_SameScales, frozen=True, tag="tflite-same-scales"):
 
 
 OnnxRecipe: TypeAlias = OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16
-TfliteRecipe: TypeAlias = TfliteDynamic | TfliteFloat16 | TfliteStatic
+NncfRecipe: TypeAlias = OnnxNncf | OnnxNncfWeights
+ConverterRecipe: TypeAlias = TfliteDynamic | TfliteFloat16 | TfliteStatic
+TfliteRecipe: TypeAlias = ConverterRecipe | TfliteLitert
 SameScales: TypeAlias = OnnxSameScales | TfliteSameScales
-Recipe: TypeAlias = OnnxRecipe | OnnxPlugin | TfliteRecipe | SameScales
+Recipe: TypeAlias = OnnxRecipe | OnnxPlugin | NncfRecipe | TfliteRecipe | SameScales
 Calibrated: TypeAlias = OnnxStatic | TfliteStatic | SameScales
