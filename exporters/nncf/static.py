@@ -49,8 +49,8 @@ def quantized(nncf: Any, float_model: Path, recipe: OnnxNncf, feeds: Sequence[Ar
         return plain
     if not validating:
         raise UnfitRecipeError(
-            f"accuracy_control needs samples behind the {recipe.calibration_samples:,} that calibrate, and the calibration"
-            f" data hold {len(feeds):,}: bring more, or set calibration_samples lower"
+            f"accuracy_control needs samples behind the {recipe.calibration_samples:,} that calibrate, and the"
+            f" calibration data hold {len(feeds):,}: bring more, or set calibration_samples lower"
         )
     agreement = _Agreement()
     expected = [(feed, agreement.answer(model, feed)) for feed in validating]

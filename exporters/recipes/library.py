@@ -145,6 +145,8 @@ class TfliteLitert(RecipeBase, frozen=True, tag="tflite-litert"):
         others: What happens to other operators: `float` leaves them, `int8` quantizes them by `minmax` with 8 bits and
             one scale a channel.
         exclude_operators: Operators that stay in float in any case.
+        calibrate_method: `moving-average` lets each sample pull the range of an activation by 5%, as the library does by
+            default; `minmax` takes the extremes. `gptq` knows the first only.
         calibration_samples: Number of samples, for `static` and `gptq`.
         calibration_seed: Seed of the order in which they are drawn.
     """
@@ -157,6 +159,7 @@ class TfliteLitert(RecipeBase, frozen=True, tag="tflite-litert"):
     operators: Names = ()
     others: Literal["float", "int8"] = "float"
     exclude_operators: Names = ()
+    calibrate_method: Literal["moving-average", "minmax"] = "moving-average"
     calibration_samples: Samples = 1_000
     calibration_seed: Seed = 0
 
@@ -181,6 +184,6 @@ class TfliteLitert(RecipeBase, frozen=True, tag="tflite-litert"):
             weight_type=f"int{self.weight_bits}",
             granularity="per-block" if self.granularity.startswith("block") else _PLAIN[self.granularity],
             symmetric_activations=self.activation_bits == 16,
-            calibration_method="moving-average" if self.scheme == "static" else None,
+            calibration_method=self.calibrate_method if self.scheme == "static" else None,
             calibration_samples=self.calibration_samples if self.calibrated_with else 0,
         )

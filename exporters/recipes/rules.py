@@ -42,6 +42,8 @@ def _impossible_litert(recipe: TfliteLitert) -> str | None:
         return f"litert-quantizer has {recipe.granularity} for weight_bits = 4 with scheme = 'dynamic' only"
     if recipe.algorithm == "octav" and is_block:
         return "octav takes no blocks: set granularity = 'per-channel', or algorithm = 'minmax'"
+    if recipe.algorithm == "gptq" and recipe.calibrate_method == "minmax":
+        return "gptq takes calibrate_method = 'moving-average' only"
     if recipe.activation_bits == 16 and recipe.scheme != "static":
         return "activation_bits = 16 needs scheme = 'static': other schemes have no calibrated activations"
     return None

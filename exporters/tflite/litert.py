@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
 from typing import Any, Final
 
 from crossrt.core.install import install_command
-from crossrt.datasets.protocol import Arrays
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
 from crossrt.exporters.errors import ExportError, UnfitRecipeError, first_line
 from crossrt.exporters.recipes.library import TfliteLitert
@@ -15,6 +13,7 @@ from crossrt.exporters.recipes.library import TfliteLitert
 _ALGORITHMS: Final = {"minmax": "MIN_MAX_UNIFORM_QUANT", "mse": "MSE", "octav": "OCTAV", "gptq": "GPTQ"}
 _EVERYWHERE: Final = ".*"
 _ALL: Final = "*"
+_CONVOLUTIONS: Final = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE")
 
 
 def to_litert(content: bytes, recipe: TfliteLitert, calibration: Calibration | None) -> bytes:
@@ -51,9 +50,27 @@ def _quantized(content: bytes, recipe: TfliteLitert, calibration: Calibration | 
     if quantizer.need_calibration:
         if calibration is None:
             raise ExportError(NEEDS_CALIBRATION)
-        found = quantizer.calibrate({_signature(content): _feeds(recipe, calibration)}, num_threads=1)
+        found = _statistics(quantizer, content, recipe, calibration)
     result = quantizer.quantize(found, enable_progress_bar=False, enable_progress_report=False)
     return bytes(result.quantized_model)
+
+
+def _statistics(quantizer: Any, content: bytes, recipe: TfliteLitert, calibration: Calibration) -> Any:
+    """What the library knows of each tensor after the samples."""
+    from litert_quantizer.calibrator import Calibrator
+    from litert_quantizer.recipe_manager import RecipeManager
+    from litert_quantizer.utils.qsv_utils import min_max_update
+
+    which = selection_of(recipe)
+    assert which is not None
+    samples = {_signature(content): list(calibration.feeds(which, most=1))}  # they are gone through twice
+    if recipe.calibrate_method == "moving-average":
+        return quantizer.calibrate(samples, num_threads=1)
+    manager = RecipeManager()
+    manager.load_quantization_recipe(quantizer.get_quantization_recipe())
+    calibrator = Calibrator(content, num_threads=1, qsv_update_func=min_max_update)
+    calibrator.calibrate(samples, manager)
+    return calibrator.get_model_qsvs()
 
 
 def _configure(quantizer: Any, recipe: TfliteLitert) -> None:
@@ -77,11 +94,12 @@ def _configure(quantizer: Any, recipe: TfliteLitert) -> None:
 
 
 def _covered(recipe: TfliteLitert) -> tuple[str, ...]:
-    """All operators in one, or where others are told apart, those that hold the weights."""
-    weighted = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "EMBEDDING_LOOKUP")
+    """All operators in one, or where others are told apart, those whose weights the library takes so."""
     if recipe.others == "float":
         return (_ALL,)
-    return weighted[:1] if recipe.algorithm == "gptq" or recipe.granularity.startswith("block") else weighted
+    is_dense = recipe.algorithm == "gptq" or recipe.granularity.startswith("block")
+    others = () if is_dense else ("CONV_2D",) if recipe.weight_bits == 4 else _CONVOLUTIONS
+    return ("FULLY_CONNECTED", *others)
 
 
 def _add(quantizer: Any, recipe: TfliteLitert, operator: str, bits: int, granularity: str, algorithm: str) -> None:
@@ -108,9 +126,3 @@ def _signature(content: bytes) -> str:
             " calibration, or tflite-static"
         )
     return str(names[0])
-
-
-def _feeds(recipe: TfliteLitert, calibration: Calibration) -> Iterator[Arrays]:
-    which = selection_of(recipe)
-    assert which is not None
-    yield from calibration.feeds(which, most=1)
