@@ -141,12 +141,13 @@ class TfliteLitert(RecipeBase, frozen=True, tag="tflite-litert"):
         weight_bits: Bits of a weight.
         activation_bits: Bits of an activation, with `static`; 8 have zero points, 16 have none.
         granularity: One scale a tensor, an output channel, or a block of so many weights.
+        float_io: Inputs and outputs stay float32; else they are integers where activations are.
         operators: TFLite operators that are quantized so, such as FULLY_CONNECTED; empty for all that can be.
         others: What happens to other operators: `float` leaves them, `int8` quantizes them by `minmax` with 8 bits and
             one scale a channel.
         exclude_operators: Operators that stay in float in any case.
-        calibrate_method: `moving-average` lets each sample pull the range of an activation by 5%, as the library does by
-            default; `minmax` takes the extremes. `gptq` knows the first only.
+        calibrate_method: `moving-average` lets each sample pull the range of an activation by 5%, as the library does;
+            `minmax` takes the extremes, which `gptq` cannot.
         calibration_samples: Number of samples, for `static` and `gptq`.
         calibration_seed: Seed of the order in which they are drawn.
     """
@@ -156,6 +157,7 @@ class TfliteLitert(RecipeBase, frozen=True, tag="tflite-litert"):
     weight_bits: Literal[4, 8] = 8
     activation_bits: Literal[8, 16] = 8
     granularity: Literal["per-tensor", "per-channel", "block-32", "block-64", "block-128", "block-256"] = "per-channel"
+    float_io: bool = True
     operators: Names = ()
     others: Literal["float", "int8"] = "float"
     exclude_operators: Names = ()
@@ -185,5 +187,6 @@ class TfliteLitert(RecipeBase, frozen=True, tag="tflite-litert"):
             granularity="per-block" if self.granularity.startswith("block") else _PLAIN[self.granularity],
             symmetric_activations=self.activation_bits == 16,
             calibration_method=self.calibrate_method if self.scheme == "static" else None,
+            io_dtype="float32" if self.float_io or self.scheme != "static" else f"int{self.activation_bits}",
             calibration_samples=self.calibration_samples if self.calibrated_with else 0,
         )

@@ -89,7 +89,8 @@ def _configure(quantizer: Any, recipe: TfliteLitert) -> None:
     )
     for name in recipe.operators or _covered(recipe):
         _add(quantizer, recipe, name, recipe.weight_bits, granularity, recipe.algorithm)
-    for name in recipe.exclude_operators:
+    ends = ("INPUT", "OUTPUT") if recipe.float_io and recipe.scheme == "static" else ()
+    for name in (*ends, *recipe.exclude_operators):
         quantizer.update_quantization_recipe(_EVERYWHERE, TFLOperationName(name), None, "no_quantize")
 
 

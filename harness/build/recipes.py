@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,9 +73,18 @@ def recipe_as_toml(named: NamedRecipe) -> str:
 
 
 def recipe_sheet(recipes: Sequence[NamedRecipe]) -> Sheet:
-    """One line each."""
-    rows = tuple((Cell(text=each.item), Cell(text=each.summary or _differences(each.recipe))) for each in recipes)
-    return Sheet(title="Recipes", columns=("recipe", "what it does"), rows=rows, is_text=True)
+    """One line each; with what has to be installed, where one of them needs something."""
+    rows = [(Cell(text=each.item), Cell(text=each.summary or _differences(each.recipe))) for each in recipes]
+    if not any(each.recipe.needs for each in recipes):
+        return Sheet(title="Recipes", columns=("recipe", "what it does"), rows=tuple(rows), is_text=True)
+    needs = [Cell(text=", ".join(map(_package, each.recipe.needs))) for each in recipes]
+    told = tuple((*row, cell) for row, cell in zip(rows, needs, strict=True))
+    return Sheet(title="Recipes", columns=("recipe", "what it does", "needs"), rows=told, is_text=True)
+
+
+def _package(name: str) -> str:
+    """A package that a recipe needs, and whether it is there."""
+    return name if importlib.util.find_spec(name.replace("-", "_")) is not None else f"{name}, not installed"
 
 
 def _differences(recipe: Recipe) -> str:
