@@ -73,13 +73,15 @@ def recipe_as_toml(named: NamedRecipe) -> str:
 
 
 def recipe_sheet(recipes: Sequence[NamedRecipe]) -> Sheet:
-    """One line each; with what has to be installed, where one of them needs something."""
-    rows = [(Cell(text=each.item), Cell(text=each.summary or _differences(each.recipe))) for each in recipes]
-    if not any(each.recipe.needs for each in recipes):
-        return Sheet(title="Recipes", columns=("recipe", "what it does"), rows=tuple(rows), is_text=True)
-    needs = [Cell(text=", ".join(map(_package, each.recipe.needs))) for each in recipes]
-    told = tuple((*row, cell) for row, cell in zip(rows, needs, strict=True))
-    return Sheet(title="Recipes", columns=("recipe", "what it does", "needs"), rows=told, is_text=True)
+    """One line each; with what has to be installed for it."""
+    rows = tuple((Cell(text=each.item), Cell(text=_said(each))) for each in recipes)
+    return Sheet(title="Recipes", columns=("recipe", "what it does"), rows=rows, is_text=True)
+
+
+def _said(named: NamedRecipe) -> str:
+    told = named.summary or _differences(named.recipe)
+    needs = ", ".join(map(_package, named.recipe.needs))
+    return f"{told} (needs {needs})" if needs else told
 
 
 def _package(name: str) -> str:
