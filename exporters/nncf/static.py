@@ -68,13 +68,15 @@ def quantized(nncf: Any, float_model: Path, recipe: OnnxNncf, feeds: Sequence[Ar
 
 
 def _advanced(nncf: Any, recipe: OnnxNncf) -> Any:
-    from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters
+    from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters, QuantizationParameters
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     found = nncf.AdvancedQuantizationParameters(
         overflow_fix=nncf.OverflowFix[_OVERFLOW[recipe.overflow_fix]],
         disable_bias_correction=recipe.bias_correction == "none",
         disable_channel_alignment=not recipe.channel_alignment,
+        # of its own accord it gives those of depthwise convolutions a scale for each channel, which ONNX Runtime refuses
+        activations_quantization_params=QuantizationParameters(per_channel=False),
         smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=recipe.smooth_quant_alpha),
     )
     if recipe.range_estimator != "default":
