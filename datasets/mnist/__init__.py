@@ -13,8 +13,8 @@ REFERENCE: Final = Reference(
     calibration_split="train",
     task="classification",
     folder=Path(__file__).parent / "models",
-    models=("mnist-cnn", "mnist-dense", "mnist-separable"),
-    architectures=("mnist-cnn", "mnist-dense", "mnist-separable"),
+    models=("mnist-cnn", "mnist-dense", "mnist-separable", "mnist-transformer"),
+    architectures=("mnist-cnn", "mnist-dense", "mnist-separable", "mnist-transformer"),
     training="crossrt.datasets.mnist.train",
     training_data=("shipped", "download"),
 )
