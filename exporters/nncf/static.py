@@ -75,7 +75,7 @@ def _advanced(nncf: Any, recipe: OnnxNncf) -> Any:
         overflow_fix=nncf.OverflowFix[_OVERFLOW[recipe.overflow_fix]],
         disable_bias_correction=recipe.bias_correction == "none",
         disable_channel_alignment=not recipe.channel_alignment,
-        # of its own accord it gives those of depthwise convolutions a scale for each channel, which ONNX Runtime refuses
+        # else those of depthwise convolutions get a scale for each channel, which ONNX Runtime refuses
         activations_quantization_params=QuantizationParameters(per_channel=False),
         smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=recipe.smooth_quant_alpha),
     )
