@@ -20,7 +20,8 @@ from crossrt.exporters.cache import converter_versions
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
-from crossrt.exporters.recipes.recipe import SameScales, TfliteDynamic, TfliteFloat16, TfliteStatic
+from crossrt.exporters.recipes.library import TfliteLitert
+from crossrt.exporters.recipes.recipe import ConverterRecipe, SameScales
 from crossrt.exporters.reference import write_answers
 from crossrt.exporters.sources.detect import check_source
 from crossrt.exporters.tensor_specs import onnx_quantization
@@ -82,8 +83,14 @@ class TensorFlowBuilder:
         else:
             from crossrt.exporters.tf.to_tflite import export_tflite
 
-            assert recipe is None or isinstance(recipe, TfliteDynamic | TfliteFloat16 | TfliteStatic)
-            export_tflite(self._serving, path, recipe, calibration)
+            if isinstance(recipe, TfliteLitert):
+                from crossrt.exporters.tflite.litert import to_litert
+
+                export_tflite(self._serving, path, None)
+                path.write_bytes(to_litert(path.read_bytes(), recipe, calibration))
+            else:
+                assert recipe is None or isinstance(recipe, ConverterRecipe)
+                export_tflite(self._serving, path, recipe, calibration)
             record = variant.quantization_record(calibration)
             if recipe is not None and record is not None:
                 return as_found(path, recipe, record)

@@ -25,6 +25,7 @@ from crossrt.core.manifest import ARTIFACT_MANIFEST, REFERENCE_MANIFEST, check_f
 from crossrt.core.owned import is_own, make_own
 from crossrt.core.scratch import STAGING, owned_folder, remove_abandoned
 from crossrt.exporters.calibration import selection_of
+from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.variants import Variant
 
 CONVERTERS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
@@ -139,6 +140,7 @@ def variant_key(model: str, source_sha256: str, variant: Variant, calibration_fi
         "format": variant.format,
         "recipe": variant.recipe,
         "calibration": calibration_fingerprint if selection_of(variant.recipe) else None,
+        **({"needs": versions_for(variant.recipe)} if variant.recipe is not None and variant.recipe.needs else {}),
         **producer_state(),
     }
     return f"{model}.{variant.name}.{variant.format}-{_digest(shaped_by)}"
@@ -156,6 +158,12 @@ def converter_versions() -> Mapping[str, str]:
     exact = {name: found for name in CONVERTERS if (found := _version(name)) is not None}
     builds = installed_builds("onnxruntime") if "onnxruntime" in CONVERTERS else {}
     return {**exact, **builds}
+
+
+def versions_for(recipe: Recipe | None) -> Mapping[str, str]:
+    """Versions of the packages that only some recipes need."""
+    needed = () if recipe is None else recipe.needs
+    return {name: found for name in needed if (found := _version(name)) is not None}
 
 
 def _version(distribution: str) -> str | None:

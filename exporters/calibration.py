@@ -15,7 +15,7 @@ from crossrt.datasets.fitting import Fit, fit, model_feeds
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.datasets.protocol import Arrays, Dataset
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.recipes.recipe import Calibrated, OnnxPlugin, Recipe
+from crossrt.exporters.recipes.recipe import Recipe
 
 NEEDS_CALIBRATION = "needs --calibration DATA"
 
@@ -41,9 +41,8 @@ class Selection:
 
 def selection_of(recipe: Recipe | None) -> Selection | None:
     """What a recipe is calibrated with, or None where nothing is."""
-    if not isinstance(recipe, Calibrated | OnnxPlugin) or not recipe.calibration_samples:
-        return None
-    return Selection(recipe.calibration_samples, recipe.calibration_seed)
+    found = None if recipe is None else recipe.calibrated_with
+    return None if found is None else Selection(*found)
 
 
 class Calibration:

@@ -13,7 +13,7 @@ from crossrt.core.artifact import ModelArtifact, Quantization, Training, sha256_
 from crossrt.core.events import EventStream, reason_of
 from crossrt.core.manifest import ARTIFACT_MANIFEST, write_manifest
 from crossrt.core.tensor import TensorSpec, batching_of
-from crossrt.exporters.cache import converter_versions
+from crossrt.exporters.cache import converter_versions, versions_for
 from crossrt.exporters.errors import ExportError, UnfitRecipeError
 from crossrt.exporters.inspection import SourceKind
 from crossrt.exporters.recipes.recipe import Recipe
@@ -123,7 +123,7 @@ def write_artifact(
         batching=batching_of(inputs),
         role=role_of(quantization),
         quantization=quantization,
-        producer=converter_versions(),
+        producer={**converter_versions(), **versions_for(variant.recipe)},
         source_sha256=job.source_sha256,
         data_files=beside,
         activation_bytes=activation_bytes(path, variant.format),

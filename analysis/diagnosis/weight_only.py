@@ -54,17 +54,29 @@ def diagnose_weight_only(
 
 
 def _weights(quantized: Graph, original: Graph) -> Iterator[DiagnosedTensor]:
-    """The layers of both files make tensors of the same names."""
+    """The layers of both files make tensors of the same names, or are a Gemm and its product."""
     exact = original.constants
-    names = {name_of(node.outputs[0]): name_of(taken(node, 1)) for node in original.nodes if node.op_type == "MatMul"}
-    nodes = [node for node in quantized.nodes if node.op_type == _OPERATOR and name_of(node.outputs[0]) in names]
+    layers = {name: node for node in original.nodes for name in _products(node)}
+    nodes = [node for node in quantized.nodes if node.op_type == _OPERATOR and name_of(node.outputs[0]) in layers]
     for place, node in enumerate(nodes):
-        name = names[name_of(node.outputs[0])]
+        layer = layers[name_of(node.outputs[0])]
+        name = name_of(taken(layer, 1))
         if name in exact:
             integers, affine, dtype = unpack_weight(node)
             measure = Measure(name, "weight", dtype, affine, 0, "stored")
-            measure.add(exact[name].T.reshape(-1), integers)
+            measure.add((exact[name] if _is_transposed(layer) else exact[name].T).reshape(-1), integers)
             yield measure.result(place, node.name)
+
+
+def _products(node: ir.Node) -> tuple[str, ...]:
+    """Names that the product of a layer may have in the quantized file."""
+    if node.op_type == "MatMul":
+        return (name_of(node.outputs[0]),)
+    return (name_of(node.outputs[0]), f"{node.name}/product") if node.op_type == "Gemm" else ()
+
+
+def _is_transposed(node: ir.Node) -> bool:
+    return node.op_type == "Gemm" and bool(node.attributes.get_int("transB", 0))
 
 
 def unpack_weight(node: ir.Node) -> tuple[NDArray[np.int64], Affine, str]:
@@ -72,7 +84,8 @@ def unpack_weight(node: ir.Node) -> tuple[NDArray[np.int64], Affine, str]:
 
     The weight of `K` inputs and `N` outputs lies transposed, `(N, blocks, bytes)`, each row in blocks of inputs that
     share a scale, the last one filled up; two integers of 4 bits share a byte, the first in its lower half. Without
-    zero points these are in the middle. Source: the operator's definition in ONNX Runtime's ContribOperators.md.
+    zero points these are in the middle; they may be floats, one for each block. Source: the operator's definition in
+    ONNX Runtime's ContribOperators.md.
 
     Returns:
         Integers `(N * K,)`, scales and zero points of the same shape, and such as `uint4`.
@@ -87,10 +100,13 @@ def unpack_weight(node: ir.Node) -> tuple[NDArray[np.int64], Affine, str]:
     integers = _integers(packed, bits).reshape(outputs, blocks * block)[:, :inputs]
     scales = scale.reshape(outputs, blocks).astype(np.float32)
     zero_points = np.full((outputs, blocks), 2 ** (bits - 1))
-    if zero_point is not None:
+    if zero_point is not None and zero_point.dtype.kind == "f":
+        zero_points = zero_point.reshape(outputs, blocks)
+    elif zero_point is not None:
         zero_points = _integers(zero_point.reshape(outputs, -1), bits)[:, :blocks]
     by_value = [np.repeat(each, block, axis=1)[:, :inputs].reshape(-1) for each in (scales, zero_points)]
-    affine = Affine(scale=by_value[0], zero_point=by_value[1].astype(np.int64))
+    is_whole = zero_points.dtype.kind != "f"
+    affine = Affine(scale=by_value[0], zero_point=by_value[1].astype(np.int64) if is_whole else by_value[1])
     return integers.reshape(-1).astype(np.int64), affine, f"uint{bits}"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 
 from crossrt.exporters.ort.lost_activations import REMOVABLE, lost_activations
-from crossrt.exporters.recipes.recipe import OnnxFloat16, OnnxRecipe, OnnxStatic
+from crossrt.exporters.recipes.recipe import OnnxFloat16, OnnxRecipe, OnnxStatic, OnnxWeightOnly
 from crossrt.exporters.sources.onnx_file import read_structure
 from crossrt.exporters.sources.onnx_weights import quantized_share_of, readers_of_floats
 
@@ -29,6 +29,11 @@ def known_issues(recipe: OnnxRecipe, prepared: Path, quantized: Path | None = No
     written = None if quantized is None else read_structure(quantized)
     if isinstance(recipe, OnnxStatic):
         found += _of_static(recipe, read_structure(prepared).graph, written.graph if written else None)
+    if isinstance(recipe, OnnxWeightOnly) and recipe.algorithm == "hqq":
+        found.append(
+            "ONNX Runtime unpacks weights whose zero points are not whole numbers at every call, which takes time:"
+            " k-quant, gptq and rtn do without"
+        )
     if written is not None and not isinstance(recipe, OnnxFloat16):
         found += _of_share(written)
     return tuple(found)

@@ -14,6 +14,7 @@ from crossrt.exporters.ort.calibrate import METHODS, SharedRanges
 from crossrt.exporters.ort.check import check_quantized
 from crossrt.exporters.ort.float_nodes import keep_in_float
 from crossrt.exporters.ort.prepare import prepare, working_copy
+from crossrt.exporters.ort.weight_only import check_excluded, write_weight_only
 from crossrt.exporters.ort.wide_activations import wide_activations
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxRecipe, OnnxStatic, OnnxWeightOnly
 from crossrt.exporters.sources.onnx_file import nodes_of, read_structure
@@ -38,11 +39,13 @@ class OnnxQuantizer:
         self._prepared = folder / "prepared.onnx"
         self._folder = folder
         self._ranges: SharedRanges | None = None
+        self._calibration: Calibration | None = None
         if calibration is not None:
             self.calibrate_with(calibration)
 
     def calibrate_with(self, calibration: Calibration) -> None:
-        """Names the samples for static recipes; ranges that were found with others are forgotten."""
+        """Names the samples for calibrated recipes; ranges that were found with others are forgotten."""
+        self._calibration = calibration
         self._ranges = SharedRanges(self._prepared, self._folder, calibration)
 
     @cached_property
@@ -73,7 +76,7 @@ class OnnxQuantizer:
         if isinstance(recipe, OnnxFloat16):
             _to_float16(source, path)
         elif isinstance(recipe, OnnxWeightOnly):
-            _weight_only(source, path, recipe)
+            write_weight_only(source, path, recipe, self._calibration)
         else:
             if not self._prepared.exists():
                 prepare(source, self._prepared)
@@ -151,23 +154,6 @@ def _refusal(error: Exception, recipe: OnnxRecipe, source: Path) -> str:
     )
 
 
-def _weight_only(float_model: Path, path: Path, recipe: OnnxWeightOnly) -> None:
-    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
-
-    model = onnx.load(float_model)
-    _check_excluded(recipe.nodes_to_exclude, model)
-    quantizer = MatMulNBitsQuantizer(
-        model,
-        bits=recipe.bits,
-        block_size=recipe.block_size,
-        is_symmetric=recipe.weight_symmetric,
-        accuracy_level=recipe.accuracy_level,
-        nodes_to_exclude=list(recipe.nodes_to_exclude),
-    )
-    quantizer.process()
-    quantizer.model.save_model_to_file(str(path), use_external_data_format=False)
-
-
 def _to_float16(float_model: Path, path: Path) -> None:
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -178,18 +164,12 @@ def _to_float16(float_model: Path, path: Path) -> None:
 def _check_names(recipe: OnnxStatic | OnnxDynamic, prepared: Path) -> None:
     """A name that fits nothing would change nothing, in silence."""
     model = onnx.load(prepared)
-    _check_excluded(recipe.nodes_to_exclude, model)
+    check_excluded(recipe.nodes_to_exclude, model)
     if isinstance(recipe, OnnxStatic):
-        _check_excluded(recipe.nodes_to_16_bit, model, "nodes_to_16_bit")
+        check_excluded(recipe.nodes_to_16_bit, model, "nodes_to_16_bit")
     present = {node.op_type for node in model.graph.node}
     if recipe.op_types_to_quantize and not present & set(recipe.op_types_to_quantize):
         raise NothingToQuantizeError(
             f"op_types_to_quantize names {', '.join(recipe.op_types_to_quantize)}; the model has"
             f" {', '.join(sorted(present))}"
         )
-
-
-def _check_excluded(excluded: tuple[str, ...], model: onnx.ModelProto, option: str = "nodes_to_exclude") -> None:
-    names = {node.name for node in model.graph.node}
-    if unknown := [name for name in excluded if name not in names]:
-        raise ExportError(f"{option} names {', '.join(unknown)}; the model's nodes are {', '.join(sorted(names))}")

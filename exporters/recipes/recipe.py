@@ -7,21 +7,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from crossrt.core.artifact import CalibrationMethod, Quantization
-
-Percent = Annotated[float, Meta(gt=50, le=100)]
-Seed = Annotated[int, Meta(ge=0, lt=2**32)]
-Samples = Annotated[int, Meta(ge=1, le=1_000_000)]
-Names = tuple[str, ...]
-
-
-class _Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
-    """What all recipes are."""
+from crossrt.exporters.recipes.base import Names, Percent, RecipeBase, Samples, Seed
+from crossrt.exporters.recipes.library import OnnxNncf, OnnxNncfWeights, TfliteLitert
+from crossrt.exporters.recipes.same_scales import OnnxSameScales as OnnxSameScales
+from crossrt.exporters.recipes.same_scales import TfliteSameScales as TfliteSameScales
 
 
-class OnnxStatic(_Recipe, frozen=True, tag="onnx-static"):
+class OnnxStatic(RecipeBase, frozen=True, tag="onnx-static"):
     """Static quantization by ONNX Runtime: activations are calibrated beforehand.
 
     Attributes:
@@ -60,6 +55,11 @@ class OnnxStatic(_Recipe, frozen=True, tag="onnx-static"):
     nodes_to_exclude: Names = ()
     nodes_to_16_bit: Names = ()
 
+    @property
+    def calibrated_with(self) -> tuple[int, int] | None:
+        """Number of samples and seed of their order."""
+        return self.calibration_samples, self.calibration_seed
+
     def quantization(self) -> Quantization:
         """What the manifest says of it."""
         return Quantization(
@@ -76,7 +76,7 @@ class OnnxStatic(_Recipe, frozen=True, tag="onnx-static"):
         )
 
 
-class OnnxDynamic(_Recipe, frozen=True, tag="onnx-dynamic"):
+class OnnxDynamic(RecipeBase, frozen=True, tag="onnx-dynamic"):
     """Dynamic quantization by ONNX Runtime: activations, always uint8, get their scale at every call.
 
     Attributes:
@@ -108,22 +108,37 @@ class OnnxDynamic(_Recipe, frozen=True, tag="onnx-dynamic"):
         )
 
 
-class OnnxWeightOnly(_Recipe, frozen=True, tag="onnx-weight-only"):
+class OnnxWeightOnly(RecipeBase, frozen=True, tag="onnx-weight-only"):
     """Weights of matrix products in blocks of few bits (`MatMulNBits`); all else stays in float.
 
     Attributes:
+        algorithm: How integers are found: `rtn` rounds to nearest, `k-quant` searches scale and zero point of least
+            weighted error, `hqq` fits zero points that make errors sparse, `gptq` lets weights that are rounded later
+            make up for the error, and is calibrated.
         bits: Bits of a weight.
         block_size: How many weights share a scale; a power of two, at least 16.
-        weight_symmetric: No zero points are stored.
+        weight_symmetric: No zero points are stored; with `rtn` and `gptq` only.
+        gemm_to_matmul: Dense layers written as Gemm are split into MatMul and Add beforehand, which is the same.
         accuracy_level: 0 leaves it to the kernel, 1 computes in float32, 4 in int8.
         nodes_to_exclude: Names of nodes that stay in float.
+        calibration_samples: Number of samples, for `gptq` alone; they must give as many rows as a weight has inputs.
+        calibration_seed: Seed of the order in which they are drawn.
     """
 
+    algorithm: Literal["rtn", "k-quant", "hqq", "gptq"] = "rtn"
     bits: Literal[4, 8] = 4
     block_size: Literal[16, 32, 64, 128, 256] = 32
     weight_symmetric: bool = True
+    gemm_to_matmul: bool = True
     accuracy_level: Literal[0, 1, 4] = 0
     nodes_to_exclude: Names = ()
+    calibration_samples: Samples = 10_000
+    calibration_seed: Seed = 0
+
+    @property
+    def calibrated_with(self) -> tuple[int, int] | None:
+        """Number of samples and seed of their order for `gptq`; the others look at the weights alone."""
+        return (self.calibration_samples, self.calibration_seed) if self.algorithm == "gptq" else None
 
     def quantization(self) -> Quantization:
         """What the manifest says of it."""
@@ -134,10 +149,11 @@ class OnnxWeightOnly(_Recipe, frozen=True, tag="onnx-weight-only"):
             weight_type=f"int{self.bits}" if self.weight_symmetric else f"uint{self.bits}",
             granularity="per-block",
             symmetric_weights=self.weight_symmetric,
+            calibration_samples=self.calibration_samples if self.calibrated_with else 0,
         )
 
 
-class OnnxFloat16(_Recipe, frozen=True, tag="onnx-float16"):
+class OnnxFloat16(RecipeBase, frozen=True, tag="onnx-float16"):
     """Weights and activations in float16; inputs and outputs stay float32."""
 
     def quantization(self) -> Quantization:
@@ -151,7 +167,7 @@ class OnnxFloat16(_Recipe, frozen=True, tag="onnx-float16"):
         )
 
 
-class OnnxPlugin(_Recipe, frozen=True, tag="onnx-plugin"):
+class OnnxPlugin(RecipeBase, frozen=True, tag="onnx-plugin"):
     """Quantization of a float ONNX file by a plug-in of the group `crossrt.quantizers`.
 
     Attributes:
@@ -162,9 +178,14 @@ class OnnxPlugin(_Recipe, frozen=True, tag="onnx-plugin"):
     """
 
     quantizer: str
-    options: dict[str, str | int | float | bool | list[str]] = {}
+    options: dict[str, str | int | float | bool | list[str]] = {}  # noqa: RUF012  # msgspec copies it
     calibration_samples: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     calibration_seed: Seed = 0
+
+    @property
+    def calibrated_with(self) -> tuple[int, int] | None:
+        """Number of samples and seed of their order, or None for no samples."""
+        return (self.calibration_samples, self.calibration_seed) if self.calibration_samples else None
 
     def quantization(self) -> Quantization:
         """What is known before it has run; the plug-in itself says what it did."""
@@ -178,7 +199,7 @@ class OnnxPlugin(_Recipe, frozen=True, tag="onnx-plugin"):
         )
 
 
-class TfliteDynamic(_Recipe, frozen=True, tag="tflite-dynamic"):
+class TfliteDynamic(RecipeBase, frozen=True, tag="tflite-dynamic"):
     """Dynamic range quantization by the TFLite converter: weights int8, activations quantized at every call.
 
     Attributes:
@@ -200,7 +221,7 @@ class TfliteDynamic(_Recipe, frozen=True, tag="tflite-dynamic"):
         )
 
 
-class TfliteFloat16(_Recipe, frozen=True, tag="tflite-float16"):
+class TfliteFloat16(RecipeBase, frozen=True, tag="tflite-float16"):
     """Weights in float16, widened to float32 when the model is loaded."""
 
     def quantization(self) -> Quantization:
@@ -214,7 +235,7 @@ class TfliteFloat16(_Recipe, frozen=True, tag="tflite-float16"):
         )
 
 
-class TfliteStatic(_Recipe, frozen=True, tag="tflite-static"):
+class TfliteStatic(RecipeBase, frozen=True, tag="tflite-static"):
     """Full integer quantization by the TFLite converter.
 
     Attributes:
@@ -233,6 +254,11 @@ class TfliteStatic(_Recipe, frozen=True, tag="tflite-static"):
     calibration_samples: Samples = 1_000
     calibration_seed: Seed = 0
 
+    @property
+    def calibrated_with(self) -> tuple[int, int] | None:
+        """Number of samples and seed of their order."""
+        return self.calibration_samples, self.calibration_seed
+
     def quantization(self) -> Quantization:
         """What the manifest says of it."""
         return Quantization(
@@ -248,56 +274,10 @@ class TfliteStatic(_Recipe, frozen=True, tag="tflite-static"):
         )
 
 
-class _SameScales(_Recipe, frozen=True):
-    """Static quantization of a Keras model that is calibrated once for two files, which get the same scales.
-
-    Activations are 8 bits with MinMax ranges, weights symmetric with a scale for every output channel.
-
-    Attributes:
-        weight_bits: 8, or 4, which are stored as int8.
-        calibration_samples: Number of samples.
-        calibration_seed: Seed of the order in which they are drawn.
-    """
-
-    weight_bits: Literal[4, 8] = 8
-    calibration_samples: Samples = 1_000
-    calibration_seed: Seed = 0
-
-
-class OnnxSameScales(_SameScales, frozen=True, tag="onnx-same-scales"):
-    """The ONNX file (QDQ) of the two."""
-
-    def quantization(self) -> Quantization:
-        """What the manifest says of it."""
-        return Quantization(
-            scheme="static",
-            representation="qdq",
-            activation_type="uint8",
-            weight_type="int8",
-            granularity="per-channel",
-            calibration_method="minmax",
-            calibration_samples=self.calibration_samples,
-        )
-
-
-class TfliteSameScales(_SameScales, frozen=True, tag="tflite-same-scales"):
-    """The TFLite file of the two."""
-
-    def quantization(self) -> Quantization:
-        """What the manifest says of it."""
-        return Quantization(
-            scheme="static",
-            representation="tflite",
-            activation_type="int8",
-            weight_type="int8",
-            granularity="per-channel",
-            calibration_method="minmax",
-            calibration_samples=self.calibration_samples,
-        )
-
-
 OnnxRecipe: TypeAlias = OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16
-TfliteRecipe: TypeAlias = TfliteDynamic | TfliteFloat16 | TfliteStatic
+NncfRecipe: TypeAlias = OnnxNncf | OnnxNncfWeights
+ConverterRecipe: TypeAlias = TfliteDynamic | TfliteFloat16 | TfliteStatic
+TfliteRecipe: TypeAlias = ConverterRecipe | TfliteLitert
 SameScales: TypeAlias = OnnxSameScales | TfliteSameScales
-Recipe: TypeAlias = OnnxRecipe | OnnxPlugin | TfliteRecipe | SameScales
+Recipe: TypeAlias = OnnxRecipe | OnnxPlugin | NncfRecipe | TfliteRecipe | SameScales
 Calibrated: TypeAlias = OnnxStatic | TfliteStatic | SameScales

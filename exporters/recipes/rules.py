@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
-from crossrt.exporters.recipes.recipe import OnnxStatic, Recipe, TfliteDynamic, TfliteStatic
+from crossrt.exporters.recipes.library import OnnxNncf, TfliteLitert
+from crossrt.exporters.recipes.recipe import OnnxStatic, OnnxWeightOnly, Recipe, TfliteDynamic, TfliteStatic
 
 _WIDE = ("int16", "uint16")
 _NARROW = ("int4", "uint4")
+_DEFAULT_ALPHA = OnnxNncf().smooth_quant_alpha
 
 
 def impossible(recipe: Recipe) -> str | None:
     """Why a recipe cannot be built, or None where nothing speaks against it."""
     if isinstance(recipe, OnnxStatic):
         return _impossible_static(recipe)
+    if isinstance(recipe, OnnxWeightOnly):
+        return _impossible_weight_only(recipe)
+    if isinstance(recipe, OnnxNncf) and recipe.smooth_quant_alpha != _DEFAULT_ALPHA and not recipe.transformer:
+        return "smooth_quant_alpha has a meaning with transformer = true only"
+    if isinstance(recipe, TfliteLitert):
+        return _impossible_litert(recipe)
     if isinstance(recipe, TfliteDynamic | TfliteStatic) and recipe.per_channel_dense and not recipe.per_channel:
         return "per_channel_dense needs per_channel: set per_channel_dense = false as well"
     if isinstance(recipe, TfliteStatic) and recipe.io_type not in ("float32", *_tflite_io(recipe)):
         allowed = ", ".join(("float32", *_tflite_io(recipe)))
         return f"io_type {recipe.io_type} does not go with {recipe.activation_type} activations: choose {allowed}"
+    return None
+
+
+def _impossible_weight_only(recipe: OnnxWeightOnly) -> str | None:
+    if recipe.algorithm in ("k-quant", "hqq") and recipe.weight_symmetric:
+        return f"{recipe.algorithm} finds zero points: set weight_symmetric = false"
+    if recipe.algorithm == "hqq" and recipe.bits != 4:
+        return "hqq has zero points that are not whole numbers, with which ONNX Runtime takes 4 bits only: set bits = 4"
+    return None
+
+
+def _impossible_litert(recipe: TfliteLitert) -> str | None:
+    is_block = recipe.granularity.startswith("block")
+    if is_block and (recipe.weight_bits != 4 or recipe.scheme != "dynamic"):
+        return f"litert-quantizer has {recipe.granularity} for weight_bits = 4 with scheme = 'dynamic' only"
+    if recipe.algorithm == "octav" and is_block:
+        return "octav takes no blocks: set granularity = 'per-channel', or algorithm = 'minmax'"
+    if recipe.algorithm == "gptq" and recipe.calibrate_method == "minmax":
+        return "gptq takes calibrate_method = 'moving-average' only"
+    if recipe.activation_bits == 16 and recipe.scheme != "static":
+        return "activation_bits = 16 needs scheme = 'static': other schemes have no calibrated activations"
     return None
 
 

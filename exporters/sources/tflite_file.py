@@ -224,11 +224,17 @@ class _Reader:
 
     def warnings(self) -> Iterator[str]:
         for tensor, size in self._constants():
-            if self._dtype(tensor) == "float32" and size <= _MOST_CHECKED_BYTES:
-                values = np.frombuffer(self.model.Buffers(tensor.Buffer()).DataAsNumpy(), dtype="<f4")
-                if np.isnan(values).any():
-                    yield f"the weights {tensor.Name().decode()} hold NaN or infinity: answers will, too"
-                    return
+            is_checked = self._dtype(tensor) == "float32" and size <= _MOST_CHECKED_BYTES
+            if is_checked and np.isnan(np.frombuffer(self._content(tensor.Buffer()), dtype="<f4")).any():
+                yield f"the weights {tensor.Name().decode()} hold NaN or infinity: answers will, too"
+                return
+
+    def _content(self, number: int) -> Any:
+        """The bytes of a buffer, which may lie behind the tables of the file."""
+        buffer = self.model.Buffers(number)
+        if buffer.DataLength():
+            return buffer.DataAsNumpy()
+        return self.model._tab.Bytes[buffer.Offset() : buffer.Offset() + buffer.Size()]
 
     def peak(self, number: int) -> Peak | None:
         try:

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, Selection, selection_of
 from crossrt.exporters.errors import ExportError, UnfitRecipeError, first_line
-from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteRecipe, TfliteStatic
+from crossrt.exporters.recipes.recipe import ConverterRecipe, TfliteDynamic, TfliteFloat16, TfliteStatic
 from crossrt.exporters.tf.serving import Serving
 
 
 def export_tflite(
-    serving: Serving, path: Path, recipe: TfliteRecipe | None, calibration: Calibration | None = None
+    serving: Serving, path: Path, recipe: ConverterRecipe | None, calibration: Calibration | None = None
 ) -> None:
     """Writes the model as TFLite, with the names of its specs in the signature.
 
@@ -38,7 +38,7 @@ def export_tflite(
     path.write_bytes(_converted(serving, recipe, calibration))
 
 
-def _converted(serving: Serving, recipe: TfliteRecipe | None, calibration: Calibration | None) -> bytes:
+def _converted(serving: Serving, recipe: ConverterRecipe | None, calibration: Calibration | None) -> bytes:
     """The file; with a fixed batch of 1 where recurrent layers cannot have another."""
     try:
         return _convert_once(serving, recipe, calibration, None)
@@ -56,7 +56,7 @@ def _converted(serving: Serving, recipe: TfliteRecipe | None, calibration: Calib
 
 
 def _convert_once(
-    serving: Serving, recipe: TfliteRecipe | None, calibration: Calibration | None, batch: int | None
+    serving: Serving, recipe: ConverterRecipe | None, calibration: Calibration | None, batch: int | None
 ) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         key = serving.save(Path(folder), batch)
@@ -79,7 +79,7 @@ def _refusal(error: Exception) -> str:
 
 
 def _configure(
-    converter: tf.lite.TFLiteConverter, recipe: TfliteRecipe, serving: Serving, calibration: Calibration | None
+    converter: tf.lite.TFLiteConverter, recipe: ConverterRecipe, serving: Serving, calibration: Calibration | None
 ) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if isinstance(recipe, TfliteFloat16):

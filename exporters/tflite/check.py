@@ -9,6 +9,7 @@ from pathlib import Path
 from crossrt.core.artifact import Quantization
 from crossrt.core.tensor import TensorSpec
 from crossrt.exporters.errors import NothingToQuantizeError
+from crossrt.exporters.recipes.library import TfliteLitert
 from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteRecipe, TfliteStatic
 from crossrt.exporters.sources.tflite_file import TfliteFile, read_tflite
 
@@ -73,8 +74,22 @@ def _issues(found: TfliteFile, recipe: TfliteRecipe, how: Quantization) -> Itera
             "LiteRT computes dynamic depthwise convolutions wrongly where their weights have one scale: set per_channel"
             " and per_channel_dense"
         )
+    if isinstance(recipe, TfliteLitert):
+        yield from _issues_of_litert(recipe, how)
     if isinstance(recipe, TfliteStatic) and (left := [each for each in _ends(found) if _is_left(each, recipe)]):
         yield f"{', '.join(f'{each.name} is {each.dtype}' for each in left)}, not {recipe.io_type}"
+
+
+def _issues_of_litert(recipe: TfliteLitert, how: Quantization) -> Iterator[str]:
+    if recipe.algorithm == "gptq" and recipe.scheme == "static":
+        yield "litert-quantizer's gptq gives wrong answers with scheme = 'static': set scheme = 'dynamic'"
+    if recipe.scheme == "static" and recipe.calibrate_method == "moving-average":
+        yield (
+            "ranges of activations are those of the last samples, of which each counts 5% less than the one behind it:"
+            " set calibrate_method = 'minmax'"
+        )
+    if how.activation_type is None and recipe.scheme == "static":
+        yield "no activation is quantized: set others = 'int8', or name more operators"
 
 
 def _ends(found: TfliteFile) -> tuple[TensorSpec, ...]:

@@ -15,7 +15,8 @@ from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, select
 from crossrt.exporters.errors import ExportError, UnfitRecipeError
 from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
 from crossrt.exporters.qat.scales.calibrated import ANOTHER
-from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteFloat16, TfliteRecipe, TfliteSameScales, TfliteStatic
+from crossrt.exporters.recipes.library import TfliteLitert
+from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteRecipe, TfliteSameScales, TfliteStatic
 from crossrt.exporters.sources.detect import check_source
 from crossrt.exporters.tensor_specs import Specs, tflite_specs
 from crossrt.exporters.tf import environment as environment
@@ -52,7 +53,7 @@ class TfliteBuilder:
         recipe = variant.recipe
         if isinstance(recipe, TfliteSameScales):
             raise UnfitRecipeError(f"{variant.item} {ANOTHER}")
-        if not isinstance(recipe, TfliteStatic | TfliteDynamic | TfliteFloat16):
+        if not isinstance(recipe, TfliteRecipe):
             raise ExportError(f"{variant.item} is not made from a TFLite file")
         calibration = None if selection_of(recipe) is None else self._calibration
         path.write_bytes(self._quantized(recipe, calibration))
@@ -62,6 +63,10 @@ class TfliteBuilder:
 
     def _quantized(self, recipe: TfliteRecipe, calibration: Calibration | None) -> bytes:
         model = FlatModel(self._source)
+        if isinstance(recipe, TfliteLitert):
+            from crossrt.exporters.tflite.litert import to_litert
+
+            return to_litert(model.packed(), recipe, calibration)
         if isinstance(recipe, TfliteStatic):
             from crossrt.exporters.tflite.static import to_static
 

@@ -1,7 +1,7 @@
 """Gets artifacts from the cache, and builds what it lacks.
 
-One process converts with TensorFlow; beside it one quantizes the float ONNX file. A float TFLite file that the user
-brings is quantized by one of its own.
+One process converts with TensorFlow; beside it one quantizes the float ONNX file, and another lets NNCF do so. A float
+TFLite file that the user brings is quantized by one of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -106,8 +107,14 @@ def _size_of(path: str | Path) -> int:
     return sum(each.stat().st_size for each in files if each.is_file())
 
 
+def quantizing_module(variant: Variant) -> str:
+    """What quantizes a float ONNX file for a variant: NNCF has a process of its own."""
+    is_foreign = variant.recipe is not None and "nncf" in variant.recipe.needs
+    return "crossrt.exporters.nncf.quantize" if is_foreign else "crossrt.exporters.quantize"
+
+
 class _Building:
-    """One build. Its two processes are driven by threads, which wait and never compute."""
+    """One build. Its processes are driven by threads, which wait and never compute."""
 
     def __init__(self, state: BuildState) -> None:
         self._state = state
@@ -145,8 +152,9 @@ class _Building:
         works: list[Callable[[], None]] = []
         if items:
             works.append(lambda: self._convert(items, converted))
-        if quantized:
-            works.append(lambda: self._quantize(quantized))
+        for module in dict.fromkeys(map(quantizing_module, quantized)):
+            of_module = [variant for variant in quantized if quantizing_module(variant) == module]
+            works.append(partial(self._quantize, module, of_module))
         return works
 
     def _is_quantized_from_onnx(self, variant: Variant) -> bool:
@@ -155,7 +163,7 @@ class _Building:
         return variant.format == "onnx" and variant.recipe is not None and not is_converted
 
     def give_up(self) -> None:
-        """Ends both processes."""
+        """Ends all processes."""
         self._gave_up = True
         self._float_is_settled.set()
         kill_all_children()
@@ -170,7 +178,7 @@ class _Building:
         items = [variant.item for variant in variants]
         self._run("crossrt.exporters.tflite.quantize", Path(self._state.request.source.path), items, variants)
 
-    def _quantize(self, variants: Sequence[Variant]) -> None:
+    def _quantize(self, module: str, variants: Sequence[Variant]) -> None:
         self._float_is_settled.wait()
         if self._gave_up:
             return
@@ -185,7 +193,7 @@ class _Building:
             names = source.data_files if source.kind == "onnx" else ()
             for name in (self._float.name, *names):
                 shutil.copyfile(self._float.with_name(name), Path(folder) / name)
-            self._run("crossrt.exporters.quantize", copy, items, variants)
+            self._run(module, copy, items, variants)
 
     def _run(self, module: str, source: Path, items: Sequence[str], variants: Sequence[Variant]) -> None:
         """Runs a building process, again without the item at which it crashed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,9 +73,20 @@ def recipe_as_toml(named: NamedRecipe) -> str:
 
 
 def recipe_sheet(recipes: Sequence[NamedRecipe]) -> Sheet:
-    """One line each."""
-    rows = tuple((Cell(text=each.item), Cell(text=each.summary or _differences(each.recipe))) for each in recipes)
+    """One line each; with what has to be installed for it."""
+    rows = tuple((Cell(text=each.item), Cell(text=_said(each))) for each in recipes)
     return Sheet(title="Recipes", columns=("recipe", "what it does"), rows=rows, is_text=True)
+
+
+def _said(named: NamedRecipe) -> str:
+    told = named.summary or _differences(named.recipe)
+    needs = ", ".join(map(_package, named.recipe.needs))
+    return f"{told} (needs {needs})" if needs else told
+
+
+def _package(name: str) -> str:
+    """A package that a recipe needs, and whether it is there."""
+    return name if importlib.util.find_spec(name.replace("-", "_")) is not None else f"{name}, not installed"
 
 
 def _differences(recipe: Recipe) -> str:

@@ -83,6 +83,8 @@ def changes(recipe: Recipe, diagnosis: Diagnosis) -> Iterator[Mapping[str, Any]]
         yield {"bits": 8}
         yield {"block_size": 16}
         yield {"weight_symmetric": False}
+        yield {"algorithm": "k-quant", "weight_symmetric": False}
+        yield {"algorithm": "gptq", "weight_symmetric": False}
     if isinstance(recipe, TfliteStatic):
         yield {"per_channel": True, "per_channel_dense": True}
         yield {"calibration_samples": MANY_SAMPLES}

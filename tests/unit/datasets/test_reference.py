@@ -21,7 +21,7 @@ from crossrt.datasets.reference import default_reference, model_file, reference_
 
 
 def test_the_default_model_comes_first_and_all_have_files():
-    assert reference_models()[:3] == ("mnist-cnn", "mnist-dense", "mnist-separable")
+    assert reference_models()[:4] == ("mnist-cnn", "mnist-dense", "mnist-separable", "mnist-transformer")
     assert all(model_file(name).suffix == ".keras" for name in reference_models())
 
 

@@ -185,10 +185,13 @@ BLOCKS = [
     OnnxWeightOnly(weight_symmetric=False),
     OnnxWeightOnly(bits=8),
     OnnxWeightOnly(bits=8, weight_symmetric=False, block_size=64),
+    OnnxWeightOnly(algorithm="k-quant", weight_symmetric=False),
+    OnnxWeightOnly(algorithm="hqq", weight_symmetric=False),
+    OnnxWeightOnly(algorithm="gptq", block_size=16),
 ]
 
 
-@pytest.mark.parametrize("recipe", BLOCKS, ids=lambda each: f"{each.bits} bits by {each.block_size}")
+@pytest.mark.parametrize("recipe", BLOCKS, ids=lambda each: f"{each.algorithm}, {each.bits} bits by {each.block_size}")
 def test_blocks_are_unpacked_to_what_the_runtime_multiplies_with(quantized, recipe):
     """The product with the unit matrix is the weight; 196 inputs fill no block of these sizes evenly."""
     path = quantized(recipe)
