@@ -6,15 +6,14 @@ equation 10: the bounds of a range are those that make `sum (x - q(x))^2` least,
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import onnx_ir as ir
 
 from crossrt.exporters.errors import UnfitRecipeError
 from crossrt.exporters.methods.layers import Array, layers_of, replace
-
-WeightRanges = Literal["minmax", "mse", "percentile"]
+from crossrt.exporters.recipes.recipe import WeightRanges
 
 SHARES: Final = np.linspace(1.0, 0.2, 81)
 """Shares of the whole range that are tried."""
@@ -40,21 +39,22 @@ def least_squares_range(
     is_there = counts > 0
     middles = ((edges[:-1] + edges[1:]) / 2)[is_there].astype(np.float64)
     weights = counts[is_there].astype(np.float64)
-    low, high = min(low, 0.0), max(high, 0.0)
-    if not middles.size or low == high:
-        return low, high
+    least, most = min(low, 0.0), max(high, 0.0)
+    if not middles.size or least == most:
+        return least, most
     if is_symmetric:
-        farthest = max(-low, high)
+        farthest = max(-least, most)
         errors = [_error(middles, weights, -farthest * share, farthest * share, levels) for share in SHARES]
         best = farthest * float(SHARES[int(np.argmin(errors))])
         return -best, best
-    bounds = [low, high]
+    bounds = [least, most]
     for _ in range(_ROUNDS):
         before = list(bounds)
-        for place, whole in ((1, high), (0, low)):
+        for place, whole in ((1, most), (0, least)):
             tried = [whole * share for share in SHARES]
             both = [(bounds[0], each) if place else (each, bounds[1]) for each in tried]
-            bounds[place] = tried[int(np.argmin([_error(middles, weights, *each, levels) for each in both]))]
+            errors = [_error(middles, weights, bottom, top, levels) for bottom, top in both]
+            bounds[place] = tried[int(np.argmin(errors))]
         if bounds == before:
             break
     return bounds[0], bounds[1]
@@ -107,7 +107,9 @@ def clip_weights(
     return changed
 
 
-def _bounds(row: Array, how: WeightRanges, levels: int, percentile: float, *, is_symmetric: bool) -> tuple[float, float]:
+def _bounds(
+    row: Array, how: WeightRanges, levels: int, percentile: float, *, is_symmetric: bool
+) -> tuple[float, float]:
     low, high = min(float(row.min()), 0.0), max(float(row.max()), 0.0)
     if how == "percentile":
         if is_symmetric:

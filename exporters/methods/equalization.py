@@ -151,7 +151,7 @@ def _first_marks(layer: Layer) -> Array | None:
 
 def _reader(value: ir.Value, marks: Array | None, layers: dict[int, Layer]) -> tuple[Layer, Array] | None:
     """The one layer that reads a tensor, and the channel behind each of its inputs."""
-    uses = value.uses()
+    uses = list(value.uses())
     if marks is None or len(uses) != 1 or value.is_graph_output():
         return None
     node = uses[0].node
@@ -214,4 +214,5 @@ def _shape(value: ir.Value) -> tuple[int, ...] | None:
     if value.shape is None or not len(value.shape):
         return None
     sizes = [1, *list(value.shape)[1:]]
-    return tuple(map(int, sizes)) if all(isinstance(size, int) for size in sizes) else None
+    known = [size for size in sizes if isinstance(size, int)]
+    return tuple(known) if len(known) == len(sizes) else None

@@ -91,7 +91,9 @@ def _layer(node: ir.Node) -> Layer | None:
     if maker is None or maker.op_type != "DequantizeLinear" or "block_size" in maker.attributes:
         return None
     weight, scale = maker.inputs[0], maker.inputs[1]
-    if not (is_constant(weight) and is_constant(scale)) or len(weight.uses()) > 1 or not _has_known_axes(node, array(weight)):
+    if weight is None or not (is_constant(weight) and is_constant(scale)):
+        return None
+    if len(weight.uses()) > 1 or not _has_known_axes(node, array(weight)):
         return None
     zero_point = maker.inputs[2] if len(maker.inputs) > 2 else None
     zeros = array(zero_point).astype(np.int64) if zero_point is not None else np.zeros(array(scale).shape, np.int64)

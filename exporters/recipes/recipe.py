@@ -12,6 +12,8 @@ from msgspec import Meta, Struct
 from crossrt.core.artifact import CalibrationMethod, Quantization
 
 Percent = Annotated[float, Meta(gt=50, le=100)]
+WeightRanges = Literal["minmax", "mse", "percentile"]
+WeightRounding = Literal["nearest", "adaround", "gpfq"]
 Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 Samples = Annotated[int, Meta(ge=1, le=1_000_000)]
 Names = tuple[str, ...]
@@ -40,6 +42,12 @@ class OnnxStatic(_Recipe, frozen=True, tag="onnx-static"):
         keep_removable_activations: Relu and Clip stay in the file (`QDQKeepRemovableActivations`); QDQ alone.
         op_types_to_quantize: Operator types; empty for all that can be quantized.
         nodes_to_exclude: Names of nodes that stay in float.
+        equalize: Channels of layers that follow each other get equal ranges first (cross-layer equalization).
+        quantize_outputs: False leaves outputs of the model in float where kernels allow it; QDQ alone.
+        weight_ranges: The range of a weight: all of it, that of the least squared error, or a percentile.
+        weight_percentile: What `percentile` keeps of the weights, in percent.
+        weight_rounding: Each weight to the nearest integer, or as AdaRound or GPFQ choose; QDQ alone.
+        bias_correction: Biases make up for what shifts the mean of a layer's output; QDQ alone.
     """
 
     quant_format: Literal["qdq", "qoperator"] = "qdq"
@@ -57,6 +65,12 @@ class OnnxStatic(_Recipe, frozen=True, tag="onnx-static"):
     keep_removable_activations: bool = False
     op_types_to_quantize: Names = ()
     nodes_to_exclude: Names = ()
+    equalize: bool = False
+    quantize_outputs: bool = True
+    weight_ranges: WeightRanges = "minmax"
+    weight_percentile: Percent = 99.9
+    weight_rounding: WeightRounding = "nearest"
+    bias_correction: bool = False
 
     def quantization(self) -> Quantization:
         """What the manifest says of it."""

@@ -37,4 +37,19 @@ def _impossible_static(recipe: OnnxStatic) -> str | None:
         return "distribution takes no calibration_symmetric: its ranges follow from mean and deviation"
     if recipe.keep_removable_activations and recipe.quant_format != "qdq":
         return "keep_removable_activations is for quant_format = 'qdq'"
+    return _impossible_method(recipe)
+
+
+def _impossible_method(recipe: OnnxStatic) -> str | None:
+    if recipe.quant_format != "qdq":
+        asked = {
+            "bias_correction": recipe.bias_correction,
+            "weight_rounding": recipe.weight_rounding != "nearest",
+            "quantize_outputs = false": not recipe.quantize_outputs,
+        }
+        if found := [name for name, is_asked in asked.items() if is_asked]:
+            return f"{' and '.join(found)} change QDQ files: use quant_format = 'qdq'"
+    if recipe.calibrate_method == "mse" and (recipe.calibration_symmetric or recipe.activation_type in _WIDE):
+        other = "calibration_symmetric" if recipe.calibration_symmetric else f"{recipe.activation_type} activations"
+        return f"calibrate_method mse chooses ranges for 8-bit activations and goes with no {other}"
     return None
