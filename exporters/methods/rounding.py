@@ -56,7 +56,7 @@ def round_weights(original: ir.Model, quantized: ir.Model, how: WeightRounding, 
 
 
 def _is_small(layer: Layer) -> bool:
-    return layer.matrices(layer.values).shape[2] <= MOST_INPUTS
+    return bool(layer.matrices(layer.values).shape[2] <= MOST_INPUTS)
 
 
 def _round(

@@ -35,7 +35,7 @@ class Chosen:
 
 
 def choose_recipes(file: Path | None, patterns: Sequence[str], model: str) -> Chosen:
-    """The recipes of a file, or the shipped ones, that fit a pattern; all where there is none, of the shipped the usual.
+    """The recipes of a file, or the shipped ones, that fit a pattern; without one all, of the shipped the usual.
 
     Raises:
         RecipeError: The file is wrong, or a pattern fits nothing.

@@ -25,10 +25,11 @@ from crossrt.harness.cli.commands.qat import qat
 from crossrt.harness.cli.commands.quantize import quantize
 from crossrt.harness.cli.commands.recipes import recipes
 from crossrt.harness.cli.commands.report import report
-from crossrt.harness.cli.commands.robustness import robustness
 from crossrt.harness.cli.commands.runtimes import runtimes
-from crossrt.harness.cli.commands.sensitivity import sensitivity
 from crossrt.harness.cli.commands.show import show
+from crossrt.harness.cli.commands.studies.methods import methods
+from crossrt.harness.cli.commands.studies.robustness import robustness
+from crossrt.harness.cli.commands.studies.sensitivity import sensitivity
 from crossrt.harness.cli.commands.train import train
 from crossrt.harness.cli.shared.failures import explained
 from crossrt.reports.text.guard import guarded_streams
@@ -52,6 +53,7 @@ COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click
         export,
         history,
         inspect,
+        methods,
         pareto,
         qat,
         quantize,
@@ -75,6 +77,7 @@ def cli() -> None:
     crossrt inspect MODEL   what a model takes and gives, and the data that fit
     crossrt bench MODEL     check and measure a model on every runtime; without MODEL a bundled one
     crossrt quantize MODEL  build and check every quantization recipe, or some
+    crossrt methods MODEL   every quantization method on one model: what repairs it, and what is worth it
     crossrt qat MODEL       train a Keras model for int8: ONNX and TFLite with the same scales
     crossrt duel A B        two models or variants side by side: which is faster, and how sure is that?
     crossrt compare A B     did anything become worse from report A to report B?
