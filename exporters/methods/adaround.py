@@ -19,12 +19,12 @@ from crossrt.exporters.methods.grid import Grid
 from crossrt.exporters.methods.layers import Array
 from crossrt.exporters.methods.moments import Moments
 
-STEPS: Final = 400
+STEPS: Final = 300
 _RATE: Final = 0.05
 _ZETA, _GAMMA = 1.1, -0.1
 _BETAS: Final = (20.0, 2.0)
 _WITHOUT: Final = 0.2
-_LAMBDA: Final = 0.01
+_LAMBDA: Final = 0.3
 """Weight of the regularizer, relative to the error of rounding to the nearest, per weight."""
 
 

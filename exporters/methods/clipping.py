@@ -15,7 +15,7 @@ from crossrt.exporters.errors import UnfitRecipeError
 from crossrt.exporters.methods.layers import Array, layers_of, replace
 from crossrt.exporters.recipes.recipe import WeightRanges
 
-SHARES: Final = np.linspace(1.0, 0.2, 81)
+SHARES: Final = np.linspace(1.0, 0.05, 96)
 """Shares of the whole range that are tried."""
 
 _ROUNDS: Final = 3
@@ -26,7 +26,7 @@ def least_squares_range(
 ) -> tuple[float, float]:
     """The bounds with the least squared error of values that lie in the middle of the bins of a histogram.
 
-    Upper and lower bound are chosen in turns, the other one held, until neither moves.
+    First both bounds shrink by one share; then each is chosen in turns, the other one held, until neither moves.
 
     Args:
         counts: Values in each bin, `(bins,)`.
@@ -47,7 +47,8 @@ def least_squares_range(
         errors = [_error(middles, weights, -farthest * share, farthest * share, levels) for share in SHARES]
         best = farthest * float(SHARES[int(np.argmin(errors))])
         return -best, best
-    bounds = [least, most]
+    errors = [_error(middles, weights, least * share, most * share, levels) for share in SHARES]
+    bounds = [each * float(SHARES[int(np.argmin(errors))]) for each in (least, most)]
     for _ in range(_ROUNDS):
         before = list(bounds)
         for place, whole in ((1, most), (0, least)):
