@@ -114,21 +114,24 @@ def test_adaround_comes_near_the_best_of_all_roundings():
     assert sum(each for each, _ in gaps) < 0.4 * sum(each for _, each in gaps)
 
 
-def quantization_error(values, low, high):
-    scale = (high - low) / 255
+def quantization_error(values, low, high, levels):
+    scale = (high - low) / (levels - 1)
     zero = np.rint(-low / scale)
-    return np.square(values - (np.clip(np.rint(values / scale) + zero, 0, 255) - zero) * scale).sum()
+    return np.square(values - (np.clip(np.rint(values / scale) + zero, 0, levels - 1) - zero) * scale).sum()
 
 
-def test_least_squares_cuts_heavy_tails_off_and_leaves_even_values_alone():
-    generator = np.random.default_rng(1)
-    heavy = generator.standard_t(2, size=100_000)
+def test_least_squares_cuts_heavy_tails_off_as_the_best_of_many_ranges_does():
+    heavy = np.random.default_rng(1).laplace(size=100_000)
     counts, edges = np.histogram(heavy, 8192)
-    low, high = least_squares_range(counts, edges, heavy.min(), heavy.max(), 256)
-    assert heavy.min() < low < 0 < high < heavy.max()
-    whole = quantization_error(heavy, heavy.min(), heavy.max())
-    assert quantization_error(heavy, low, high) < 0.5 * whole
-    even = generator.uniform(-1, 3, size=100_000)
+    low, high = least_squares_range(counts, edges, heavy.min(), heavy.max(), 16)
+    found = quantization_error(heavy, low, high, 16)
+    assert found < 0.4 * quantization_error(heavy, heavy.min(), heavy.max(), 16)
+    best = min(quantization_error(heavy, -bound, bound, 16) for bound in np.linspace(2, 8, 25))
+    assert found < 1.05 * best
+
+
+def test_least_squares_leaves_even_values_alone():
+    even = np.random.default_rng(1).uniform(-1, 3, size=100_000)
     counts, edges = np.histogram(even, 8192)
     found = least_squares_range(counts, edges, even.min(), even.max(), 256)
     assert found == pytest.approx((-1, 3), rel=0.02)
