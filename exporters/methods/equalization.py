@@ -76,7 +76,7 @@ def equalize(model: ir.Model) -> int:
 def _equalize_pair(pair: Pair) -> float:
     """Scales one pair; the largest distance of a scale's logarithm from 0."""
     first, second = pair.first, pair.second
-    weights, readers = first.matrices(first.values), _inputs_first(second)
+    weights, readers = first.matrices(first.values), inputs_first(second)
     outputs = weights.shape[0] * weights.shape[1]
     before = np.abs(weights).max(axis=2).reshape(-1).astype(np.float64)
     after = np.zeros(outputs)
@@ -85,12 +85,13 @@ def _equalize_pair(pair: Pair) -> float:
     scales = np.ones(outputs)
     scales[is_used] = np.sqrt(before[is_used] / after[is_used])
     scales = np.clip(scales, 1 / LARGEST_SCALE, LARGEST_SCALE)
-    _scale_outputs(first, 1 / scales)
-    _scale_inputs(second, readers * scales[pair.channels][:, None])
+    scale_outputs(first, 1 / scales)
+    scale_inputs(second, readers * scales[pair.channels][:, None])
     return float(np.abs(np.log(scales)).max())
 
 
-def _scale_outputs(layer: Layer, factors: Array) -> None:
+def scale_outputs(layer: Layer, factors: Array) -> None:
+    """Multiplies the outputs of a layer by a factor for each channel, `(channels,)`."""
     replace(layer.weight, layer.from_matrices(layer.matrices(layer.values) * layer.by_output(factors)))
     if layer.bias is not None:
         values = array(layer.bias)
@@ -98,7 +99,7 @@ def _scale_outputs(layer: Layer, factors: Array) -> None:
         replace(layer.bias, spread)
 
 
-def _inputs_first(layer: Layer) -> Array:
+def inputs_first(layer: Layer) -> Array:
     """Weights as `(inputs, what else there is)`: of a convolution with groups each output has inputs of its own."""
     values = layer.values
     if layer.node.op_type != "Conv":
@@ -108,8 +109,8 @@ def _inputs_first(layer: Layer) -> Array:
     return parts.transpose(0, 2, 1, 3).reshape(groups * values.shape[1], -1).astype(np.float64)
 
 
-def _scale_inputs(layer: Layer, scaled: Array) -> None:
-    """The inverse of `_inputs_first`."""
+def scale_inputs(layer: Layer, scaled: Array) -> None:
+    """The inverse of `inputs_first`."""
     shape = layer.values.shape
     if layer.node.op_type != "Conv":
         replace(layer.weight, scaled if layer.output_axis == 1 else scaled.T)
@@ -167,7 +168,7 @@ def _at_layer(layer: Layer, marks: Array) -> tuple[Layer, Array] | None:
         return None
     axis = 1 if layer.node.op_type == "Conv" else -1
     channels = _constant_along(marks, [place for place in range(marks.ndim) if place != axis % marks.ndim])
-    if channels is None or len(channels.reshape(-1)) != len(_inputs_first(layer)):
+    if channels is None or len(channels.reshape(-1)) != len(inputs_first(layer)):
         return None
     return layer, channels.reshape(-1)
 
