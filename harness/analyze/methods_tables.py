@@ -42,7 +42,7 @@ def _notes(league: League) -> Iterator[str]:
             f"± {_percent(0.95)} interval; changes over the same samples, {_percent(CONFIDENCE)} interval"
             f" ({'McNemar, Tango' if league.metric.paired_test == 'mcnemar' else 'paired t'})"
         )
-    yield "SQNR: of the worst output, compared with float; gained: over the plain recipe, the indented rows' first"
+    yield "SQNR: of the worst output, compared with float; gained: over the plain recipe above the indented rows"
     if any(each.time is not None for each in league.methods):
         yield f"time: over that of the plain recipe's file, both in the same rounds, {_percent(CONFIDENCE)} interval"
 
