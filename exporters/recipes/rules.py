@@ -48,7 +48,7 @@ def _impossible_method(recipe: OnnxStatic) -> str | None:
             "quantize_outputs = false": not recipe.quantize_outputs,
         }
         if found := [name for name, is_asked in asked.items() if is_asked]:
-            return f"{' and '.join(found)} change QDQ files: use quant_format = 'qdq'"
+            return f"only QDQ files can be changed afterwards: {' and '.join(found)} needs quant_format = 'qdq'"
     if recipe.calibrate_method == "mse" and (recipe.calibration_symmetric or recipe.activation_type in _WIDE):
         other = "calibration_symmetric" if recipe.calibration_symmetric else f"{recipe.activation_type} activations"
         return f"calibrate_method mse chooses ranges for 8-bit activations and goes with no {other}"
