@@ -20,7 +20,7 @@ RecipeValue = str | int | float | bool | list[str] | dict[str, str | int | float
 Scheme = Literal["static", "dynamic", "weight-only", "float16"]
 Representation = Literal["qdq", "qoperator", "onnx", "tflite"]
 Granularity = Literal["per-tensor", "per-channel", "per-block"]
-CalibrationMethod = Literal["minmax", "moving-average", "entropy", "percentile", "distribution"]
+CalibrationMethod = Literal["minmax", "moving-average", "entropy", "percentile", "distribution", "mse"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

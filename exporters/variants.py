@@ -11,7 +11,7 @@ import msgspec
 from crossrt.core.artifact import ModelFormat, Quantization, Role
 from crossrt.exporters.calibration import Calibration, selection_of
 from crossrt.exporters.recipes.recipe import Recipe
-from crossrt.exporters.recipes.toml_files import SHIPPED_FILE, NamedRecipe, format_of, read_recipes
+from crossrt.exporters.recipes.toml_files import METHODS_FILE, SHIPPED_FILE, NamedRecipe, format_of, read_recipes
 
 _MAIN = (
     "fp32.onnx",
@@ -71,9 +71,20 @@ def variant_of(named: NamedRecipe) -> Variant:
 
 
 @cache
+def usual_recipes() -> tuple[NamedRecipe, ...]:
+    """The recipes that are built where none is named."""
+    return read_recipes(SHIPPED_FILE).recipes
+
+
+@cache
+def method_recipes() -> tuple[NamedRecipe, ...]:
+    """The recipes that repair others by methods of papers; some take minutes."""
+    return read_recipes(METHODS_FILE).recipes
+
+
 def shipped_recipes() -> tuple[NamedRecipe, ...]:
     """All recipes that come with the package."""
-    return read_recipes(SHIPPED_FILE).recipes
+    return (*usual_recipes(), *method_recipes())
 
 
 FLOAT_ONNX = Variant(name="fp32", format="onnx")
@@ -87,5 +98,5 @@ def float_variant(model_format: ModelFormat) -> Variant:
 
 def main_variants(formats: Collection[ModelFormat] = ("onnx", "tflite")) -> tuple[Variant, ...]:
     """The variants of the main job in some formats, in the order in which they are shown."""
-    known = {each.item: each for each in (FLOAT_ONNX, FLOAT_TFLITE, *map(variant_of, shipped_recipes()))}
+    known = {each.item: each for each in (FLOAT_ONNX, FLOAT_TFLITE, *map(variant_of, usual_recipes()))}
     return tuple(known[item] for item in _MAIN if known[item].format in formats)

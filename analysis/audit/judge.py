@@ -44,6 +44,8 @@ class Scheme:
         reduced_operands: Constant operands have one bit fewer.
         symmetric_channels: Weights with a scale for each channel are symmetric whatever the recipe says.
         is_tflite: Scales are computed as the TFLite converter does.
+        rounds_weights: Integers of weights are chosen otherwise than to the nearest.
+        corrects_biases: The same for biases.
     """
 
     symmetric_activations: bool
@@ -54,6 +56,8 @@ class Scheme:
     reduced_operands: bool = False
     symmetric_channels: bool = False
     is_tflite: bool = False
+    rounds_weights: bool = False
+    corrects_biases: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +91,14 @@ class Judge:
         wrong = self._wrong_integers(stored)
         if verdict != "different":
             reason = nearest.reason
-            if wrong:
+            if wrong and self._is_chosen(stored):
+                reason = f"{wrong} integers are not the nearest ones: the recipe asks for others"
+            elif wrong:
                 verdict, reason = "different", f"{wrong} integers are not the nearest ones"
         return _row(stored, nearest.affine, verdict, reason, wrong)
+
+    def _is_chosen(self, stored: Stored) -> bool:
+        return {"weight": self._scheme.rounds_weights, "bias": self._scheme.corrects_biases}.get(stored.role, False)
 
     def _activation(self, stored: Stored) -> Iterator[_Expected]:
         """What follows from the tensor itself; then what follows from those that it shares a scale with."""

@@ -135,7 +135,10 @@ def _audit_onnx(job: AuditJob, recipe: OnnxStatic | OnnxDynamic, float_path: Pat
     prepared = prepared_copy(float_path, folder)
     if job.recipe is None and _is_of_unprepared(Graph.load(Path(job.path)), Graph.load(prepared), float_path):
         prepared = float_path
+    prepared, weights = _as_quantized(job, recipe, prepared, float_path)
     observed = observe_onnx(prepared, _calls(job, recipe, onnx_specs(float_path)[0]), folder)
+    if weights != prepared:
+        observed = dataclasses.replace(observed, constants=Graph.load(weights).constants)
     if isinstance(recipe, OnnxStatic) and (recipe.calibrate_method != "minmax" or recipe.calibration_symmetric):
         observed = dataclasses.replace(observed, ranges=_ranges_of_method(job, recipe, prepared, float_path))
     stored = stored_in_onnx(Graph.load(Path(job.path)), Graph.load(prepared))
@@ -155,6 +158,22 @@ def _is_of_unprepared(quantized: Graph, prepared: Graph, float_path: Path) -> bo
     return len(names & Graph.load(float_path).values.keys()) > len(names & prepared.values.keys())
 
 
+def _as_quantized(
+    job: AuditJob, recipe: OnnxStatic | OnnxDynamic, prepared: Path, float_path: Path
+) -> tuple[Path, Path]:
+    """The float models whose activations and whose weights were quantized: equalized and clipped as the recipe says."""
+    from crossrt.exporters.methods.applying import needs_methods, write_clipped, write_float
+
+    if not isinstance(recipe, OnnxStatic) or not needs_methods(recipe):
+        return prepared, prepared
+    inputs, folder = onnx_specs(float_path)[0], Path(job.folder)
+    source = weights = folder / "source.onnx"
+    write_float(recipe, prepared, source, lambda: _calls(job, recipe, inputs))
+    if recipe.weight_ranges != "minmax":
+        write_clipped(recipe, source, weights := folder / "clipped.onnx")
+    return source, weights
+
+
 def _scheme(recipe: OnnxStatic | OnnxDynamic) -> Scheme:
     """Constant operands follow the activations' rule; QOperator quantizes those of the weights' type like weights."""
     is_static = isinstance(recipe, OnnxStatic)
@@ -169,6 +188,8 @@ def _scheme(recipe: OnnxStatic | OnnxDynamic) -> Scheme:
         symmetric_operands=recipe.weight_symmetric if like_weights else symmetric_activations,
         reduced_operands=recipe.reduce_range and is_qdq,
         symmetric_channels=is_qdq,
+        rounds_weights=isinstance(recipe, OnnxStatic) and recipe.weight_rounding != "nearest",
+        corrects_biases=isinstance(recipe, OnnxStatic) and recipe.bias_correction,
     )
 
 

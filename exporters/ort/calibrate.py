@@ -8,7 +8,7 @@ up, so the ranges are those of the library to the last bit.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod
 from onnxruntime.quantization.calibrate import (
     HistogramCalibrater,
     HistogramCollector,
+    TensorsData,
     create_calibrator,
     save_tensors_data,
 )
@@ -24,6 +25,7 @@ from onnxruntime.quantization.calibrate import (
 from crossrt.datasets.protocol import Arrays
 from crossrt.exporters.calibration import Calibration, Selection, selection_of
 from crossrt.exporters.errors import ExportError
+from crossrt.exporters.methods.clipping import least_squares_range
 from crossrt.exporters.recipes.recipe import OnnxStatic
 
 METHODS = {
@@ -32,7 +34,10 @@ METHODS = {
     "entropy": CalibrationMethod.Entropy,
     "percentile": CalibrationMethod.Percentile,
     "distribution": CalibrationMethod.Distribution,
+    "mse": CalibrationMethod.MinMax,
 }
+_BINS = 8_192
+"""Of the histograms that `mse` chooses ranges by: an integer of 8 bits stands for 16 or more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class _Key:
     is_symmetric: bool
     percentile: float | None
     samples: Selection
+    levels: int = 0
+    has_symmetric_integers: bool = False
 
 
 class Batches(CalibrationDataReader):  # type: ignore[misc]  # the base class is untyped
@@ -73,6 +80,9 @@ class SharedRanges:
         assert samples is not None
         percentile = recipe.percentile if recipe.calibrate_method == "percentile" else None
         key = _Key(recipe.calibrate_method, recipe.calibration_symmetric, percentile, samples)
+        if recipe.calibrate_method == "mse":
+            levels = 256 - (recipe.activation_symmetric and recipe.activation_type == "int8")
+            key = replace(key, levels=levels, has_symmetric_integers=recipe.activation_symmetric)
         if key not in self._files:
             path = self._folder / f"ranges-{len(self._files)}.json"
             save_tensors_data(self._find(key), path)
@@ -80,6 +90,8 @@ class SharedRanges:
         return self._files[key]
 
     def _find(self, key: _Key) -> Any:
+        if key.method == "mse":
+            return self._find_least_squares(key)
         options: dict[str, Any] = {"symmetric": key.is_symmetric}
         if key.method == "moving-average":
             options["moving_average"] = True
@@ -98,6 +110,24 @@ class SharedRanges:
         for feed in self._calibration.feeds(key.samples):
             calibrator.collect_data(Batches([feed]))
         return calibrator.compute_data()
+
+    def _find_least_squares(self, key: _Key) -> TensorsData:
+        calibrator = create_calibrator(
+            self._prepared,
+            augmented_model_path=str(self._folder / "augmented.onnx"),
+            calibrate_method=CalibrationMethod.Percentile,
+            extra_options={"num_bins": _BINS, "symmetric": False},
+        )
+        _prepare_histograms(calibrator, self._calibration.feeds(key.samples))
+        for feed in self._calibration.feeds(key.samples):
+            calibrator.collect_data(Batches([feed]))
+        found = {}
+        for name, (counts, edges, low, high, *_) in calibrator.collector.histogram_dict.items():
+            bounds = least_squares_range(
+                counts, edges, float(low), float(high), key.levels, is_symmetric=key.has_symmetric_integers
+            )
+            found[name] = tuple(np.array(each, np.float32) for each in bounds)
+        return TensorsData(CalibrationMethod.MinMax, found)
 
 
 def _prepare_histograms(calibrator: HistogramCalibrater, feeds: Iterable[Arrays]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import onnx
 from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
 
-from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration
+from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
 from crossrt.exporters.errors import ExportError, NothingToQuantizeError, UnfitRecipeError, first_line
+from crossrt.exporters.methods.applying import change_file, changes_file, needs_methods, write_clipped, write_float
+from crossrt.exporters.methods.bias_correction import Feeds
 from crossrt.exporters.ort.calibrate import METHODS, SharedRanges
 from crossrt.exporters.ort.check import check_quantized
 from crossrt.exporters.ort.float_nodes import keep_in_float
@@ -38,15 +40,14 @@ class OnnxQuantizer:
         self._source = float_model
         self._prepared = folder / "prepared.onnx"
         self._folder = folder
-        self._ranges: SharedRanges | None = None
         self._calibration: Calibration | None = None
+        self._ranges: dict[Path, SharedRanges] = {}
         if calibration is not None:
             self.calibrate_with(calibration)
 
     def calibrate_with(self, calibration: Calibration) -> None:
         """Names the samples for calibrated recipes; ranges that were found with others are forgotten."""
-        self._calibration = calibration
-        self._ranges = SharedRanges(self._prepared, self._folder, calibration)
+        self._calibration, self._ranges = calibration, {}
 
     @cached_property
     def _float_model(self) -> Path:
@@ -60,7 +61,7 @@ class OnnxQuantizer:
             ExportError: A name in the recipe fits nothing, calibration data are missing, or the quantizer failed.
         """
         source = self._float_model
-        if isinstance(recipe, OnnxStatic) and self._ranges is None:
+        if isinstance(recipe, OnnxStatic) and self._calibration is None:
             raise ExportError(NEEDS_CALIBRATION)
         try:
             self._write(source, recipe, path)
@@ -92,12 +93,16 @@ class OnnxQuantizer:
         return self._prepared
 
     def _static(self, recipe: OnnxStatic, path: Path) -> None:
-        assert self._ranges is not None
+        calibration, samples = self._calibration, selection_of(recipe)
+        assert calibration is not None
+        assert samples is not None
+        feeds = partial(calibration.feeds, samples)
+        source = self._source_of(recipe, feeds)
         quantize_static(
-            self._prepared,
+            self._clipped(recipe, source),
             path,
             None,
-            calibration_cache_path=self._ranges.file_for(recipe),
+            calibration_cache_path=self._ranges_of(source, calibration).file_for(recipe),
             calibrate_method=METHODS[recipe.calibrate_method],
             quant_format=_FORMATS[recipe.quant_format],
             activation_type=_TYPES[recipe.activation_type],
@@ -110,11 +115,36 @@ class OnnxQuantizer:
                 "ActivationSymmetric": recipe.activation_symmetric,
                 "WeightSymmetric": recipe.weight_symmetric,
                 "QDQKeepRemovableActivations": recipe.keep_removable_activations,
-                **wide_activations(recipe, self._prepared),
+                **wide_activations(recipe, source),
             },
         )
         if recipe.quant_format == "qdq":
             keep_in_float(path)
+        if changes_file(recipe):
+            change_file(recipe, source, path, feeds)
+
+    def _source_of(self, recipe: OnnxStatic, feeds: Feeds) -> Path:
+        """The float model that is calibrated, written now if no recipe needed it before."""
+        if not needs_methods(recipe):
+            return self._prepared
+        path = self._folder / ("equalized.onnx" if recipe.equalize else "named.onnx")
+        if not path.exists():
+            write_float(recipe, self._prepared, path, feeds)
+        return path
+
+    def _clipped(self, recipe: OnnxStatic, source: Path) -> Path:
+        if recipe.weight_ranges == "minmax":
+            return source
+        path = self._folder / "clipped.onnx"
+        write_clipped(recipe, source, path)
+        return path
+
+    def _ranges_of(self, source: Path, calibration: Calibration) -> SharedRanges:
+        if source not in self._ranges:
+            folder = self._folder / f"{source.stem}-ranges"
+            folder.mkdir(exist_ok=True)
+            self._ranges[source] = SharedRanges(source, folder, calibration)
+        return self._ranges[source]
 
     def _dynamic(self, recipe: OnnxDynamic, path: Path) -> None:
         quantize_dynamic(

@@ -15,6 +15,9 @@ from crossrt.exporters.recipes.library import OnnxNncf, OnnxNncfWeights, TfliteL
 from crossrt.exporters.recipes.same_scales import OnnxSameScales as OnnxSameScales
 from crossrt.exporters.recipes.same_scales import TfliteSameScales as TfliteSameScales
 
+WeightRanges = Literal["minmax", "mse", "percentile"]
+WeightRounding = Literal["nearest", "adaround", "gpfq"]
+
 
 class OnnxStatic(RecipeBase, frozen=True, tag="onnx-static"):
     """Static quantization by ONNX Runtime: activations are calibrated beforehand.
@@ -36,6 +39,12 @@ class OnnxStatic(RecipeBase, frozen=True, tag="onnx-static"):
         op_types_to_quantize: Operator types; empty for all that can be quantized.
         nodes_to_exclude: Names of nodes that stay in float.
         nodes_to_16_bit: Names of nodes whose activations are uint16, between conversions; QDQ with uint8 alone.
+        equalize: Channels of layers that follow each other get equal ranges first (cross-layer equalization).
+        quantize_outputs: False leaves outputs of the model in float where kernels allow it; QDQ alone.
+        weight_ranges: The range of a weight: all of it, that of the least squared error, or a percentile.
+        weight_percentile: What `percentile` keeps of the weights, in percent.
+        weight_rounding: Each weight to the nearest integer, or as AdaRound or GPFQ choose; QDQ alone.
+        bias_correction: Biases make up for what shifts the mean of a layer's output; QDQ alone.
     """
 
     quant_format: Literal["qdq", "qoperator"] = "qdq"
@@ -54,6 +63,12 @@ class OnnxStatic(RecipeBase, frozen=True, tag="onnx-static"):
     op_types_to_quantize: Names = ()
     nodes_to_exclude: Names = ()
     nodes_to_16_bit: Names = ()
+    equalize: bool = False
+    quantize_outputs: bool = True
+    weight_ranges: WeightRanges = "minmax"
+    weight_percentile: Percent = 99.9
+    weight_rounding: WeightRounding = "nearest"
+    bias_correction: bool = False
 
     @property
     def calibrated_with(self) -> tuple[int, int] | None:

@@ -68,4 +68,19 @@ def _impossible_static(recipe: OnnxStatic) -> str | None:
         return "keep_removable_activations is for quant_format = 'qdq'"
     if recipe.nodes_to_16_bit and (recipe.quant_format, recipe.activation_type) != ("qdq", "uint8"):
         return "nodes_to_16_bit is for quant_format = 'qdq' with activation_type = 'uint8'"
+    return _impossible_method(recipe)
+
+
+def _impossible_method(recipe: OnnxStatic) -> str | None:
+    if recipe.quant_format != "qdq":
+        asked = {
+            "bias_correction": recipe.bias_correction,
+            "weight_rounding": recipe.weight_rounding != "nearest",
+            "quantize_outputs = false": not recipe.quantize_outputs,
+        }
+        if found := [name for name, is_asked in asked.items() if is_asked]:
+            return f"only QDQ files can be changed afterwards: {' and '.join(found)} needs quant_format = 'qdq'"
+    if recipe.calibrate_method == "mse" and (recipe.calibration_symmetric or recipe.activation_type in _WIDE):
+        other = "calibration_symmetric" if recipe.calibration_symmetric else f"{recipe.activation_type} activations"
+        return f"calibrate_method mse chooses ranges for 8-bit activations and goes with no {other}"
     return None

@@ -20,6 +20,7 @@ from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.recipes.rules import impossible
 
 SHIPPED_FILE: Final = Path(__file__).parent / "shipped.toml"
+METHODS_FILE: Final = Path(__file__).parent / "methods.toml"
 MOST_COMBINATIONS: Final = 1_000
 _MOST_BYTES = 2**20
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")

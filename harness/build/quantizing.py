@@ -75,7 +75,7 @@ def run_quantize(asked: Quantizing, folder: Path, display: Display) -> Quantized
     Raises:
         CrossrtError: A recipe, the model or data cannot be used, or packages are missing.
     """
-    subject, opened = _open(asked.subject, folder, display)
+    subject, opened = open_source(asked.subject, folder, display)
     project = opened.project
     chosen = choose_recipes(asked.file, asked.patterns, project.model)
     variants, foreign = _of_format(asked, list(map(variant_of, chosen.recipes)), project)
@@ -118,7 +118,7 @@ def _calibrated(variants: Sequence[Variant]) -> list[Variant]:
     return [each for each in variants if each.needs_calibration]
 
 
-def _open(subject: Subject, folder: Path, display: Display) -> tuple[Subject, Opened]:
+def open_source(subject: Subject, folder: Path, display: Display) -> tuple[Subject, Opened]:
     """The project, with a float file as its source; calibration data stand in for test data that are not named."""
     opened = open_project(subject, folder)
     if opened.project.is_random and subject.data is None and subject.calibration is not None:

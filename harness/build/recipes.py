@@ -15,7 +15,7 @@ from crossrt.core.metric import MetricDefinition
 from crossrt.exporters.errors import RecipeError
 from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.recipes.toml_files import NamedRecipe, RecipeFile, read_recipes
-from crossrt.exporters.variants import shipped_recipes
+from crossrt.exporters.variants import shipped_recipes, usual_recipes
 from crossrt.harness.build.export import Exported
 from crossrt.reports.tables.accuracy import QUANTIZED, largest_error, share_text
 from crossrt.reports.text.cells import Cell, Sheet, listed
@@ -36,14 +36,16 @@ class Chosen:
 
 
 def choose_recipes(file: Path | None, patterns: Sequence[str], model: str) -> Chosen:
-    """The recipes of a file, or the shipped ones, that fit a pattern.
+    """The recipes of a file, or the shipped ones, that fit a pattern; without one all, of the shipped the usual.
 
     Raises:
         RecipeError: The file is wrong, or a pattern fits nothing.
     """
     source = read_recipes(file) if file else RecipeFile(recipes=shipped_recipes(), rejected={})
     items = [*(each.item for each in source.recipes), *source.rejected]
-    chosen = {item for item in items if not patterns or any(_fits(pattern, model, item) for pattern in patterns)}
+    chosen = {item for item in items if any(_fits(pattern, model, item) for pattern in patterns)}
+    if not patterns:
+        chosen = set(items) if file else {each.item for each in usual_recipes()}
     for pattern in patterns:
         if not any(_fits(pattern, model, item) for item in items):
             names = [*items, *(item.partition(".")[0] for item in items)]

@@ -26,10 +26,11 @@ from crossrt.harness.cli.commands.qat import qat
 from crossrt.harness.cli.commands.quantize import quantize
 from crossrt.harness.cli.commands.recipes import recipes
 from crossrt.harness.cli.commands.report import report
-from crossrt.harness.cli.commands.robustness import robustness
 from crossrt.harness.cli.commands.runtimes import runtimes
-from crossrt.harness.cli.commands.sensitivity import sensitivity
 from crossrt.harness.cli.commands.show import show
+from crossrt.harness.cli.commands.studies.methods import methods
+from crossrt.harness.cli.commands.studies.robustness import robustness
+from crossrt.harness.cli.commands.studies.sensitivity import sensitivity
 from crossrt.harness.cli.commands.train import train
 from crossrt.harness.cli.shared.failures import explained
 from crossrt.reports.text.guard import guarded_streams
@@ -53,6 +54,7 @@ COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click
         export,
         history,
         inspect,
+        methods,
         pareto,
         qat,
         quantize,
@@ -78,6 +80,7 @@ def cli() -> None:
     crossrt bench MODEL     check and measure a model on every runtime; without MODEL a bundled one
     crossrt quantize MODEL  build and check every quantization recipe, or some
     crossrt search MODEL    the fastest int8 or mixed file within a budget of accuracy, confirmed on other samples
+    crossrt methods MODEL   every quantization method on one model: what repairs it, and what is worth it
     crossrt qat MODEL       train a Keras model for int8: ONNX and TFLite with the same scales
     crossrt duel A B        two models or variants side by side: which is faster, and how sure is that?
     crossrt compare A B     did anything become worse from report A to report B?

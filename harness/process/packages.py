@@ -38,7 +38,7 @@ BUILDING = tuple(_NEEDED)
 READING = ("onnx", "onnxruntime", "ai_edge_litert", "sympy")
 """Packages that a process which looks into model files may need."""
 
-QUANTIZING = ("onnx", "onnxruntime", "sympy")
+QUANTIZING = ("onnx", "onnx_ir", "onnxruntime", "sympy")
 """Packages that a process which quantizes ONNX files needs."""
 
 QUANTIZING_TFLITE = ("onnx", "ai_edge_litert")

@@ -25,7 +25,7 @@ def recipes(patterns: tuple[str, ...], file: Path | None) -> None:
     from crossrt.harness.cli.shared.options import result_console
     from crossrt.reports.tables.terminal import print_sheet
 
-    chosen = choose_recipes(file, patterns, "")
+    chosen = choose_recipes(file, patterns or ("*",), "")
     console, as_json = result_console(), recording_console() is not None
     if as_json or not patterns:
         print_sheet(recipe_sheet(chosen.recipes), console)

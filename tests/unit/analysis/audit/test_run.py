@@ -76,6 +76,8 @@ STATIC = [
         {"calibrate_method": "moving-average"},
         {"calibrate_method": "entropy"},
         {"calibrate_method": "percentile"},
+        {"calibrate_method": "mse"},
+        {"weight_ranges": "percentile", "per_channel": True},
     )
 ]
 
@@ -87,6 +89,21 @@ def test_every_scale_of_the_quantizer_is_explained_to_the_last_bit(audited, reci
     assert {each.role for each in found.values()} == {"activation", "weight", "bias"}
     assert {name: (each.verdict, each.reason) for name, each in found.items() if each.verdict != "exact"} == {}
     assert all(each.wrong_integers in (0, None) for each in found.values())
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"weight_rounding": "gpfq", "weight_type": "int4"}, {"kernel", "dense"}),
+        ({"bias_correction": True, "weight_type": "int4"}, {"bias", "offset"}),
+    ],
+)
+def test_integers_that_a_method_chose_are_told_and_are_no_error(audited, fields, names):
+    found = audited(OnnxStatic(calibration_samples=SAMPLES, **fields))
+    assert {each.verdict for each in found.values()} == {"exact"}
+    said = {name for name, each in found.items() if each.reason and "the recipe asks for others" in each.reason}
+    assert said
+    assert said <= names, found
 
 
 def test_dynamic_files_have_weights_alone(audited):

@@ -124,6 +124,8 @@ def test_a_field_that_is_a_list_varies_as_a_list_of_lists(read):
         ('quant_format = "qoperator"\nweight_type = "int4"', "8-bit operators only, not int4"),
         ('weight_type = "int4"\nreduce_range = true', "means nothing for int4"),
         ('calibrate_method = "distribution"\ncalibration_symmetric = true', "distribution takes no"),
+        ('quant_format = "qoperator"\nbias_correction = true', "bias_correction needs quant_format = 'qdq'"),
+        ('calibrate_method = "mse"\nactivation_type = "uint16"', "goes with no uint16 activations"),
         ('quant_format = "qoperator"\nkeep_removable_activations = true', "is for quant_format = 'qdq'"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Commands that build many variants of one model and compare them."""
