@@ -19,7 +19,7 @@ from crossrt.analysis.audit.tflite_file import inputs_by_name, invoke, open_tfli
 from crossrt.analysis.onnx_sessions import run, session_with
 from crossrt.analysis.same_scales import LayerSteps, Spread
 from crossrt.datasets.protocol import Arrays
-from crossrt.exporters.qat.trained import TrainedTensor, step_number
+from crossrt.exporters.training.qat.trained import TrainedTensor, step_number
 
 Integers = NDArray[np.int16]
 FAKE: Final = "fake quantization"

@@ -13,7 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from crossrt.core.errors import ArtifactError
-from crossrt.exporters.ort.prepare import prepare, working_copy
+from crossrt.exporters.quantizers.ort.prepare import prepare, working_copy
 
 Feeds = Mapping[str, NDArray[Any]]
 

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from crossrt.analysis.audit.record import Stored
 from crossrt.core.events import EventStream, read_job
-from crossrt.exporters.qat.trained import Layout, Role, TrainedTensor, integers_sha256, read_trained, step_number
+from crossrt.exporters.training.qat.trained import (
+    Layout,
+    Role,
+    TrainedTensor,
+    integers_sha256,
+    read_trained,
+    step_number,
+)
 
 UINT8_SHIFT = 128
 _ONNX_NAMES: Mapping[Role, str] = {"activation": "output", "weight": "kernel", "bias": "bias"}

@@ -328,7 +328,8 @@ def quantization_aware(
 
     It takes and gives what the float model does, and computes with the rounding that both int8 files will have. Call it
     with `training=True` in a training step: ranges of activations follow what they see. It is saved and loaded like
-    any Keras model, once `crossrt.quantization_aware` was called or `crossrt.exporters.own_loop.model` imported.
+    any Keras model, once `crossrt.quantization_aware` was called or `crossrt.exporters.training.own_loop.model` was
+    imported.
 
     Args:
         model: A functional or sequential Keras 3 model in float32 that is trained already; it stays as it is.
@@ -351,7 +352,7 @@ def quantization_aware(
         check_backend()
         if weight_bits not in (4, 8):
             raise HarnessError(f"weight_bits={weight_bits} cannot be trained with: 8 or 4 is expected")
-        from crossrt.exporters.own_loop.model import quantization_aware as made
+        from crossrt.exporters.training.own_loop.model import quantization_aware as made
 
         return made(model, calibration, weight_bits, seed)
 

@@ -20,18 +20,18 @@ from crossrt.exporters.cache import converter_versions
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
+from crossrt.exporters.quantizers.tflite.check import as_found
 from crossrt.exporters.recipes.library import TfliteLitert
 from crossrt.exporters.recipes.recipe import ConverterRecipe, SameScales
 from crossrt.exporters.reference import write_answers
 from crossrt.exporters.sources.detect import check_source
 from crossrt.exporters.tensor_specs import onnx_quantization
 from crossrt.exporters.tf import environment as environment
-from crossrt.exporters.tflite.check import as_found
 from crossrt.exporters.variants import Variant
 
 if TYPE_CHECKING:
-    from crossrt.exporters.qat.frozen import Frozen
     from crossrt.exporters.tf.serving import Serving
+    from crossrt.exporters.training.qat.frozen import Frozen
 
 REFERENCE = "reference"
 
@@ -84,7 +84,7 @@ class TensorFlowBuilder:
             from crossrt.exporters.tf.to_tflite import export_tflite
 
             if isinstance(recipe, TfliteLitert):
-                from crossrt.exporters.tflite.litert import to_litert
+                from crossrt.exporters.quantizers.tflite.litert import to_litert
 
                 export_tflite(self._serving, path, None)
                 path.write_bytes(to_litert(path.read_bytes(), recipe, calibration))
@@ -98,7 +98,7 @@ class TensorFlowBuilder:
 
     def _write_same_scales(self, variant: Variant, recipe: SameScales, path: Path) -> Quantization:
         """Both formats are written from one calibrated network."""
-        from crossrt.exporters.qat.scales.calibrated import calibrated, write_calibrated
+        from crossrt.exporters.training.qat.scales.calibrated import calibrated, write_calibrated
 
         assert self._calibration is not None
         key = (recipe.weight_bits, recipe.calibration_samples, recipe.calibration_seed)

@@ -16,11 +16,10 @@ from crossrt.core.events import EventStream, read_job
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
 from crossrt.exporters.errors import ExportError, UnfitRecipeError
 from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
-from crossrt.exporters.ort.check import check_quantized
-from crossrt.exporters.ort.known_issues import known_issues
-from crossrt.exporters.ort.quantize import OnnxQuantizer
 from crossrt.exporters.plugins import quantize_with_plugin
-from crossrt.exporters.qat.scales.calibrated import ANOTHER
+from crossrt.exporters.quantizers.ort.check import check_quantized
+from crossrt.exporters.quantizers.ort.known_issues import known_issues
+from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import (
     OnnxDynamic,
     OnnxFloat16,
@@ -31,6 +30,7 @@ from crossrt.exporters.recipes.recipe import (
 )
 from crossrt.exporters.sources.detect import check_source
 from crossrt.exporters.tensor_specs import Specs, onnx_specs
+from crossrt.exporters.training.qat.scales.calibrated import ANOTHER
 from crossrt.exporters.variants import Variant
 
 

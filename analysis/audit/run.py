@@ -162,7 +162,7 @@ def _as_quantized(
     job: AuditJob, recipe: OnnxStatic | OnnxDynamic, prepared: Path, float_path: Path
 ) -> tuple[Path, Path]:
     """The float models whose activations and whose weights were quantized: equalized and clipped as the recipe says."""
-    from crossrt.exporters.methods.applying import needs_methods, write_clipped, write_float
+    from crossrt.exporters.quantizers.methods.applying import needs_methods, write_clipped, write_float
 
     if not isinstance(recipe, OnnxStatic) or not needs_methods(recipe):
         return prepared, prepared
@@ -200,7 +200,7 @@ def _ranges_of_method(
     from onnxruntime.quantization.calibrate import load_tensors_data
 
     from crossrt.exporters.calibration import Calibration
-    from crossrt.exporters.ort.calibrate import SharedRanges
+    from crossrt.exporters.quantizers.ort.calibrate import SharedRanges
 
     assert job.data is not None
     calibration = Calibration.open(job.data, onnx_specs(float_path)[0], job.dimensions)

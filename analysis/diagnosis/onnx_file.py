@@ -23,7 +23,7 @@ from crossrt.analysis.diagnosis.record import DiagnosedOutput, DiagnosedTensor, 
 from crossrt.analysis.onnx_graph import QUANTIZE, REMOVABLE, Graph, dtype_of, name_of, taken
 from crossrt.analysis.onnx_sessions import run, session_with
 from crossrt.datasets.protocol import Arrays
-from crossrt.exporters.ort.lost_activations import lost_activations
+from crossrt.exporters.quantizers.ort.lost_activations import lost_activations
 from crossrt.exporters.sources.onnx_file import read_structure
 from crossrt.exporters.tensor_specs import onnx_specs
 

@@ -25,9 +25,9 @@ from crossrt.core.artifact import Quantization
 from crossrt.datasets.protocol import Arrays
 from crossrt.exporters.calibration import Calibration, selection_of
 from crossrt.exporters.jobs import BuildJob, write_artifact
-from crossrt.exporters.ort.known_issues import known_issues
-from crossrt.exporters.ort.prepare import prepare, working_copy
-from crossrt.exporters.ort.quantize import OnnxQuantizer
+from crossrt.exporters.quantizers.ort.known_issues import known_issues
+from crossrt.exporters.quantizers.ort.prepare import prepare, working_copy
+from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxRecipe
 from crossrt.exporters.tensor_specs import onnx_specs
 from crossrt.exporters.variants import Variant

@@ -21,10 +21,10 @@ from crossrt.core.events import EventStream
 from crossrt.datasets.reference import TrainingJob
 from crossrt.datasets.training import Course, LabelledPixels, Pixels, Recipe
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.qat.checkpoints import CheckpointFolder
-from crossrt.exporters.qat.curves import write_curves
-from crossrt.exporters.qat.jobs import Epoch, Score
-from crossrt.exporters.qat.loop import Figures
+from crossrt.exporters.training.qat.checkpoints import CheckpointFolder
+from crossrt.exporters.training.qat.curves import write_curves
+from crossrt.exporters.training.qat.jobs import Epoch, Score
+from crossrt.exporters.training.qat.loop import Figures
 
 EVALUATED_AT_ONCE: Final = 500
 Batch = tuple[NDArray[np.float32], NDArray[np.int32]]

@@ -110,7 +110,7 @@ def _size_of(path: str | Path) -> int:
 def quantizing_module(variant: Variant) -> str:
     """What quantizes a float ONNX file for a variant: NNCF has a process of its own."""
     is_foreign = variant.recipe is not None and "nncf" in variant.recipe.needs
-    return "crossrt.exporters.nncf.quantize" if is_foreign else "crossrt.exporters.quantize"
+    return "crossrt.exporters.quantizers.nncf.quantize" if is_foreign else "crossrt.exporters.quantize"
 
 
 class _Building:
@@ -176,7 +176,9 @@ class _Building:
 
     def _quantize_tflite(self, variants: Sequence[Variant]) -> None:
         items = [variant.item for variant in variants]
-        self._run("crossrt.exporters.tflite.quantize", Path(self._state.request.source.path), items, variants)
+        self._run(
+            "crossrt.exporters.quantizers.tflite.quantize", Path(self._state.request.source.path), items, variants
+        )
 
     def _quantize(self, module: str, variants: Sequence[Variant]) -> None:
         self._float_is_settled.wait()

@@ -7,7 +7,7 @@ from pathlib import Path
 from crossrt.core.artifact import ModelArtifact, Training
 from crossrt.core.errors import ArtifactError
 from crossrt.core.manifest import read_manifest
-from crossrt.exporters.qat.curves import read_curves
+from crossrt.exporters.training.qat.curves import read_curves
 from crossrt.harness.build.exported import MANIFEST_SUFFIX
 from crossrt.harness.errors import HarnessError
 from crossrt.reports.errors import ReportError

@@ -9,7 +9,7 @@ from typing import Any
 
 from crossrt.core.memory import BUILDING_BYTES, memory_limit
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.qat.jobs import QatJob
+from crossrt.exporters.training.qat.jobs import QatJob
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.packages import QUIET
@@ -48,7 +48,7 @@ class Followed:
     view: TrainingView | None = None
 
 
-def train(job: QatJob, display: Display, module: str = "crossrt.exporters.qat.run") -> Followed:
+def train(job: QatJob, display: Display, module: str = "crossrt.exporters.training.qat.run") -> Followed:
     """Runs the process of a module to its end.
 
     Raises:

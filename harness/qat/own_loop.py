@@ -10,8 +10,8 @@ from crossrt.core.artifact import ModelArtifact, sha256_of
 from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.exporters.errors import ModelError
-from crossrt.exporters.qat.jobs import ANSWERS, QatJob
-from crossrt.exporters.qat.trained import TRAINED
+from crossrt.exporters.training.qat.jobs import ANSWERS, QatJob
+from crossrt.exporters.training.qat.trained import TRAINED
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import write_folder
 from crossrt.harness.errors import HarnessError
@@ -23,7 +23,7 @@ from crossrt.harness.qat.request import SCALES, ExportedPair, write_proof
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.reports.text.progress import Display
 
-MODULE: Final = "crossrt.exporters.own_loop.export"
+MODULE: Final = "crossrt.exporters.training.own_loop.export"
 
 
 def check_backend() -> None:

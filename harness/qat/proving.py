@@ -17,7 +17,7 @@ from crossrt.core.artifact import ModelArtifact
 from crossrt.datasets.fitting import fit, model_feeds
 from crossrt.datasets.protocol import Dataset
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.qat.jobs import COMPARED_SAMPLES, STEPS
+from crossrt.exporters.training.qat.jobs import COMPARED_SAMPLES, STEPS
 from crossrt.harness.build.subject import ask_about
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.answers import Outputs, collect_answers

@@ -17,7 +17,7 @@ from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import MetricDefinition
 from crossrt.datasets.reference import reference_of
 from crossrt.datasets.request import DataRequest
-from crossrt.exporters.qat.jobs import Bits, Epoch, Optimizer, Ranges, TaskName
+from crossrt.exporters.training.qat.jobs import Bits, Epoch, Optimizer, Ranges, TaskName
 from crossrt.harness.build.project import model_path
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.run.arguments import check_types

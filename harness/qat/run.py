@@ -14,12 +14,12 @@ from crossrt.core.metric import MetricDefinition
 from crossrt.datasets.opening import DataRequest, runs_code
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.tasks.choosing import choose_task
-from crossrt.exporters.qat.checkpoints import Checkpoints
-from crossrt.exporters.qat.curves import read_curves
-from crossrt.exporters.qat.data import open_split
-from crossrt.exporters.qat.jobs import ANSWERS, QatJob
-from crossrt.exporters.qat.trained import TRAINED
 from crossrt.exporters.sources.detect import check_source, model_name, source_sha256
+from crossrt.exporters.training.qat.checkpoints import Checkpoints
+from crossrt.exporters.training.qat.curves import read_curves
+from crossrt.exporters.training.qat.data import open_split
+from crossrt.exporters.training.qat.jobs import ANSWERS, QatJob
+from crossrt.exporters.training.qat.trained import TRAINED
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import write_folder
 from crossrt.harness.build.inspecting import inspect_model

@@ -21,8 +21,8 @@ import numpy as np
 
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.datasets.reference import default_reference
-from crossrt.exporters.qat.curves import read_curves
-from crossrt.exporters.qat.jobs import Epoch
+from crossrt.exporters.training.qat.curves import read_curves
+from crossrt.exporters.training.qat.jobs import Epoch
 from crossrt.harness.build.exported import read_folder
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
@@ -100,10 +100,10 @@ import sys, tempfile
 from pathlib import Path
 from crossrt.datasets.reference import default_reference
 from crossrt.exporters.calibration import Calibration
-from crossrt.exporters.ort.quantize import OnnxQuantizer
+from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxStatic
-from crossrt.exporters.qat.curves import read_curves
-from crossrt.exporters.qat.jobs import Epoch
+from crossrt.exporters.training.qat.curves import read_curves
+from crossrt.exporters.training.qat.jobs import Epoch
 from crossrt.harness.build.exported import read_folder
 from crossrt.harness.process.worker import peak_memory_bytes
 artifact = read_folder(Path(sys.argv[2])).artifacts["mnist-cnn.fp32.onnx"]
@@ -374,8 +374,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from crossrt.datasets.reference import model_file
-from crossrt.exporters.qat.model import build
-from crossrt.exporters.qat.reading import read_network
+from crossrt.exporters.training.qat.model import build
+from crossrt.exporters.training.qat.reading import read_network
 from crossrt.exporters.tf.keras_model import keras_serving
 tf.config.experimental.enable_op_determinism()
 keras.utils.set_random_seed(0)

@@ -22,9 +22,9 @@ import onnxruntime
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.datasets.reference import default_reference
 from crossrt.exporters.calibration import Calibration, Selection
-from crossrt.exporters.methods.equalization import Pair, inputs_first, pairs_of, scale_inputs, scale_outputs
-from crossrt.exporters.ort.prepare import prepare
-from crossrt.exporters.ort.quantize import OnnxQuantizer
+from crossrt.exporters.quantizers.methods.equalization import Pair, inputs_first, pairs_of, scale_inputs, scale_outputs
+from crossrt.exporters.quantizers.ort.prepare import prepare
+from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxStatic
 from crossrt.exporters.tensor_specs import onnx_specs
 

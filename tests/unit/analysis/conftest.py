@@ -9,7 +9,7 @@ import pytest
 
 from crossrt.datasets.opening import DataRequest
 from crossrt.exporters.calibration import Calibration
-from crossrt.exporters.ort.quantize import OnnxQuantizer
+from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.tensor_specs import onnx_specs
 
 

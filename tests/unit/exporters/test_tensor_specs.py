@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from crossrt.exporters.ort.quantize import OnnxQuantizer
+from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxStatic
 from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
 

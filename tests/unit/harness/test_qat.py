@@ -13,7 +13,7 @@ from crossrt.analysis.audit.record import Audited, AuditedTensor
 from crossrt.analysis.same_scales import ComparedTensor, LayerSteps, Spread
 from crossrt.datasets.request import DataRequest
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.qat.jobs import Epoch, QatJob, Score
+from crossrt.exporters.training.qat.jobs import Epoch, QatJob, Score
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.qat import following
 from crossrt.harness.qat.auditing import with_trained

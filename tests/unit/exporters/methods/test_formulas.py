@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crossrt.exporters.methods.adaround import adaround
-from crossrt.exporters.methods.clipping import least_squares_range
-from crossrt.exporters.methods.gpfq import gpfq
-from crossrt.exporters.methods.grid import Grid
-from crossrt.exporters.methods.moments import Moments
+from crossrt.exporters.quantizers.methods.adaround import adaround
+from crossrt.exporters.quantizers.methods.clipping import least_squares_range
+from crossrt.exporters.quantizers.methods.gpfq import gpfq
+from crossrt.exporters.quantizers.methods.grid import Grid
+from crossrt.exporters.quantizers.methods.moments import Moments
 
 INPUTS, OUTPUTS, ROWS = 24, 5, 400
 

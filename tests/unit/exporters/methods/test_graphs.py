@@ -10,10 +10,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.exporters.errors import UnfitRecipeError
-from crossrt.exporters.methods.equalization import equalize, pairs_of
-from crossrt.exporters.methods.layers import layers_of, name_nodes
-from crossrt.exporters.methods.patches import rows_of
-from crossrt.exporters.ort.quantize import OnnxQuantizer
+from crossrt.exporters.quantizers.methods.equalization import equalize, pairs_of
+from crossrt.exporters.quantizers.methods.layers import layers_of, name_nodes
+from crossrt.exporters.quantizers.methods.patches import rows_of
+from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxStatic
 
 SAMPLES = 300

@@ -16,7 +16,7 @@ import pytest
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
 from crossrt.exporters.errors import UnfitRecipeError
-from crossrt.exporters.nncf import library
+from crossrt.exporters.quantizers.nncf import library
 from crossrt.exporters.recipes.library import OnnxNncf, OnnxNncfWeights
 from crossrt.exporters.recipes.recipe import OnnxStatic
 from crossrt.exporters.recipes.rules import impossible
@@ -57,7 +57,7 @@ def built(tmp_path_factory):
         "calibration": {"reference": str(folder / "data.npz")},
     }
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "crossrt.exporters.nncf.quantize"],
+        [sys.executable, "-P", "-m", "crossrt.exporters.quantizers.nncf.quantize"],
         input=json.dumps(job) + "\n",
         capture_output=True,
         text=True,
@@ -137,7 +137,7 @@ def test_nothing_is_imported_where_telemetry_runs_already(monkeypatch):
 
 def test_nncf_has_a_process_of_its_own():
     modules = [quantizing_module(Variant(name="v", format="onnx", recipe=each)) for each in (OnnxNncf(), OnnxStatic())]
-    assert modules == ["crossrt.exporters.nncf.quantize", "crossrt.exporters.quantize"]
+    assert modules == ["crossrt.exporters.quantizers.nncf.quantize", "crossrt.exporters.quantize"]
 
 
 def test_smoothing_is_for_transformers():

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.core.tensor import TensorSpec
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.ort.prepare import prepare
-from crossrt.exporters.ort.quantize import OnnxQuantizer
+from crossrt.exporters.quantizers.ort.prepare import prepare
+from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxStatic
 from crossrt.exporters.recipes.rules import impossible
 

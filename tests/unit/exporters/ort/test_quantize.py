@@ -14,11 +14,11 @@ from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
 from crossrt.exporters.calibration import Selection
 from crossrt.exporters.errors import ExportError, NothingToQuantizeError, UnfitRecipeError
-from crossrt.exporters.ort import calibrate
-from crossrt.exporters.ort.calibrate import Batches, SharedRanges
-from crossrt.exporters.ort.known_issues import known_issues
-from crossrt.exporters.ort.prepare import prepare
-from crossrt.exporters.ort.quantize import OnnxQuantizer
+from crossrt.exporters.quantizers.ort import calibrate
+from crossrt.exporters.quantizers.ort.calibrate import Batches, SharedRanges
+from crossrt.exporters.quantizers.ort.known_issues import known_issues
+from crossrt.exporters.quantizers.ort.prepare import prepare
+from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly
 from crossrt.exporters.sources.onnx_inspection import inspect_onnx
 
@@ -374,7 +374,7 @@ def test_what_the_quantizer_says_comes_last_and_short(scaled, tmp_path, monkeypa
     def fail(*arguments, **options):
         raise RuntimeError("unheard of " * 50)
 
-    monkeypatch.setattr("crossrt.exporters.ort.quantize.quantize_dynamic", fail)
+    monkeypatch.setattr("crossrt.exporters.quantizers.ort.quantize.quantize_dynamic", fail)
     with pytest.raises(ExportError) as found:
         OnnxQuantizer(scaled, tmp_path).quantize(OnnxDynamic(), tmp_path / "out.onnx")
     expected = (

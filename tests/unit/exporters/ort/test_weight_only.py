@@ -10,9 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.core.tensor import TensorSpec
 from crossrt.exporters.errors import ExportError, NothingToQuantizeError, UnfitRecipeError
-from crossrt.exporters.ort.gptq import gptq
-from crossrt.exporters.ort.groups import Grid, half_quadratic_grid, in_groups, k_quant_grid, nearest_grid
-from crossrt.exporters.ort.quantize import OnnxQuantizer
+from crossrt.exporters.quantizers.ort.gptq import gptq
+from crossrt.exporters.quantizers.ort.groups import Grid, half_quadratic_grid, in_groups, k_quant_grid, nearest_grid
+from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxWeightOnly
 from crossrt.exporters.recipes.rules import impossible
 

@@ -16,15 +16,15 @@ import tensorflow as tf  # isort: skip
 from keras import layers  # isort: skip
 
 from crossrt.core.errors import CrossrtError
-from crossrt.exporters.qat.freezing import freeze
-from crossrt.exporters.qat.grid import affine_of_range
-from crossrt.exporters.qat.model import build
-from crossrt.exporters.qat.reading import read_network
-from crossrt.exporters.qat.scales.settling import settled
-from crossrt.exporters.qat.to_onnx import write_onnx
-from crossrt.exporters.qat.to_tflite import write_tflite
-from crossrt.exporters.qat.trained import write_trained
 from crossrt.exporters.tf.keras_model import keras_serving
+from crossrt.exporters.training.qat.freezing import freeze
+from crossrt.exporters.training.qat.grid import affine_of_range
+from crossrt.exporters.training.qat.model import build
+from crossrt.exporters.training.qat.reading import read_network
+from crossrt.exporters.training.qat.scales.settling import settled
+from crossrt.exporters.training.qat.to_onnx import write_onnx
+from crossrt.exporters.training.qat.to_tflite import write_tflite
+from crossrt.exporters.training.qat.trained import write_trained
 
 RANDOM = np.random.default_rng(0)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from crossrt.exporters.errors import ModelError
-from crossrt.exporters.own_loop.describing import described, network_of
-from crossrt.exporters.qat import graph
-from crossrt.exporters.qat.graph import Network, Step
+from crossrt.exporters.training.own_loop.describing import described, network_of
+from crossrt.exporters.training.qat import graph
+from crossrt.exporters.training.qat.graph import Network, Step
 
 KERNEL = np.arange(54, dtype=np.float32).reshape(3, 3, 3, 2)
 PAIR = (1, 1)

@@ -18,7 +18,7 @@ from crossrt.analysis.audit.tflite_file import open_tflite, stored_in_tflite
 from crossrt.analysis.layer_steps import layer_steps
 from crossrt.analysis.onnx_graph import Graph
 from crossrt.analysis.same_scales import compare
-from crossrt.exporters.qat.trained import read_trained
+from crossrt.exporters.training.qat.trained import read_trained
 
 SCRIPT = Path(__file__).with_name("make_models.py")
 LEAST_WITHIN_ONE = {"everything": 0.97, "four_bits": 1.0, "means": 0.995, "islands": 0.85, "residual": 1.0}

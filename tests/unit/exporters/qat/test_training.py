@@ -13,10 +13,10 @@ from crossrt.core.errors import DataError
 from crossrt.core.tensor import TensorSpec, batching_of
 from crossrt.datasets.samples import ArrayDataset, MemoryRows
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.qat.checkpoints import VARIABLES, Checkpoints, Settings, State
-from crossrt.exporters.qat.curves import read_curves, write_curves
-from crossrt.exporters.qat.data import Subset, fitted, open_split
-from crossrt.exporters.qat.grid import (
+from crossrt.exporters.training.qat.checkpoints import VARIABLES, Checkpoints, Settings, State
+from crossrt.exporters.training.qat.curves import read_curves, write_curves
+from crossrt.exporters.training.qat.data import Subset, fitted, open_split
+from crossrt.exporters.training.qat.grid import (
     LEVELS,
     LOWEST,
     affine_of_range,
@@ -25,8 +25,8 @@ from crossrt.exporters.qat.grid import (
     nearest,
     with_clean_reciprocal,
 )
-from crossrt.exporters.qat.jobs import Epoch, Score
-from crossrt.exporters.qat.objective import objective_for
+from crossrt.exporters.training.qat.jobs import Epoch, Score
+from crossrt.exporters.training.qat.objective import objective_for
 
 SPECS = (TensorSpec(name="x", dtype="float32", shape=("batch", 3)),)
 SETTINGS = Settings(

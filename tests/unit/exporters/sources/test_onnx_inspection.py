@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from crossrt.core.tensor import described
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspect import inspect_model
-from crossrt.exporters.ort.quantize import OnnxQuantizer
+from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly
 from crossrt.exporters.sources import onnx_inspection
 
@@ -345,7 +345,7 @@ def test_a_model_with_external_data_is_quantized_from_a_copy(external, tmp_path,
 
 
 def test_a_model_too_large_for_the_quantizers_is_refused(external, monkeypatch, tmp_path):
-    monkeypatch.setattr("crossrt.exporters.ort.prepare.MOST_BYTES", 8000)
+    monkeypatch.setattr("crossrt.exporters.quantizers.ort.prepare.MOST_BYTES", 8000)
     with pytest.raises(Exception, match="quantizers take models up to 2 GB"):
         OnnxQuantizer(external, tmp_path).quantize(OnnxDynamic(), tmp_path / "out.onnx")
 

@@ -12,7 +12,7 @@ from flatbuffers import Builder
 from crossrt.core.tensor import described
 from crossrt.exporters.errors import ExportError, ModelError
 from crossrt.exporters.inspect import inspect_model
-from crossrt.exporters.tflite.flatbuffer import FlatModel
+from crossrt.exporters.quantizers.tflite.flatbuffer import FlatModel
 
 MODELS = Path(__file__).parents[3] / "data" / "models"
 

@@ -17,10 +17,10 @@ from crossrt.datasets.fitting import fit
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.exporters.calibration import Calibration
 from crossrt.exporters.errors import ExportError
+from crossrt.exporters.quantizers.tflite.flatbuffer import FlatModel
+from crossrt.exporters.quantizers.tflite.static import to_static
 from crossrt.exporters.recipes.recipe import TfliteStatic
 from crossrt.exporters.tensor_specs import tflite_specs
-from crossrt.exporters.tflite.flatbuffer import FlatModel
-from crossrt.exporters.tflite.static import to_static
 
 RANDOM = np.random.default_rng(0)
 CONFORMANCE = Path(__file__).parents[4] / "runtimes" / "conformance" / "models"

@@ -11,11 +11,11 @@ from ai_edge_litert.interpreter import Interpreter
 
 from crossrt.core.tensor import TensorSpec
 from crossrt.exporters.errors import ExportError, UnfitRecipeError
+from crossrt.exporters.quantizers.tflite import litert
+from crossrt.exporters.quantizers.tflite.check import known_issues
 from crossrt.exporters.recipes.library import TfliteLitert
 from crossrt.exporters.recipes.rules import impossible
 from crossrt.exporters.sources.tflite_file import read_tflite
-from crossrt.exporters.tflite import litert
-from crossrt.exporters.tflite.check import known_issues
 
 CONV = Path(__file__).parents[4] / "tests" / "data" / "models" / "conv.fp32.tflite" / "model.tflite"
 IS_MISSING = importlib.util.find_spec("litert_quantizer") is None

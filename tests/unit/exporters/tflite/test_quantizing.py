@@ -13,11 +13,11 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from crossrt.exporters.errors import ExportError, NothingToQuantizeError
+from crossrt.exporters.quantizers.tflite.check import check_quantized, known_issues
+from crossrt.exporters.quantizers.tflite.flatbuffer import FlatModel
+from crossrt.exporters.quantizers.tflite.weights import to_dynamic, to_float16
 from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteStatic
 from crossrt.exporters.sources.tflite_file import read_tflite
-from crossrt.exporters.tflite.check import check_quantized, known_issues
-from crossrt.exporters.tflite.flatbuffer import FlatModel
-from crossrt.exporters.tflite.weights import to_dynamic, to_float16
 
 ROOT = Path(__file__).parents[4]
 CONFORMANCE = ROOT / "runtimes" / "conformance" / "models"

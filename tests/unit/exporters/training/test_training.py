@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossrt.exporters.qat.curves import read_curves
+from crossrt.exporters.training.qat.curves import read_curves
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,34 @@
+"""The points that rounded weights can have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from crossrt.exporters.quantizers.methods.layers import Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """`value = scale * (integer - zero point)`.
+
+    Attributes:
+        scale: Float64, of a shape that broadcasts over `(groups, outputs, inputs)`.
+        zero_point: The same.
+        low: Least integer.
+        high: Greatest integer.
+    """
+
+    scale: Array
+    zero_point: Array
+    low: int
+    high: int
+
+    def nearest(self, values: Array) -> Array:
+        """The nearest integers, half to even, saturated."""
+        return np.asarray(np.clip(np.rint(values / self.scale) + self.zero_point, self.low, self.high), np.int64)
+
+    def values(self, integers: Array) -> Array:
+        """What integers stand for, float64."""
+        return np.asarray((integers - self.zero_point) * self.scale)
