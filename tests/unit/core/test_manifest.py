@@ -118,7 +118,7 @@ def test_a_manifest_nested_too_deeply_is_refused(tmp_path):
 
 
 def test_an_oversized_manifest_is_refused(tmp_path):
-    (tmp_path / "artifact.json").write_bytes(b" " * (2**20 + 1))
+    (tmp_path / "artifact.json").write_bytes(b" " * (2**24 + 1))
     assert "larger than any manifest" in refusal(tmp_path / "artifact.json")
 
 

@@ -187,7 +187,7 @@ def test_sides_of_a_duel_are_models_too(run, sides, models, dimensions, tmp_path
     for name in ("a.onnx", "b.onnx", "net.onnx"):
         (tmp_path / name).write_bytes(b"")
     with duel.make_context("duel", list(sides)) as context:
-        options = {name: value for name, value in context.params.items() if name != "out"}
+        options = {name: value for name, value in context.params.items() if name not in ("out", "as_json")}
         subject = duel_settings(**options).run.subject
     assert [each.resolve() for each in subject.models] == [each.resolve() for each in models]
     assert (subject.data.reference, subject.task, subject.dimensions) == ("test.npz", "classification", dimensions)
