@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from crossrt.core.errors import DataError
 from crossrt.core.plugins import load_plugin, registered
 from crossrt.core.tensor import TensorSpec
+from crossrt.datasets.classes import as_names, classes_of, named_classes, numbered
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.readers import is_foreign, reader_of
 from crossrt.datasets.readers.callables import call, dataset_from, is_callable_reference
@@ -39,16 +42,43 @@ def open_dataset(request: DataRequest, inputs: Sequence[TensorSpec] | None = Non
     """
     try:
         found = open_served(Path(request.served)) if request.served else open_here(request, inputs)
-        labels = None if request.labels is None else read_labels(Path(request.labels).expanduser())
+        own, names = (None, ()) if request.labels is None else read_labels(Path(request.labels).expanduser())
+        names = names if request.classes is None else named_classes(request.classes)
     except OSError as error:
         where = error.filename or request.reference
         raise DataError(f"{where} cannot be read: {error.strerror or error}") from error
     if not len(found):
         raise DataError(f"{request.reference} holds no samples; expected at least one")
-    if labels is None and (request.limit is None or request.limit >= len(found)):
+    labels, names = _numbered(request, found, own, names)
+    if labels is None and names == classes_of(found) and (request.limit is None or request.limit >= len(found)):
         return found
-    notes = () if labels is None else (f"labels are read from {request.labels}",)
-    return View(found, limit=request.limit, labels=labels, notes=notes)
+    notes = () if own is None else (f"labels are read from {request.labels}",)
+    return View(found, limit=request.limit, labels=labels, notes=notes, classes=names)
+
+
+def _numbered(
+    request: DataRequest, found: Dataset, own: NDArray[Any] | None, names: tuple[str, ...]
+) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
+    """Labels that are not the data set's own as they are, or None; and the names of the classes that they number.
+
+    Where the user orders classes that the data set numbers in another order, such as folders of images by their sorted
+    names, labels follow the user's.
+    """
+    theirs, labels = classes_of(found), found.labels if own is None else own
+    ordered = names or theirs
+    if not ordered:
+        return own, ()
+    if labels is None:
+        if names:
+            raise DataError(
+                f"{request.reference} has no labels that --classes could name: leave it out, or give labels"
+            )
+        return None, theirs
+    where = request.labels or found.name
+    if own is None and names and theirs and names != theirs:
+        labels = as_names(labels, theirs, where)
+    values = numbered(labels, ordered, where, checks=bool(names))
+    return (None if values is found.labels else values), ordered
 
 
 def runs_code(request: DataRequest) -> bool:

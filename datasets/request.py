@@ -15,6 +15,8 @@ class DataRequest:
     Attributes:
         reference: A path, a registered name, `module:function`, `file.py:function`, or `random`.
         labels: A path of labels of their own (`.npy`, `.npz`, `.csv`, `.txt`, IDX), or None for those in the data set.
+        classes: Names of classes in the order of the model's output: separated by commas, or a file with one a line;
+            None for those of the data set.
         split: Which part, for data sets that have parts, such as `test` and `train`.
         limit: Take only so many samples, from the first; None for all.
         seed: Of random inputs.
@@ -27,6 +29,7 @@ class DataRequest:
 
     reference: str
     labels: str | None = None
+    classes: str | None = None
     split: str | None = None
     limit: int | None = None
     seed: int = 0

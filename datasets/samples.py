@@ -73,6 +73,7 @@ class ArrayDataset:
         identity: What the fingerprint is made from where hashing all samples costs more; None hashes all samples.
         expected_outputs: What the data set's makers say a model answers, by name of the output; each starts with an
             axis for samples.
+        classes: Names of the classes that labels number or name, in the order of the model's output.
 
     Raises:
         DataError: Numbers of samples differ, or a dtype is not that of numbers or text.
@@ -88,8 +89,10 @@ class ArrayDataset:
         notes: Sequence[str] = (),
         identity: Callable[[], str] | None = None,
         expected_outputs: Mapping[str, NDArray[Any]] | None = None,
+        classes: Sequence[str] = (),
     ) -> None:
         self.name, self.labels, self.notes = name, labels, tuple(notes)
+        self.classes = tuple(classes)
         self.expected_outputs: Mapping[str, NDArray[Any]] = expected_outputs or {}
         self._arrays, self._shared, self._identity = dict(arrays), dict(shared or {}), identity
         if not arrays:
@@ -133,7 +136,7 @@ class ArrayDataset:
 
 
 class View:
-    """Another data set with fewer samples, other labels or more notes; it also checks what that data set gives.
+    """Another data set with fewer samples, other labels or names of classes, or more notes; checks what that one gives.
 
     Raises:
         DataError: There are more or fewer labels than samples.
@@ -146,8 +149,10 @@ class View:
         limit: int | None = None,
         labels: NDArray[Any] | None = None,
         notes: Sequence[str] = (),
+        classes: Sequence[str] = (),
     ) -> None:
         self._dataset = dataset
+        self.classes = tuple(classes) or tuple(getattr(dataset, "classes", ()))
         self._count = min(len(dataset), limit) if limit is not None else len(dataset)
         own = labels is not None
         labels = labels if own else dataset.labels

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
+from crossrt.datasets.classes import CLASSES, classes_of
 from crossrt.datasets.opening import dataset_from
 from crossrt.datasets.protocol import Dataset
 
@@ -32,6 +33,8 @@ def data_path(data: Any, path: Path) -> str:
     arrays = dataset.feeds(range(len(dataset)))
     if dataset.labels is not None:
         arrays["labels"] = dataset.labels
+    if names := classes_of(dataset):
+        arrays[CLASSES] = np.array(names)
     # an input may have the name of an argument of numpy.savez
     with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
         for name, values in arrays.items():

@@ -19,7 +19,9 @@ from crossrt.core.errors import DataError
 from crossrt.core.owned import irregular
 from crossrt.core.staying import staying
 from crossrt.core.user_code import line_of
+from crossrt.datasets.classes import CLASSES, names_in
 from crossrt.datasets.protocol import Dataset
+from crossrt.datasets.readers.table import names_or_values
 from crossrt.datasets.request import DataRequest
 from crossrt.datasets.samples import ArrayDataset, MemoryRows, View
 
@@ -65,7 +67,8 @@ def dataset_from(given: Any, name: str, input_name: str | None = None) -> Datase
     """A data set from what a function gave, or a caller of the Python interface: arrays in memory, or a data set.
 
     Args:
-        given: A data set, a dict of arrays (`labels` reserved), an array, or a tuple of inputs and labels.
+        given: A data set, a dict of arrays (`labels` reserved, and `classes` for their names), an array, or a tuple of
+            inputs and labels.
         name: For people.
         input_name: The name of a lone array; None for `input`.
 
@@ -81,13 +84,15 @@ def dataset_from(given: Any, name: str, input_name: str | None = None) -> Datase
         given, labels = given
     if not isinstance(given, Mapping):
         given = {input_name or "input": given}
-    arrays = {str(key): _array(value, f"{name}: array {key!r}") for key, value in given.items()}
+    arrays = {str(key): _array(value, f"{name}: array {key!r}", key) for key, value in given.items()}
     if LABELS in arrays and labels is not None:
         raise DataError(f"{name} gave labels twice: beside the inputs and among them")
     labels = arrays.pop(LABELS, None) if labels is None else _array(labels, f"{name}: labels")
+    is_named = CLASSES in arrays and arrays[CLASSES].dtype.kind == "U" and input_name != CLASSES
+    names = names_in(arrays.pop(CLASSES), f"{name}: {CLASSES!r}") if is_named else ()
     shared = {key: array for key, array in arrays.items() if not array.ndim}
     rows = {key: MemoryRows(array) for key, array in arrays.items() if array.ndim}
-    return ArrayDataset(name, rows, labels=labels, shared=shared)
+    return ArrayDataset(name, rows, labels=labels, shared=shared, classes=names)
 
 
 def _own_dataset(given: Any, name: str) -> Dataset:
@@ -98,10 +103,14 @@ def _own_dataset(given: Any, name: str) -> Dataset:
     return found
 
 
-def _array(value: Any, where: str) -> NDArray[Any]:
+def _array(value: Any, where: str, key: object = LABELS) -> NDArray[Any]:
+    if key in (LABELS, CLASSES) and isinstance(value, tuple):
+        value = list(value)
     if isinstance(value, str | bytes) or value is None or (not hasattr(value, "__array__") and not _is_list(value)):
         raise DataError(f"{where} is of type {type(value).__name__}; {_EXPECTED}")
     array = np.asarray(value)
+    if key in (LABELS, CLASSES):
+        array = names_or_values(array)
     if array.dtype.hasobject:
         raise DataError(f"{where} is an array of Python objects; stack samples of one shape: `numpy.stack(list)`")
     return array

@@ -86,6 +86,7 @@ def read(path: Path, request: DataRequest, inputs: Sequence[TensorSpec] | None) 
         path.name,
         {name: ImageRows(paths, _common_shape(paths))},
         labels=labels,
+        classes=tuple(each.name for each in classes),
         notes=(_class_note(classes), "images are fed as uint8 pixels (height, width, channels), not resized or scaled"),
         identity=lambda: _hash(folder, paths),
     )

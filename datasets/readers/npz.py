@@ -8,7 +8,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
 from crossrt.core.tensor import TensorSpec
+from crossrt.datasets.classes import CLASSES, names_in
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.readers.npy import read_header, request_without_split, stored_rows
 from crossrt.datasets.readers.reader import Reader
@@ -30,14 +31,26 @@ _LOCAL_HEADER = struct.Struct("<4s22xHH")
 
 
 def read(path: Path, request: DataRequest, inputs: Sequence[TensorSpec] | None) -> Dataset:
-    """Opens an archive: an array for each input, perhaps labels; arrays without axes are shared by all samples."""
-    del inputs
+    """Opens an archive: inputs, perhaps labels and names of classes; arrays without axes are shared by all samples."""
     request_without_split(path, request)
     members = open_npz(path)
     labels = members.pop(LABELS, None)
+    names = members.pop(CLASSES) if names_classes(members, inputs) else None
     shared = {name: _whole(rows) for name, rows in members.items() if not rows.shape}
     arrays = {name: rows for name, rows in members.items() if rows.shape}
-    return ArrayDataset(path.name, arrays, labels=None if labels is None else _whole(labels), shared=shared)
+    return ArrayDataset(
+        path.name,
+        arrays,
+        labels=None if labels is None else _whole(labels),
+        shared=shared,
+        classes=() if names is None else names_in(_whole(names), f"{path}: {CLASSES!r}"),
+    )
+
+
+def names_classes(members: Mapping[str, Rows], inputs: Sequence[TensorSpec] | None = None) -> bool:
+    """Whether there is an array of class names: text that is no input of the model."""
+    is_input = any(spec.name == CLASSES for spec in inputs or ())
+    return not is_input and CLASSES in members and members[CLASSES].dtype.kind == "U"
 
 
 def open_npz(path: Path) -> dict[str, Rows]:

@@ -75,7 +75,7 @@ class Table:
             else:
                 self._spools[feature.name].append(np.stack(parts, axis=1))
         if self.label is not None:
-            self._labels.append(numbers(chunk[self.label], self._where(self.label)))
+            self._labels.append(np.asarray(chunk[self.label]))
 
     def dataset(self) -> Dataset:
         """What was collected.
@@ -89,8 +89,12 @@ class Table:
         kinds = ", ".join(
             f"{each.name} is {each.dtype.name} of {len(each.columns)} column(s)" for each in self._features
         )
-        labels = np.concatenate(self._labels) if self._labels else None
+        labels = self._numbers_or_names() if self.label is not None and self._labels else None
         return ArrayDataset(self._path.name, arrays, labels=labels, notes=(f"columns of the table: {kinds}",))
+
+    def _numbers_or_names(self) -> NDArray[Any]:
+        column = np.concatenate([names_or_values(each) for each in self._labels])
+        return numbers_or_names(column, self._where(self.label or ""))
 
     def _where(self, column: str) -> str:
         return f"{self._path}: column {column!r}"
@@ -155,6 +159,23 @@ def numbers(values: NDArray[Any], where: str) -> NDArray[Any]:
         return values.astype(np.int64)
     except (ValueError, OverflowError):
         return _parsed(values, np.dtype(np.float64), where)
+
+
+def names_or_values(values: NDArray[Any]) -> NDArray[Any]:
+    """Text that a reader gives as Python objects as an array of text; anything else as it is."""
+    is_text = values.dtype == object and all(isinstance(each, str) for each in values.flat)
+    return values.astype(np.str_) if is_text else values
+
+
+def numbers_or_names(values: NDArray[Any], where: str) -> NDArray[Any]:
+    """Labels: names of classes where no cell is a number, else numbers.
+
+    Raises:
+        DataError: Some cells are numbers and others are not.
+    """
+    if values.dtype.kind == "U" and not any(not text.strip() or is_number(text) for text in np.unique(values).tolist()):
+        return values
+    return numbers(values, where)
 
 
 def _parsed(values: NDArray[Any], dtype: np.dtype[Any], where: str) -> NDArray[Any]:

@@ -48,6 +48,7 @@ def _from_files(served: Served, folder: Path) -> Dataset:
         labels=_labels(served, folder),
         shared={name: np.load(paths[name], allow_pickle=False) for name in shared},
         notes=served.notes,
+        classes=served.classes,
     )
 
 
@@ -60,7 +61,7 @@ class ServedDataset:
 
     def __init__(self, served: Served, folder: Path) -> None:
         self._served, self._folder = served, folder
-        self.name, self.notes = served.name, served.notes
+        self.name, self.notes, self.classes = served.name, served.notes, served.classes
         self.inputs: Mapping[str, TensorSpec] = {each.name: each.spec for each in served.inputs}
         self.shared = frozenset(each.name for each in served.inputs if each.is_shared)
         self.labels = _labels(served, folder)

@@ -27,6 +27,7 @@ from crossrt.core.events import EventStream, read_job
 from crossrt.core.parent import leaving_copies
 from crossrt.core.tensor import TensorSpec
 from crossrt.core.user_code import line_of, prepare_process, take_stdin
+from crossrt.datasets.classes import classes_of
 from crossrt.datasets.opening import open_here
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.request import DataRequest
@@ -93,6 +94,7 @@ def _write(dataset: Dataset, job: ServeJob) -> bool:
             has_fingerprint=_has_fingerprint(dataset),
             has_labels=dataset.labels is not None,
             expected_outputs=tuple(expected),
+            classes=classes_of(dataset),
             notes=tuple(map(str, dataset.notes)),
             pid=os.getpid(),
             timeout_s=job.timeout_s,

@@ -46,6 +46,7 @@ class Served(Struct, frozen=True, kw_only=True):
         has_fingerprint: Whether it has a fingerprint of its own, to be asked for; else it follows from the samples.
         has_labels: Whether there is a file of labels.
         expected_outputs: Names of what its makers say a model answers, in files `expected-<number>.npy`.
+        classes: Names of the classes, in order.
         notes: What a reader must know.
         pid: The process, which leads a group.
         timeout_s: How long a call may take.
@@ -59,6 +60,7 @@ class Served(Struct, frozen=True, kw_only=True):
     has_fingerprint: bool
     has_labels: bool
     expected_outputs: tuple[str, ...]
+    classes: tuple[str, ...]
     notes: tuple[str, ...]
     pid: int
     timeout_s: float

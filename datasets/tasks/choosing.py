@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
@@ -14,9 +14,10 @@ from crossrt.core.errors import DataError, PluginError
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.plugins import load_plugin, registered
 from crossrt.core.suggestions import did_you_mean
+from crossrt.datasets.classes import listed
 from crossrt.datasets.tasks.labels import check_numbers
 from crossrt.datasets.tasks.options import parsed_options
-from crossrt.datasets.tasks.protocol import HasOptions, KnowsChance, Outputs, Task
+from crossrt.datasets.tasks.protocol import HasOptions, KnowsChance, NamesClasses, Outputs, Task
 
 GROUP: Final = "crossrt.tasks"
 BUNDLED: Final[Mapping[str, str]] = {
@@ -108,6 +109,29 @@ def chance_caution(task: Task, evaluation: Evaluation, labels: NDArray[Any] | No
     if labels is None or not isinstance(task, KnowsChance):
         return None
     return task.looks_like_chance(evaluation, labels)
+
+
+def check_class_names(task: Task, names: Sequence[str], outputs: Outputs, labels: NDArray[Any] | None) -> None:
+    """Refuses names that are more or fewer than the classes of the output: which one each is of cannot be said.
+
+    Args:
+        task: What scores the outputs; names do not matter to tasks other than classification.
+        names: Those of the data set, or none.
+        outputs: The reference's.
+        labels: Those of the data set.
+
+    Raises:
+        DataError: There are more or fewer.
+    """
+    if not names or not isinstance(task, NamesClasses):
+        return
+    scores = task.class_scores(outputs, labels)
+    is_open = scores.kind == "classes"  # of which only those that are answered are known
+    if scores.classes != len(names) and not (is_open and scores.classes < len(names)):
+        raise DataError(
+            f"the data name {len(names)} classes ({listed(names)}), but output {scores.output!r} has {scores.classes}:"
+            " name all of them, in the order of the output, with --classes FILE"
+        )
 
 
 def _named(name: str) -> Task:

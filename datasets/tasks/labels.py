@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
+from crossrt.datasets.classes import HOW_TO_ORDER
 from crossrt.datasets.tasks.slices import squeezed
 
 MOST_CLASSES: Final = 2**16
@@ -36,7 +37,7 @@ def required_labels(task: str, labels: NDArray[Any] | None, samples: int) -> NDA
 
 
 def check_numbers(labels: NDArray[Any]) -> None:
-    """Refuses labels that are no numbers: which score a name belongs to is nowhere written.
+    """Refuses labels that are no numbers: names are numbered where the data are opened, if their order is known.
 
     Raises:
         DataError: They are text, or something else.
@@ -45,8 +46,8 @@ def check_numbers(labels: NDArray[Any]) -> None:
         names = np.unique(labels).tolist()
         shown = ", ".join(repr(each) for each in names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
         raise DataError(
-            f"labels are text ({shown}); a class is the number of its score in the model's output, from 0: give"
-            " [CLASSES.index(each) for each in labels], where CLASSES has the names in the order of the output"
+            f"labels are text ({shown}); a class is the number of its score in the model's output, from 0:"
+            f" {HOW_TO_ORDER}"
         )
     if labels.dtype.kind not in "biuf":
         raise DataError(f"labels are {labels.dtype}; numbers are expected: give each class an integer from 0")

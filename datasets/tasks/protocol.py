@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import MetricDefinition
+
+if TYPE_CHECKING:
+    from crossrt.datasets.tasks.scores import ClassScores
 
 Outputs = Mapping[str, NDArray[Any]]
 
@@ -55,6 +58,18 @@ class KnowsChance(Protocol):
 
     def looks_like_chance(self, evaluation: Evaluation, labels: NDArray[Any]) -> str | None:
         """One sentence for the report's cautions where the reference is near chance, or None."""
+
+
+@runtime_checkable
+class NamesClasses(Protocol):
+    """A task with a class for each sample."""
+
+    def class_scores(self, outputs: Outputs, labels: NDArray[Any] | None = None) -> ClassScores:
+        """The output that is scored.
+
+        Raises:
+            DataError: No output fits, or several do.
+        """
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ def diagnose_command(item: str, subject: Subject, recipes: Path | None = None) -
         words += [option, request.reference] if request is not None else []
     if subject.data is not None:
         words += ["--labels", subject.data.labels] if subject.data.labels else []
+        words += ["--classes", subject.data.classes] if subject.data.classes else []
         words += ["--split", subject.data.split] if subject.data.split else []
     words += [word for name, size in subject.dimensions.items() for word in ("--dim", f"{name}={size}")]
     return shlex.join(str(word) for word in words)

@@ -10,7 +10,8 @@ import numpy as np
 
 from crossrt.core.errors import DataError
 from crossrt.core.tensor import described
-from crossrt.datasets.tasks.choosing import chance_caution
+from crossrt.datasets.classes import classes_of
+from crossrt.datasets.tasks.choosing import chance_caution, check_class_names
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.answers import Outputs, read_reference
@@ -218,6 +219,7 @@ def _take_reference(state: RunState, outputs: Outputs, description: str, display
         if chosen.inferred:
             display.remark(f"  {chosen.inferred}")
         task.check(outputs, labels)
+        check_class_names(task, classes_of(state.data.dataset), outputs, labels)
     for missing in _missing_numbers(outputs):
         state.cautions.append(missing)
         display.remark(f"  CAUTION: {missing}")

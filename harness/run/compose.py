@@ -14,6 +14,7 @@ from crossrt.core.artifact import ModelArtifact
 from crossrt.core.evaluation import Packed
 from crossrt.core.metric import MetricDefinition
 from crossrt.core.tensor import TensorSpec
+from crossrt.datasets.classes import classes_of
 from crossrt.harness.environment import installed_version
 from crossrt.harness.evaluate.assess import Assessment, skipped
 from crossrt.harness.evaluate.run_data import RunData
@@ -156,6 +157,7 @@ def _data(data: RunData, *, is_random: bool) -> Data:
         fingerprint=data.dataset.fingerprint,
         samples=data.samples,
         is_random=is_random,
+        classes=classes_of(data.dataset),
         labels=Packed.of(np.asarray(labels)) if is_kept and labels is not None else None,
         inputs=tuple(map(_tensor, data.dataset.inputs.values())),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from crossrt.reports.statistics.paired import paired_change
 from crossrt.reports.tables.agreement import MOST_CLASSES, Answers
 from crossrt.reports.tables.lookup import ABSENT, Lookup
 from crossrt.reports.text.cells import Cell, Sheet
+from crossrt.reports.text.labels import class_text
 
 ALPHA: Final = 0.025
 MOST_CONFUSED: Final = 20
@@ -54,8 +55,8 @@ def _of_case(look: Lookup, each: Answers, first: Answers | None) -> Markup:
     if first is not None and first is not each and first.evaluation.samples == each.evaluation.samples:
         compared, of = first.evaluation.classes, look.label(first.result)
         summary += _change(look, first, each)
-    draw = _matrices if len(classes.scores) <= MOST_CLASSES else _lists
-    return folded(summary, Markup('<div class="side">{}</div>').format(joined(draw(classes, compared, of))))
+    draw, names = _matrices if len(classes.scores) <= MOST_CLASSES else _lists, look.report.data.classes
+    return folded(summary, Markup('<div class="side">{}</div>').format(joined(draw(classes, compared, of, names))))
 
 
 def _right(evaluation: Evaluation) -> str:
@@ -79,12 +80,12 @@ def _change(look: Lookup, first: Answers, each: Answers) -> str:
     )
 
 
-def _matrices(classes: ClassDetails, compared: ClassDetails | None, of: str) -> list[Markup]:
+def _matrices(classes: ClassDetails, compared: ClassDetails | None, of: str, names: Sequence[str]) -> list[Markup]:
     """Few classes: every pair, and how it differs from the baseline."""
-    counts = _dense(classes)
-    found = [matrix("Rows: true class; columns: class given", list(_counts(counts)))]
+    counts, names = _dense(classes), names if len(names) == len(classes.scores) else ()
+    found = [matrix("Rows: true class; columns: class given", list(_counts(counts)), names, 0)]
     if compared is not None and len(compared.scores) == len(classes.scores):
-        found.append(matrix(f"More or fewer than {of}", list(_differences(counts - _dense(compared)))))
+        found.append(matrix(f"More or fewer than {of}", list(_differences(counts - _dense(compared))), names, 0))
     return found
 
 
@@ -127,18 +128,18 @@ def _differences(difference: NDArray[np.int64]) -> Iterator[list[Square]]:
         ]
 
 
-def _lists(classes: ClassDetails, compared: ClassDetails | None, of: str) -> list[Markup]:
+def _lists(classes: ClassDetails, compared: ClassDetails | None, of: str, names: Sequence[str]) -> list[Markup]:
     """Many classes: the pairs that were confused most, and the classes that fare worst."""
-    sheets = (_confused(classes, compared, of), _weakest(classes))
+    sheets = (_confused(classes, compared, of, names), _weakest(classes, names))
     return [Markup("<div>{}</div>").format(table(sheet)) for sheet in sheets if sheet.rows]
 
 
-def _confused(classes: ClassDetails, compared: ClassDetails | None, of: str) -> Sheet:
+def _confused(classes: ClassDetails, compared: ClassDetails | None, of: str, names: Sequence[str]) -> Sheet:
     before = {(true, given): samples for true, given, samples in compared.confusion} if compared else {}
     wrong = [cell for cell in classes.confusion if cell[0] != cell[1]]
     worst = sorted(wrong, key=lambda cell: (-cell[2], cell[0], cell[1]))[:MOST_CONFUSED]
     columns: tuple[str, ...] = ("true class", "class given", "samples", "% of the class")
-    rows = [_pair(classes, *cell) for cell in worst]
+    rows = [_pair(classes, names, *cell) for cell in worst]
     if compared is not None:
         columns = (*columns, "change")
         rows = [
@@ -150,22 +151,23 @@ def _confused(classes: ClassDetails, compared: ClassDetails | None, of: str) -> 
     return Sheet(title="Most confused pairs", columns=columns, rows=tuple(rows), footer=tuple(footer))
 
 
-def _pair(classes: ClassDetails, true: int, given: int, samples: int) -> tuple[Cell, ...]:
+def _pair(classes: ClassDetails, names: Sequence[str], true: int, given: int, samples: int) -> tuple[Cell, ...]:
     support = classes.scores[true].support if true < len(classes.scores) else 0
     share = f"{100 * samples / support:.1f}" if support else ABSENT
-    return Cell(text=str(true)), Cell(text=str(given)), Cell(text=f"{samples:,}"), Cell(text=share)
+    texts = class_text(true, names), class_text(given, names), f"{samples:,}", share
+    return tuple(Cell(text=text) for text in texts)
 
 
 def _signed(number: int) -> str:
     return f"{number:+,d}" if number else "·"
 
 
-def _weakest(classes: ClassDetails) -> Sheet:
+def _weakest(classes: ClassDetails, names: Sequence[str]) -> Sheet:
     known = [(number, score) for number, score in enumerate(classes.scores) if score.support]
     worst = sorted(known, key=lambda each: (each[1].f1, each[0]))[:MOST_WEAK]
     rows = tuple(
         (
-            Cell(text=str(number)),
+            Cell(text=class_text(number, names)),
             *(Cell(text=f"{100 * share:.1f}") for share in (score.f1, score.precision, score.recall)),
             Cell(text=f"{score.support:,}"),
         )

@@ -26,13 +26,14 @@ class Square:
     share: float = 0.0
 
 
-def matrix(title: str, rows: Sequence[Sequence[Square]], names: Sequence[str] = ()) -> Markup:
+def matrix(title: str, rows: Sequence[Sequence[Square]], names: Sequence[str] = (), first: int = 1) -> Markup:
     """A square matrix.
 
     Args:
         title: What it shows.
         rows: As many as there are columns.
-        names: Of rows and columns; without any they are numbered from 0. Columns have numbers where names are long.
+        names: Of rows and columns, whose columns have numbers; without any both are numbered from 0.
+        first: The number of the first column where there are names.
     """
     known = list(names) or [str(place) for place in range(len(rows))]
-    return render("matrix.html", title=title, rows=rows, names=known, is_numbered=bool(names))
+    return render("matrix.html", title=title, rows=rows, names=known, is_numbered=bool(names), first=first)

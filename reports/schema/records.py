@@ -291,7 +291,8 @@ class Data(Struct, frozen=True, kw_only=True):
     """What models were fed with.
 
     `labels` are what is right for each sample, for tasks with classes and numbers, so that answers can be judged again
-    without the data set. `is_random` says that inputs were drawn from the model's specs: they say nothing of accuracy.
+    without the data set; `classes` are the names of the classes that they number. `is_random` says that inputs were
+    drawn from the model's specs: they say nothing of accuracy.
     """
 
     name: str
@@ -299,6 +300,7 @@ class Data(Struct, frozen=True, kw_only=True):
     samples: Count
     is_random: bool = False
     labels: Packed | None = None
+    classes: tuple[str, ...] = ()
     inputs: tuple[Tensor, ...] = ()
 
 

@@ -17,6 +17,7 @@ from crossrt.reports.statistics.paired import PairedChange, answered_alike, pair
 from crossrt.reports.tables.headline import change_text
 from crossrt.reports.tables.lookup import ABSENT, Lookup
 from crossrt.reports.text.cells import Cell, Sheet, Tone
+from crossrt.reports.text.labels import class_text
 from crossrt.reports.text.patterns import case_matches
 
 ALPHA: Final = 0.005
@@ -108,7 +109,8 @@ def change_sheet(report: Report, chosen: Sequence[Answers], baseline: Answers) -
         else:
             base = baseline.evaluation.values.get(primary.name)
             cells = [_change(found, primary, base), _count(found.fixed), _count(found.broken)]
-            cells += [Cell(text=f"{found.p_value:.2g}"), Cell(text=_most_broken(baseline, each, labels, primary.name))]
+            broken = _most_broken(baseline, each, labels, primary.name, report.data.classes)
+            cells += [Cell(text=f"{found.p_value:.2g}"), Cell(text=broken)]
         value = look.cell(each.result, primary.name, interval=True) if primary else Cell(text=ABSENT)
         rows.append((Cell(text=look.label(each.result)), value, *cells))
     title = look.title(primary.name) if primary else "metric"
@@ -140,16 +142,20 @@ def _change(found: PairedChange, definition: MetricDefinition, baseline: float |
     return Cell(text=change_text(found, definition, baseline), tone=tone)
 
 
-def _most_broken(baseline: Answers, current: Answers, labels: NDArray[Any] | None, name: str) -> str:
+def _most_broken(
+    baseline: Answers, current: Answers, labels: NDArray[Any] | None, name: str, names: Sequence[str]
+) -> str:
     found = None if labels is None else changes_by_class(baseline, current, labels, name)
     if found is None:
         return ABSENT
     net = found[1] - found[0]
     worst = int(net.argmax())
-    return f"{worst} (-{net[worst]})" if net[worst] > 0 else ABSENT
+    return f"{class_text(worst, names)} (-{net[worst]})" if net[worst] > 0 else ABSENT
 
 
-def confusion_sheet(baseline: Answers, current: Answers, name: str, most_classes: int = MOST_CLASSES) -> Sheet:
+def confusion_sheet(
+    baseline: Answers, current: Answers, name: str, most_classes: int = MOST_CLASSES, names: Sequence[str] = ()
+) -> Sheet:
     """The confusion matrix minus the baseline's: a dot is no change; of many classes the pairs that changed most.
 
     Args:
@@ -157,6 +163,7 @@ def confusion_sheet(baseline: Answers, current: Answers, name: str, most_classes
         current: A case.
         name: What to call it.
         most_classes: Classes that a matrix has room for.
+        names: Of the classes.
 
     Raises:
         ReportError: Answers are not classes.
@@ -169,10 +176,10 @@ def confusion_sheet(baseline: Answers, current: Answers, name: str, most_classes
         change[pair] = change.get(pair, 0) - count
     number = max(len(before.scores), len(after.scores))
     if number > most_classes:
-        return _changed_pairs(change, name)
+        return _changed_pairs(change, name, names)
     rows = tuple(
         (
-            Cell(text=str(true)),
+            Cell(text=class_text(true, names)),
             *(Cell(text=f"{change[true, given]:+d}" if change.get((true, given)) else "·") for given in range(number)),
         )
         for true in range(number)
@@ -185,10 +192,10 @@ def _cells(classes: ClassDetails) -> dict[tuple[int, int], int]:
     return {(true, given): count for true, given, count in classes.confusion}
 
 
-def _changed_pairs(change: dict[tuple[int, int], int], name: str) -> Sheet:
+def _changed_pairs(change: dict[tuple[int, int], int], name: str, names: Sequence[str]) -> Sheet:
     ordered = sorted(((pair, count) for pair, count in change.items() if count), key=lambda each: -abs(each[1]))
     rows = tuple(
-        tuple(Cell(text=text) for text in (str(true), str(given), f"{count:+,d}"))
+        tuple(Cell(text=text) for text in (class_text(true, names), class_text(given, names), f"{count:+,d}"))
         for (true, given), count in ordered[:MOST_PAIRS]
     )
     title = f"{name}: the {len(rows)} of {len(ordered):,} pairs of classes that changed most from the baseline"

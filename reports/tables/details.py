@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.tables.lookup import ABSENT, Lookup
 from crossrt.reports.tables.terminal import print_sheet, print_warnings, sheet_width
 from crossrt.reports.text.cells import Cell, Sheet, unit_of, written
+from crossrt.reports.text.labels import class_text
 from crossrt.reports.text.printable import printable
 
 MOST_CLASSES: Final = 20
@@ -60,9 +61,10 @@ def _sheets(look: Lookup, evaluation: Evaluation, width: int) -> Iterator[Sheet]
     if evaluation.outputs:
         yield _outputs(evaluation)
     if evaluation.classes is not None and evaluation.classes.scores:
-        yield class_sheet(evaluation.classes)
-        matrix = confusion_sheet(evaluation.classes)
-        yield matrix if sheet_width(matrix) <= width else most_confused(evaluation.classes)
+        names = look.report.data.classes
+        yield class_sheet(evaluation.classes, names)
+        matrix = confusion_sheet(evaluation.classes, names)
+        yield matrix if sheet_width(matrix) <= width else most_confused(evaluation.classes, names)
 
 
 def _scores(look: Lookup, evaluation: Evaluation) -> Sheet:
@@ -103,7 +105,7 @@ def _outputs(evaluation: Evaluation) -> Sheet:
     return Sheet(title="outputs compared with the reference's", columns=columns, rows=rows, dropped_first=dropped)
 
 
-def class_sheet(classes: ClassDetails) -> Sheet:
+def class_sheet(classes: ClassDetails, names: Sequence[str] = ()) -> Sheet:
     """Scores of each class; of many the worst by F1."""
     ordered = list(enumerate(classes.scores))
     title = "scores by class, %"
@@ -113,7 +115,7 @@ def class_sheet(classes: ClassDetails) -> Sheet:
         title = f"scores of the {len(ordered)} of {len(classes.scores):,} classes with the lowest F1, %"
     rows = tuple(
         (
-            Cell(text=str(index)),
+            Cell(text=class_text(index, names)),
             *(Cell(text=f"{100 * share:.2f}") for share in (score.precision, score.recall, score.f1)),
             Cell(text=f"{score.support:,}"),
         )
@@ -122,23 +124,29 @@ def class_sheet(classes: ClassDetails) -> Sheet:
     return Sheet(title=title, columns=("class", "precision", "recall", "F1", "samples"), rows=rows)
 
 
-def confusion_sheet(classes: ClassDetails) -> Sheet:
+def confusion_sheet(classes: ClassDetails, names: Sequence[str] = ()) -> Sheet:
     """The confusion matrix; of many classes the pairs that are confused most."""
     number = len(classes.scores)
     if number > MOST_CLASSES:
-        return most_confused(classes)
+        return most_confused(classes, names)
     cells = {(true, given): count for true, given, count in classes.confusion}
     rows = tuple(
-        (Cell(text=str(true)), *(Cell(text=str(cells.get((true, given)) or ".")) for given in range(number)))
+        (
+            Cell(text=class_text(true, names)),
+            *(Cell(text=str(cells.get((true, given)) or ".")) for given in range(number)),
+        )
         for true in range(number)
     )
     columns = ("true", *(str(given) for given in range(number)))
     return Sheet(title="confusion matrix: rows true, columns answered", columns=columns, rows=rows)
 
 
-def most_confused(classes: ClassDetails) -> Sheet:
+def most_confused(classes: ClassDetails, names: Sequence[str] = ()) -> Sheet:
     """The pairs of different classes that are confused most."""
     wrong = sorted((each for each in classes.confusion if each[0] != each[1]), key=lambda each: -each[2])
-    rows = tuple(tuple(Cell(text=f"{number}") for number in each) for each in wrong[:MOST_PAIRS])
+    rows = tuple(
+        (Cell(text=class_text(true, names)), Cell(text=class_text(given, names)), Cell(text=f"{samples}"))
+        for true, given, samples in wrong[:MOST_PAIRS]
+    )
     title = f"most confused pairs: {len(rows)} of {len(wrong):,}"
     return Sheet(title=title, columns=("true", "answered", "samples"), rows=rows)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Final
 
+from crossrt.core.errors import one_line
 from crossrt.reports.schema.records import Result
+
+LONGEST_CLASS: Final = 24
+"""Characters of the name of a class in a table."""
 
 
 def subject_labels(results: Iterable[Result]) -> dict[str, str]:
@@ -30,6 +35,14 @@ def _name(result: Result, *, has_models: bool) -> str:
 def reference_name(variant: str, runtime: str) -> str:
     """What a report calls its reference where that is one of its own cases."""
     return f"{variant} on {runtime}"
+
+
+def class_text(number: int, names: Sequence[str]) -> str:
+    """A class as tables call it: its number, and its name where it has one."""
+    if number >= len(names):
+        return str(number)
+    name = one_line(names[number])
+    return f"{number} {name if len(name) <= LONGEST_CLASS else name[: LONGEST_CLASS - 1] + '…'}"
 
 
 def case_labels(results: Sequence[Result]) -> dict[str, str]:

@@ -48,9 +48,10 @@ def accuracy(report: Path, only: tuple[str, ...], measure: Measure | None, confu
     for each in chosen if confusion else ():
         if each.result.case != baseline.result.case:
             console.print()
-            sheet = confusion_sheet(baseline, each, each.result.case)
+            names = loaded.data.classes
+            sheet = confusion_sheet(baseline, each, each.result.case, names=names)
             if sheet_width(sheet) > console.width:
-                sheet = confusion_sheet(baseline, each, each.result.case, most_classes=0)
+                sheet = confusion_sheet(baseline, each, each.result.case, most_classes=0, names=names)
             print_sheet(sheet, console)
     console.print()
     print_note(f"{LEGEND} {LEGENDS[measure]}", console)

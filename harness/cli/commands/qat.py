@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     help="Samples with labels; like --data of crossrt bench.  [default: the bundled data for bundled models]",
 )
 @click.option("--labels", metavar="FILE", help="Labels of --data, in a file of their own.")
+@click.option(
+    "--classes", metavar="NAMES", help="Names of the classes in the order of the output, for labels that are names."
+)
 @click.option("--split", metavar="NAME", help="Part of a data set that has parts, such as train.")
 @click.option("--validation", metavar="DATA", help="Samples with labels to validate on, in place of a part of --data.")
 @click.option(
@@ -135,6 +138,7 @@ def _request(
     model: Path,
     data: str | None,
     labels: str | None,
+    classes: str | None,
     split: str | None,
     validation: str | None,
     validation_split: float,
@@ -144,9 +148,11 @@ def _request(
 ) -> QatRequest:
     from crossrt.harness.qat.request import QatRequest, with_bundled
 
-    if (labels or split) and not data:
-        raise click.UsageError("--labels and --split go with --data")
-    path, training, validating = with_bundled(model, _data(data, labels, split), _data(validation, None, None))
+    if (labels or classes or split) and not data:
+        raise click.UsageError("--labels, --classes and --split go with --data")
+    path, training, validating = with_bundled(
+        model, _data(data, labels, classes, split), _data(validation, None, classes, None)
+    )
     return QatRequest(
         model=path,
         data=training,
@@ -158,7 +164,9 @@ def _request(
     )
 
 
-def _data(reference: str | None, labels: str | None, split: str | None) -> DataRequest | None:
+def _data(reference: str | None, labels: str | None, classes: str | None, split: str | None) -> DataRequest | None:
     from crossrt.datasets.request import DataRequest
 
-    return None if reference is None else DataRequest(reference=reference, labels=labels, split=split)
+    if reference is None:
+        return None
+    return DataRequest(reference=reference, labels=labels, classes=classes, split=split)

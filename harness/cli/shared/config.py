@@ -23,13 +23,13 @@ PROJECT_FILE: Final = "pyproject.toml"
 
 _SHARED: Final[Mapping[str, Mapping[str, str]]] = {
     "model": {"path": "models", "dimensions": "dimensions", "allow-h5": "allow_h5", "artifacts": "artifacts"},
-    "data": {"path": "data", "labels": "labels", "split": "split", "samples": "samples"},
+    "data": {"path": "data", "labels": "labels", "classes": "classes", "split": "split", "samples": "samples"},
     "calibration": {"path": "calibration"},
     "task": {"name": "task"},
 }
 """Keys of the shared tables, and the parameter that each one sets."""
 
-_PATHS: Final = ("models", "artifacts", "data", "labels", "calibration")
+_PATHS: Final = ("models", "artifacts", "data", "labels", "classes", "calibration")
 
 
 def config_option() -> Callable[[Decorated], Decorated]:

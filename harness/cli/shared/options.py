@@ -113,6 +113,12 @@ _SUBJECT = (
         " that code.  [default: random inputs; the bundled data for bundled models]",
     ),
     click.option("--labels", metavar="FILE", help="What is right for each sample, in a file of its own."),
+    click.option(
+        "--classes",
+        metavar="NAMES",
+        help="Names of the classes in the order of the output, as cat,dog or a file with one a line: for labels that"
+        " are names, and for tables.  [default: the data set's own]",
+    ),
     click.option("--split", metavar="NAME", help="Part of a data set that has parts, such as test or train."),
     click.option(
         "--calibration", metavar="DATA", help="What quantizers are calibrated with; like --data, without labels."
@@ -194,6 +200,7 @@ def subject_from(
     sides: tuple[Path, ...] = (),
     data: str | None = None,
     labels: str | None = None,
+    classes: str | None = None,
     split: str | None = None,
     calibration: str | None = None,
     task: str | None = None,
@@ -213,20 +220,20 @@ def subject_from(
     if not _are_configured(named):  # what a configuration says of its model is not true of another
         dimensions, allow_h5 = _only_given(dimensions=dimensions, allow_h5=allow_h5)
     if data is None or is_given("data"):
-        labels, split, samples = _only_given(labels=labels, split=split, samples=samples)
+        labels, classes, split, samples = _only_given(labels=labels, classes=classes, split=split, samples=samples)
     if is_given("artifacts") and not is_given("models"):
         models = ()  # the folder stands for the model of a configuration
     if models and artifacts:
         raise click.UsageError("MODEL and --artifacts exclude each other: the folder says which model it holds")
-    if labels and not data:
-        raise click.UsageError("--labels goes with --data")
+    if (labels or classes) and not data:
+        raise click.UsageError("--labels and --classes go with --data")
     bound = dict(dimensions or ())
     return Subject(
         models=models,
         artifacts=artifacts,
         data=None
         if data is None
-        else DataRequest(reference=data, labels=labels, split=split, seed=seed, dimensions=bound),
+        else DataRequest(reference=data, labels=labels, classes=classes, split=split, seed=seed, dimensions=bound),
         calibration=None if calibration is None else DataRequest(reference=calibration, seed=seed, dimensions=bound),
         task=task,
         dimensions=bound,

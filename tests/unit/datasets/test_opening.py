@@ -149,7 +149,7 @@ def test_labels_of_their_own_take_the_place_of_others(three, tmp_path, name):
     [
         ("l.txt", "1\n2\n", "has 3 samples, but there are 2 labels"),
         ("l.txt", "", "holds no labels"),
-        ("l.txt", "label\ncat\ndog\ncat\n", "holds the text 'cat'"),
+        ("l.txt", "label\ncat\n1\ncat\n", "holds the text 'cat'"),
         ("l.csv", "a,b\n1,2\n", "has 2 columns; expected one"),
         ("l.json", "[]", "is not a file of labels"),
         ("l.npy", "hello", "is not an array in numpy's format"),

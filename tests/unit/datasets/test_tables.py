@@ -77,7 +77,7 @@ def test_float_labels_stay_floats(table):
         ("a,a\n1,2\n", "two columns of one name: a"),
         ("a,label,target\n1,2,3\n", "several columns of labels (label, target)"),
         ("label\n1\n", "no columns other than labels"),
-        ("a,label\n1,cat\n", "column 'label' holds the text 'cat'; expected numbers"),
+        ("a,label\n1,cat\n1,2\n", "column 'label' holds the text 'cat'; expected numbers"),
     ],
 )
 def test_what_is_not_a_table_of_numbers_is_refused(table, text, message):
