@@ -27,6 +27,8 @@ def _name(match: re.Match[str]) -> str:
 
 _RULES: Final[tuple[tuple[str, _Said], ...]] = (
     (r"or give --allow-h5", "or give the model object that keras.models.load_model makes of it"),
+    (r"--classes cat,dog or --classes FILE with one name a line, or an array", "an array"),
+    (r", as `classes` in the data or --classes$", ", as `classes` in the data"),
     (r"--only (.+?) (?=selects|fits)", _patterns),
     (r"--dim '?([^\s'=]+)=(\w+)'?", _dimensions),
     (r"--(data|calibration) DATA", r"\1=..."),

@@ -18,7 +18,7 @@ CLASSES: Final = "classes"
 
 HOW_TO_ORDER: Final = (
     "name the classes in the order of the output: --classes cat,dog or --classes FILE with one name a line, or an array"
-    " `classes` beside `labels` in the npz"
+    " `classes` beside `labels` in the data"
 )
 _MOST: Final = 2**16
 _LARGEST_FILE: Final = 2**24

@@ -130,7 +130,7 @@ def check_class_names(task: Task, names: Sequence[str], outputs: Outputs, labels
     if scores.classes != len(names) and not (is_open and scores.classes < len(names)):
         raise DataError(
             f"the data name {len(names)} classes ({listed(names)}), but output {scores.output!r} has {scores.classes}:"
-            " name all of them, in the order of the output, with --classes FILE"
+            f" give the names of these {scores.classes} in the order of the output, as `classes` in the data or --classes"
         )
 
 

@@ -133,7 +133,7 @@ class Assessor:
             limits = limits_for(artifact, self._settings.limits)
             with CaseWorker(case.scenario.threads, limits, self._python) as worker:
                 tried = self._examine(worker, case, artifact)
-            return self._judged(tried, artifact, judge, keeps=keeps)
+            return self._judged(tried, case, judge, keeps=keeps)
         except UnsupportedError as reason:
             return Tried(assessment=skipped(str(reason)))
         except ChildFailedError as failure:
@@ -207,16 +207,19 @@ class Assessor:
         )
         return Tried(assessment=assessment, answers=answers)
 
-    def _judged(self, tried: Tried, artifact: ModelArtifact, judge: Judge | None, *, keeps: bool) -> Tried:
-        answers = tried.answers
+    def _judged(self, tried: Tried, case: Case, judge: Judge | None, *, keeps: bool) -> Tried:
+        answers, artifact = tried.answers, self._artifacts[case.artifact_id]
         if answers is None or judge is None:
             return tried
         try:
             evaluation = judge.evaluate(answers.outputs, artifact)
+            problem = judge.problem(evaluation, self._settings.minimum_agreement, artifact)
+            if problem is not None and judge.reference.repeats:
+                own = self.unrepeated(case, answers.outputs)
+                problem = judge.problem(evaluation, self._settings.minimum_agreement, artifact, own)
         except BaseException:
             answers.drop()
             raise
-        problem = judge.problem(evaluation, self._settings.minimum_agreement, artifact)
         assessment = dataclasses.replace(
             tried.assessment, evaluation=evaluation, status="ok" if problem is None else "failed", reason=problem
         )

@@ -17,6 +17,7 @@ from crossrt.core.processor import has_vnni
 from crossrt.datasets.tasks.outputs import match_answers
 from crossrt.datasets.tasks.protocol import Task
 from crossrt.harness.evaluate.answers import Outputs
+from crossrt.harness.evaluate.repeating import Unrepeated
 from crossrt.reports.statistics.estimates import CONFIDENCE
 from crossrt.reports.statistics.paired import PairedChange, paired_change
 
@@ -70,10 +71,12 @@ class Judge:
             return None
         return paired_change(self._own, evaluation, metric, (1 - CONFIDENCE) / 2)
 
-    def problem(self, evaluation: Evaluation, minimum: float, artifact: ModelArtifact) -> str | None:
+    def problem(
+        self, evaluation: Evaluation, minimum: float, artifact: ModelArtifact, own: Unrepeated | None = None
+    ) -> str | None:
         """Why answers are no result, or None: see `agreement_problem`."""
         change = self.accuracy_change(evaluation)
-        return agreement_problem(evaluation, minimum, artifact, change, repeats=self.reference.repeats)
+        return agreement_problem(evaluation, minimum, artifact, change, repeats=self.reference.repeats, own=own)
 
     @cached_property
     def _own(self) -> Evaluation:
@@ -94,6 +97,7 @@ def agreement_problem(
     change: PairedChange | None = None,
     *,
     repeats: bool = True,
+    own: Unrepeated | None = None,
 ) -> str | None:
     """Why answers are too far from the reference's to be a result, or None where they are near enough.
 
@@ -107,9 +111,11 @@ def agreement_problem(
         artifact: The file.
         change: How accuracy changed, where labels are known.
         repeats: Whether the reference repeats its own answers; else nothing about the file is likely the cause.
+        own: How the file itself answers differently again, where it does: that is the cause.
     """
     quantization = artifact.quantization
-    cause = _cause(quantization) if repeats else "; the reference does not repeat its own answers either"
+    cause = _cause(quantization) if own is None else f". Cause: {own.cause()}"
+    cause = cause if repeats else "; the reference does not repeat its own answers either"
     agreement = evaluation.values.get("agreement")
     is_strict = evaluation.predictions is not None or artifact.role == "float"
     if is_strict and agreement is not None and agreement < minimum:

@@ -43,6 +43,13 @@ class Unrepeated:
     samples: int
     when: When
 
+    def cause(self) -> str:
+        """Why a file cannot agree with its reference."""
+        return (
+            f"it does not repeat its own answers: it answered {self.changed} of {self.samples} samples differently"
+            f" {self.when}; it draws random numbers or keeps a state, such as a Dropout exported in training mode"
+        )
+
     def caution(self, name: str) -> str:
         """What must be said of a reference, above everything that is compared with it."""
         return (

@@ -165,7 +165,9 @@ def test_more_or_fewer_names_than_the_output_has_classes_are_refused():
     outputs, labels = {"y": np.eye(4, 3)}, np.array(NUMBERS)
     check_class_names(Classification(), NAMES, outputs, labels)
     for names in (NAMES[:2], (*NAMES, "emu")):
-        with pytest.raises(DataError, match=rf"the data name {len(names)} classes .* but output 'y' has 3: name all"):
+        with pytest.raises(
+            DataError, match=rf"the data name {len(names)} classes .* but output 'y' has 3: give the names of these 3"
+        ):
             check_class_names(Classification(), names, outputs, labels)
 
 

@@ -230,7 +230,7 @@ def test_several_models_are_a_list(run):
     ("text", "message"),
     [
         ('[data]\npaht = "x"\n', "sets 'paht' in [data], which is not an option; did you mean 'path'?"),
-        ('[data]\nzzz = "x"\n', "sets 'zzz' in [data], which is none of: labels, path, samples, split"),
+        ('[data]\nzzz = "x"\n', "sets 'zzz' in [data], which is none of: classes, labels, path, samples, split"),
         ('data = "x"\n', "data is not a table: write [data]"),
         ("bench = 3\n", "bench is not a table: write [bench]"),
         ("[data]\npath = 3\n", "sets path of [data] to 3: text is expected"),

@@ -57,6 +57,19 @@ def test_nothing_about_a_file_is_likely_the_cause_where_the_reference_does_not_r
     assert problem.endswith("the reference does not repeat its own answers either")
 
 
+def test_a_file_that_does_not_repeat_itself_is_its_own_cause(make_artifact):
+    artifact = make_artifact()
+    known = dataclasses.replace(artifact.quantization, known_issues=("symmetric ranges remove Relu: set X",))
+    artifact = dataclasses.replace(artifact, quantization=known)
+    found = Evaluation(
+        task="agreement", samples=40, values={"agreement": 0.5}, predictions=Packed.of(np.zeros(40, int))
+    )
+    own = unrepeated({"y": VALUES}, {"y": VALUES + 1}, "the second time")
+    problem = agreement_problem(found, 0.99, artifact, own=own)
+    assert "Likely cause" not in problem
+    assert "Cause: it does not repeat its own answers: it answered 8 of 8 samples differently the second" in problem
+
+
 def write_model(path, operator):
     """A linear model; what its operator gives is added to its outputs."""
     weights = numpy_helper.from_array(np.eye(4, 3, dtype=np.float32), "w")
@@ -88,6 +101,21 @@ def test_a_random_reference_is_a_caution_above_everything(crossrt, tmp_path, dra
     (path,) = tmp_path.glob("results/*/report.json")
     (result,) = read_report(path).results
     assert result.evaluation.values["agreement"] < 1
+
+
+@pytest.mark.processes
+def test_a_random_file_beside_a_steady_reference_fails_with_that_as_its_cause(crossrt, tmp_path, drawn):
+    operators = {"steady": "Relu", "noisy": "RandomNormalLike", "other": "Neg"}  # the last one answers zero, always
+    models = [write_model(tmp_path / f"{name}.onnx", operator) for name, operator in operators.items()]
+    arguments = ("--data", drawn, "--only", "ort-cpu", "--batch", 1, "--rounds", 1, "--time", 5)
+    done = crossrt("bench", *models, *arguments, COLUMNS="300")
+    assert not done.stdout.startswith("CAUTION: the reference"), done
+    (path,) = tmp_path.glob("results/*/report.json")
+    reasons = {each.variant: each.reason for each in read_report(path).results}
+    assert reasons["steady"] is None
+    assert "Cause: it does not repeat its own answers: it answered 32 of 32 samples differently" in reasons["noisy"]
+    assert "--min-agreement asks for 99.00%" in reasons["other"]
+    assert "Cause" not in reasons["other"]
 
 
 @pytest.mark.processes
