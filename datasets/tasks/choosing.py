@@ -130,7 +130,8 @@ def check_class_names(task: Task, names: Sequence[str], outputs: Outputs, labels
     if scores.classes != len(names) and not (is_open and scores.classes < len(names)):
         raise DataError(
             f"the data name {len(names)} classes ({listed(names)}), but output {scores.output!r} has {scores.classes}:"
-            f" give the names of these {scores.classes} in the order of the output, as `classes` in the data or --classes"
+            f" give the names of these {scores.classes} in the order of the output, as `classes` in the data or"
+            " --classes"
         )
 
 

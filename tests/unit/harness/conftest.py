@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -159,8 +160,7 @@ def remarks() -> Remarks:
     return Remarks()
 
 
-@dataclasses.dataclass
-class Done:
+class Done(NamedTuple):
     """What a command came to."""
 
     returncode: int
@@ -170,7 +170,7 @@ class Done:
 
 @pytest.fixture
 def crossrt(tmp_path, monkeypatch, capfd):
-    """Runs the command in this process, which saves starting one."""
+    """Runs the command in this process, which saves starting one; gives exit code, output and messages."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COLUMNS", raising=False)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
@@ -180,8 +180,7 @@ def crossrt(tmp_path, monkeypatch, capfd):
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["crossrt", *map(str, arguments)])
         code = main()
-        output, errors = capfd.readouterr()
-        return Done(code, output, errors)
+        return Done(code, *capfd.readouterr())
 
     yield run
     for number, handler in before.items():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from pathlib import Path
 
 import onnx
@@ -12,7 +10,6 @@ from onnx import TensorProto, helper
 
 from crossrt.exporters.errors import ModelError
 from crossrt.harness.build import inspecting
-from crossrt.harness.cli.main import main
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.process.foreign_python import open_python
 
@@ -39,23 +36,6 @@ COMMANDS = (
     ("accuracy", "{}"),
     ("inspect", "{}"),
 )
-
-
-@pytest.fixture
-def crossrt(tmp_path, monkeypatch, capfd):
-    """Runs a command in this process; gives exit code, output and messages."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CROSSRT_CACHE_DIR", str(tmp_path / "cache"))
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-
-    def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["crossrt", *map(str, arguments)])
-        code = main()
-        return code, *capfd.readouterr()
-
-    yield run
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def check(done, name):

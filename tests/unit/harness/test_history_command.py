@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +16,6 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from crossrt.harness.cli.main import main
 from crossrt.harness.cli.shared import options
 from crossrt.reports.schema.files import read_report, write_report
 
@@ -27,24 +25,12 @@ HEAVY = {"sqlalchemy", "alembic", "ruptures", "psycopg", "matplotlib"}
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def crossrt(request, tmp_path, monkeypatch, capfd):
-    """Runs the command in this process, with a history of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("COLUMNS", raising=False)
+def crossrt(request, crossrt, monkeypatch):
+    """Runs the command with a history of its own."""
     monkeypatch.delenv("CROSSRT_HISTORY", raising=False)
     if request.param == "postgresql":
         monkeypatch.setenv("CROSSRT_HISTORY", request.getfixturevalue("postgresql_url"))
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["crossrt", *map(str, arguments)])
-        code = main()
-        output, errors = capfd.readouterr()
-        return code, output, errors
-
-    yield run
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    return crossrt
 
 
 def at(day, factor=1.0, **environment):

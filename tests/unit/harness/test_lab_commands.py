@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import signal
-import sys
 import tempfile
 from pathlib import Path
 
@@ -17,7 +15,6 @@ import pytest
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.exporters.recipes.toml_files import read_recipes
 from crossrt.exporters.variants import shipped_recipes
-from crossrt.harness.cli.main import main
 from crossrt.reports.schema.files import write_report
 from crossrt.reports.text.cells import MOST_LISTED
 
@@ -26,23 +23,6 @@ pytestmark = pytest.mark.processes
 MODELS = Path(__file__).parents[2] / "data" / "models"
 MODEL, FLOAT = (MODELS / f"conv.{variant}.tflite" / "model.tflite" for variant in ("int8-io", "fp32"))
 REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
-
-
-@pytest.fixture
-def crossrt(tmp_path, monkeypatch, capfd):
-    """Runs the command in this process, which saves starting one; gives exit code, output and messages."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("COLUMNS", raising=False)
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-
-    def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["crossrt", *map(str, arguments)])
-        code = main()
-        return code, *capfd.readouterr()
-
-    yield run
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def test_recipes_are_listed_a_line_each(crossrt):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-
 import numpy as np
 import onnx
 import pytest
@@ -12,26 +9,20 @@ from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.exporters.variants import shipped_recipes
 from crossrt.harness.build import recipes
-from crossrt.harness.cli.main import main
 from crossrt.harness.evaluate import judge
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.reports.schema.files import read_report
 
 
 @pytest.fixture
-def crossrt(tmp_path, monkeypatch, capfd):
-    """Runs the command in this process; gives exit code, output and messages, each without line breaks."""
-    monkeypatch.chdir(tmp_path)
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+def crossrt(crossrt):
+    """Gives exit code, output and messages, these without line breaks."""
 
     def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["crossrt", *map(str, arguments)])
-        code = main()
-        return code, *(" ".join(text.split()) for text in capfd.readouterr())
+        code, *texts = crossrt(*arguments)
+        return code, *(" ".join(text.split()) for text in texts)
 
-    yield run
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    return run
 
 
 @pytest.fixture
