@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,10 +73,15 @@ def data(tmp_path, samples) -> Path:
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """The small models as `crossrt export` would write them."""
+    return written_models(tmp_path / "models")
+
+
+def written_models(target: Path) -> Path:
+    """Writes the small models into a folder."""
     read = [read_manifest(path, ModelArtifact) for path in (DATA / "models").glob("*/artifact.json")]
     found = [dataclasses.replace(artifact, source_sha256="5" * 64) for artifact in read]
-    write_folder(Artifacts(artifacts={artifact.id: artifact for artifact in found}), tmp_path / "models")
-    return tmp_path / "models"
+    write_folder(Artifacts(artifacts={artifact.id: artifact for artifact in found}), target)
+    return target
 
 
 @pytest.fixture
@@ -110,18 +116,30 @@ def chaos(monkeypatch, tmp_path):
 def bench(folder, data):
     """Runs a short bench over the small models."""
 
-    def run(**changes) -> Report:
-        subject = Subject(artifacts=folder, data=DataRequest(reference=str(data)))
-        settings = BenchSettings(subject=subject, batch_sizes=(1,), effort=SHORT)
-        if (rounds := changes.pop("effort_rounds", None)) is not None:
-            changes["effort"] = dataclasses.replace(SHORT, rounds=rounds)
-        limits = WorkerLimits(timeout_s=changes.pop("timeout_s", 20.0), memory_limit_bytes=2**30)
-        display, keep = changes.pop("display", Silent()), changes.pop("keep", lambda _: None)
-        checkpoint = changes.pop("checkpoint", None)
-        settings = dataclasses.replace(settings, limits=limits, **changes)
-        return run_bench(settings, ["crossrt", "bench"], display, keep, checkpoint)
+    return partial(short_bench, folder, data)
 
-    return run
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, samples) -> Report:
+    """One short bench of everything, the no-op models included, which the tests of a file share."""
+    folder = tmp_path_factory.mktemp("whole")
+    np.savez(folder / "test.npz", allow_pickle=False, **samples)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CROSSRT_CACHE_DIR", str(folder / "cache"))
+        return short_bench(written_models(folder / "models"), folder / "test.npz", batch_sizes=(1, 4))
+
+
+def short_bench(folder: Path, data: Path, **changes) -> Report:
+    """A short bench of the models in a folder."""
+    subject = Subject(artifacts=folder, data=DataRequest(reference=str(data)))
+    settings = BenchSettings(subject=subject, batch_sizes=(1,), effort=SHORT)
+    if (rounds := changes.pop("effort_rounds", None)) is not None:
+        changes["effort"] = dataclasses.replace(SHORT, rounds=rounds)
+    limits = WorkerLimits(timeout_s=changes.pop("timeout_s", 20.0), memory_limit_bytes=2**30)
+    display, keep = changes.pop("display", Silent()), changes.pop("keep", lambda _: None)
+    checkpoint = changes.pop("checkpoint", None)
+    settings = dataclasses.replace(settings, limits=limits, **changes)
+    return run_bench(settings, ["crossrt", "bench"], display, keep, checkpoint)
 
 
 @pytest.fixture
