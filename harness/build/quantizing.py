@@ -10,7 +10,7 @@ from pathlib import Path
 from crossrt.exporters.variants import Variant, variant_of
 from crossrt.harness.build.export import Exported, float_variants, run_export
 from crossrt.harness.build.project import Project
-from crossrt.harness.build.recipes import choose_recipes
+from crossrt.harness.build.recipes import check_recipes, choose_recipes
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject, at_least, check_agreement
 from crossrt.harness.qat.pairs import prove_pairs
@@ -75,6 +75,7 @@ def run_quantize(asked: Quantizing, folder: Path, display: Display) -> Quantized
     Raises:
         CrossrtError: A recipe, the model or data cannot be used, or packages are missing.
     """
+    check_recipes(asked.file, asked.patterns)
     subject, opened = open_source(asked.subject, folder, display)
     project = opened.project
     chosen = choose_recipes(asked.file, asked.patterns, project.model)

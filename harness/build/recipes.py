@@ -58,10 +58,26 @@ def choose_recipes(file: Path | None, patterns: Sequence[str], model: str) -> Ch
     )
 
 
+def check_recipes(file: Path | None, patterns: Sequence[str]) -> None:
+    """Looks at the file and at the names, before the model is opened, which takes seconds.
+
+    Raises:
+        RecipeError: The file is wrong, or a name fits nothing, whatever the model is called.
+    """
+    choose_recipes(file, (), "")
+    for name in patterns:
+        if not _is_shell_pattern(name):
+            choose_recipes(file, (name,), name.partition(".")[0])
+
+
+def _is_shell_pattern(text: str) -> bool:
+    return any(sign in text for sign in "*?[")
+
+
 def _fits(pattern: str, model: str, item: str) -> bool:
     """A name as a whole, with or without its format, or a shell pattern; no parts, as names begin alike."""
     name = item.partition(".")[0]
-    if any(sign in pattern for sign in "*?["):
+    if _is_shell_pattern(pattern):
         return matches(pattern, f"{model}.{item}", item, name)
     return pattern in (name, item, f"{model}.{item}")
 
