@@ -226,7 +226,7 @@ def subject_from(
     if models and artifacts:
         raise click.UsageError("MODEL and --artifacts exclude each other: the folder says which model it holds")
     if (labels or classes) and not data:
-        raise click.UsageError("--labels and --classes go with --data")
+        raise click.UsageError(f"{'--labels' if labels else '--classes'} goes with --data")
     bound = dict(dimensions or ())
     return Subject(
         models=models,
