@@ -69,6 +69,7 @@ def test_every_command_explains_itself(tmp_path, command):
         (["bench", "--baseline", "nonesuch"], "not among the cases of this run"),
         (["bench", "missing.keras"], "missing.keras"),
         (["bench", "--labels", "y.npy"], "--labels goes with --data"),
+        (["bench", "--classes", "cat,dog"], "--classes goes with --data"),
         (["bench", "--dim", "seq"], "is not written NAME=SIZE, such as seq=128"),
         (["bench", "--dim", "seq=0"], "the size of 'seq' is 0: a dimension has at least 1 element"),
         (["bench", "--dim", "seq=4", "--dim", "seq=8"], "'seq' is given twice, as 4 and as 8: give one size"),
@@ -82,8 +83,8 @@ def test_every_command_explains_itself(tmp_path, command):
         (["nonesuch"], "No such command"),
     ],
 )
-def test_wrong_usage_is_one_message_and_exit_code_2(tmp_path, arguments, message):
-    done = crossrt(*arguments, cwd=tmp_path)
+def test_wrong_usage_is_one_message_and_exit_code_2(crossrt, arguments, message):
+    done = crossrt(*arguments)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -7,6 +7,7 @@ import pytest
 
 from crossrt.core.evaluation import ClassDetails, ClassScore
 from crossrt.reports.errors import ReportError
+from crossrt.reports.tables.details import class_sheet, confusion_sheet, most_confused
 
 
 def test_details_hold_the_scores_of_every_class(sample, printed):
@@ -92,3 +93,19 @@ def test_a_pattern_that_fits_nothing_lists_what_is_available(sample, printed):
         printed(sample, case="int4")
     for result in sample.results:
         assert result.case in str(caught.value)
+
+
+def test_classes_are_called_by_their_names():
+    classes = ClassDetails(
+        scores=(
+            ClassScore(precision=1, recall=0.5, f1=0.7, support=2),
+            ClassScore(precision=0, recall=0, f1=0, support=1),
+        ),
+        confusion=((0, 0, 1), (0, 1, 1), (1, 0, 1)),
+    )
+    names = ("cat", "a name that is much\nlonger than a table")
+    long = "1 a name that is much⏎lon…"
+    assert [row[0].text for row in class_sheet(classes, names).rows] == ["0 cat", long]
+    assert [row[0].text for row in confusion_sheet(classes, names).rows] == ["0 cat", long]
+    assert [cell.text for cell in most_confused(classes, names).rows[0]] == ["0 cat", long, "1"]
+    assert [row[0].text for row in class_sheet(classes).rows] == ["0", "1"]
