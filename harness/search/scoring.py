@@ -11,7 +11,9 @@ from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import DataError
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import SMALLER, MetricDefinition
+from crossrt.datasets.classes import classes_of
 from crossrt.datasets.protocol import Dataset
+from crossrt.datasets.tasks.choosing import check_class_names
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.evaluate.assess import Assessor
 from crossrt.harness.evaluate.feeding import Feeding, feeding_of
@@ -59,6 +61,7 @@ class Scorer:
         outputs = tried.answers.outputs
         task = chosen_task(settings.subject.task, self.data.labels, outputs, folder).task
         task.check(outputs, self.data.labels)
+        check_class_names(task, classes_of(self.data.dataset), outputs, self.data.labels)
         self.judge = Judge(task, self.data.labels, Reference(outputs=outputs, description="the float model"))
         self.baseline: Evaluation = self.judge.evaluate(outputs, original)
         self.metric = _paired(task.name, task.metrics, self.baseline)

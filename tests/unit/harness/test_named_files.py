@@ -14,6 +14,7 @@ from crossrt.core.errors import CrossrtError, DataError
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.datasets.readers.labels import read_labels
 from crossrt.harness.cli.main import cli
+from crossrt.harness.errors import HarnessError
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -63,7 +64,7 @@ def test_words_for_runs_are_taken_by_all_that_reads_reports(crossrt):
     assert crossrt("history", "add", "previous").startswith("1 added")
     assert crossrt("history", "add", "latest").startswith("0 added, 1 already there")
     shutil.rmtree("results/20260101T000000Z-aaaa")
-    with pytest.raises(click.UsageError, match="previous is the run before the newest"):
+    with pytest.raises(HarnessError, match="previous is the run before the newest"):
         crossrt("compare", "latest", "latest", "--history", "previous")
 
 
