@@ -21,16 +21,14 @@ if TYPE_CHECKING:
         bench,
         compare,
         duel,
-        export_quantized,
         inspect,
         load_report,
-        qat,
-        quantization_aware,
         quantize,
     )
     from crossrt.reports.schema.records import Duel, Report
     from crossrt.reports.verdicts.comparison.findings import Comparison
     from crossrt.searching import search
+    from crossrt.training import export_quantized, qat, quantization_aware
 
 __all__ = [
     "Comparison",
@@ -63,6 +61,9 @@ _HOMES = {
     "Report": "crossrt.reports.schema.records",
     "SearchReport": "crossrt.analysis.search.result",
     "Trained": "crossrt.harness.qat.request",
+    "export_quantized": "crossrt.training",
+    "qat": "crossrt.training",
+    "quantization_aware": "crossrt.training",
     "search": "crossrt.searching",
 }
 

@@ -129,12 +129,26 @@ def test_both_files_are_calibrated_with_the_same_scales_without_training(folder)
     assert "are the calibrated ones, in quarters.int8-same.onnx as well" in " ".join(audited.stdout.split())
 
 
-def test_a_model_trained_in_a_loop_of_ones_own_becomes_two_files_with_equal_scales(folder):
+@pytest.fixture(scope="module")
+def told(folder):
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     script = Path(__file__).with_name("own_loop.py")
     done = subprocess.run([sys.executable, str(script), str(folder)], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_model_with_layers_in_float_and_learned_ranges_is_trained_in_a_loop_of_ones_own(told):
+    found = told["with_islands"]
+    assert found["accuracy"] > 0.8
+    assert found["is_loaded_alike"]
+    assert found["has_moved"] == [True, True]
+    assert all(found["octaves"])
+    assert found["different"] == 0
+    assert found["within_one"] > 0.9
+
+
+def test_a_model_trained_in_a_loop_of_ones_own_becomes_two_files_with_equal_scales(folder, told):
     assert told["losses"][-1] < told["losses"][0]
     assert told["accuracy"] > 0.9
     assert told["is_loaded_alike"]

@@ -1,4 +1,8 @@
-"""A network as JSON, so that a Keras file can hold it; kernels and biases are variables, of which shapes are enough."""
+"""A network as JSON, so that a Keras file can hold it.
+
+Kernels and biases are variables, of which shapes are enough; a layer that stays in float is described as Keras does it,
+and its weights are variables, too.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,13 @@ import numpy as np
 
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.training.qat import graph
-from crossrt.exporters.training.qat.graph import Network, Step
+from crossrt.exporters.training.qat.graph import Dropout, Island, Network, Step
 
 _OPS: Final[Mapping[str, type[Any]]] = {
     each.__name__: each
     for each in (
         *(graph.Input, graph.Convolution, graph.Dense, graph.Scaling, graph.Sum, graph.Concatenation, graph.Pool),
-        *(graph.GlobalPool, graph.Reshape, graph.Pad, graph.Identity, graph.Leaky, graph.Final, graph.Dropout),
+        *(graph.GlobalPool, graph.Reshape, graph.Pad, graph.Identity, graph.Leaky, graph.Final, Dropout, Island),
     )
 }
 _VARIABLES: Final = ("kernel", "bias")
@@ -40,9 +44,9 @@ def network_of(text: str) -> Network:
     """
     try:
         found = json.loads(text)
-        return Network(
-            steps=tuple(_step(each) for each in found["steps"]), output=found["output"], notes=tuple(found["notes"])
-        )
+        steps = tuple(_step(each) for each in found["steps"])
+        _build_islands(steps)
+        return Network(steps=steps, output=found["output"], notes=tuple(found["notes"]))
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"the Keras file does not hold a network that crossrt wrote ({error})") from error
 
@@ -56,6 +60,10 @@ def _op(op: Any) -> dict[str, Any]:
 
 
 def _plain(name: str, value: Any) -> Any:
+    if name == "layer":
+        import keras
+
+        return keras.saving.serialize_keras_object(value)
     if isinstance(value, np.ndarray):
         numbers = None if name in _VARIABLES else [float(each) for each in value.ravel()]
         return {"shape": list(value.shape), "values": numbers}
@@ -65,8 +73,32 @@ def _plain(name: str, value: Any) -> Any:
 def _step(fields: Mapping[str, Any]) -> Step:
     op = dict(fields["op"])
     kind = _OPS[op.pop("computes")]
-    made = kind(**{name: _value(value) for name, value in op.items()})
+    made = (
+        Island(layer=_layer(op["layer"]))
+        if kind is Island
+        else kind(**{name: _value(value) for name, value in op.items()})
+    )
     return Step(**{**{name: _value(value) for name, value in fields.items() if name != "op"}, "op": made})
+
+
+def _layer(config: Any) -> Any:
+    import keras
+
+    found = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    if not isinstance(found, keras.layers.Layer):
+        raise TypeError(f"{type(found).__name__} is not a layer of Keras")
+    return found
+
+
+def _build_islands(steps: tuple[Step, ...]) -> None:
+    """Makes the variables of layers that stay in float, which a file fills."""
+    shapes = {step.name: step.shape for step in steps}
+    for step in steps:
+        if isinstance(step.op, Island):
+            import keras
+
+            tensors = [keras.Input(shapes[name]) for name in step.inputs]
+            step.op.layer(tensors[0] if len(tensors) == 1 else tensors)
 
 
 def _value(value: Any) -> Any:

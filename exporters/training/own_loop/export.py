@@ -14,7 +14,7 @@ from crossrt.core.events import EventStream, read_job
 from crossrt.core.tensor import Batching, TensorSpec, batching_of
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.tf import environment as environment
-from crossrt.exporters.training.qat.jobs import QatJob
+from crossrt.exporters.training.qat.jobs import QatJob, Ranges
 from crossrt.exporters.training.qat.run import Prepared, export
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def run(job: QatJob, events: EventStream) -> None:
         validation=None,
         calibration_samples=model.calibration_samples,
     )
-    named = dataclasses.replace(job, model=model.name, bits=4 if model.parts.bits == 4 else 8)
+    ranges: Ranges = "learned" if model.learns_ranges else "moving-average"
+    named = dataclasses.replace(job, model=model.name, bits=4 if model.parts.bits == 4 else 8, ranges=ranges)
     export(named, prepared, model.parts, None, events)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import keras
@@ -18,6 +19,7 @@ from crossrt.exporters.training.own_loop.describing import described, network_of
 from crossrt.exporters.training.qat.graph import Network
 from crossrt.exporters.training.qat.model import Trainable, build
 from crossrt.exporters.training.qat.reading import read_network
+from crossrt.exporters.training.qat.scales.settling import settle, settled
 
 BATCH: Final = 256
 Arrays = NDArray[Any] | Mapping[str, NDArray[Any]] | Sequence[NDArray[Any]]
@@ -28,7 +30,8 @@ class QuantizationAware(keras.Model):  # type: ignore[misc]
     """What a float model computes, with the rounding that both int8 files will have.
 
     It takes and gives what the float model does, `(batch, ...)` in its dtypes, and is trained, saved and loaded like
-    any other. Called with `training=True`, ranges of activations follow what they see.
+    any other. Called with `training=True`, ranges of activations follow what they see, or get gradients where they are
+    learned. `evaluate`, `predict` and the validation of `fit` compute as both files will; `settled` does it in a loop.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class QuantizationAware(keras.Model):  # type: ignore[misc]
         inputs: Sequence[Sequence[Any]],
         output: Sequence[Any],
         calibration_samples: int,
+        learns_ranges: bool = False,
         name: str | None = None,
         **more: Any,
     ) -> None:
@@ -51,15 +55,15 @@ class QuantizationAware(keras.Model):  # type: ignore[misc]
             inputs: Name, dtype and shape of each, for the files.
             output: Likewise.
             calibration_samples: How many samples gave the first ranges.
+            learns_ranges: Whether ranges of activations are trained.
             name: Of the model.
             more: What Keras adds.
         """
         super().__init__(name=name, **more)
         network = network_of(network) if isinstance(network, str) else network
-        self._about = json.dumps(
-            {"bits": bits, "seed": seed, "inputs": inputs, "output": output, "calibration_samples": calibration_samples}
-        )
-        self._parts = build(network, bits, seed)
+        about = {"bits": bits, "seed": seed, "inputs": inputs, "output": output, "learns_ranges": learns_ranges}
+        self._about = json.dumps({**about, "calibration_samples": calibration_samples})
+        self._parts = build(network, bits, seed, learns_ranges=learns_ranges)
         self.simulated = self._parts.model
         self.built = True
 
@@ -82,6 +86,25 @@ class QuantizationAware(keras.Model):  # type: ignore[misc]
     def calibration_samples(self) -> int:
         """How many samples gave the first ranges."""
         return int(json.loads(self._about)["calibration_samples"])
+
+    @property
+    def learns_ranges(self) -> bool:
+        """Whether ranges of activations are trained with the weights."""
+        return bool(json.loads(self._about)["learns_ranges"])
+
+    def settled(self) -> AbstractContextManager[None]:
+        """Within it the model computes with the scales that both files will have; afterwards they are as they were."""
+        return settled(self._parts)
+
+    def evaluate(self, *arguments: Any, **options: Any) -> Any:
+        """What `keras.Model.evaluate` does, with the scales that both files will have."""
+        with self.settled():
+            return super().evaluate(*arguments, **options)
+
+    def predict(self, *arguments: Any, **options: Any) -> Any:
+        """What `keras.Model.predict` does, with the scales that both files will have."""
+        with self.settled():
+            return super().predict(*arguments, **options)
 
     def build(self, input_shape: Any = None) -> None:
         """Nothing: all variables are there."""
@@ -107,9 +130,12 @@ class QuantizationAware(keras.Model):  # type: ignore[misc]
             for batch in _batches(_in_order(arrays, self.input_specs)):
                 self.simulated(batch, training=False)
         self._parts.check_ranges()
+        settle(self._parts)
 
 
-def quantization_aware(model: Any, calibration: Arrays, bits: int, seed: int) -> QuantizationAware:
+def quantization_aware(
+    model: Any, calibration: Arrays, bits: int, seed: int, *, learns_ranges: bool = False
+) -> QuantizationAware:
     """A float model with fake quantization, calibrated.
 
     Raises:
@@ -130,6 +156,7 @@ def quantization_aware(model: Any, calibration: Arrays, bits: int, seed: int) ->
         inputs=[_described(each) for each in serving.inputs],
         output=_described(serving.outputs[0]),
         calibration_samples=len(_in_order(calibration, serving.inputs)[0]),
+        learns_ranges=learns_ranges,
         name=model.name,
     )
     found.calibrate(calibration)

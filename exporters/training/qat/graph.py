@@ -41,6 +41,7 @@ class Convolution:
         padding: As in Keras.
         dilation: In height and width.
         is_depthwise: Whether each input channel has kernels of its own.
+        is_constant: Whether its weights are those of a mean, and are not trained.
     """
 
     kernel: Floats
@@ -49,6 +50,7 @@ class Convolution:
     padding: Padding
     dilation: Pair
     is_depthwise: bool
+    is_constant: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,7 +168,10 @@ class Calculation(keras.layers.Layer):  # type: ignore[misc]
             self.bias = self._weight("bias", step.op.bias)
 
     def _weight(self, name: str, values: np.ndarray[Any, Any]) -> Any:
-        return self.add_weight(name=name, shape=values.shape, initializer=lambda *_, **__: tf.constant(values))
+        is_constant = isinstance(self.step.op, Convolution) and self.step.op.is_constant
+        return self.add_weight(
+            name=name, shape=values.shape, initializer=lambda *_, **__: tf.constant(values), trainable=not is_constant
+        )
 
     @property
     def is_exact(self) -> bool:

@@ -145,7 +145,7 @@ class _Reader:
         is_last_axis = operation.axis in (-1, len(tensor.shape) - 1)
         if not isinstance(step.op, Convolution | Dense) or step.relu is not None or self._consumers[id(tensor)] > 1:
             return False
-        if not is_last_axis:
+        if not is_last_axis or (isinstance(step.op, Convolution) and step.op.is_constant):
             return False
         self._steps[name] = dataclasses.replace(step, op=folded(step.op, operation))
         self._made[id(output)] = name
@@ -255,7 +255,8 @@ class _Reader:
                     f"the input {step.name} of {self._where} is {step.op.dtype}: float32 is expected, or a Rescaling"
                     " layer as the first one"
                 )
-        if not any(isinstance(step.op, Convolution | Dense) for step in self._steps.values()):
+        ops = [step.op for step in self._steps.values()]
+        if not any(isinstance(op, Dense) or (isinstance(op, Convolution) and not op.is_constant) for op in ops):
             raise ModelError(f"{self._where} has no Conv2D, DepthwiseConv2D or Dense layer: nothing can be trained")
 
 

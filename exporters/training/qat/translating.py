@@ -195,7 +195,37 @@ def _max_pool(call: Call) -> list[Part]:
 
 
 def _average_pool(call: Call) -> list[Part]:
-    return [Part(op=_pool(call.layer, "average"), range="same")]
+    op = _pool(call.layer, "average")
+    mean = _mean(op, tuple(call.inputs[0].shape[1:]))
+    return [Part(op=op, range="same")] if mean is None else [Part(op=mean)]
+
+
+def _mean(op: Pool, shape: tuple[int, ...]) -> Convolution | None:
+    """The mean of windows as a convolution with equal weights, where runtimes would round the mean in different ways.
+
+    Means of an even number of integers often lie in the middle between two; a convolution is rounded alike by all. None
+    where the number is odd, where windows at the edge hold fewer values, or where a convolution cannot be had.
+    """
+    height, width = op.size
+    if (height * width) % 2 or height * width > _MOST_IN_A_MEAN or op.strides[0] != op.strides[1]:
+        return None
+    if None in shape or (op.padding == "same" and not _fits(op, shape)):
+        return None
+    return Convolution(
+        kernel=np.full((height, width, shape[-1], 1), 1 / (height * width), np.float32),
+        bias=np.zeros(shape[-1], np.float32),
+        strides=op.strides,
+        padding="valid",
+        dilation=(1, 1),
+        is_depthwise=True,
+        is_constant=True,
+    )
+
+
+def _fits(op: Pool, shape: tuple[int, ...]) -> bool:
+    """Whether nothing is padded."""
+    ends = zip(shape[:2], op.size, op.strides, strict=True)
+    return all((-(-length // stride) - 1) * stride + size <= length for length, size, stride in ends)
 
 
 def _pool(layer: Any, kind: Any) -> Pool:
@@ -243,6 +273,8 @@ def _for_channels(values: Any, channels: int) -> Floats:
     return np.array(np.broadcast_to(np.asarray(values, np.float32), (channels,)))
 
 
+_MOST_IN_A_MEAN: Final = 512
+"""So many products of 8-bit integers have an exact sum in float32."""
 _NO_ISLANDS: Final = (keras.layers.Lambda, keras.layers.RNN, keras.layers.Wrapper, keras.Model)
 """Their code or loops cannot be written to both files."""
 _MAKERS: Final[dict[str, Callable[[Call], list[Part] | None]]] = {

@@ -68,6 +68,16 @@ def islands():
     return keras.Model(image, layers.Dense(4, name="scores")(hidden))
 
 
+def halves():
+    """Means of even numbers of values in windows of one size, a norm and a ReLU behind one of them."""
+    image = keras.Input((12, 12, 2), name="image")
+    found = layers.Conv2D(4, 3, padding="same", activation="relu")(image)
+    found = layers.BatchNormalization()(layers.AveragePooling2D(2, name="quarter")(found))
+    found = layers.ReLU()(layers.AveragePooling2D((2, 3), strides=1, name="sixth")(layers.Conv2D(6, 1)(found)))
+    found = layers.AveragePooling2D((5, 4), padding="same", name="twentieth")(found)  # nothing is padded
+    return keras.Model(image, layers.Dense(3, name="scores")(layers.Flatten()(found)))
+
+
 def means():
     """Windows of 1, 2 and 4 values, which often lie in the middle between two integers."""
     image = keras.Input((7, 7, 1), name="image")
@@ -154,7 +164,7 @@ def refused():
     yield "groups", keras.Model(image, layers.Conv2D(4, 3, groups=2, name="grouped")(image))
     yield "any size", keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3)])
     yield "integers", keras.Sequential([keras.Input((4,), dtype="int32", name="numbers"), layers.Dense(4)])
-    yield "nothing", keras.Sequential([keras.Input((4,)), layers.ReLU()])
+    yield "nothing", keras.Sequential([image, layers.AveragePooling2D(2), layers.ReLU()])
 
 
 def always_zero():
@@ -204,6 +214,7 @@ def main(folder):
     write("means", means(), 8, folder)
     write("islands", islands(), 8, folder)
     write("residual", residual(), 8, folder)
+    write("halves", halves(), 8, folder)
     (folder / "learned.json").write_text(json.dumps(learned()))
     said = {}
     for name, model in refused():

@@ -1,4 +1,4 @@
-"""A network goes into a Keras file as JSON, and comes back; no TensorFlow is needed."""
+"""A network goes into a Keras file as JSON, and comes back."""
 
 from __future__ import annotations
 
