@@ -1,5 +1,7 @@
 """Measures the figures that the README quotes: `python tests/benchmarks/figures.py`, some ten minutes, quiet machine.
 
+`python tests/benchmarks/figures.py qat-4-bits` measures that step alone: what training brings to 4-bit weights.
+
 Runs the installed `crossrt` with a cache of its own, and prints a Markdown table of what was measured beside the goal.
 """
 
@@ -27,7 +29,8 @@ from crossrt.harness.build.exported import read_folder
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
 from crossrt.harness.process.messages import InputFile
-from crossrt.harness.qat.request import CURVES, SCALES, Proof, read_proof
+from crossrt.harness.qat.curves import CURVES
+from crossrt.harness.qat.request import SCALES, Proof, read_proof
 from crossrt.reports.schema.files import read_report, write_report
 from crossrt.reports.schema.records import Report
 from crossrt.reports.statistics.metrics import derive_metrics
@@ -102,8 +105,6 @@ from crossrt.datasets.reference import default_reference
 from crossrt.exporters.calibration import Calibration
 from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxStatic
-from crossrt.exporters.training.qat.curves import read_curves
-from crossrt.exporters.training.qat.jobs import Epoch
 from crossrt.harness.build.exported import read_folder
 from crossrt.harness.process.worker import peak_memory_bytes
 artifact = read_folder(Path(sys.argv[2])).artifacts["mnist-cnn.fp32.onnx"]
@@ -423,52 +424,51 @@ def qat_of_four_bits(figures: Figures, folder: Path) -> None:
     figures.rows.append((what, f"{validated(curves[0])}, {validated(best)}", "-"))
 
 
-def measure(figures: Figures, folder: Path) -> None:
-    """All figures, in the order of the README."""
-    steps: list[Callable[[], None]] = [
-        lambda: figures.seconds("building all artifacts from cold", 60, "export", "--out", "exported"),
-        lambda: figures.seconds("`crossrt bench --quick`, artifacts cached", 25, "bench", "--quick"),
-        lambda: figures.seconds("`crossrt bench`, artifacts cached", 75, "bench"),
-        figures.parent_share,
-        lambda: figures.rows.append(("`import crossrt`", f"{import_ms():.0f} ms", "at most 100 ms")),
-        lambda: figures.milliseconds("`crossrt --help`", 150, "--help"),
-        lambda: figures.milliseconds("`crossrt show`", 300, "show", str(next(folder.glob("results/*")))),
-        lambda: page(figures, folder),
-        lambda: figures.seconds("building and checking all shipped recipes from cold", 150, *QUANTIZE, cache="cold"),
-        lambda: figures.rows.append(
-            (
-                "histogram calibration with 10,000 samples, peak memory",
-                histogram_memory(folder / "exported"),
-                "under 600 MiB",
-            )
+def measure(figures: Figures, folder: Path, only: tuple[str, ...]) -> None:
+    """All figures in the order of the README, or those of some steps; most need what `export` writes, and a run."""
+    exported = folder / "exported"
+    steps: dict[str, Callable[[], None]] = {
+        "export": lambda: figures.seconds("building all artifacts from cold", 60, "export", "--out", "exported"),
+        "quick": lambda: figures.seconds("`crossrt bench --quick`, artifacts cached", 25, "bench", "--quick"),
+        "bench": lambda: figures.seconds("`crossrt bench`, artifacts cached", 75, "bench"),
+        "parent": figures.parent_share,
+        "import": lambda: figures.rows.append(("`import crossrt`", f"{import_ms():.0f} ms", "at most 100 ms")),
+        "help": lambda: figures.milliseconds("`crossrt --help`", 150, "--help"),
+        "show": lambda: figures.milliseconds("`crossrt show`", 300, "show", str(next(folder.glob("results/*")))),
+        "page": lambda: page(figures, folder),
+        "quantize": lambda: figures.seconds(
+            "building and checking all shipped recipes from cold", 150, *QUANTIZE, cache="cold"
         ),
-        lambda: figures.rows.append(
-            (
-                "evaluation on 10,000 samples against a bare loop",
-                evaluation_ratio(folder / "exported"),
-                "at most 1.5 times",
-            )
+        "histograms": lambda: figures.rows.append(
+            ("histogram calibration with 10,000 samples, peak memory", histogram_memory(exported), "under 600 MiB")
         ),
-        lambda: figures.rows.append(
-            ("p50 against a bare loop, fastest case", harness_error(folder / "exported"), "within 2%")
+        "evaluation": lambda: figures.rows.append(
+            ("evaluation on 10,000 samples against a bare loop", evaluation_ratio(exported), "at most 1.5 times")
         ),
-        lambda: threads(figures, folder / "exported"),
-        lambda: small_file(figures, folder / "exported"),
-        lambda: large_model(figures),
-        lambda: qat(figures, folder),
-        lambda: qat_step(figures),
-        lambda: qat_of_four_bits(figures, folder),
-    ]
-    for step in steps:
-        step()
+        "harness": lambda: figures.rows.append(
+            ("p50 against a bare loop, fastest case", harness_error(exported), "within 2%")
+        ),
+        "threads": lambda: threads(figures, exported),
+        "small": lambda: small_file(figures, exported),
+        "large": lambda: large_model(figures),
+        "qat": lambda: qat(figures, folder),
+        "qat-step": lambda: qat_step(figures),
+        "qat-4-bits": lambda: qat_of_four_bits(figures, folder),
+    }
+    if unknown := [each for each in only if each not in steps]:
+        raise click.BadParameter(f"{', '.join(unknown)}: expected {', '.join(steps)}")
+    for name in only or steps:
+        steps[name]()
         click.echo(" | ".join(figures.rows[-1]), err=True)
 
 
-def main() -> None:
-    """Measures and prints the table."""
+@click.command()
+@click.argument("only", nargs=-1)
+def main(only: tuple[str, ...]) -> None:
+    """Measures and prints the table, or the rows of the steps named, such as `qat-4-bits`."""
     with tempfile.TemporaryDirectory() as name:
         figures = Figures(Path(name))
-        measure(figures, Path(name))
+        measure(figures, Path(name), only)
     click.echo("| what | measured | goal |\n|---|---|---|")
     for row in figures.rows:
         click.echo(f"| {' | '.join(row)} |")

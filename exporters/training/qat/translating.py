@@ -196,25 +196,27 @@ def _max_pool(call: Call) -> list[Part]:
 
 def _average_pool(call: Call) -> list[Part]:
     op = _pool(call.layer, "average")
-    mean = _mean(op, tuple(call.inputs[0].shape[1:]))
+    mean = _mean(op, tuple(call.inputs[0].shape[1:]), tuple(call.output.shape[1:3]))
     return [Part(op=op, range="same")] if mean is None else [Part(op=mean)]
 
 
-def _mean(op: Pool, shape: tuple[int, ...]) -> Convolution | None:
+def _mean(op: Pool, shape: tuple[int, ...], places: tuple[int, ...]) -> Convolution | None:
     """The mean of windows as a convolution with equal weights, where runtimes would round the mean in different ways.
 
     Means of an even number of integers often lie in the middle between two; a convolution is rounded alike by all. None
     where the number is odd, where windows at the edge hold fewer values, or where a convolution cannot be had.
     """
     height, width = op.size
-    if (height * width) % 2 or height * width > _MOST_IN_A_MEAN or op.strides[0] != op.strides[1]:
+    if (height * width) % 2 or height * width > _MOST_IN_A_MEAN or None in shape:
         return None
-    if None in shape or (op.padding == "same" and not _fits(op, shape)):
+    steps = {stride for stride, count in zip(op.strides, places, strict=True) if count > 1} or {1}
+    if len(steps) > 1 or (op.padding == "same" and not _fits(op, shape)):  # TensorFlow takes equal strides
         return None
+    stride = steps.pop()
     return Convolution(
         kernel=np.full((height, width, shape[-1], 1), 1 / (height * width), np.float32),
         bias=np.zeros(shape[-1], np.float32),
-        strides=op.strides,
+        strides=(stride, stride),
         padding="valid",
         dilation=(1, 1),
         is_depthwise=True,

@@ -59,6 +59,15 @@ def test_another_backend_of_keras_is_refused_before_tensorflow_is_imported(monke
         crossrt.quantization_aware(object(), np.zeros((4, 3), np.float32))
 
 
+@pytest.mark.parametrize(
+    ("options", "said"), [({"ranges": "wide"}, "ranges='wide'"), ({"weight_bits": 3}, "weight_bits=3")]
+)
+def test_what_no_model_can_be_made_with_is_refused(monkeypatch, options, said):
+    monkeypatch.setitem(sys.modules, "keras", SimpleNamespace(backend=SimpleNamespace(backend=lambda: "tensorflow")))
+    with pytest.raises(crossrt.CrossrtError, match=f"{said} cannot be trained with"):
+        crossrt.quantization_aware(object(), np.zeros((4, 3), np.float32), **options)
+
+
 def test_a_model_is_exported_with_the_samples_that_it_is_compared_on(monkeypatch, tmp_path):
     found = []
     monkeypatch.setattr(own_loop, "export_pair", lambda *given: found.append(given) or given)

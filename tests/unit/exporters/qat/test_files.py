@@ -22,8 +22,8 @@ from crossrt.exporters.training.qat.trained import read_trained
 
 SCRIPT = Path(__file__).with_name("make_models.py")
 LEAST_WITHIN_ONE = {
-    **{"everything": 0.97, "four_bits": 1.0, "means": 0.995},
-    **{"halves": 1.0, "islands": 0.85, "residual": 1.0},
+    "everything": 0.97, "four_bits": 1.0, "means": 0.995,
+    "halves": 1.0, "islands": 0.85, "residual": 1.0,
 }
 """Of random weights, where a step at the start becomes several at the end of 25 layers; an operator that computes
 something else leaves less than half. In `islands` TFLite has integer kernels for functions."""
