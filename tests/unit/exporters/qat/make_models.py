@@ -17,6 +17,7 @@ from keras import layers  # isort: skip
 
 from crossrt.core.errors import CrossrtError
 from crossrt.exporters.tf.keras_model import keras_serving
+from crossrt.exporters.training.own_loop.describing import described, network_of
 from crossrt.exporters.training.qat.freezing import freeze
 from crossrt.exporters.training.qat.grid import affine_of_range
 from crossrt.exporters.training.qat.model import build
@@ -136,7 +137,10 @@ def write(name, model, bits, folder):
     write_onnx(frozen, serving.inputs, serving.outputs[0], folder / f"{name}.onnx")
     write_tflite(frozen, serving.inputs, serving.outputs[0].name, folder / f"{name}.tflite")
     write_trained(frozen, folder / f"{name}.json")
+    again = build(network_of(described(network)), bits, 0).model
+    again.set_weights(trainable.model.get_weights())
     answers = {"fake": trainable.model([samples])[0].numpy(), "float": model(samples).numpy(), "folded": expected}
+    answers["described"] = again([samples])[0].numpy()
     step = frozen.steps[frozen.output].affine.scale
     np.savez(folder / f"{name}-steps.npz", **trainable.integers([samples[:32]]))
     np.savez(folder / f"{name}.npz", samples=samples, step=step, notes=np.array(network.notes), **answers)

@@ -22,8 +22,12 @@ from crossrt.exporters.training.qat.trained import read_trained
 
 SCRIPT = Path(__file__).with_name("make_models.py")
 LEAST_WITHIN_ONE = {
-    "everything": 0.97, "four_bits": 1.0, "means": 0.995,
-    "halves": 1.0, "islands": 0.85, "residual": 1.0,
+    "everything": 0.97,
+    "four_bits": 1.0,
+    "means": 0.995,
+    "halves": 1.0,
+    "islands": 0.85,
+    "residual": 1.0,
 }
 """Of random weights, where a step at the start becomes several at the end of 25 layers; an operator that computes
 something else leaves less than half. In `islands` TFLite has integer kernels for functions."""
@@ -140,6 +144,12 @@ def test_learned_ranges_follow_the_loss_and_settle_for_a_while(folder):
 def test_folding_and_joining_layers_changes_nothing_in_float(folder):
     with np.load(folder / "everything.npz") as known:
         np.testing.assert_allclose(known["folded"], known["float"], atol=2e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_network_that_was_described_for_a_keras_file_answers_alike(folder, name):
+    with np.load(folder / f"{name}.npz") as known:
+        np.testing.assert_array_equal(known["described"], known["fake"])
 
 
 def test_quantization_is_simulated(folder):
