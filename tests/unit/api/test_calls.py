@@ -144,7 +144,8 @@ def test_a_float_file_is_quantized_with_arrays(path, arrays, tmp_path):
 def test_what_is_not_built_for_want_of_calibration_data_is_said(path, arrays, tmp_path):
     found = crossrt.quantize(path, tmp_path / "lab", data=arrays)
     assert any("int8-qdq.onnx" in each and each.endswith("calibration=... adds them") for each in found.left_out)
-    assert not any("--" in each for each in (*found.left_out, *found.cautions.values(), *found.problems.values()))
+    told = (*found.left_out, *found.cautions.values(), *found.problems.values())
+    assert not any("--" in each.partition(" pip ")[0] for each in told)
     report = crossrt.bench(path, **SHORT)
     assert "net.int8-qdq.onnx: no calibration data were given" in report.left_out
     report.save(tmp_path / "report.json")
