@@ -32,6 +32,7 @@ class Shipped:
 SHIPPED: dict[str, Shipped] = {
     "ort-cpu": Shipped(package="onnxruntime", formats=("onnx",)),
     "tflite": Shipped(package="ai-edge-litert", formats=("tflite",)),
+    "openvino": Shipped(package="openvino", formats=("onnx",)),
 }
 
 
@@ -86,6 +87,10 @@ def _load(name: str) -> object:
         from crossrt.runtimes.tflite import TfLite
 
         return TfLite
+    if name == "openvino":
+        from crossrt.runtimes.openvino import OpenVino
+
+        return OpenVino
     return _from_entry_point(name)
 
 
