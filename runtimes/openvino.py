@@ -13,7 +13,7 @@ from crossrt.core.artifact import ModelArtifact, ModelFormat
 from crossrt.core.tensor import TensorSpec
 from crossrt.runtimes.errors import ModelRefusedError, OptionRefusedError
 from crossrt.runtimes.feeds import Conversion
-from crossrt.runtimes.fit import check_fit
+from crossrt.runtimes.fit import FoundInputs, check_fit
 from crossrt.runtimes.kernels import Profile
 from crossrt.runtimes.openvino_library import openvino
 from crossrt.runtimes.openvino_profile import operators_of, profile_of
@@ -142,13 +142,7 @@ def _compiled(
     except Exception as error:  # each failure has a class of its own, without a common base
         raise _refused(artifact, error) from error
     inputs = _by_name(model.inputs)
-    found = {
-        spec.name: (np.dtype(inputs[spec.name].get_element_type().to_dtype()).name, _shape(inputs[spec.name]))
-        for spec in own
-        if spec.name in inputs
-    }
-    extra = {port.get_any_name(): ("", ()) for port in model.inputs if not port.get_names() & found.keys()}
-    check_fit(artifact, own, found | extra, _by_name(model.outputs))
+    check_fit(artifact, own, _found_inputs(model.inputs, own), _by_name(model.outputs))
     try:
         model.reshape({inputs[spec.name]: list(spec.shape) for spec in own})
         compiled = _core().compile_model(model, DEVICE, _properties(options, is_profiled=is_profiled))
@@ -159,6 +153,18 @@ def _compiled(
             f"OpenVINO starts {threads} threads here where {options.intra_op_threads} were asked for"
         )
     return compiled
+
+
+def _found_inputs(ports: list[Any], own: tuple[TensorSpec, ...]) -> FoundInputs:
+    """What the file takes: dtype and shape of its inputs, each by the name that the record gives it where it has that."""
+    expected = {spec.name for spec in own}
+    names = [min(expected & port.get_names(), default=port.get_any_name()) for port in ports]
+    return {name: (_dtype(port), _shape(port)) for name, port in zip(names, ports, strict=True)}
+
+
+def _dtype(port: Any) -> str:
+    element_type = port.get_element_type()
+    return "str" if element_type == openvino.Type.string else np.dtype(element_type.to_dtype()).name
 
 
 def _properties(options: SessionOptions, *, is_profiled: bool) -> Mapping[str, Any]:
