@@ -42,10 +42,12 @@ class OpenVino:
         return str(openvino.__version__).split("-")[0]
 
     def unsupported_reason(self, artifact: ModelArtifact, options: SessionOptions) -> str | None:
-        """ONNX files without text only; no parallel execution of operators, and one thread a processor."""
+        """ONNX files without text, quantized as QDQ; no parallel execution of operators, one thread a processor."""
         dtypes = NUMPY_DTYPES - {"str"}
         if (reason := unsupported(artifact, options, formats=self.formats, dtypes=dtypes)) is not None:
             return reason
+        if artifact.quantization is not None and artifact.quantization.representation == "qoperator":
+            return "refuses most QOperator files and answers others wrongly: quantize as QDQ"
         if options.inter_op_threads != 1:
             return f"runs one operator at a time: inter_op_threads must be 1, found {options.inter_op_threads}"
         if options.intra_op_threads > (usable := len(os.sched_getaffinity(0))):
@@ -156,7 +158,7 @@ def _compiled(
 
 
 def _found_inputs(ports: list[Any], own: tuple[TensorSpec, ...]) -> FoundInputs:
-    """What the file takes: dtype and shape of its inputs, each by the name that the record gives it where it has that."""
+    """What the file takes: dtype and shape of each input, by the name that the record gives it where it has that."""
     expected = {spec.name for spec in own}
     names = [min(expected & port.get_names(), default=port.get_any_name()) for port in ports]
     return {name: (_dtype(port), _shape(port)) for name, port in zip(names, ports, strict=True)}
@@ -194,4 +196,11 @@ def _shape(port: Any) -> tuple[int | None, ...]:
 
 
 def _refused(artifact: ModelArtifact, error: Exception) -> ModelRefusedError:
-    return ModelRefusedError(f"OpenVINO cannot load {artifact.path.name}: {one_line(error)}")
+    return ModelRefusedError(f"OpenVINO cannot load {artifact.path.name}: {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    """OpenVINO's message without the places in its source that begin it."""
+    lines = str(error).splitlines()
+    told = [line for line in lines if not line.startswith(("Exception from src/", "Check '"))]
+    return one_line(RuntimeError("\n".join(told))) or one_line(error)
