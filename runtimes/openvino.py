@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossrt.core.artifact import ModelArtifact, ModelFormat
 from crossrt.core.tensor import TensorSpec
@@ -85,7 +86,7 @@ class OpenVinoSession(BaseSession):
         ]
         results = _by_name(request.model_outputs)
         self._out_of = [
-            (spec.name, results[spec.name], convert)
+            (spec.name, _fixed_view(request, results[spec.name]), results[spec.name], convert)
             for spec, convert in zip(self.outputs, self._output_conversions, strict=True)
         ]
         self._request: Any = request
@@ -99,13 +100,14 @@ class OpenVinoSession(BaseSession):
         try:
             for name, tensor, convert in self._into:
                 tensor[...] = feeds[name] if convert is None else convert(feeds[name])
-            found = request.infer(None, share_inputs=True, share_outputs=True)
+            request.infer(None, share_inputs=True, share_outputs=True)
         except RuntimeError as error:
             raise self._failed(error) from error
-        return {
-            name: found[port].copy() if convert is None else convert(found[port])
-            for name, port, convert in self._out_of
-        }
+        outputs: Outputs = {}
+        for name, view, port, convert in self._out_of:
+            found = request.get_tensor(port).data if view is None else view
+            outputs[name] = found.copy() if convert is None else convert(found)
+        return outputs
 
     def executed_operators(self) -> tuple[str, ...] | None:
         """Kernels of the compiled graph, in order, without those that only prepare weights."""
@@ -126,6 +128,11 @@ class OpenVinoSession(BaseSession):
     def close(self) -> None:
         """Drops the request, the compiled model and its threads."""
         self._request, self._into, self._out_of = None, [], []
+
+
+def _fixed_view(request: Any, port: Any) -> NDArray[Any] | None:
+    """The memory in which an output lies after each run, or None for one whose size only a run can tell."""
+    return request.get_tensor(port).data if port.get_partial_shape().is_static else None
 
 
 @cache
