@@ -19,8 +19,8 @@ from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.reports.schema.records import Environment
 
 COMPUTING_PACKAGES = ("crossrt", "numpy", "scipy")
-RUNTIME_MODULES = ("onnxruntime", "ai_edge_litert")
-_BUILDS = ("onnxruntime", "ort-nightly", "ai-edge-litert")
+RUNTIME_MODULES = ("onnxruntime", "ai_edge_litert", "openvino")
+_BUILDS = ("onnxruntime", "ort-nightly", "ai-edge-litert", "openvino")
 
 
 def read_environment(

@@ -9,13 +9,16 @@ from typing import Final, Literal
 KernelKind = Literal["integer", "hybrid", "float", "conversion", "layout"]
 
 _CONVERSIONS: Final = frozenset(
-    ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Cast", "QUANTIZE", "DEQUANTIZE", "CAST")
+    (
+        *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Cast", "QUANTIZE", "DEQUANTIZE", "CAST"),
+        *("FakeQuantize", "Convert"),
+    )
 )
 _LAYOUT: Final = frozenset(
     (
         *("Reshape", "Transpose", "ReorderInput", "ReorderOutput", "Squeeze", "Unsqueeze", "Flatten", "Identity"),
         *("Shape", "Slice", "Gather", "Concat", "Expand", "RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "SHAPE"),
-        *("STRIDED_SLICE", "PACK", "SLICE", "CONCATENATION", "PAD"),
+        *("STRIDED_SLICE", "PACK", "SLICE", "CONCATENATION", "PAD", "StridedSlice", "Concatenation", "Pad"),
     )
 )
 _INTEGER_ARITHMETIC: Final = frozenset(("MatMulInteger", "MatMulIntegerToFloat", "ConvInteger"))
@@ -39,7 +42,8 @@ class Kernel:
         kind: Arithmetic on integers, on floats with integer weights, or on floats; conversion between the two; or data
             moved and not changed.
         dtype: Its input dtype, as numpy names it.
-        delegate: Who runs it in the runtime's place, such as `XNNPACK`; None for the runtime itself.
+        delegate: Who runs it in the runtime's place, such as `XNNPACK`, or the implementation that it chose, such as
+            OpenVINO's `brgconv_avx512_I8`; None for the runtime itself.
         duration_ns: Time in one call, while a profiler looked on; None where the runtime does not tell.
     """
 

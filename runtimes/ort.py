@@ -10,8 +10,9 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: it ope
 import onnxruntime
 
 from crossrt.core.artifact import ModelArtifact, ModelFormat
-from crossrt.core.tensor import TensorSpec, described
+from crossrt.core.tensor import TensorSpec
 from crossrt.runtimes.errors import ModelRefusedError
+from crossrt.runtimes.fit import check_fit
 from crossrt.runtimes.kernels import Profile
 from crossrt.runtimes.ort_profile import Event, made_up_feeds, numpy_dtype, operators_of, profile_of, recorded_events
 from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
@@ -136,33 +137,8 @@ def _load(artifact: ModelArtifact, options: onnxruntime.SessionOptions) -> onnxr
 
 def _check_fit(session: onnxruntime.InferenceSession, own: tuple[TensorSpec, ...], artifact: ModelArtifact) -> None:
     """Raises `ModelRefusedError` where the file is not what the artifact says."""
-    found = {value.name: value for value in session.get_inputs()}
-    if found.keys() != {spec.name for spec in own}:
-        taken, said = ", ".join(found) or "nothing", ", ".join(spec.name for spec in own) or "nothing"
-        raise _misdescribed(artifact, f"takes {taken}; its record says {said}")
-    for spec in own:
-        value = found[spec.name]
-        if (dtype := numpy_dtype(value.type.removeprefix("tensor(").removesuffix(")"))) != spec.dtype or not _can_be(
-            value.shape, spec.shape
-        ):
-            shape = ", ".join("?" if size is None else str(size) for size in value.shape)
-            raise _misdescribed(artifact, f"takes {spec.name} {dtype} ({shape}); its record says {described(spec)}")
-    outputs = {value.name for value in session.get_outputs()}
-    if missing := [spec.name for spec in artifact.outputs if spec.name not in outputs]:
-        raise _misdescribed(artifact, f"gives {', '.join(outputs)}; its record says {', '.join(missing)}")
-
-
-def _misdescribed(artifact: ModelArtifact, found: str) -> ModelRefusedError:
-    return ModelRefusedError(f"{artifact.path.name} {found}: it was replaced or its record is wrong; inspect it again")
-
-
-def _can_be(found: list[int | str | None], shape: tuple[object, ...]) -> bool:
-    """Whether a shape of the file, its dimensions known, named or open, can be that of the session's input.
-
-    ONNX Runtime gives a tensor whose rank is not known no dimensions, as it does a scalar.
-    """
-    if not found:
-        return True
-    return len(found) == len(shape) and all(
-        not isinstance(size, int) or size == other for size, other in zip(found, shape, strict=True)
-    )
+    found = {
+        value.name: (numpy_dtype(value.type.removeprefix("tensor(").removesuffix(")")), value.shape)
+        for value in session.get_inputs()
+    }
+    check_fit(artifact, own, found, {value.name: None for value in session.get_outputs()})

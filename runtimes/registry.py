@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import cast
 
 from crossrt.core.artifact import ModelFormat
@@ -23,15 +24,28 @@ GROUP = "crossrt.runtimes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipped:
-    """What is known of a shipped adapter before its runtime is installed."""
+    """What is known of a shipped adapter before its runtime is installed.
+
+    Attributes:
+        package: What installs the runtime.
+        formats: The file formats that it reads.
+        is_optional: True if nobody misses it where it is not installed and was not asked for.
+    """
 
     package: str
     formats: tuple[ModelFormat, ...]
+    is_optional: bool = False
+
+    @property
+    def module(self) -> str:
+        """What the package is imported as."""
+        return self.package.replace("-", "_")
 
 
 SHIPPED: dict[str, Shipped] = {
     "ort-cpu": Shipped(package="onnxruntime", formats=("onnx",)),
     "tflite": Shipped(package="ai-edge-litert", formats=("tflite",)),
+    "openvino": Shipped(package="openvino", formats=("onnx",), is_optional=True),
 }
 
 
@@ -48,6 +62,16 @@ def runtime_names() -> tuple[str, ...]:
             " uninstall its package"
         )
     return (*SHIPPED, *points)
+
+
+def default_runtime_names() -> tuple[str, ...]:
+    """The runtimes that are meant where none is named: all but the optional ones that are not installed.
+
+    Raises:
+        PluginError: As `runtime_names`.
+    """
+    missing = {name for name, each in SHIPPED.items() if each.is_optional and find_spec(each.module) is None}
+    return tuple(name for name in runtime_names() if name not in missing)
 
 
 def shipped_runtime_for(model_format: ModelFormat) -> str:
@@ -86,6 +110,10 @@ def _load(name: str) -> object:
         from crossrt.runtimes.tflite import TfLite
 
         return TfLite
+    if name == "openvino":
+        from crossrt.runtimes.openvino import OpenVino
+
+        return OpenVino
     return _from_entry_point(name)
 
 
@@ -103,7 +131,8 @@ def unknown_runtime(name: str, known: Sequence[str]) -> str:
 
 def _import_failure(name: str, error: ModuleNotFoundError) -> Exception:
     """Tells a runtime that is missing from one that is there and lacks a part."""
-    package = SHIPPED[name].package if name in SHIPPED else None
-    if package is not None and error.name == package.replace("-", "_"):
+    shipped = SHIPPED.get(name)
+    if shipped is not None and error.name == shipped.module:
+        package = shipped.package
         return RuntimeNotInstalledError(f"{package} is not installed: {install_command(package)}")
     return RuntimeBrokenError(f"{name} needs the module {error.name}, which is not installed")

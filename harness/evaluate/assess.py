@@ -209,14 +209,15 @@ class Assessor:
 
     def _judged(self, tried: Tried, case: Case, judge: Judge | None, *, keeps: bool) -> Tried:
         answers, artifact = tried.answers, self._artifacts[case.artifact_id]
+        minimum = self._settings.minimum_agreement
         if answers is None or judge is None:
             return tried
         try:
             evaluation = judge.evaluate(answers.outputs, artifact)
-            problem = judge.problem(evaluation, self._settings.minimum_agreement, artifact)
+            problem = judge.problem(evaluation, minimum, artifact, runtime=case.runtime)
             if problem is not None and judge.reference.repeats:
                 own = self.unrepeated(case, answers.outputs)
-                problem = judge.problem(evaluation, self._settings.minimum_agreement, artifact, own)
+                problem = judge.problem(evaluation, minimum, artifact, own, runtime=case.runtime)
         except BaseException:
             answers.drop()
             raise

@@ -72,11 +72,17 @@ class Judge:
         return paired_change(self._own, evaluation, metric, (1 - CONFIDENCE) / 2)
 
     def problem(
-        self, evaluation: Evaluation, minimum: float, artifact: ModelArtifact, own: Unrepeated | None = None
+        self,
+        evaluation: Evaluation,
+        minimum: float,
+        artifact: ModelArtifact,
+        own: Unrepeated | None = None,
+        *,
+        runtime: str | None = None,
     ) -> str | None:
         """Why answers are no result, or None: see `agreement_problem`."""
-        change = self.accuracy_change(evaluation)
-        return agreement_problem(evaluation, minimum, artifact, change, repeats=self.reference.repeats, own=own)
+        change, repeats = self.accuracy_change(evaluation), self.reference.repeats
+        return agreement_problem(evaluation, minimum, artifact, change, repeats=repeats, own=own, runtime=runtime)
 
     @cached_property
     def _own(self) -> Evaluation:
@@ -98,6 +104,7 @@ def agreement_problem(
     *,
     repeats: bool = True,
     own: Unrepeated | None = None,
+    runtime: str | None = None,
 ) -> str | None:
     """Why answers are too far from the reference's to be a result, or None where they are near enough.
 
@@ -112,9 +119,10 @@ def agreement_problem(
         change: How accuracy changed, where labels are known.
         repeats: Whether the reference repeats its own answers; else nothing about the file is likely the cause.
         own: How the file itself answers differently again, where it does: that is the cause.
+        runtime: Name of the runtime that gave the answers, where that is known.
     """
     quantization = artifact.quantization
-    cause = _cause(quantization) if own is None else f". Cause: {own.cause()}"
+    cause = _cause(quantization, runtime) if own is None else f". Cause: {own.cause()}"
     cause = cause if repeats else "; the reference does not repeat its own answers either"
     agreement = evaluation.values.get("agreement")
     is_strict = evaluation.predictions is not None or artifact.role == "float"
@@ -135,9 +143,17 @@ def agreement_problem(
     return None
 
 
-def _cause(quantization: Quantization | None) -> str:
-    causes = "; ".join([*quantization.known_issues, *saturation(quantization)]) if quantization else ""
-    return f". Likely cause: {causes}" if causes else ""
+def _cause(quantization: Quantization | None, runtime: str | None) -> str:
+    if quantization is None:
+        return ""
+    causes = [*_of_runtime(quantization, runtime), *quantization.known_issues, *saturation(quantization)]
+    return f". Likely cause: {'; '.join(causes)}" if causes else ""
+
+
+def _of_runtime(quantization: Quantization, runtime: str | None) -> list[str]:
+    if runtime == "openvino" and quantization.activation_type in ("int16", "uint16"):
+        return ["OpenVINO computes wrongly with activations of 16 bits: quantize them to 8, or use another runtime"]
+    return []
 
 
 def _keeps_accuracy(change: PairedChange, agreement: float, minimum: float) -> bool:

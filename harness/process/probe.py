@@ -11,7 +11,7 @@ from crossrt.harness.errors import ChildFailedError, HarnessError, NotInstalledE
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
 from crossrt.harness.process.pool import DrivingPool
-from crossrt.runtimes.registry import SHIPPED, runtime_names, unknown_runtime
+from crossrt.runtimes.registry import SHIPPED, default_runtime_names, runtime_names, unknown_runtime
 
 MOST_AT_ONCE: Final = 6
 
@@ -28,7 +28,7 @@ class RuntimeInfo:
 
 
 def probe_runtimes(names: Sequence[str] = (), limits: WorkerLimits = WorkerLimits()) -> list[RuntimeInfo]:  # noqa: B008 - frozen
-    """What the named runtimes are, or all registered ones.
+    """What the named runtimes are, or all registered ones but the optional ones that are not installed.
 
     Raises:
         HarnessError: A name is not registered.
@@ -38,7 +38,7 @@ def probe_runtimes(names: Sequence[str] = (), limits: WorkerLimits = WorkerLimit
     if unknown:
         raise HarnessError(unknown_runtime(unknown[0], registered))
     with DrivingPool(MOST_AT_ONCE) as pool:
-        futures = [pool.submit(_probe, name, limits) for name in names or registered]
+        futures = [pool.submit(_probe, name, limits) for name in names or default_runtime_names()]
         return [future.result() for future in futures]
 
 

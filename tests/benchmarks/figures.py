@@ -8,6 +8,7 @@ Runs the installed `crossrt` with a cache of its own, and prints a Markdown tabl
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 import click
 import msgspec
@@ -162,6 +164,35 @@ def evaluation_ratio(folder: Path) -> str:
     return f"{median(ratios):.2f} times"
 
 
+OPENVINO_BATCH: Final = 64
+"""Calls of the bundled model beside which what Python and copying take is small: `benchmark_app` leaves that out."""
+
+
+def benchmark_app_us(model: Path) -> float:
+    """The median call that OpenVINO's own tool finds, on one pinned processor, as crossrt's adapter sets it up."""
+    with_shape = ["-m", str(model), "-shape", f"image[{OPENVINO_BATCH},28,28,1]", "-api", "sync", "-t", "10"]
+    as_adapter = ["-hint", "none", "-nstreams", "1", "-nthreads", "1", "-infer_precision", "f32", "-pin", "NO"]
+    pinned = ["taskset", "-c", str(max(os.sched_getaffinity(0)))]
+    tool = str(Path(sys.executable).with_name("benchmark_app"))
+    environment = {**os.environ, "CI": "true"}  # which switches its telemetry off
+    command = [*pinned, tool, *with_shape, *as_adapter]
+    printed = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"Median:\s+([\d.]+) (ms|us)", printed)
+    assert found is not None, printed
+    return float(found[1]) * (1000 if found[2] == "ms" else 1)
+
+
+def openvino(figures: Figures, folder: Path) -> None:
+    """OpenVINO's p50 in crossrt, between two runs of `benchmark_app`."""
+    model = folder / "mnist-cnn.fp32.onnx"
+    before = benchmark_app_us(model)
+    figures.crossrt("bench", "--batch", str(OPENVINO_BATCH), "--only", "fp32@openvino", "--out", "results")
+    ours = next(each.value for each in figures.newest_report().metrics if each.name == "latency_p50_ns") / 1000
+    theirs = (before + benchmark_app_us(model)) / 2
+    told = f"{ours:.0f} µs against {theirs:.0f} µs: {ours / theirs - 1:+.1%}"
+    figures.rows.append(("OpenVINO's p50 at batch 64 against `benchmark_app`", told, "within 2%"))
+
+
 def threads_in_crossrt(figures: Figures) -> float:
     """How many times faster the float model is with two threads at batch 64, as `crossrt bench` measures it."""
     return figures.p50_us("1") / figures.p50_us("2")
@@ -171,6 +202,7 @@ BARE = """
 import sys
 from pathlib import Path
 from statistics import median
+from typing import Final
 from time import perf_counter_ns
 import numpy as np
 import onnxruntime
@@ -369,6 +401,7 @@ def qat(figures: Figures, folder: Path) -> None:
 STEPS = """
 from pathlib import Path
 from statistics import median
+from typing import Final
 from time import perf_counter
 from crossrt.exporters.tf import environment
 import keras
@@ -448,6 +481,7 @@ def measure(figures: Figures, folder: Path, only: tuple[str, ...]) -> None:
         "harness": lambda: figures.rows.append(
             ("p50 against a bare loop, fastest case", harness_error(exported), "within 2%")
         ),
+        "openvino": lambda: openvino(figures, exported),
         "threads": lambda: threads(figures, exported),
         "small": lambda: small_file(figures, exported),
         "large": lambda: large_model(figures),

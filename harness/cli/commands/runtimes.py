@@ -20,9 +20,10 @@ def runtimes() -> None:
     from crossrt.harness.process.probe import probe_runtimes
     from crossrt.reports.tables.terminal import print_sheet
     from crossrt.reports.text.cells import Cell, Sheet
+    from crossrt.runtimes.registry import runtime_names
 
     rows = []
-    for each in probe_runtimes():
+    for each in probe_runtimes(runtime_names()):
         version, state = _version(each), each.problem or "ready"
         if len(builds := _builds(each)) > 1:
             state += f"; {' and '.join(builds)} overwrite each other's files: uninstall all, and install one again"
@@ -37,7 +38,7 @@ def _builds(found: RuntimeInfo) -> list[str]:
     from crossrt.core.install import installed_builds
     from crossrt.runtimes.registry import SHIPPED
 
-    return list(installed_builds(SHIPPED[found.name].package.replace("-", "_"))) if found.name in SHIPPED else []
+    return list(installed_builds(SHIPPED[found.name].module)) if found.name in SHIPPED else []
 
 
 def _version(found: RuntimeInfo) -> str:

@@ -156,6 +156,17 @@ def test_the_likely_cause_is_told(make_artifact):
 
 
 @pytest.mark.parametrize(
+    ("runtime", "dtype", "is_told"),
+    [("openvino", "uint16", True), ("openvino", "uint8", False), (None, "uint16", False)],
+)
+def test_openvino_is_told_to_be_the_cause_where_activations_have_16_bits(make_artifact, runtime, dtype, is_told):
+    artifact = make_artifact()
+    wide = dataclasses.replace(artifact.quantization, activation_type=dtype)
+    found, file = evaluation(0.5, predictions=CLASSES), dataclasses.replace(artifact, quantization=wide)
+    assert ("activations of 16 bits" in agreement_problem(found, 0.99, file, runtime=runtime)) == is_told
+
+
+@pytest.mark.parametrize(
     ("representation", "reduce_range", "vnni", "affected"),
     [
         ("qdq", False, False, True),

@@ -43,7 +43,7 @@ def test_nothing_is_imported_before_it_is_asked_for(printed, install):
     output = printed(
         f"import sys, crossrt.runtimes.protocol\nfrom crossrt.runtimes.registry import runtime_names\n{listed}"
     )
-    assert output == "('ort-cpu', 'tflite', 'costly') []"
+    assert output == "('ort-cpu', 'tflite', 'openvino', 'costly') []"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_package_that_lost_a_part_of_itself_is_broken(printed, install):
 def test_other_packages_runtimes_are_listed_by_name(printed, install):
     install("zoo", "", zebra="zoo:Zebra", ape="zoo:Ape")
     listed = printed("from crossrt.runtimes.registry import runtime_names\nprint(*runtime_names())")
-    assert listed == "ort-cpu tflite ape zebra"
+    assert listed == "ort-cpu tflite openvino ape zebra"
 
 
 @pytest.mark.parametrize("target", ["Runtime", "make", "instance"])
@@ -150,3 +150,12 @@ def test_a_shipped_name_cannot_be_taken_over(printed, install):
         " uninstall its package"
     )
     assert get(printed, "tflite") == "tflite"
+
+
+def test_an_optional_runtime_that_is_missing_is_left_out_where_none_is_named(monkeypatch):
+    from crossrt.runtimes import registry
+
+    monkeypatch.setattr(registry, "find_spec", lambda _: None)
+    assert registry.default_runtime_names()[:2] == ("ort-cpu", "tflite")
+    assert "openvino" in registry.runtime_names()
+    assert "openvino" not in registry.default_runtime_names()
