@@ -108,8 +108,9 @@ def _rounded(diagnosis: Diagnosis) -> Iterator[Suggestion]:
         return
     worst = min(weights, key=lambda each: each.sqnr_db or 0.0)
     assert worst.sqnr_db is not None
-    if 10 ** ((min(outputs) - worst.sqnr_db) / 10) >= SHARE:
-        reason = f"has {worst.sqnr_db:.1f} dB, a large part of the noise of the outputs"
+    share = 10 ** ((min(outputs) - worst.sqnr_db) / 10)
+    if share >= SHARE:
+        reason = f"has {worst.sqnr_db:.1f} dB: about {min(share, 1):.0%} of the noise of the outputs"
         yield Suggestion(fields={"weight_rounding": "gpfq"}, tensor=worst.name, reason=reason)
 
 
