@@ -104,3 +104,19 @@ def test_equalized_weights_are_worth_a_note_and_others_a_caution(change, expecte
     changed = np.ascontiguousarray(change(weights), np.float32)
     file = quantized(tmp_path / "a.onnx", changed, SCALES["x"][0] * scale_of(changed), is_wide=False)
     assert verdict_of("float file's weights", file, float_file(tmp_path / "f.onnx", weights)) == expected
+
+
+@pytest.mark.parametrize(("between", "expected"), [("Reshape", "ok"), ("Sigmoid", "caution")])
+def test_conversions_move_over_operators_that_move_values_alone(between, expected, weights, tmp_path):
+    scale = scale_of(weights)
+    constants = {"w_quantized": np.rint(weights / scale).astype(np.int8), "w_scale": scale, "w_zero": np.int8(0)}
+    constants |= {"shape": np.array([-1, INPUTS])}
+    moved = ["moved_from"] + (["shape"] if between == "Reshape" else [])
+    nodes = pair("x", *SCALES["x"], "x", constants)
+    nodes[-1].output[0] = "moved_from"
+    nodes += [
+        helper.make_node(between, moved, ["moved"]),
+        helper.make_node("DequantizeLinear", ["w_quantized", "w_scale", "w_zero"], ["w"]),
+        helper.make_node("MatMul", ["moved", "w"], ["y"], name="dense"),
+    ]
+    assert verdict_of("conversions", read_file(save(tmp_path / "a.onnx", nodes, constants), "onnx"), None) == expected
