@@ -108,7 +108,7 @@ def _stored(
     is_stored = integers is not None and integers.dtype.kind != "f"
     codes = np.float32 if dtype.startswith("float") else np.int64
     yield Stored(
-        name=real_name(value),
+        name=real_name(node.outputs[0] if node.op_type == QUANTIZE else value),
         role=role,
         dtype=dtype,
         affine=Affine(np.asarray(scale, np.float32), np.resize(zeros, scale.shape)),
@@ -134,9 +134,14 @@ def _axis(node: ir.Node) -> int:
 
 
 def real_name(value: ir.Value | None) -> str:
-    """The float name of a tensor of integers: that of the tensor which a QuantizeLinear makes it from, if one does."""
+    """The float name of a tensor of integers: that of the tensor which a QuantizeLinear makes it from, if one does.
+
+    What is quantized a second time, into another type, has other scales than the first: it keeps its own name.
+    """
     maker = None if value is None else value.producer()
-    return plain_name(taken(maker, 0) if maker is not None and maker.op_type == QUANTIZE else value)
+    source = taken(maker, 0) if maker is not None and maker.op_type == QUANTIZE else None
+    before = None if source is None else source.producer()
+    return plain_name(value if source is None or (before is not None and before.op_type == DEQUANTIZE) else source)
 
 
 def plain_name(value: ir.Value | None) -> str:

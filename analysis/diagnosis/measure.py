@@ -30,10 +30,46 @@ class Ratio:
         return 10 * math.log10(self.signal / self.noise) if self.noise and self.signal else None
 
 
+class Shift:
+    """The part of an error that all samples share, channel by channel, batch after batch."""
+
+    def __init__(self, axis: int) -> None:
+        self._axis = axis
+        self._sums: NDArray[np.float64] | None = None
+        self._count = 0
+
+    def add(self, errors: NDArray[np.float64]) -> None:
+        """One batch; a tensor of one dimension has no channels."""
+        if errors.ndim < 2:
+            return
+        sums = np.moveaxis(errors, self._axis, 0).reshape(errors.shape[self._axis], -1).sum(axis=1)
+        if self._sums is not None and self._sums.shape != sums.shape:  # no channels: their number changes
+            self._sums = np.zeros(0)
+            return
+        self._sums = sums if self._sums is None else self._sums + sums
+        self._count += errors.size // max(len(sums), 1)
+
+    def share(self, noise: float) -> float | None:
+        """Of all squared errors; None without noise or channels."""
+        if self._sums is None or not self._sums.size or not noise:
+            return None
+        return min(float(np.square(self._sums).sum()) / self._count / noise, 1.0)
+
+
 class Measure:
     """One tensor, batch after batch."""
 
-    def __init__(self, name: str, role: Role, dtype: str, affine: Affine, axis: int | None, kernels: Kernels) -> None:
+    def __init__(
+        self,
+        name: str,
+        role: Role,
+        dtype: str,
+        affine: Affine,
+        axis: int | None,
+        kernels: Kernels,
+        *,
+        channel_axis: int = 1,
+    ) -> None:
         self.name, self.role, self.dtype, self.kernels = name, role, dtype, kernels
         self._affine, self._axis = affine, axis
         self._integers = TYPES[dtype]
@@ -45,7 +81,7 @@ class Measure:
             self._low - MARGIN_BINS * step, self._high + MARGIN_BINS * step, BINS + 2 * MARGIN_BINS + 1
         )
         self._counts = np.zeros(len(self._edges) - 1, dtype=np.int64)
-        self.ratio = Ratio()
+        self.ratio, self._shift = Ratio(), Shift(channel_axis)
         self._cross = self._other = 0.0
         self._saturated = self._clipped = self._total = 0
         self._least, self._greatest = math.inf, -math.inf
@@ -62,6 +98,7 @@ class Measure:
         found = dequantize(integers, self._affine, self._axis).astype(np.float64)
         values = exact.astype(np.float64)
         self.ratio.add(values, found)
+        self._shift.add(found - values)
         self._cross += float((values * found).sum())
         self._other += float(np.square(found).sum())
         low, high = self._integers
@@ -83,6 +120,7 @@ class Measure:
         """The measures over all batches."""
         signal, noise = self.ratio.signal, self.ratio.noise
         norms = math.sqrt(signal * self._other)
+        is_activation = self.role == "activation"
         return DiagnosedTensor(
             name=self.name,
             role=self.role,
@@ -98,4 +136,11 @@ class Measure:
             histogram=tuple(int(count) for count in self._counts),
             kernels=self.kernels,
             precise_sqnr_db=precise_sqnr_db,
+            rounding=self._rounding(noise) if is_activation else None,
+            shift=self._shift.share(noise) if is_activation else None,
         )
+
+    def _rounding(self, noise: float) -> float | None:
+        """What even rounding to the integers costs, over all noise."""
+        expected = self._total * float(self._affine.scale.reshape(-1)[0]) ** 2 / 12
+        return min(expected / noise, 1.0) if noise else None

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 import onnx
 
 from crossrt.analysis.audit.affine import TYPES, Affine
 from crossrt.analysis.audit.onnx_file import stored_in_onnx
+from crossrt.analysis.diagnosis.channels import channel_spread
 from crossrt.analysis.diagnosis.measure import Measure
 from crossrt.analysis.diagnosis.outputs import OutputRatios
 from crossrt.analysis.diagnosis.record import DiagnosedOutput, DiagnosedTensor, Diagnosis, Kernels
@@ -173,4 +175,4 @@ def _constants(quantized: Graph, original: Graph, place: int) -> Iterator[Diagno
         if each.role != "activation" and each.integers is not None and each.name in values:
             measure = Measure(each.name, each.role, each.dtype, each.affine, each.axis, "stored")
             measure.add(values[each.name], each.integers.reshape(values[each.name].shape))
-            yield measure.result(place)
+            yield msgspec.structs.replace(measure.result(place), channel_spread=channel_spread(original, each.name))

@@ -61,6 +61,12 @@ class DiagnosedTensor(Struct, frozen=True, kw_only=True):
         kernels: Whether it was seen on the kernels that really run, on others, or lies in the file.
         precise_sqnr_db: The same ratio on kernels that cannot saturate between two products (ONNX Runtime's
             `session.x64quantprecision`); on a processor without VNNI instructions it may be far better.
+        rounding: Share of the noise that rounding to its own integers explains, `scale**2 / 12` for each value (Widrow
+            1956); activations alone.
+        shift: Share of the noise that is the same for all samples, channel by channel: `mean(x' - x)**2` over the mean
+            of `(x' - x)**2`; activations alone.
+        channel_spread: Largest magnitude of a weight over the median of the largest magnitudes of its output channels;
+            ONNX weights alone.
     """
 
     name: str
@@ -77,6 +83,9 @@ class DiagnosedTensor(Struct, frozen=True, kw_only=True):
     histogram: tuple[int, ...]
     kernels: Kernels
     precise_sqnr_db: float | None = None
+    rounding: float | None = None
+    shift: float | None = None
+    channel_spread: float | None = None
 
 
 class DiagnosedOutput(Struct, frozen=True, kw_only=True):

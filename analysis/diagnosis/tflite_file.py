@@ -112,7 +112,7 @@ def _pairs(
         elif is_activation or is_first:
             kernels: Kernels = "simulated" if is_activation else "stored"
             measure = measures.setdefault(
-                each.name, Measure(each.name, each.role, each.dtype, each.affine, each.axis, kernels)
+                each.name, Measure(each.name, each.role, each.dtype, each.affine, each.axis, kernels, channel_axis=-1)
             )
             index, other = pairs[each.name]
             yield measure, files.original.get_tensor(other), files.quantized.get_tensor(index)

@@ -145,16 +145,16 @@ def confirmations_sheet(report: SearchReport) -> Sheet:
 def print_found(report: SearchReport, console: Console, *, draws: bool) -> None:
     """Tables, then the sentence."""
     print_cautions(report.cautions, console)
-    print_sheet(candidates_sheet(report), console)
-    sheets: Sequence[Sheet] = (sensitivity_sheet(report), confirmations_sheet(report))
-    for sheet in sheets:
-        if sheet.rows:
+    sheets: Sequence[Sheet] = (candidates_sheet(report), sensitivity_sheet(report), confirmations_sheet(report))
+    for place, sheet in enumerate(each for each in sheets if each.rows):
+        if place:
             console.print()
-            print_sheet(sheet, console)
+        print_sheet(sheet, console)
     for each in report.confirmations:
         for reason in each.reasons:
             console.print(f"{printable(each.candidate)}: {printable(reason)}", markup=False)
-    console.print()
+    if report.candidates:
+        console.print()
     console.print(printable(report.sentence), style="bold", markup=False, soft_wrap=not draws)
 
 

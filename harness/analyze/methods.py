@@ -20,7 +20,7 @@ from crossrt.harness.build.subject import float_counterpart
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.duel.run import run_duel
 from crossrt.harness.measure.settings import BenchSettings, DuelSettings, Subject, at_least
-from crossrt.harness.run.prepare import scratch_folder
+from crossrt.harness.run.prepare import refuse_overlap, scratch_folder
 from crossrt.reports.text.cells import listed
 from crossrt.reports.text.progress import Display
 from crossrt.reports.verdicts.duel import Judgement, judge_duel
@@ -110,7 +110,10 @@ def run_methods(asked: Methods, display: Display) -> League:
 
 
 def _evaluated(asked: Methods, folder: Path, display: Display) -> League:
+    if asked.subject.data is None and asked.subject.calibration is not None:
+        raise HarnessError("methods are compared on samples that none of them saw: give test data with --data DATA")
     subject, opened = open_source(asked.subject, folder, display)
+    refuse_overlap(opened)
     project = opened.project
     formats = project.source.exports if project.source is not None else ()
     plains = _with_plain(asked, project.model)

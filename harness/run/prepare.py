@@ -144,6 +144,21 @@ def _cautions(
         yield f"test and calibration data overlap: {shared}; accuracy is judged on what the quantizer has seen"
 
 
+def refuse_overlap(opened: Opened) -> None:
+    """For commands that choose by what they measure: it has to be measured on samples that no quantizer saw.
+
+    Raises:
+        DataError: Samples of the test data are among the calibration data.
+    """
+    if opened.project.is_bundled or opened.project.is_random or opened.calibration is None:
+        return
+    if (shared := overlap(opened.data.dataset, opened.calibration)) is not None:
+        raise DataError(
+            f"test and calibration data overlap: {shared}; accuracy would be judged on what the quantizer has seen:"
+            " give other data with --calibration or --data"
+        )
+
+
 def _ranges(project: Project, dataset: Dataset, calibration: Dataset | None) -> Iterator[str]:
     """Inputs that reach farther than what quantizers are calibrated with: they would be clipped."""
     if calibration is not None and not project.is_bundled and not project.is_random:

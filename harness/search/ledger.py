@@ -41,10 +41,13 @@ def read_search(folder: Path) -> SearchReport | None:
         HarnessError: It is damaged, or of another version.
     """
     path = folder / REPORT
+    return read_search_file(path) if path.exists() else None
+
+
+def read_search_file(path: Path) -> SearchReport:
+    """A report by its file; raises `HarnessError` like `read_search`."""
     try:
         found = msgspec.json.decode(read_regular(path), type=SearchReport)
-    except FileNotFoundError:
-        return None
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise HarnessError(
             f"{path} is not the report of a search ({parsing_problem(error)}): delete it, or choose another --out"

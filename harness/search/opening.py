@@ -11,12 +11,11 @@ import numpy as np
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import DataError
-from crossrt.datasets.checks import overlap
 from crossrt.datasets.parts import Part, cut
 from crossrt.exporters.variants import FLOAT_ONNX
 from crossrt.harness.build.building import get_artifacts
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.run.prepare import Opened, build_request, open_project
+from crossrt.harness.run.prepare import Opened, build_request, open_project, refuse_overlap
 from crossrt.harness.search.request import SearchRequest
 from crossrt.reports.text.progress import Display
 
@@ -75,11 +74,7 @@ def open_search(request: SearchRequest, folder: Path, display: Display) -> Start
         raise HarnessError("a search judges accuracy: give samples with --data (crossrt inspect MODEL shows what fits)")
     if project.calibration is None or opened.calibration is None:
         raise HarnessError("a search calibrates candidates: give --calibration DATA, samples that are not in --data")
-    if not project.is_bundled and (shared := overlap(opened.data.dataset, opened.calibration)) is not None:
-        raise DataError(
-            f"test and calibration data overlap: {shared}; accuracy would be judged on what the quantizer has seen:"
-            " give other data with --calibration or --data"
-        )
+    refuse_overlap(opened)
     original = _float_file(opened, request, display)
     search, aside = cut(opened.data.dataset, request.held_out, request.seed, opened.data.samples)
     if min(len(search), len(aside)) < FEWEST_SAMPLES:

@@ -16,14 +16,20 @@ if TYPE_CHECKING:
 
 def write_plot(report: SearchReport, folder: Path) -> None:
     """Writes `search.svg` and `search.png` into a folder; nothing without matplotlib, or without two numbers."""
-    timed = [each for each in report.candidates if each.loss is not None and each.speed is not None]
-    if not timed or any(importlib.util.find_spec(name) is None for name in ("matplotlib", "markupsafe")):
+    if any(importlib.util.find_spec(name) is None for name in ("matplotlib", "markupsafe")):
         return
     from crossrt.reports.page.figures import png_bytes, svg_text
 
-    figure = _drawn(report, timed)
+    if (figure := drawn_front(report)) is None:
+        return
     write_atomically(folder / f"{PLOT}.svg", svg_text(figure).encode())
     write_atomically(folder / f"{PLOT}.png", png_bytes(figure))
+
+
+def drawn_front(report: SearchReport) -> Figure | None:
+    """The figure; None where no candidate has both numbers."""
+    timed = [each for each in report.candidates if each.loss is not None and each.speed is not None]
+    return _drawn(report, timed) if timed else None
 
 
 def _drawn(report: SearchReport, timed: list[Candidate]) -> Figure:

@@ -327,6 +327,10 @@ def long_layer(path: Path, weights: np.ndarray) -> Path:
     return path
 
 
+MOVABLE = ("MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze")
+"""Operators over which ONNX Runtime moves conversions by itself: one that is missing behind them only is no defect."""
+
+
 def conversions(sound: Sound, random: np.random.Generator, folder: Path) -> Planted:
     """Pairs that disagree, an input that stays in float, or scales along the wrong axis."""
     file = Onnx(sound.onnx)
@@ -340,8 +344,7 @@ def conversions(sound: Sound, random: np.random.Generator, folder: Path) -> Plan
         return Planted(path=file.save(folder / "net.onnx"), check="conversions", where=where)
     layer = pick(random, [each for each in file.layers() if min(file.shape(each)[:2]) > 1])
     if case == 1:
-        read = file.makers[layer.input[0]]
-        layer.input[0] = file.makers[read.input[0]].input[0]
+        _stay_in_float(file, layer)
         return Planted(path=file.save(folder / "net.onnx"), check="conversions", where=layer.name)
     read = file.dequantize(layer, 1)
     values = file.values(read.input[0])
@@ -350,6 +353,16 @@ def conversions(sound: Sound, random: np.random.Generator, folder: Path) -> Plan
     file.put(read.input[1], np.resize(file.values(read.input[1]), values.shape[axis.i]))
     file.put(read.input[2], np.zeros(values.shape[axis.i], np.int8))
     return Planted(path=file.save(folder / "net.onnx"), check="conversions", where=layer.name)
+
+
+def _stay_in_float(file: Onnx, node: onnx.NodeProto | None) -> None:
+    """Takes the conversions away before a layer, and those that would move to it over other operators."""
+    while node is not None:
+        read = file.makers.get(node.input[0])
+        if read is not None and read.op_type == "DequantizeLinear":
+            node.input[0] = file.makers[read.input[0]].input[0]
+        before = file.makers.get(node.input[0])
+        node = before if before is not None and before.op_type in MOVABLE else None
 
 
 KINDS: Mapping[str, Plant] = {

@@ -20,6 +20,8 @@ from crossrt.analysis.onnx_graph import named as nodes_named
 _FLOAT_RESULT: Final = ("Gemm", "MatMul")
 """Layers whose integer kernels may give floats."""
 _FUSABLE: Final = ("Relu", "Clip", "LeakyRelu")
+_PASSED: Final = ("MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice")
+"""Operators over which ONNX Runtime moves conversions to the layer by itself (its QDQ propagation)."""
 
 
 @check("conversions", place=90)
@@ -103,6 +105,9 @@ def _unfused(node: ir.Node, layer: Layer) -> Iterator[Finding]:
 def _input_problem(node: ir.Node) -> str | None:
     value = taken(node, 0)
     maker = None if value is None else value.producer()
+    while maker is not None and maker.op_type in _PASSED:
+        value = taken(maker, 0)
+        maker = None if value is None else value.producer()
     if value is None or (maker is not None and maker.op_type == DEQUANTIZE):
         return None
     origin = "is an input of the model" if maker is None else f"comes from {nodes_named([maker])}"
@@ -113,6 +118,9 @@ def _output_problem(node: ir.Node) -> str | None:
     value = node.outputs[0]
     found = readers(value)
     if len(found) == 1 and found[0].op_type in _FUSABLE and not value.is_graph_output():
+        value = found[0].outputs[0]
+        found = readers(value)
+    while len(found) == 1 and found[0].op_type in _PASSED and not value.is_graph_output():
         value = found[0].outputs[0]
         found = readers(value)
     if node.op_type in _FLOAT_RESULT and (len(found) <= 1 or value.is_graph_output()):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import msgspec
+
 from crossrt.analysis.diagnosis.record import BINS, MARGIN_BINS, DiagnosedTensor, Diagnosis
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import MetricDefinition
+from crossrt.exporters.recipes.recipe import OnnxStatic, Recipe
 from crossrt.harness.analyze.diagnosis.run import is_hidden, saturates, worst_activation
-from crossrt.harness.analyze.diagnosis.trials import Trials, worst_sqnr
+from crossrt.harness.analyze.diagnosis.suggestions import NOISY_DB, is_noisy, suggestions
+from crossrt.harness.analyze.diagnosis.trials import Trials, in_words, worst_sqnr
 from crossrt.harness.build.subject import Found
 from crossrt.reports.text.cells import Cell, Sheet, listed, unit_of
 from crossrt.reports.text.tensor_names import short_name
@@ -108,6 +112,24 @@ def _samples(diagnosis: Diagnosis) -> str:
     return f"the first {diagnosis.samples:,} of {diagnosis.available:,} samples; --samples takes more"
 
 
+def suggestion_notes(diagnosis: Diagnosis, found: Found) -> list[str]:
+    """What the measurements point to, each with the figure behind it."""
+    if found.artifact.format != "onnx":
+        return []
+    recipe = None if found.recipe is None else msgspec.convert(found.recipe, Recipe)
+    suggested = suggestions(diagnosis, recipe)
+    model = found.artifact.model
+    notes = [
+        f"suggested: {in_words(each.fields)}: {short_name(each.tensor, model)} {each.reason}" for each in suggested
+    ]
+    if is_noisy(diagnosis) and (suggested or isinstance(recipe, OnnxStatic)):
+        notes.append(
+            f"suggested: crossrt search, which finds the layers that have to stay in float: an output is below"
+            f" {NOISY_DB:.0f} dB"
+        )
+    return notes
+
+
 def diagnosis_notes(diagnosis: Diagnosis, found: Found) -> list[str]:
     """What a reader must know."""
     notes = []
@@ -116,6 +138,7 @@ def diagnosis_notes(diagnosis: Diagnosis, found: Found) -> list[str]:
         beside = "" if precise is None else f"; precise: {_decibel(precise)} dB"
         notes.append(f"output {each.name} of the file as it is: {_decibel(each.sqnr_db)} dB{beside}")
     notes += [f"CAUTION: {cause}" for cause in diagnosis.causes]
+    notes += suggestion_notes(diagnosis, found)
     if saturates(diagnosis):
         notes.append(
             "CAUTION: on this processor sums of two 8-bit products saturate in ONNX Runtime's kernels, as it has no"

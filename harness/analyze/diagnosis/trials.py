@@ -16,6 +16,7 @@ from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxStatic, OnnxWeight
 from crossrt.exporters.recipes.rules import impossible
 from crossrt.exporters.variants import Variant
 from crossrt.harness.analyze.diagnosis.run import saturates, worst_activation
+from crossrt.harness.analyze.diagnosis.suggestions import suggestions, together
 from crossrt.harness.build.export import run_export
 from crossrt.harness.build.subject import Found, Target
 from crossrt.reports.text.progress import Display
@@ -66,6 +67,9 @@ def changes(recipe: Recipe, diagnosis: Diagnosis) -> Iterator[Mapping[str, Any]]
         if saturates(diagnosis):
             yield {"reduce_range": True}
             yield {"weight_type": "uint8", "weight_symmetric": False}
+        suggested = suggestions(diagnosis, recipe)
+        yield from (each.fields for each in suggested)
+        yield together(suggested)
         yield {"per_channel": True}
         yield {"calibrate_method": "minmax", "calibration_symmetric": False}
         yield {"calibrate_method": "percentile", "percentile": 99.99}
@@ -106,9 +110,9 @@ def try_changes(target: Target, found: Found, diagnosis: Diagnosis, display: Dis
         changed = {name: value for name, value in fields.items() if getattr(recipe, name) != value}
         other = msgspec.structs.replace(recipe, **changed)
         too_few = "calibration_samples" in changed and not _has_more(found, recipe)
-        if changed and not too_few and impossible(other) is None:
+        if changed and not too_few and impossible(other) is None and in_words(changed) not in variants:
             name = f"{found.artifact.variant}-try{number}"
-            variants[_words(changed)] = Variant(name=name, format=found.artifact.format, recipe=other)
+            variants[in_words(changed)] = Variant(name=name, format=found.artifact.format, recipe=other)
     display.phase("trying changes", len(variants))
     built = run_export(found.opened, target.subject, list(variants.values()), 0.0, display)
     model, tried = found.artifact.model, []
@@ -131,8 +135,8 @@ def _has_more(found: Found, recipe: Recipe) -> bool:
     return calibration is not None and len(calibration) > taken
 
 
-def _words(fields: Mapping[str, Any]) -> str:
-    """`per_channel = true`, as in TOML."""
+def in_words(fields: Mapping[str, Any]) -> str:
+    """`per_channel = true`, much as in TOML."""
     found = []
     for name, value in fields.items():
         shown = value if isinstance(value, str) else ", ".join(value) if isinstance(value, tuple) else value

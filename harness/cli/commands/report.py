@@ -54,7 +54,8 @@ def report(
 ) -> None:
     """Render REPORT, a report.json or the folder that holds one; of two, the second is compared with the first.
 
-    The folder of a training, or its curves.jsonl, stands for its curves; a training need not be over.
+    The folder of a training, or its curves.jsonl, stands for its curves; a training need not be over. --html takes the
+    folder of a search as well, and what a command such as crossrt methods printed with --json.
 
     \b
     crossrt report results/<run> --html report.html
@@ -62,6 +63,7 @@ def report(
     crossrt report results/<before> results/<after> --markdown > comment.md
     crossrt report results/<run> --to csv --out run.csv
     crossrt report results/qat --png .
+    crossrt report results/search --html search.html
 
     The verdicts are those of crossrt compare, with its --margin and --only; a gate asks for the exit code of that, as
     here it is 0 whatever they are.
@@ -76,8 +78,16 @@ def report(
         raise click.UsageError("--out goes with --to: --html, --png and --svg name what they write")
     if not is_shown:
         raise click.UsageError("say what to make: --html FILE, --markdown, --png FOLDER, --svg FOLDER or --to FORMAT")
+    from crossrt.harness.cli.shared.kept_results import kept_page
     from crossrt.harness.qat.curves import curves_in
 
+    if len(reports) == 1 and (page := kept_page(reports[0])) is not None:
+        if html is None or png or svg or markdown or margins or only:
+            raise click.UsageError(
+                f"{reports[0]} is no report of crossrt bench: --html FILE shows it, nothing else does"
+            )
+        _write_text(page(), html)
+        return
     if len(reports) == 1 and (curves := curves_in(reports[0])) is not None:
         if markdown or margins or only:
             raise click.UsageError(f"{reports[0]} is a training: --html, --png and --svg show its curves")
@@ -163,9 +173,13 @@ def _comment(current: Report, comparison: Comparison | None) -> None:
 def _write_page(current: Report, comparison: Comparison | None, path: Path) -> None:
     from crossrt.reports.page.comparison_page import comparison_page
     from crossrt.reports.page.report_page import report_page
+
+    _write_text(report_page(current) if comparison is None else comparison_page(comparison, current), path)
+
+
+def _write_text(text: str, path: Path) -> None:
     from crossrt.reports.schema.files import write_atomically
 
-    text = report_page(current) if comparison is None else comparison_page(comparison, current)
     write_atomically(path, text.encode())
     click.echo(f"page: {path}", err=True)
 

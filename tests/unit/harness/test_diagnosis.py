@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from crossrt.analysis.diagnosis.record import BINS, MARGIN_BINS, DiagnosedOutput, DiagnosedTensor, Diagnosis
+from crossrt.core.artifact import ModelArtifact
 from crossrt.core.evaluation import Evaluation, OutputError
 from crossrt.core.metric import MetricDefinition
+from crossrt.core.tensor import Batching
 from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly, TfliteStatic
 from crossrt.harness.analyze.diagnosis.run import is_hidden, saturates, worst_activation
+from crossrt.harness.analyze.diagnosis.suggestions import suggestions
 from crossrt.harness.analyze.diagnosis.tables import diagnosis_notes, histograms, tensor_sheet, trial_sheet
-from crossrt.harness.analyze.diagnosis.trials import Trial, Trials, changes
+from crossrt.harness.analyze.diagnosis.trials import Trial, Trials, changes, in_words
+from crossrt.harness.build.subject import Found
 
 
 def tensor(name, sqnr_db, **fields) -> DiagnosedTensor:
@@ -35,6 +41,24 @@ def tensor(name, sqnr_db, **fields) -> DiagnosedTensor:
 
 def diagnosis(*tensors, **fields) -> Diagnosis:
     return Diagnosis(tensors=tensors, samples=100, **fields)
+
+
+ARTIFACT = ModelArtifact(
+    model="net",
+    variant="int8",
+    format="onnx",
+    path=Path("net.int8.onnx"),
+    sha256="0" * 64,
+    size_bytes=1,
+    inputs=(),
+    outputs=(),
+    batching=Batching(axes={"x": 0}, dimension="N"),
+    role="quantized",
+    quantization=None,
+    producer={},
+    source_sha256="0" * 64,
+)
+FOUND = Found(artifact=ARTIFACT, original=None, recipe=msgspec.to_builtins(OnnxStatic()))
 
 
 def test_the_worst_layer_is_where_the_ratio_falls_most():
@@ -116,12 +140,12 @@ def test_activations_come_in_order_and_weights_worst_first():
 def test_the_activation_that_loses_most_is_marked_without_colour():
     sheet = tensor_sheet(diagnosis(tensor("a", 40.0), tensor("b", 30.0), tensor("c", 29.0)), "net")
     assert [row[1].text for row in sheet.rows] == ["40.0", "30.0*", "29.0"]
-    assert any("*: where the ratio falls most" in note for note in diagnosis_notes(diagnosis(tensor("a", 40.0)), None))
+    assert any("*: where the ratio falls most" in note for note in diagnosis_notes(diagnosis(tensor("a", 40.0)), FOUND))
 
 
 def test_every_output_is_told_with_what_was_measured_of_it():
     found = diagnosis(tensor("w", 20.0, role="weight"), outputs=(output(31.25), output(40.0, 40.5, "boxes")))
-    notes = diagnosis_notes(found, None)
+    notes = diagnosis_notes(found, FOUND)
     assert notes[:2] == [
         "output scores of the file as it is: 31.2 dB",
         "output boxes of the file as it is: 40.0 dB; precise: 40.5 dB",
@@ -129,7 +153,7 @@ def test_every_output_is_told_with_what_was_measured_of_it():
 
 
 def test_causes_and_tensors_without_a_counterpart_are_told():
-    notes = diagnosis_notes(diagnosis(tensor("a", 20.0), causes=("Relu is lost",), missing=("x", "y")), None)
+    notes = diagnosis_notes(diagnosis(tensor("a", 20.0), causes=("Relu is lost",), missing=("x", "y")), FOUND)
     assert "CAUTION: Relu is lost" in notes
     assert "cannot be matched with a tensor of the float model: x, y" in notes
 
@@ -157,3 +181,65 @@ def test_changes_are_compared_with_the_recipe_as_it_is(metric, values, gain):
     ).rows
     assert [cell.text for cell in rows[1]] == ["per_channel = true", "36.5", "+6.5", gain, "2.0"]
     assert rows[2][1].text == "cannot be built"
+
+
+def weight(sqnr_db, **fields):
+    return tensor("w", sqnr_db, role="weight", node=None, kernels="stored", **fields)
+
+
+POINTING = {
+    "weights' channels far apart, a scale each": (
+        (tensor("a", 40.0), weight(45.0, channel_spread=9.0)),
+        {"per_channel": True},
+    ),
+    "weights' channels far apart, equalized": (
+        (tensor("a", 40.0), weight(45.0, channel_spread=9.0)),
+        {"equalize": True},
+    ),
+    "output's own rounding": ((tensor("scores", 40.0, rounding=0.5),), {"quantize_outputs": False}),
+    "means of channels shifted": ((tensor("a", 40.0, shift=0.3),), {"bias_correction": True}),
+    "noisy weights": ((tensor("a", 40.0), weight(38.0)), {"weight_rounding": "gpfq"}),
+    "one layer far worse": (
+        (tensor("a", 45.0, place=0), tensor("b", 30.0, place=1)),
+        {"nodes_to_16_bit": ("node-b",)},
+    ),
+}
+QUIET = (
+    tensor("x", 140.0, shift=0.9, rounding=0.9, place=-1),
+    tensor("a", 41.0, shift=0.1, place=0),
+    tensor("scores", 40.0, rounding=0.1, shift=0.1, place=1),
+)
+
+
+@pytest.mark.parametrize("name", POINTING)
+def test_a_measurement_points_to_the_option_that_cures_it(name):
+    tensors, fields = POINTING[name]
+    found = diagnosis(*tensors, outputs=(output(40.0),))
+    (suggested,) = [each for each in suggestions(found, OnnxStatic()) if each.fields == fields]
+    assert fields in list(changes(OnnxStatic(), found))
+    assert f"suggested: {in_words(fields)}: {suggested.tensor} {suggested.reason}" in diagnosis_notes(found, FOUND)
+
+
+@pytest.mark.parametrize("name", POINTING)
+def test_an_option_that_the_recipe_has_already_is_not_suggested(name):
+    tensors, fields = POINTING[name]
+    recipe = msgspec.structs.replace(OnnxStatic(), **fields)
+    found = suggestions(diagnosis(*tensors, outputs=(output(40.0),)), recipe)
+    assert not any(each.fields == fields for each in found)
+
+
+def test_nothing_is_suggested_where_nothing_points_to_it():
+    found = diagnosis(*QUIET, weight(60.0, channel_spread=1.5), outputs=(output(40.0),))
+    assert suggestions(found, OnnxStatic()) == []
+    assert suggestions(diagnosis(*POINTING["noisy weights"][0], outputs=(output(40.0),)), OnnxWeightOnly()) == []
+
+
+@pytest.mark.parametrize(("sqnr_db", "is_named"), [(12.0, True), (30.0, False)])
+def test_outputs_that_are_far_off_point_to_a_search(sqnr_db, is_named):
+    notes = diagnosis_notes(diagnosis(*QUIET, outputs=(output(sqnr_db),)), FOUND)
+    assert any("crossrt search" in note for note in notes) is is_named
+
+
+def test_what_costs_no_speed_is_tried_together():
+    found = diagnosis(tensor("scores", 40.0, rounding=0.5, shift=0.3), outputs=(output(40.0),))
+    assert {"quantize_outputs": False, "bias_correction": True} in list(changes(OnnxStatic(), found))

@@ -1,0 +1,65 @@
+"""Results of other commands than `bench` that were kept, for `crossrt report FILE --html PAGE`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from crossrt.analysis.search.result import REPORT
+from crossrt.core.owned import read_regular
+from crossrt.reports.errors import ReportError
+
+
+class _Keys(msgspec.Struct, kw_only=True):
+    """What tells the kinds of files apart."""
+
+    kind: msgspec.Raw | UnsetType = UNSET
+    tables: msgspec.Raw | UnsetType = UNSET
+    lines: msgspec.Raw | UnsetType = UNSET
+    candidates: msgspec.Raw | UnsetType = UNSET
+    confirmations: msgspec.Raw | UnsetType = UNSET
+
+
+def kept_page(path: Path) -> Callable[[], str] | None:
+    """What makes the page of a search, or of what a command printed with `--json`; None for anything else.
+
+    Args:
+        path: The file, or the folder of a search.
+    """
+    path = path / REPORT if _is_search_folder(path) else path
+    try:
+        keys = msgspec.json.decode(read_regular(path), type=_Keys)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if keys.candidates is not UNSET and keys.confirmations is not UNSET:
+        return lambda: _search_page(path)
+    if keys.tables is not UNSET and keys.lines is not UNSET and keys.kind is UNSET:
+        return lambda: _printed_page(path)
+    return None
+
+
+def _is_search_folder(path: Path) -> bool:
+    return path.is_dir() and (path / REPORT).is_file() and not (path / "report.json").exists()
+
+
+def _search_page(path: Path) -> str:
+    from crossrt.harness.search.ledger import read_search_file
+    from crossrt.harness.search.page import search_page
+
+    return search_page(read_search_file(path))
+
+
+def _printed_page(path: Path) -> str:
+    from crossrt.reports.page.printed_page import printed_page
+    from crossrt.reports.tables.recording import Printed
+
+    try:
+        printed = msgspec.json.decode(read_regular(path), type=Printed)
+    except msgspec.MsgspecError as error:
+        raise ReportError(f"{path} is not what a command of crossrt printed with --json: {error}") from error
+    if not printed.tables:
+        raise ReportError(f"{path} holds no table: there is nothing to show")
+    return printed_page(printed)
