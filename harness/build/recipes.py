@@ -17,7 +17,7 @@ from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.recipes.toml_files import NamedRecipe, RecipeFile, read_recipes
 from crossrt.exporters.variants import shipped_recipes, usual_recipes
 from crossrt.harness.build.export import Exported
-from crossrt.reports.tables.accuracy import QUANTIZED, largest_error, share_text
+from crossrt.reports.tables.accuracy import QUANTIZED, QUANTIZED_NOTE, largest_error, share_text
 from crossrt.reports.text.cells import Cell, Sheet, listed
 from crossrt.reports.text.patterns import matches
 
@@ -143,6 +143,7 @@ def outcome_sheet(exported: Exported, model: str) -> Sheet:
         columns=("artifact", "KB", QUANTIZED, *headings, "error %"),
         rows=tuple(rows),
         dropped_first=("error %",),
+        footer=(QUANTIZED_NOTE,) if rows else (),
     )
 
 

@@ -22,7 +22,7 @@ from crossrt.reports.statistics.estimates import CONFIDENCE
 from crossrt.reports.statistics.paired import PairedChange, paired_change
 
 LEAST_AGREEMENT: Final = 0.9
-"""A quantized file that agrees on fewer samples is another model, whatever its accuracy."""
+"""A quantized file that was not trained and agrees on fewer samples is another model, whatever its accuracy."""
 
 LARGE_DIFFERENCE: Final = 0.25
 """Of `||x - x'|| / ||x||`: what 8 bits do to an output is far below it, and 12 dB is hardly the same signal."""
@@ -109,8 +109,10 @@ def agreement_problem(
     """Why answers are too far from the reference's to be a result, or None where they are near enough.
 
     Classes must agree, and so must the outputs of a float file. Where labels are known, classes of a quantized file may
-    differ as long as accuracy does not suffer: see `_keeps_accuracy`. Outputs of a quantized file that are no classes
-    differ by their quantization; they are wrong where the difference is larger than the output itself.
+    differ as long as accuracy does not suffer: see `_keeps_accuracy`. An agreement below `LEAST_AGREEMENT` always
+    counts, except for a file that was trained: that may answer better than the reference, and so in another way, and
+    accuracy alone judges it. Outputs of a quantized file that are no classes differ by their quantization; they are
+    wrong where the difference is larger than the output itself.
 
     Args:
         evaluation: The answers.
@@ -127,14 +129,15 @@ def agreement_problem(
     agreement = evaluation.values.get("agreement")
     is_strict = evaluation.predictions is not None or artifact.role == "float"
     if is_strict and agreement is not None and agreement < minimum:
-        if quantization is not None and change is not None and _keeps_accuracy(change, agreement, minimum):
+        is_near = agreement >= LEAST_AGREEMENT or artifact.training is not None
+        if quantization is not None and change is not None and is_near and _keeps_accuracy(change, minimum):
             return None
         loss = "" if change is None else f"; accuracy changes by {_points(change)}"
         return (
             f"answers {agreement:.2%} of the samples like the reference; --min-agreement asks for"
             f" {minimum:.2%}{loss}{cause}"
         )
-    for each in evaluation.outputs:
+    for each in evaluation.outputs if artifact.training is None or change is None else ():
         if each.relative is not None and each.relative >= 1:
             return (
                 f"the output {each.output} differs from the reference's by {each.relative:.3g} times its own"
@@ -156,13 +159,12 @@ def _of_runtime(quantization: Quantization, runtime: str | None) -> list[str]:
     return []
 
 
-def _keeps_accuracy(change: PairedChange, agreement: float, minimum: float) -> bool:
+def _keeps_accuracy(change: PairedChange, minimum: float) -> bool:
     """True unless accuracy falls by more than the share that may disagree, and not by chance alone.
 
-    Chance alone means that the interval of the paired change holds 0. An agreement that is far too low always counts.
+    Chance alone means that the interval of the paired change holds 0.
     """
-    is_lost = change.change < minimum - 1 and change.upper < 0
-    return agreement >= LEAST_AGREEMENT and not is_lost
+    return not (change.change < minimum - 1 and change.upper < 0)
 
 
 def _points(change: PairedChange) -> str:

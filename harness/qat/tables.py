@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from crossrt.analysis.same_scales import ComparedTensor, Spread
+from crossrt.analysis.same_scales import ComparedTensor, LayerSteps, Spread
 from crossrt.harness.qat.following import shown_metric
 from crossrt.harness.qat.request import LEAST_WITHIN_ONE, LsbDifference, Trained
 from crossrt.reports.text.cells import Cell, Sheet, Tone, written
@@ -51,13 +51,12 @@ def _output_row(each: LsbDifference) -> tuple[Cell, ...]:
 
 
 def layers_sheet(found: Trained) -> Sheet:
-    """A row for each layer that not all compute alike."""
+    """A row for each layer that not all compute alike; why, for those where it begins, in lines below."""
     proof = found.proof
     rows = tuple(
         (
             Cell(text=each.step),
             *(Cell(text=_spread(spread)) for spread in each.spreads),
-            Cell(text=each.reason or "inherited from what it takes"),
         )
         for each in proof.layers
         if each.differs
@@ -65,10 +64,19 @@ def layers_sheet(found: Trained) -> Sheet:
     pairs = [f"{each.one} / {each.other}" for each in proof.layers[0].spreads]
     return Sheet(
         title=f"Layers that do not compute the same integers, {proof.samples} samples: off by 1 LSB, by more",
-        columns=("layer", *pairs, "why"),
+        columns=("layer", *pairs),
         rows=rows,
         is_text=True,
+        footer=tuple(_reasons(proof.layers)),
     )
+
+
+def _reasons(layers: Sequence[LayerSteps]) -> Iterator[str]:
+    different = [each for each in layers if each.differs]
+    begins = [each for each in different if each.reason is not None]
+    yield from (f"{each.step}: {each.reason}" for each in begins)
+    if len(begins) < len(different):
+        yield "all others: inherited from what they take" if begins else "inherited from what they take"
 
 
 def _spread(spread: Spread) -> str:

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from crossrt.core.artifact import Training
 from crossrt.core.errors import DataError
 from crossrt.core.evaluation import Evaluation, OutputError, Packed
 from crossrt.core.tensor import TensorSpec
@@ -118,6 +119,22 @@ def test_with_labels_accuracy_judges_quantized_classes(make_artifact, samples, w
     problem = judge.problem(judge.evaluate(answers, artifact), 0.99, artifact)
     assert (problem is not None) == fails
     assert problem is None or "accuracy changes by " in problem
+
+
+@pytest.mark.parametrize(
+    ("wrong", "changed", "fails"),
+    [
+        (0, 150, False),  # agreement is 85%, as the trained file is better than the reference
+        (150, 150, False),  # agreement is 70%, accuracy as before
+        (60, 0, True),  # accuracy falls, and not by chance
+    ],
+)
+def test_accuracy_alone_judges_a_file_that_was_trained(make_artifact, wrong, changed, fails):
+    judge, answers = labelled(1000, wrong, changed)
+    artifact = make_artifact(outputs=(TensorSpec(name="logits", dtype="float32", shape=("batch", 5)),))
+    artifact = dataclasses.replace(artifact, training=Training(epochs=()))
+    larger = {"logits": 3 * answers["logits"]}  # further training makes logits larger
+    assert (judge.problem(judge.evaluate(larger, artifact), 0.99, artifact) is not None) == fails
 
 
 def test_a_float_file_must_agree_even_where_accuracy_is_kept(float_artifact):

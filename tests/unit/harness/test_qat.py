@@ -236,6 +236,16 @@ def test_an_audit_compares_with_what_was_trained(artifact):
     assert with_trained(audited(zero_point=-128), artifact).tensors[0].verdict == "different"
 
 
+def test_an_audit_names_tensors_within_a_layer(artifact):
+    known = proof(tensor("one"), **{artifact.path.name: artifact.sha256})
+    (row,) = audited().tensors
+    within = msgspec.structs.replace(row, name="one/output_last")
+    found = with_trained(Audited(tensors=(row, within)), artifact, known)
+    assert [each.verdict for each in found.tensors] == ["exact", "exact"]
+    assert found.tensors[1].reason == "within one, with its scale as trained"
+    assert "; 1 more tensor in this file alone" in found.checks[0].text
+
+
 def test_an_audit_of_another_file_does_not_know_the_training(artifact):
     artifact.path.with_name(SCALES).write_bytes(msgspec.json.encode(proof(**{artifact.path.name: "0" * 64})))
     assert with_trained(audited(), artifact) == audited()
@@ -263,9 +273,13 @@ def test_layers_that_compute_other_integers_are_named_where_it_begins(artifact):
         "    pool: means in the middle",
     ]
     assert [[cell.text for cell in row] for row in layers_sheet(trained(known)).rows] == [
-        ["pool", "25.000%, 0.000%", "means in the middle"],
-        ["scores", "25.000%, 0.000%", "inherited from what it takes"],
+        ["pool", "25.000%, 0.000%"],
+        ["scores", "25.000%, 0.000%"],
     ]
+    assert layers_sheet(trained(known)).footer == (
+        "pool: means in the middle",
+        "all others: inherited from what they take",
+    )
     checks = with_trained(audited(), artifact, known).checks
     assert [(each.name, each.severity) for each in checks[:2]] == [("trained scales", "ok"), ("layers", "note")]
 
