@@ -62,6 +62,20 @@ def read_tflite_file(path: Path) -> QuantizedFile:
     )
 
 
+def float_operators(path: Path) -> list[str]:
+    """Kinds of the operators of a file that take and give float32, conversions aside.
+
+    Raises:
+        ModelError: It is damaged.
+    """
+    read_tflite(path)  # says what is damaged
+    model = schema.Model.GetRootAs(path.read_bytes(), 0)
+    file = _File(model, chosen_graph(model))
+    floats = {name for index, name in file.names.items() if file.dtype(index) == "float32"}
+    operators = [each for each in file.operators() if each.kind not in CONVERSIONS]
+    return [each.kind for each in operators if floats.intersection(each.inputs) and floats.intersection(each.outputs)]
+
+
 class _File:
     """A graph of a file; tensors by index."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Final
 
 from crossrt.datasets.cifar10.architectures import ARCHITECTURES
@@ -10,17 +11,21 @@ from crossrt.datasets.cifar10.augmentation import augmented, resized
 from crossrt.datasets.cifar10.folders import read_images
 from crossrt.datasets.cifar10.images import Images, Split, scaled
 from crossrt.datasets.cifar10.recipes import RECIPES
+from crossrt.datasets.cifar10.shipped import shipped
 from crossrt.datasets.training import Course, LabelledPixels
+
+SHIPPED: Final = "shipped"
 
 
 def load(source: str) -> tuple[LabelledPixels, LabelledPixels]:
-    """Training and test images from a folder, an archive, or Keras's downloader (`download`).
+    """Training and test images from a folder, an archive, Keras's downloader (`download`), or the few that ship.
 
     Raises:
         DataError: They are in no known layout, or damaged.
         OSError: A file cannot be read.
     """
-    return _labelled(read_images(source, "train"), "train"), _labelled(read_images(source, "test"), "test")
+    read = shipped if source == SHIPPED else partial(read_images, source)
+    return _labelled(read("train"), "train"), _labelled(read("test"), "test")
 
 
 def _labelled(images: Images, split: Split) -> LabelledPixels:

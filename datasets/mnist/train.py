@@ -6,6 +6,7 @@ The result depends on the seed, the data and the TensorFlow version; two machine
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,16 +61,32 @@ def train(job: TrainingJob, events: EventStream) -> None:
     model = ARCHITECTURES[job.architecture]()
     _compile(model, steps=job.epochs * -(-len(digits.images) // BATCH))
     images = digits.as_input()
-    for epoch in range(job.epochs):
-        model.fit(shifted(images, generator), digits.labels, batch_size=BATCH, verbose=0)
-        events.send("epoch", number=epoch + 1, top1=top1(model, test))
+    events.send(
+        "started",
+        parameters=model.count_params(),
+        samples=len(digits.labels),
+        validation_samples=len(test.labels),
+        epochs=job.epochs,
+    )
+    for epoch in range(1, job.epochs + 1):
+        changed, start = shifted(images, generator), time.monotonic()
+        fitted = model.fit(changed, digits.labels, batch_size=BATCH, verbose=0).history
+        seconds = time.monotonic() - start
+        events.send("validating", epoch=epoch)
+        loss, accuracy = model.evaluate(test.as_input(), test.labels, batch_size=500, verbose=0)
+        events.send(
+            "epoch",
+            epoch=epoch,
+            loss=fitted["loss"][0],
+            metric=fitted["accuracy"][0],
+            validation_loss=loss,
+            validation_metric=accuracy,
+            samples_per_s=len(images) / seconds,
+            learning_rate=float(model.optimizer.learning_rate),
+            left_s=seconds * (job.epochs - epoch),
+            is_best=False,
+        )
     _save(model, job.architecture, Path(job.out))
-
-
-def top1(model: keras.Model, digits: mnist.Digits) -> float:
-    """Share of digits whose highest score is their label."""
-    scores = model.predict(digits.as_input(), batch_size=500, verbose=0)
-    return float((scores.argmax(axis=1) == digits.labels).mean())
 
 
 def _compile(model: keras.Model, *, steps: int) -> None:
@@ -78,6 +95,7 @@ def _compile(model: keras.Model, *, steps: int) -> None:
     model.compile(
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
     )
 
 

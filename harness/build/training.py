@@ -64,8 +64,8 @@ def run_training(request: TrainingRequest, display: Display) -> float:
     check_writable(request.out.parent)
     check_packages("training", ("tensorflow",))
     request.out.parent.mkdir(parents=True, exist_ok=True)
-    found = _Followed(display=display, epochs=job.epochs)
-    display.phase("starting" if job.course else "training", None if job.course else job.epochs)
+    found = _Followed(display=display, epochs=job.epochs, keeps=bool(job.course))
+    display.phase("starting", None)
     module = _reference_with(request.architecture).training
     variables = {**QUIET, _GPU: os.environ.get(_GPU, "")}
     with ChildProcess(module, variables=variables, memory_limit_bytes=memory_limit([], 2 * BUILDING_BYTES)) as child:
@@ -106,7 +106,8 @@ def job_for(request: TrainingRequest) -> TrainingJob:
     if request.data is None and reference.how_to_get:
         raise HarnessError(
             f"{request.architecture} is trained on a whole data set, which does not come with crossrt: give --data"
-            f" FOLDER, or --data download. {reference.how_to_get}"
+            f" FOLDER, --data download, or --data shipped to try the command on the few samples that do."
+            f" {reference.how_to_get}"
         )
     return TrainingJob(
         architecture=request.architecture,
@@ -149,9 +150,6 @@ class _Followed:
                 self.display.remark(f"  going on after epoch {self.last}")
             case "started":
                 self._start(event)
-            case "epoch" if "top1" in event:
-                self.top1 = event["top1"]
-                self.display.step(f"top-1 {self.top1:.2%}")
             case "epoch":
                 self.last, self.top1 = event["epoch"], event["validation_metric"]
         if self.view is not None:
@@ -163,7 +161,7 @@ class _Followed:
         return f"; the same command with --resume goes on after epoch {self.last}"
 
     def _start(self, event: Mapping[str, Any]) -> None:
-        self.epochs, self.keeps = event["epochs"], True
+        self.epochs = event["epochs"]
         self.display.remark(
             f"  {event['parameters']:,} parameters; {event['samples']:,} samples,"
             f" {event['validation_samples']:,} test samples to validate on"

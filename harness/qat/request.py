@@ -171,6 +171,7 @@ class Trained:
         definitions: Of the metrics of the evaluations.
         proof: That both files are one network.
         notes: What a reader must know.
+        shown_notes: How many of these, from the first on, were shown while it trained.
     """
 
     model: str
@@ -184,6 +185,13 @@ class Trained:
     definitions: tuple[MetricDefinition, ...]
     proof: Proof
     notes: tuple[str, ...] = dataclasses.field(default=())
+    shown_notes: int = 0
+
+    def __str__(self) -> str:
+        """A few lines; the attributes hold the rest."""
+        from crossrt.harness.qat.tables import headline
+
+        return f"{headline(self)}\n{_summary(self.proof, self.folder, self.artifacts)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +207,22 @@ class ExportedPair:
     folder: Path
     artifacts: Mapping[str, ModelArtifact]
     proof: Proof
+
+    def __str__(self) -> str:
+        """A few lines; the attributes hold the rest."""
+        return _summary(self.proof, self.folder, self.artifacts)
+
+
+def _summary(proof: Proof, folder: Path, artifacts: Mapping[str, ModelArtifact]) -> str:
+    count, different = len(proof.tensors), len(proof.different)
+    scales = f"{different} of {count} scales differ" if different else f"all {count} scales are equal"
+    lines = [f"{scales} in ONNX and TFLite, to the last bit"]
+    lines += [
+        f"{each.one} and {each.other}: {each.within_one:.3%} of the outputs within 1 quantization step (LSB),"
+        f" {each.samples:,} samples"
+        for each in proof.outputs
+    ]
+    return "\n".join([*lines, f"in {folder}: {', '.join(artifacts)}"])
 
 
 def read_proof(path: Path) -> Proof | None:

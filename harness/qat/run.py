@@ -30,6 +30,7 @@ from crossrt.harness.process.out import check_writable
 from crossrt.harness.process.packages import BUILDING, check_packages
 from crossrt.harness.process.user_data import served
 from crossrt.harness.qat.curves import CURVES, write_pictures
+from crossrt.harness.qat.float_operators import float_operator_notes
 from crossrt.harness.qat.following import Followed, train
 from crossrt.harness.qat.proving import answers_of, prove
 from crossrt.harness.qat.request import CHECKPOINTS, SCALES, QatRequest, Trained, write_proof
@@ -49,8 +50,9 @@ def run_qat(request: QatRequest, display: Display) -> Trained:
     kind = check_source(request.model, allow_h5=request.allow_h5)
     if Checkpoints(request.out / CHECKPOINTS).has_any() and not request.resumes:
         raise HarnessError(
-            f"{request.out / CHECKPOINTS} holds the checkpoints of a training: go on with --resume, delete that folder,"
-            " or choose another --out"
+            f"{request.out / CHECKPOINTS} holds the checkpoints of a training: if it was interrupted, the same command"
+            " with --resume goes on. To train longer or otherwise, start again from the model: choose another --out, or"
+            " delete that folder"
         )
     request.out.mkdir(parents=True, exist_ok=True)
     try:
@@ -126,6 +128,7 @@ def _finish(request: QatRequest, job: QatJob, followed: Followed, display: Displ
     epochs = read_curves(request.out / CURVES)
     trained = next(each for each in artifacts.values() if each.training is not None)
     undrawn = write_pictures(f"{job.model} {trained.variant}", trained.training or Training(epochs=epochs), request.out)
+    later = [*float_operator_notes(followed.notes, pair), *([undrawn] if undrawn else [])]
     return Trained(
         model=job.model,
         folder=request.out,
@@ -137,7 +140,8 @@ def _finish(request: QatRequest, job: QatJob, followed: Followed, display: Displ
         evaluations=evaluations,
         definitions=definitions,
         proof=proof,
-        notes=(*followed.notes, *([undrawn] if undrawn else [])),
+        notes=(*followed.notes, *later),
+        shown_notes=len(followed.notes),
     )
 
 

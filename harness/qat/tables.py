@@ -91,7 +91,19 @@ def files_sheet(found: Trained) -> Sheet:
         values = found.evaluations[key].values if key in found.evaluations else {}
         numbers = [written(values[each.name], each.format) if each.name in values else "-" for each in shown]
         rows.append(tuple(Cell(text=text) for text in (key, f"{artifact.size_bytes:,}", *numbers)))
-    return Sheet(title="Files", columns=("file", "bytes", *(each.label for each in shown)), rows=tuple(rows))
+    title = "Files"
+    if scored := next(iter(found.evaluations.values()), None):
+        chose = "; they chose the epoch, so score other samples with crossrt bench"
+        title += f", scored on {scored.samples:,} samples that were {_seen(found) + (chose if _validated(found) else '')}"
+    return Sheet(title=title, columns=("file", "bytes", *(each.label for each in shown)), rows=tuple(rows))
+
+
+def _validated(found: Trained) -> bool:
+    return any(each.validation is not None for each in found.epochs)
+
+
+def _seen(found: Trained) -> str:
+    return "validated on" if _validated(found) else "trained on"
 
 
 def headline(found: Trained) -> str:
@@ -100,7 +112,9 @@ def headline(found: Trained) -> str:
     if best is None or best.validation is None:
         return f"{found.model}: trained for {found.best} epochs; there were no samples to validate on"
     before = found.epochs[0].validation
-    text = f"{found.model}: {shown_metric(found.metric, best.validation.metric)} after epoch {found.best}"
+    training = next((each.training for each in found.artifacts.values() if each.training is not None), None)
+    on = f" on the {training.validation_samples:,} validation samples that chose it" if training is not None else ""
+    text = f"{found.model}: {shown_metric(found.metric, best.validation.metric)} after epoch {found.best}{on}"
     if found.float_metric is not None and before is not None:
         text += (
             f"; {shown_metric(found.metric, found.float_metric)} in float,"

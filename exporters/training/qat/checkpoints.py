@@ -161,7 +161,8 @@ class CheckpointFolder(Generic[S]):
         if different := [name for name in asked if found[name] != asked[name]]:
             told = ", ".join(f"{name.replace('_', ' ')} {_told(found[name])}" for name in different)
             raise ExportError(
-                f"the checkpoint in {self._folder} was made with {told}: --resume goes on with the same settings alone"
+                f"the checkpoint in {self._folder} was made with {told}: --resume goes on with the same settings alone,"
+                " as the learning rate falls over all epochs; for other settings start again with another --out"
             )
         return state, variables
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossrt.harness.cli.shared.json_output import json_option
+from crossrt.harness.cli.shared.json_output import json_option, recording_console
 from crossrt.harness.cli.shared.options import COUNT, FiniteRange
 
 if TYPE_CHECKING:
@@ -26,15 +26,20 @@ if TYPE_CHECKING:
 @click.option(
     "--classes", metavar="NAMES", help="Names of the classes in the order of the output, for labels that are names."
 )
-@click.option("--split", metavar="NAME", help="Part of a data set that has parts, such as train.")
-@click.option("--validation", metavar="DATA", help="Samples with labels to validate on, in place of a part of --data.")
+@click.option("--split", metavar="NAME", help="Part of --data that is trained on, where it has parts, such as train.")
+@click.option(
+    "--validation",
+    metavar="DATA",
+    help="Samples with labels to validate on, in place of a part of --data. They choose the epoch: never give the data"
+    " that you test with, and beware that of a data set with parts this takes the first, often test.",
+)
 @click.option(
     "--validation-split",
     type=FiniteRange(0, 0.9),
     default=0.1,
     show_default=True,
     metavar="SHARE",
-    help="Share of --data that is held out to validate on; 0 for none.",
+    help="Share of --data that is held out to validate on and to choose the epoch; 0 for none.",
 )
 @click.option("--epochs", type=COUNT, default=10, show_default=True, help="How often all samples are seen.")
 @click.option(
@@ -99,6 +104,7 @@ def qat(**options: Any) -> int:
     crossrt bench --artifacts qat --data test.npz
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.cli.shared.options import message_console, result_console
+    from crossrt.harness.qat.gains import training_notes
     from crossrt.harness.qat.run import run_qat
     from crossrt.harness.qat.tables import cautions, files_sheet, headline, layers_sheet, outputs_sheet, scales_sheet
     from crossrt.reports.tables.terminal import print_sheet
@@ -120,7 +126,9 @@ def qat(**options: Any) -> int:
         console.print(f"all {layers} layers compute the same integers in all three ({samples} samples)", markup=False)
     for caution in cautions(found):
         console.print(f"CAUTION  {printable(caution)}", markup=False)
-    for note in found.notes:
+    for note in training_notes(found):
+        console.print(f"note  {printable(note)}", markup=False)
+    for note in found.notes if recording_console() is not None else found.notes[found.shown_notes :]:
         console.print(f"note  {printable(note)}", markup=False)
     different = found.proof.different
     if different:

@@ -7,16 +7,30 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="Train a bundled architecture from scratch.")
-@click.option("--architecture", metavar="NAME", help="Which; a wrong name lists them.  [default: the reference]")
+class _Listing(click.Command):
+    """Its help ends with what can be trained."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Adds architectures, recipes and data of each data set."""
+        from crossrt.datasets.reference import references
+
+        with formatter.section("Architectures, the default first"):
+            for each in references():
+                recipes = f"recipes {', '.join(each.recipes)}" if each.recipes else "one recipe"
+                epochs = f", {each.epochs} epochs" if each.epochs else ""
+                data = "--data must be given" if each.how_to_get else f"--data {each.training_data[0]} by default"
+                formatter.write_text(f"{each.dataset}: {', '.join(each.architectures)} ({recipes}{epochs}; {data})")
+
+
+@click.command(cls=_Listing, short_help="Train a bundled architecture from scratch.")
+@click.option("--architecture", metavar="NAME", help="Which; they are listed below.  [default: the first of them]")
 @click.option(
     "--data",
     metavar="FOLDER",
     help="Folder with the original files of the data set of the architecture; 'download' gets them through Keras's"
-    " downloader; 'shipped' is what comes with crossrt, where that is enough to train on."
-    "  [default: shipped]",
+    " downloader; 'shipped' is what comes with crossrt, for some only enough to try the command on.  [default: see below]",
 )
-@click.option("--recipe", metavar="NAME", help="How to train; a wrong name lists them.  [default: the first of them]")
+@click.option("--recipe", metavar="NAME", help="How to train; they are listed below.  [default: the first of them]")
 @click.option("--epochs", type=click.IntRange(min=1), help="How often all samples are seen.  [default: by the recipe]")
 @click.option(
     "--seed", type=click.IntRange(min=0), help="Seed of weights, order and shifts.  [default: by the data set]"

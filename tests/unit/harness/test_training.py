@@ -47,7 +47,7 @@ def test_checkpoints_and_curves_lie_beside_the_model(tmp_path):
         ({"recipe": "slow"}, "has no recipe 'slow'; available: fast, paper"),
         ({"architecture": "mnist-cnn", "recipe": "fast"}, "has no recipe 'fast'; leave out --recipe"),
         ({"architecture": "mnist-cnn", "resumes": True}, "without checkpoints: leave out --resume"),
-        ({"data": None}, "give --data FOLDER, or --data download. CIFAR-10 is read from"),
+        ({"data": None}, "give --data FOLDER, --data download, or --data shipped to try"),
     ],
 )
 def test_what_cannot_be_trained_is_said(tmp_path, changed, said):
