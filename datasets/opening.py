@@ -141,6 +141,6 @@ def _not_found(reference: str) -> DataError:
     near = difflib.get_close_matches(reference, [*names, *beside], n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     return DataError(
-        f"there is no data set {reference!r}{hint}: expected a file, a folder, module:function, file.py:function, or a"
-        f" name; available: {', '.join(names)}"
+        f"there is no data set {reference!r}, and no such file or folder here{hint}: expected a file, a folder,"
+        f" module:function, file.py:function, or a name; available: {', '.join(names)}"
     )

@@ -48,7 +48,10 @@ def _within_layer(tensor: AuditedTensor, known: Sequence[ComparedTensor], how: s
     """A tensor between the nodes that one layer becomes in ONNX, such as its input with channels last."""
     for each in known:
         is_within = each.role == tensor.role == "activation" and tensor.name.startswith(f"{each.onnx}_")
-        is_same = tensor.scale == each.scales[0] and tensor.zero_point in (each.zero_point, each.zero_point + UINT8_SHIFT)
+        is_same = tensor.scale == each.scales[0] and tensor.zero_point in (
+            each.zero_point,
+            each.zero_point + UINT8_SHIFT,
+        )
         if is_within and is_same and tensor.verdict == "stored":
             return msgspec.structs.replace(
                 tensor,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from crossrt.core.artifact import ModelArtifact
 from crossrt.reports.text.cells import counted
 
+
 def float_operator_notes(notes: Sequence[str], pair: Mapping[str, ModelArtifact]) -> Iterator[str]:
     """What became of layers of which the notes say that they stay in float in TFLite only without an integer kernel.
 
@@ -28,4 +29,3 @@ def float_operator_notes(notes: Sequence[str], pair: Mapping[str, ModelArtifact]
             told = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(kinds).items()))
             counts = f"{counted(len(kinds), 'operator')} in float ({told})" if kinds else "every operator in integers"
             yield f"{name} computes {counts}"
-

@@ -95,7 +95,7 @@ class QatRequest:
 def with_bundled(
     model: Path, data: DataRequest | None, validation: DataRequest | None
 ) -> tuple[Path, DataRequest, DataRequest | None]:
-    """The file of a model, and its data: those of a bundled model where none are named.
+    """The file of a model, and its data: those of a bundled model where none are named, but never its test data.
 
     Raises:
         HarnessError: There are no data.
@@ -106,7 +106,6 @@ def with_bundled(
         if bundled is None:
             raise HarnessError(f"training {model} needs samples with labels: give --data train.npz")
         data = DataRequest(reference=bundled.dataset, split=bundled.calibration_split)
-        validation = validation or DataRequest(reference=bundled.dataset, split=bundled.test_split)
     return path, data, validation
 
 

@@ -18,6 +18,7 @@ def scales_sheet(found: Trained) -> Sheet:
         columns=("layer", "role", "scales", "first scale", "zero", "ONNX and TFLite"),
         rows=tuple(_scale_row(each) for each in rows),
         is_text=True,
+        dropped_first=("scales", "zero", "first scale"),
         footer=("the integers of the ONNX file are uint8: those of the TFLite file plus 128, zero points included",),
     )
 
@@ -94,7 +95,9 @@ def files_sheet(found: Trained) -> Sheet:
     title = "Files"
     if scored := next(iter(found.evaluations.values()), None):
         chose = "; they chose the epoch, so score other samples with crossrt bench"
-        title += f", scored on {scored.samples:,} samples that were {_seen(found) + (chose if _validated(found) else '')}"
+        title += (
+            f", scored on {scored.samples:,} samples that were {_seen(found) + (chose if _validated(found) else '')}"
+        )
     return Sheet(title=title, columns=("file", "bytes", *(each.label for each in shown)), rows=tuple(rows))
 
 

@@ -132,7 +132,9 @@ def qat(**options: Any) -> int:
         console.print(f"note  {printable(note)}", markup=False)
     different = found.proof.different
     if different:
-        console.print(f"failed  {len(different)} scales differ; see the table", markup=False)
+        console.print(f"failed  {len(different)} of {len(found.proof.tensors)} scales differ:", markup=False)
+        for each in different:
+            console.print(f"  {each.step} ({each.role}): {printable(each.difference or '')}", markup=False)
     console.print(
         f"\n{len(found.artifacts)} files and the curves of the training in {found.folder}; to measure them:"
         f" crossrt bench --artifacts {found.folder}",

@@ -10,11 +10,12 @@ import click
 class _Listing(click.Command):
     """Its help ends with what can be trained."""
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """Adds architectures, recipes and data of each data set."""
         from crossrt.datasets.reference import references
 
-        with formatter.section("Architectures, the default first"):
+        default = next(name for each in references() for name in each.architectures)
+        with formatter.section(f"Architectures (default: {default}) and recipes (the first is the default)"):
             for each in references():
                 recipes = f"recipes {', '.join(each.recipes)}" if each.recipes else "one recipe"
                 epochs = f", {each.epochs} epochs" if each.epochs else ""
@@ -28,7 +29,8 @@ class _Listing(click.Command):
     "--data",
     metavar="FOLDER",
     help="Folder with the original files of the data set of the architecture; 'download' gets them through Keras's"
-    " downloader; 'shipped' is what comes with crossrt, for some only enough to try the command on.  [default: see below]",
+    " downloader; 'shipped' is what comes with crossrt, for some only enough to try the command on."
+    "  [default: see below]",
 )
 @click.option("--recipe", metavar="NAME", help="How to train; they are listed below.  [default: the first of them]")
 @click.option("--epochs", type=click.IntRange(min=1), help="How often all samples are seen.  [default: by the recipe]")

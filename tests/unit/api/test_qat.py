@@ -37,7 +37,7 @@ def test_arrays_become_files_and_options_their_fields(asked, tmp_path):
 def test_defaults_are_those_of_the_command(asked):
     crossrt.qat("mnist-cnn", "out")
     (request,) = asked
-    assert (request.data.split, request.validation.split) == ("train", "test")
+    assert (request.data.split, request.validation) == ("train", None)
     known = inspect.signature(QatRequest).parameters
     for name in ("epochs", "learning_rate", "batch_size", "patience", "seed"):
         assert getattr(request, name) == known[name].default

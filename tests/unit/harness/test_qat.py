@@ -11,16 +11,21 @@ import pytest
 
 from crossrt.analysis.audit.record import Audited, AuditedTensor
 from crossrt.analysis.same_scales import ComparedTensor, LayerSteps, Spread
+from crossrt.core.artifact import Training
+from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.datasets.request import DataRequest
+from crossrt.datasets.tasks.choosing import make_task
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.training.qat.jobs import Epoch, QatJob, Score
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.qat import following
 from crossrt.harness.qat.auditing import with_trained
+from crossrt.harness.qat.float_operators import float_operator_notes
+from crossrt.harness.qat.gains import training_notes
 from crossrt.harness.qat.pairs import layer_lines, pair_lines
 from crossrt.harness.qat.proving import lsb_difference
-from crossrt.harness.qat.request import SCALES, Proof, QatRequest, Trained, read_proof, with_bundled
-from crossrt.harness.qat.tables import cautions, headline, layers_sheet, outputs_sheet, scales_sheet
+from crossrt.harness.qat.request import SCALES, ExportedPair, Proof, QatRequest, Trained, read_proof, with_bundled
+from crossrt.harness.qat.tables import cautions, files_sheet, headline, layers_sheet, outputs_sheet, scales_sheet
 
 EVENTS = [
     {"event": "note", "text": "normalization (Normalization) stays in float"},
@@ -329,6 +334,63 @@ def test_tables_show_what_differs_first():
     assert list(cautions(found)) == ["a and b: 10.000% of the outputs differ by more than 1 LSB, by up to 2"]
 
 
+def scored(right, agreement=1.0):
+    """Of 1,000 samples, of which so many, the first, are answered rightly."""
+    per_sample = {"top1": Packed.of(np.arange(1000) < right)}
+    values = {"top1": right / 1000, "agreement": agreement}
+    return Evaluation(task="classification", samples=1000, values=values, per_sample=per_sample)
+
+
+@pytest.mark.parametrize(
+    ("right", "agreement", "said"),
+    [
+        (950, 0.915, "the trained files are 5.00 pp [+3.81, +6.53] better than float and agree"),
+        (903, 0.99, None),  # less than quantization may change
+        (900, 0.93, "agree with the float model on 93.00% of the samples alone, though no accuracy is lost: that"),
+        (800, 0.85, None),  # quantization may well be the cause
+    ],
+)
+def test_a_gain_of_training_is_told_from_quantization(make_artifact, right, agreement, said):
+    artifacts = {
+        "own.fp32.onnx": make_artifact(role="float", quantization=None),
+        "own.int8-qat.onnx": dataclasses.replace(
+            make_artifact(), training=Training(epochs=(), validation_samples=1000)
+        ),
+    }
+    found = dataclasses.replace(
+        trained(proof(tensor("one"))),
+        artifacts=artifacts,
+        evaluations=dict(zip(artifacts, (scored(900), scored(right, agreement)), strict=True)),
+        definitions=make_task("classification", np.zeros(4, np.int64), {"y": np.eye(4)}).metrics,
+    )
+    notes = list(training_notes(found))
+    assert [said in note for note in notes] == ([] if said is None else [True]), notes
+    assert "98.00% after epoch 1 on the 1,000 validation samples that chose it" in headline(found)
+    assert files_sheet(found).title.startswith("Files, scored on 1,000 samples that were validated on; they chose")
+
+
+def test_what_was_trained_is_printed_in_a_few_lines():
+    found = trained(proof(tensor("one")))
+    assert str(found).splitlines()[1:] == [
+        "all 1 scales are equal in ONNX and TFLite, to the last bit",
+        "a and b: 90.000% of the outputs within 1 quantization step (LSB), 10 samples",
+        "in qat: ",
+    ]
+    assert str(ExportedPair(folder=found.folder, artifacts={}, proof=found.proof)) in str(found)
+
+
+def test_layers_without_an_integer_kernel_are_looked_up_in_the_file(make_artifact, monkeypatch):
+    from crossrt.analysis.findings import tflite_file
+
+    pair = {"own.tflite": dataclasses.replace(make_artifact(), format="tflite")}
+    note = "silu stays in float (in TFLite where that has no integer kernel for it)"
+    for kinds, said in ((["ELU", "ELU", "POW"], "3 operators in float (2 ELU, 1 POW)"), ([], "every operator in int")):
+        monkeypatch.setattr(tflite_file, "float_operators", lambda _, kinds=kinds: kinds)
+        (told,) = float_operator_notes([note], pair)
+        assert told.startswith(f"own.tflite computes {said}")
+    assert list(float_operator_notes(["a range did not move"], pair)) == []
+
+
 def test_the_proof_is_read_as_it_was_written(tmp_path):
     known = proof(tensor("one"), **{"a.onnx": "f" * 64})
     (tmp_path / SCALES).write_bytes(msgspec.json.encode(known))
@@ -346,7 +408,7 @@ def test_own_models_need_data(tmp_path):
 
 def test_bundled_models_bring_their_data():
     path, data, validation = with_bundled(Path("mnist-cnn"), None, None)
-    assert (path.name, data.split, validation.split) == ("mnist-cnn.keras", "train", "test")
+    assert (path.name, data.split, validation) == ("mnist-cnn.keras", "train", None)  # a part is held out
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"learning_rate": 0.0}, {"bits": 5}, {"validation_share": 1.0}])
