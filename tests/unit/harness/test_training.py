@@ -6,9 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from crossrt.datasets import cifar10, reference
+from crossrt.datasets.cifar10.course import COURSE
 from crossrt.harness.build.training import TrainingRequest, architectures, job_for
+from crossrt.harness.cli.commands.train import train
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.qat.request import with_bundled
 
@@ -54,6 +57,17 @@ def test_what_cannot_be_trained_is_said(tmp_path, changed, said):
     with pytest.raises(HarnessError) as caught:
         job(tmp_path, **changed)
     assert said in str(caught.value)
+
+
+def test_the_help_lists_what_can_be_trained_and_names_the_defaults():
+    told = " ".join(CliRunner().invoke(train, ["--help"]).output.split())
+    assert f"Architectures (default: {architectures()[0]})" in told
+    assert "cifar-resnet18 (recipes fast, paper; --data must be given)" in told
+
+
+def test_the_samples_that_ship_can_be_trained_on_to_try_it():
+    training, test = COURSE.load("shipped")
+    assert (training.pixels.shape, len(test.labels)) == ((500, 32, 32, 3), 2000)
 
 
 def test_another_suffix_is_refused(tmp_path):
