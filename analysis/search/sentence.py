@@ -93,8 +93,10 @@ def _all_slower(report: SearchReport, keeping: Keeping) -> str | None:
     best = max(timed, key=lambda each: each.speed.ratio if each.speed is not None else 0.0)
     assert best.speed is not None
     which = f"all {len(timed)} files that were timed are" if len(timed) > 1 else "the one file that was timed is"
+    has_accurate = any(keeping.accuracy(each.loss) for each in report.candidates)
     untimed = sum(keeping.accuracy(each.loss) and each.speed is None for each in report.candidates)
     rest = f"; {untimed} more that keep to the loss were not timed: give more with --time" if untimed else ""
+    rest = rest if has_accurate else "; nothing that was scored keeps to the loss either"
     return (
         f"Ship the float model: {which} slower than float on this machine, at best {best.name},"
         f" {speed_text(best.speed)}; --allow-slower lets {'them' if len(timed) > 1 else 'it'} count{rest}."
