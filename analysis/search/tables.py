@@ -119,13 +119,14 @@ def sensitivity_sheet(report: SearchReport) -> Sheet:
         for each in report.sensitivities[:MOST_UNITS]
     )
     more = len(report.sensitivities) - MOST_UNITS
-    return Sheet(
+    sheet = Sheet(
         title="Sensitivity: one unit quantized, all others in float",
         columns=("unit", "operator", "outputs dB", "float time %", "weights KB", "in the best file"),
         rows=rows,
-        footer=(*((f"and {more} more in {REPORT}",) if more > 0 else ()), *names.legend()),
+        footer=(*((f"and {more} more in {REPORT}",) if more > 0 else ()), *names.groups()),
         is_text=True,
     )
+    return sheet if found is not None else sheet.without(("in the best file",))
 
 
 def confirmations_sheet(report: SearchReport) -> Sheet:

@@ -35,7 +35,7 @@ class UnitNames:
         units = [each.unit.name for each in report.sensitivities]
         units += [name for each in report.candidates for name in (*each.float_units, *each.wide_units)]
         self._short = short_names(list(dict.fromkeys(end for name in units for end in name.split(JOIN))))
-        self.has_groups = any(JOIN in name for name in units)
+        self._names = units
 
     def unit(self, name: str) -> str:
         """A unit, or the first and the last of a group."""
@@ -50,5 +50,9 @@ class UnitNames:
         """What a reader has to know about them."""
         changed = [(short, name) for name, short in self._short.items() if short != name]
         told = [f"names of units are shortened: {short} is {name}; all are in {REPORT}" for short, name in changed[:1]]
-        groups = ["X to Y: all units from X to Y as one, for lack of time to try each by itself"]
-        return told + (groups if self.has_groups else [])
+        return [*told, *self.groups()]
+
+    def groups(self) -> list[str]:
+        """What a name of two units means, where there is one."""
+        told = "X to Y: all units from X to Y as one, for lack of time to try each by itself"
+        return [told] if any(JOIN in name for name in self._names) else []
