@@ -259,8 +259,8 @@ class Hunt:
         if self._left() > _MARGIN * needed_s:
             return True
         self._ledger.note(
-            f"no time was left for {what} beside the {self._kept_s():.0f} s that are kept for confirming: --time allows"
-            " more, and --resume goes on from here"
+            f"no time was left for {what} beside what is kept for confirming: --time allows more, and --resume goes on"
+            " from here"
         )
         return False
 

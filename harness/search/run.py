@@ -264,10 +264,10 @@ def _check_enough(part: Scorer, allowed: float, held_out: float) -> None:
     while needed < 10**8 and _tango_floor(needed) > allowed:
         needed = int(needed * 1.1) + 1
     raise HarnessError(
-        f"with {part.samples:,} samples even a file that answers all of them like the float model may lose up to"
-        f" {100 * least:.2f} pp, as far as anybody can tell, and {100 * allowed:g} pp are allowed: give about"
-        f" {ceil(needed / min(held_out, 1 - held_out)):,} samples in --data, of which each of the two parts gets"
-        f" {needed:,} or more, or a larger --max-drop"
+        f"with {part.samples:,} samples in one of its two parts even a file that answers all of them like the float"
+        f" model may lose up to {100 * least:.2f} pp, as far as anybody can tell, and {100 * allowed:g} pp are"
+        f" allowed: give about {ceil(needed / min(held_out, 1 - held_out)):,} samples in --data, of which each part"
+        f" gets {needed:,} or more, or a larger --max-drop"
     )
 
 

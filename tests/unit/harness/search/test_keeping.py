@@ -207,7 +207,7 @@ def test_samples_that_cannot_show_what_is_asked_are_refused_with_the_number_that
     run._check_enough(part, 0.004, 0.5)
     with pytest.raises(
         HarnessError,
-        match=r"up to 0.38 pp.*give about 8,394 samples in --data, .* parts gets 4,197",
+        match=r"up to 0.38 pp.*give about 8,394 samples in --data, .* part gets 4,197",
     ):
         run._check_enough(part, 0.001, 0.5)
 
