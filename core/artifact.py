@@ -41,6 +41,7 @@ class Quantization:
         calibration_sha256: Fingerprint of those samples, in order.
         io_dtype: dtype of the model's own inputs and outputs.
         known_issues: What is known to make such a file answer wrongly, each with the cure.
+        cost_issues: What is known to make it slower or larger than it could be; it changes no answer.
         recipe: All that was asked of the quantizer, as in a file of recipes.
         quantized_share: Share of the bytes of the file's weights that are quantized (in float16, for `float16`); scales
             do not count. None where nobody looked.
@@ -59,6 +60,7 @@ class Quantization:
     calibration_sha256: str | None = None
     io_dtype: str = "float32"
     known_issues: tuple[str, ...] = ()
+    cost_issues: tuple[str, ...] = ()
     recipe: Mapping[str, RecipeValue] | None = None
     quantized_share: float | None = None
 
@@ -187,7 +189,8 @@ def artifact_from_fields(fields: Mapping[str, Any]) -> ModelArtifact:
 
 
 def _quantization(fields: Mapping[str, Any] | None) -> Quantization | None:
-    return Quantization(**{**fields, "known_issues": tuple(fields["known_issues"])}) if fields else None
+    issues = {name: tuple(fields.get(name, ())) for name in ("known_issues", "cost_issues")} if fields else {}
+    return Quantization(**{**fields, **issues}) if fields else None
 
 
 def _tensor_spec(fields: Mapping[str, Any]) -> TensorSpec:

@@ -18,7 +18,7 @@ from crossrt.exporters.errors import ExportError, UnfitRecipeError
 from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
 from crossrt.exporters.plugins import quantize_with_plugin
 from crossrt.exporters.quantizers.ort.check import check_quantized
-from crossrt.exporters.quantizers.ort.known_issues import known_issues
+from crossrt.exporters.quantizers.ort.known_issues import cost_issues, known_issues
 from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import (
     OnnxDynamic,
@@ -73,8 +73,8 @@ class OnnxBuilder:
         share = quantizer.quantize(recipe, path)
         record = variant.quantization_record(calibration)
         assert record is not None
-        issues = known_issues(recipe, quantizer.prepared, path)
-        return dataclasses.replace(record, known_issues=issues, quantized_share=share)
+        issues, costs = (each(recipe, quantizer.prepared, path) for each in (known_issues, cost_issues))
+        return dataclasses.replace(record, known_issues=issues, cost_issues=costs, quantized_share=share)
 
     def _write_with_plugin(self, variant: Variant, recipe: OnnxPlugin, path: Path) -> Quantization:
         """What the plug-in says of its file, with the recipe and the samples that calibrated it."""

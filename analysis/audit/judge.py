@@ -207,6 +207,9 @@ class Judge:
                 yield _Expected(Affine(scale, affine.zero_point), "widened for a large bias, which has to fit int32")
 
     def _bias(self, stored: Stored) -> Iterator[_Expected]:
+        if stored.is_operand:
+            yield from self._weight(stored)
+            return
         source = self._stored.get(("activation", stored.source or ""))
         weight = self._stored.get(("weight", stored.weight or ""))
         if source is not None and weight is not None:

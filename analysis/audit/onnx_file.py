@@ -15,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from crossrt.analysis.audit.added_biases import added_to, is_vector
 from crossrt.analysis.audit.affine import Affine, bias_affine
 from crossrt.analysis.audit.onnx_reading import read_onnx
 from crossrt.analysis.audit.record import Layer, Observed, Stored
@@ -41,7 +42,7 @@ def stored_in_onnx(quantized: Graph, original: Graph) -> list[Stored]:
 def stored_by_graph(quantized: Graph, original: Graph) -> list[Stored]:
     """The same of a file of any other quantizer: tensors that operators take, under names that the float model has."""
     return [
-        dataclasses.replace(each, is_operand=each.role == "weight" and _is_operand(original.values[each.name]))
+        dataclasses.replace(each, is_operand=_is_operand(original.values[each.name])) if each.role == "weight" else each
         for each in read_onnx(quantized)
         if each.name in original.values
     ]
@@ -55,9 +56,10 @@ def _scaled(quantized: Graph, original: Graph) -> Iterator[Stored]:
         if base == name or base.endswith(_QUANTIZED) or zero_point is None:
             continue
         is_constant = base in original.constants
+        is_bias = is_constant and is_vector(original.constants[base].shape) and bool(added_to(original.values[base]))
         yield Stored(
             name=base,
-            role="weight" if is_constant else "activation",
+            role="bias" if is_bias else "weight" if is_constant else "activation",
             dtype=dtype_of(quantized.values[base + _ZERO_POINT]) or "",
             affine=Affine(scale.astype(np.float32), zero_point.astype(np.int64)),
             axis=axes.get(base, 0) if is_constant and scale.size > 1 else None,

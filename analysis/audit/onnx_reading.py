@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import onnx_ir as ir
 
+from crossrt.analysis.audit.added_biases import added_to, is_vector
 from crossrt.analysis.audit.affine import TYPES, Affine
 from crossrt.analysis.audit.record import Role, Stored
 from crossrt.analysis.onnx_graph import DEQUANTIZE, QUANTIZE, Graph, constant, dtype_of, name_of, taken
@@ -103,7 +104,8 @@ def _stored(
     dtype = dtype_of(taken(node, places[2])) or (dtype_of(value) if integers is not None else None) or "uint8"
     if value is None or scale is None or dtype not in TYPES:
         return
-    role: Role = "bias" if names else "weight" if integers is not None else "activation"
+    is_added = names is None and integers is not None and is_vector(integers.shape) and added_to(value) is not None
+    role: Role = "bias" if names or is_added else "weight" if integers is not None else "activation"
     zeros = np.zeros(scale.shape, np.int64) if zero_point is None else zero_point.astype(np.int64)
     is_stored = integers is not None and integers.dtype.kind != "f"
     codes = np.float32 if dtype.startswith("float") else np.int64
@@ -117,6 +119,7 @@ def _stored(
         source=names[0] or None if names else None,
         weight=names[1] or None if names else None,
         block_size=_block_size(node) if scale.size > 1 else None,
+        is_operand=is_added,
     )
 
 

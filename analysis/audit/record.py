@@ -14,8 +14,11 @@ from crossrt.analysis.audit.affine import TYPES, Affine, Floats
 from crossrt.core.artifact import ModelFormat
 
 Role = Literal["activation", "weight", "bias"]
-Verdict = Literal["exact", "rounding", "different", "stored"]
-"""`stored` is a tensor that is only read: no recipe says what it should be."""
+Verdict = Literal["exact", "rounding", "narrower", "different", "stored"]
+"""`narrower` is a range inside the expected one, which other or fewer calibration samples explain.
+
+`stored` is a tensor that is only read: no recipe says what it should be.
+"""
 Severity = Literal["not applicable", "ok", "note", "caution", "wrong"]
 """The last three are findings: worth knowing, doubtful, and wrong."""
 
@@ -34,8 +37,9 @@ class Stored:
         source: For a bias, the name of the activation that its layer takes.
         weight: For a bias, the name of the weight of its layer.
         block_size: How many values along the axis share a scale, or None where blocks are whole channels or tensors.
-        is_operand: Whether it is a constant operand of an elementwise operator, such as the factor of a rescaling:
-            ONNX Runtime quantizes it to the activations' type, by the activations' rule.
+        is_operand: Whether it is a constant operand of an elementwise operator, such as the factor of a rescaling, or a
+            bias that an Add behind a MatMul adds: ONNX Runtime quantizes it to the activations' type, by the
+            activations' rule.
     """
 
     name: str

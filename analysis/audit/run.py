@@ -12,6 +12,7 @@ import msgspec
 
 from crossrt.analysis.audit.inferring import inferred_recipe, said_recipe
 from crossrt.analysis.audit.judge import Judge, Scheme
+from crossrt.analysis.audit.other_samples import with_other_samples
 from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Stored
 from crossrt.analysis.findings.kinds import kind_of
 from crossrt.analysis.findings.protocol import run_checks
@@ -78,11 +79,15 @@ def _compared(job: AuditJob, read: Audited, float_path: Path) -> Audited:
     lacks_data = job.data is None and selection_of(recipe) is not None
     if lacks_data:
         found = tuple(_without_range(each) for each in found)
+    check = None
+    if job.data is not None:
+        found, check = with_other_samples(found)
     known = {(each.role, each.name) for each in found}
     others = () if job.format == "tflite" else (each for each in read.tensors if (each.role, each.name) not in known)
     return msgspec.structs.replace(
         read,
         tensors=(*found, *others),
+        checks=read.checks if check is None else (*read.checks, check),
         inferred=said_recipe(recipe),
         not_compared="the scales of activations follow from calibration data: give them with --calibration DATA"
         if lacks_data

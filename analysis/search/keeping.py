@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,12 +75,42 @@ class Keeping:
         """The best so far, or None where nothing can be saved."""
         return max(filter(self.can_be_best, candidates), key=self.rank, default=None)
 
-    def finalists(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    def nearest(self, candidates: Sequence[Candidate]) -> Candidate | None:
+        """The candidate whose largest violation of the budget is the smallest, or None where none was scored.
+
+        Those that were timed come first, where the budget asks for a speed; of equals the smaller file.
+        """
+        scored = [each for each in candidates if each.problem is None and each.loss is not None]
+        is_timed = self.budget.min_speedup is not None
+        return min(
+            scored,
+            key=lambda each: (is_timed and each.speed is None, self.violation(each), each.size_bytes),
+            default=None,
+        )
+
+    def violation(self, candidate: Candidate) -> float:
+        """By what share of its limit a candidate misses loss, speed-up or size, the worst of them; 0 for none."""
+        loss, speed, budget = candidate.loss, candidate.speed, self.budget
+        assert loss is not None
+        found = [0.0]
+        if loss.upper > self.allowed:
+            found.append(loss.upper / self.allowed - 1 if self.allowed > 0 else math.inf)
+        if budget.min_speedup is not None and speed is not None:
+            found.append(budget.min_speedup / speed.lower - 1 if speed.lower > 0 else math.inf)
+        if budget.max_size is not None:
+            found.append(candidate.size_bytes / (budget.max_size * self.float_size_bytes) - 1)
+        return max(found)
+
+    def finalists(self, candidates: Sequence[Candidate], *, untimed: bool = False) -> list[Candidate]:
         """Those that keep to the budget on the samples of the search, in the order in which they are confirmed.
 
         Those that do so by the strict bound and are surely fast enough come first; then the fastest. Among those whose
         intervals overlap with that of the fastest, the one with the fewest units in float or in 16 bits comes first,
         then the smallest by whole percents of the float file.
+
+        Args:
+            candidates: All of them.
+            untimed: Whether those that nobody timed may be among them, behind all others: fresh rounds time them.
         """
         fitting = [
             each
@@ -87,15 +118,17 @@ class Keeping:
             if self.can_be_best(each)
             and self.accuracy(each.loss)
             and self.size(each.size_bytes)
-            and self.may_be_fast(each.speed)
+            and (self.may_be_fast(each.speed) or (untimed and each.speed is None))
         ]
         least = max((each.speed.lower for each in fitting if each.speed is not None), default=0.0)
 
-        def order(each: Candidate) -> tuple[bool, bool, bool, int, float, float]:
+        def order(each: Candidate) -> tuple[bool, bool, bool, bool, int, float, float]:
+            is_unknown = untimed and each.speed is None and self.budget.min_speedup is not None
             ratio = each.speed.ratio if each.speed is not None else 0.0
             is_fast = each.speed is not None and each.speed.upper >= least
-            mixed = len(each.float_units) + len(each.wide_units) if is_fast else 0
-            size = round(each.size_bytes / self.float_size_bytes, 2) if is_fast else 0.0
-            return (not self.surely(each), not self.speed(each.speed), not is_fast, mixed, size, -ratio)
+            counts = is_fast or is_unknown
+            mixed = len(each.float_units) + len(each.wide_units) if counts else 0
+            size = round(each.size_bytes / self.float_size_bytes, 2) if counts else 0.0
+            return (is_unknown, not self.surely(each), not self.speed(each.speed), not is_fast, mixed, size, -ratio)
 
         return sorted(fitting, key=order)

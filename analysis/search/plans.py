@@ -40,13 +40,7 @@ class Plan:
     @property
     def name(self) -> str:
         """In words, unique among the candidates."""
-        parts = [self.base]
-        for units, what in ((self.in_float, "in float"), (self.wide, "with 16-bit activations")):
-            if units:
-                shown = ", ".join(unit.name for unit in units[:3])
-                more = f" and {len(units) - 3} more" if len(units) > 3 else ""
-                parts.append(f"{shown}{more} {what}")
-        return "; ".join(parts)
+        return candidate_name(self.base, [unit.name for unit in self.in_float], [unit.name for unit in self.wide])
 
     def fields(self) -> dict[str, Any]:
         """The recipe as JSON gives it back."""
@@ -70,6 +64,16 @@ class Plan:
         if isinstance(self.recipe, OnnxDynamic) and unit.op_type not in (*_PRODUCTS, "Conv"):
             return False
         return not types or unit.op_type in types
+
+
+def candidate_name(base: str, in_float: Sequence[str], wide: Sequence[str]) -> str:
+    """A candidate in words: its whole-model recipe, and the first of the units that are not quantized as it says."""
+    parts = [base]
+    for names, what in ((in_float, "in float"), (wide, "with 16-bit activations")):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            parts.append(f"{', '.join(names[:3])}{more} {what}")
+    return "; ".join(parts)
 
 
 def bases(units: Sequence[Unit]) -> Iterator[Plan]:

@@ -61,6 +61,8 @@ def found_sentence(report: SearchReport, confirmed: Confirmation, folder: Path, 
 
 def none_sentence(report: SearchReport, keeping: Keeping, folder: Path) -> str:
     """For a search without a file that keeps to the budget."""
+    if (slower := _all_slower(report, keeping)) is not None:
+        return slower
     if report.best is None or (best := report.candidate(report.best)) is None:
         return f"Ship the float model: nothing that was tried {_why_nothing(report, keeping)}."
     faster = _slow_one(report, keeping)
@@ -72,7 +74,32 @@ def none_sentence(report: SearchReport, keeping: Keeping, folder: Path) -> str:
     reasons = list(last.reasons) if last is not None else _misses(best, report, keeping)
     return (
         f"Ship the float model: no file was shown to keep to the budget; nearest is {folder / (report.file or '')}"
-        f" ({best.name}), but {'; '.join(reasons) or 'it was not confirmed before the time was over'}."
+        f" ({best.name}), which misses it least, but {'; '.join(reasons) or _why_unconfirmed(report)}."
+    )
+
+
+def _why_unconfirmed(report: SearchReport) -> str:
+    if report.confirmations:
+        return "others were judged on the samples kept aside, which may be done a few times only"
+    left_s = max(report.time_s - report.took_s, 0.0)
+    return f"the {left_s:.0f} s that were left would not have sufficed to confirm it: give more with --time"
+
+
+def _all_slower(report: SearchReport, keeping: Keeping) -> str | None:
+    """The main result where whatever was timed is slower than float and may not be; else None."""
+    timed = [each for each in report.candidates if each.speed is not None]
+    if not timed or not all(keeping.is_slower(each) for each in timed):
+        return None
+    best = max(timed, key=lambda each: each.speed.ratio if each.speed is not None else 0.0)
+    assert best.speed is not None
+    which = f"all {len(timed)} files that were timed are" if len(timed) > 1 else "the one file that was timed is"
+    has_accurate = any(keeping.accuracy(each.loss) for each in report.candidates)
+    untimed = sum(keeping.accuracy(each.loss) and each.speed is None for each in report.candidates)
+    rest = f"; {untimed} more that keep to the loss were not timed: give more with --time" if untimed else ""
+    rest = rest if has_accurate else "; nothing that was scored keeps to the loss either"
+    return (
+        f"Ship the float model: {which} slower than float on this machine, at best {best.name},"
+        f" {speed_text(best.speed)}; --allow-slower lets {'them' if len(timed) > 1 else 'it'} count{rest}."
     )
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from crossrt.analysis.search.result import REPORT, Candidate, SearchReport
 from crossrt.analysis.search.sentence import loss_text
+from crossrt.analysis.search.unit_names import UnitNames
 from crossrt.reports.tables.terminal import print_cautions, print_sheet
 from crossrt.reports.text.cells import Cell, Sheet, Tone, title_of, written
 from crossrt.reports.text.printable import printable
@@ -37,14 +38,14 @@ def _measures(each: Candidate) -> tuple[float, float, float]:
 
 def candidates_sheet(report: SearchReport) -> Sheet:
     """Scored candidates: the front first, then the others, each fastest first; then what was not scored."""
-    front, metric = front_of(report), report.metric
+    front, metric, names = front_of(report), report.metric, UnitNames(report)
 
     def order(each: Candidate) -> tuple[bool, bool, float, float]:
         speed = each.speed.ratio if each.speed is not None else 0.0
         return (each.loss is None, each.name not in front, -speed, each.loss.upper if each.loss is not None else 0.0)
 
     unit = "pp" if metric.unit == "share" else metric.unit
-    rows = tuple(_row(each, report, front) for each in sorted(report.candidates, key=order))
+    rows = tuple(_row(each, report, front, names) for each in sorted(report.candidates, key=order))
     return Sheet(
         title=f"Candidates, on {report.search_samples:,} samples; {loss_text(report.allowed, metric)} may be lost",
         columns=("candidate", title_of(metric), f"loss {unit}", "at most", "speed-up", "size %", "SQNR dB", "verdict"),
@@ -55,18 +56,25 @@ def candidates_sheet(report: SearchReport) -> Sheet:
             "at most: upper bound of the loss, one-sided, 97.5%. speed-up: float time over its own in shared rounds,"
             " with a 95% interval.",
             "front: no other candidate is better in bound, speed-up or size without being worse in another.",
+            *_saved_note(report),
+            *names.legend(),
         ),
     )
 
 
-def _row(each: Candidate, report: SearchReport, front: set[str]) -> tuple[Cell, ...]:
+def _saved_note(report: SearchReport) -> Iterator[str]:
+    if report.best is not None and report.file is not None:
+        yield f"*: saved as {report.file}"
+
+
+def _row(each: Candidate, report: SearchReport, front: set[str], names: UnitNames) -> tuple[Cell, ...]:
     metric, loss, speed = report.metric, each.loss, each.speed
     size = f"{100 * each.size_bytes / report.float_size_bytes:.0f}" if each.size_bytes else "-"
     is_within = loss is not None and loss.upper <= report.allowed
     tone: Tone | None = None if loss is None else "good" if is_within else "bad"
     verdict = _verdict(each, front, is_within=is_within)
     return (
-        Cell(text=f"{each.name}{' *' if each.name == report.best else ''}"),
+        Cell(text=f"{names.candidate(each)}{' *' if each.name == report.best else ''}"),
         Cell(text="-" if loss is None else written(loss.value, metric.format)),
         Cell(text="-" if loss is None else _number(loss.loss, report)),
         Cell(text="-" if loss is None else _number(loss.upper, report), tone=tone),
@@ -96,12 +104,12 @@ def _verdict(each: Candidate, front: set[str], *, is_within: bool) -> str:
 
 def sensitivity_sheet(report: SearchReport) -> Sheet:
     """Units that add most noise, the worst first."""
-    found = report.candidate(report.best) if report.best is not None else None
+    found, names = report.candidate(report.best) if report.best is not None else None, UnitNames(report)
     kept = set(found.float_units) if found is not None else set()
     wide = set(found.wide_units) if found is not None else set()
     rows = tuple(
         (
-            Cell(text=each.unit.name),
+            Cell(text=names.unit(each.unit.name)),
             Cell(text=each.unit.op_type),
             Cell(text="-" if each.sqnr_db is None else f"{each.sqnr_db:.1f}"),
             Cell(text=f"{100 * each.unit.time_share:.1f}"),
@@ -111,23 +119,24 @@ def sensitivity_sheet(report: SearchReport) -> Sheet:
         for each in report.sensitivities[:MOST_UNITS]
     )
     more = len(report.sensitivities) - MOST_UNITS
-    return Sheet(
+    sheet = Sheet(
         title="Sensitivity: one unit quantized, all others in float",
         columns=("unit", "operator", "outputs dB", "float time %", "weights KB", "in the best file"),
         rows=rows,
-        footer=(f"and {more} more in {REPORT}",) if more > 0 else (),
+        footer=(*((f"and {more} more in {REPORT}",) if more > 0 else ()), *names.groups()),
         is_text=True,
     )
+    return sheet if found is not None else sheet.without(("in the best file",))
 
 
 def confirmations_sheet(report: SearchReport) -> Sheet:
     """What was judged on the samples kept aside."""
-    metric, rows = report.metric, []
+    metric, rows, names = report.metric, [], UnitNames(report)
     for each in report.confirmations:
         loss, speed = each.loss, each.speed
         rows.append(
             (
-                Cell(text=each.candidate),
+                Cell(text=each.candidate if (of := report.candidate(each.candidate)) is None else names.candidate(of)),
                 Cell(text="-" if loss is None else written(loss.value, metric.format)),
                 Cell(text="-" if loss is None else loss_text(loss.upper, metric)),
                 Cell(text="-" if speed is None else f"{speed.ratio:.2f} [{speed.lower:.2f}, {speed.upper:.2f}]"),

@@ -25,7 +25,7 @@ from crossrt.core.artifact import Quantization
 from crossrt.datasets.protocol import Arrays
 from crossrt.exporters.calibration import Calibration, selection_of
 from crossrt.exporters.jobs import BuildJob, write_artifact
-from crossrt.exporters.quantizers.ort.known_issues import known_issues
+from crossrt.exporters.quantizers.ort.known_issues import cost_issues, known_issues
 from crossrt.exporters.quantizers.ort.prepare import prepare, working_copy
 from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxRecipe
@@ -116,8 +116,8 @@ class Workshop:
         share = self._quantizer.quantize(recipe, path)
         record = variant.quantization_record(None if selection_of(recipe) is None else self._calibration)
         assert record is not None
-        issues = known_issues(recipe, self._quantizer.prepared, path)
-        return dataclasses.replace(record, known_issues=issues, quantized_share=share)
+        issues, costs = (each(recipe, self._quantizer.prepared, path) for each in (known_issues, cost_issues))
+        return dataclasses.replace(record, known_issues=issues, cost_issues=costs, quantized_share=share)
 
     def _compare(self, path: Path) -> tuple[float | None, bool]:
         """The ratio of the worst output, and whether all outputs are numbers."""

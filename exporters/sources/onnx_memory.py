@@ -45,7 +45,7 @@ def onnx_activation_peak(model: onnx.ModelProto, batching: Batching) -> Peak | N
     """The peak, or None where shapes depend on more than the number of samples, or cannot be inferred.
 
     Conversions to and from 8 bits count as part of the operators beside them, as where integer kernels run: between two
-    of those only the integers are kept.
+    of those only the integers are kept, whatever activation function stands before the conversion.
 
     Args:
         model: The file; it is not changed.
@@ -65,7 +65,7 @@ def onnx_activation_peak(model: onnx.ModelProto, batching: Batching) -> Peak | N
     if any(name not in known for name in (*inputs, *made)):
         return None
     sizes = {name: _bytes(*known[name]) for name in (*inputs, *made)}
-    fused = {name: integers for name, integers in _fused(graph, known) if integers in sizes}
+    fused = _through_in_place(steps, {name: each for name, each in _fused(graph, known) if each in sizes}, graph)
     return activation_peak(steps, sizes, inputs, [each.name for each in graph.output], fused)
 
 
@@ -178,6 +178,17 @@ def _fused(graph: onnx.GraphProto, known: Shapes) -> Iterator[tuple[str, str]]:
             yield node.output[0], node.input[0]
         if node.op_type == "QuantizeLinear" and is_narrow and node.input[0] not in ends and readers[node.input[0]] == 1:
             yield node.input[0], node.output[0]
+
+
+def _through_in_place(steps: Sequence[Step], fused: Mapping[str, str], graph: onnx.GraphProto) -> dict[str, str]:
+    """The same with what an activation overwrites before a conversion: Conv, Relu and QuantizeLinear are one kernel."""
+    readers = Counter(name for node in graph.node for name in node.input)
+    ends = {each.name for each in (*graph.input, *graph.output)}
+    found = dict(fused)
+    for step in reversed(steps):
+        if step.shares and step.outputs[0] in found and readers[step.inputs[0]] == 1 and step.inputs[0] not in ends:
+            found.setdefault(step.inputs[0], found[step.outputs[0]])
+    return found
 
 
 def _bytes(elem_type: int, shape: tuple[int, ...]) -> int:

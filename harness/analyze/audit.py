@@ -146,6 +146,11 @@ def _compared(audit: Audit) -> str:
     count, that = len(tensors), "" if len(tensors) == len(audit.tensors) else " that can be compared"
     if audit.unexplained:
         return f"{audit.unexplained} of {count} quantized tensors{that} are not what the recipe makes of them"
+    if narrower := sum(each.verdict == "narrower" for each in tensors):
+        return (
+            f"{narrower} of {count} quantized tensors{that} have narrower ranges than these calibration samples give;"
+            " --calibration has to be the very samples that calibrated it"
+        )
     exact = sum(each.verdict == "exact" for each in tensors)
     if exact == count:
         return f"all {count} quantized tensors{that} are what the recipe makes of them, to the last bit"
@@ -212,18 +217,19 @@ def finding_table(audit: Audit) -> Sheet:
 
 def audit_sheet(audit: Audit) -> Sheet:
     """A row for each tensor, those that differ first."""
-    order = {"different": 0, "rounding": 1, "exact": 2, "stored": 3}
+    order = {"different": 0, "narrower": 1, "rounding": 2, "exact": 3, "stored": 4}
     rows = tuple(
         _row(each, audit.artifact.model) for each in sorted(audit.tensors, key=lambda each: order[each.verdict])
     )
     columns = ("tensor", "role", "type", "scales", "scale", "zero", "verdict")
-    dropped = ("scales", "role", "type", "zero")
+    says_nothing = all(each.verdict == "stored" and not each.reason for each in audit.tensors)
+    dropped = (*(("verdict",) if says_nothing else ()), "scales", "role", "type", "zero")
     return Sheet(title="Scales and zero points", columns=columns, rows=rows, is_text=True, dropped_first=dropped)
 
 
 def _row(tensor: AuditedTensor, model: str) -> tuple[Cell, ...]:
     verdict: str = "not compared" if tensor.verdict == "stored" else tensor.verdict
-    if tensor.verdict == "different" and tensor.expected_scale is not None:
+    if tensor.verdict in ("different", "narrower") and tensor.expected_scale is not None:
         verdict += f", expected {tensor.expected_scale:.6g} and {tensor.expected_zero_point}"
     if tensor.reason:
         verdict += f": {tensor.reason}"
@@ -232,8 +238,9 @@ def _row(tensor: AuditedTensor, model: str) -> tuple[Cell, ...]:
         tensor.role,
         tensor.dtype,
         str(tensor.channels),
-        f"{tensor.scale:.6g}",
+        f"{tensor.scale:.6g}{f', first of {tensor.channels}' if tensor.channels > 1 else ''}",
         str(tensor.zero_point),
     )
-    judged = Cell(text=verdict, tone="bad" if tensor.verdict == "different" else None)
+    tones: dict[str, Tone] = {"different": "bad", "narrower": "doubt"}
+    judged = Cell(text=verdict, tone=tones.get(tensor.verdict))
     return (*(Cell(text=text) for text in cells), judged)

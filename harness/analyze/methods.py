@@ -20,6 +20,7 @@ from crossrt.harness.build.subject import float_counterpart
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.duel.run import run_duel
 from crossrt.harness.measure.settings import BenchSettings, DuelSettings, Subject, at_least
+from crossrt.harness.process.interrupts import interruptible
 from crossrt.harness.run.prepare import refuse_overlap, scratch_folder
 from crossrt.reports.text.cells import listed
 from crossrt.reports.text.progress import Display
@@ -81,6 +82,7 @@ class League:
         failed: Reasons, by item, why a recipe that was asked for is not among them.
         unfit: The same for methods that do not apply to this model.
         cautions: What speaks against believing any of it.
+        is_interrupted: Whether not all were timed.
     """
 
     model: str
@@ -90,6 +92,7 @@ class League:
     failed: Mapping[str, str]
     unfit: Mapping[str, str]
     cautions: Sequence[str]
+    is_interrupted: bool = False
 
     def plain(self, method: Method) -> Method | None:
         """What a method is compared with; None for a plain recipe, and where the plain one failed."""
@@ -104,9 +107,10 @@ def run_methods(asked: Methods, display: Display) -> League:
     Raises:
         CrossrtError: A recipe, the model or data cannot be used, or packages are missing.
     """
-    with scratch_folder() as folder:
-        league = _evaluated(asked, folder, display)
-    return league if asked.time_s is None else _timed(league, asked, display)
+    with interruptible():  # an end from outside tidies up and says what is finished, as Ctrl-C does
+        with scratch_folder() as folder:
+            league = _evaluated(asked, folder, display)
+        return league if asked.time_s is None else _timed(league, asked, display)
 
 
 def _evaluated(asked: Methods, folder: Path, display: Display) -> League:
@@ -187,12 +191,16 @@ def sqnr_db(evaluation: Evaluation) -> float:
 
 
 def _timed(league: League, asked: Methods, display: Display) -> League:
-    """The same with each method timed in the same rounds as its plain recipe."""
-    methods = []
-    for each in league.methods:
-        plain = league.plain(each)
-        time = None if plain is None else _time(plain.artifact, each.artifact, asked, display)
-        methods.append(dataclasses.replace(each, time=time))
+    """The same with each method timed in the same rounds as its plain recipe; interrupted, with those that were."""
+    methods = list(league.methods)
+    for place, each in enumerate(methods):
+        if (plain := league.plain(each)) is None:
+            continue
+        try:
+            time = _time(plain.artifact, each.artifact, asked, display)
+        except KeyboardInterrupt:
+            return dataclasses.replace(league, methods=methods, is_interrupted=True)
+        methods[place] = dataclasses.replace(each, time=time)
     return dataclasses.replace(league, methods=methods)
 
 
@@ -206,4 +214,7 @@ def _time(plain: ModelArtifact, other: ModelArtifact, asked: Methods, display: D
         b=b,
         budget_s=asked.time_s,
     )
-    return judge_duel(run_duel(settings, (), display))
+    found = run_duel(settings, (), display)
+    if found.run.status == "interrupted" and not found.run.broken_off:
+        raise KeyboardInterrupt
+    return judge_duel(found)

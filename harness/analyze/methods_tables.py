@@ -30,7 +30,7 @@ def league_sheet(league: League) -> Sheet:
         title=f"{league.model}, methods",
         columns=columns,
         rows=tuple(rows),
-        dropped_first=("KB", "p", FLOAT, PLAIN),
+        dropped_first=("KB", "p", FLOAT, "SQNR dB", "gained dB"),
         footer=tuple(_notes(league)),
     )
     return sheet.without_empty(ABSENT)

@@ -33,6 +33,7 @@ from crossrt.harness.locations import artifact_cache
 from crossrt.harness.process.child import ChildProcess, kill_all_children
 from crossrt.harness.process.packages import BUILDING, QUANTIZING, QUANTIZING_TFLITE, QUIET, check_packages
 from crossrt.harness.process.pool import DrivingPool
+from crossrt.reports.text.cells import counted, listed
 from crossrt.reports.text.progress import Display
 
 BUILD_TIMEOUT_S = 600.0
@@ -96,9 +97,17 @@ def _build_missing(state: BuildState, missing: Sequence[Variant]) -> None:
             futures = [pool.submit(work) for work in building.works(missing)]
             for future in futures:
                 future.result()
-        except BaseException:
+        except BaseException as error:
             building.give_up()
+            if isinstance(error, KeyboardInterrupt) and state.found.built:
+                state.display.remark(f"{_finished(state)}; they are kept: the same command goes on from there")
             raise
+
+
+def _finished(state: BuildState) -> str:
+    """What was built before an interrupt."""
+    names = [each.item for each in state.request.variants if state.artifact_id(each.item) in state.found.artifacts]
+    return f"{counted(len(names), 'file')} finished: {listed(names)}"
 
 
 def _size_of(path: str | Path) -> int:

@@ -19,6 +19,14 @@ MOST_LOOKS: Final = 2
 at most (Bonferroni); more looks would choose by those samples as well."""
 
 
+_LEAST_TIMING_S: Final = 3.0
+
+
+def least_s(aside: Scorer) -> float:
+    """What confirming a candidate takes at least: its answers, and a few rounds."""
+    return aside.seconds + 1.0 + _LEAST_TIMING_S
+
+
 class Court:
     """Judges finalists one after the other until one keeps to the budget or the looks are spent."""
 
@@ -28,16 +36,23 @@ class Court:
         self._trier, self._aside, self._watch = trier, aside, watch
         self._ledger, self._display, self._timing_s = ledger, display, timing_s
 
-    def judge(self, *, most: int) -> Confirmation | None:
-        """The first finalist that passes, after up to `most` new looks; None where none does."""
+    def judge(self, *, most: int, untimed: bool = False) -> Confirmation | None:
+        """The first finalist that passes, or None where none does.
+
+        Args:
+            most: New looks.
+            untimed: Whether candidates that nobody timed may be confirmed, too, as long as there is time for it.
+        """
         for _ in range(most):
             looked = {each.candidate for each in self._ledger.report.confirmations}
             left = [
                 each
-                for each in self._ledger.keeping.finalists(self._ledger.report.candidates)
+                for each in self._ledger.keeping.finalists(self._ledger.report.candidates, untimed=untimed)
                 if each.name not in looked and self._trier.has_plan(each)
             ]
             if len(looked) >= MOST_LOOKS or not left:
+                return None
+            if left[0].speed is None and self._trier.left_s < least_s(self._aside):
                 return None
             if looked:  # the first did not hold: now the one that is surest
                 left.sort(key=lambda each: each.loss.upper if each.loss is not None else 0.0)
@@ -61,7 +76,7 @@ class Court:
         return Confirmation(candidate=candidate.name, loss=loss, speed=speed, passes=not reasons, reasons=reasons)
 
     def _speed(self, artifact: ModelArtifact) -> Speed | None:
-        budget_s = max(3.0, min(max(self._timing_s, 0.6 * self._trier.left_s), self._trier.left_s - 1.0))
+        budget_s = max(_LEAST_TIMING_S, min(max(self._timing_s, 0.6 * self._trier.left_s), self._trier.left_s - 1.0))
         return self._watch.time([artifact], CONFIRMING, budget_s, self._display).get(artifact.id)
 
     def _reasons(self, loss: Loss, speed: Speed | None) -> list[str]:

@@ -8,6 +8,7 @@ of float units is doubled until the budget holds and then bisected; at last each
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -49,11 +50,12 @@ class Hunt:
         ledger: Ledger,
         display: Display,
         reserve_s: float,
+        least_s: float,
     ) -> None:
-        """`reserve_s` is what confirming takes: so much time is always left."""
+        """So much time is left for confirming: `reserve_s` once something keeps its accuracy, else `least_s`."""
         self._builder, self._opened, self._trier = builder, opened, trier
         self._watch, self._ledger, self._display = watch, ledger, display
-        self._reserve_s = reserve_s
+        self._reserve_s, self._least_s = reserve_s, min(least_s, reserve_s)
         self._timed: dict[str, Speed] = {}
 
     def try_bases(self) -> list[Plan]:
@@ -227,19 +229,39 @@ class Hunt:
         except (NotBuiltError, CrossrtError):
             self._ledger.drop_best()
 
+    def keep_nearest(self) -> None:
+        """Saves the file that misses the budget least, or none where that one is slower than float."""
+        report, keeping = self._ledger.report, self._ledger.keeping
+        nearest = keeping.nearest([each for each in report.candidates if self._trier.has_plan(each)])
+        if nearest is None or nearest.name == report.best:
+            return
+        if keeping.is_slower(nearest):
+            self._ledger.drop_best()
+            return
+        with suppress(NotBuiltError, CrossrtError):
+            self._ledger.keep(nearest, self._trier.file(nearest))
+
     def _named(self, name: str) -> Candidate:
         found = self._ledger.report.candidate(name)
         assert found is not None
         return found
 
     def _left(self) -> float:
-        return self._trier.left_s - self._reserve_s
+        return self._trier.left_s - self._kept_s()
+
+    def _kept_s(self) -> float:
+        keeping = self._ledger.keeping
+        is_near = any(keeping.accuracy(each.loss) for each in self._ledger.report.candidates)
+        return self._reserve_s if is_near else self._least_s
 
     def _has_time(self, needed_s: float, what: str) -> bool:
         """Whether something can be begun and confirming still has its time; what is cut is noted once."""
         if self._left() > _MARGIN * needed_s:
             return True
-        self._ledger.note(f"the time was over before {what}: --time allows more, and --resume goes on from here")
+        self._ledger.note(
+            f"no time was left for {what} beside what is kept for confirming: --time allows more, and --resume goes on"
+            " from here"
+        )
         return False
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,6 @@ from crossrt.analysis.search.keeping import Keeping
 from crossrt.analysis.search.record import Opened, SearchJob
 from crossrt.analysis.search.result import SCHEMA_VERSION, SearchReport
 from crossrt.analysis.search.sentence import found_sentence, none_sentence
-from crossrt.core.artifact import ModelArtifact
 from crossrt.datasets.tasks.choosing import chance_caution
 from crossrt.exporters.sources.onnx_file import total_bytes
 from crossrt.harness.errors import HarnessError
@@ -26,7 +26,7 @@ from crossrt.harness.process.out import check_writable
 from crossrt.harness.process.packages import QUANTIZING, check_packages
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.harness.search.builder import Builder
-from crossrt.harness.search.confirming import Court
+from crossrt.harness.search.confirming import Court, least_s
 from crossrt.harness.search.hunt import LAST_TIMING_SHARE, Hunt
 from crossrt.harness.search.ledger import Ledger, read_search
 from crossrt.harness.search.opening import Start, open_search
@@ -146,7 +146,7 @@ class _Search:
         watches = [Stopwatch(self.start.original, part, settings, self._batch_size()) for part in parts]
         timing_s = max(5.0, CONFIRMING_SHARE * request.time_s)
         reserve_s = min(0.5 * request.time_s, aside.seconds + 3.0 + timing_s)
-        hunt = Hunt(self.builder, self.opened, trier, watches[0], ledger, self.display, reserve_s)
+        hunt = Hunt(self.builder, self.opened, trier, watches[0], ledger, self.display, reserve_s, least_s(aside))
         court = Court(trier, aside, watches[1], ledger, self.display, timing_s)
         try:
             self._hunt(hunt, court, ledger, aside)
@@ -168,8 +168,9 @@ class _Search:
         if passed is None:
             hunt.grow(plans)
             hunt.time_fitting(share=LAST_TIMING_SHARE)
-            passed = court.judge(most=2)
+            passed = court.judge(most=2, untimed=True)
         if passed is None:
+            hunt.keep_nearest()
             ledger.end("none", none_sentence(ledger.report, ledger.keeping, self.request.out))
         else:
             value = aside.baseline.values[aside.metric.name]
@@ -201,7 +202,7 @@ class _Search:
         """
         allowed = self.request.budget.drop.allowed(search.metric, search.baseline)
         for part in (search, aside):
-            _check_enough(part, allowed)
+            _check_enough(part, allowed, self.request.held_out)
         report = self._begun(search, aside, allowed)
         if self.previous is not None:
             _check_same(report, self.previous)
@@ -238,7 +239,7 @@ class _Search:
             allowed=allowed,
             metric=search.metric,
             float_value=search.baseline.values[search.metric.name],
-            float_size_bytes=_size_of(original),
+            float_size_bytes=total_bytes(original.path, original.data_files),
             search_samples=search.samples,
             held_out_samples=aside.samples,
             cautions=tuple(cautions),
@@ -255,11 +256,7 @@ class _Search:
         return fixed or self.request.batch_size or 1
 
 
-def _size_of(original: ModelArtifact) -> int:
-    return total_bytes(original.path, original.data_files)
-
-
-def _check_enough(part: Scorer, allowed: float) -> None:
+def _check_enough(part: Scorer, allowed: float, held_out: float) -> None:
     """Even a file that answers all samples alike must be able to keep to the budget."""
     if (least := part.least_upper(ALPHA)) <= allowed:
         return
@@ -267,9 +264,10 @@ def _check_enough(part: Scorer, allowed: float) -> None:
     while needed < 10**8 and _tango_floor(needed) > allowed:
         needed = int(needed * 1.1) + 1
     raise HarnessError(
-        f"with {part.samples:,} samples even a file that answers all of them like the float model may lose up to"
-        f" {100 * least:.2f} pp, as far as anybody can tell, and {100 * allowed:g} pp are allowed: give about"
-        f" {needed:,} samples for each of the two parts, or a larger --max-drop"
+        f"with {part.samples:,} samples in one of its two parts even a file that answers all of them like the float"
+        f" model may lose up to {100 * least:.2f} pp, as far as anybody can tell, and {100 * allowed:g} pp are"
+        f" allowed: give about {ceil(needed / min(held_out, 1 - held_out)):,} samples in --data, of which each part"
+        f" gets {needed:,} or more, or a larger --max-drop"
     )
 
 

@@ -46,7 +46,8 @@ class Tensor(Struct, frozen=True, kw_only=True):
 class Quantization(Struct, frozen=True, kw_only=True):
     """How a variant was quantized, in the words of the ONNX Runtime and LiteRT documentation.
 
-    `recipe` is all that was asked of the quantizer; `known_issues` are what is known to make such files answer wrongly.
+    `recipe` is all that was asked of the quantizer; `known_issues` are what is known to make such files answer wrongly,
+    `cost_issues` what is known to make them slower or larger.
     `quantized_share` is the share of the bytes of the file's weights that are quantized.
     """
 
@@ -63,6 +64,7 @@ class Quantization(Struct, frozen=True, kw_only=True):
     io_dtype: str
     reduce_range: bool = False
     known_issues: tuple[str, ...] = ()
+    cost_issues: tuple[str, ...] = ()
     recipe: dict[str, RecipeValue] | None = None
     quantized_share: Share | None = None
 

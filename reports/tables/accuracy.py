@@ -41,7 +41,7 @@ class _Quantized(Protocol):
     def quantized_share(self) -> float | None: ...
 
     @property
-    def known_issues(self) -> Sequence[str]: ...
+    def cost_issues(self) -> Sequence[str]: ...
 
 
 def accuracy_sheet(look: Lookup, results: Sequence[Result]) -> Sheet:
@@ -97,7 +97,7 @@ def hollow_notes(files: Mapping[str, _Quantized | None]) -> list[str]:
     """What must be said of files that hardly differ from float ones, with what keeps its float weights."""
     return grouped(
         {
-            item: "; ".join(how.known_issues) or f"{share_text(how)}% of the weight bytes are quantized"
+            item: "; ".join(how.cost_issues) or f"{share_text(how)}% of the weight bytes are quantized"
             for item, how in files.items()
             if how is not None and how.quantized_share is not None and how.quantized_share < HOLLOW_SHARE
         }

@@ -196,7 +196,7 @@ def _pairs(report: Report) -> Iterator[tuple[Result, Result]]:
 
 def _how(quantization: Quantization) -> tuple[object, ...]:
     """Everything but the representation, and what follows from it."""
-    left_out = ("representation", "recipe", "known_issues", "quantized_share")
+    left_out = ("representation", "recipe", "known_issues", "cost_issues", "quantized_share")
     return tuple(getattr(quantization, name) for name in quantization.__struct_fields__ if name not in left_out)
 
 

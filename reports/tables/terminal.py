@@ -33,6 +33,7 @@ _PHRASE: Final = 30
 _LEAST_NAME: Final = 34
 """Characters that a name keeps; a longer one goes on in the next line, after one of these signs where it has any."""
 
+_LEAST_WORDS: Final = 28
 _LONGEST_LINE: Final = 10_000
 _NAME_PART: Final = re.compile(r"[^-_@./]*[-_@./]*")
 
@@ -100,7 +101,10 @@ def _dim(text: str, width: int) -> Trimmed:
 
 def whole_names(text: str, width: int) -> str:
     """Text in which names that are wider than a line are broken at a good place, safe to print."""
-    return " ".join("\n".join(_pieces(word, width)) for word in printable(one_line(text)).split(" "))
+    shown = printable(one_line(text))
+    indent = " " * (len(shown) - len(shown.lstrip(" ")))
+    words = ["\n".join(_pieces(word, width - len(indent))) for word in shown.lstrip(" ").split(" ")]
+    return indent + " ".join(words)
 
 
 def _pieces(name: str, room: int) -> list[str]:
@@ -150,11 +154,16 @@ def _natural_widths(sheet: Sheet) -> list[int]:
 def _least_widths(sheet: Sheet) -> list[int]:
     """What each column keeps: all of a number, and as much of a name as distinguishes it from others."""
     return [
-        min(width, _LEAST_NAME if index == 0 else _least_of_text(sheet, index, width))
+        min(width, _least_of_name(sheet) if index == 0 else _least_of_text(sheet, index, width))
         if _is_wrapped(sheet, index)
         else width
         for index, width in enumerate(_natural_widths(sheet))
     ]
+
+
+def _least_of_name(sheet: Sheet) -> int:
+    """What the first column keeps: less where it holds words, which go on in the next line at blanks."""
+    return _LEAST_WORDS if sheet.columns[0] in sheet.wrapped else _LEAST_NAME
 
 
 def _least_of_text(sheet: Sheet, index: int, width: int) -> int:

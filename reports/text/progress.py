@@ -109,8 +109,10 @@ class _Bars(Progress):
 class Terminal:
     """A progress bar per phase on a terminal; a line per phase in a log."""
 
-    def __init__(self, console: Console, *, tells_failures: bool = True) -> None:
-        self._console, self._tells_failures = console, tells_failures
+    def __init__(self, console: Console, *, tells_failures: bool = True, tells_steps: bool = False) -> None:
+        """`tells_steps` writes a line in a log for each thing that is begun, where each may take minutes."""
+        self._console, self._tells_failures, self._tells_steps = console, tells_failures, tells_steps
+        self._doing = ""
         self._bars = _Bars(
             TextColumn("{task.description:<18}", table_column=Column(no_wrap=True, min_width=18)),
             BarColumn(bar_width=12, table_column=Column(min_width=12)),
@@ -155,6 +157,9 @@ class Terminal:
     @_unless_nobody_reads
     def doing(self, what: str) -> None:
         """Writes beside the bar."""
+        if self._tells_steps and what != self._doing and console_is_log(self._console):
+            self._doing = what
+            self.row(f"  {what}")
         if self._task is not None:
             self._bars.update(self._task, doing=printable(one_line(what)))
             self._redraw(force=True)

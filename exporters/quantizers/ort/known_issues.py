@@ -1,4 +1,4 @@
-"""What is known to make ONNX Runtime's quantizer write, without a word, a file that answers wrongly."""
+"""What is known to make ONNX Runtime's quantizer write, without a word, a file that answers wrongly, or costs more."""
 
 from __future__ import annotations
 
@@ -18,7 +18,21 @@ _MOST_KINDS = 4
 
 
 def known_issues(recipe: OnnxRecipe, prepared: Path, quantized: Path | None = None) -> tuple[str, ...]:
-    """Likely causes, should the file turn out wrong or slow; each names its cure where there is one.
+    """Likely causes, should the file answer wrongly; each names its cure where there is one.
+
+    Args:
+        recipe: What was asked for.
+        prepared: The model as the static quantizer saw it.
+        quantized: What it wrote.
+    """
+    if not isinstance(recipe, OnnxStatic):
+        return ()
+    written = None if quantized is None else read_structure(quantized).graph
+    return tuple(_of_static(recipe, read_structure(prepared).graph, written))
+
+
+def cost_issues(recipe: OnnxRecipe, prepared: Path, quantized: Path) -> tuple[str, ...]:
+    """Why the file may be slow or large; none of it changes an answer.
 
     Args:
         recipe: What was asked for.
@@ -26,16 +40,15 @@ def known_issues(recipe: OnnxRecipe, prepared: Path, quantized: Path | None = No
         quantized: What it wrote.
     """
     found: list[str] = []
-    written = None if quantized is None else read_structure(quantized)
     if isinstance(recipe, OnnxStatic):
-        found += _of_static(recipe, read_structure(prepared).graph, written.graph if written else None)
+        found += _left_in_float(read_structure(prepared).graph)
     if isinstance(recipe, OnnxWeightOnly) and recipe.algorithm == "hqq":
         found.append(
             "ONNX Runtime unpacks weights whose zero points are not whole numbers at every call, which takes time:"
             " k-quant, gptq and rtn do without"
         )
-    if written is not None and not isinstance(recipe, OnnxFloat16):
-        found += _of_share(written)
+    if not isinstance(recipe, OnnxFloat16):
+        found += _of_share(read_structure(quantized))
     return tuple(found)
 
 
@@ -49,6 +62,11 @@ def _of_share(model: onnx.ModelProto) -> Iterator[str]:
     yield f"{told} of the weight bytes are quantized{why}"
 
 
+def _left_in_float(graph: onnx.GraphProto) -> Iterator[str]:
+    if left := [node.name for node in graph.node if node.op_type == "BatchNormalization"]:
+        yield f"{', '.join(left[:3])} could not be folded into the layer before and stays in float"
+
+
 def _of_static(recipe: OnnxStatic, graph: onnx.GraphProto, quantized: onnx.GraphProto | None) -> Iterator[str]:
     has_removable = any(node.op_type in REMOVABLE for node in graph.node)
     reaches_below_zero = recipe.calibration_symmetric or recipe.calibrate_method == "distribution"
@@ -57,8 +75,6 @@ def _of_static(recipe: OnnxStatic, graph: onnx.GraphProto, quantized: onnx.Graph
             "Relu is removed while ranges are symmetric, so that nothing stops negative values: set"
             " activation_symmetric, or keep_removable_activations with qdq"
         )
-    if left := [node.name for node in graph.node if node.op_type == "BatchNormalization"]:
-        yield f"{', '.join(left[:3])} could not be folded into the layer before and stays in float"
     if recipe.quant_format == "qoperator":
         yield from _of_qoperator(graph, quantized)
 

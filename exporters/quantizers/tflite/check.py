@@ -41,8 +41,12 @@ def as_found(path: Path, recipe: TfliteRecipe, record: Quantization) -> Quantiza
         NothingToQuantizeError: The file holds no quantized weights.
     """
     found = check_quantized(path, recipe)
-    issues = known_issues(path, recipe, found)
-    return dataclasses.replace(record, quantized_share=found.quantized_share, known_issues=issues)
+    return dataclasses.replace(
+        record,
+        quantized_share=found.quantized_share,
+        known_issues=known_issues(path, recipe),
+        cost_issues=cost_issues(path, recipe, found),
+    )
 
 
 def _why(found: TfliteFile, recipe: TfliteRecipe) -> str:
@@ -54,33 +58,48 @@ def _why(found: TfliteFile, recipe: TfliteRecipe) -> str:
     return "the recipe leaves small weights, and operators that have no kernel for quantized ones, in float"
 
 
-def known_issues(path: Path, recipe: TfliteRecipe, how: Quantization) -> tuple[str, ...]:
-    """Likely causes, should the file turn out wrong or slow; each names its cure where there is one.
+def known_issues(path: Path, recipe: TfliteRecipe) -> tuple[str, ...]:
+    """Likely causes, should the file answer wrongly; each names its cure where there is one.
+
+    Args:
+        path: What the quantizer wrote.
+        recipe: What was asked for.
+    """
+    return tuple(_issues(read_tflite(path), recipe))
+
+
+def cost_issues(path: Path, recipe: TfliteRecipe, how: Quantization) -> tuple[str, ...]:
+    """Why the file may be slow or large; none of it changes an answer.
 
     Args:
         path: What the quantizer wrote.
         recipe: What was asked for.
         how: How the file is quantized.
     """
-    return tuple(_issues(read_tflite(path), recipe, how))
+    return tuple(_costs(read_tflite(path), recipe, how))
 
 
-def _issues(found: TfliteFile, recipe: TfliteRecipe, how: Quantization) -> Iterator[str]:
+def _costs(found: TfliteFile, recipe: TfliteRecipe, how: Quantization) -> Iterator[str]:
     if how.quantized_share is not None and how.quantized_share < MOST_FLOAT_SHARE and how.scheme != "float16":
         told = f"only {how.quantized_share:.0%}" if how.quantized_share >= 0.01 else "less than 1%"
         yield f"{told} of the weight bytes are quantized"
+    if isinstance(recipe, TfliteLitert) and how.activation_type is None and recipe.scheme == "static":
+        yield "no activation is quantized: set others = 'int8', or name more operators"
+    if isinstance(recipe, TfliteStatic) and (left := [each for each in _ends(found) if _is_left(each, recipe)]):
+        yield f"{', '.join(f'{each.name} is {each.dtype}' for each in left)}, not {recipe.io_type}"
+
+
+def _issues(found: TfliteFile, recipe: TfliteRecipe) -> Iterator[str]:
     if isinstance(recipe, TfliteDynamic) and not recipe.per_channel and "DEPTHWISE_CONV_2D" in found.operators:
         yield (
             "LiteRT computes dynamic depthwise convolutions wrongly where their weights have one scale: set per_channel"
             " and per_channel_dense"
         )
     if isinstance(recipe, TfliteLitert):
-        yield from _issues_of_litert(recipe, how)
-    if isinstance(recipe, TfliteStatic) and (left := [each for each in _ends(found) if _is_left(each, recipe)]):
-        yield f"{', '.join(f'{each.name} is {each.dtype}' for each in left)}, not {recipe.io_type}"
+        yield from _issues_of_litert(recipe)
 
 
-def _issues_of_litert(recipe: TfliteLitert, how: Quantization) -> Iterator[str]:
+def _issues_of_litert(recipe: TfliteLitert) -> Iterator[str]:
     if recipe.algorithm == "gptq" and recipe.scheme == "static":
         yield "litert-quantizer's gptq gives wrong answers with scheme = 'static': set scheme = 'dynamic'"
     if recipe.scheme == "static" and recipe.calibrate_method == "moving-average":
@@ -88,8 +107,6 @@ def _issues_of_litert(recipe: TfliteLitert, how: Quantization) -> Iterator[str]:
             "ranges of activations are those of the last samples, of which each counts 5% less than the one behind it:"
             " set calibrate_method = 'minmax'"
         )
-    if how.activation_type is None and recipe.scheme == "static":
-        yield "no activation is quantized: set others = 'int8', or name more operators"
 
 
 def _ends(found: TfliteFile) -> tuple[TensorSpec, ...]:

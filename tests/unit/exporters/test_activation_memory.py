@@ -88,6 +88,21 @@ def test_conversions_to_eight_bits_are_part_of_the_operators_beside_them(tmp_pat
     assert peak_of(model).size_bytes == 4 * 64 + 32 + 4 * 8
 
 
+def test_an_activation_before_a_conversion_to_eight_bits_is_part_of_the_same_kernel(tmp_path):
+    scales = {"s": np.float32(0.1), "z": np.uint8(0)}
+    model = network(
+        tmp_path,
+        helper.make_node("MatMul", ["x", "w"], ["h"]),
+        helper.make_node("Relu", ["h"], ["r"]),
+        helper.make_node("QuantizeLinear", ["r", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        helper.make_node("MatMul", ["d", "v"], ["y"]),
+        **W,
+        **scales,
+    )
+    assert peak_of(model).size_bytes == 4 * 64 + 32 + 4 * 8
+
+
 def test_unknown_sizes_and_operators_give_no_figure(tmp_path):
     unknown = network(tmp_path, helper.make_node("Odd", ["x", "w"], ["y"], domain="com.microsoft"), **W)
     assert peak_of(unknown) is None

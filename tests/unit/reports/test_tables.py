@@ -226,9 +226,9 @@ LSTM = "less than 1% of the weight bytes are quantized; LSTM keeps float weights
 def test_files_that_keep_nearly_all_their_weights_in_float_are_noted_once_with_the_operators():
     files = {
         "net.fp32.onnx": None,
-        "net.a.onnx": replace(STATIC, quantized_share=0.004, known_issues=(LSTM,)),
-        "net.b.onnx": replace(STATIC, quantized_share=0.003, known_issues=(LSTM,)),
-        "net.c.onnx": replace(STATIC, quantized_share=0.6, known_issues=("something else",)),
+        "net.a.onnx": replace(STATIC, quantized_share=0.004, cost_issues=(LSTM,)),
+        "net.b.onnx": replace(STATIC, quantized_share=0.003, cost_issues=(LSTM,)),
+        "net.c.onnx": replace(STATIC, quantized_share=0.6, cost_issues=("something else",)),
         "net.d.onnx": replace(STATIC, quantized_share=0.05),
         "net.e.onnx": STATIC,
     }

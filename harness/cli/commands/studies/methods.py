@@ -57,6 +57,7 @@ def methods(
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.analyze.methods import Methods, run_methods
     from crossrt.harness.analyze.methods_tables import league_sheet, outputs_sheet
+    from crossrt.harness.cli.shared.measured import INTERRUPTED
     from crossrt.harness.cli.shared.options import message_console, result_console, subject_from
     from crossrt.reports.tables.terminal import print_cautions, print_sheet
     from crossrt.reports.text.cells import grouped
@@ -65,7 +66,7 @@ def methods(
 
     time_s = budget if is_timed else None
     asked = Methods(subject=subject_from(**subject), patterns=patterns, file=file, against=against, time_s=time_s)
-    with Terminal(message_console(), tells_failures=False) as display:
+    with Terminal(message_console(), tells_failures=False, tells_steps=True) as display:
         league = run_methods(asked, display)
     console = result_console()
     print_cautions(league.cautions, console)
@@ -76,4 +77,7 @@ def methods(
     for title, reasons in (("failed", league.failed), ("does not apply", league.unfit)):
         for line in grouped(reasons):
             console.print(f"{title}  {printable(line)}", markup=False)
+    if league.is_interrupted:
+        console.print("interrupted: what has no time was not timed")
+        return INTERRUPTED
     return int(bool(league.failed))

@@ -138,6 +138,6 @@ def test_what_the_library_cannot_is_told_before(fields, said):
 
 def test_averaged_ranges_and_static_gptq_are_known_issues():
     recipe = TfliteLitert(algorithm="gptq", others="int8")
-    found = known_issues(CONV, recipe, recipe.quantization())
+    found = known_issues(CONV, recipe)
     assert any("set scheme = 'dynamic'" in each for each in found)
     assert any("set calibrate_method = 'minmax'" in each for each in found)

@@ -12,6 +12,7 @@ from crossrt.analysis.search.keeping import Keeping
 from crossrt.analysis.search.result import Candidate, Loss, SearchReport, Speed
 from crossrt.analysis.search.sentence import none_sentence
 from crossrt.analysis.search.tables import candidates_sheet, confirmations_sheet, front_of
+from crossrt.analysis.search.unit_names import short_names
 from crossrt.core.artifact import ModelArtifact
 from crossrt.datasets.tasks.classification import Classification
 from crossrt.harness.errors import HarnessError
@@ -162,7 +163,7 @@ def court(tmp_path, artifact):
         files = {each.name: artifact(tmp_path, each.name.encode()) for each in candidates}
         by_hash = {file.sha256: uppers[name] for name, file in files.items()}
         trier = SimpleNamespace(file=lambda each: files[each.name], has_plan=lambda _: True, left_s=100.0)
-        aside = SimpleNamespace(score=lambda file: (loss(by_hash[file.sha256]), loss(0.0)))
+        aside = SimpleNamespace(seconds=1.0, score=lambda file: (loss(by_hash[file.sha256]), loss(0.0)))
         watch = SimpleNamespace(time=lambda found, *_: {each.id: speed(ratio) for each in found})
         return Court(trier, aside, watch, book, Silent(), 5.0), book
 
@@ -203,9 +204,12 @@ def test_a_file_whose_speed_is_not_sure_in_fresh_rounds_does_not_pass(court):
 def test_samples_that_cannot_show_what_is_asked_are_refused_with_the_number_that_can():
     part = SimpleNamespace(samples=1000, metric=TOP1)
     part.least_upper = lambda alpha: Scorer.least_upper(part, alpha)
-    run._check_enough(part, 0.004)
-    with pytest.raises(HarnessError, match=r"may lose up to 0.38 pp.*give about 4,197 samples for each"):
-        run._check_enough(part, 0.001)
+    run._check_enough(part, 0.004, 0.5)
+    with pytest.raises(
+        HarnessError,
+        match=r"up to 0.38 pp.*give about 8,394 samples in --data, .* part gets 4,197",
+    ):
+        run._check_enough(part, 0.001, 0.5)
 
 
 def test_tables_show_the_front_first_and_say_why_others_are_not_on_it(tmp_path):
@@ -229,3 +233,43 @@ def test_tables_show_the_front_first_and_say_why_others_are_not_on_it(tmp_path):
     assert "<svg" in (tmp_path / "search.svg").read_text()
     assert (tmp_path / "search.png").stat().st_size > 1000
     assert not (tmp_path / REPORT).exists()
+
+
+def test_what_nobody_timed_is_confirmed_with_the_time_that_is_left(court):
+    judge, book = court(
+        {"large": 0.001, "small": 0.001},
+        candidate("large", ratio=None, size=1130, upper=0.001),
+        candidate("small", ratio=None, size=500),
+    )
+    assert judge.judge(most=2) is None
+    assert book.report.confirmations == ()
+    assert judge.judge(most=2, untimed=True).candidate == "small"
+
+
+def test_nearest_is_what_misses_the_budget_least_and_was_timed():
+    book = keeping(min_speedup=1.2, max_size=0.5)
+    timed = candidate("timed", upper=0.012, ratio=1.3)
+    others = [candidate("large", size=1130, ratio=None), candidate("slow", ratio=0.7), candidate("bad", upper=0.05)]
+    assert book.nearest([*others, timed]) is timed
+    assert book.violation(timed) == pytest.approx(0.2)
+    assert book.nearest([]) is None
+
+
+def test_that_all_timed_files_are_slower_than_float_is_the_result_that_is_told(tmp_path):
+    found = report(
+        candidates=(candidate("a", ratio=0.8), candidate("b", ratio=0.7), candidate("large", ratio=None)), best="large"
+    )
+    said = none_sentence(found, keeping(), tmp_path)
+    assert "all 2 files that were timed are slower than float on this machine, at best a, 0.80x" in said
+    assert "1 more that keep to the loss were not timed" in said
+
+
+def test_units_are_named_by_what_sets_them_apart():
+    names = ["/net/fc/MatMul/MatMulAddFusion", "/net/fc_2/MatMul/MatMulAddFusion", "/net/a/0/Conv", "/net/a/1/Conv"]
+    assert list(short_names(names).values()) == ["fc", "fc_2", "a/0", "a/1"]
+    found = candidate("static; /net/fc/MatMul/MatMulAddFusion in float", float_units=(names[0],))
+    other = candidate("static; /net/fc_2/MatMul/MatMulAddFusion to x in float", float_units=(f"{names[1]} to x",))
+    sheet = candidates_sheet(report(candidates=(found, other), best=found.name, file="net.best.onnx"))
+    assert next(row[0].text for row in sheet.rows) == "static; net/fc in float *"
+    assert sheet.footer[2] == "*: saved as net.best.onnx"
+    assert sheet.footer[-1].startswith("X to Y: all units from X to Y as one")
