@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,17 +21,25 @@ def check_writable(folder: Path) -> None:
         HarnessError: It cannot be made or written.
     """
     try:
-        made = _make(folder)
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with made_folder(folder), tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(_LEAST_BYTES))  # an empty file finds room on a full disk
-        for each in made:  # a run that ends without a result leaves no empty folder
-            each.rmdir()
     except OSError as error:
         raise HarnessError(f"{folder} cannot be written ({error.strerror}): choose another --out") from error
 
 
-def _make(folder: Path) -> list[Path]:
-    """Makes a folder and returns what was missing, innermost first."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    return missing
+@contextmanager
+def made_folder(folder: Path, *inner: str) -> Iterator[None]:
+    """Makes a folder; of it and of the folders in it that are named, what was missing and stays empty is removed.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    folders = (*(folder / name for name in inner), folder, *folder.parents)  # what is inside comes first
+    missing = [each for each in folders if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        for each in missing:
+            with suppress(OSError):  # it holds something, or was never made
+                each.rmdir()
