@@ -110,7 +110,9 @@ def _check_labels(opened: Opened, original: ModelArtifact, request: SearchReques
     if labels is None or not is_known or (task is not None and is_foreign_task(task)):
         return
     answers = {
-        spec.name: np.broadcast_to(np.zeros((), spec.dtype), (samples, *map(int, spec.shape[1:])))
+        spec.name: np.broadcast_to(
+            np.zeros((), spec.dtype), (samples, *(each for each in spec.shape[1:] if isinstance(each, int)))
+        )
         for spec in original.outputs
     }
     choose_task(task, labels[:samples], answers).task.check(answers, labels[:samples])
