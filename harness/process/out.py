@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,3 +45,24 @@ def made_folder(folder: Path, *inner: str) -> Iterator[None]:
         for each in missing:
             with suppress(OSError):  # it holds something, or was never made
                 each.rmdir()
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keeps other runs that ask for the same out of a folder; the system ends that when this process dies.
+
+    Raises:
+        HarnessError: Another run writes it now.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise HarnessError(
+                    f"another run is writing {folder} now: wait for its end, or choose another --out"
+                ) from error
+        yield
+    finally:
+        os.close(descriptor)

@@ -8,7 +8,7 @@ import tempfile
 import pytest
 
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.process.out import check_writable, made_folder
+from crossrt.harness.process.out import alone_in, check_writable, made_folder
 
 
 def test_a_full_disk_leaves_no_folder_behind(tmp_path, monkeypatch):
@@ -36,3 +36,12 @@ def test_what_holds_something_or_was_there_before_stays(tmp_path):
     with made_folder(tmp_path / "full", "checkpoints"):
         (tmp_path / "full" / "curves.jsonl").write_text("")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["full", "mine"]
+
+
+def test_a_folder_is_written_by_one_run_at_a_time(tmp_path):
+    said = pytest.raises(HarnessError, match=r"another run is writing .* now: wait for its end")
+    with alone_in(tmp_path), said, alone_in(tmp_path):
+        pass
+    with alone_in(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
