@@ -19,14 +19,14 @@ class Part:
     """Some samples of another data set, in the order of their numbers."""
 
     def __init__(self, dataset: Dataset, indices: Sequence[int]) -> None:
-        self._dataset, self.indices = dataset, sorted(indices)
+        self.whole, self.indices = dataset, sorted(indices)
         self.name, self.shared, self.notes = dataset.name, dataset.shared, dataset.notes
         self.inputs: Mapping[str, TensorSpec] = dataset.inputs
 
     @cached_property
     def labels(self) -> NDArray[Any] | None:
         """Labels of these samples, `(samples, ...)`."""
-        return None if self._dataset.labels is None else self._dataset.labels[np.asarray(self.indices, np.intp)]
+        return None if self.whole.labels is None else self.whole.labels[np.asarray(self.indices, np.intp)]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -39,7 +39,17 @@ class Part:
 
     def feeds(self, indices: Sequence[int]) -> Arrays:
         """Arrays of some samples; see `Dataset.feeds`."""
-        return self._dataset.feeds([self.indices[index] for index in indices])
+        return self.whole.feeds([self.indices[index] for index in indices])
+
+
+def whole_of(dataset: Dataset) -> Dataset:
+    """What the user gave: the data set itself, or the one that it is a part of."""
+    return whole_of(dataset.whole) if isinstance(dataset, Part) else dataset
+
+
+def place_of(dataset: Dataset, index: int) -> int:
+    """The number of a sample in what the user gave."""
+    return place_of(dataset.whole, dataset.indices[index]) if isinstance(dataset, Part) else index
 
 
 def cut(dataset: Dataset, share: float, seed: int, samples: int | None = None) -> tuple[list[int], list[int]]:

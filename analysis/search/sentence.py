@@ -61,6 +61,8 @@ def found_sentence(report: SearchReport, confirmed: Confirmation, folder: Path, 
 
 def none_sentence(report: SearchReport, keeping: Keeping, folder: Path) -> str:
     """For a search without a file that keeps to the budget."""
+    if not report.candidates:
+        return "No verdict: the time was over before anything was tried; give more --time."
     if (slower := _all_slower(report, keeping)) is not None:
         return slower
     if report.best is None or (best := report.candidate(report.best)) is None:

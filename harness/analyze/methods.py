@@ -117,8 +117,11 @@ def _evaluated(asked: Methods, folder: Path, display: Display) -> League:
     if asked.subject.data is None and asked.subject.calibration is not None:
         raise HarnessError("methods are compared on samples that none of them saw: give test data with --data DATA")
     subject, opened = open_source(asked.subject, folder, display)
-    refuse_overlap(opened)
     project = opened.project
+    if project.source is None and project.given and project.given[0].role != "float":
+        name = project.given[0].path.name
+        raise HarnessError(f"{name} is quantized already: give the float model that it was made from")
+    refuse_overlap(opened)
     formats = project.source.exports if project.source is not None else ()
     plains = _with_plain(asked, project.model)
     chosen = {name: each for name, each in plains.items() if variant_of(each[0]).format in formats}

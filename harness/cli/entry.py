@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import sys
+from typing import NoReturn
 
 INTERRUPTED = 130
 OUTPUT_LOST = 2
@@ -22,7 +25,7 @@ def main() -> int:
         code = run()
         _ignore_signals()
         if (lost := left_unwritten()) is None:
-            return code
+            return _leave() if code == INTERRUPTED else code
         print(f"crossrt: standard output cannot be written: {lost.strerror}", file=sys.stderr)
         return code or OUTPUT_LOST
     except ImportError as error:
@@ -31,7 +34,14 @@ def main() -> int:
     except KeyboardInterrupt:
         _ignore_signals()
         print("crossrt: interrupted", file=sys.stderr)  # click may not be there yet
-        return INTERRUPTED
+        return _leave()
+
+
+def _leave() -> NoReturn:
+    """Ends the process without Python's tidying up, which takes seconds on a busy machine while somebody waits."""
+    atexit._run_exitfuncs()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
 
 
 def _ignore_signals() -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from crossrt.core.errors import DataError
 from crossrt.core.tensor import TensorSpec
+from crossrt.datasets.parts import place_of
 from crossrt.datasets.protocol import Arrays, Dataset
 from crossrt.harness.errors import HarnessError
 
@@ -121,7 +122,7 @@ class RunData:
 
     def _place(self, name: str, found: NDArray[np.bool_], start: int) -> int | None:
         """The first sample that has it; None for what all samples share."""
-        return None if name in self.dataset.shared else start + int(np.argwhere(found)[0][0])
+        return None if name in self.dataset.shared else place_of(self.dataset, start + int(np.argwhere(found)[0][0]))
 
     def _paths(self, number: int) -> dict[str, Path]:
         return {name: self.folder / f"samples-{number}-{place}.npy" for place, name in enumerate(self.dataset.inputs)}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,17 +23,46 @@ def check_writable(folder: Path) -> None:
         HarnessError: It cannot be made or written.
     """
     try:
-        made = _make(folder)
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with made_folder(folder), tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(_LEAST_BYTES))  # an empty file finds room on a full disk
-        for each in made:  # a run that ends without a result leaves no empty folder
-            each.rmdir()
     except OSError as error:
         raise HarnessError(f"{folder} cannot be written ({error.strerror}): choose another --out") from error
 
 
-def _make(folder: Path) -> list[Path]:
-    """Makes a folder and returns what was missing, innermost first."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    return missing
+@contextmanager
+def made_folder(folder: Path, *inner: str) -> Iterator[None]:
+    """Makes a folder; of it and of the folders in it that are named, what was missing and stays empty is removed.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    folders = (*(folder / name for name in inner), folder, *folder.parents)  # what is inside comes first
+    missing = [each for each in folders if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        for each in missing:
+            with suppress(OSError):  # it holds something, or was never made
+                each.rmdir()
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keeps other runs that ask for the same out of a folder; the system ends that when this process dies.
+
+    Raises:
+        HarnessError: Another run writes it now.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise HarnessError(
+                    f"another run is writing {folder} now: wait for its end, or choose another --out"
+                ) from error
+        yield
+    finally:
+        os.close(descriptor)

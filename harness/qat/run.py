@@ -26,7 +26,7 @@ from crossrt.harness.build.inspecting import inspect_model
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.evaluate.answers import Outputs
 from crossrt.harness.evaluate.judge import steps_of
-from crossrt.harness.process.out import check_writable
+from crossrt.harness.process.out import alone_in, check_writable, made_folder
 from crossrt.harness.process.packages import BUILDING, check_packages
 from crossrt.harness.process.user_data import served
 from crossrt.harness.qat.curves import CURVES, write_pictures
@@ -48,20 +48,20 @@ def run_qat(request: QatRequest, display: Display) -> Trained:
     check_writable(request.out)
     check_packages("quantization-aware training", BUILDING)
     kind = check_source(request.model, allow_h5=request.allow_h5)
+    with made_folder(request.out, CHECKPOINTS), alone_in(request.out), scratch_folder() as folder:
+        _check_checkpoints(request)
+        request = _served(request, folder)
+        job = _job(request, source_sha256(request.model, kind), folder)
+        return _finish(request, job, train(job, display), display)
+
+
+def _check_checkpoints(request: QatRequest) -> None:
     if Checkpoints(request.out / CHECKPOINTS).has_any() and not request.resumes:
         raise HarnessError(
             f"{request.out / CHECKPOINTS} holds the checkpoints of a training: if it was interrupted, the same command"
             " with --resume goes on. To train longer or otherwise, start again from the model: choose another --out, or"
             " delete that folder"
         )
-    request.out.mkdir(parents=True, exist_ok=True)
-    try:
-        with scratch_folder() as folder:
-            request = _served(request, folder)
-            job = _job(request, source_sha256(request.model, kind), folder)
-            return _finish(request, job, train(job, display), display)
-    finally:
-        _remove_if_empty(request.out)
 
 
 def _served(request: QatRequest, folder: Path) -> QatRequest:
@@ -81,12 +81,6 @@ def _runs_code(request: DataRequest) -> bool:
         return runs_code(request)
     except OSError:  # opening it says why
         return False
-
-
-def _remove_if_empty(folder: Path) -> None:
-    """A training that could not start leaves no folder."""
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
 
 
 def _job(request: QatRequest, sha256: str, folder: Path) -> QatJob:

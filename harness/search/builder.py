@@ -43,7 +43,7 @@ class Builder:
             event = self._process.ask(dataclasses.asdict(self._job), timeout_s)
         except NoAnswerError as failure:
             raise ExportError(
-                f"preparing {self._job.model} took longer than {timeout_s:.0f} s: give more --time"
+                f"preparing {self._job.model} took longer than {timeout_s:.0f} s, its part of --time: give more --time"
             ) from failure
         except ChildFailedError as failure:
             raise ExportError(f"preparing {self._job.model}: {failure.reason}") from failure

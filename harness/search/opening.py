@@ -12,6 +12,7 @@ import numpy as np
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import DataError
 from crossrt.datasets.parts import Part, cut
+from crossrt.datasets.tasks.choosing import choose_task, is_foreign_task
 from crossrt.exporters.variants import FLOAT_ONNX
 from crossrt.harness.build.building import get_artifacts
 from crossrt.harness.errors import HarnessError
@@ -76,6 +77,8 @@ def open_search(request: SearchRequest, folder: Path, display: Display) -> Start
         raise HarnessError("a search calibrates candidates: give --calibration DATA, samples that are not in --data")
     refuse_overlap(opened)
     original = _float_file(opened, request, display)
+    _check_weights(original)
+    _check_labels(opened, original, request)
     search, aside = cut(opened.data.dataset, request.held_out, request.seed, opened.data.samples)
     if min(len(search), len(aside)) < FEWEST_SAMPLES:
         raise DataError(
@@ -83,6 +86,36 @@ def open_search(request: SearchRequest, folder: Path, display: Display) -> Start
             f" {FEWEST_SAMPLES} to choose on and {FEWEST_SAMPLES} that it keeps aside for the verdict"
         )
     return Start(opened=opened, original=original, search=search, aside=aside)
+
+
+def _check_weights(original: ModelArtifact) -> None:
+    """What holds NaN answers NaN: that is said before anything is prepared."""
+    from crossrt.exporters.sources.onnx_file import read_structure
+    from crossrt.exporters.sources.onnx_inspection import bad_weight
+
+    if (name := bad_weight(read_structure(original.path))) is not None:
+        raise HarnessError(
+            f"{original.path.name} cannot be quantized: its weights {name} hold NaN or infinity; train or export it"
+            " again"
+        )
+
+
+def _check_labels(opened: Opened, original: ModelArtifact, request: SearchRequest) -> None:
+    """Labels that fit no answer of such a shape, before any answer is there; a task of the user's own looks later."""
+    task, samples = request.subject.task, opened.data.samples or len(opened.data.dataset)
+    labels = opened.data.dataset.labels
+    shapes = [spec.shape for spec in original.outputs]
+    batch = {spec.shape[:1] for spec in original.inputs}
+    is_known = all(shape[:1] in batch and all(isinstance(each, int) for each in shape[1:]) for shape in shapes)
+    if labels is None or not is_known or (task is not None and is_foreign_task(task)):
+        return
+    answers = {
+        spec.name: np.broadcast_to(
+            np.zeros((), spec.dtype), (samples, *(each for each in spec.shape[1:] if isinstance(each, int)))
+        )
+        for spec in original.outputs
+    }
+    choose_task(task, labels[:samples], answers).task.check(answers, labels[:samples])
 
 
 def _float_file(opened: Opened, request: SearchRequest, display: Display) -> ModelArtifact:

@@ -41,6 +41,8 @@ SCORING_SHARE: Final = 0.04
 
 CONFIRMING_SHARE: Final = 0.12
 BUILDING_TIMEOUT_SHARE: Final = 0.4
+LEAST_PREPARING_S: Final = 30.0
+"""Starting the process that builds takes seconds, and more on a machine that has other things to do."""
 
 
 def run_search(
@@ -67,11 +69,16 @@ def run_search(
         job = _job(request, start, folder)
         with Builder(job, BUILDING_TIMEOUT_SHARE * request.time_s) as builder:
             display.phase("preparing", None)
-            opened = builder.open(BUILDING_TIMEOUT_SHARE * request.time_s)
+            opened = builder.open(preparing_s(request.time_s))
             search = _Search(request, start, builder, opened, previous, deadline, folder, display)
             found = search.run(interrupts)
         keep(found)
         return found
+
+
+def preparing_s(time_s: float) -> float:
+    """What preparing may take of the seconds of a search."""
+    return max(BUILDING_TIMEOUT_SHARE * time_s, min(LEAST_PREPARING_S, time_s))
 
 
 def _previous(request: SearchRequest) -> SearchReport | None:

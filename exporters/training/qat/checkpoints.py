@@ -182,10 +182,14 @@ class CheckpointFolder(Generic[S]):
             with np.load(place / VARIABLES, allow_pickle=False) as archive:
                 return state, {name: archive[name] for name in archive.files}
         except (OSError, ValueError, msgspec.MsgspecError, zipfile.BadZipFile, EOFError) as error:
-            raise ExportError(
-                f"the checkpoint {place} is damaged ({error}): delete that folder, and go on with the one before it or"
-                " start again"
-            ) from error
+            raise ExportError(f"the checkpoint {place} is damaged ({error}): {self._without(number)}") from error
+
+    def _without(self, number: int) -> str:
+        """What is possible without the checkpoint of an epoch."""
+        before = [each for each in self._numbers() if each < number]
+        if before:
+            return f"delete that folder, and --resume goes on with {self._place(before[-1]).name}"
+        return f"there is none before it: delete {self._folder} and start again without --resume"
 
     def has_any(self) -> bool:
         """Whether a training has left something here."""

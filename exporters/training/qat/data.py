@@ -13,34 +13,19 @@ from crossrt.core.errors import DataError
 from crossrt.core.tensor import Batching, TensorSpec
 from crossrt.datasets.fitting import Fit, fit, model_feeds
 from crossrt.datasets.opening import DataRequest, open_dataset
-from crossrt.datasets.protocol import Arrays, Dataset
-from crossrt.datasets.samples import content_fingerprint
+from crossrt.datasets.parts import Part, place_of, whole_of
+from crossrt.datasets.protocol import Dataset
 from crossrt.exporters.training.qat.jobs import QatJob
 
 EVALUATED_AT_ONCE: Final = 256
 
 
-class Subset:
-    """Some samples of a data set."""
+class Subset(Part):
+    """Some samples of a data set, with a name that says how many."""
 
     def __init__(self, dataset: Dataset, indices: NDArray[np.intp]) -> None:
-        self._dataset, self._indices = dataset, indices
+        super().__init__(dataset, [int(each) for each in indices])
         self.name = f"{len(indices)} samples of {dataset.name}"
-        self.inputs, self.shared, self.notes = dataset.inputs, dataset.shared, dataset.notes
-        self.labels = None if dataset.labels is None else dataset.labels[indices]
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of what it holds."""
-        return content_fingerprint(self)
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self._indices)
-
-    def feeds(self, indices: Sequence[int]) -> Arrays:
-        """Arrays of some samples; see `Dataset.feeds`."""
-        return self._dataset.feeds([int(each) for each in self._indices[np.asarray(indices, np.intp)]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +120,8 @@ class Samples:
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 bad = int(np.argwhere(~np.isfinite(array))[0][0])
                 raise DataError(
-                    f"{self.dataset.name}: the input {name!r} holds NaN or infinity in sample {indices[bad]}: put"
-                    " numbers in its place, or leave such samples out"
+                    f"{whole_of(self.dataset).name}: the input {name!r} holds NaN or infinity in sample"
+                    f" {place_of(self.dataset, indices[bad])}: put numbers in its place, or leave such samples out"
                 )
         return [feeds[spec.name] for spec in self.inputs], self.labels[np.asarray(indices, np.intp)]
 

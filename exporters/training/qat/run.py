@@ -94,6 +94,7 @@ def _training(job: QatJob, prepared: Prepared, state: State) -> Training:
 
 
 def _prepare(job: QatJob) -> Prepared:
+    from crossrt.datasets.parts import whole_of
     from crossrt.exporters.tf.serving import load_serving
     from crossrt.exporters.training.qat.data import fitted, split_of
     from crossrt.exporters.training.qat.objective import objective_for
@@ -117,6 +118,8 @@ def _prepare(job: QatJob) -> Prepared:
         objective, labels = objective_for(dataset.labels, len(dataset), shape, output, job.task)
         return objective, fitted(dataset, serving.inputs, serving.batching, labels)
 
+    whole = whole_of(split.train)  # what is wrong with labels is told by their numbers in the file
+    objective_for(whole.labels, len(whole), shape, output, job.task)
     objective, train = samples(split.train)
     validation = None
     if split.validation is not None:

@@ -124,12 +124,15 @@ def _each(made: Sequence[Callable[[], None]]) -> None:
 
 
 def _show_training(curves: Path, html: Path | None, png: Path | None, svg: Path | None) -> None:
+    from crossrt.exporters.training.qat.curves import half_written_line
     from crossrt.harness.qat.curves import read_training
     from crossrt.reports.page.plots.training import Trained
     from crossrt.reports.page.training import picture_files, training_page
     from crossrt.reports.schema.files import write_together
 
     name, training = read_training(curves)
+    if (line := half_written_line(curves)) is not None:
+        click.echo(f"note: line {line} of {curves} is only half written and left out", err=True)
     trained = Trained(names=(name,), training=training)
     found = picture_files(trained, png, ["png"]) if png else {}
     found |= picture_files(trained, svg, ["svg"]) if svg else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crossrt.datasets.parts import Part, cut
+from crossrt.datasets.parts import Part, cut, place_of, whole_of
 from crossrt.datasets.samples import ArrayDataset, MemoryRows
 
 
@@ -39,3 +39,11 @@ def test_a_part_gives_its_samples_and_labels():
     assert list(part.labels) == [2, 5, 7]
     assert part.feeds([0, 2])["x"].ravel().tolist() == [2.0, 7.0]
     assert part.fingerprint != Part(dataset(range(10)), [7, 2, 6]).fingerprint
+
+
+def test_a_sample_of_a_part_of_a_part_has_its_number_in_the_whole():
+    given = dataset(range(10))
+    part = Part(Part(given, [7, 2, 5]), [2, 0])
+    assert [place_of(part, each) for each in range(2)] == [2, 7]
+    assert place_of(given, 4) == 4
+    assert whole_of(part) is given

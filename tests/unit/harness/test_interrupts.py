@@ -161,3 +161,25 @@ def test_a_signal_that_nohup_ignores_stays_ignored():
             os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+INTERRUPTED_WITH_MUCH_TO_TIDY_UP = """
+import atexit, os, signal, time
+from crossrt.harness.cli import main
+from crossrt.harness.cli.entry import main as enter
+
+class Slow:
+    def __del__(self):
+        print("tidied up", flush=True)
+
+kept = Slow()
+atexit.register(print, "exit functions", flush=True)
+main.cli.make_context = lambda *_: os.kill(os.getpid(), signal.SIGTERM) or time.sleep(60)
+enter()
+"""
+
+
+def test_an_interrupted_command_ends_before_python_tidies_up(tmp_path):
+    process = start(INTERRUPTED_WITH_MUCH_TO_TIDY_UP, cwd=tmp_path)
+    assert process.communicate(timeout=60) == ("exit functions\n", "crossrt: interrupted\n")
+    assert process.returncode == 130

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from crossrt.core.evaluation import Evaluation, OutputError, Packed
 from crossrt.core.metric import SMALLER, MetricDefinition
 from crossrt.datasets.tasks.classification import TOP1
-from crossrt.harness.analyze.methods import League, Method, _in_order
+from crossrt.harness.analyze import methods
+from crossrt.harness.analyze.methods import League, Method, Methods, _in_order
 from crossrt.harness.analyze.methods_tables import league_sheet, outputs_sheet, verdict
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.measure.settings import Subject
 from crossrt.reports.statistics.paired import PairedChange
+from crossrt.reports.text.progress import Silent
 
 SAMPLES = 10_000
 
@@ -86,3 +92,11 @@ def test_a_verdict_follows_from_the_interval():
     error = MetricDefinition(name="mae", label="MAE", unit="K", direction=SMALLER)
     assert verdict(change(-3, -1), error) == "better"
     assert verdict(change(1, 3), error) == "worse"
+
+
+def test_a_file_that_is_quantized_already_is_named(make_artifact, monkeypatch):
+    given = make_artifact(role="quantized")
+    project = SimpleNamespace(source=None, given=(given,))
+    monkeypatch.setattr(methods, "open_source", lambda subject, *_: (subject, SimpleNamespace(project=project)))
+    with pytest.raises(HarnessError, match=f"{given.path.name} is quantized already: give the float model"):
+        methods.run_methods(Methods(subject=Subject(models=(given.path,))), Silent())

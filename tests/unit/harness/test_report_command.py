@@ -44,6 +44,10 @@ def test_a_training_stands_for_its_curves(tmp_path):
     assert "epoch 1: training accuracy 85.00%" in (tmp_path / "page.html").read_text()
     refused = crossrt("report", "qat", "--markdown", cwd=tmp_path)
     assert (refused.returncode, "is a training: --html, --png and --svg" in refused.stderr) == (2, True)
+    (tmp_path / "qat" / "curves.jsonl").write_text(CURVES + '{"epoch":2,"tr')
+    cut = crossrt("report", "qat", "--png", "drawn", cwd=tmp_path)
+    assert cut.stderr.splitlines()[0] == "note: line 3 of qat/curves.jsonl is only half written and left out"
+    assert cut.returncode == 0
 
 
 def test_a_training_without_an_epoch_has_no_curves_yet(tmp_path):

@@ -10,6 +10,8 @@ import pytest
 
 from crossrt.core.errors import DataError
 from crossrt.core.tensor import TensorSpec
+from crossrt.datasets.parts import Part
+from crossrt.datasets.samples import ArrayDataset, MemoryRows
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.evaluate import run_data
 from crossrt.harness.evaluate.run_data import RunData
@@ -201,3 +203,11 @@ def test_a_full_disk_is_told_with_the_cure(tmp_path, monkeypatch):
     monkeypatch.setattr(run_data.np, "save", full)
     with pytest.raises(HarnessError, match=r"no room for the samples .No space left on device.: set TMPDIR"):
         RunData(Lazy(3), tmp_path, None).first()
+
+
+def test_nan_in_a_part_is_told_by_its_number_in_the_file(tmp_path):
+    rows = np.zeros((10, 2), np.float32)
+    rows[5] = np.nan
+    part = Part(ArrayDataset("own.npz", {"x": MemoryRows(rows)}), [1, 3, 5, 7])
+    with pytest.raises(DataError, match=r"own.npz: the input 'x' holds NaN, first in sample 5:"):
+        RunData(part, tmp_path, None).first()

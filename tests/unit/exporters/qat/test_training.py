@@ -14,7 +14,7 @@ from crossrt.core.tensor import TensorSpec, batching_of
 from crossrt.datasets.samples import ArrayDataset, MemoryRows
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.training.qat.checkpoints import VARIABLES, Checkpoints, Settings, State
-from crossrt.exporters.training.qat.curves import read_curves, write_curves
+from crossrt.exporters.training.qat.curves import half_written_line, read_curves, write_curves
 from crossrt.exporters.training.qat.data import Subset, fitted, open_split
 from crossrt.exporters.training.qat.grid import (
     LEVELS,
@@ -140,7 +140,7 @@ def test_a_sample_that_holds_nan_is_named():
     dataset = rows(10)
     broken = ArrayDataset("own", {"x": MemoryRows(np.where(np.eye(10, 3) > 0, np.nan, 1).astype(np.float32))})
     samples = fitted(Subset(broken, np.array([5, 1])), SPECS, batching_of(SPECS), np.arange(10))
-    with pytest.raises(DataError, match="'x' holds NaN or infinity in sample 1"):
+    with pytest.raises(DataError, match="'x' holds NaN or infinity in sample 1:"):
         samples.take([0, 1])
     fitted(dataset, SPECS, batching_of(SPECS), np.arange(10)).take([0, 1])
 
@@ -212,7 +212,15 @@ def test_nothing_to_go_on_with_is_said(tmp_path):
 def test_a_damaged_checkpoint_is_named(tmp_path, damage):
     Checkpoints(tmp_path).save(state(1), {"a": np.zeros(3)})
     (tmp_path / "epoch-0001" / VARIABLES).write_bytes(damage)
-    with pytest.raises(ExportError, match="epoch-0001 is damaged"):
+    with pytest.raises(ExportError, match=r"epoch-0001 is damaged .* there is none before it: .* without --resume"):
+        Checkpoints(tmp_path).latest(SETTINGS)
+
+
+def test_the_checkpoint_before_a_damaged_one_is_named(tmp_path):
+    for number in (1, 3):
+        Checkpoints(tmp_path).save(replace(state(number), best=1), {"a": np.zeros(3)})
+    (tmp_path / "epoch-0003" / VARIABLES).write_bytes(b"")
+    with pytest.raises(ExportError, match=r"epoch-0003 is damaged .*: delete that folder, and --resume .* epoch-0001"):
         Checkpoints(tmp_path).latest(SETTINGS)
 
 
@@ -237,3 +245,23 @@ def test_curves_are_read_as_they_were_written(tmp_path):
     write_curves((epoch(0), epoch(1), epoch(2, 0.95)), path)
     assert read_curves(path) == (epoch(0), epoch(1), epoch(2, 0.95))
     assert [each.name for each in tmp_path.iterdir()] == ["curves.jsonl"]
+
+
+def test_a_half_written_last_line_is_left_out_and_known(tmp_path):
+    path = tmp_path / "curves.jsonl"
+    write_curves((epoch(0), epoch(1)), path)
+    assert half_written_line(path) is None
+    path.write_bytes(path.read_bytes() + b'{"epoch": 2, "tr')
+    assert read_curves(path) == (epoch(0), epoch(1))
+    assert half_written_line(path) == 3
+
+
+@pytest.mark.parametrize(("number", "line"), [(1, b'{"epoch": 0, '), (2, b"PK\x03\x04"), (2, b'{"epoch": "two"}')])
+def test_any_other_line_that_is_no_epoch_is_named(tmp_path, number, line):
+    path = tmp_path / "curves.jsonl"
+    write_curves((epoch(0), epoch(1)), path)
+    lines = path.read_bytes().splitlines()
+    lines[number - 1] = line
+    path.write_bytes(b"\n".join(lines))
+    with pytest.raises(ExportError, match=rf"curves.jsonl does not hold the curves of a training \(line {number}: "):
+        read_curves(path)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from types import SimpleNamespace
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from crossrt.analysis.search.budget import Budget, Drop
 from crossrt.analysis.search.keeping import Keeping
 from crossrt.analysis.search.result import Candidate, Loss, SearchReport, Speed
 from crossrt.analysis.search.sentence import none_sentence
-from crossrt.analysis.search.tables import candidates_sheet, confirmations_sheet, front_of
+from crossrt.analysis.search.tables import candidates_sheet, confirmations_sheet, front_of, print_found
 from crossrt.analysis.search.unit_names import short_names
 from crossrt.core.artifact import ModelArtifact
 from crossrt.datasets.tasks.classification import Classification
@@ -273,3 +275,18 @@ def test_units_are_named_by_what_sets_them_apart():
     assert next(row[0].text for row in sheet.rows) == "static; net/fc in float *"
     assert sheet.footer[2] == "*: saved as net.best.onnx"
     assert sheet.footer[-1].startswith("X to Y: all units from X to Y as one")
+
+
+def test_without_a_candidate_there_is_no_verdict_and_no_table(tmp_path):
+    nothing = msgspec.structs.replace(report(candidates=()), status="none")
+    sentence = none_sentence(nothing, keeping(), tmp_path)
+    assert sentence == "No verdict: the time was over before anything was tried; give more --time."
+    console = Console(width=200, record=True, file=io.StringIO())
+    print_found(msgspec.structs.replace(nothing, sentence=sentence), console, draws=False)
+    assert console.export_text().split("\n\n")[-1].strip() == sentence
+    assert "candidate" not in console.export_text()
+
+
+@pytest.mark.parametrize(("time_s", "preparing_s"), [(10, 10), (20, 20), (60, 30), (300, 120)])
+def test_preparing_has_half_a_minute_or_all_the_time_there_is(time_s, preparing_s):
+    assert run.preparing_s(time_s) == pytest.approx(preparing_s)

@@ -13,6 +13,7 @@ from crossrt.datasets.opening import DataRequest
 from crossrt.harness.build.exported import read_folder
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.search import hunt, ledger
+from crossrt.harness.search.opening import open_search
 from crossrt.harness.search.run import run_search
 from crossrt.reports.text.progress import Silent
 
@@ -101,3 +102,29 @@ def test_a_damaged_report_is_not_taken_for_a_search(tmp_path):
     (tmp_path / ledger.REPORT).write_text("{}")
     with pytest.raises(HarnessError, match="is not the report of a search"):
         ledger.read_search(tmp_path)
+
+
+def test_weights_that_are_no_numbers_are_named_before_anything_is_prepared(planted, tmp_path):
+    model = onnx.load(planted.model)
+    weights = next(each for each in model.graph.initializer if each.name == "w1")
+    values = onnx.numpy_helper.to_array(weights).copy()
+    values[0, 0] = np.nan
+    weights.CopyFrom(onnx.numpy_helper.from_array(values, "w1"))
+    onnx.save(model, tmp_path / "nan.onnx")
+    subject = dataclasses.replace(planted.subject(), models=(tmp_path / "nan.onnx",))
+    with pytest.raises(HarnessError, match=r"nan.onnx cannot be quantized: its weights w1 hold NaN"):
+        open_search(dataclasses.replace(planted.request(tmp_path), subject=subject), tmp_path, Silent())
+
+
+@pytest.mark.parametrize(("label", "said"), [(50, "labels hold 50"), (np.nan, "first that of sample 7")])
+def test_labels_that_fit_no_answer_are_named_before_anything_is_prepared(planted, tmp_path, label, said):
+    with np.load(planted.test) as known:
+        arrays = dict(known)
+    arrays["labels"] = arrays["labels"].astype(np.float64 if label != label else np.int64)
+    arrays["labels"][7] = label
+    np.savez(tmp_path / "labels.npz", **arrays)
+    subject = dataclasses.replace(
+        planted.subject(), data=DataRequest(reference=str(tmp_path / "labels.npz")), task="classification"
+    )
+    with pytest.raises(DataError, match=said):
+        open_search(dataclasses.replace(planted.request(tmp_path), subject=subject), tmp_path, Silent())
