@@ -62,6 +62,7 @@ def read_onnx_file(path: Path) -> QuantizedFile:
         floats={name: values for name, values in graph.constants.items() if values.dtype.kind == "f"},
         outputs=tuple(graph.outputs),
         graph=graph,
+        path=path,
     )
 
 

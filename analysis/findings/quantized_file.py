@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,7 @@ class QuantizedFile:
         floats: Values of constants in float by name.
         outputs: Names of its outputs.
         graph: Its graph, where it is ONNX.
+        path: Where it lies.
     """
 
     name: str
@@ -119,6 +121,7 @@ class QuantizedFile:
     floats: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     graph: Graph | None = None
+    path: Path | None = None
 
     def of_role(self, role: str) -> list[Stored]:
         """Its activations, weights or biases."""

@@ -59,6 +59,7 @@ def read_tflite_file(path: Path) -> QuantizedFile:
             if (values := each.values(index)) is not None and values.dtype.kind == "f"
         },
         outputs=tuple(file.names[file.graph.Outputs(number)] for number in range(file.graph.OutputsLength())),
+        path=path,
     )
 
 

@@ -124,6 +124,10 @@ def is_model_file(name: str) -> bool:
     path = Path(name)
     if path.is_file():
         return True
+    if path.is_symlink() and not path.exists():
+        raise ModelError(f"{name} is a link that leads to no file: give an .onnx or .tflite file")
+    if path.exists() and not path.is_dir():
+        raise ModelError(f"{name} is not a regular file: give an .onnx or .tflite file")
     if path.is_dir() or len(path.parts) > 1:
         raise ModelError(f"{name} is not a model file: give an .onnx or .tflite file, or the name of a variant")
     return False

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Final
 
 from crossrt.analysis.audit.record import Finding
 from crossrt.analysis.findings.names import What, claims
 from crossrt.analysis.findings.protocol import Outcome, check, not_applicable
 from crossrt.analysis.findings.quantized_file import QuantizedFile, bits_of
+from crossrt.core.artifact import ModelFormat
 from crossrt.exporters.sources.onnx_weights import FLOATS, INTEGERS
 
 _SMALL_FLOATS: Final = ("float16", "bfloat16")
 _MOST: Final = 0.5
+_OTHER_SUFFIX: Final[Mapping[ModelFormat, tuple[str, ...]]] = {"onnx": (".tflite", ".lite"), "tflite": (".onnx",)}
+_KINDS: Final[Mapping[ModelFormat, str]] = {"onnx": "an ONNX model", "tflite": "a TFLite model"}
 
 
 @check("quantized weights", place=10)
@@ -67,10 +71,23 @@ def _sizes(file: QuantizedFile) -> Counter[str]:
 def file_name(file: QuantizedFile) -> Outcome:
     """Somebody reads the name and believes it."""
     claimed = claims(file.name)
-    if not claimed:
+    suffix = PurePath(file.name).suffix.lower()
+    if not claimed and suffix not in _OTHER_SUFFIX[file.format]:
         return not_applicable("it claims no quantization")
-    found = list(_lies(file, claimed))
+    found = [*_wrong_suffix(file, suffix), *_lies(file, claimed)]
     return Outcome(found[0].found if found else "says what the file is", found)
+
+
+def _wrong_suffix(file: QuantizedFile, suffix: str) -> Iterator[Finding]:
+    if suffix in _OTHER_SUFFIX[file.format]:
+        kind = _KINDS[file.format]
+        yield Finding(
+            severity="wrong",
+            where=file.name,
+            found=f"the name ends in {suffix}, and the file is {kind}",
+            expected=f".{file.format} for {kind}",
+            to_do="rename the file: runtimes and tools choose by the ending",
+        )
 
 
 def _lies(file: QuantizedFile, claimed: list[tuple[str, int, What]]) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from crossrt.analysis.audit.affine import TYPES
 from crossrt.analysis.audit.record import Finding, Stored
 from crossrt.analysis.findings.protocol import Outcome, check, named, not_applicable
 from crossrt.analysis.findings.quantized_file import QuantizedFile
@@ -17,6 +18,12 @@ _FEWEST: Final = 3
 """Layers that have the same scale by chance: fewer than this."""
 _FEWEST_CHANNELS: Final = 4
 _MOVING: Final = (*LAYOUT, "Cast", QUANTIZE, DEQUANTIZE, "CAST", "QUANTIZE", "DEQUANTIZE", "RESHAPE", "TRANSPOSE")
+_KINDS: Final = ("not finite", "zero", "zero or negative", "denormal")
+_MISPLACED: Final = "of another number than their axis"
+_MOST: Final = {"weight": 1e6, "activation": 1e9}
+"""Values beyond which weights and activations are none of a network; masks of attention reach -1e9 and less."""
+_WIDEST: Final = 65535
+"""Codes of more bits hold sums and positions, whose scale may be 1."""
 _TINY: Final = float(np.finfo(np.float32).tiny)
 
 
@@ -28,11 +35,27 @@ def scales(file: QuantizedFile) -> Outcome:
     found = [each for stored in file.stored for each in _bad(stored)]
     if not found:
         return Outcome("all are positive, finite and normal")
-    bad = list(dict.fromkeys(each.where for each in found))
-    return Outcome(f"{len(bad)} are zero, negative, denormal or not finite: {named(bad)}", found)
+    return Outcome("; ".join(_told(found)), found)
+
+
+def _told(found: list[Finding]) -> Iterator[str]:
+    """What is wrong, each kind of it with its tensors."""
+    by_kind: defaultdict[str, list[str]] = defaultdict(list)
+    for each in found:
+        what = each.found.removeprefix("a scale that is ").partition(":")[0]
+        by_kind[what if what in _KINDS else "too large" if each.severity == "caution" else _MISPLACED].append(each.where)
+    for kind, tensors in by_kind.items():
+        distinct = list(dict.fromkeys(tensors))
+        yield f"{len(distinct)} {kind}: {named(distinct)}"
 
 
 def _bad(stored: Stored) -> Iterator[Finding]:
+    yield from _bad_values(stored)
+    yield from _bad_count(stored)
+    yield from _too_large(stored)
+
+
+def _bad_values(stored: Stored) -> Iterator[Finding]:
     """Scales of blocks may be negative: the largest weight then has the lowest code, which reaches farther."""
     scale = stored.affine.scale.reshape(-1)
     kinds = {
@@ -51,16 +74,43 @@ def _bad(stored: Stored) -> Iterator[Finding]:
                 expected=f"a normal number above {_TINY:.3g}",
                 to_do="calibrate again; a tensor that is zero throughout gets scale 1",
             )
+
+
+def _bad_count(stored: Stored) -> Iterator[Finding]:
+    scale = stored.affine.scale
     if stored.axis is not None and stored.integers is not None and stored.block_size is None:
         size = stored.integers.shape[stored.axis] if stored.axis < stored.integers.ndim else 0
         if scale.size not in (1, size):
             yield Finding(
                 severity="wrong",
                 where=stored.name,
-                found=f"{scale.size} scales along an axis of {size}",
+                found=f"{scale.size} scales along axis {stored.axis}, which {_length(stored, size)}",
                 expected="one for each channel",
                 to_do="quantize it again, along the axis of the output channels",
             )
+
+
+def _length(stored: Stored, size: int) -> str:
+    rank = 0 if stored.integers is None else stored.integers.ndim
+    return f"has {size} places" if size else f"its {rank} axes do not have"
+
+
+def _too_large(stored: Stored) -> Iterator[Finding]:
+    """Values beyond what networks hold: a scale that is finite, and no result of any method."""
+    scale = np.abs(stored.affine.scale.reshape(-1).astype(np.float64))
+    low, high = TYPES[stored.dtype]
+    most = _MOST.get(stored.role, np.inf)
+    is_bad = (high <= _WIDEST) & np.isfinite(scale) & (scale * (high - low) / 2 > most)
+    if is_bad.any():
+        channels = f" in {int(is_bad.sum())} of {scale.size} channels" if scale.size > 1 else ""
+        worst = float(scale[is_bad].max())
+        yield Finding(
+            severity="caution",
+            where=stored.name,
+            found=f"scale {worst:.3g}{channels}, so that its {high - low} steps span {worst * (high - low):.3g}",
+            expected=f"a range below {2 * most:.0g}, as in {stored.role}s of networks",
+            to_do="calibrate again; a scale like this is a placeholder, or was never computed",
+        )
 
 
 @check("constant scales", place=42)
