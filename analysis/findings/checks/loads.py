@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,8 @@ from crossrt.analysis.findings.quantized_file import QuantizedFile
 from crossrt.exporters.errors import first_line
 from crossrt.exporters.sources.onnx_inspection import KNOWN_DOMAINS
 
-_PLACE: Final = re.compile(r"/\S+:\d+ .*?\)(?: const)? (?=[A-Z(])")
+_LONGEST, _SHORT = 800, 100
+_PLACE: Final = re.compile(r"/?\S+\.(?:cc|h):\d+ (?:[^()]*::\w+\([^()]*\)(?: const)? )?")
 """The place in ONNX Runtime's own source that some of its messages begin with."""
 _NEEDS_MORE: Final = ("unresolved custom op", "Select TensorFlow op", "non-custom registered ops")
 """What LiteRT says of operators that come in a library of their own."""
@@ -38,7 +40,7 @@ def loads(file: QuantizedFile) -> Outcome:
         if severity == "note"
         else "convert or quantize it again; to see more, load the file in the runtime",
     )
-    return Outcome(f"{runtime} refuses it: {reason}", [finding])
+    return Outcome(f"{runtime} refuses it: {textwrap.shorten(reason, _SHORT, placeholder='...')}", [finding])
 
 
 def _needs_library(file: QuantizedFile, reason: str) -> bool:
@@ -91,7 +93,7 @@ def _tflite(path: Path) -> tuple[str, str | None]:
 
 def _short(error: Exception, path: Path) -> str:
     """The first line of a message, without what every message of the runtime begins with, and without folders."""
-    line = first_line(error).replace(str(path), path.name)
+    line = first_line(error, _LONGEST).replace(str(path), path.name)
     if line.startswith("[ONNXRuntimeError]"):
-        line = _PLACE.sub("", line.split(" : ", 3)[-1])
-    return line.removeprefix(f"Load model from {path.name} failed:").strip()
+        line = line.split(" : ", 3)[-1]
+    return _PLACE.sub("", line.removeprefix(f"Load model from {path.name} failed:"), count=1).strip()

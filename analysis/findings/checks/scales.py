@@ -19,7 +19,7 @@ _FEWEST: Final = 3
 _FEWEST_CHANNELS: Final = 4
 _MOVING: Final = (*LAYOUT, "Cast", QUANTIZE, DEQUANTIZE, "CAST", "QUANTIZE", "DEQUANTIZE", "RESHAPE", "TRANSPOSE")
 _KINDS: Final = ("not finite", "zero", "zero or negative", "denormal")
-_MISPLACED: Final = "of another number than their axis"
+_MISPLACED: Final = "another number of them than their axis has places"
 _MOST: Final = {"weight": 1e6, "activation": 1e9}
 """Values beyond which weights and activations are none of a network; masks of attention reach -1e9 and less."""
 _WIDEST: Final = 65535
@@ -45,8 +45,7 @@ def _told(found: list[Finding]) -> Iterator[str]:
         what = each.found.removeprefix("a scale that is ").partition(":")[0]
         by_kind[what if what in _KINDS else "too large" if each.severity == "caution" else _MISPLACED].append(each.where)
     for kind, tensors in by_kind.items():
-        distinct = list(dict.fromkeys(tensors))
-        yield f"{len(distinct)} {kind}: {named(distinct)}"
+        yield f"{kind}: {named(list(dict.fromkeys(tensors)))}"
 
 
 def _bad(stored: Stored) -> Iterator[Finding]:
