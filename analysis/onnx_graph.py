@@ -22,6 +22,8 @@ LAYOUT: Final = frozenset(
     ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity", "ReorderInput", "ReorderOutput")
 )
 """Operators that move values and change none."""
+MOVING: Final = LAYOUT | {"Cast", QUANTIZE, DEQUANTIZE, "CAST", "QUANTIZE", "DEQUANTIZE", "RESHAPE", "TRANSPOSE"}
+"""These and conversions, of both formats."""
 
 _NAMES: Final = {"float": "float32", "double": "float64"}
 

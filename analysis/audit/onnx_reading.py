@@ -149,7 +149,11 @@ def real_name(value: ir.Value | None) -> str:
 
 def plain_name(value: ir.Value | None) -> str:
     """The float name of a tensor: without what quantizers add to it."""
-    name = name_of(value)
+    return without_suffixes(name_of(value))
+
+
+def without_suffixes(name: str) -> str:
+    """A name without what quantizers add to it."""
     for suffix in _SUFFIXES:
         name = name.removesuffix(suffix)
     return name

@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from crossrt.analysis.audit.record import Check, Finding, Severity
@@ -94,6 +94,7 @@ def run_checks(file: QuantizedFile, original: QuantizedFile | None = None) -> It
 
     for module in pkgutil.iter_modules(checks.__path__):
         importlib.import_module(f"{checks.__name__}.{module.name}")
+    file = replace(file, original=original)
     for name, (_, look, beside) in sorted(_FOUND.items(), key=lambda each: each[1][0]):
         try:
             yield _judged(name, _outcome(file, original, look, beside))

@@ -110,6 +110,7 @@ class QuantizedFile:
         outputs: Names of its outputs.
         graph: Its graph, where it is ONNX.
         path: Where it lies.
+        original: The float file that it came from, where that is given.
     """
 
     name: str
@@ -122,6 +123,7 @@ class QuantizedFile:
     outputs: tuple[str, ...] = ()
     graph: Graph | None = None
     path: Path | None = None
+    original: QuantizedFile | None = None
 
     def of_role(self, role: str) -> list[Stored]:
         """Its activations, weights or biases."""

@@ -125,6 +125,8 @@ def audit_headline(audit: Audit) -> str:
     count, name = len(audit.tensors), audit.name
     if not audit.checks:
         return f"{name}: {_compared(audit)}"
+    if audit.unexplained and not audit.named("wrong") and not audit.named("caution"):
+        return f"{name}: {_compared(audit)}; no check finds anything else"
     outcome = _outcome(audit)
     if any(each.name in COMPARED for each in audit.checks):
         return f"{name}: {outcome}; its {count} quantized tensors are compared with those of the other format"

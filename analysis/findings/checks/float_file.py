@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -10,56 +11,122 @@ from numpy.typing import NDArray
 
 from crossrt.analysis.audit.affine import along
 from crossrt.analysis.audit.record import Finding, Stored
+from crossrt.analysis.findings.checks.weight_range import zero_channels
+from crossrt.analysis.findings.gains import Doubles, Fit, fits, folded_behind, times
 from crossrt.analysis.findings.kinds import plain_kind
 from crossrt.analysis.findings.protocol import Outcome, compare, named, not_applicable
 from crossrt.analysis.findings.quantized_file import Layer, QuantizedFile, bits_of
 
-_LEAST_DB: Final = {8: 8.0, 4: 4.0}
-"""Below what any method leaves: rounding to 8 bits 25 dB and more, GPFQ (where inputs are rarely other than 0) 11; to 4
-bits with one scale about 8. Weights of another model leave 0."""
-
-_TURNS: Final = 10
-"""Of fitting factors of outputs and of inputs."""
+_LEAST_DB: Final = {8: 12.0, 4: 4.0}
+"""Below what any method loses: rounding to 8 bits leaves 25 dB and more, to 4 bits with one scale about 8."""
 
 
 @compare("float file's weights", place=110)
 def weights_of_the_float_file(file: QuantizedFile, original: QuantizedFile) -> Outcome:
-    """Weights in the wrong order, along the wrong axis, or of another model are no rounding."""
-    pairs = list(_pairs(file, original))
+    """Weights in the wrong order, along the wrong axis, of another model, or cut to 0, are no rounding."""
+    pairs = [pair for each in _pairs(file, original) if (pair := _comparable(original, *each)) is not None]
     if not pairs:
         return not_applicable("no weight has a counterpart by name or by the order of layers")
-    judged = [(layer, *_ratios(layer, values)) for layer, values in pairs]
-    found, scaled = [], []
-    for layer, plain, with_gain, with_gains in judged:
-        least = _LEAST_DB.get(bits_of(layer.weight.dtype) if layer.weight is not None else 0, 0.0)
-        if plain >= least:
-            continue
-        if with_gain >= least:
-            scaled.append(layer.name)
-        elif with_gains >= least:
-            found.append(_rescaled(layer, with_gains))
-        else:
-            found.append(_finding(layer, plain, least))
-    told = f"{min(plain for _, plain, *_ in judged):.1f} dB or better over {len(pairs)} weights"
-    if scaled:
-        told = f"{named(scaled)}: equal up to a factor for each channel, as after folding BatchNorm or equalization"
-    if equalized := [each.where for each in found if each.severity == "note"]:
-        told = f"{named(equalized)}: equal up to a factor for each input and output, as after equalization"
-    if other := [each.where for each in found if each.severity != "note"]:
-        told = f"{len(other)} differ by more than rounding: {named(other)}"
-    return Outcome(told, found)
+    cut = [each for pair in pairs for each in _cut_to_zero(pair)]
+    fitted = list(_fitted([each for each in pairs if not any(_cut_to_zero(each))]))
+    found = [_finding(pair.layer, fit.plain, pair.least) for pair, fit, is_ok in fitted if not is_ok]
+    if cut or found:
+        told = [f"{len(found)} differ by more than rounding: {named([each.where for each in found])}"] if found else []
+        told += [f"{len(cut)} have channels that are cut to 0: {named([each.where for each in cut])}"] if cut else []
+        return Outcome("; ".join(told), [*cut, *found])
+    if scaled := [pair.layer.name for pair, fit, _ in fitted if fit.plain < pair.least or fit.inverse_of]:
+        return Outcome(f"{named(scaled)}: equal up to a factor for each channel, by a folded BatchNorm or equalization")
+    return Outcome(f"{min(fit.plain for _, fit, _ in fitted):.1f} dB or better over {len(pairs)} weights")
 
 
-def _rescaled(layer: Layer, ratio: float) -> Finding:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair:
+    """Weights of a layer, and the float ones in the orders that they may have.
+
+    Attributes:
+        layer: The quantized layer.
+        values: The float weights, laid out as the quantized ones.
+        candidates: These, and with the factors of a BatchNorm behind them.
+        real: What the codes stand for.
+        axis: Where output channels lie.
+        is_free: Whether the float file has factors behind the layer that it does not tell.
+        least: What rounding leaves at least, in dB.
+    """
+
+    layer: Layer
+    values: Sequence[Doubles]
+    candidates: Sequence[Doubles]
+    real: Doubles
+    axis: int
+    is_free: bool
+    least: float
+
+
+def _comparable(original: QuantizedFile, layer: Layer, values: NDArray[Any], theirs: Layer | None) -> _Pair | None:
+    """None where the weights are laid out in another way, or are no numbers: nothing can be said."""
     assert layer.weight is not None
-    return Finding(
-        severity="note",
-        where=layer.weight.name,
-        found=f"{ratio:.1f} dB from the float weights of {layer.kind} {layer.name}, with a factor for each input and"
-        " output",
-        expected="such factors after equalization across layers only",
-        to_do="where nothing was equalized, check the axis of the scales",
+    with np.errstate(invalid="ignore"):  # scales that are not finite: see scales
+        real = dequantized(layer.weight)
+    axis = layer.channel_axis % max(real.ndim, 1) if layer.weight.block_size is None else 0
+    laid_out = [values] if values.shape == real.shape else []
+    if values.ndim == 2 and values.T.shape == real.shape:
+        laid_out.append(values.T)
+    if not laid_out or not np.isfinite(real).all():
+        return None
+    plain = [each.astype(np.float64) for each in laid_out]
+    folded = None if theirs is None else folded_behind(original, theirs, real.shape[axis])
+    gain = None if folded is None else folded.gain
+    known = [times(each, gain, axis) for each in plain] if gain is not None and gain.size == real.shape[axis] else []
+    return _Pair(
+        layer=layer,
+        values=plain,
+        candidates=[*plain, *known],
+        real=real,
+        axis=axis,
+        is_free=folded is not None and not known,
+        least=_LEAST_DB.get(bits_of(layer.weight.dtype), 0.0),
     )
+
+
+def _cut_to_zero(pair: _Pair) -> Iterator[Finding]:
+    """Channels of codes for 0 whose float weights are more than a step from it: no folding and no rounding does that."""
+    weight, is_zero = pair.layer.weight, zero_channels(pair.layer)
+    if weight is None or weight.block_size is not None or is_zero.size != pair.real.shape[pair.axis]:
+        return
+    step = np.resize(np.abs(weight.affine.scale.astype(np.float64)).reshape(-1), is_zero.size)
+    others = tuple(each for each in range(pair.real.ndim) if each != pair.axis)
+    largest = np.min([np.abs(each).max(axis=others) for each in pair.candidates], axis=0)
+    is_cut = is_zero & (largest > step)
+    if is_cut.any():
+        yield Finding(
+            severity="wrong",
+            where=weight.name,
+            found=f"all codes of {int(is_cut.sum())} of {is_zero.size} channels stand for 0, and their float weights"
+            f" reach {float(largest[is_cut].max()):.3g}",
+            expected="codes of the float weights",
+            to_do="quantize the float file again",
+        )
+
+
+def _fitted(pairs: Sequence[_Pair]) -> Iterator[tuple[_Pair, Fit, bool]]:
+    """Each pair as it fits best, and whether rounding, folding or equalization explains it."""
+    gains, found, inverted = dict[str, Doubles](), list[tuple[_Pair, Fit]](), set[str]()
+    for pair in pairs:
+        fit = _best(pair, gains)
+        inverted |= {fit.inverse_of} if fit.inverse_of else set()
+        if fit.plain < pair.least <= fit.scaled and not pair.is_free:
+            gains[pair.layer.name] = fit.gain
+        found.append((pair, fit))
+    for pair, fit in found:
+        is_explained = pair.is_free or pair.layer.name in inverted
+        yield pair, fit, fit.plain >= pair.least or (fit.scaled >= pair.least and is_explained)
+
+
+def _best(pair: _Pair, gains: dict[str, Doubles]) -> Fit:
+    """As the weights are if that will do; else the first way in which a factor for each channel does, best last."""
+    ways = list(fits(pair.layer, pair.candidates, pair.real, pair.axis, gains))
+    plain = max(ways, key=lambda each: each.plain)
+    return plain if plain.plain >= pair.least else max(ways, key=lambda each: each.scaled)
 
 
 def _finding(layer: Layer, ratio: float, least: float) -> Finding:
@@ -73,65 +140,26 @@ def _finding(layer: Layer, ratio: float, least: float) -> Finding:
     )
 
 
-def _pairs(file: QuantizedFile, original: QuantizedFile) -> Iterator[tuple[Layer, NDArray[Any]]]:
-    """Quantized layers with the float weights that they come from: by name, else by the order of layers."""
+def _pairs(file: QuantizedFile, original: QuantizedFile) -> Iterator[tuple[Layer, NDArray[Any], Layer | None]]:
+    """Quantized layers, the float weights that they come from, and their layer: by name, else by the order of layers."""
     theirs, mine = original.layers, file.layers
     kinds = [[_matrix(each.kind) for each in side] for side in (theirs, mine)]
     in_order = dict(zip((each.name for each in mine), theirs, strict=True)) if kinds[0] == kinds[1] else {}
+    by_weight = {each.float_weight: each for each in theirs if each.float_weight is not None}
     for layer in mine:
         if layer.weight is None or layer.weight.integers is None:
             continue
-        name = layer.weight.name
-        other = in_order.get(layer.name)
-        values = original.floats.get(name)
+        other = by_weight.get(layer.weight.name) or in_order.get(layer.name)
+        values = original.floats.get(layer.weight.name)
         if values is None and other is not None and other.float_weight is not None:
             values = original.floats.get(other.float_weight)
         if values is not None and values.size == layer.weight.integers.size:
-            yield layer, values
+            yield layer, values, other
 
 
 def _matrix(kind: str) -> str:
     """Gemm becomes MatMul in some quantizers."""
     return "MatMul" if plain_kind(kind) == "Gemm" else plain_kind(kind)
-
-
-def _ratios(layer: Layer, values: NDArray[Any]) -> tuple[float, float, float]:
-    """Signal to noise as the weights are, with a factor for each output channel, and with one for each input, in dB."""
-    assert layer.weight is not None
-    real = dequantized(layer.weight)
-    axis = layer.channel_axis % max(real.ndim, 1) if layer.weight.block_size is None else 0
-    candidates = [values] if values.shape == real.shape else []
-    if values.ndim == 2 and values.T.shape == real.shape:
-        candidates.append(values.T)
-    if not candidates:
-        return np.inf, np.inf, np.inf  # laid out in another way: nothing can be said
-    plain = max(_decibels(each, real) for each in candidates)
-    if plain >= max(_LEAST_DB.values()):
-        return plain, plain, plain
-    gains = [max(_decibels(fit(each, real, axis), real) for each in candidates) for fit in (_with_gain, _with_gains)]
-    return plain, gains[0], gains[1]
-
-
-def _with_gain(values: NDArray[Any], real: NDArray[Any], axis: int) -> NDArray[np.float64]:
-    others = tuple(each for each in range(values.ndim) if each != axis)
-    values = values.astype(np.float64)
-    power = np.maximum((values**2).sum(axis=others, keepdims=True), np.finfo(np.float64).tiny)
-    gain: NDArray[np.float64] = (values * real).sum(axis=others, keepdims=True) / power
-    return values * gain
-
-
-def _with_gains(values: NDArray[Any], real: NDArray[Any], axis: int) -> NDArray[np.float64]:
-    """The same with a factor for each input as well, as equalization across layers leaves; found in turns."""
-    inputs = 1 - axis if axis in (0, 1) else 0
-    found = _with_gain(values, real, axis)
-    for _ in range(_TURNS if values.ndim > 1 else 0):
-        found = _with_gain(_with_gain(found, real, inputs), real, axis)
-    return found
-
-
-def _decibels(values: NDArray[Any], real: NDArray[Any]) -> float:
-    signal, noise = float((values.astype(np.float64) ** 2).sum()), float(((values - real) ** 2).sum())
-    return float(10 * np.log10(max(signal, 1e-300) / max(noise, 1e-300)))
 
 
 def dequantized(stored: Stored) -> NDArray[np.float64]:

@@ -42,8 +42,10 @@ def ranges_of_layers(file: QuantizedFile) -> Outcome:
 
 
 def _is_known(layer: Layer) -> bool:
-    weight = layer.weight
-    return weight is not None and weight.block_size is None and layer.rows() is not None
+    weight, tensors = layer.weight, (layer.source, layer.weight, layer.output)
+    if weight is None or weight.block_size is not None or layer.rows() is None:
+        return False
+    return all(each is not None and np.isfinite(each.affine.scale).all() for each in tensors)
 
 
 def _is_clipped(layer: Layer, clips: set[str]) -> bool:
@@ -55,7 +57,9 @@ def _real_rows(layer: Layer) -> NDArray[np.float64]:
     rows, weight = layer.rows(), layer.weight
     assert rows is not None
     assert weight is not None
-    scale, zero_point = (each.astype(np.float64).reshape(-1) for each in (weight.affine.scale, weight.affine.zero_point))
+    scale, zero_point = (
+        each.astype(np.float64).reshape(-1) for each in (weight.affine.scale, weight.affine.zero_point)
+    )
     scale, zero_point = (each[:, None] if each.size == len(rows) else each[0] for each in (scale, zero_point))
     return np.asarray((rows - zero_point) * scale)
 
@@ -107,5 +111,5 @@ def _too_small(layer: Layer) -> Iterator[Finding]:
             found=f"{layer.output.name} holds values up to {reach:.3g}, and the layer gives about {usual:.3g} where"
             f" {layer.source.name} uses its range, up to {_reach(layer.source):.3g}",
             expected="ranges of the same order",
-            to_do="calibrate again: the scale of its input is far too large, or that of its output far too small",
+            to_do="calibrate again: the scale of its input or of its weights is far too large, or that of its output too small",
         )

@@ -12,12 +12,11 @@ from crossrt.analysis.audit.affine import TYPES
 from crossrt.analysis.audit.record import Finding, Stored
 from crossrt.analysis.findings.protocol import Outcome, check, named, not_applicable
 from crossrt.analysis.findings.quantized_file import QuantizedFile
-from crossrt.analysis.onnx_graph import DEQUANTIZE, LAYOUT, QUANTIZE
+from crossrt.analysis.onnx_graph import MOVING
 
 _FEWEST: Final = 3
 """Layers that have the same scale by chance: fewer than this."""
 _FEWEST_CHANNELS: Final = 4
-_MOVING: Final = (*LAYOUT, "Cast", QUANTIZE, DEQUANTIZE, "CAST", "QUANTIZE", "DEQUANTIZE", "RESHAPE", "TRANSPOSE")
 _KINDS: Final = ("not finite", "zero", "zero or negative", "denormal")
 _MISPLACED: Final = "another number of them than their axis has places"
 _MOST: Final = {"weight": 1e6, "activation": 1e9}
@@ -43,7 +42,9 @@ def _told(found: list[Finding]) -> Iterator[str]:
     by_kind: defaultdict[str, list[str]] = defaultdict(list)
     for each in found:
         what = each.found.removeprefix("a scale that is ").partition(":")[0]
-        by_kind[what if what in _KINDS else "too large" if each.severity == "caution" else _MISPLACED].append(each.where)
+        by_kind[what if what in _KINDS else "too large" if each.severity == "caution" else _MISPLACED].append(
+            each.where
+        )
     for kind, tensors in by_kind.items():
         yield f"{kind}: {named(list(dict.fromkeys(tensors)))}"
 
@@ -148,7 +149,7 @@ def _given(file: QuantizedFile) -> set[str]:
     made = {name for each in file.operators for name in each.outputs}
     found = {name for each in file.operators for name in each.inputs if name not in made}
     for each in file.operators:
-        if each.kind in _MOVING and each.inputs and each.inputs[0] in found:
+        if each.kind in MOVING and each.inputs and each.inputs[0] in found:
             found.update(each.outputs)
     return found
 

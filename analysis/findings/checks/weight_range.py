@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from crossrt.analysis.audit.affine import TYPES
 from crossrt.analysis.audit.record import Finding, Stored
 from crossrt.analysis.findings.protocol import Outcome, check, named, not_applicable
-from crossrt.analysis.findings.quantized_file import QuantizedFile, bits_of
+from crossrt.analysis.findings.quantized_file import Layer, QuantizedFile, bits_of
 
 _LITTLE: Final = 0.25
 """Of the range; weights that use less have given away two bits. With a bit kept free on purpose they use a half."""
 _MOST_CLIPPED: Final = 0.05
 _FEWEST: Final = 64
 _FEWEST_IN_BLOCKS: Final = 0.1
+_MANY: Final = 0.25
+_STAND_FOR_ZERO: Final = "stand for 0"
 _LARGE_BIAS: Final = 2**29
 
 
@@ -29,9 +31,12 @@ def weight_range(file: QuantizedFile) -> Outcome:
         return not_applicable("the file holds no integer weights")
     widened = {each.weight.name for each in file.layers if each.weight is not None and _has_large_bias(each.bias)}
     found = [each for stored in weights for each in _of(stored, is_widened=stored.name in widened)]
+    found += [each for layer in file.layers for each in _zero_channels(layer, has_original=file.original is not None)]
     if not found:
         return Outcome("all use the integers of their type")
     bad = list(dict.fromkeys(each.where for each in found))
+    if all(each.found.endswith(_STAND_FOR_ZERO) for each in found):
+        return Outcome(f"{len(bad)} of {len(weights)} are 0, wholly or in many channels: {named(bad)}", found)
     return Outcome(f"{len(bad)} of {len(weights)} use few of their integers, or are cut off: {named(bad)}", found)
 
 
@@ -43,6 +48,36 @@ def _is_matrix(stored: Stored) -> bool:
 def _has_large_bias(bias: Stored | None) -> bool:
     """The TFLite converter widens the scale of a weight until its bias fits int32."""
     return bias is not None and bias.integers is not None and bool((np.abs(bias.integers) >= _LARGE_BIAS).any())
+
+
+def _zero_channels(layer: Layer, *, has_original: bool) -> Iterator[Finding]:
+    """Weights that are 0 throughout, or in many channels; the float file shows by itself which are so by right."""
+    if layer.weight is None or has_original:
+        return
+    is_zero = zero_channels(layer)
+    count, total = int(is_zero.sum()), is_zero.size
+    if total and (count == total or (count > 1 and count >= _MANY * total)):
+        unit = "blocks" if layer.weight.block_size is not None else "channels"
+        part = "all its codes" if count == total else f"all codes of {count} of {total} {unit}"
+        yield Finding(
+            severity="caution",
+            where=layer.weight.name,
+            found=f"{part} {_STAND_FOR_ZERO}",
+            expected="weights other than 0, unless the float model was pruned",
+            to_do="compare with the float file: --float FLOAT_FILE",
+        )
+
+
+def zero_channels(layer: Layer) -> NDArray[np.bool_]:
+    """Which output channels of a layer, or blocks, have only weights of 0; none where that is not known."""
+    weight = layer.weight
+    if weight is None or weight.integers is None:
+        return np.zeros(0, bool)
+    rows = _by_scale(weight) if weight.block_size is not None else layer.rows()
+    zero_point = weight.affine.zero_point.reshape(-1)
+    if rows is None or zero_point.size not in (1, len(rows)):
+        return np.zeros(0, bool)
+    return np.asarray((rows == zero_point[:, None]).all(axis=1))
 
 
 def _of(stored: Stored, *, is_widened: bool) -> Iterator[Finding]:
