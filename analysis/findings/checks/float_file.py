@@ -19,6 +19,8 @@ from crossrt.analysis.findings.quantized_file import Layer, QuantizedFile, bits_
 
 _LEAST_DB: Final = {8: 12.0, 4: 4.0}
 """Below what any method loses: rounding to 8 bits leaves 25 dB and more, to 4 bits with one scale about 8."""
+_GAINED_DB: Final = 3.0
+"""What a factor for each channel must bring, to be looked for in the layers behind."""
 
 
 @compare("float file's weights", place=110)
@@ -89,7 +91,7 @@ def _comparable(original: QuantizedFile, layer: Layer, values: NDArray[Any], the
 
 
 def _cut_to_zero(pair: _Pair) -> Iterator[Finding]:
-    """Channels of codes for 0 whose float weights are more than a step from it: no folding and no rounding does that."""
+    """Channels of codes for 0 whose float weights are more than a step from it, which no method does."""
     weight, is_zero = pair.layer.weight, zero_channels(pair.layer)
     if weight is None or weight.block_size is not None or is_zero.size != pair.real.shape[pair.axis]:
         return
@@ -101,8 +103,8 @@ def _cut_to_zero(pair: _Pair) -> Iterator[Finding]:
         yield Finding(
             severity="wrong",
             where=weight.name,
-            found=f"all codes of {int(is_cut.sum())} of {is_zero.size} channels stand for 0, and their float weights"
-            f" reach {float(largest[is_cut].max()):.3g}",
+            found=f"all codes of {int(is_cut.sum())} of {is_zero.size} channels stand for 0, and their"
+            f" float weights reach {float(largest[is_cut].max()):.3g}",
             expected="codes of the float weights",
             to_do="quantize the float file again",
         )
@@ -114,7 +116,7 @@ def _fitted(pairs: Sequence[_Pair]) -> Iterator[tuple[_Pair, Fit, bool]]:
     for pair in pairs:
         fit = _best(pair, gains)
         inverted |= {fit.inverse_of} if fit.inverse_of else set()
-        if fit.plain < pair.least <= fit.scaled and not pair.is_free:
+        if fit.scaled >= max(pair.least, fit.plain + _GAINED_DB):
             gains[pair.layer.name] = fit.gain
         found.append((pair, fit))
     for pair, fit in found:
@@ -123,10 +125,13 @@ def _fitted(pairs: Sequence[_Pair]) -> Iterator[tuple[_Pair, Fit, bool]]:
 
 
 def _best(pair: _Pair, gains: dict[str, Doubles]) -> Fit:
-    """As the weights are if that will do; else the first way in which a factor for each channel does, best last."""
+    """As the weights are, unless an equalized layer before them explains clearly more."""
     ways = list(fits(pair.layer, pair.candidates, pair.real, pair.axis, gains))
-    plain = max(ways, key=lambda each: each.plain)
-    return plain if plain.plain >= pair.least else max(ways, key=lambda each: each.scaled)
+    alone = [each for each in ways if each.inverse_of is None]
+    simple, best = max(alone, key=lambda each: each.scaled), max(ways, key=lambda each: each.scaled)
+    if best.scaled > simple.scaled + _GAINED_DB:
+        return best
+    return max(alone, key=lambda each: each.plain)
 
 
 def _finding(layer: Layer, ratio: float, least: float) -> Finding:

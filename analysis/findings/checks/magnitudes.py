@@ -111,5 +111,5 @@ def _too_small(layer: Layer) -> Iterator[Finding]:
             found=f"{layer.output.name} holds values up to {reach:.3g}, and the layer gives about {usual:.3g} where"
             f" {layer.source.name} uses its range, up to {_reach(layer.source):.3g}",
             expected="ranges of the same order",
-            to_do="calibrate again: the scale of its input or of its weights is far too large, or that of its output too small",
+            to_do="calibrate again: the scale of input or weights is far too large, or that of the output too small",
         )

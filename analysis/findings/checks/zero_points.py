@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from crossrt.analysis.audit.affine import TYPES
 from crossrt.analysis.audit.onnx_reading import without_suffixes
 from crossrt.analysis.audit.record import Finding, Stored
+from crossrt.analysis.findings.checks.weight_range import zero_channels
 from crossrt.analysis.findings.protocol import Outcome, check, named, not_applicable
 from crossrt.analysis.findings.quantized_file import Operator, QuantizedFile
 from crossrt.analysis.onnx_graph import MOVING, REMOVABLE
@@ -47,7 +48,8 @@ def _outside(stored: Stored) -> Iterator[Finding]:
 
 def _none_above(file: QuantizedFile) -> Iterator[Finding]:
     """Inputs and results of layers that hold no positive value: hardly a model gives such."""
-    known = {each.output.name for each in file.layers if each.output is not None}
+    layers = [each for each in file.layers if not zero_channels(each).all() or each.weight is None]
+    known = {each.output.name for each in layers if each.output is not None}
     known |= {
         each.source.name for each in file.layers if each.source is not None and made_by(file, each.source.name) is None
     }
@@ -100,8 +102,8 @@ def _one_sided(stored: Stored, end: str, sign: str, expected: str) -> Finding:
     return Finding(
         severity="caution",
         where=stored.name,
-        found=f"zero point {int(stored.affine.zero_point.reshape(-1)[0])}, the {end} code of {stored.dtype}: it holds no"
-        f" {sign} value",
+        found=f"zero point {int(stored.affine.zero_point.reshape(-1)[0])}, the {end} code of {stored.dtype}: it holds"
+        f" no {sign} value",
         expected=expected,
         to_do="calibrate again, with samples whose values have both signs",
     )
