@@ -146,7 +146,7 @@ def _finding(layer: Layer, ratio: float, least: float) -> Finding:
 
 
 def _pairs(file: QuantizedFile, original: QuantizedFile) -> Iterator[tuple[Layer, NDArray[Any], Layer | None]]:
-    """Quantized layers, the float weights that they come from, and their layer: by name, else by the order of layers."""
+    """Quantized layers, the float weights that they come from, and their layer: by name, else by order."""
     theirs, mine = original.layers, file.layers
     kinds = [[_matrix(each.kind) for each in side] for side in (theirs, mine)]
     in_order = dict(zip((each.name for each in mine), theirs, strict=True)) if kinds[0] == kinds[1] else {}
