@@ -23,6 +23,8 @@ _FACTORS: Final = ("BatchNormalization", "Mul", "Div", "MUL", "DIV")
 _PASSED: Final = (*LAYOUT, "Add", "ADD", "RESHAPE", "Cast")
 _EPSILON: Final = 1e-5
 _STEPS: Final = 3
+_TURNS: Final = 10
+"""Of fitting factors of outputs and of inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,16 @@ def best_gain(values: NDArray[Any], real: NDArray[Any], axis: int) -> Doubles:
     power = (values**2).sum(axis=others)
     product = (values * real).sum(axis=others)
     return np.where(power > 0, product / np.maximum(power, np.finfo(np.float64).tiny), 1.0)
+
+
+def with_gains(values: NDArray[Any], real: NDArray[Any], axis: int) -> Doubles:
+    """The same, applied, with a factor for each input as well, as equalization across layers leaves; found in turns."""
+    inputs = 1 - axis if axis in (0, 1) else 0
+    found = times(values, best_gain(values, real, axis), axis)
+    for _ in range(_TURNS if values.ndim > 1 else 0):
+        for place in (inputs, axis):
+            found = times(found, best_gain(found, real, place), place)
+    return found
 
 
 def with_inverse(layer: Layer, values: NDArray[Any], axis: int, gain: Doubles) -> Iterator[Doubles]:
