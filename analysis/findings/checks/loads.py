@@ -36,9 +36,7 @@ def loads(file: QuantizedFile) -> Outcome:
         where=file.name,
         found=f"{runtime} says: {reason}",
         expected=f"a file that {runtime} loads",
-        to_do="load it with the library of its own operators"
-        if severity == "note"
-        else "convert or quantize it again; to see more, load the file in the runtime",
+        to_do="load it with the library of its own operators" if severity == "note" else "convert or quantize it again",
     )
     return Outcome(f"{runtime} refuses it: {textwrap.shorten(reason, _SHORT, placeholder='...')}", [finding])
 
@@ -96,4 +94,4 @@ def _short(error: Exception, path: Path) -> str:
     line = first_line(error, _LONGEST).replace(str(path), path.name)
     if line.startswith("[ONNXRuntimeError]"):
         line = line.split(" : ", 3)[-1]
-    return _PLACE.sub("", line.removeprefix(f"Load model from {path.name} failed:"), count=1).strip()
+    return _PLACE.sub("", line.removeprefix(f"Load model from {path.name} failed:"), count=1).strip().removesuffix(".")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
+from ai_edge_litert import schema_py_generated as schema
+from flatbuffers import Builder
 from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.analysis.findings.protocol import run_checks
 from crossrt.analysis.findings.reading import read_file
 
 INPUTS, HIDDEN, CLASSES = 16, 24, 4
+TFLITE = Path(__file__).parents[3] / "data" / "models" / "conv.int8-io.tflite" / "model.tflite"
 BAD = ("caution", "wrong")
 
 
@@ -242,3 +247,14 @@ def test_an_onnx_model_that_is_named_as_a_tflite_file_is_found(write):
     path = write()
     found = said(path.rename(path.with_name("net.tflite")))["file name"]
     assert (found.severity, found.text) == ("wrong", "the name ends in .tflite, and the file is an ONNX model")
+
+
+def test_what_litert_refuses_is_wrong_and_its_reason_is_told(tmp_path):
+    tables = schema.ModelT.InitFromPackedBuf(TFLITE.read_bytes(), 0)
+    tables.operatorCodes[0].version = 999
+    builder = Builder(1024)
+    builder.Finish(tables.Pack(builder), b"TFL3")
+    (tmp_path / "net.tflite").write_bytes(builder.Output())
+    found = {each.name: each for each in run_checks(read_file(tmp_path / "net.tflite", "tflite"))}["loads"]
+    assert found.severity == "wrong"
+    assert "version '999'" in found.findings[0].found

@@ -1,0 +1,56 @@
+"""What an audit says first, and of paths that hold no file."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from crossrt.analysis.audit.record import AuditedTensor, Check
+from crossrt.exporters.errors import ModelError
+from crossrt.harness.analyze.audit import Audit, audit_headline
+from crossrt.harness.build.subject import is_model_file
+
+
+def audit_of(severity, verdict):
+    tensor = AuditedTensor(
+        name="x",
+        role="activation",
+        dtype="uint8",
+        channels=1,
+        scale=0.5,
+        zero_point=0,
+        expected_scale=0.25,
+        expected_zero_point=0,
+        deviation=1.0,
+        wrong_integers=None,
+        verdict=verdict,
+    )
+    checks = [Check(name="scales", severity=severity, text="")]
+    return Audit(name="net.onnx", artifact=SimpleNamespace(model="net"), tensors=[tensor], checks=checks)
+
+
+@pytest.mark.parametrize(
+    ("severity", "verdict", "begins"),
+    [
+        ("ok", "different", "1 of 1 quantized tensors are not what the recipe makes of them"),
+        ("wrong", "different", "wrong: scales; 1 of 1"),
+        ("ok", "exact", "nothing in it is wrong by itself; all 1"),
+    ],
+)
+def test_an_audit_first_says_what_is_wrong(severity, verdict, begins):
+    assert audit_headline(audit_of(severity, verdict)).startswith(f"net.onnx: {begins}")
+
+
+def test_a_pipe_a_device_and_a_link_to_nothing_are_no_files(tmp_path):
+    os.mkfifo(tmp_path / "pipe.onnx")
+    (tmp_path / "link.onnx").symlink_to(tmp_path / "nowhere.onnx")
+    for path, what in ((tmp_path / "pipe.onnx", "is not a regular file"), ("/dev/null", "is not a regular file")):
+        with pytest.raises(ModelError, match=what):
+            is_model_file(str(path))
+    with pytest.raises(ModelError, match="a link that leads to no file"):
+        is_model_file(str(tmp_path / "link.onnx"))
+    with pytest.raises(ModelError, match="not a model file"):
+        is_model_file(str(tmp_path))
+    assert not is_model_file("int8-qdq")
