@@ -22,7 +22,7 @@ from crossrt.core.events import EventStream, read_job
 from crossrt.core.tensor import TensorSpec
 from crossrt.datasets.protocol import Arrays
 from crossrt.exporters.calibration import BATCH, selection_of
-from crossrt.exporters.errors import ExportError, NotAlikeError
+from crossrt.exporters.errors import ExportError, NotAlikeError, first_line
 from crossrt.exporters.recipes.recipe import (
     OnnxDynamic,
     OnnxStatic,
@@ -73,6 +73,11 @@ def _compared(job: AuditJob, read: Audited, float_path: Path) -> Audited:
         found = compared_with_recipe(job, recipe, float_path)
     except NotAlikeError as error:
         return msgspec.structs.replace(read, not_compared=f"scales are not compared with the float file: {error}")
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        if not any(each.severity == "wrong" for each in read.checks):
+            raise
+        reason = f"scales are not compared with the float file, as the file contradicts itself: {first_line(error)}"
+        return msgspec.structs.replace(read, not_compared=reason)
     if not found:
         reason = "no tensor has the name of one of the float file, so scales are not compared with it"
         return msgspec.structs.replace(read, not_compared=reason)

@@ -289,6 +289,18 @@ def test_a_wrong_bias_scale_is_found_without_a_recipe(quantized, scratch):
     assert checks["scales"].text == "zero or negative: nchw"
 
 
+def test_a_file_with_too_few_scales_is_audited_beside_its_float_file_as_well(quantized, network, scratch):
+    path = quantized(OnnxStatic(per_channel=True))
+    model = onnx.load(path)
+    for each in model.graph.initializer:
+        if each.name in ("kernel_scale", "kernel_zero_point"):
+            each.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(each)[:-1], each.name))
+    onnx.save(model, path)
+    found = audit(job_of(path, scratch, float_path=network()))
+    assert {each.name: each.severity for each in found.checks}["scales"] == "wrong"
+    assert "as the file contradicts itself" in found.not_compared
+
+
 def test_a_float_file_has_no_quantized_weights(network, scratch):
     checks = {each.name: each for each in audit(job_of(network(), scratch)).checks}
     assert checks["quantized weights"].severity == "wrong"
