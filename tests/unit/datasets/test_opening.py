@@ -103,7 +103,7 @@ def test_an_unknown_name_lists_what_there_is(plugins, tmp_path):
     plugins("crossrt.datasets", digits="two_samples")
     (tmp_path / "test.npz").write_bytes(b"")
     message = refusal("digitz")
-    assert "no data set 'digitz' (did you mean digits?)" in message
+    assert "no data set 'digitz', and no such file or folder here (did you mean digits?)" in message
     assert "available: digits, random" in message
     assert f"(did you mean {tmp_path}/test.npz?)" in refusal(tmp_path / "tset.npz")
 
