@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,8 @@ from crossrt.harness.locations import artifact_cache, cache_folder
 
 PREFIX: Final = "crossrt-run-"
 _VARIABLE: Final = "TMPDIR"
+_MOST_PASSES: Final = 50
+_PASS_S: Final = 0.01
 
 _current: Final[list[Path]] = []
 
@@ -47,10 +50,40 @@ def scratch_folder() -> Iterator[Path]:
 def _end_those_of(folder: Path) -> None:
     """Kills processes that were started with this folder as the one of their temporary files, and what they started."""
     mark = f"{_VARIABLE}={folder}".encode()
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):  # gone, or of somebody else
-            if mark in environment.read_bytes().split(b"\0"):
-                os.kill(int(environment.parent.name), signal.SIGKILL)
+    for _ in range(_MOST_PASSES):  # one that is about to start another is found in the next pass
+        found = [pid for pid in _processes() if _may_have(pid, mark)]
+        if not found:
+            return
+        for pid in found:
+            with suppress(OSError):  # gone meanwhile
+                if mark in _environment(pid):
+                    os.kill(pid, signal.SIGKILL)
+        time.sleep(_PASS_S)
+
+
+def _processes() -> list[int]:
+    try:
+        return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()]
+    except OSError:  # a system without it
+        return []
+
+
+def _may_have(pid: int, mark: bytes) -> bool:
+    """True for a process with this variable, and for one that is just being started: its environment is still empty."""
+    try:
+        environment = _environment(pid)
+        return mark in environment or (environment == [b""] and _has_memory(pid))
+    except OSError:  # gone, or of somebody else
+        return False
+
+
+def _environment(pid: int) -> list[bytes]:
+    return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+
+
+def _has_memory(pid: int) -> bool:
+    """False for zombies and threads of the kernel, which never have an environment."""
+    return b"\nVmSize:" in Path(f"/proc/{pid}/status").read_bytes()
 
 
 def _tidy_cache() -> None:
