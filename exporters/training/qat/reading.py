@@ -196,6 +196,10 @@ class _Reader:
         """Says that a layer stays in float; between two such layers nothing is quantized."""
         kernels = " (in TFLite where that has no integer kernel for it)" if is_island else ""
         self._notes.append(f"{operation.name} ({type(operation).__name__}) stays in float{kernels}")
+        self._stay_in_float(source, tensor)
+
+    def _stay_in_float(self, source: str, tensor: Any) -> None:
+        """Leaves out the rounding between what is in float and a layer in float that alone reads it."""
         step = self._steps[source]
         if isinstance(step.op, Input | Scaling | Island) and step.relu is None and self._consumers[id(tensor)] == 1:
             self._steps[source] = dataclasses.replace(step, range="none")
@@ -231,8 +235,10 @@ class _Reader:
         self._notes.append(
             f"the activation {kind} of {layer} stays in float (in TFLite where that has no integer kernel for it)"
         )
-        op = Island(layer=keras.layers.Activation(kind))
-        return self._add(f"{layer}_{kind}", op, (self._made[id(tensor)],), output)
+        source, op = self._made[id(tensor)], Island(layer=keras.layers.Activation(kind))
+        if isinstance(self._steps[source].op, Island):
+            self._stay_in_float(source, tensor)
+        return self._add(f"{layer}_{kind}", op, (source,), output)
 
     def _add(self, name: str, op: Op, inputs: tuple[str, ...], tensor: Any, **more: Any) -> str:
         shape = more.pop("shape", None) or tuple(tensor.shape[1:])

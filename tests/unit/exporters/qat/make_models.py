@@ -66,6 +66,8 @@ def islands():
     found = layers.LayerNormalization(name="norm")(layers.Conv2D(4, 3, activation="tanh", name="bend")(found))
     found = layers.UnitNormalization(name="unit")(found)  # nothing is quantized between the two
     hidden = layers.Dense(8, activation="gelu", name="hidden")(layers.Flatten()(found))
+    for function in ("silu", "elu", "softplus"):  # nor between these
+        hidden = layers.Activation(function, name=f"then_{function}")(hidden)
     return keras.Model(image, layers.Dense(4, name="scores")(hidden))
 
 
