@@ -8,8 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnxruntime
+
+from crossrt.analysis.search.result import SearchReport
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "mixed-precision" / "make.py"
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
@@ -39,5 +42,7 @@ def test_a_killed_search_keeps_its_best_file_and_goes_on(tmp_path):
     assert "go on with --resume" in refused.stderr
     done = run("--resume")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "dense_3 in float" in done.stdout
-    assert "Ship found/faulty.best.onnx: on 5,000 samples that the search never used" in done.stdout
+    found = msgspec.json.decode((tmp_path / "found" / "search.json").read_bytes(), type=SearchReport)
+    assert found.candidate(found.best).float_units == ("dense_3",)
+    said = " ".join(done.stdout.split())
+    assert "Ship found/faulty.best.onnx: on 5,000 samples that the search never used" in said
