@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Column, Connection, Float, Integer, LargeBinary, String, func, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Float,
+    Integer,
+    LargeBinary,
+    String,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 
-from crossrt.history.store.tables import metadata
+from crossrt.history.store.tables import Moment, metadata
 
 _STORED_AS: Final[Mapping[type, tuple[str, ...]]] = {
     Boolean: ("integer",),
@@ -15,6 +28,7 @@ _STORED_AS: Final[Mapping[type, tuple[str, ...]]] = {
     Float: ("integer", "real"),
     String: ("text",),
     LargeBinary: ("blob",),
+    Moment: ("text",),
 }
 
 
@@ -23,7 +37,7 @@ _LARGE: Final = ("metrics", "results", "times")
 
 
 def first_damage(connection: Connection, *, everywhere: bool) -> str | None:
-    """The first column that holds a value of another type, as `table.column`, or None."""
+    """The first column that holds a value of another type, or a time that is none, as `table.column`, or None."""
     for table in metadata.sorted_tables:
         if everywhere or table.name not in _LARGE:
             for column in table.columns:
@@ -38,5 +52,17 @@ def _stored_as(column: Column[Any]) -> tuple[str, ...]:
 
 def _is_damaged(connection: Connection, column: Column[Any], stored: tuple[str, ...]) -> bool:
     allowed = (*stored, "null") if column.nullable else stored
-    query = select(func.count()).select_from(column.table).where(func.typeof(column).not_in(allowed))
-    return bool(connection.execute(query).scalar())
+    is_wrong: ColumnElement[bool] = func.typeof(column).not_in(allowed)
+    if isinstance(column.type, Moment):
+        is_wrong = or_(is_wrong, _is_no_time(column))
+    return bool(connection.execute(select(func.count()).select_from(column.table).where(is_wrong)).scalar())
+
+
+def _is_no_time(column: Column[Any]) -> ColumnElement[bool]:
+    """For text that is not what SQLAlchemy stores, `2026-01-31 12:00:00.000000`, or no day of the calendar."""
+    text = type_coerce(column, String)
+    seconds = func.substr(text, 1, 19)
+    return or_(
+        func.datetime(seconds, "+0 seconds").is_distinct_from(seconds),
+        text.op("NOT GLOB")("*:[0-9][0-9]." + 6 * "[0-9]"),
+    )

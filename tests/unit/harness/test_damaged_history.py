@@ -15,6 +15,9 @@ REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
     ("change", "where"),
     [
         ("UPDATE runs SET git_revision = x'00'", "runs.git_revision"),
+        ("UPDATE runs SET started_at = 20261125", "runs.started_at"),
+        ("UPDATE runs SET added_at = '2026-02-30 10:00:00.000000'", "runs.added_at"),
+        ("UPDATE runs SET started_at = '2026-02-20 10:00:00.x00000'", "runs.started_at"),
         ("UPDATE definitions SET content = '[{]'", "damaged"),
         ("UPDATE environments SET content = '{}'", "damaged"),
     ],
