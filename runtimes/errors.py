@@ -11,6 +11,14 @@ class UnknownRuntimeError(RuntimeAdapterError):
     """No runtime of this name is registered."""
 
 
+class VersionRefusedError(RuntimeAdapterError):
+    """A version of a runtime is not written like one, does not exist, or does not support this Python."""
+
+
+class EnvironmentFailedError(RuntimeAdapterError):
+    """The environment of a version cannot be made: no network, no installer, no room."""
+
+
 class RuntimeNotInstalledError(RuntimeAdapterError):
     """The runtime's package is missing; the message holds the install command."""
 

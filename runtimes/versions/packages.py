@@ -1,0 +1,58 @@
+"""What a version of a runtime is installed from, and whether it can be imported then."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from crossrt.runtimes.errors import VersionRefusedError
+from crossrt.runtimes.registry import SHIPPED
+
+OTHER_PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {"tflite": ("tflite-runtime",)}
+"""Names under which older versions were published, the newest first."""
+
+_SUBMODULES: Final[Mapping[str, str]] = {"tflite": ".interpreter"}
+_IMPORT_TIMEOUT_S: Final = 120
+_IMPORT: Final = """
+import importlib, sys
+sys.modules["openvino_telemetry"] = None  # importing openvino would send an event
+importlib.import_module("numpy")
+importlib.import_module(sys.argv[1])
+"""
+
+
+def packages_of(runtime: str) -> tuple[str, ...]:
+    """The packages that a runtime is installed from, the first that has the version counts.
+
+    Raises:
+        VersionRefusedError: It is a plug-in, of which only the installed version is known.
+    """
+    name = runtime.partition(":")[0]
+    if name not in SHIPPED:
+        raise VersionRefusedError(
+            f"a version of {name!r} cannot be asked for: that is possible for {', '.join(SHIPPED)}; of a plug-in the"
+            " installed version is measured"
+        )
+    return (SHIPPED[name].package, *OTHER_PACKAGES.get(name, ()))
+
+
+def import_problem(python: Path, runtime: str, package: str) -> str | None:
+    """Why a runtime cannot be imported in an environment, in its own words, or None where it can."""
+    module = package.replace("-", "_") + _SUBMODULES.get(runtime.partition(":")[0], "")
+    try:
+        done = subprocess.run(
+            [python, "-I", "-c", _IMPORT, module],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_IMPORT_TIMEOUT_S,
+            check=False,
+            env={**os.environ, "ORT_DISABLE_TELEMETRY": "1"},
+        )
+    except subprocess.TimeoutExpired:
+        return f"importing it takes longer than {_IMPORT_TIMEOUT_S} s"
+    return None if done.returncode == 0 else done.stderr.strip() or f"exit status {done.returncode}"
