@@ -71,6 +71,10 @@ def is_computing(distribution: str) -> bool:
 def _versions(runtimes: Sequence[RuntimeInfo]) -> Mapping[str, str]:
     found = {"libc": " ".join(platform.libc_ver())}
     found |= {f"runtime {runtime.name}": runtime.version for runtime in runtimes if runtime.version}
+    for runtime in runtimes:
+        if runtime.python is not None:
+            packages = runtime.python.packages.items()
+            found |= {f"{name} of {runtime.name}": version for name, version in packages if name in COMPUTING_PACKAGES}
     for package in COMPUTING_PACKAGES:
         if (installed := installed_version(package)) is not None:
             found[package] = installed

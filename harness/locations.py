@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from crossrt.core.owned import own_folder
 from crossrt.exporters.cache import CACHE_VARIABLE, ArtifactCache
+from crossrt.runtimes.versions.environments import VersionEnvironments
 
 _HOMELESS = Path("/.cache/crossrt")
 """As for HOME=/: where it cannot be written, the message says how to name another."""
 
-__all__ = ["CACHE_VARIABLE", "artifact_cache", "cache_folder", "lock_file", "named_cache_folder"]
+__all__ = [
+    "CACHE_VARIABLE",
+    "artifact_cache",
+    "cache_folder",
+    "lock_file",
+    "named_cache_folder",
+    "version_environments",
+]
 
 
 def cache_folder() -> Path:
@@ -44,3 +53,8 @@ def lock_file() -> Path:
 def artifact_cache() -> ArtifactCache:
     """The cache of built artifacts."""
     return ArtifactCache(cache_folder() / "artifacts")
+
+
+def version_environments(remark: Callable[[str], object] = lambda _: None) -> VersionEnvironments:
+    """The environments of other versions of runtimes; `remark` is told what takes long."""
+    return VersionEnvironments(cache_folder() / "environments", remark)

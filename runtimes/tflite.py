@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import ai_edge_litert
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
 from crossrt.runtimes.session import BaseSession
 from crossrt.runtimes.specs import NUMPY_DTYPES, unsupported
 from crossrt.runtimes.tflite_graph import Graph, load
+from crossrt.runtimes.tflite_library import litert_version
 
 DELEGATE = "DELEGATE"
 
@@ -27,8 +27,8 @@ class TfLite:
     formats: tuple[ModelFormat, ...] = ("tflite",)
 
     def version(self) -> str:
-        """Version of ai-edge-litert."""
-        return str(ai_edge_litert.__version__)
+        """Version of ai-edge-litert, or of tflite-runtime."""
+        return litert_version()
 
     def unsupported_reason(self, artifact: ModelArtifact, options: SessionOptions) -> str | None:
         """TFLite files without text only; there is no parallel execution of operators."""

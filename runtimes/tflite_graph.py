@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.tensor import TensorSpec, described
 from crossrt.runtimes.errors import ModelRefusedError
 from crossrt.runtimes.session import one_line
 from crossrt.runtimes.specs import SessionSpecs
+from crossrt.runtimes.tflite_library import Interpreter
 
 DEFAULT_SIGNATURE = "serving_default"
 

@@ -116,6 +116,7 @@ def run_explain(
     display: Display,
     timeout_s: float = WorkerLimits().timeout_s,
     file_name: str | None = None,
+    info: RuntimeInfo | None = None,
 ) -> Explanation:
     """Profiles a file, and looks which others come to the same kernels.
 
@@ -128,26 +129,27 @@ def run_explain(
         display: Follows.
         timeout_s: How long a step of a worker may take.
         file_name: What messages call a file of the user's.
+        info: What is known of the runtime, where it is a version with an environment of its own.
 
     Raises:
         HarnessError: The runtime refuses the file, crashes on it, or cannot tell what it runs.
     """
     display.phase("profiling", 1 + len(others))
-    profile = _profiled(artifact, runtime, options, CALLS, timeout_s, file_name)
+    profile = _profiled(artifact, runtime, options, CALLS, timeout_s, file_name, info)
     if profile is None:
         raise HarnessError(f"{runtime} cannot tell which kernels it runs")
     display.step()
     alike = []
     for other in others:
         try:
-            found = _profiled(other, runtime, options, 1, timeout_s)
+            found = _profiled(other, runtime, options, 1, timeout_s, info=info)
         except HarnessError as error:
             display.remark(f"  not compared: {error}")
             found = None
         if found is not None and _steps(found) == _steps(profile):
             alike.append(other.variant)
         display.step()
-    unfused, unexplained = _unfused(artifact, runtime, profile, options, folder)
+    unfused, unexplained = _unfused(artifact, info.imports if info else runtime, profile, options, folder)
     return Explanation(
         artifact=artifact,
         runtime=runtime,
@@ -166,11 +168,14 @@ def _profiled(
     calls: int,
     timeout_s: float,
     file_name: str | None = None,
+    info: RuntimeInfo | None = None,
 ) -> Profile | None:
     """The kernels of a file; every failure is one that the user can read."""
     name = file_name or artifact.id
     try:
-        return profile_file(artifact, runtime, options, calls, limits_for(artifact, WorkerLimits(timeout_s=timeout_s)))
+        limits = limits_for(artifact, WorkerLimits(timeout_s=timeout_s))
+        adapter, python = (runtime, None) if info is None else (info.imports, info.python)
+        return profile_file(artifact, adapter, options, calls, limits, python)
     except NoAnswerError as failure:
         help_too = f", or fewer samples than {options.batch_size} with --batch" if options.batch_size > 1 else ""
         raise HarnessError(

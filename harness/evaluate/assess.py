@@ -131,7 +131,7 @@ class Assessor:
         artifact = self._artifacts[case.artifact_id]
         try:
             limits = limits_for(artifact, self._settings.limits)
-            with CaseWorker(case.scenario.threads, limits, self._python) as worker:
+            with CaseWorker(case.scenario.threads, limits, self._python or case.python) as worker:
                 tried = self._examine(worker, case, artifact)
             return self._judged(tried, case, judge, keeps=keeps)
         except UnsupportedError as reason:
@@ -175,8 +175,9 @@ class Assessor:
     @contextmanager
     def _fed(self, case: Case, artifact: ModelArtifact, feeding: Feeding) -> Iterator[CaseWorker]:
         """A worker that has loaded the model and the first samples."""
-        with CaseWorker(case.scenario.threads, limits_for(artifact, self._settings.limits), self._python) as worker:
-            worker.start_import(case.runtime)
+        limits, python = limits_for(artifact, self._settings.limits), self._python or case.python
+        with CaseWorker(case.scenario.threads, limits, python) as worker:
+            worker.start_import(case.imports)
             worker.finish_import()
             worker.load(artifact, case.scenario.session_options(feeding.dimensions))
             worker.feed(feeding.inputs(self._data.first()), case.scenario.batch_size, self._settings.seed)
@@ -185,7 +186,7 @@ class Assessor:
     def _examine(self, worker: CaseWorker, case: Case, artifact: ModelArtifact) -> Tried:
         """Memory first: answering the data set and profiling would raise the high-water mark."""
         batch_size, feeding = case.scenario.batch_size, self._feedings[case.artifact_id]
-        worker.start_import(case.runtime)
+        worker.start_import(case.imports)
         imported = worker.finish_import()
         load_ns = worker.load(artifact, case.scenario.session_options(feeding.dimensions))
         worker.feed(feeding.inputs(self._data.first()), batch_size, self._settings.seed)
@@ -214,10 +215,10 @@ class Assessor:
             return tried
         try:
             evaluation = judge.evaluate(answers.outputs, artifact)
-            problem = judge.problem(evaluation, minimum, artifact, runtime=case.runtime)
+            problem = judge.problem(evaluation, minimum, artifact, runtime=case.imports)
             if problem is not None and judge.reference.repeats:
                 own = self.unrepeated(case, answers.outputs)
-                problem = judge.problem(evaluation, minimum, artifact, own, runtime=case.runtime)
+                problem = judge.problem(evaluation, minimum, artifact, own, runtime=case.imports)
         except BaseException:
             answers.drop()
             raise

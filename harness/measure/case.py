@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crossrt.core.artifact import ModelFormat
+from crossrt.harness.process.foreign_python import ForeignPython
 from crossrt.reports.text.patterns import matches
 from crossrt.runtimes.protocol import IoMode, SessionOptions
 
@@ -33,9 +34,11 @@ class Case:
         model: Name of the model.
         variant: Name of the variant.
         format: Format of the file.
-        runtime: Name of the runtime.
+        runtime: Name of the runtime, with its version where one was asked for.
         scenario: How it is asked.
         names_format: Whether the id says the format: where a runtime reads a variant in two formats.
+        adapter: What a worker imports, where that is not the name of the runtime.
+        python: Another Python that runs its workers, or None for this one.
     """
 
     model: str
@@ -44,6 +47,13 @@ class Case:
     runtime: str
     scenario: Scenario
     names_format: bool = False
+    adapter: str | None = None
+    python: ForeignPython | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def imports(self) -> str:
+        """What its workers import."""
+        return self.adapter or self.runtime
 
     @property
     def label(self) -> str:

@@ -48,7 +48,13 @@ class Prepared:
     def timed(self) -> Timed:
         """What its processes run."""
         options = self.case.scenario.session_options(self.feeding.dimensions)
-        return Timed(runtime=self.case.runtime, artifact=self.artifact, options=options, inputs=self.inputs)
+        return Timed(
+            runtime=self.case.imports,
+            artifact=self.artifact,
+            options=options,
+            inputs=self.inputs,
+            python=self.case.python,
+        )
 
 
 def participants_of(
@@ -121,12 +127,12 @@ def _bytes_of(spec: TensorSpec, each: Prepared) -> int:
 
 def _noops(prepared: Sequence[Prepared], path: Path, features: int) -> Iterator[Participant]:
     """A model that copies its input, on each runtime in each scenario of float32, in the first rounds only."""
-    wanted = dict.fromkeys(
-        (each.case.runtime, each.artifact.format, each.case.scenario)
+    wanted = {
+        (each.case.runtime, each.artifact.format, each.case.scenario): each.case
         for each in prepared
         if each.case.scenario.io == "float32"
-    )
-    for runtime, model_format, scenario in wanted:
+    }
+    for (runtime, model_format, scenario), case in wanted.items():
         if (artifact := noop_artifacts().get(model_format)) is None:
             continue
         data = artifact.inputs[0]
@@ -138,7 +144,7 @@ def _noops(prepared: Sequence[Prepared], path: Path, features: int) -> Iterator[
         inputs = (InputFile(name=data.name, path=str(path), axis=0),)
         yield Participant(
             key=f"no-op {runtime}/b{scenario.batch_size}/t{scenario.threads}",
-            subject=Timed(runtime=runtime, artifact=artifact, options=options, inputs=inputs),
+            subject=Timed(runtime=case.imports, artifact=artifact, options=options, inputs=inputs, python=case.python),
             threads=scenario.threads,
             batch_size=scenario.batch_size,
             calls=NOOP_CALLS,

@@ -21,7 +21,9 @@ _PROBE = """
 import importlib.metadata, json, platform, sys
 found = {"python": f"{platform.python_implementation()} {platform.python_version()}"}
 found["version"] = sys.version_info[:2]
-found["packages"] = {each.metadata["Name"]: each.version for each in importlib.metadata.distributions()}
+found["packages"] = {}
+for each in importlib.metadata.distributions():
+    found["packages"].setdefault(each.metadata["Name"], each.version)  # the first is what is imported
 try:
     import numpy
 except ImportError as error:
@@ -50,26 +52,29 @@ class ForeignPython:
         name: Implementation and version.
         packages: Versions of what is installed there.
         sources: A folder that lends it the package crossrt, and nothing else of this environment.
+        is_isolated: Whether nothing else may be found there, what PYTHONPATH names included.
     """
 
     path: Path
     name: str
     packages: Mapping[str, str]
     sources: Path
+    is_isolated: bool = False
 
     @property
     def variables(self) -> dict[str, str]:
         """What the worker's environment needs beside the usual."""
-        inherited = os.environ.get("PYTHONPATH")
+        inherited = None if self.is_isolated else os.environ.get("PYTHONPATH")
         return {"PYTHONPATH": f"{self.sources}{os.pathsep}{inherited}" if inherited else str(self.sources)}
 
 
-def open_python(path: Path, folder: Path) -> ForeignPython:
+def open_python(path: Path, folder: Path, *, is_isolated: bool = False) -> ForeignPython:
     """Looks at another environment's Python and lends it what a worker needs.
 
     Args:
         path: The interpreter, or the folder of a virtual environment.
         folder: Where links to crossrt's packages are made.
+        is_isolated: Whether a worker there finds nothing that PYTHONPATH names.
 
     Raises:
         HarnessError: It is no Python, too old, or has no numpy.
@@ -85,7 +90,13 @@ def open_python(path: Path, folder: Path) -> ForeignPython:
     link = sources / crossrt.__name__
     if not link.exists():
         link.symlink_to(Path(str(crossrt.__file__)).parent)
-    return ForeignPython(path=interpreter.absolute(), name=found.python, packages=found.packages, sources=sources)
+    return ForeignPython(
+        path=interpreter.absolute(),
+        name=found.python,
+        packages=found.packages,
+        sources=sources,
+        is_isolated=is_isolated,
+    )
 
 
 def _probe(interpreter: Path) -> _Found:

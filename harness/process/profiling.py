@@ -7,6 +7,7 @@ from typing import Final
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
+from crossrt.harness.process.foreign_python import ForeignPython
 from crossrt.runtimes.kernels import Profile
 from crossrt.runtimes.protocol import SessionOptions
 
@@ -15,7 +16,12 @@ SHARE_OF_TIMEOUT: Final = 0.25
 
 
 def profile_file(
-    artifact: ModelArtifact, runtime: str, options: SessionOptions, calls: int, limits: WorkerLimits
+    artifact: ModelArtifact,
+    runtime: str,
+    options: SessionOptions,
+    calls: int,
+    limits: WorkerLimits,
+    python: ForeignPython | None = None,
 ) -> Profile | None:
     """Loads a file and lets the runtime's profiler look on; None where the runtime cannot tell.
 
@@ -24,7 +30,7 @@ def profile_file(
     Raises:
         ChildFailedError: The worker crashed, hung, or its model gave up.
     """
-    with CaseWorker(options.intra_op_threads, limits) as worker:
+    with CaseWorker(options.intra_op_threads, limits, python) as worker:
         worker.start_import(runtime)
         worker.finish_import()
         worker.load(artifact, options)

@@ -109,7 +109,7 @@ def _broken(state: RunState, work: Callable[[], None]) -> Exception | None:
 def _begin(
     settings: BenchSettings, command: Sequence[str], folder: Path, display: Display
 ) -> tuple[RunState, Sequence[RuntimeInfo], Artifacts]:
-    runtimes = probe_runtimes(settings.runtimes, settings.limits)
+    runtimes = probe_runtimes(settings.runtimes, settings.limits, display.remark)
     opened = open_project(settings.subject, folder, lambda project: _calibrates(project, runtimes, settings))
     for note in (*opened.warnings, *opened.notes):
         display.remark(f"  {note}")

@@ -21,6 +21,7 @@ from crossrt.history.judging.selection import (
 )
 from crossrt.history.store.tables import cases, environments, results
 from crossrt.reports.text.cells import Cell, Sheet, counted
+from crossrt.reports.text.labels import runtime_text
 
 ABSENT: Final = "-"
 MOST_NAMED: Final = 500
@@ -85,7 +86,7 @@ def _described(connection: Connection, rows: Sequence[RunRow]) -> list[Listed]:
         counts = statuses[row.run_id]
         counts[row.status] = counts.get(row.status, 0) + row.number
         if row.runtime_version is not None:
-            runtimes[row.run_id].add(f"{row.runtime} {row.runtime_version}")
+            runtimes[row.run_id].add(runtime_text(row.runtime, row.runtime_version))
     return [_listed(row, statuses[row.number], runtimes[row.number]) for row in rows]
 
 

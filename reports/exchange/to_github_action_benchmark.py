@@ -16,6 +16,7 @@ from typing import Final
 from crossrt.core.metric import Direction
 from crossrt.reports.exchange.contents import as_json, bound, measured_results, one_line
 from crossrt.reports.schema.records import Metric, Report, Result
+from crossrt.reports.text.labels import runtime_text
 from crossrt.reports.text.markdown import escaped
 
 FILES: Final[Mapping[Direction, str]] = {
@@ -39,7 +40,7 @@ def _entries(report: Report, direction: Direction) -> Iterator[dict[str, str | f
 
 def _entry(report: Report, result: Result, metric: Metric) -> dict[str, str | float]:
     """One point of a chart; its name must stay the same from run to run."""
-    runtime = f"{result.runtime} {result.runtime_version or ''}".strip()
+    runtime = runtime_text(result.runtime, result.runtime_version)
     extra = [runtime, f"{report.task} on {report.data.name}", f"run {report.run.id}"]
     entry: dict[str, str | float] = {
         "name": _in_backticks(f"{result.case} {metric.name}"),

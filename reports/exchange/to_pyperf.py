@@ -17,6 +17,7 @@ import numpy as np
 from crossrt.reports.errors import ReportError
 from crossrt.reports.exchange.contents import as_json, began_at, one_line, timed_results
 from crossrt.reports.schema.records import Report, Result, Round
+from crossrt.reports.text.labels import runtime_text
 
 FORMAT_VERSION: Final = "1.0"
 _SECONDS: Final = 1e-9
@@ -41,7 +42,7 @@ def _benchmark(report: Report, result: Result) -> dict[str, Any]:
         "unit": "second",
         "model": result.model,
         "variant": result.variant,
-        "runtime": f"{result.runtime} {result.runtime_version or ''}",
+        "runtime": runtime_text(result.runtime, result.runtime_version),
         "mem_max_rss": (result.memory.peak_bytes or None) if result.memory else None,
     }
     if result.threads == 1 and report.run.settings.pinned_cpu is not None:

@@ -14,7 +14,7 @@ from crossrt.reports.statistics.paired import answered_alike
 from crossrt.reports.tables.findings import CAUTION
 from crossrt.reports.tables.terminal import print_cautions
 from crossrt.reports.text.cells import counted, time_text, times_as_fast
-from crossrt.reports.text.labels import case_labels
+from crossrt.reports.text.labels import case_labels, runtime_text
 from crossrt.reports.text.markdown import escaped
 from crossrt.reports.text.printable import printable
 from crossrt.reports.text.trimmed import Trimmed
@@ -214,7 +214,7 @@ def _latency(arm: Arm) -> str:
 
 
 def _software(arm: Arm) -> str:
-    return f"{arm.result.runtime} {arm.result.runtime_version}, {arm.environment.python}"
+    return f"{runtime_text(arm.result.runtime, arm.result.runtime_version)}, {arm.environment.python}"
 
 
 def _percent(logarithm: float) -> str:

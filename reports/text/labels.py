@@ -32,6 +32,11 @@ def _name(result: Result, *, has_models: bool) -> str:
     return f"{result.model}.{name}" if has_models and result.model else name
 
 
+def runtime_text(name: str, version: str | None) -> str:
+    """A runtime and its version, which the name of a version that was asked for holds already."""
+    return name if version is None or name.endswith(f"=={version}") else f"{name} {version}"
+
+
 def reference_name(variant: str, runtime: str) -> str:
     """What a report calls its reference where that is one of its own cases."""
     return f"{variant} on {runtime}"

@@ -136,7 +136,9 @@ def _packages(python: Path) -> dict[str, str]:
     try:
         return msgspec.json.decode(done.stdout, type=dict[str, str])
     except msgspec.MsgspecError as error:
-        raise EnvironmentFailedError(f"{python} does not run: {last_words(done.stderr.decode(errors='replace'))}") from error
+        raise EnvironmentFailedError(
+            f"{python} does not run: {last_words(done.stderr.decode(errors='replace'))}"
+        ) from error
 
 
 def _major(version: str) -> int:

@@ -78,7 +78,10 @@ class Installer:
             known = sorted(filter(is_release, self._listed(python, package)), key=version_key)
             older = [each for each in known if version_key(each) < version_key(version)]
             return [*older[-1:], *known[len(older) : len(older) + 1]]
-        sides = (self._resolved(python, f"{package}<{version}"), self._resolved(python, f"{package}>{version}", "lowest"))
+        sides = (
+            self._resolved(python, f"{package}<{version}"),
+            self._resolved(python, f"{package}>{version}", "lowest"),
+        )
         return [each for each in sides if each is not None]
 
     def _stepped(self, python: Path, package: str, above: str, below: str) -> list[str]:

@@ -75,11 +75,11 @@ def _split(name: str) -> tuple[str, str | None]:
     return what, runtime
 
 
-def _runtime(name: str) -> RuntimeInfo:
+def _runtime(name: str, display: Display) -> RuntimeInfo:
     from crossrt.harness.errors import HarnessError
     from crossrt.harness.process.probe import probe_runtimes
 
-    (found,) = probe_runtimes([name])
+    (found,) = probe_runtimes([name], remark=display.remark)
     if found.problem is not None:
         raise HarnessError(f"{name}: {found.problem}")
     return found
@@ -99,15 +99,15 @@ def _explained(
     subject = target.subject
     if is_model_file(target.name):
         artifact = model_artifact(Path(target.name))
-        info = _runtime(runtime or shipped_runtime_for(artifact.format))
+        info = _runtime(runtime or shipped_runtime_for(artifact.format), display)
         if artifact.format not in info.formats:
             raise HarnessError(f"{info.name} reads {', '.join(info.formats)}, not {artifact.format}")
         data = None if subject.data is None else served(subject.data, artifact.inputs, folder)
         settings = session_options(artifact, data, subject.dimensions, batch, threads)
         file_name = Path(target.name).name
-        return run_explain(artifact, (), info.name, settings, folder, display, target.timeout_s, file_name)
+        return run_explain(artifact, (), info.name, settings, folder, display, target.timeout_s, file_name, info)
     assert runtime is not None
-    info = _runtime(runtime)
+    info = _runtime(runtime, display)
     opened = open_project(subject, folder)
     variants = known_variants(opened.project, target.recipes, target.name)
     readable = [each for each in variants if each.format in info.formats]
@@ -119,4 +119,4 @@ def _explained(
         if each.format in info.formats and each.quantization is not None and each.id != artifact.id
     ]
     settings = session_options(artifact, opened.project.data, subject.dimensions, batch, threads)
-    return run_explain(artifact, others, info.name, settings, folder, display, target.timeout_s)
+    return run_explain(artifact, others, info.name, settings, folder, display, target.timeout_s, info=info)

@@ -27,6 +27,7 @@ from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.prepare import Opened, artifacts_for, open_project
 from crossrt.harness.run.run_state import RunState, new_run_id
 from crossrt.reports.text.progress import Display
+from crossrt.runtimes.versions.selector import parse_selector
 
 LARGEST_COPIED_BYTES = 32 * 2**20
 MOST_SAMPLES = 2_000
@@ -42,8 +43,10 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
     sides = (parse_side(settings.a), parse_side(settings.b))
     run = with_files(settings.run, sides)
     python = open_python(settings.python_b, folder) if settings.python_b else None
+    if python is not None and sides[1].runtime is not None and parse_selector(sides[1].runtime).version is not None:
+        raise HarnessError(f"{sides[1].text!r} names a version and --python-b another environment: leave one out")
     named = list(dict.fromkeys(side.runtime for side in sides if side.runtime))
-    runtimes = probe_runtimes(named if _all_named(sides) else (), run.limits)
+    runtimes = probe_runtimes(named if _all_named(sides) else (), run.limits, display.remark)
     opened = open_project(run.subject, folder)
     _say_what_is_cut(settings.run, opened, display)
     run = dataclasses.replace(run, batch_sizes=batch_sizes_of(run, opened.project))
@@ -61,7 +64,7 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
         _arm(state, label, case, assessment, calls)
         for label, case, assessment in zip("AB", cases, assessments, strict=True)
     )
-    return Match(settings=settings, state=state, arms=(a, dataclasses.replace(b, python=python)))
+    return Match(settings=settings, state=state, arms=(a, dataclasses.replace(b, python=python or b.python)))
 
 
 def _say_what_is_cut(run: BenchSettings, opened: Opened, display: Display) -> None:
@@ -210,7 +213,9 @@ def _arm(state: RunState, label: str, case: Case, assessment: Assessment, calls:
         inputs=feeding.inputs(state.data.first()),
         call_ns=assessment.trial_ns,
     )
-    return Arm(prepared=prepared, python=None, assessment=assessment, keys=(f"{label}1", f"{label}2"), calls=calls)
+    return Arm(
+        prepared=prepared, python=case.python, assessment=assessment, keys=(f"{label}1", f"{label}2"), calls=calls
+    )
 
 
 def _effort(artifacts: Sequence[ModelArtifact]) -> Effort:

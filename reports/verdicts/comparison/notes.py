@@ -12,6 +12,7 @@ from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.statistics.intervals import trimmed_mean
 from crossrt.reports.statistics.rounds import remedy
 from crossrt.reports.text.cells import counted, listed
+from crossrt.reports.text.labels import runtime_text
 from crossrt.reports.text.patterns import case_matches
 from crossrt.reports.verdicts.comparison.answers import answers_by_instructions, differing_unknown, samples_note
 from crossrt.reports.verdicts.comparison.basis import ALPHA, Basis
@@ -175,7 +176,7 @@ def method(basis: Basis) -> Iterator[str]:
 def subject(report: Report) -> str:
     """A run in words: its id, a single case, its runtimes."""
     used = dict.fromkeys((result.runtime, result.runtime_version) for result in report.results)
-    runtimes = [f"{name} {version}" for name, version in used if version is not None]
+    runtimes = [runtime_text(name, version) for name, version in used if version is not None]
     case = f", {report.results[0].case}" if len(report.results) == 1 else ""
     return f"run {report.run.id}{case}, {', '.join(runtimes) or 'no runtime'}"
 
