@@ -22,6 +22,7 @@ from crossrt.harness.measure.case import Scenario
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.affinity import check_threads
 from crossrt.harness.process.case_worker import UnsupportedError
+from crossrt.harness.process.foreign_python import ForeignPython
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.harness.process.profiling import profile_file
 from crossrt.reports.text.cells import Cell, Sheet, counted, listed
@@ -116,7 +117,7 @@ def run_explain(
     display: Display,
     timeout_s: float = WorkerLimits().timeout_s,
     file_name: str | None = None,
-    info: RuntimeInfo | None = None,
+    python: ForeignPython | None = None,
 ) -> Explanation:
     """Profiles a file, and looks which others come to the same kernels.
 
@@ -129,27 +130,27 @@ def run_explain(
         display: Follows.
         timeout_s: How long a step of a worker may take.
         file_name: What messages call a file of the user's.
-        info: What is known of the runtime, where it is a version with an environment of its own.
+        python: Another Python that runs the workers, or None for this one.
 
     Raises:
         HarnessError: The runtime refuses the file, crashes on it, or cannot tell what it runs.
     """
     display.phase("profiling", 1 + len(others))
-    profile = _profiled(artifact, runtime, options, CALLS, timeout_s, file_name, info)
+    profile = _profiled(artifact, runtime, options, CALLS, timeout_s, file_name, python)
     if profile is None:
         raise HarnessError(f"{runtime} cannot tell which kernels it runs")
     display.step()
     alike = []
     for other in others:
         try:
-            found = _profiled(other, runtime, options, 1, timeout_s, info=info)
+            found = _profiled(other, runtime, options, 1, timeout_s, python=python)
         except HarnessError as error:
             display.remark(f"  not compared: {error}")
             found = None
         if found is not None and _steps(found) == _steps(profile):
             alike.append(other.variant)
         display.step()
-    unfused, unexplained = _unfused(artifact, info.imports if info else runtime, profile, options, folder)
+    unfused, unexplained = _unfused(artifact, runtime, profile, options, folder)
     return Explanation(
         artifact=artifact,
         runtime=runtime,
@@ -168,14 +169,13 @@ def _profiled(
     calls: int,
     timeout_s: float,
     file_name: str | None = None,
-    info: RuntimeInfo | None = None,
+    python: ForeignPython | None = None,
 ) -> Profile | None:
     """The kernels of a file; every failure is one that the user can read."""
     name = file_name or artifact.id
     try:
         limits = limits_for(artifact, WorkerLimits(timeout_s=timeout_s))
-        adapter, python = (runtime, None) if info is None else (info.imports, info.python)
-        return profile_file(artifact, adapter, options, calls, limits, python)
+        return profile_file(artifact, runtime, options, calls, limits, python)
     except NoAnswerError as failure:
         help_too = f", or fewer samples than {options.batch_size} with --batch" if options.batch_size > 1 else ""
         raise HarnessError(

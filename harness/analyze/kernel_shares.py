@@ -34,7 +34,7 @@ def _profile(state: RunState, case: Case, silent: set[str], display: Display) ->
     try:
         options = case.scenario.session_options(state.feedings[case.artifact_id].dimensions)
         limits = limits_for(artifact, state.settings.limits)
-        profile = profile_file(artifact, case.imports, options, CALLS, limits, case.python)
+        profile = profile_file(artifact, case.runtime, options, CALLS, limits, case.python)
     except ChildFailedError as failure:
         display.remark(f"  {case.id}: not profiled: {failure.reason}")
         return

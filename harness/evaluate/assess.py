@@ -177,7 +177,7 @@ class Assessor:
         """A worker that has loaded the model and the first samples."""
         limits, python = limits_for(artifact, self._settings.limits), self._python or case.python
         with CaseWorker(case.scenario.threads, limits, python) as worker:
-            worker.start_import(case.imports)
+            worker.start_import(case.runtime)
             worker.finish_import()
             worker.load(artifact, case.scenario.session_options(feeding.dimensions))
             worker.feed(feeding.inputs(self._data.first()), case.scenario.batch_size, self._settings.seed)
@@ -186,7 +186,7 @@ class Assessor:
     def _examine(self, worker: CaseWorker, case: Case, artifact: ModelArtifact) -> Tried:
         """Memory first: answering the data set and profiling would raise the high-water mark."""
         batch_size, feeding = case.scenario.batch_size, self._feedings[case.artifact_id]
-        worker.start_import(case.imports)
+        worker.start_import(case.runtime)
         imported = worker.finish_import()
         load_ns = worker.load(artifact, case.scenario.session_options(feeding.dimensions))
         worker.feed(feeding.inputs(self._data.first()), batch_size, self._settings.seed)
@@ -215,10 +215,10 @@ class Assessor:
             return tried
         try:
             evaluation = judge.evaluate(answers.outputs, artifact)
-            problem = judge.problem(evaluation, minimum, artifact, runtime=case.imports)
+            problem = judge.problem(evaluation, minimum, artifact, runtime=case.runtime)
             if problem is not None and judge.reference.repeats:
                 own = self.unrepeated(case, answers.outputs)
-                problem = judge.problem(evaluation, minimum, artifact, own, runtime=case.imports)
+                problem = judge.problem(evaluation, minimum, artifact, own, runtime=case.runtime)
         except BaseException:
             answers.drop()
             raise

@@ -37,7 +37,6 @@ class Case:
         runtime: Name of the runtime, with its version where one was asked for.
         scenario: How it is asked.
         names_format: Whether the id says the format: where a runtime reads a variant in two formats.
-        adapter: What a worker imports, where that is not the name of the runtime.
         python: Another Python that runs its workers, or None for this one.
     """
 
@@ -47,13 +46,7 @@ class Case:
     runtime: str
     scenario: Scenario
     names_format: bool = False
-    adapter: str | None = None
     python: ForeignPython | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def imports(self) -> str:
-        """What its workers import."""
-        return self.adapter or self.runtime
 
     @property
     def label(self) -> str:

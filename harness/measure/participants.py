@@ -49,7 +49,7 @@ class Prepared:
         """What its processes run."""
         options = self.case.scenario.session_options(self.feeding.dimensions)
         return Timed(
-            runtime=self.case.imports,
+            runtime=self.case.runtime,
             artifact=self.artifact,
             options=options,
             inputs=self.inputs,
@@ -144,7 +144,7 @@ def _noops(prepared: Sequence[Prepared], path: Path, features: int) -> Iterator[
         inputs = (InputFile(name=data.name, path=str(path), axis=0),)
         yield Participant(
             key=f"no-op {runtime}/b{scenario.batch_size}/t{scenario.threads}",
-            subject=Timed(runtime=case.imports, artifact=artifact, options=options, inputs=inputs, python=case.python),
+            subject=Timed(runtime=case.runtime, artifact=artifact, options=options, inputs=inputs, python=case.python),
             threads=scenario.threads,
             batch_size=scenario.batch_size,
             calls=NOOP_CALLS,

@@ -64,7 +64,6 @@ def case_for(candidate: Candidate, runtime: RuntimeInfo, scenario: Scenario, can
         runtime=runtime.name,
         scenario=scenario,
         names_format=readable[candidate.model, candidate.variant] > 1,
-        adapter=runtime.adapter,
         python=runtime.python,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, get_args
@@ -12,9 +13,9 @@ from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
 from crossrt.harness.process.foreign_python import ForeignPython
 from crossrt.harness.process.pool import DrivingPool
-from crossrt.harness.process.versions import OpenedVersion, opened_version
-from crossrt.runtimes.registry import SHIPPED, default_runtime_names, runtime_names, unknown_runtime
-from crossrt.runtimes.versions.selector import parse_selector
+from crossrt.harness.process.versions import Opened, open_version
+from crossrt.runtimes.registry import SHIPPED, default_runtime_names, runtime_names, selector_of, unknown_runtime
+from crossrt.runtimes.selector import RuntimeSelector
 
 MOST_AT_ONCE: Final = 6
 
@@ -25,12 +26,12 @@ class RuntimeInfo:
 
     Attributes:
         name: What cases call it: with the version, such as `ort-cpu==1.29.0`, where one was asked for.
-        version: The version that is imported.
-        formats: The file formats that it reads.
+        version: Its version, where it can be used.
+        formats: The formats that it reads.
         problem: Why it cannot be used, or None.
-        adapter: What a worker imports, where that is not its name.
+        is_installed: False where its package is missing.
+        spellings: Every way in which it was named.
         python: The Python of the version's own environment, or None for this one.
-        asked: How the user wrote it, where that is not its name.
     """
 
     name: str
@@ -38,18 +39,8 @@ class RuntimeInfo:
     formats: tuple[str, ...]
     problem: str | None = None
     is_installed: bool = True
-    adapter: str | None = None
+    spellings: tuple[str, ...] = ()
     python: ForeignPython | None = field(default=None, compare=False)
-    asked: str | None = None
-
-    def is_called(self, name: str) -> bool:
-        """True of its name, and of what the user wrote in its place, such as `ort-cpu==1.29`."""
-        return name in (self.name, self.asked)
-
-    @property
-    def imports(self) -> str:
-        """What a worker imports."""
-        return self.adapter or self.name
 
 
 def probe_runtimes(
@@ -62,53 +53,54 @@ def probe_runtimes(
     A version that is asked for, as in `ort-cpu==1.29.0`, gets an environment of its own in the cache where it has none.
 
     Args:
-        names: The runtimes, each once.
-        limits: What a worker may take.
+        names: Names or selectors; two that come to the same are one runtime.
+        limits: What each process may take.
         remark: Is told what takes long.
 
     Raises:
         HarnessError: A name is not registered.
+        OptionRefusedError: A name is not written like a selector.
         VersionRefusedError: There is no such version, or none for this Python.
         EnvironmentFailedError: The environment of a version cannot be made.
     """
-    selectors = {name: parse_selector(name) for name in names or default_runtime_names()}
     registered = runtime_names()
-    for each in selectors.values():
-        if (base := each.name.partition(":")[0]) not in registered:
-            raise HarnessError(unknown_runtime(base, registered))
-    pythons = {
-        name: opened_version(each.name, each.version, remark)
-        for name, each in selectors.items()
-        if each.version is not None
-    }
+    selectors = {name: selector_of(name) for name in names or default_runtime_names()}
+    unknown = [each.name for each in selectors.values() if each.name not in registered]
+    if unknown:
+        raise HarnessError(unknown_runtime(unknown[0], registered))
+    opened = {name: open_version(each, remark) for name, each in selectors.items() if each.version is not None}
     with DrivingPool(MOST_AT_ONCE) as pool:
-        futures = [pool.submit(_probe, name, each.name, pythons.get(name), limits) for name, each in selectors.items()]
-        found = [future.result() for future in futures]
-    return list({each.name: each for each in found}.values())  # 1.29 and 1.29.0 are one version
+        futures = [pool.submit(_probe, name, each, opened.get(name), limits) for name, each in selectors.items()]
+        return _distinct([future.result() for future in futures])
 
 
-def _probe(asked: str, adapter: str, opened: OpenedVersion | None, limits: WorkerLimits) -> RuntimeInfo:
-    shown = asked if opened is None else opened.name
-    python = None if opened is None else opened.python
+def _distinct(found: Sequence[RuntimeInfo]) -> list[RuntimeInfo]:
+    by_name: dict[str, RuntimeInfo] = {}
+    for each in found:
+        known = by_name.setdefault(each.name, each)
+        if known is not each:
+            by_name[each.name] = dataclasses.replace(known, spellings=(*known.spellings, *each.spellings))
+    return list(by_name.values())
+
+
+def _probe(text: str, asked: RuntimeSelector, opened: Opened | None, limits: WorkerLimits) -> RuntimeInfo:
+    selector, python = (asked, None) if opened is None else (opened.selector, opened.python)
+    spellings = (text, selector.text)
     try:
         with CaseWorker(1, limits, python) as worker:
-            worker.start_import(adapter)
+            worker.start_import(selector.text)
             imported = worker.finish_import()
     except ChildFailedError as failure:
-        base = adapter.partition(":")[0]
-        formats = SHIPPED[base].formats if base in SHIPPED else get_args(ModelFormat)  # unknown: it might read any
-        reason = failure.reason.removeprefix("importing the runtime: ")
-        is_installed = opened is not None or not isinstance(failure, NotInstalledError)
+        shipped = SHIPPED.get(selector.name)
         return RuntimeInfo(
-            name=shown,
-            version=None if opened is None else opened.version,
-            formats=formats,
-            problem=reason,
-            is_installed=is_installed,
-            adapter=adapter,
+            name=selector.text,
+            version=None,
+            formats=shipped.formats if shipped else get_args(ModelFormat),  # unknown: it might read any
+            problem=failure.reason.removeprefix("importing the runtime: "),
+            is_installed=opened is not None or not isinstance(failure, NotInstalledError),
+            spellings=spellings,
             python=python,
-            asked=asked,
         )
     return RuntimeInfo(
-        name=shown, version=imported.version, formats=imported.formats, adapter=adapter, python=python, asked=asked
+        name=selector.text, version=imported.version, formats=imported.formats, spellings=spellings, python=python
     )

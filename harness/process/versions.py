@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,29 +12,27 @@ from crossrt.harness.errors import HarnessError
 from crossrt.harness.locations import version_environments
 from crossrt.harness.process.foreign_python import ForeignPython, open_python
 from crossrt.harness.process.scratch import current_scratch
+from crossrt.runtimes.selector import RuntimeSelector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedVersion:
+class Opened:
     """A version of a runtime.
 
     Attributes:
-        name: What cases call it, such as `ort-cpu==1.29.0`.
-        version: The version of its package.
+        selector: The runtime with the version of the installed package, such as `1.29.0` where `1.29` was asked for.
         python: The Python that runs it.
     """
 
-    name: str
-    version: str
+    selector: RuntimeSelector
     python: ForeignPython
 
 
-def opened_version(runtime: str, version: str, remark: Callable[[str], object]) -> OpenedVersion:
+def open_version(selector: RuntimeSelector, remark: Callable[[str], object]) -> Opened:
     """Opens the environment of a version, and makes it where there is none.
 
     Args:
-        runtime: The runtime with its options.
-        version: The version that is asked for.
+        selector: The runtime, with its version.
         remark: Is told what takes long.
 
     Raises:
@@ -41,16 +40,15 @@ def opened_version(runtime: str, version: str, remark: Callable[[str], object]) 
         EnvironmentFailedError: The environment cannot be made.
         HarnessError: Its Python does not run.
     """
-    found = version_environments(remark).open(runtime, version)
+    assert selector.version is not None
+    found = version_environments(remark).open(selector.name, selector.version)
     scratch = current_scratch()
     folder = scratch if scratch is not None else Path(tempfile.mkdtemp(prefix="crossrt-sources-"))
     try:
         python = open_python(found.python, folder, is_isolated=True)
     except HarnessError as error:
         raise HarnessError(
-            f"the environment of {runtime} {version} is damaged: {error}; crossrt cache prune --environments --all"
-            " removes it, and the next run makes it again"
+            f"the environment of {selector.base} is damaged ({error}): crossrt cache prune --environments --all removes"
+            " it, and the next run makes it again"
         ) from error
-    base, colon, options = runtime.partition(":")
-    installed = found.manifest.version
-    return OpenedVersion(name=f"{base}=={installed}{colon}{options}", version=installed, python=python)
+    return Opened(selector=dataclasses.replace(selector, version=found.manifest.version), python=python)

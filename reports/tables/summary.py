@@ -16,6 +16,7 @@ from crossrt.reports.tables.latency import latency_sheet
 from crossrt.reports.tables.layers import kernel_time_sheet, layer_sheet
 from crossrt.reports.tables.lookup import ABSENT, Lookup, Scenario
 from crossrt.reports.text.cells import Cell, Sheet, counted, listed
+from crossrt.reports.text.labels import runtime_text
 
 MOST_ROWS_OF_A_REASON: Final = 2
 MOST_MEMORY_COLUMNS: Final = 3
@@ -53,7 +54,7 @@ class Summary:
         run, environment = self.report.run, self.report.environment
         settings = run.settings
         versions = ", ".join(
-            f"{name.removeprefix('runtime ')} {version}"
+            runtime_text(name.removeprefix("runtime "), version)
             for name, version in environment.packages.items()
             if name.startswith("runtime ")
         )

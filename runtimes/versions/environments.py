@@ -21,8 +21,8 @@ from crossrt.core.scratch import STAGING, owned_folder
 from crossrt.runtimes.errors import EnvironmentFailedError
 from crossrt.runtimes.versions.filling import fill, made_environment, own_numpy
 from crossrt.runtimes.versions.installer import find_installer
+from crossrt.runtimes.versions.numbers import check_version, version_key
 from crossrt.runtimes.versions.packages import packages_of
-from crossrt.runtimes.versions.selector import version_key
 
 MANIFEST: Final = "environment.json"
 IN_USE: Final = "in-use"
@@ -75,16 +75,15 @@ class VersionEnvironments:
         """`remark` is told what takes long."""
         self.root, self._remark = root, remark
 
-    def open(self, runtime: str, version: str) -> VersionEnvironment:
+    def open(self, name: str, version: str) -> VersionEnvironment:
         """The environment of a version, made where there is none or it is damaged; kept from being pruned from now on.
 
         Raises:
             VersionRefusedError: There is no such version, or none for this Python.
             EnvironmentFailedError: It cannot be made.
         """
-        packages_of(runtime)
-        name = runtime.partition(":")[0]
-        target = self.root / key_of(name, version)
+        packages_of(name)
+        target = self.root / key_of(name, check_version(version))
         if (found := self._usable(target)) is not None:
             return found
         try:

@@ -123,9 +123,7 @@ def _no_such_version(
 def _notes(packages: Mapping[str, str], package: str, problem: str | None) -> list[str]:
     notes = []
     if packages["numpy"] != own_numpy():
-        notes.append(
-            f"{package} {packages[package]} has numpy {packages['numpy']} there, as it needs; numpy {own_numpy()} is here"
-        )
+        notes.append(f"{package} {packages[package]} needs another numpy than {own_numpy()}: {packages['numpy']} there")
     if problem is not None:
         notes.append(f"{package} {packages[package]} was installed and cannot be imported: {last_words(problem)}")
     return notes

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from crossrt.runtimes.errors import EnvironmentFailedError
-from crossrt.runtimes.versions.selector import is_release, version_key
+from crossrt.runtimes.versions.numbers import is_release, version_key
 
 Problem = Literal["version", "network", "disk", "other"]
 
@@ -85,7 +85,7 @@ class Installer:
         return [each for each in sides if each is not None]
 
     def _stepped(self, python: Path, package: str, above: str, below: str) -> list[str]:
-        """uv lists no releases: it is asked for the newest below a bound again and again."""
+        """Since uv lists no releases, it is asked for the newest below a bound again and again."""
         found: list[str] = []
         while len(found) < _MOST_RELEASES:
             bound = found[-1] if found else below
@@ -142,7 +142,7 @@ class Installer:
 
 
 def find_installer(folder: Path) -> Installer:
-    """uv where it is found, else pip: that of this environment, of the Python below it, or the one that Python bundles.
+    """The command uv where it is found, else pip: that of this environment, of the Python below it, or a bundled one.
 
     Args:
         folder: Where the last of these is unpacked.

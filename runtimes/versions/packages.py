@@ -30,18 +30,17 @@ def packages_of(runtime: str) -> tuple[str, ...]:
     Raises:
         VersionRefusedError: It is a plug-in, of which only the installed version is known.
     """
-    name = runtime.partition(":")[0]
-    if name not in SHIPPED:
+    if runtime not in SHIPPED:
         raise VersionRefusedError(
-            f"a version of {name!r} cannot be asked for: that is possible for {', '.join(SHIPPED)}; of a plug-in the"
+            f"a version of {runtime!r} cannot be asked for: that is possible for {', '.join(SHIPPED)}; of a plug-in the"
             " installed version is measured"
         )
-    return (SHIPPED[name].package, *OTHER_PACKAGES.get(name, ()))
+    return (SHIPPED[runtime].package, *OTHER_PACKAGES.get(runtime, ()))
 
 
 def import_problem(python: Path, runtime: str, package: str) -> str | None:
     """Why a runtime cannot be imported in an environment, in its own words, or None where it can."""
-    module = package.replace("-", "_") + _SUBMODULES.get(runtime.partition(":")[0], "")
+    module = package.replace("-", "_") + _SUBMODULES.get(runtime, "")
     try:
         done = subprocess.run(
             [python, "-I", "-c", _IMPORT, module],

@@ -105,7 +105,7 @@ def _explained(
         data = None if subject.data is None else served(subject.data, artifact.inputs, folder)
         settings = session_options(artifact, data, subject.dimensions, batch, threads)
         file_name = Path(target.name).name
-        return run_explain(artifact, (), info.name, settings, folder, display, target.timeout_s, file_name, info)
+        return run_explain(artifact, (), info.name, settings, folder, display, target.timeout_s, file_name, info.python)
     assert runtime is not None
     info = _runtime(runtime, display)
     opened = open_project(subject, folder)
@@ -119,4 +119,4 @@ def _explained(
         if each.format in info.formats and each.quantization is not None and each.id != artifact.id
     ]
     settings = session_options(artifact, opened.project.data, subject.dimensions, batch, threads)
-    return run_explain(artifact, others, info.name, settings, folder, display, target.timeout_s, info=info)
+    return run_explain(artifact, others, info.name, settings, folder, display, target.timeout_s, python=info.python)

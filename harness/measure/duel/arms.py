@@ -93,7 +93,7 @@ def case_of(
         for candidate in candidates
         for runtime in runtimes
         if candidate.format in runtime.formats
-        and (side.runtime is None or runtime.is_called(side.runtime))
+        and side.runtime in (None, runtime.name, *runtime.spellings)
         and _is_named(side, candidate, paths)
     ]
     if side.path is None and len(found) > 1:

@@ -27,7 +27,7 @@ from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.prepare import Opened, artifacts_for, open_project
 from crossrt.harness.run.run_state import RunState, new_run_id
 from crossrt.reports.text.progress import Display
-from crossrt.runtimes.versions.selector import parse_selector
+from crossrt.runtimes.registry import selector_of
 
 LARGEST_COPIED_BYTES = 32 * 2**20
 MOST_SAMPLES = 2_000
@@ -43,7 +43,7 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
     sides = (parse_side(settings.a), parse_side(settings.b))
     run = with_files(settings.run, sides)
     python = open_python(settings.python_b, folder) if settings.python_b else None
-    if python is not None and sides[1].runtime is not None and parse_selector(sides[1].runtime).version is not None:
+    if python is not None and sides[1].runtime is not None and selector_of(sides[1].runtime).version is not None:
         raise HarnessError(f"{sides[1].text!r} names a version and --python-b another environment: leave one out")
     named = list(dict.fromkeys(side.runtime for side in sides if side.runtime))
     runtimes = probe_runtimes(named if _all_named(sides) else (), run.limits, display.remark)

@@ -12,9 +12,9 @@ import numpy as np
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.tensor import TensorSpec, described
 from crossrt.runtimes.errors import ModelRefusedError
+from crossrt.runtimes.litert.library import Interpreter
 from crossrt.runtimes.session import one_line
 from crossrt.runtimes.specs import SessionSpecs
-from crossrt.runtimes.tflite_library import Interpreter
 
 DEFAULT_SIGNATURE = "serving_default"
 
