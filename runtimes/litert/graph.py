@@ -50,7 +50,8 @@ class Graph:
 
     def tensors(self) -> Mapping[int, Mapping[str, Any]]:
         """Details of each tensor by its index."""
-        return {int(each["index"]): each for each in self.interpreter.get_tensor_details(self.number)}
+        which = (self.number,) if self.number else ()  # older versions know one graph
+        return {int(each["index"]): each for each in self.interpreter.get_tensor_details(*which)}
 
 
 def load(artifact: ModelArtifact, specs: SessionSpecs, threads: int) -> Graph:

@@ -14,7 +14,7 @@ import msgspec
 
 from crossrt.runtimes.errors import EnvironmentFailedError, VersionRefusedError
 from crossrt.runtimes.versions.installer import Installer, InstallError, last_words
-from crossrt.runtimes.versions.packages import import_problem, packages_of
+from crossrt.runtimes.versions.packages import BEFORE_NUMPY_2, import_problem, packages_of
 
 _LIST: Final = """
 import importlib.metadata, json
@@ -72,7 +72,7 @@ def _installed(python: Path, installer: Installer, runtime: str, version: str) -
     """Installs the first package that has the version; returns its name."""
     packages = packages_of(runtime)
     for package in packages:
-        for numpy in (f"numpy=={own_numpy()}", "numpy"):
+        for numpy in ("numpy<2",) if package in BEFORE_NUMPY_2 else (f"numpy=={own_numpy()}", "numpy"):
             try:
                 installer.install(python, [numpy, f"{package}=={version}"])
             except InstallError as error:

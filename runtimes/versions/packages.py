@@ -14,6 +14,9 @@ from crossrt.runtimes.registry import SHIPPED
 OTHER_PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {"tflite": ("tflite-runtime",)}
 """Names under which older versions were published, the newest first."""
 
+BEFORE_NUMPY_2: Final = frozenset({"tflite-runtime"})
+"""Packages that were given up before numpy 2 and do not say so: they are imported with it, and fail on a model."""
+
 _SUBMODULES: Final[Mapping[str, str]] = {"tflite": ".interpreter"}
 _IMPORT_TIMEOUT_S: Final = 120
 _IMPORT: Final = """
