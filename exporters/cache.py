@@ -7,6 +7,7 @@ packages that convert and this package's own source.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -83,6 +84,8 @@ class ArtifactCache:
             check_file(found)
         except ArtifactError:
             return None
+        with suppress(OSError):  # another user's, which may be read
+            os.utime(folder / _KEY_FILE)  # when it was last used
         return found if key.startswith(f"{found.id}-") else None
 
     @contextmanager

@@ -12,6 +12,7 @@ import click
 from crossrt.harness.cli.commands.accuracy import accuracy
 from crossrt.harness.cli.commands.audit import audit
 from crossrt.harness.cli.commands.bench import bench
+from crossrt.harness.cli.commands.cache import cache
 from crossrt.harness.cli.commands.choose.choice import advise, pareto
 from crossrt.harness.cli.commands.choose.search import search
 from crossrt.harness.cli.commands.compare import compare
@@ -46,6 +47,7 @@ COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click
         advise,
         audit,
         bench,
+        cache,
         compare,
         diagnose,
         doctor,

@@ -90,7 +90,7 @@ def _tidy_cache() -> None:
     """Removes what runs left in the cache that were killed while they put something into it."""
     artifact_cache().remove_abandoned()
     cache = cache_folder()
-    for parent in (cache / "inspections", *(cache / "sources").glob("*")):
+    for parent in (cache / "inspections", cache / "environments", *(cache / "sources").glob("*")):
         remove_abandoned(parent, STAGING)
 
 

@@ -26,7 +26,7 @@ from crossrt.runtimes.versions.packages import packages_of
 
 MANIFEST: Final = "environment.json"
 IN_USE: Final = "in-use"
-_LOCK_SUFFIX: Final = ".lock"
+_LOCK: Final = ".making.lock"
 _LOOK_EVERY_S: Final = 0.2
 
 _held: Final[dict[Path, int]] = {}
@@ -88,7 +88,7 @@ class VersionEnvironments:
             return found
         try:
             make_own(self.root)
-            with self._making(target):
+            with self._making():
                 if (found := self._usable(target)) is not None:  # another run was faster
                     return found
                 if target.exists():
@@ -111,12 +111,12 @@ class VersionEnvironments:
         return found
 
     @contextmanager
-    def _making(self, target: Path) -> Iterator[None]:
-        """Waits until nobody else makes this environment."""
-        descriptor = os.open(self.root / f".{target.name}{_LOCK_SUFFIX}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    def _making(self) -> Iterator[None]:
+        """Waits until nobody else makes an environment."""
+        descriptor = os.open(self.root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             if not _take(descriptor):
-                self._remark(f"  waiting: another crossrt run is making the environment {target.name}")
+                self._remark("  waiting: another crossrt run is making an environment")
                 while not _take(descriptor):
                     time.sleep(_LOOK_EVERY_S)
             yield
