@@ -12,6 +12,7 @@ import click
 from crossrt.harness.cli.commands.accuracy import accuracy
 from crossrt.harness.cli.commands.audit import audit
 from crossrt.harness.cli.commands.bench import bench
+from crossrt.harness.cli.commands.bisect import bisect_runtime
 from crossrt.harness.cli.commands.cache import cache
 from crossrt.harness.cli.commands.choose.choice import advise, pareto
 from crossrt.harness.cli.commands.choose.search import search
@@ -47,6 +48,7 @@ COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click
         advise,
         audit,
         bench,
+        bisect_runtime,
         cache,
         compare,
         diagnose,

@@ -418,7 +418,8 @@ class Duel(Struct, frozen=True, kw_only=True):
 
     Rounds after the last look confirm: they were measured after a verdict that one arm is slower. `cautions` and
     `warnings` are what speaks against believing it, as in a report; `answers_repeat` is false where the reference of
-    both arms does not give the same samples the same answers again, so that answers cannot be compared.
+    both arms does not give the same samples the same answers again, so that answers cannot be compared. `distance` is
+    how far the answers of both arms are apart, where they are of different cases and can be compared.
     """
 
     schema_version: Literal[2]
@@ -436,6 +437,7 @@ class Duel(Struct, frozen=True, kw_only=True):
     cautions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     answers_repeat: bool = True
+    distance: Distance | None = None
 
     def __repr__(self) -> str:
         """One line, without the verdict: that is judged from the rounds."""

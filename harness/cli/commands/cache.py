@@ -113,11 +113,12 @@ def _sheet(found: Sequence[Entry], title: str, most: int | None) -> Sheet:
     rows, footer = [], []
     for kind in dict.fromkeys(each.kind for each in found):
         ours = [each for each in found if each.kind == kind]
-        shown = sorted(ours, key=lambda entry: -entry.size_bytes)[:most]
+        limit = 0 if kind == "inspection" and most is not None else most  # a few hundred bytes each
+        shown = sorted(ours, key=lambda entry: -entry.size_bytes)[:limit]
         rows += [each for each in ours if each in shown]
         if rest := [each for each in ours if each not in shown]:
             size = _size(sum(each.size_bytes for each in rest))
-            footer.append(f"not shown: {len(rest)} smaller ones of kind {kind}, {size}; --json lists them")
+            footer.append(f"not shown: {len(rest)} of kind {kind}, {size}; --json lists them")
     cells = [(_name(each), each.kind, f"{each.size_bytes / 1e6:,.1f}", _ago(each)) for each in rows]
     return Sheet(
         title=title,

@@ -37,6 +37,7 @@ def record(match: Match, *, is_over: bool = True) -> Duel:
         cautions=tuple(state.cautions),
         warnings=tuple(state.warnings),
         answers_repeat=state.judge is None or state.judge.reference.repeats,
+        distance=next(iter(state.distances), None),
     )
 
 
