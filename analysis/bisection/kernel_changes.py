@@ -19,26 +19,20 @@ def kernels_of(before: Sequence[Profile], after: Sequence[Profile]) -> Kernels:
     """
     one, other = _typical(before), _typical(after)
     changes = sorted(_changes(one, other), key=lambda each: (-abs(each.change_ns), not each.is_other))
-    return Kernels(changes=tuple(changes), before_call_ns=_call(before), after_call_ns=_call(after))
+    return Kernels(changes=tuple(changes))
 
 
 def _typical(profiles: Sequence[Profile]) -> list[tuple[Kernel, float | None]]:
     """The kernels of the first profile, with the median of their times over those that list the same kernels."""
     first = profiles[0].kernels
     alike = [each.kernels for each in profiles if list(map(_said, each.kernels)) == list(map(_said, first))]
-    columns = zip(*alike, strict=True)
-    return [
-        (kernel, _median([each.duration_ns for each in column])) for kernel, column in zip(first, columns, strict=True)
-    ]
+    times = [_median([each.duration_ns for each in column]) for column in zip(*alike, strict=True)]
+    return list(zip(first, times, strict=True))
 
 
 def _median(times: Sequence[float | None]) -> float | None:
     known = [each for each in times if each is not None]
     return median(known) if known else None
-
-
-def _call(profiles: Sequence[Profile]) -> float | None:
-    return _median([each.call_ns for each in profiles])
 
 
 def _changes(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from crossrt.analysis.bisection.record import Step, StepVerdict, Subject
+from crossrt.analysis.bisection.record import Step, StepVerdict
 
 ANSWERS_SHARE: Final = 0.5
 """Of the difference of the ends: outputs farther than this from the good end are like the bad one."""
@@ -63,14 +63,6 @@ def step_margin(ratio: float) -> float:
     What lies within it of the good end is nearer to that, and what lies beyond it is nearer to the bad one.
     """
     return math.expm1(abs(math.log(ratio)) / 2)
-
-
-def difference_of(ends: Step, margin: float, tolerance: float) -> Subject | None:
-    """In what the ends differ: in time where that is certain, else in answers; None where in neither."""
-    if ends.lower is not None and ends.upper is not None:
-        if ends.lower > 1 + margin or ends.upper < 1 / (1 + margin):
-            return "time"
-    return "answers" if answers_differ(ends, tolerance) else None
 
 
 def answers_differ(step: Step, tolerance: float) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 REPORT = "bisection.json"
 
 Subject = Literal["time", "answers"]
@@ -25,6 +25,8 @@ class Step(Struct, frozen=True, kw_only=True):
         ratio: Its time over that of the other one; absent where times were not measured.
         lower: Lower end of the 99% interval of the ratio.
         upper: Upper end.
+        time_ns: Median of its calls.
+        against_ns: The same of the other one.
         rounds: Rounds of fresh processes that the ratio rests on.
         agreement: Share of samples that both answer alike, for tasks with classes.
         relative: Largest of `||x - x'|| / ||x||` over outputs, x being those of `against`.
@@ -37,6 +39,8 @@ class Step(Struct, frozen=True, kw_only=True):
     ratio: float | None = None
     lower: float | None = None
     upper: float | None = None
+    time_ns: float | None = None
+    against_ns: float | None = None
     rounds: int = 0
     agreement: float | None = None
     relative: float | None = None
@@ -77,14 +81,14 @@ class Kernels(Struct, frozen=True, kw_only=True):
 
     Attributes:
         changes: Each place of the graph.
-        before_call_ns: The whole call before, under the profiler, where it is known.
-        after_call_ns: The same after.
+        change_ns: By how much longer a call takes, without a profiler; absent where that was not measured.
+        call_ns: How long one takes after the change, without a profiler.
         problem: Why nothing is known.
     """
 
     changes: tuple[KernelChange, ...] = ()
-    before_call_ns: float | None = None
-    after_call_ns: float | None = None
+    change_ns: float | None = None
+    call_ns: float | None = None
     problem: str | None = None
 
 
@@ -104,7 +108,8 @@ class BisectionReport(Struct, frozen=True, kw_only=True):
         ends: The two ends beside each other.
         releases: All releases from good to bad.
         steps: The others, in the order in which they were tried.
-        boundary: The two sides of the change beside each other, where they are not the ends.
+        neighbours: Each version from the last good one to the first bad one beside the one before it, where these are
+            not the ends.
         last_good: The last version that is like the good end.
         first_bad: The first one that is like the bad end.
         kernels: What runs on both sides of the change.
@@ -128,7 +133,7 @@ class BisectionReport(Struct, frozen=True, kw_only=True):
     ends: Step | None = None
     releases: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
-    boundary: Step | None = None
+    neighbours: tuple[Step, ...] = ()
     last_good: str | None = None
     first_bad: str | None = None
     kernels: Kernels | None = None

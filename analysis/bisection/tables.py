@@ -10,11 +10,14 @@ from rich.console import Console
 from crossrt.analysis.bisection.narrowing import range_of
 from crossrt.analysis.bisection.record import BisectionReport, Kernels, Step
 from crossrt.reports.tables.terminal import print_note, print_sheet
-from crossrt.reports.text.cells import Cell, Sheet, counted, listed
+from crossrt.reports.text.cells import Cell, Sheet, Tone, counted, listed
 
 _MOST_KERNELS: Final = 8
-_TELLING_SHARE: Final = 0.05
+_TELLING_SHARE: Final = 0.2
 """Of the change of a whole call, below which a kernel is not blamed."""
+
+_MOST_PROFILED: Final = 1.3
+"""Time of all kernels under a profiler over that of a call without, above which the profiler's own time rules."""
 
 
 def print_bisection(report: BisectionReport, console: Console) -> None:
@@ -34,7 +37,7 @@ def steps_sheet(report: BisectionReport) -> Sheet:
     rows = [(Cell(text=report.good), Cell(text="good"), *_dashes())]
     for version in report.releases[1:-1]:
         if (step := measured.get(version)) is not None:
-            tone = "doubt" if step.verdict in ("failed", "inconclusive") else None
+            tone: Tone | None = "doubt" if step.verdict in ("failed", "inconclusive") else None
             rows.append((Cell(text=version), Cell(text=step.verdict, tone=tone), *_figures(step)))
     ends = _dashes() if report.ends is None else _figures(report.ends)
     rows.append((Cell(text=report.bad), Cell(text="bad"), *ends))
@@ -77,11 +80,8 @@ def sentences(report: BisectionReport) -> Iterator[str]:
             f"The {by} changed behind {report.last_good} and not later than in {report.first_bad}: {listed(between)}"
             f" {'stays' if len(between) == 1 else 'stay'} open."
         )
-    if report.boundary is not None and report.boundary.ratio is not None and report.ends is not None:
-        yield (
-            f"{report.first_bad} takes {report.boundary.ratio:.3f} times as long as {report.last_good}; over all"
-            f" releases it is {report.ends.ratio or 1:.3f} times."
-        )
+    for step in report.neighbours:
+        yield from _jump(step)
     yield from (f"{step.version}: {step.verdict}: {step.reason}" for step in report.steps if step.reason)
 
 
@@ -92,6 +92,15 @@ def _unsure(report: BisectionReport) -> str:
     return f" for certain ({ends.lower:.3f} to {ends.upper:.3f} times, from {counted(ends.rounds, 'round')})"
 
 
+def _jump(step: Step) -> Iterator[str]:
+    """How much one version takes over the one before it."""
+    if step.ratio is not None and step.lower is not None and step.upper is not None:
+        yield (
+            f"{step.version} takes {step.ratio:.3f} times as long as {step.against}"
+            f" ({step.lower:.3f} to {step.upper:.3f})"
+        )
+
+
 def kernel_lines(kernels: Kernels | None) -> Iterator[str]:
     """Which kernel changed, in one sentence."""
     if kernels is None:
@@ -100,23 +109,35 @@ def kernel_lines(kernels: Kernels | None) -> Iterator[str]:
         yield f"Kernels: {kernels.problem}"
         return
     others = [each for each in kernels.changes if each.is_other]
-    call = (kernels.after_call_ns or 0.0) - (kernels.before_call_ns or 0.0)
-    blamed = [each for each in kernels.changes if abs(each.change_ns) > _TELLING_SHARE * abs(call)]
     if others:
         yield (
             f"Kernels: {counted(len(others), 'place')} of the graph {'runs' if len(others) == 1 else 'run'} other"
             f" kernels: {others[0].before or 'nothing'} became {others[0].after or 'nothing'}"
         )
-    elif not any(each.before_ns is not None for each in kernels.changes):
-        yield "Kernels: both versions run the same ones; this runtime does not tell how long each takes"
-    elif not blamed:
-        yield "Kernels: both versions run the same ones in the same time; the change is outside them"
-    if blamed:
-        first, total = blamed[0], sum(each.change_ns for each in kernels.changes)
+    if not any(each.before_ns is not None for each in kernels.changes):
+        if not others:
+            yield "Kernels: both versions run the same ones; this runtime does not tell how long each takes"
+    elif kernels.change_ns is not None:
+        yield from _blame(kernels, kernels.change_ns)
+
+
+def _blame(kernels: Kernels, call_ns: float) -> Iterator[str]:
+    """The kernel in which most of a change of time is, if any."""
+    same_way = [each for each in kernels.changes if each.change_ns * call_ns > 0]
+    first = max(same_way, key=lambda each: abs(each.change_ns), default=None)
+    if first is None or abs(first.change_ns) < _TELLING_SHARE * abs(call_ns):
+        yield f"Kernels: none accounts for the {call_ns / 1000:+.2f} µs of a call; the change is outside them"
+    else:
         yield (
-            f"Kernels: most of the change is in {first.after or first.before}{_named(first.name)}:"
-            f" {_us(first.before_ns)} to {_us(first.after_ns)} µs; all kernels {total / 1000:+.2f} µs, the whole call"
-            f" {call / 1000:+.2f} µs, while a profiler looked on"
+            f"Kernels: most of the change is in {first.after or first.before}{_named(first.name)},"
+            f" {_us(first.before_ns)} to {_us(first.after_ns)} µs: {first.change_ns / 1000:+.2f} of the"
+            f" {call_ns / 1000:+.2f} µs of a call"
+        )
+    total = sum(each.after_ns or 0.0 for each in kernels.changes)
+    if kernels.call_ns and total > _MOST_PROFILED * kernels.call_ns:
+        yield (
+            f"CAUTION: under the profiler these kernels take {total / 1000:.2f} µs, and the whole call without it"
+            f" {kernels.call_ns / 1000:.2f} µs: its own time rules here; a larger --batch tells more"
         )
 
 

@@ -1,1 +1,1 @@
-"""Finding the release of a runtime that changed a model's time or answers: A/B comparisons of versions, step by step."""
+"""Finding the release of a runtime that changed a model's time or answers, by A/B comparisons of versions."""

@@ -8,18 +8,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from crossrt.analysis.bisection.kernel_changes import kernels_of
 from crossrt.analysis.bisection.record import Kernels, Step, StepVerdict
 from crossrt.harness.bisect.request import BisectRequest
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.assess import limits_for
+from crossrt.harness.locations import lock_file
 from crossrt.harness.measure.duel.match import Arm
 from crossrt.harness.measure.duel.prepare import prepare
 from crossrt.harness.measure.duel.run import run_duel
 from crossrt.harness.process.case_worker import UnsupportedError
+from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.process.profiling import profile_file
 from crossrt.harness.run.prepare import scratch_folder
+from crossrt.reports.schema.records import Arm as ArmRecord
 from crossrt.reports.schema.records import Distance, Duel
+from crossrt.reports.statistics.metrics import latency_percentile
 from crossrt.reports.text.progress import Display
 from crossrt.reports.verdicts.duel import Judgement, Verdict, judge_duel
 from crossrt.runtimes.kernels import Profile
@@ -79,25 +85,29 @@ class Comparer:
             settings = self._request.duel(against, version, self._request.margin, self._request.budget_s)
             match = prepare(settings, ["crossrt", *sys.argv[1:]], folder, self._display)
             distance = next(iter(match.state.distances), None)
-        return Step(version=version, against=against, verdict="inconclusive", **_apart(distance))
+        return _with_answers(Step(version=version, against=against, verdict="inconclusive"), distance)
 
     def kernels(self, before: str, after: str) -> Kernels:
         """What runs on both sides of a change; profiles of both take turns."""
         with scratch_folder() as folder:
             settings = self._request.duel(before, after, self._request.margin, self._request.budget_s)
             match = prepare(settings, ["crossrt", *sys.argv[1:]], folder, self._display)
-            self._display.phase("profiling both sides", PROFILES)
-            found: list[tuple[Profile, ...]] = []
-            for _ in range(PROFILES):
-                try:
-                    profiles = [self._profiled(arm) for arm in match.arms]
-                except (ChildFailedError, UnsupportedError) as failure:
-                    return Kernels(problem=f"not profiled: {failure}")
-                known = tuple(each for each in profiles if each is not None)
-                if len(known) < len(profiles):
-                    return Kernels(problem=f"{self._request.runtime.name} cannot tell which ones it runs")
-                found.append(known)
-                self._display.step()
+            with measuring_alone(lock_file(), self._display):
+                return self._profiles(match.arms)
+
+    def _profiles(self, arms: tuple[Arm, Arm]) -> Kernels:
+        self._display.phase("profiling both sides", PROFILES)
+        found: list[tuple[Profile, ...]] = []
+        for _ in range(PROFILES):
+            try:
+                profiles = [self._profiled(arm) for arm in arms]
+            except (ChildFailedError, UnsupportedError) as failure:
+                return Kernels(problem=f"not profiled: {failure}")
+            known = tuple(each for each in profiles if each is not None)
+            if len(known) < len(profiles):
+                return Kernels(problem=f"{self._request.runtime.name} cannot tell which ones it runs")
+            found.append(known)
+            self._display.step()
         return kernels_of([pair[0] for pair in found], [pair[1] for pair in found])
 
     def _profiled(self, arm: Arm) -> Profile | None:
@@ -109,20 +119,29 @@ class Comparer:
 def _step(against: str, version: str, duel: Duel, judgement: Judgement) -> Step:
     ratio = judgement.ratio
     is_known = math.isfinite(ratio.half)
-    return Step(
+    found = Step(
         version=version,
         against=against,
         verdict="inconclusive",
         ratio=math.exp(ratio.mean) if is_known else None,
         lower=math.exp(ratio.lower) if is_known else None,
         upper=math.exp(ratio.upper) if is_known else None,
+        time_ns=_p50_ns(duel.b),
+        against_ns=_p50_ns(duel.a),
         rounds=judgement.rounds,
-        **_apart(duel.distance if duel.answers_repeat else None),
     )
+    return _with_answers(found, duel.distance if duel.answers_repeat else None)
 
 
-def _apart(distance: Distance | None) -> dict[str, float | None]:
-    return {"agreement": distance and distance.agreement, "relative": distance and distance.relative}
+def _p50_ns(arm: ArmRecord) -> float | None:
+    found = latency_percentile(arm.result.rounds, 50)
+    return None if found is None else found.value
+
+
+def _with_answers(step: Step, distance: Distance | None) -> Step:
+    if distance is None:
+        return step
+    return msgspec.structs.replace(step, agreement=distance.agreement, relative=distance.relative)
 
 
 def side_by_time(verdict: Verdict, ends_ratio: float) -> StepVerdict:

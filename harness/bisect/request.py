@@ -82,7 +82,7 @@ class BisectRequest:
             [self.margin, self.tolerance, self.budget_s, self.run.threads, self.run.batch_sizes, self.run.io],
             [subject.task, subject.samples, sorted(subject.dimensions.items()), self.run.seed],
             [asdict(each) for each in data],
-            [_file_hash(Path(each)) for each in (self.case, *subject.models, *(one.reference for one in data))],
+            [_file_hash(Path(str(each))) for each in (self.case, *subject.models, *(one.reference for one in data))],
             [cpu_model(), instruction_sets()],
         ]
         return hashlib.sha256(msgspec.json.encode(shaped_by, enc_hook=str)).hexdigest()[:12]

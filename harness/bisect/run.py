@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Final
 
 import msgspec
 
 from crossrt.analysis.bisection.narrowing import (
     answers_differ,
     answers_verdict,
-    difference_of,
     range_of,
     step_margin,
 )
@@ -26,7 +27,9 @@ from crossrt.runtimes.errors import EnvironmentFailedError
 from crossrt.runtimes.versions.installer import InstallError, find_installer
 from crossrt.runtimes.versions.numbers import version_key
 
-_OVER = ("found", "narrowed", "no difference")
+_OVER: Final = ("found", "narrowed", "no difference")
+MOST_NEIGHBOURS: Final = 5
+"""Versions at the change that are compared one by one."""
 
 
 def run_bisection(request: BisectRequest, display: Display) -> BisectionReport:
@@ -82,21 +85,21 @@ class _Bisection:
                 f"{good.version} is a version of {good.package} and {bad.version} one of {bad.package}: releases of two"
                 " packages have no order; bisect within one"
             )
-        if request.by == "answers":
-            ends = self._comparer.answers(good.version, bad.version)
-        else:
-            ends = self._comparer.times(good.version, bad.version, request.margin).step
-        by = self._subject(ends)
+        ends, by = self._compared(good.version, bad.version)
         ends = msgspec.structs.replace(ends, verdict="inconclusive" if by is None else "like bad")
         self.ledger.change(good=good.version, bad=bad.version, package=good.package, ends=ends, by=by)
 
-    def _subject(self, ends: Step) -> Subject | None:
-        """In what the ends differ, of what was asked for."""
+    def _compared(self, good: str, bad: str) -> tuple[Step, Subject | None]:
+        """Both ends beside each other, and in what they differ, of what was asked for."""
         request = self._request
         if request.by == "answers":
-            return "answers" if answers_differ(ends, request.tolerance) else None
-        found = difference_of(ends, request.margin, request.tolerance)
-        return None if request.by == "time" and found != "time" else found
+            ends, is_other_time = self._comparer.answers(good, bad), False
+        else:
+            compared = self._comparer.times(good, bad, request.margin)
+            ends, is_other_time = compared.step, compared.verdict in ("A faster", "B faster")
+        if is_other_time:
+            return ends, "time"
+        return ends, "answers" if request.by != "time" and answers_differ(ends, request.tolerance) else None
 
     def _settle_releases(self) -> None:
         found = self._found
@@ -137,19 +140,39 @@ class _Bisection:
         """Both sides of the change beside each other, and what they run."""
         where = range_of(self._found.releases, self._found.steps)
         self.ledger.change(last_good=where.last_good, first_bad=where.first_bad)
-        self._in_turn(lambda: self._settle_boundary(where.last_good, where.first_bad))
+        self._in_turn(lambda: self._settle_neighbours((where.last_good, *where.open, where.first_bad)))
         self._in_turn(lambda: self._settle_kernels(where.last_good, where.first_bad))
         return self.ledger.change(status="narrowed" if where.open else "found")
 
-    def _settle_boundary(self, before: str, after: str) -> None:
+    def _settle_neighbours(self, versions: Sequence[str]) -> None:
+        """Each beside the one before it, where few are left: a change may have come in several steps."""
         found = self._found
-        if found.by == "time" and found.boundary is None and (before, after) != (found.good, found.bad):
-            step = self._comparer.times(before, after, self._request.margin).step
-            self.ledger.change(boundary=step)
+        failed = {step.version for step in found.steps if step.verdict == "failed"}
+        kept = [each for each in versions if each not in failed]
+        if found.by != "time" or len(kept) > MOST_NEIGHBOURS or (len(kept) == 2 and kept == [found.good, found.bad]):
+            return
+        for before, after in pairwise(kept):
+            if not any(step.version == after for step in self._found.neighbours):
+                step = self._comparer.times(before, after, self._request.margin).step
+                self.ledger.change(neighbours=(*self._found.neighbours, step))
 
     def _settle_kernels(self, before: str, after: str) -> None:
         if self._found.kernels is None:
-            self.ledger.change(kernels=self._comparer.kernels(before, after))
+            found = self._comparer.kernels(before, after)
+            one, other = self._time_of(before), self._time_of(after)
+            if one is not None and other is not None:
+                found = msgspec.structs.replace(found, change_ns=other - one, call_ns=other)
+            self.ledger.change(kernels=found)
+
+    def _time_of(self, version: str) -> float | None:
+        """How long a call takes on a version, from the rounds with its nearest neighbour."""
+        report = self._found
+        for step in (*report.neighbours, *((report.ends,) if report.ends else ())):
+            if step.version == version:
+                return step.time_ns
+            if step.against == version:
+                return step.against_ns
+        return None
 
     def _in_turn(self, work: Callable[[], None]) -> None:
         """What comes on top of the answer does not take it with it."""
