@@ -16,6 +16,9 @@ _MOST_KERNELS: Final = 8
 _TELLING_SHARE: Final = 0.2
 """Of the change of a whole call, below which a kernel is not blamed."""
 
+_MOST_EXPLAINED: Final = 2
+"""Of the change of a whole call, above which the change of a kernel is noise."""
+
 _MOST_PROFILED: Final = 1.3
 """Time of all kernels under a profiler over that of a call without, above which the profiler's own time rules."""
 
@@ -125,7 +128,13 @@ def _blame(kernels: Kernels, call_ns: float) -> Iterator[str]:
     """The kernel in which most of a change of time is, if any."""
     same_way = [each for each in kernels.changes if each.change_ns * call_ns > 0]
     first = max(same_way, key=lambda each: abs(each.change_ns), default=None)
-    if first is None or abs(first.change_ns) < _TELLING_SHARE * abs(call_ns):
+    if first is not None and abs(first.change_ns) > _MOST_EXPLAINED * abs(call_ns):
+        yield (
+            f"Kernels: none can be blamed: while a profiler looked on, times changed by up to"
+            f" {abs(first.change_ns) / 1000:.2f} µs, and a call by {call_ns / 1000:+.2f} µs; the machine was busy, or"
+            " the change is small"
+        )
+    elif first is None or abs(first.change_ns) < _TELLING_SHARE * abs(call_ns):
         yield f"Kernels: none accounts for the {call_ns / 1000:+.2f} µs of a call; the change is outside them"
     else:
         yield (

@@ -1,0 +1,89 @@
+"""Versions of a runtime in the rounds of one run."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.measure.settings import BenchSettings, Effort, Subject
+from crossrt.harness.run.bench import run_bench
+from crossrt.reports.schema.files import read_report
+from crossrt.reports.tables.terminal import print_report
+from crossrt.reports.text.progress import Silent
+from crossrt.runtimes.errors import OptionRefusedError
+
+pytestmark = pytest.mark.processes
+
+SHORT = Effort(rounds=3, blocks=2, block_target_ns=500_000, warmup_ns=100_000)
+
+
+@pytest.fixture
+def bench_of(model):
+    """Runs a short bench of a small model on some runtimes."""
+    path = model("conv.fp32.onnx")
+
+    def run(*runtimes, **changes):
+        settings = BenchSettings(
+            subject=Subject(models=(path,), samples=8), runtimes=runtimes, batch_sizes=(1,), effort=SHORT
+        )
+        return run_bench(settings, ["crossrt", "bench"], Silent(), **changes)
+
+    return run
+
+
+def test_two_versions_are_measured_in_the_same_rounds(index, bench_of, tmp_path):
+    index.add("1.0.0", delay_s=0.002)
+    index.add("2.0.0")
+    report = bench_of("ort-cpu==1.0", "ort-cpu==2.0.0", "ort-cpu==1.0.0")
+    assert [(each.runtime, each.runtime_version, each.status) for each in report.results] == [
+        ("ort-cpu==1.0.0", "1.0.0", "ok"),
+        ("ort-cpu==2.0.0", "2.0.0", "ok"),
+    ]
+    slow, fast = (np.median(each.rounds[0].blocks_ns[0]) for each in report.results)
+    assert slow > 2_000_000 > fast
+    packages = report.environment.packages
+    assert packages["runtime ort-cpu==1.0.0"] == "1.0.0"
+    assert packages["numpy of ort-cpu==2.0.0"] == version("numpy")
+    assert read_report(report.save(tmp_path / "report.json")).results == report.results
+
+
+def test_a_version_that_breaks_at_import_is_a_failed_row(index, bench_of):
+    index.add("1.0.0", body="raise RuntimeError('broken build')")
+    index.add("2.0.0")
+    broken, whole = bench_of("ort-cpu==1.0.0", "ort-cpu==2.0.0").results
+    assert (broken.status, whole.status) == ("failed", "ok")
+    assert broken.reason == "ort-cpu is installed and cannot be imported: RuntimeError: broken build"
+
+
+def test_what_pythonpath_names_is_not_taken_for_the_version(index, bench_of, tmp_path, monkeypatch):
+    (tmp_path / "shadow").mkdir()
+    (tmp_path / "shadow" / "onnxruntime.py").write_text("raise RuntimeError('not this one')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "shadow"))
+    index.add("1.0.0")
+    (only,) = bench_of("ort-cpu==1.0.0").results
+    assert only.status == "ok"
+
+
+def test_a_version_is_printed_once(index, bench_of, capsys):
+    from rich.console import Console
+
+    index.add("1.0.0")
+    print_report(bench_of("ort-cpu==1.0.0"), Console(width=80))
+    text = capsys.readouterr().out
+    assert "ort-cpu==1.0.0;" in text
+    assert "ort-cpu==1.0.0 1.0.0" not in text
+
+
+@pytest.mark.parametrize("name", ["ort-cpu==", "ort-cpu==1.*"])
+def test_what_names_no_version_is_refused(bench_of, name):
+    with pytest.raises(OptionRefusedError, match="names no version: write ort-cpu==VERSION"):
+        bench_of(name)
+
+
+def test_an_unknown_runtime_is_refused_before_anything_is_made(index, bench_of):
+    with pytest.raises(HarnessError, match="no runtime 'ort-cpuu'"):
+        bench_of("ort-cpu==1.0.0", "ort-cpuu==1.0.0")
+    assert index.installs == []
