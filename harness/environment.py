@@ -70,7 +70,7 @@ def is_computing(distribution: str) -> bool:
 
 def _versions(runtimes: Sequence[RuntimeInfo]) -> Mapping[str, str]:
     found = {"libc": " ".join(platform.libc_ver())}
-    found |= {f"runtime {runtime.name}": runtime.version for runtime in runtimes if runtime.version}
+    found |= {f"runtime {runtime.selector.base}": runtime.version for runtime in runtimes if runtime.version}
     for runtime in runtimes:
         if runtime.python is not None:
             packages = runtime.python.packages.items()

@@ -167,7 +167,8 @@ class _Bisection:
     def _time_of(self, version: str) -> float | None:
         """How long a call takes on a version, from the rounds with its nearest neighbour."""
         report = self._found
-        for step in (*report.neighbours, *((report.ends,) if report.ends else ())):
+        known: list[Step] = [*report.neighbours, *([] if report.ends is None else [report.ends])]
+        for step in known:
             if step.version == version:
                 return step.time_ns
             if step.against == version:

@@ -34,9 +34,12 @@ class Case:
         model: Name of the model.
         variant: Name of the variant.
         format: Format of the file.
-        runtime: Name of the runtime, with its version where one was asked for.
+        runtime: The runtime's selector: its name, the version that was asked for, the options that it was
+            given.
         scenario: How it is asked.
         names_format: Whether the id says the format: where a runtime reads a variant in two formats.
+        options: The runtime's options and their values.
+        is_timed: False where only answers are asked for.
         python: Another Python that runs its workers, or None for this one.
     """
 
@@ -46,6 +49,8 @@ class Case:
     runtime: str
     scenario: Scenario
     names_format: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+    is_timed: bool = True
     python: ForeignPython | None = field(default=None, compare=False, repr=False)
 
     @property

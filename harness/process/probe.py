@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, get_args
 
 from crossrt.core.artifact import ModelFormat
-from crossrt.harness.errors import ChildFailedError, HarnessError, NotInstalledError
+from crossrt.harness.errors import ChildFailedError, HarnessError, NotInstalledError, OptionFailedError
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
 from crossrt.harness.process.foreign_python import ForeignPython
 from crossrt.harness.process.pool import DrivingPool
 from crossrt.harness.process.versions import Opened, open_version
+from crossrt.runtimes.options import RuntimeOption
 from crossrt.runtimes.registry import SHIPPED, default_runtime_names, runtime_names, selector_of, unknown_runtime
 from crossrt.runtimes.selector import RuntimeSelector
 
@@ -22,14 +23,17 @@ MOST_AT_ONCE: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeInfo:
-    """A registered runtime, or a version of one.
+    """A registered runtime, a version of one, or one with values for its options.
 
     Attributes:
-        name: What cases call it: with the version, such as `ort-cpu==1.29.0`, where one was asked for.
+        name: What cases call it: its selector, such as `ort-cpu==1.29.0`, options in order.
         version: Its version, where it can be used.
         formats: The formats that it reads.
         problem: Why it cannot be used, or None.
         is_installed: False where its package is missing.
+        options: Values for its options.
+        declared: The options that it has, where it can be used.
+        is_timed: False where it is only asked for answers.
         spellings: Every way in which it was named.
         python: The Python of the version's own environment, or None for this one.
     """
@@ -39,8 +43,16 @@ class RuntimeInfo:
     formats: tuple[str, ...]
     problem: str | None = None
     is_installed: bool = True
+    options: Mapping[str, str] = field(default_factory=dict)
+    declared: tuple[RuntimeOption, ...] = ()
+    is_timed: bool = True
     spellings: tuple[str, ...] = ()
     python: ForeignPython | None = field(default=None, compare=False)
+
+    @property
+    def selector(self) -> RuntimeSelector:
+        """Its registered name, version and options."""
+        return selector_of(self.name)
 
 
 def probe_runtimes(
@@ -48,7 +60,7 @@ def probe_runtimes(
     limits: WorkerLimits = WorkerLimits(),  # noqa: B008 - frozen
     remark: Callable[[str], object] = lambda _: None,
 ) -> list[RuntimeInfo]:
-    """What the named runtimes are, or all registered ones but the optional ones that are not installed.
+    """What the named runtimes are, or all that are meant where none is named.
 
     A version that is asked for, as in `ort-cpu==1.29.0`, gets an environment of its own in the cache where it has none.
 
@@ -58,7 +70,7 @@ def probe_runtimes(
         remark: Is told what takes long.
 
     Raises:
-        HarnessError: A name is not registered.
+        HarnessError: A name is not registered, or a runtime has no such option or value.
         OptionRefusedError: A name is not written like a selector.
         VersionRefusedError: There is no such version, or none for this Python.
         EnvironmentFailedError: The environment of a version cannot be made.
@@ -90,17 +102,32 @@ def _probe(text: str, asked: RuntimeSelector, opened: Opened | None, limits: Wor
         with CaseWorker(1, limits, python) as worker:
             worker.start_import(selector.text)
             imported = worker.finish_import()
+    except OptionFailedError as failure:
+        raise HarnessError(_reason(failure)) from failure
     except ChildFailedError as failure:
         shipped = SHIPPED.get(selector.name)
         return RuntimeInfo(
             name=selector.text,
             version=None,
             formats=shipped.formats if shipped else get_args(ModelFormat),  # unknown: it might read any
-            problem=failure.reason.removeprefix("importing the runtime: "),
+            problem=_reason(failure),
             is_installed=opened is not None or not isinstance(failure, NotInstalledError),
+            options=selector.options,
             spellings=spellings,
             python=python,
         )
+    name = dataclasses.replace(selector, options=imported.options).text
     return RuntimeInfo(
-        name=selector.text, version=imported.version, formats=imported.formats, spellings=spellings, python=python
+        name=name,
+        version=imported.version,
+        formats=imported.formats,
+        options=imported.options,
+        declared=imported.declared,
+        is_timed=imported.is_timed,
+        spellings=(*spellings, name),
+        python=python,
     )
+
+
+def _reason(failure: ChildFailedError) -> str:
+    return failure.reason.removeprefix("importing the runtime: ")

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-__all__ = ["Interpreter", "litert_version"]
+__all__ = ["Interpreter", "OpResolverType", "litert_version"]
 
 try:
     import ai_edge_litert as _package
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 except ModuleNotFoundError as missing:
     if missing.name != "ai_edge_litert":
         raise
     try:
         import tflite_runtime as _package
-        from tflite_runtime.interpreter import Interpreter
+        from tflite_runtime.interpreter import Interpreter, OpResolverType
     except ModuleNotFoundError:
         raise missing from None
 

@@ -32,7 +32,7 @@ class Side:
         text: All of it.
         name: A variant, with the model in front where that is needed, or a file.
         path: The file that `name` names, or None.
-        runtime: Name of the runtime, or None for the first that reads the file.
+        runtime: The runtime as it was named, or None for the first that reads the file.
         batch_size: Samples per call, or None.
         threads: Threads per operator, or None.
         is_native: Whether the file's own tensor types are fed.
