@@ -71,10 +71,7 @@ def sentences(report: BisectionReport) -> Iterator[str]:
     """What was found, first; then what stays open."""
     by = "answers" if report.by == "answers" else "time of a call"
     if report.status == "no difference":
-        yield (
-            f"No difference: {report.good} and {report.bad} do not differ by more than {report.margin:.3g} of their"
-            f" time{_unsure(report)}, nor in their answers. There is nothing to bisect."
-        )
+        yield _no_difference(report)
     elif report.status == "found":
         yield f"{report.runtime} {report.first_bad} changed the {by}: {report.last_good} is still like {report.good}."
     elif report.last_good is not None:
@@ -88,11 +85,21 @@ def sentences(report: BisectionReport) -> Iterator[str]:
     yield from (f"{step.version}: {step.verdict}: {step.reason}" for step in report.steps if step.reason)
 
 
-def _unsure(report: BisectionReport) -> str:
-    ends = report.ends
+def _no_difference(report: BisectionReport) -> str:
+    """Why there is nothing to bisect, and whether more time could tell."""
+    ends, sides = report.ends, f"{report.good} and {report.bad}"
     if ends is None or ends.lower is None or ends.upper is None:
-        return ""
-    return f" for certain ({ends.lower:.3f} to {ends.upper:.3f} times, from {counted(ends.rounds, 'round')})"
+        return f"No difference: {sides} give the same answers within {report.tolerance:g}. There is nothing to bisect."
+    size = f"{100 * report.margin:.3g}%"
+    found = (
+        f"{report.bad} takes {ends.lower:.3f} to {ends.upper:.3f} times as long, from {counted(ends.rounds, 'round')}"
+    )
+    if 1 / (1 + report.margin) <= ends.lower and ends.upper <= 1 + report.margin:
+        return f"No difference: {sides} take the same time within {size} ({found}). There is nothing to bisect."
+    return (
+        f"No difference that is certain: {sides} may differ by more than {size} of their time ({found}); noise is not"
+        " bisected, and a larger --budget may tell more."
+    )
 
 
 def _jump(step: Step) -> Iterator[str]:

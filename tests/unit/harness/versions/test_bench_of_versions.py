@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import BenchSettings, Effort, Subject
@@ -34,46 +35,32 @@ def bench_of(model):
     return run
 
 
-def test_two_versions_are_measured_in_the_same_rounds(index, bench_of, tmp_path):
+def test_versions_are_measured_in_the_same_rounds_and_one_that_breaks_is_a_failed_row(
+    index, bench_of, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "shadow").mkdir()
+    (tmp_path / "shadow" / "onnxruntime.py").write_text("raise RuntimeError('not this one')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "shadow"))
     index.add("1.0.0", delay_s=0.002)
     index.add("2.0.0")
-    report = bench_of("ort-cpu==1.0", "ort-cpu==2.0.0", "ort-cpu==1.0.0")
+    index.add("3.0.0", body="raise RuntimeError('broken build')")
+    report = bench_of("ort-cpu==1.0", "ort-cpu==2.0.0", "ort-cpu==1.0.0", "ort-cpu==3.0.0")
     assert [(each.runtime, each.runtime_version, each.status) for each in report.results] == [
         ("ort-cpu==1.0.0", "1.0.0", "ok"),
         ("ort-cpu==2.0.0", "2.0.0", "ok"),
+        ("ort-cpu==3.0.0", None, "failed"),
     ]
-    slow, fast = (np.median(each.rounds[0].blocks_ns[0]) for each in report.results)
+    *measured, broken = report.results
+    assert broken.reason == "ort-cpu is installed and cannot be imported: RuntimeError: broken build"
+    slow, fast = (np.median(each.rounds[0].blocks_ns[0]) for each in measured)
     assert slow > 2_000_000 > fast
     packages = report.environment.packages
     assert packages["runtime ort-cpu==1.0.0"] == "1.0.0"
     assert packages["numpy of ort-cpu==2.0.0"] == version("numpy")
     assert read_report(report.save(tmp_path / "report.json")).results == report.results
-
-
-def test_a_version_that_breaks_at_import_is_a_failed_row(index, bench_of):
-    index.add("1.0.0", body="raise RuntimeError('broken build')")
-    index.add("2.0.0")
-    broken, whole = bench_of("ort-cpu==1.0.0", "ort-cpu==2.0.0").results
-    assert (broken.status, whole.status) == ("failed", "ok")
-    assert broken.reason == "ort-cpu is installed and cannot be imported: RuntimeError: broken build"
-
-
-def test_what_pythonpath_names_is_not_taken_for_the_version(index, bench_of, tmp_path, monkeypatch):
-    (tmp_path / "shadow").mkdir()
-    (tmp_path / "shadow" / "onnxruntime.py").write_text("raise RuntimeError('not this one')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "shadow"))
-    index.add("1.0.0")
-    (only,) = bench_of("ort-cpu==1.0.0").results
-    assert only.status == "ok"
-
-
-def test_a_version_is_printed_once(index, bench_of, capsys):
-    from rich.console import Console
-
-    index.add("1.0.0")
-    print_report(bench_of("ort-cpu==1.0.0"), Console(width=80))
+    print_report(report, Console(width=80))
     text = capsys.readouterr().out
-    assert "ort-cpu==1.0.0;" in text
+    assert "ort-cpu==1.0.0, ort-cpu==2.0.0;" in text
     assert "ort-cpu==1.0.0 1.0.0" not in text
 
 

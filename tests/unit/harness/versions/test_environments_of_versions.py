@@ -9,7 +9,6 @@ from importlib.metadata import version
 import pytest
 
 from crossrt.runtimes.errors import EnvironmentFailedError, VersionRefusedError
-from crossrt.runtimes.versions import environments as store
 from crossrt.runtimes.versions import installer
 
 pytestmark = pytest.mark.processes
@@ -59,14 +58,13 @@ def test_a_failing_installer_is_one_message_and_leaves_nothing(index, environmen
     assert not any(each.is_dir() for each in environments[0].root.iterdir())
 
 
-@pytest.mark.parametrize("harm", ["file", "manifest", "python"])
+@pytest.mark.parametrize("harm", ["file", "python"])
 def test_a_damaged_environment_is_made_again(index, environments, harm):
     index.add("1.0.0")
     found, said = environments
     folder = found.open("ort-cpu", "1.0.0").folder
     damaged = {
         "file": next(folder.rglob("onnxruntime/__init__.py")),
-        "manifest": folder / store.MANIFEST,
         "python": folder / "bin" / "python",
     }[harm]
     damaged.unlink()
