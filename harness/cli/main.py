@@ -12,8 +12,6 @@ import click
 from crossrt.harness.cli.commands.accuracy import accuracy
 from crossrt.harness.cli.commands.audit import audit
 from crossrt.harness.cli.commands.bench import bench
-from crossrt.harness.cli.commands.bisect import bisect_runtime
-from crossrt.harness.cli.commands.cache import cache
 from crossrt.harness.cli.commands.choose.choice import advise, pareto
 from crossrt.harness.cli.commands.choose.search import search
 from crossrt.harness.cli.commands.compare import compare
@@ -34,6 +32,8 @@ from crossrt.harness.cli.commands.studies.methods import methods
 from crossrt.harness.cli.commands.studies.robustness import robustness
 from crossrt.harness.cli.commands.studies.sensitivity import sensitivity
 from crossrt.harness.cli.commands.train import train
+from crossrt.harness.cli.commands.versions.bisect import bisect_runtime
+from crossrt.harness.cli.commands.versions.cache import cache
 from crossrt.harness.cli.shared.failures import explained
 from crossrt.reports.text.guard import guarded_streams
 
