@@ -44,6 +44,7 @@ def test_errors_of_an_adapter():
     found = inspect.getmembers(crossrt.runtimes.errors, inspect.isclass)
     raised = {name for name, each in found if each.__module__ == "crossrt.runtimes.errors"}
     assert raised == {
+        "EnvironmentFailedError",
         "InputRefusedError",
         "ModelRefusedError",
         "OptionRefusedError",
@@ -53,6 +54,7 @@ def test_errors_of_an_adapter():
         "RuntimeNotInstalledError",
         "SessionClosedError",
         "UnknownRuntimeError",
+        "VersionRefusedError",
     }
 
 
@@ -86,7 +88,7 @@ def test_top_level_of_a_report():
 def test_top_level_of_a_duel():
     assert Duel.__struct_fields__ == (
         *("schema_version", "kind", "run", "data", "task", "definitions", "margin", "budget_s", "artifacts"),
-        *("a", "b", "looks", "cautions", "warnings", "answers_repeat"),
+        *("a", "b", "looks", "cautions", "warnings", "answers_repeat", "distance"),
     )
 
 

@@ -57,7 +57,7 @@ INTERRUPTED = 130
 @click.option(
     "--model",
     type=click.Path(path_type=Path),
-    help="The model that MODEL is a variant of, where it is no file, such as int8-qdq.  [default: the bundled one]",
+    help="The model of the variant, where MODEL names a variant such as int8-qdq.  [default: the bundled one]",
 )
 @click.option("--fresh", is_flag=True, help="Begin again, whatever an earlier call with these options found.")
 @subject_options
