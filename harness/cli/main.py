@@ -20,6 +20,7 @@ from crossrt.harness.cli.commands.doctor import doctor
 from crossrt.harness.cli.commands.duel import duel
 from crossrt.harness.cli.commands.explain import explain
 from crossrt.harness.cli.commands.export import export
+from crossrt.harness.cli.commands.fleet.group import fleet
 from crossrt.harness.cli.commands.history.group import history
 from crossrt.harness.cli.commands.inspect import inspect
 from crossrt.harness.cli.commands.qat import qat
@@ -52,6 +53,7 @@ COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click
         duel,
         explain,
         export,
+        fleet,
         history,
         inspect,
         methods,
@@ -86,6 +88,8 @@ def cli() -> None:
     crossrt compare A B     did anything become worse from report A to report B?
     crossrt history trend METRIC
                             how did results move over time, and where did they change?
+    crossrt fleet report FOLDER
+                            the reports of many machines side by side
     crossrt audit FILE      are the scales of a quantized file what the formula gives?
     crossrt diagnose FILE   where does its error come from, and what would help?
     crossrt explain FILE    which kernels run, and why not on integers?

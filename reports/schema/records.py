@@ -25,6 +25,7 @@ Nanoseconds = Annotated[int, Meta(ge=0, le=10**15)]
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Text = Annotated[str, Meta(min_length=1)]
+MachineName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
 Status = Literal["ok", "skipped", "failed"]
 
 
@@ -310,6 +311,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     """The machine and its software: what decides whether times may be compared.
 
     `cpu_quota` is the smallest limit of the control groups, in processors; null where none that can be read sets one.
+    `name` is what its people call the machine, where they say so: nothing is decided by it.
     """
 
     cpu_model: str
@@ -327,6 +329,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     thread_variables: dict[str, str]
     git_revision: str | None
     git_dirty: bool | None
+    name: MachineName | None = None
 
 
 class Report(Struct, frozen=True, kw_only=True):
