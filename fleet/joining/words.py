@@ -28,7 +28,7 @@ def headline(group: Group, drop: float) -> list[str]:
 
 
 def about(group: Group) -> str:
-    """`model mnist-cnn; data MNIST test (10,000 samples), task classification; 3 machines`."""
+    """`model own; data test.npz (3,000 samples), task classification; 3 machines`."""
     report = group.first.report
     models = listed(list(dict.fromkeys(each.model for each in report.results if each.model)), MOST_NAMED)
     sizes = "".join(f", {name} {size}" for name, size in sorted(report.dimensions.items()))
