@@ -24,7 +24,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Completes the navigation: generated pages in the reference, forgotten ones among the how-to guides."""
     nav: list[dict[str, Any]] = config.nav or []
     groups = {name: pages for group in nav for name, pages in group.items()}
-    groups[REFERENCE][:0] = reference.navigation()
+    groups[REFERENCE] += reference.navigation()
     known = set(re.findall(r"[\w/.-]+\.md", str(nav)))
     groups[GUIDES] += sorted(
         page.name for page in Path(config.docs_dir).glob("*.md") if page.name not in known | {links.START}

@@ -169,10 +169,14 @@ def test_help_uses_the_words_of_the_field(path):
     check_words(" ".join(command.get_help(context).split()))
 
 
-def test_the_readme_names_every_command():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    missing = [name for name in cli.list_commands(click.Context(cli)) if f"`crossrt {name}" not in readme]
+def test_the_page_of_commands_names_every_command():
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    missing = [name for name in cli.list_commands(click.Context(cli)) if f"`crossrt {name}" not in page]
     assert not missing
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
 
 
 @pytest.mark.parametrize("page", PAGES, ids=identify)
@@ -230,9 +234,8 @@ def test_code_of_plug_ins_is_that_of_the_examples(name):
 def test_the_test_commands_are_found_where_the_job_looks():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     block = readme.partition("\n<!-- test commands -->\n```sh\n")[2].partition("\n```")[0].splitlines()
-    assert len(block) == 2
-    assert block[0].startswith("apt-get update")
-    assert "tox" in block[1]
+    assert len(block) == 1
+    assert block[0].endswith("tox")
 
 
 def test_the_python_page_names_every_metric_and_every_attribute_of_what_is_returned():
