@@ -1,7 +1,8 @@
-"""Saved reports of real runs, and what crossrt prints of them: `python docs/generator/samples.py` brings pages up to date.
+"""Saved reports of real runs, and what crossrt prints of them.
 
-A block below `<!-- output: COMMAND -->` is brought up to date where a report in docs/samples was made by that command. A
-line `...` stands for what was left out; each part between two of them is found again by its first and last line.
+`python docs/generator/samples.py` brings pages up to date: each block below `<!-- output: COMMAND -->` where a report
+in docs/samples was made by that command. A line `...` stands for what was left out; each part between two of them is
+found again by its first and last line.
 """
 
 from __future__ import annotations
