@@ -15,7 +15,7 @@ from crossrt.reports.statistics.metrics import MEASURED_METRICS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 
-from generator import commands, errors, glossary, markdown, names, reference  # noqa: E402 - no package of an installation
+from generator import commands, errors, glossary, markdown, names, reference
 
 
 def test_every_command_has_a_page_with_its_options():
