@@ -44,8 +44,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         if (page := links.page_of(path)) in pages:
             continue
         pages[page] = links.source_page(path)
-        readme = links.ROOT / path / "README.md"
-        waiting += links.outside(readme.read_text("utf-8"), path) if readme.exists() else []
+        waiting += links.outside_of(path)
     for name, text in pages.items():
         file = File.generated(config, name, content=text)
         if name.startswith("sources/"):

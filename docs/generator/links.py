@@ -33,6 +33,15 @@ def outside(text: str, folder: str) -> list[str]:
     return [path for path in found if page_of(path).startswith("sources/")]
 
 
+def outside_of(path: str) -> list[str]:
+    """The same for a file, or for the README of a folder."""
+    found = ROOT / path
+    page = found / "README.md" if found.is_dir() else found
+    if page.suffix != ".md" or not page.exists():
+        return []
+    return outside(page.read_text("utf-8"), posixpath.dirname(str(page.relative_to(ROOT))))
+
+
 def rewritten(text: str, folder: str, page: str, seen: Callable[[str], object] = len) -> str:
     """A page of the repository with its links as those of a page of the site.
 
@@ -63,6 +72,8 @@ def rewritten(text: str, folder: str, page: str, seen: Callable[[str], object] =
 def source_page(path: str) -> str:
     """Markdown that shows a file, or a folder's README and the files beside it."""
     found = ROOT / path
+    if found.suffix == ".md":
+        return rewritten(found.read_text("utf-8"), posixpath.dirname(path), page_of(path))
     if found.is_file():
         return f"# `{path}`\n\n{_listing(found)}"
     readme = found / "README.md"

@@ -25,6 +25,10 @@ PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "examples").glob("*/README.md")),
+    *(ROOT / f"{name}.md" for name in ("CONTRIBUTING", "CHANGELOG", "SECURITY", "CODE_OF_CONDUCT")),
+    ROOT / ".github" / "pull_request_template.md",
+    ROOT / "llms.txt",
+    ROOT / "skills" / "crossrt" / "SKILL.md",
 ]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -37,7 +41,7 @@ FORBIDDEN = {
     "weather, restless": r"\bweather\b|\brestless\b",
     "held against": r"\b(held|hold|holds) (?:\w+ ){0,4}against\b",
     "overhead floor": r"\boverhead floors?\b",
-    "is no": r"(?<!there )\bis no (?!longer|better)",
+    "is no": r"(?<![Tt]here )\bis no (?!longer|better)",
     "there are:": r"\bthere are:",
     "is wanted": r"\bwanted\b",
     "spoilt, turned": r"\bspoil(s|t|ed)?\b|\bturned and\b",
@@ -48,7 +52,13 @@ FORBIDDEN = {
     "points": r"\bin points\b|\b\d points\b|\bPOINTS\b",
     "plays favourites": r"\bplays favourites\b",
 }
-ALLOWED = ("40 hex digits", "load_digits", "The digits in `datasets/mnist/data/`")
+ALLOWED = (
+    *("40 hex digits", "64 hexadecimal digits", "significant digits", "letters, digits"),
+    *("load_digits", "The digits in `datasets/mnist/data/`"),
+)
+ROOMS = ("analysis", "api", "core", "datasets", "exporters", "harness", "history", "reports", "runtimes")
+# the data set whose samples are digits, and files of version 1, whose names of fields stay as they were
+OWN_WORDS = ("datasets/mnist", "migrations", "schema/version1")
 
 
 def identify(value: object) -> str:
@@ -147,6 +157,16 @@ def check_words(text: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=identify)
 def test_pages_use_the_words_of_the_field(page):
     check_words(page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.skipif(not (ROOT / "core").is_dir(), reason="the sources are not beside the tests")
+@pytest.mark.parametrize("room", ROOMS)
+def test_messages_and_docstrings_use_the_words_of_the_field(room):
+    for path in sorted((ROOT / room).rglob("*.py")):
+        if not any(part in str(path) for part in OWN_WORDS):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+                    check_words(" ".join(node.value.split()))
 
 
 def all_commands(group: click.Group, context: click.Context) -> Iterator[tuple[str, click.Command, click.Context]]:
