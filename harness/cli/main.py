@@ -9,6 +9,8 @@ import sys
 
 import click
 
+from crossrt.harness.cli.commands.about.docs import docs
+from crossrt.harness.cli.commands.about.doctor import doctor
 from crossrt.harness.cli.commands.accuracy import accuracy
 from crossrt.harness.cli.commands.audit import audit
 from crossrt.harness.cli.commands.bench import bench
@@ -16,7 +18,6 @@ from crossrt.harness.cli.commands.choose.choice import advise, pareto
 from crossrt.harness.cli.commands.choose.search import search
 from crossrt.harness.cli.commands.compare import compare
 from crossrt.harness.cli.commands.diagnose import diagnose
-from crossrt.harness.cli.commands.doctor import doctor
 from crossrt.harness.cli.commands.duel import duel
 from crossrt.harness.cli.commands.explain import explain
 from crossrt.harness.cli.commands.export import export
@@ -49,6 +50,7 @@ COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click
         bench,
         compare,
         diagnose,
+        docs,
         doctor,
         duel,
         explain,

@@ -72,7 +72,7 @@ def open_python(path: Path, folder: Path) -> ForeignPython:
         folder: Where links to crossrt's packages are made.
 
     Raises:
-        HarnessError: It is no Python, too old, or has no numpy.
+        HarnessError: It is not a Python, too old, or has no numpy.
     """
     interpreter = path / "bin" / "python" if path.is_dir() else path
     found = _probe(interpreter)

@@ -74,7 +74,7 @@ class Artifact(Struct, frozen=True, kw_only=True):
     """One model file.
 
     `source_sha256` is the hash of what it was made from, or of the file itself; `activation_bytes` what tensors between
-    its operators need at once for one sample, a bound by their lives, where that can be told from the graph; `training`
+    its operators need at once for one sample, a bound by their lives, where that can be read from the graph; `training`
     holds the curves of the training of its weights, where crossrt did that.
     """
 
