@@ -58,7 +58,7 @@ def machine_name() -> str | None:
     """What the environment variable `CROSSRT_MACHINE` calls this machine; None where it is not set.
 
     Raises:
-        HarnessError: It is no name.
+        HarnessError: It cannot be a name.
     """
     text = os.environ.get(NAME_VARIABLE, "")
     if not text:

@@ -56,7 +56,7 @@ ALLOWED = (
     *("40 hex digits", "64 hexadecimal digits", "significant digits", "letters, digits"),
     *("load_digits", "The digits in `datasets/mnist/data/`"),
 )
-ROOMS = ("analysis", "api", "core", "datasets", "exporters", "harness", "history", "reports", "runtimes")
+ROOMS = ("analysis", "api", "core", "datasets", "exporters", "fleet", "harness", "history", "reports", "runtimes")
 # the data set whose samples are digits, and files of version 1, whose names of fields stay as they were
 OWN_WORDS = ("datasets/mnist", "migrations", "schema/version1")
 
