@@ -94,7 +94,7 @@ class Group:
 
 
 def groups_of(chosen: Chosen) -> list[Group]:
-    """Machines under names that are told apart: where two have the same, the key follows it."""
+    """Machines under names that differ: where two have the same, the key follows it."""
     names = _names([member for members in chosen.groups.values() for member in members])
     return [
         Group(
