@@ -53,7 +53,7 @@ def make_own(folder: Path) -> None:
 
 
 def is_own(path: Path) -> bool:
-    """True if a file or folder is no link, is this user's or the system's, and cannot be written by others."""
+    """True if a file or folder is not a link, is this user's or the system's, and cannot be written by others."""
     try:
         found = path.lstat()
     except OSError:

@@ -77,7 +77,7 @@ def _by_sample(values: np.ndarray[Any, Any], spec: TensorSpec, batching: Batchin
     if values.ndim <= axis or values.shape[axis] != count:
         raise ExportError(
             f"the output {spec.name} has shape {values.shape} for {count} samples, not a row for each of them: its"
-            " answers cannot be told apart"
+            " answers cannot be distinguished"
         )
     return np.moveaxis(values, axis, 0)
 

@@ -9,15 +9,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from crossrt.core.control_group import cpu_limit
 from crossrt.core.git import git_state
 from crossrt.core.install import installed_builds
 from crossrt.core.processor import cpu_model, instruction_sets
+from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.process.case_worker import thread_variables
 from crossrt.harness.process.probe import RuntimeInfo
-from crossrt.reports.schema.records import Environment
+from crossrt.reports.schema.records import Environment, MachineName
 
+NAME_VARIABLE = "CROSSRT_MACHINE"
 COMPUTING_PACKAGES = ("crossrt", "numpy", "scipy")
 RUNTIME_MODULES = ("onnxruntime", "ai_edge_litert", "openvino")
 _BUILDS = ("onnxruntime", "ort-nightly", "ai-edge-litert", "openvino")
@@ -46,7 +50,25 @@ def read_environment(
         thread_variables=thread_variables(threads),
         git_revision=state.revision,
         git_dirty=state.is_dirty,
+        name=machine_name(),
     )
+
+
+def machine_name() -> str | None:
+    """What the environment variable `CROSSRT_MACHINE` calls this machine; None where it is not set.
+
+    Raises:
+        HarnessError: It cannot be a name.
+    """
+    text = os.environ.get(NAME_VARIABLE, "")
+    if not text:
+        return None
+    try:
+        return msgspec.convert(text, MachineName)
+    except msgspec.ValidationError as error:
+        raise HarnessError(
+            f"{NAME_VARIABLE} is {text!r}: letters, digits, dots, dashes and underscores are expected, 40 at most"
+        ) from error
 
 
 def cpu_quota() -> float | Literal["unknown"] | None:

@@ -1,4 +1,4 @@
-"""Which runtimes there are: ours and those that other packages register under `crossrt.runtimes`.
+"""The runtimes: ours and those that other packages register under `crossrt.runtimes`.
 
 An entry point names an object with the attributes of `Runtime`, or a function without arguments that gives one.
 Nothing is imported before it is asked for: `runtime_names` looks only at installed metadata.

@@ -14,7 +14,7 @@ _PRODUCTS: Final = ("MatMul", "QLinearMatMul")
 
 
 def added_to(value: ir.Value | None) -> ir.Node | None:
-    """The MatMul to whose result a constant is added, seen through conversions; None where it is no bias of one.
+    """The MatMul to whose result a constant is added, seen through conversions; None where it is not a bias of one.
 
     Args:
         value: A constant, in float or quantized. A bias has one value for each column.

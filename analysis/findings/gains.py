@@ -2,7 +2,7 @@
 
 Folding BatchNorm multiplies the weights of each output channel by `gamma / sqrt(variance + epsilon)` (Jacob et al.
 2018, equation 14). Equalization multiplies a layer's output channels by factors and the next layer's inputs by their
-inverses (Nagel et al. 2019, section 4.1). Any other factor is no method, but a scale in the wrong place.
+inverses (Nagel et al. 2019, section 4.1). Any other factor is not a method, but a scale in the wrong place.
 """
 
 from __future__ import annotations

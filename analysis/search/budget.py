@@ -34,7 +34,7 @@ class Drop(Struct, frozen=True, kw_only=True):
         """The loss that is allowed, in the metric's own unit.
 
         Raises:
-            BudgetError: Percentage points are asked of what is no share, or percent of what is one.
+            BudgetError: Percentage points are asked of what is not a share, or percent of what is one.
         """
         if metric.unit == "share":
             if self.unit == "%":

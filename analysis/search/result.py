@@ -83,7 +83,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
         speed: Where it was timed.
         is_hopeless: Whether it was not scored because it is hardly more signal than noise, or no less noisy than a
             candidate that loses too much.
-        problem: Why it is no result.
+        problem: Why it is not a result.
     """
 
     name: str

@@ -48,7 +48,7 @@ def read(path: Path, request: DataRequest, inputs: Sequence[TensorSpec] | None) 
 
 
 def names_classes(members: Mapping[str, Rows], inputs: Sequence[TensorSpec] | None = None) -> bool:
-    """Whether there is an array of class names: text that is no input of the model."""
+    """Whether there is an array of class names: text that is not an input of the model."""
     is_input = any(spec.name == CLASSES for spec in inputs or ())
     return not is_input and CLASSES in members and members[CLASSES].dtype.kind == "U"
 

@@ -75,7 +75,7 @@ def _samples(folder: Path, name: str, array: NDArray[Any], axis: int | None) -> 
 
 
 def _outputs(folder: Path, samples: int, *, is_batched: bool) -> dict[str, NDArray[Any]]:
-    """Outputs that have an axis for samples; others cannot be told apart by sample and are left out."""
+    """Outputs that have an axis for samples; others cannot be split by sample and are left out."""
     found = {}
     for path in _numbered(folder, "output_*.pb"):
         name, array = _tensor(path)

@@ -216,7 +216,7 @@ def _called(
 
 
 def _checked_numbers(reference: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The numbers, all of which can be compared and kept: NaN and infinite ones would spoil a whole report."""
+    """The numbers, all of which can be compared and kept: NaN and infinite ones would make a report useless."""
     unusable = np.flatnonzero(~(np.abs(values) <= np.finfo(np.float32).max))
     if unusable.size:
         first = int(unusable[0])

@@ -16,7 +16,7 @@ from crossrt.datasets.tasks.protocol import Outputs
 Kind = Literal["number", "integer", "boolean", "text"]
 
 VALUE_SAMPLES: Final = 64
-"""Samples by whose values outputs are told apart that have the same shape and other names."""
+"""Samples by whose values outputs are distinguished that have the same shape and other names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ def specs_of(outputs: Outputs) -> tuple[TensorSpec, ...]:
 def match_answers(reference: Outputs, case: Outputs) -> OutputMatch:
     """Matches outputs by their names, shapes and values.
 
-    Outputs of other names that have the same shape, such as two heads of one network, are told apart by their values
+    Outputs of other names that have the same shape, such as two heads of one network, are distinguished by their values
     for the first samples: the pairs whose differences are the smallest in all.
 
     Args:

@@ -102,7 +102,7 @@ class Trainer:
         """Trains to the end and returns the Keras model.
 
         Raises:
-            ExportError: The loss is no number, or a checkpoint cannot be written or used.
+            ExportError: The loss is not a number, or a checkpoint cannot be written or used.
         """
         lesson = self._lesson
         settings = Settings(

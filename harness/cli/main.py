@@ -9,6 +9,8 @@ import sys
 
 import click
 
+from crossrt.harness.cli.commands.about.docs import docs
+from crossrt.harness.cli.commands.about.doctor import doctor
 from crossrt.harness.cli.commands.accuracy import accuracy
 from crossrt.harness.cli.commands.audit import audit
 from crossrt.harness.cli.commands.bench import bench
@@ -16,10 +18,10 @@ from crossrt.harness.cli.commands.choose.choice import advise, pareto
 from crossrt.harness.cli.commands.choose.search import search
 from crossrt.harness.cli.commands.compare import compare
 from crossrt.harness.cli.commands.diagnose import diagnose
-from crossrt.harness.cli.commands.doctor import doctor
 from crossrt.harness.cli.commands.duel import duel
 from crossrt.harness.cli.commands.explain import explain
 from crossrt.harness.cli.commands.export import export
+from crossrt.harness.cli.commands.fleet.group import fleet
 from crossrt.harness.cli.commands.history.group import history
 from crossrt.harness.cli.commands.inspect import inspect
 from crossrt.harness.cli.commands.qat import qat
@@ -52,10 +54,12 @@ COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click
         cache,
         compare,
         diagnose,
+        docs,
         doctor,
         duel,
         explain,
         export,
+        fleet,
         history,
         inspect,
         methods,
@@ -90,6 +94,8 @@ def cli() -> None:
     crossrt compare A B     did anything become worse from report A to report B?
     crossrt history trend METRIC
                             how did results move over time, and where did they change?
+    crossrt fleet report FOLDER
+                            the reports of many machines side by side
     crossrt audit FILE      are the scales of a quantized file what the formula gives?
     crossrt diagnose FILE   where does its error come from, and what would help?
     crossrt explain FILE    which kernels run, and why not on integers?

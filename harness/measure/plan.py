@@ -1,4 +1,4 @@
-"""Which cases there are: every artifact on every runtime that reads its format, in every scenario."""
+"""The cases of a run: every artifact on every runtime that reads its format, in every scenario."""
 
 from __future__ import annotations
 

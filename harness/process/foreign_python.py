@@ -77,7 +77,7 @@ def open_python(path: Path, folder: Path, *, is_isolated: bool = False) -> Forei
         is_isolated: Whether a worker there finds nothing that PYTHONPATH names.
 
     Raises:
-        HarnessError: It is no Python, too old, or has no numpy.
+        HarnessError: It is not a Python, too old, or has no numpy.
     """
     interpreter = path / "bin" / "python" if path.is_dir() else path
     found = _probe(interpreter)

@@ -38,7 +38,7 @@ def path_in(argument: str, value: Any) -> Path:
 
 
 def sizes_in(argument: str, value: Any) -> dict[str, int]:
-    """Sizes by name; what is no size is told by what binds it. Raises `HarnessError` where it is not a mapping."""
+    """Sizes by name; what is not a size is told by what binds it. Raises `HarnessError` where it is not a mapping."""
     if value is None or isinstance(value, Mapping):
         return dict(value or {})
     raise _refused(argument, value, 'sizes by name, such as {"N": 1}')

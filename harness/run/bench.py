@@ -13,7 +13,7 @@ import numpy as np
 from crossrt.core.system_errors import FROM_OUTSIDE, system_problem
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.project import Project
-from crossrt.harness.environment import read_environment
+from crossrt.harness.environment import machine_name, read_environment
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.assess import failed, skipped
 from crossrt.harness.locations import lock_file
@@ -63,6 +63,7 @@ def run_bench(
     """
     if settings.diagnoses:
         check_packages("--diagnose", READING)
+    machine_name()  # a wrong one is told before anything is built
     with interruptible() as interrupts, scratch_folder() as folder:  # what is settled is also tidied up in peace
         state, runtimes, found = _begin(settings, command, folder, display)
         _set_aside(state, found, runtimes)

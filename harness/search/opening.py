@@ -57,7 +57,7 @@ def _drawn(indices: list[int], count: int, seed: int) -> list[int]:
 
 
 def open_search(request: SearchRequest, folder: Path, display: Display) -> Start:
-    """Opens model and data, and exports the float ONNX file where the model is no ONNX file.
+    """Opens model and data, and exports the float ONNX file where the model is not an ONNX file.
 
     Raises:
         HarnessError: Data or calibration data are missing, or the model is not one that can be searched.

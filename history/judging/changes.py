@@ -25,7 +25,7 @@ FEWEST_OF_A_LEVEL: Final = 2
 """A single value is never a level of its own: the next run shows whether it was one."""
 
 QUIETEST: Final = 0.001
-"""The least noise that is believed, in logarithms: what differs by less than a few tenths of a percent is no matter."""
+"""The least noise that is believed, in logarithms: a few tenths of a percent do not matter."""
 
 _NEIGHBOURS: Final = 2
 _FAR: Final = 3.0

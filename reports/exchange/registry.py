@@ -1,4 +1,4 @@
-"""Which formats there are: what reads each of them, and what it can hold. A format is imported when it is asked for.
+"""The formats: what reads each of them, and what it can hold. A format is imported when it is asked for.
 
 Other packages add formats by entry point, group `crossrt.report_formats`: an object of `Format`.
 """

@@ -26,7 +26,7 @@ class Section:
     """A part of the page with a heading.
 
     Attributes:
-        id: Its anchor.
+        id: The name that links lead to.
         title: The heading.
         body: What is below.
         lead: A sentence between the two, in plain text.

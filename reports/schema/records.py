@@ -25,6 +25,7 @@ Nanoseconds = Annotated[int, Meta(ge=0, le=10**15)]
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Text = Annotated[str, Meta(min_length=1)]
+MachineName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
 Status = Literal["ok", "skipped", "failed"]
 
 
@@ -73,7 +74,7 @@ class Artifact(Struct, frozen=True, kw_only=True):
     """One model file.
 
     `source_sha256` is the hash of what it was made from, or of the file itself; `activation_bytes` what tensors between
-    its operators need at once for one sample, a bound by their lives, where that can be told from the graph; `training`
+    its operators need at once for one sample, a bound by their lives, where that can be read from the graph; `training`
     holds the curves of the training of its weights, where crossrt did that.
     """
 
@@ -312,6 +313,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     """The machine and its software: what decides whether times may be compared.
 
     `cpu_quota` is the smallest limit of the control groups, in processors; null where none that can be read sets one.
+    `name` is what its people call the machine, where they say so: nothing is decided by it.
     """
 
     cpu_model: str
@@ -329,6 +331,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     thread_variables: dict[str, str]
     git_revision: str | None
     git_dirty: bool | None
+    name: MachineName | None = None
 
 
 class Report(Struct, frozen=True, kw_only=True):

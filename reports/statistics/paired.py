@@ -31,7 +31,7 @@ class PairedChange:
         samples: Samples in all.
         broken: Samples that were right before and are wrong now; None for numbers.
         fixed: The other way round; None for numbers.
-        is_identical: True if all outputs are bit-identical. That is no certainty by itself: outputs that are classes
+        is_identical: True if all outputs are bit-identical. That is not a certainty by itself: outputs that are classes
             are bit-identical wherever no sample changed.
     """
 

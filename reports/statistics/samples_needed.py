@@ -15,8 +15,8 @@ MOST: Final = 10_000_000
 def samples_needed(change: PairedChange, definition: MetricDefinition, allowed: float, alpha: float) -> int | None:
     """Samples whose interval would stay within what is allowed if the share of changed answers stayed the same.
 
-    It is rounded up to two digits. None where the change itself is more than that, where the interval keeps to it
-    already, or where no number of samples that anybody has would do. Without a changed answer it is about
+    It is rounded up to two significant digits. None where the change itself is more than that, where the interval keeps
+    to it already, or where no number of samples that anybody has would do. Without a changed answer it is about
     `z**2 / allowed`, by Tango's score interval.
 
     Args:

@@ -156,7 +156,7 @@ def _most_broken(
 def confusion_sheet(
     baseline: Answers, current: Answers, name: str, most_classes: int = MOST_CLASSES, names: Sequence[str] = ()
 ) -> Sheet:
-    """The confusion matrix minus the baseline's: a dot is no change; of many classes the pairs that changed most.
+    """The confusion matrix minus the baseline's: a dot means no change; of many classes the pairs that changed most.
 
     Args:
         baseline: What is compared with.

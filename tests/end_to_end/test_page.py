@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -73,7 +74,8 @@ def folder(tmp_path_factory) -> Path:
 def browser(tmp_path_factory):
     paths = [shutil.which(name) for name in ("chromium", "chromedriver")]
     if None in paths:
-        pytest.fail(f"the page is tried in Chromium, which is not installed: {INSTALL}")
+        without = pytest.fail if os.environ.get("CI") else pytest.skip
+        without(f"the page is tried in Chromium, which is not installed: {INSTALL}")
     options = webdriver.ChromeOptions()
     options.binary_location = paths[0]
     for each in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):

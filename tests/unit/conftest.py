@@ -73,11 +73,12 @@ def postgresql_url(postgresql_server) -> Iterator[str]:
 
 
 def server_binaries() -> Path:
-    """The newest server that is installed; none is an error, as a silent skip would look like success."""
+    """The newest server that is installed; none is an error in CI, where a silent skip would look like success."""
     on_path = shutil.which("initdb")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
     if on_path is None and not found:
-        pytest.fail("no PostgreSQL server: apt-get install -y postgresql, or give --without-postgresql")
+        without = pytest.fail if os.environ.get("CI") else pytest.skip
+        without("no PostgreSQL server: apt-get install -y postgresql")
     return (Path(on_path) if on_path else found[-1]).resolve().parent
 
 

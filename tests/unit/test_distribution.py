@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 DATA = {
     "datasets/cifar10/data/README.md",
     "datasets/cifar10/data/test-2000.xz",
@@ -21,6 +23,7 @@ DATA = {
     "datasets/mnist/data/train-10k-images-idx3-ubyte.gz",
     "datasets/mnist/data/train-10k-labels-idx1-ubyte.gz",
     "datasets/mnist/models/mnist-cnn.keras",
+    "docs/tutorial.md",
     "history/store/migrations/env.py",
     "history/store/migrations/version_1.py",
     "history/store/migrations/versions/v0001_first.py",
@@ -38,7 +41,7 @@ def built(tmp_path_factory) -> Path:
 
 def test_wheel_holds_exactly_one_package_with_data_model_and_licences(built):
     names = zipfile.ZipFile(next(built.glob("*.whl"))).namelist()
-    info = "crossrt-0.2.0.dev0.dist-info"
+    info = f"crossrt-{VERSION}.dist-info"
     assert {name.partition("/")[0] for name in names} == {"crossrt", info}
     assert set(names) >= {f"crossrt/{each}" for each in (*DATA, "py.typed", "__main__.py")}
     assert set(names) >= {f"{info}/licenses/LICENSE", f"{info}/licenses/NOTICE"}

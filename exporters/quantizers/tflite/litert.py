@@ -95,7 +95,7 @@ def _configure(quantizer: Any, recipe: TfliteLitert) -> None:
 
 
 def _covered(recipe: TfliteLitert) -> tuple[str, ...]:
-    """All operators in one, or where others are told apart, those whose weights the library takes so."""
+    """All operators in one, or where others are distinguished, those whose weights the library takes so."""
     if recipe.others == "float":
         return (_ALL,)
     is_dense = recipe.algorithm == "gptq" or recipe.granularity.startswith("block")

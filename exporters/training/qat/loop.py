@@ -49,7 +49,7 @@ class Trainer:
         """Trains to the end and leaves the variables of the best epoch in the model.
 
         Raises:
-            ExportError: The loss is no number, a range never moved, or a checkpoint cannot be written or used.
+            ExportError: The loss is not a number, a range never moved, or a checkpoint cannot be written or used.
         """
         if self._job.resumes:
             state, variables = self._checkpoints.latest(settings)

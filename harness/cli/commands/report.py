@@ -84,7 +84,7 @@ def report(
     if len(reports) == 1 and (page := kept_page(reports[0])) is not None:
         if html is None or png or svg or markdown or margins or only:
             raise click.UsageError(
-                f"{reports[0]} is no report of crossrt bench: --html FILE shows it, nothing else does"
+                f"{reports[0]} is not a report of crossrt bench: --html FILE shows it, nothing else does"
             )
         _write_text(page(), html)
         return

@@ -50,7 +50,7 @@ def _apply(context: click.Context, parameter: click.Parameter, path: Path | None
     found = path or nearest()
     if found is None:
         return
-    tables = _read(found)
+    tables = read_tables(found)
     _check_names(tables, context, found)
     command = str(context.info_name)
     if path is not None and not tables.keys() & {command, *_SHARED}:
@@ -124,7 +124,8 @@ def _project_tables(path: Path) -> Mapping[str, Any]:
     return tools if isinstance(tools, dict) else {}
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def read_tables(path: Path) -> Mapping[str, Any]:
+    """All tables of a configuration; raises `UsageError` where it cannot be read."""
     import tomllib
 
     try:

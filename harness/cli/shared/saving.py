@@ -23,7 +23,7 @@ class Saved:
     """Where a run was saved.
 
     Attributes:
-        is_elsewhere: True if something is not where it was asked for, which is no success.
+        is_elsewhere: True if something is not where it was asked for, which is not a success.
     """
 
     def __init__(self) -> None:

@@ -114,7 +114,7 @@ def _at(point: Point, metric: MetricDefinition) -> tuple[float, float]:
 
 
 def _spread(wanted: Sequence[float]) -> list[float]:
-    """Places from top to bottom, as near as can be to those wanted, none closer than the least gap."""
+    """Places from top to bottom, as near as can be to those asked for, none closer than the least gap."""
     gap = min(LEAST_GAP, 1 / max(len(wanted), 1))
     places: list[float] = []
     for each in wanted:

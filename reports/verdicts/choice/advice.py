@@ -83,7 +83,7 @@ def advise(report: Report, budget: Budget) -> Advice:
     if reason := refusal(report):
         raise ReportError(f"no advice: {reason}")
     relating = Relating(report)
-    measured = [result for result in report.results if result.status == "ok" and result.rounds]
+    measured = [each for each in report.results if each.status == "ok" and relating.look.metric(each, "latency_p50_ns")]
     scenario = _scenario(measured, budget)
     here = [result for result in measured if scenario_of(result) == scenario]
     baseline = _baseline(report, here)
@@ -109,7 +109,7 @@ def advise(report: Report, budget: Budget) -> Advice:
 
 
 def _stands(relating: Relating, fastest: Candidate, other: Candidate) -> Relation:
-    return relating.latency(fastest.result, other.result)
+    return relating.latency(other.result, fastest.result)  # in this order also known without rounds
 
 
 def refusal(report: Report) -> str | None:

@@ -64,7 +64,7 @@ def samples_note(basis: Basis) -> str | None:
 def _paired_finding(
     basis: Basis, pair: Pair, definition: MetricDefinition, margin: float, found: PairedChange
 ) -> Finding:
-    """Judges a change by its interval: of shares in points, of numbers relative to the baseline's."""
+    """Judges a change by its interval: of shares in percentage points, of numbers relative to the baseline's."""
     before = basis.before(pair, definition.name)
     scale = 1.0
     if definition.unit != "share" and before is not None and before.value:

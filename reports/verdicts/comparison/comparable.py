@@ -5,15 +5,28 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
-from crossrt.reports.schema.records import Report
+from crossrt.reports.schema.records import Environment, Report, Run
 
 _LONG: Final = 120
 
-_TIMES: Final[Mapping[str, Callable[[Report], object]]] = {
+
+class Measured(Protocol):
+    """What is asked of a report for its key."""
+
+    @property
+    def run(self) -> Run:
+        """How it measured."""
+
+    @property
+    def environment(self) -> Environment:
+        """Where."""
+
+
+_TIMES: Final[Mapping[str, Callable[[Measured], object]]] = {
     "CPU model": lambda report: report.environment.cpu_model,
     "CPU instruction sets": lambda report: " ".join(report.environment.cpu_flags),
     "architecture": lambda report: report.environment.machine,
@@ -63,7 +76,7 @@ class Comparability:
     noted: tuple[Difference, ...]
 
 
-def environment_key(report: Report) -> str:
+def environment_key(report: Measured) -> str:
     """Names everything in which two reports must agree for their times to be compared: 64 hexadecimal digits."""
     fields = [(name, read(report)) for name, read in _TIMES.items()]
     return hashlib.sha256(msgspec.json.encode(fields)).hexdigest()

@@ -39,7 +39,7 @@ def compare_reports(baseline: Report, current: Report, question: Question) -> Co
 def status_findings(basis: Basis) -> Iterator[Finding]:
     """Cases that vanished, failed, or work again.
 
-    What was not measured in the baseline either is no worse for being absent now, and between two reports that have no
+    What was not measured in the baseline either is not worse for being absent now, and between two reports that have no
     case in common nothing has vanished: they are of different things.
     """
     measured = [result for result in basis.pairing.vanished if result.status == "ok"]

@@ -23,7 +23,7 @@ def calibrated(
 
     Raises:
         UnfitRecipeError: It holds what cannot be quantized in this way, or is not a Keras model.
-        ExportError: A range never moved, or a sample is no number.
+        ExportError: A range never moved, or a sample is not a number.
     """
     import tensorflow as tf
 

@@ -3,7 +3,7 @@
 Runtimes add quantized tensors in different arithmetic: ONNX Runtime in float32, XNNPACK and the kernels of TFLite in
 fixed point with multipliers of about 20 bits. They disagree where a sum lies close to the middle between two integers.
 With inputs whose scales are multiples of an odd fraction of the output's, `n / 101`, every exact sum is a multiple of
-1/101 and so at least 1/202 away from any middle: far more than what any of these arithmetics leaves open.
+1/101 and so at least 1/202 away from any middle: far more than what any of these arithmetic leaves open.
 
 A float32 input is divided by its scale in ONNX Runtime and multiplied by the reciprocal in XNNPACK. A scale whose
 reciprocal is a float32 number, almost exactly, gives the same in both.

@@ -1,0 +1,1 @@
+"""Many machines: jobs that measure on each, and their reports side by side."""

@@ -1,0 +1,1 @@
+"""Reports of many machines, joined into one table."""

@@ -1,0 +1,1 @@
+"""Jobs for the machines of a fleet, as files of the services that run them."""

@@ -1,0 +1,1 @@
+"""Commands about crossrt and the machine, not about a model."""

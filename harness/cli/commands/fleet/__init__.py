@@ -1,0 +1,1 @@
+"""`crossrt fleet`: many machines."""
