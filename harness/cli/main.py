@@ -28,7 +28,6 @@ from crossrt.harness.cli.commands.qat import qat
 from crossrt.harness.cli.commands.quantize import quantize
 from crossrt.harness.cli.commands.recipes import recipes
 from crossrt.harness.cli.commands.report import report
-from crossrt.harness.cli.commands.runtimes import runtimes
 from crossrt.harness.cli.commands.show import show
 from crossrt.harness.cli.commands.studies.methods import methods
 from crossrt.harness.cli.commands.studies.robustness import robustness
@@ -36,6 +35,7 @@ from crossrt.harness.cli.commands.studies.sensitivity import sensitivity
 from crossrt.harness.cli.commands.train import train
 from crossrt.harness.cli.commands.versions.bisect import bisect_runtime
 from crossrt.harness.cli.commands.versions.cache import cache
+from crossrt.harness.cli.commands.versions.runtimes import runtimes
 from crossrt.harness.cli.shared.failures import explained
 from crossrt.reports.text.guard import guarded_streams
 

@@ -1,1 +1,1 @@
-"""Other versions of runtimes: which release changed a model, and the cache that holds their environments."""
+"""Runtimes and their versions: what there is, which release changed a model, the cache of their environments."""
