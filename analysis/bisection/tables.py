@@ -77,7 +77,7 @@ def sentences(report: BisectionReport) -> Iterator[str]:
     elif report.last_good is not None:
         between = range_of(report.releases, report.steps).open
         yield (
-            f"The {by} changed behind {report.last_good} and not later than in {report.first_bad}: {listed(between)}"
+            f"The {by} changed after {report.last_good} and not later than in {report.first_bad}: {listed(between)}"
             f" {'stays' if len(between) == 1 else 'stay'} open."
         )
     for step in report.neighbours:

@@ -147,7 +147,7 @@ def test_a_release_half_way_stays_open_and_is_measured_beside_its_neighbours(giv
     assert (found.status, found.last_good, found.first_bad) == ("narrowed", "2.0.0", "4.0.0")
     assert [step.version for step in found.neighbours] == ["3.0.0", "4.0.0"]
     lines = list(sentences(found))
-    assert lines[0] == "The time of a call changed behind 2.0.0 and not later than in 4.0.0: 3.0.0 stays open."
+    assert lines[0] == "The time of a call changed after 2.0.0 and not later than in 4.0.0: 3.0.0 stays open."
     assert lines[-1] == "3.0.0: inconclusive: too near to half of the change"
 
 
