@@ -35,6 +35,7 @@ class SessionOptions:
             text) are what they are in both.
         dimensions: Sizes of dynamic dimensions other than the batch, by name. Names that a model does not have are
             left aside.
+        runtime_options: Values for options that the runtime declares, by name, checked before: those that were set.
 
     Raises:
         OptionRefusedError: A value is out of range.
@@ -45,6 +46,7 @@ class SessionOptions:
     inter_op_threads: int = 1
     io: IoMode = "float32"
     dimensions: Mapping[str, int] = field(default_factory=dict)
+    runtime_options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "intra_op_threads", "inter_op_threads"):
@@ -108,7 +110,14 @@ class Session(Protocol):
 
 
 class Runtime(Protocol):
-    """A runtime that is installed and importable."""
+    """A runtime that is installed and importable.
+
+    A runtime may also have any of these; see `crossrt.runtimes.options`:
+
+    - `options`, a tuple of `RuntimeOption`: what can be set. Values come as `SessionOptions.runtime_options`.
+    - `check_options(values)`, which raises `OptionRefusedError` for values that the installed build lacks.
+    - `is_timed(values)`, False where it is only asked for its answers, as an evaluator is whose speed says nothing.
+    """
 
     @property
     def name(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import cast
 
@@ -16,8 +17,10 @@ from crossrt.core.errors import PluginError
 from crossrt.core.install import install_command
 from crossrt.core.plugins import registered
 from crossrt.core.suggestions import did_you_mean
+from crossrt.runtimes.configured import ConfiguredRuntime
 from crossrt.runtimes.errors import RuntimeBrokenError, RuntimeNotInstalledError, UnknownRuntimeError
 from crossrt.runtimes.protocol import Runtime
+from crossrt.runtimes.selector import parse_selector
 
 GROUP = "crossrt.runtimes"
 
@@ -29,12 +32,16 @@ class Shipped:
     Attributes:
         package: What installs the runtime.
         formats: The file formats that it reads.
+        adapter: Where its adapter is: `module:class`.
         is_optional: True if nobody misses it where it is not installed and was not asked for.
+        is_default: False if it runs only where it is named.
     """
 
     package: str
     formats: tuple[ModelFormat, ...]
+    adapter: str
     is_optional: bool = False
+    is_default: bool = True
 
     @property
     def module(self) -> str:
@@ -43,9 +50,16 @@ class Shipped:
 
 
 SHIPPED: dict[str, Shipped] = {
-    "ort-cpu": Shipped(package="onnxruntime", formats=("onnx",)),
-    "tflite": Shipped(package="ai-edge-litert", formats=("tflite",)),
-    "openvino": Shipped(package="openvino", formats=("onnx",), is_optional=True),
+    "ort-cpu": Shipped(package="onnxruntime", formats=("onnx",), adapter="crossrt.runtimes.ort.adapter:OrtCpu"),
+    "tflite": Shipped(
+        package="ai-edge-litert", formats=("tflite",), adapter="crossrt.runtimes.litert.interpreter:TfLite"
+    ),
+    "openvino": Shipped(
+        package="openvino",
+        formats=("onnx",),
+        adapter="crossrt.runtimes.openvino.adapter:OpenVino",
+        is_optional=True,
+    ),
 }
 
 
@@ -65,13 +79,19 @@ def runtime_names() -> tuple[str, ...]:
 
 
 def default_runtime_names() -> tuple[str, ...]:
-    """The runtimes that are meant where none is named: all but the optional ones that are not installed.
+    """The runtimes that are meant where none is named.
+
+    Those are all but the optional ones that are not installed, and those that run only where they are named.
 
     Raises:
         PluginError: As `runtime_names`.
     """
-    missing = {name for name, each in SHIPPED.items() if each.is_optional and find_spec(each.module) is None}
-    return tuple(name for name in runtime_names() if name not in missing)
+    left_out = {
+        name
+        for name, each in SHIPPED.items()
+        if not each.is_default or (each.is_optional and find_spec(each.module) is None)
+    }
+    return tuple(name for name in runtime_names() if name not in left_out)
 
 
 def shipped_runtime_for(model_format: ModelFormat) -> str:
@@ -82,18 +102,31 @@ def shipped_runtime_for(model_format: ModelFormat) -> str:
 def get_runtime(name: str) -> Runtime:
     """Imports and returns a runtime.
 
+    Args:
+        name: A registered name, or a selector `NAME[==VERSION][:OPTIONS]`: the runtime is then named like it, and
+            prepares its sessions with these options.
+
     Raises:
         UnknownRuntimeError: No runtime of this name is registered.
-        RuntimeNotInstalledError: Its package is missing.
+        RuntimeNotInstalledError: Its package is missing, or is there in another version.
         RuntimeBrokenError: Its package is there, and importing it fails.
+        OptionRefusedError: It is not written like a selector, or an option cannot be set like this.
         PluginError: Two packages register the same name.
     """
+    selector = parse_selector(name)
+    runtime = _plain_runtime(selector.name)
+    if selector.version is not None and selector.version != runtime.version():
+        raise RuntimeNotInstalledError(f"{selector.base} is not installed: {selector.name} is {runtime.version()}")
+    return runtime if selector.text == selector.name else ConfiguredRuntime(runtime, selector)
+
+
+def _plain_runtime(name: str) -> Runtime:
     try:
         loaded = _load(name)
         return cast(Runtime, loaded() if callable(loaded) else loaded)
     except ModuleNotFoundError as error:
         raise _import_failure(name, error) from error
-    except (UnknownRuntimeError, PluginError, KeyboardInterrupt):
+    except (UnknownRuntimeError, RuntimeNotInstalledError, PluginError, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit and what test frameworks raise, too
         raise RuntimeBrokenError(
@@ -102,19 +135,11 @@ def get_runtime(name: str) -> Runtime:
 
 
 def _load(name: str) -> object:
-    if name == "ort-cpu":
-        from crossrt.runtimes.ort import OrtCpu
-
-        return OrtCpu
-    if name == "tflite":
-        from crossrt.runtimes.tflite import TfLite
-
-        return TfLite
-    if name == "openvino":
-        from crossrt.runtimes.openvino import OpenVino
-
-        return OpenVino
-    return _from_entry_point(name)
+    if name not in SHIPPED:
+        return _from_entry_point(name)
+    module, _, attribute = SHIPPED[name].adapter.partition(":")
+    loaded: object = getattr(import_module(module), attribute)
+    return loaded
 
 
 def _from_entry_point(name: str) -> object:

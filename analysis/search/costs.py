@@ -9,7 +9,7 @@ from statistics import median
 import onnxruntime
 
 from crossrt.datasets.protocol import Arrays
-from crossrt.runtimes.ort_profile import recorded_events
+from crossrt.runtimes.ort.profile import recorded_events
 
 _CALLS = 20
 _KERNEL_TIME = "_kernel_time"

@@ -36,7 +36,7 @@ def test_contract_of_a_runtime():
 
 
 def test_options_of_a_session():
-    names = ["batch_size", "intra_op_threads", "inter_op_threads", "io", "dimensions"]
+    names = ["batch_size", "intra_op_threads", "inter_op_threads", "io", "dimensions", "runtime_options"]
     assert list(inspect.signature(crossrt.runtimes.protocol.SessionOptions).parameters) == names
 
 

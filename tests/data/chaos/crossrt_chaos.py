@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crossrt.runtimes.ort import OrtCpu, OrtSession
+from crossrt.runtimes.ort.adapter import OrtCpu, OrtSession
 
 
 def misbehave(step):

@@ -8,7 +8,7 @@ part: a call that follows spinning is itself faster by a quarter of a percent th
 import os
 from time import perf_counter_ns
 
-from crossrt.runtimes.ort import OrtCpu, OrtSession
+from crossrt.runtimes.ort.adapter import OrtCpu, OrtSession
 
 SPINNING = 1.02
 """How much longer than the call itself every call takes, before anything is injected."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crossrt.runtimes.tflite import DELEGATE, executed
+from crossrt.runtimes.litert.interpreter import DELEGATE, executed
 
 
 def operator(index, name, inputs, outputs):

@@ -12,7 +12,7 @@ from crossrt.core.tensor import Batching, TensorSpec
 from crossrt.runtimes.conformance.plugin import MODELS
 from crossrt.runtimes.conformance.samples import artifacts_in
 from crossrt.runtimes.errors import ModelRefusedError, RunFailedError
-from crossrt.runtimes.ort import OrtCpu
+from crossrt.runtimes.ort.adapter import OrtCpu
 from crossrt.runtimes.protocol import SessionOptions
 
 node = helper.make_node

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import crossrt.runtimes.ort
+import crossrt.runtimes.ort.adapter
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
 from crossrt.core.tensor import TensorSpec
@@ -64,8 +64,10 @@ def test_a_record_that_names_another_tensor_is_refused(runtime, model, side):
 
 def test_ort_is_profiled_once_for_operators_and_kernels(monkeypatch):
     loads = []
-    load = crossrt.runtimes.ort._load
-    monkeypatch.setattr(crossrt.runtimes.ort, "_load", lambda *arguments: loads.append(arguments) or load(*arguments))
+    load = crossrt.runtimes.ort.adapter._load
+    monkeypatch.setattr(
+        crossrt.runtimes.ort.adapter, "_load", lambda *arguments: loads.append(arguments) or load(*arguments)
+    )
     with get_runtime("ort-cpu").prepare(artifact_of("conv.fp32.onnx"), SessionOptions()) as session:
         operators = session.executed_operators()
         profile = session.profile(1)

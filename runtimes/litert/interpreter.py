@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from crossrt.core.artifact import ModelArtifact, ModelFormat
 from crossrt.core.tensor import TensorSpec
 from crossrt.runtimes.kernels import Kernel, Profile, kind_of
+from crossrt.runtimes.litert.graph import Graph, load
 from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
 from crossrt.runtimes.session import BaseSession
 from crossrt.runtimes.specs import NUMPY_DTYPES, unsupported
-from crossrt.runtimes.tflite_graph import Graph, load
 
 DELEGATE = "DELEGATE"
 

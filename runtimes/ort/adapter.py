@@ -14,7 +14,7 @@ from crossrt.core.tensor import TensorSpec
 from crossrt.runtimes.errors import ModelRefusedError
 from crossrt.runtimes.fit import check_fit
 from crossrt.runtimes.kernels import Profile
-from crossrt.runtimes.ort_profile import Event, made_up_feeds, numpy_dtype, operators_of, profile_of, recorded_events
+from crossrt.runtimes.ort.profile import Event, made_up_feeds, numpy_dtype, operators_of, profile_of, recorded_events
 from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
 from crossrt.runtimes.session import BaseSession, one_line
 from crossrt.runtimes.specs import bound_dimensions, unsupported

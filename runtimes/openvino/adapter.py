@@ -16,8 +16,8 @@ from crossrt.runtimes.errors import ModelRefusedError, OptionRefusedError
 from crossrt.runtimes.feeds import Conversion
 from crossrt.runtimes.fit import FoundInputs, check_fit
 from crossrt.runtimes.kernels import Profile
-from crossrt.runtimes.openvino_library import openvino
-from crossrt.runtimes.openvino_profile import operators_of, profile_of
+from crossrt.runtimes.openvino.library import openvino
+from crossrt.runtimes.openvino.profile import operators_of, profile_of
 from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
 from crossrt.runtimes.session import BaseSession, one_line
 from crossrt.runtimes.specs import NUMPY_DTYPES, unsupported

@@ -1,0 +1,1 @@
+"""LiteRT: its interpreter, and the graph that it plans."""

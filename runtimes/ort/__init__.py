@@ -1,0 +1,1 @@
+"""ONNX Runtime: its adapters, the options that they declare, and what its profiler records."""
