@@ -92,7 +92,7 @@ def is_computing(distribution: str) -> bool:
 
 def _versions(runtimes: Sequence[RuntimeInfo]) -> Mapping[str, str]:
     found = {"libc": " ".join(platform.libc_ver())}
-    found |= {f"runtime {runtime.name}": runtime.version for runtime in runtimes if runtime.version}
+    found |= {f"runtime {runtime.selector.base}": runtime.version for runtime in runtimes if runtime.version}
     for package in COMPUTING_PACKAGES:
         if (installed := installed_version(package)) is not None:
             found[package] = installed

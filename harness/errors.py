@@ -36,5 +36,9 @@ class NoAnswerError(ChildFailedError):
     """A child process did not answer in time: it was killed."""
 
 
+class OptionFailedError(ChildFailedError):
+    """A worker's runtime refuses an option."""
+
+
 class NotInstalledError(ChildFailedError):
     """A runtime's package is missing: its cases are skipped, not failed."""

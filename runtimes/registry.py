@@ -20,7 +20,7 @@ from crossrt.core.suggestions import did_you_mean
 from crossrt.runtimes.configured import ConfiguredRuntime
 from crossrt.runtimes.errors import RuntimeBrokenError, RuntimeNotInstalledError, UnknownRuntimeError
 from crossrt.runtimes.protocol import Runtime
-from crossrt.runtimes.selector import parse_selector
+from crossrt.runtimes.selector import RuntimeSelector, parse_selector
 
 GROUP = "crossrt.runtimes"
 
@@ -99,6 +99,17 @@ def shipped_runtime_for(model_format: ModelFormat) -> str:
     return next(name for name, shipped in SHIPPED.items() if model_format in shipped.formats)
 
 
+def selector_of(text: str) -> RuntimeSelector:
+    """What a runtime is chosen by: a registered name, or `NAME[==VERSION][:OPTIONS]`.
+
+    Raises:
+        OptionRefusedError: It is neither.
+        PluginError: As `runtime_names`.
+    """
+    is_plain = ":" not in text and "==" not in text
+    return RuntimeSelector(name=text) if is_plain or text in registered(GROUP) else parse_selector(text)
+
+
 def get_runtime(name: str) -> Runtime:
     """Imports and returns a runtime.
 
@@ -113,7 +124,7 @@ def get_runtime(name: str) -> Runtime:
         OptionRefusedError: It is not written like a selector, or an option cannot be set like this.
         PluginError: Two packages register the same name.
     """
-    selector = parse_selector(name)
+    selector = selector_of(name)
     runtime = _plain_runtime(selector.name)
     if selector.version is not None and selector.version != runtime.version():
         raise RuntimeNotInstalledError(f"{selector.base} is not installed: {selector.name} is {runtime.version()}")

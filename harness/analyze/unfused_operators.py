@@ -16,14 +16,17 @@ from crossrt.reports.text.cells import counted, listed
 from crossrt.reports.text.tensor_names import short_name
 from crossrt.runtimes.kernels import Profile
 from crossrt.runtimes.protocol import SessionOptions
-from crossrt.runtimes.registry import shipped_runtime_for
+from crossrt.runtimes.registry import selector_of, shipped_runtime_for
 
 _PACKAGES: Final = ("onnx", "onnxruntime")
 
 
 def can_be_explained(artifact: ModelArtifact, runtime: str) -> bool:
     """True if all of it was meant to compute on integers and its graphs can be read: static ONNX on ONNX Runtime."""
-    how, is_read = artifact.quantization, artifact.format == "onnx" and runtime == shipped_runtime_for("onnx")
+    how, is_read = (
+        artifact.quantization,
+        artifact.format == "onnx" and selector_of(runtime).name == shipped_runtime_for("onnx"),
+    )
     return how is not None and how.scheme == "static" and is_read
 
 

@@ -194,6 +194,8 @@ class Assessor:
         except ChildFailedError as failure:
             raise _explained(failure) if self._is_random else failure from None
         trial_ns = _trial(worker, first_ns, self._settings.effort)
+        if not case.is_timed:
+            self._refuse_slow(case, trial_ns)
         memory = Memory(peak_bytes=worker.peak_memory_bytes(), before_load_bytes=imported.peak_bytes)
         answers = collect_answers(worker, feeding, self._data, batch_size, trial_ns)
         assessment = Assessment(
@@ -206,6 +208,16 @@ class Assessor:
             load_ns=load_ns + first_ns,
         )
         return Tried(assessment=assessment, answers=answers)
+
+    def _refuse_slow(self, case: Case, call_ns: int) -> None:
+        """Raises `UnsupportedError` where a runtime that is only asked for answers would take too long for all."""
+        samples, budget_s = self._data.samples, self._settings.answering_s
+        sample_s = call_ns / 1e9 / case.scenario.batch_size
+        if samples * sample_s > budget_s:
+            raise UnsupportedError(
+                f"answering {samples:,} samples would take about {samples * sample_s:,.0f} s, and this run has"
+                f" {budget_s:,.0f} s for that: give --samples {max(1, int(budget_s / sample_s))}, or more --time"
+            )
 
     def _judged(self, tried: Tried, case: Case, judge: Judge | None, *, keeps: bool) -> Tried:
         answers, artifact = tried.answers, self._artifacts[case.artifact_id]

@@ -20,6 +20,7 @@ from crossrt.harness.evaluate.answers import Outputs
 from crossrt.harness.evaluate.repeating import Unrepeated
 from crossrt.reports.statistics.estimates import CONFIDENCE
 from crossrt.reports.statistics.paired import PairedChange, paired_change
+from crossrt.runtimes.registry import selector_of
 
 LEAST_AGREEMENT: Final = 0.9
 """A quantized file that was not trained and agrees on fewer samples is another model, whatever its accuracy."""
@@ -154,7 +155,11 @@ def _cause(quantization: Quantization | None, runtime: str | None) -> str:
 
 
 def _of_runtime(quantization: Quantization, runtime: str | None) -> list[str]:
-    if runtime == "openvino" and quantization.activation_type in ("int16", "uint16"):
+    if (
+        runtime is not None
+        and selector_of(runtime).name == "openvino"
+        and quantization.activation_type in ("int16", "uint16")
+    ):
         return ["OpenVINO computes wrongly with activations of 16 bits: quantize them to 8, or use another runtime"]
     return []
 

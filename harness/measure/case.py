@@ -33,9 +33,11 @@ class Case:
         model: Name of the model.
         variant: Name of the variant.
         format: Format of the file.
-        runtime: Name of the runtime.
+        runtime: The runtime's selector: its name, and the options that it was given.
         scenario: How it is asked.
         names_format: Whether the id says the format: where a runtime reads a variant in two formats.
+        options: The runtime's options and their values.
+        is_timed: False where only answers are asked for.
     """
 
     model: str
@@ -44,6 +46,8 @@ class Case:
     runtime: str
     scenario: Scenario
     names_format: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+    is_timed: bool = True
 
     @property
     def label(self) -> str:

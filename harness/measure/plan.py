@@ -64,6 +64,8 @@ def case_for(candidate: Candidate, runtime: RuntimeInfo, scenario: Scenario, can
         runtime=runtime.name,
         scenario=scenario,
         names_format=readable[candidate.model, candidate.variant] > 1,
+        options=tuple(runtime.options.items()),
+        is_timed=runtime.is_timed,
     )
 
 

@@ -57,6 +57,9 @@ DUEL_EFFORT = Effort(rounds=1, blocks=24, block_target_ns=1_500_000, warmup_ns=5
 DEFAULT_TIME_S = 120.0
 """How long a run may take where the user names no time: enough for ten rounds of the bundled reference."""
 
+ANSWERING_SHARE = 0.4
+"""Share of the time of a run that answering the data set may take."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
@@ -141,6 +144,11 @@ class BenchSettings:
         for size in self.batch_sizes:
             at_least("batch", size, 1)
         check_agreement(self.minimum_agreement)
+
+    @property
+    def answering_s(self) -> float:
+        """How long answering the data set may take."""
+        return ANSWERING_SHARE * (self.time_s or DEFAULT_TIME_S)
 
 
 def at_least(name: str, value: int, least: int) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
 from crossrt.core.artifact import ModelArtifact
-from crossrt.harness.errors import ChildFailedError, NotInstalledError
+from crossrt.harness.errors import ChildFailedError, NotInstalledError, OptionFailedError
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.foreign_python import ForeignPython
@@ -30,8 +30,9 @@ from crossrt.harness.process.messages import (
     TimeBlock,
     encoded,
 )
-from crossrt.runtimes.errors import RuntimeNotInstalledError
+from crossrt.runtimes.errors import OptionRefusedError, RuntimeNotInstalledError
 from crossrt.runtimes.kernels import Profile
+from crossrt.runtimes.options import RuntimeOption
 from crossrt.runtimes.protocol import SessionOptions
 
 MODULE = "crossrt.harness.process.worker"
@@ -42,16 +43,27 @@ DISTURBED_SHARE = 0.02
 OUT_OF_MEMORY = ("bad_alloc", "out of memory", "Cannot allocate memory", "Failed to allocate", "MemoryError")
 
 
+_FAILURES: Final[Mapping[str, type[ChildFailedError]]] = {
+    RuntimeNotInstalledError.__name__: NotInstalledError,
+    OptionRefusedError.__name__: OptionFailedError,
+}
+"""What some errors of an adapter are here."""
+
+
 class UnsupportedError(Exception):
     """The runtime cannot run this artifact in this scenario; the message is the reason of a skipped case."""
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """A runtime after its import."""
+    """A runtime after its import: what it is, the options that it was given, and those that it declares."""
 
+    name: str
     version: str
     formats: tuple[str, ...]
     peak_bytes: int
+    options: dict[str, str]
+    declared: tuple[RuntimeOption, ...]
+    is_timed: bool
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -224,8 +236,8 @@ class CaseWorker:
             if any(sign in reason for sign in OUT_OF_MEMORY):
                 reason += f" (it may take {self._limits.memory_limit_bytes // 2**20} MiB: see --memory-limit)"
             failure = self._child.failure(reason)
-            missing = answer.get("kind") == RuntimeNotInstalledError.__name__
-            raise NotInstalledError(failure.reason, failure.stderr_tail) if missing else failure
+            kind_of_failure = _FAILURES.get(answer.get("kind", ""), type(failure))
+            raise kind_of_failure(failure.reason, failure.stderr_tail)
         try:
             return msgspec.convert(answer, kind)
         except msgspec.ValidationError as error:

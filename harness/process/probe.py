@@ -2,54 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, get_args
 
 from crossrt.core.artifact import ModelFormat
-from crossrt.harness.errors import ChildFailedError, HarnessError, NotInstalledError
+from crossrt.harness.errors import ChildFailedError, HarnessError, NotInstalledError, OptionFailedError
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
 from crossrt.harness.process.pool import DrivingPool
-from crossrt.runtimes.registry import SHIPPED, default_runtime_names, runtime_names, unknown_runtime
+from crossrt.runtimes.options import RuntimeOption
+from crossrt.runtimes.registry import SHIPPED, default_runtime_names, runtime_names, selector_of, unknown_runtime
+from crossrt.runtimes.selector import RuntimeSelector
 
 MOST_AT_ONCE: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeInfo:
-    """A registered runtime: `problem` says why it cannot be used, or is None."""
+    """A registered runtime, or one with values for its options.
+
+    Attributes:
+        name: What cases call it: its selector, options in order.
+        version: Its version, where it can be used.
+        formats: The formats that it reads.
+        problem: Why it cannot be used, or None.
+        is_installed: False where its package is missing.
+        options: Values for its options.
+        declared: The options that it has, where it can be used.
+        is_timed: False where it is only asked for answers.
+        spellings: Every way in which it was named.
+    """
 
     name: str
     version: str | None
     formats: tuple[str, ...]
     problem: str | None = None
     is_installed: bool = True
+    options: Mapping[str, str] = field(default_factory=dict)
+    declared: tuple[RuntimeOption, ...] = ()
+    is_timed: bool = True
+    spellings: tuple[str, ...] = ()
+
+    @property
+    def selector(self) -> RuntimeSelector:
+        """Its registered name, version and options."""
+        return selector_of(self.name)
 
 
 def probe_runtimes(names: Sequence[str] = (), limits: WorkerLimits = WorkerLimits()) -> list[RuntimeInfo]:  # noqa: B008 - frozen
-    """What the named runtimes are, or all registered ones but the optional ones that are not installed.
+    """What the named runtimes are, or all that are meant where none is named.
+
+    Args:
+        names: Names or selectors `NAME[==VERSION][:OPTIONS]`; two that come to the same are one runtime.
+        limits: What each process may take.
 
     Raises:
-        HarnessError: A name is not registered.
+        HarnessError: A name is not registered, or a runtime has no such option or value.
+        OptionRefusedError: A name is not written like a selector.
     """
     registered = runtime_names()
-    unknown = [name for name in names if name not in registered]
+    selectors = {name: selector_of(name) for name in names or default_runtime_names()}
+    unknown = [each.name for each in selectors.values() if each.name not in registered]
     if unknown:
         raise HarnessError(unknown_runtime(unknown[0], registered))
     with DrivingPool(MOST_AT_ONCE) as pool:
-        futures = [pool.submit(_probe, name, limits) for name in names or default_runtime_names()]
-        return [future.result() for future in futures]
+        futures = [pool.submit(_probe, name, selector, limits) for name, selector in selectors.items()]
+        return _distinct([future.result() for future in futures])
 
 
-def _probe(name: str, limits: WorkerLimits) -> RuntimeInfo:
+def _distinct(found: Sequence[RuntimeInfo]) -> list[RuntimeInfo]:
+    by_name: dict[str, RuntimeInfo] = {}
+    for each in found:
+        known = by_name.setdefault(each.name, each)
+        if known is not each:
+            by_name[each.name] = dataclasses.replace(known, spellings=(*known.spellings, *each.spellings))
+    return list(by_name.values())
+
+
+def _probe(text: str, selector: RuntimeSelector, limits: WorkerLimits) -> RuntimeInfo:
     try:
         with CaseWorker(1, limits) as worker:
-            worker.start_import(name)
+            worker.start_import(selector.text)
             imported = worker.finish_import()
+    except OptionFailedError as failure:
+        raise HarnessError(_reason(failure)) from failure
     except ChildFailedError as failure:
-        formats = SHIPPED[name].formats if name in SHIPPED else get_args(ModelFormat)  # unknown: it might read any
-        reason = failure.reason.removeprefix("importing the runtime: ")
-        is_installed = not isinstance(failure, NotInstalledError)
-        return RuntimeInfo(name=name, version=None, formats=formats, problem=reason, is_installed=is_installed)
-    return RuntimeInfo(name=name, version=imported.version, formats=imported.formats)
+        shipped = SHIPPED.get(selector.name)
+        return RuntimeInfo(
+            name=selector.text,
+            version=None,
+            formats=shipped.formats if shipped else get_args(ModelFormat),  # unknown: it might read any
+            problem=_reason(failure),
+            is_installed=not isinstance(failure, NotInstalledError),
+            options=selector.options,
+            spellings=(text, selector.text),
+        )
+    name = dataclasses.replace(selector, options=imported.options).text
+    return RuntimeInfo(
+        name=name,
+        version=imported.version,
+        formats=imported.formats,
+        options=imported.options,
+        declared=imported.declared,
+        is_timed=imported.is_timed,
+        spellings=(text, selector.text, name),
+    )
+
+
+def _reason(failure: ChildFailedError) -> str:
+    return failure.reason.removeprefix("importing the runtime: ")

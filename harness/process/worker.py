@@ -41,6 +41,7 @@ from crossrt.harness.process.messages import (
     decoded,
 )
 from crossrt.harness.process.reference_workload import ReferenceWorkload
+from crossrt.runtimes.configured import declared_options, is_timed, values_of
 from crossrt.runtimes.errors import RuntimeAdapterError
 from crossrt.runtimes.feeds import Quantizer, dequantize
 from crossrt.runtimes.protocol import Feeds, Runtime, Session
@@ -83,7 +84,16 @@ class Worker:
     def _take_runtime(self, request: ImportRuntime) -> Answer:
         runtime = get_runtime(request.name)
         self._runtime = runtime
-        return {"version": runtime.version(), "formats": runtime.formats, "peak_bytes": peak_memory_bytes()}
+        values = values_of(runtime)
+        return {
+            "name": runtime.name,
+            "version": runtime.version(),
+            "formats": runtime.formats,
+            "peak_bytes": peak_memory_bytes(),
+            "options": values,
+            "declared": [dataclasses.asdict(option) for option in declared_options(runtime)],
+            "is_timed": is_timed(runtime, values),
+        }
 
     def _pin(self, request: Pin) -> Answer:
         os.sched_setaffinity(0, request.cpus)

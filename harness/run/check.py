@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -23,19 +24,16 @@ from crossrt.harness.evaluate.judge import Judge, Reference, difference_caution
 from crossrt.harness.evaluate.repeating import Unrepeated
 from crossrt.harness.evaluate.run_data import CHUNK_BYTES, KEPT_BYTES, bytes_of
 from crossrt.harness.measure.case import Case
-from crossrt.harness.measure.settings import DEFAULT_TIME_S
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.run.prepare import naming_origin
 from crossrt.harness.run.run_state import RunState
 from crossrt.reports.statistics.divergence import CaseOutputs
 from crossrt.reports.text.labels import reference_name
 from crossrt.reports.text.progress import Display
+from crossrt.runtimes.registry import selector_of
 
 MOST_PREVIEWED: Final = 8
 """Cases for which a first rough latency is told while the run goes on."""
-
-ANSWERING_SHARE: Final = 0.4
-"""Share of the time of a run that answering the data set may take."""
 
 FEWEST_SAMPLES: Final = 64
 _CHUNK: Final = 4096
@@ -122,11 +120,11 @@ def _limit_samples(state: RunState, cases: Sequence[Case], display: Display) -> 
         return
     if state.project.is_random:
         _limit_random(state, cases, display)
-    first = min(cases, key=lambda case: case.subject != state.baseline)
+    first = min(cases, key=lambda case: (not case.is_timed, case.subject != state.baseline))
     call_ns = Assessor(state.artifacts, state.feedings, data, settings).try_out(first)
     if call_ns is None:
         return
-    budget_s = _answering_s(state)
+    budget_s = state.settings.answering_s
     per_sample_s = sum(call_ns / 1e9 / case.scenario.batch_size for case in cases) / len(usable_cpus())
     affordable = max(FEWEST_SAMPLES, int(budget_s / per_sample_s))
     if affordable < data.samples:
@@ -137,8 +135,9 @@ def _limit_samples(state: RunState, cases: Sequence[Case], display: Display) -> 
         data.limited(affordable)
 
 
-def _answering_s(state: RunState) -> float:
-    return ANSWERING_SHARE * (state.settings.time_s or DEFAULT_TIME_S)
+def _not_timed(case: Case) -> str:
+    name = selector_of(case.runtime).name
+    return f"answers only: not timed by default (crossrt runtimes {name} shows how to time it)"
 
 
 def _limit_random(state: RunState, cases: Sequence[Case], display: Display) -> None:
@@ -149,7 +148,7 @@ def _limit_random(state: RunState, cases: Sequence[Case], display: Display) -> N
     data.dataset.feeds(range(drawn))
     draw_s = (time.perf_counter() - began) / drawn
     output_bytes = max(sum(map(bytes_of, state.artifacts[case.artifact_id].outputs)) for case in cases)
-    fitting = min(_DRAWING_SHARE * _answering_s(state) / draw_s, KEPT_BYTES / (data.sample_bytes + output_bytes))
+    fitting = min(_DRAWING_SHARE * state.settings.answering_s / draw_s, KEPT_BYTES / (data.sample_bytes + output_bytes))
     affordable = max(FEWEST_SAMPLES, int(fitting))
     if affordable < data.samples:
         display.remark(
@@ -247,12 +246,17 @@ def _missing_numbers(outputs: Outputs) -> Iterator[str]:
 
 def _keep(state: RunState, case: Case, tried: Tried, answers: list[CaseOutputs], display: Display) -> None:
     assessment = tried.assessment
+    is_untimed = not case.is_timed and assessment.status == "ok"
+    if is_untimed:
+        assessment = dataclasses.replace(assessment, status="skipped", reason=_not_timed(case))
     state.assessments[case.id] = assessment
     if tried.answers is not None and assessment.evaluation is not None and state.judge is not None:
         artifact = state.artifacts[case.artifact_id]
         found = case_outputs(case, artifact, tried.answers.outputs, state.judge)
         answers += [found] if found is not None else []
-    if assessment.status != "ok":
+    if is_untimed:
+        display.remark(f"  {case.id}: answers checked, not timed")
+    elif assessment.status != "ok":
         display.failure(f"  {case.id}: {assessment.status}: {assessment.reason}")
     elif len(state.cases) <= MOST_PREVIEWED:
         display.remark(f"  {case.id}: about {assessment.trial_ns / 1000:,.0f} µs a call, answers checked")

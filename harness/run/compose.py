@@ -250,6 +250,7 @@ def result_record(case: Case, assessment: Assessment, rounds: tuple[Round, ...])
         artifact=case.artifact_id,
         runtime=case.runtime,
         runtime_version=assessment.runtime_version,
+        runtime_options=dict(case.options),
         batch_size=case.scenario.batch_size,
         threads=case.scenario.threads,
         io=case.scenario.io,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from crossrt.core.artifact import RecipeValue, Training
 from crossrt.core.evaluation import Evaluation, Packed
@@ -152,6 +152,7 @@ class Result(Struct, frozen=True, kw_only=True):
     """One case: an artifact on a runtime in a scenario. A failure is a result, with its reason.
 
     `case` is unique in a report, and `subject` is what its scenarios share; both are names, from which nothing follows.
+    `runtime` is the runtime as it was chosen, such as `ort-cpu:arena=off`; `runtime_options` holds its options' values.
     """
 
     case: Text
@@ -173,6 +174,7 @@ class Result(Struct, frozen=True, kw_only=True):
     operators: tuple[str, ...] | None = None
     kernels: KernelCounts | None = None
     kernel_shares: KernelShares | None = None
+    runtime_options: dict[str, str] = field(default_factory=dict)
 
 
 class Distance(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from itertools import chain
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: it opens a database and a thread otherwise
@@ -14,6 +15,8 @@ from crossrt.core.tensor import TensorSpec
 from crossrt.runtimes.errors import ModelRefusedError
 from crossrt.runtimes.fit import check_fit
 from crossrt.runtimes.kernels import Profile
+from crossrt.runtimes.options import RuntimeOption
+from crossrt.runtimes.ort.options import OPTIONS, apply_options, check_build
 from crossrt.runtimes.ort.profile import Event, made_up_feeds, numpy_dtype, operators_of, profile_of, recorded_events
 from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
 from crossrt.runtimes.session import BaseSession, one_line
@@ -23,10 +26,15 @@ _ONLY_ERRORS = 3
 
 
 class OrtCpu:
-    """ONNX Runtime with its CPU execution provider, all graph optimisations on."""
+    """ONNX Runtime with its CPU execution provider, all graph optimisations on unless its options say otherwise."""
 
     name = "ort-cpu"
     formats: tuple[ModelFormat, ...] = ("onnx",)
+    options: tuple[RuntimeOption, ...] = OPTIONS
+
+    def check_options(self, values: Mapping[str, str]) -> None:
+        """Raises `OptionRefusedError` for what the installed build does not know."""
+        check_build(values)
 
     def version(self) -> str:
         """Version of onnxruntime."""
@@ -123,6 +131,7 @@ def _session_options(artifact: ModelArtifact, options: SessionOptions) -> onnxru
         native.execution_mode = onnxruntime.ExecutionMode.ORT_PARALLEL
     native.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     native.log_severity_level = _ONLY_ERRORS
+    apply_options(native, options.runtime_options)
     for name, size in bound_dimensions(artifact, options).items():
         native.add_free_dimension_override_by_name(name, size)  # without effect where the file has no such name
     return native

@@ -32,7 +32,7 @@ class Side:
         text: All of it.
         name: A variant, with the model in front where that is needed, or a file.
         path: The file that `name` names, or None.
-        runtime: Name of the runtime, or None for the first that reads the file.
+        runtime: The runtime as it was named, or None for the first that reads the file.
         batch_size: Samples per call, or None.
         threads: Threads per operator, or None.
         is_native: Whether the file's own tensor types are fed.
@@ -93,7 +93,7 @@ def case_of(
         for candidate in candidates
         for runtime in runtimes
         if candidate.format in runtime.formats
-        and side.runtime in (None, runtime.name)
+        and side.runtime in (None, runtime.name, *runtime.spellings)
         and _is_named(side, candidate, paths)
     ]
     if side.path is None and len(found) > 1:

@@ -27,6 +27,7 @@ from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.prepare import Opened, artifacts_for, open_project
 from crossrt.harness.run.run_state import RunState, new_run_id
 from crossrt.reports.text.progress import Display
+from crossrt.runtimes.registry import default_runtime_names
 
 LARGEST_COPIED_BYTES = 32 * 2**20
 MOST_SAMPLES = 2_000
@@ -42,8 +43,7 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
     sides = (parse_side(settings.a), parse_side(settings.b))
     run = with_files(settings.run, sides)
     python = open_python(settings.python_b, folder) if settings.python_b else None
-    named = list(dict.fromkeys(side.runtime for side in sides if side.runtime))
-    runtimes = probe_runtimes(named if _all_named(sides) else (), run.limits)
+    runtimes = probe_runtimes(_runtimes_of(sides), run.limits)
     opened = open_project(run.subject, folder)
     _say_what_is_cut(settings.run, opened, display)
     run = dataclasses.replace(run, batch_sizes=batch_sizes_of(run, opened.project))
@@ -108,8 +108,10 @@ def may_be_calibrated(side: Side) -> bool:
     return not named or any(each.needs_calibration for each in named)
 
 
-def _all_named(sides: Sequence[Side]) -> bool:
-    return all(side.runtime is not None for side in sides)
+def _runtimes_of(sides: Sequence[Side]) -> list[str]:
+    """The runtimes that sides name, and those that are meant where one names none."""
+    named = [side.runtime for side in sides if side.runtime is not None]
+    return list(dict.fromkeys(named if len(named) == len(sides) else (*default_runtime_names(), *named)))
 
 
 def _cases(

@@ -11,6 +11,7 @@ from crossrt.harness.measure.duel.match import Arm, Match
 from crossrt.harness.run.compose import artifact_record, data_record, definitions_of, result_record, run_record
 from crossrt.reports.schema.records import SCHEMA_VERSION, Duel, Environment
 from crossrt.reports.schema.records import Arm as ArmRecord
+from crossrt.runtimes.registry import selector_of
 
 
 def record(match: Match, *, is_over: bool = True) -> Duel:
@@ -60,7 +61,7 @@ def _environment_of(arm: Arm, environment: Environment) -> Environment:
     installed = {name: found for name, found in arm.python.packages.items() if is_computing(name)}
     packages = {
         "libc": environment.packages["libc"],
-        f"runtime {arm.prepared.case.runtime}": arm.assessment.runtime_version,
+        f"runtime {selector_of(arm.prepared.case.runtime).base}": arm.assessment.runtime_version,
     }
     return msgspec.structs.replace(
         environment,
