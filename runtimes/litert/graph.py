@@ -53,17 +53,17 @@ class Graph:
         return {int(each["index"]): each for each in self.interpreter.get_tensor_details(self.number)}
 
 
-def load(artifact: ModelArtifact, specs: SessionSpecs, threads: int) -> Graph:
+def load(artifact: ModelArtifact, specs: SessionSpecs, threads: int, arguments: Mapping[str, Any]) -> Graph:
     """Loads a file, sets the sizes of its inputs and plans memory.
 
     The graph is that of the signature `serving_default`, else of the first; a file without signatures has its tensors'
-    own names.
+    own names. `arguments` are further ones of the interpreter.
 
     Raises:
         ModelRefusedError: LiteRT cannot load the file, or it is not what the artifact says.
     """
     try:
-        interpreter = Interpreter(model_path=str(artifact.path), num_threads=threads)
+        interpreter = Interpreter(model_path=str(artifact.path), num_threads=threads, **arguments)
         number, inputs, outputs = _tensors_by_name(interpreter)
         _check_fit(artifact, specs, inputs, outputs)
         graph = _graph(interpreter, number, inputs, outputs)

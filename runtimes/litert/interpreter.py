@@ -13,6 +13,8 @@ from crossrt.core.artifact import ModelArtifact, ModelFormat
 from crossrt.core.tensor import TensorSpec
 from crossrt.runtimes.kernels import Kernel, Profile, kind_of
 from crossrt.runtimes.litert.graph import Graph, load
+from crossrt.runtimes.litert.options import OPTIONS, arguments_of, check_build
+from crossrt.runtimes.options import RuntimeOption
 from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
 from crossrt.runtimes.session import BaseSession
 from crossrt.runtimes.specs import NUMPY_DTYPES, unsupported
@@ -21,10 +23,15 @@ DELEGATE = "DELEGATE"
 
 
 class TfLite:
-    """LiteRT's CPU interpreter with its default XNNPACK delegate."""
+    """LiteRT's CPU interpreter, with its default XNNPACK delegate unless its options say otherwise."""
 
     name = "tflite"
     formats: tuple[ModelFormat, ...] = ("tflite",)
+    options: tuple[RuntimeOption, ...] = OPTIONS
+
+    def check_options(self, values: Mapping[str, str]) -> None:
+        """Raises `OptionRefusedError` for what the installed LiteRT lacks, or what contradicts itself."""
+        check_build(values)
 
     def version(self) -> str:
         """Version of ai-edge-litert."""
@@ -56,7 +63,7 @@ class TfLiteSession(BaseSession):
 
     def __init__(self, artifact: ModelArtifact, options: SessionOptions) -> None:
         super().__init__(artifact, options)
-        graph = load(artifact, self._specs, options.intra_op_threads)
+        graph = load(artifact, self._specs, options.intra_op_threads, arguments_of(options.runtime_options))
         self._inputs = [
             (spec.name, graph.inputs[spec.name], convert)
             for spec, convert in zip(self.inputs, self._input_conversions, strict=True)

@@ -17,7 +17,9 @@ from crossrt.runtimes.feeds import Conversion
 from crossrt.runtimes.fit import FoundInputs, check_fit
 from crossrt.runtimes.kernels import Profile
 from crossrt.runtimes.openvino.library import openvino
+from crossrt.runtimes.openvino.options import OPTIONS, check_machine, check_taken, properties_of
 from crossrt.runtimes.openvino.profile import operators_of, profile_of
+from crossrt.runtimes.options import RuntimeOption
 from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
 from crossrt.runtimes.session import BaseSession, one_line
 from crossrt.runtimes.specs import NUMPY_DTYPES, unsupported
@@ -26,17 +28,23 @@ DEVICE: Final = "CPU"
 
 
 class OpenVino:
-    """OpenVINO on the CPU, for one request at a time: latency hint, one stream, threads as asked.
+    """OpenVINO on the CPU, for one request at a time: threads as asked, the rest as its options say.
 
-    Float operators compute in float32: left to itself, OpenVINO takes bfloat16 where the processor has it. It pins no
-    thread, as the harness chooses the processors, and caches no compiled model.
+    Unless they say otherwise, it aims at latency with one stream, and float operators compute in float32: left to
+    itself, OpenVINO takes bfloat16 where the processor has it. It pins no thread, as the harness chooses the
+    processors, and caches no compiled model.
     """
 
     name = "openvino"
     formats: tuple[ModelFormat, ...] = ("onnx",)
+    options: tuple[RuntimeOption, ...] = OPTIONS
 
     def __init__(self) -> None:
         _core()
+
+    def check_options(self, values: Mapping[str, str]) -> None:
+        """Raises `OptionRefusedError` for what this build or this processor does not have."""
+        check_machine(values, _core(), DEVICE)
 
     def version(self) -> str:
         """Version of openvino, without that of its build."""
@@ -161,6 +169,7 @@ def _compiled(
         raise OptionRefusedError(
             f"OpenVINO starts {threads} threads here where {options.intra_op_threads} were asked for"
         )
+    check_taken(options.runtime_options, compiled)
     return compiled
 
 
@@ -177,7 +186,7 @@ def _dtype(port: Any) -> str:
 
 
 def _properties(options: SessionOptions, *, is_profiled: bool) -> Mapping[str, Any]:
-    return {
+    properties = {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
         "INFERENCE_NUM_THREADS": options.intra_op_threads,
@@ -186,7 +195,9 @@ def _properties(options: SessionOptions, *, is_profiled: bool) -> Mapping[str, A
         "INFERENCE_PRECISION_HINT": "f32",
         "CACHE_DIR": "",
         "PERF_COUNT": is_profiled,
+        **properties_of(options.runtime_options),
     }
+    return {key: value for key, value in properties.items() if value is not None}
 
 
 def _by_name(ports: list[Any]) -> dict[str, Any]:
