@@ -99,4 +99,5 @@ def _unknown(runtime: str, declared: Sequence[RuntimeOption], name: str) -> str:
         return f"{runtime} has no options; found {name!r}"
     names = [each.name for each in declared]
     known = [*names, *(each.alias for each in declared if each.alias is not None)]
-    return f"{runtime} has no option {name!r}{did_you_mean(name, known)}; available: {', '.join(names)}"
+    available = f"{', '.join(names)} (crossrt runtimes {runtime} explains them)"
+    return f"{runtime} has no option {name!r}{did_you_mean(name, known)}; available: {available}"

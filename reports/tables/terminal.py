@@ -35,7 +35,7 @@ _LEAST_NAME: Final = 34
 
 _LEAST_WORDS: Final = 28
 _LONGEST_LINE: Final = 10_000
-_NAME_PART: Final = re.compile(r"[^-_@./]*[-_@./]*")
+_NAME_PART: Final = re.compile(r"[^-_@./:,]*[-_@./:,]*")
 
 _TONES: Final = {"good": "green", "bad": "bold red", "doubt": "yellow"}
 _STYLES: Final = {"failed": "bold red", "skipped": "yellow"}

@@ -31,7 +31,8 @@ def _beginning_like(key: str, library: Path) -> list[str]:
     """Texts that begin like a key up to the first point; of those that follow each other without a border, each."""
     family = key.encode().partition(b".")[0] + b"."
     runs = _texts(library, family)
-    return sorted({run[: end if (end := run.find(family, 1)) > 0 else None].decode() for run in runs})
+    found = {run[: end if (end := run.find(family, 1)) > 0 else None].decode() for run in runs}
+    return sorted(found - {family.decode()})
 
 
 def _texts(library: Path, beginning: bytes) -> set[bytes]:

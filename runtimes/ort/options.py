@@ -25,8 +25,15 @@ _KEYS: Final[Mapping[str, str]] = {
     "disable_prepacking": "session.disable_prepacking",
     "x64quantprecision": "session.x64quantprecision",
 }
-FAMILIES: Final = ("session.", "optimization.", "mlas.")
-"""What the keys of ONNX Runtime's session configuration begin with, as far as they concern the CPU."""
+FAMILIES: Final[Mapping[str, str]] = {
+    "session.": "intra_op.allow_spinning",
+    "optimization.": "disable_specified_optimizers",
+    "mlas.": "use_lut_gemm",
+}
+"""What keys of ONNX Runtime's session configuration begin with, as far as they concern the CPU, and one of each.
+
+See onnxruntime_session_options_config_keys.h in its sources.
+"""
 
 OPTIONS: Final = (
     RuntimeOption(
@@ -70,10 +77,10 @@ OPTIONS: Final = (
     *(
         RuntimeOption(
             name=f"{family}*",
-            help="any key of ONNX Runtime's session configuration (onnxruntime_session_options_config_keys.h)",
+            help=f"a key of ONNX Runtime's session configuration that begins like this, such as {family}{example}",
             default="ONNX Runtime's",
         )
-        for family in FAMILIES
+        for family, example in FAMILIES.items()
     ),
 )
 
@@ -89,7 +96,7 @@ def apply_options(native: onnxruntime.SessionOptions, values: Mapping[str, str])
             native.enable_cpu_mem_arena = value == "on"
         elif name == "mem_pattern":
             native.enable_mem_pattern = value == "on"
-        elif (key := _KEYS.get(name, name)).startswith(FAMILIES):
+        elif (key := _KEYS.get(name, name)).startswith(tuple(FAMILIES)):
             native.add_session_config_entry(key, value)
 
 
@@ -104,7 +111,7 @@ def check_build(values: Mapping[str, str]) -> None:
         raise OptionRefusedError(f"ONNX Runtime {onnxruntime.__version__} has no graph optimization level {level!r}")
     keys = [_KEYS.get(name, name) for name in values]
     library = next(Path(onnxruntime.__file__).parent.glob("capi/onnxruntime_pybind11_state*"))
-    unknown = unknown_keys([key for key in keys if key.startswith(FAMILIES)], library)
+    unknown = unknown_keys([key for key in keys if key.startswith(tuple(FAMILIES))], library)
     if unknown:
         key, known = next(iter(unknown.items()))
         raise OptionRefusedError(
