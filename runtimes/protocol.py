@@ -62,7 +62,8 @@ class SessionOptions:
 class Session(Protocol):
     """A loaded model at one batch size, all dimensions of its inputs fixed.
 
-    `run` never changes its feeds, and its outputs own their memory: a later `run` does not change them.
+    `run` never changes its feeds, and its outputs own their memory: a later `run` does not change them. A session may
+    also have `placement_note()`, which says what is not run by whom the runtime is named after, or None.
     """
 
     @property

@@ -33,6 +33,7 @@ class Shipped:
         package: What installs the runtime.
         formats: The file formats that it reads.
         adapter: Where its adapter is: `module:class`.
+        imported_as: What the package is imported as, where that is not its own name.
         is_optional: True if nobody misses it where it is not installed and was not asked for.
         is_default: False if it runs only where it is named.
     """
@@ -40,13 +41,14 @@ class Shipped:
     package: str
     formats: tuple[ModelFormat, ...]
     adapter: str
+    imported_as: str | None = None
     is_optional: bool = False
     is_default: bool = True
 
     @property
     def module(self) -> str:
         """What the package is imported as."""
-        return self.package.replace("-", "_")
+        return self.imported_as or self.package.replace("-", "_")
 
 
 SHIPPED: dict[str, Shipped] = {
@@ -59,6 +61,25 @@ SHIPPED: dict[str, Shipped] = {
         formats=("onnx",),
         adapter="crossrt.runtimes.openvino.adapter:OpenVino",
         is_optional=True,
+    ),
+    "ort-openvino": Shipped(
+        package="onnxruntime-openvino",
+        formats=("onnx",),
+        adapter="crossrt.runtimes.ort.providers:OrtOpenVino",
+        imported_as="onnxruntime",
+        is_default=False,
+    ),
+    "ort-xnnpack": Shipped(
+        package="onnxruntime",
+        formats=("onnx",),
+        adapter="crossrt.runtimes.ort.providers:OrtXnnpack",
+        is_default=False,
+    ),
+    "ort-dnnl": Shipped(
+        package="onnxruntime",
+        formats=("onnx",),
+        adapter="crossrt.runtimes.ort.providers:OrtDnnl",
+        is_default=False,
     ),
 }
 

@@ -49,6 +49,7 @@ class Assessment:
     Attributes:
         trial_ns: A rough latency, from which the number of calls of a block is chosen.
         load_ns: Loading the model and the first inference, roughly.
+        placement_note: What the runtime leaves to another than was asked for.
     """
 
     status: Status
@@ -62,6 +63,7 @@ class Assessment:
     kernel_shares: KernelShares | None = None
     trial_ns: int = 0
     load_ns: int = 0
+    placement_note: str | None = None
 
     def scored(self, evaluation: Evaluation) -> Assessment:
         """The same with a score."""
@@ -198,11 +200,13 @@ class Assessor:
             self._refuse_slow(case, trial_ns)
         memory = Memory(peak_bytes=worker.peak_memory_bytes(), before_load_bytes=imported.peak_bytes)
         answers = collect_answers(worker, feeding, self._data, batch_size, trial_ns)
+        executed = worker.operators()
         assessment = Assessment(
             status="ok",
             runtime_version=imported.version,
             memory=memory,
-            operators=worker.operators(),
+            operators=executed.operators,
+            placement_note=executed.note,
             kernels=_counted(worker.profile(1)),
             trial_ns=trial_ns,
             load_ns=load_ns + first_ns,

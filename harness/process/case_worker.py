@@ -101,9 +101,10 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Operators(msgspec.Struct, frozen=True):
-    """What the runtime executes."""
+    """What the runtime executes, and what must be said of who runs it."""
 
     operators: tuple[str, ...] | None
+    note: str | None = None
 
 
 class Profiled(msgspec.Struct, frozen=True):
@@ -202,9 +203,9 @@ class CaseWorker:
         request = Evaluate(inputs=tuple(inputs), samples=samples, batch_size=batch_size, folder=str(folder))
         return self._ask("answering the data set", Answered, request, timeout_s)
 
-    def operators(self) -> tuple[str, ...] | None:
+    def operators(self) -> Operators:
         """What the runtime really executes, where it can tell."""
-        return self._ask("reading the operators", Operators, ReadOperators()).operators
+        return self._ask("reading the operators", Operators, ReadOperators())
 
     def profile(self, calls: int) -> Profile | None:
         """The kernels of one call, where the runtime can tell."""

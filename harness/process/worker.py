@@ -193,7 +193,9 @@ class Worker:
         return 0 if values.ndim and values.shape[0] == batch_size else None
 
     def _operators(self, _: ReadOperators) -> Answer:
-        return {"operators": self._live_session.executed_operators()}
+        session = self._live_session
+        note: Callable[[], str | None] = getattr(session, "placement_note", lambda: None)
+        return {"operators": session.executed_operators(), "note": note()}
 
     def _profile(self, request: ProfileCalls) -> Answer:
         profile = self._live_session.profile(request.calls)

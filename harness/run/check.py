@@ -250,6 +250,8 @@ def _keep(state: RunState, case: Case, tried: Tried, answers: list[CaseOutputs],
     if is_untimed:
         assessment = dataclasses.replace(assessment, status="skipped", reason=_not_timed(case))
     state.assessments[case.id] = assessment
+    if assessment.placement_note is not None:
+        state.cautions.append(f"{case.subject}: {assessment.placement_note}")
     if tried.answers is not None and assessment.evaluation is not None and state.judge is not None:
         artifact = state.artifacts[case.artifact_id]
         found = case_outputs(case, artifact, tried.answers.outputs, state.judge)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import Final
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: it opens a database and a thread otherwise
 
@@ -22,6 +23,10 @@ from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
 from crossrt.runtimes.session import BaseSession, one_line
 from crossrt.runtimes.specs import bound_dimensions, unsupported
 
+Providers = Sequence[tuple[str, Mapping[str, str]]]
+"""Execution providers in order, each with its own options."""
+
+CPU_ALONE: Final[Providers] = (("CPUExecutionProvider", {}),)
 _ONLY_ERRORS = 3
 
 
@@ -57,13 +62,14 @@ class OrtCpu:
 class OrtSession(BaseSession):
     """An `onnxruntime.InferenceSession` at one batch size."""
 
-    def __init__(self, artifact: ModelArtifact, options: SessionOptions) -> None:
+    def __init__(self, artifact: ModelArtifact, options: SessionOptions, providers: Providers = CPU_ALONE) -> None:
         super().__init__(artifact, options)
+        self._providers = providers
         self._names = [spec.name for spec in self.outputs]
         names = [spec.name for spec in self.inputs]
         self._into = [(name, each) for name, each in zip(names, self._input_conversions, strict=True) if each]
         self._out_of = [(name, each) for name, each in zip(self._names, self._output_conversions, strict=True) if each]
-        session = _load(artifact, _session_options(artifact, options))
+        session = _load(artifact, _session_options(artifact, options), providers)
         _check_fit(session, self._specs.own_inputs, artifact)
         self._session: onnxruntime.InferenceSession | None = session
         self._last_feeds: Feeds | None = None
@@ -113,7 +119,7 @@ class OrtSession(BaseSession):
             real = [] if self._last_feeds is None else [self._last_feeds]
             candidates = chain(real, made_up_feeds(self._specs.own_inputs))
             self._events = recorded_events(
-                lambda: _load(self._artifact, options), options, self._names, candidates, calls
+                lambda: _load(self._artifact, options, self._providers), options, self._names, candidates, calls
             )
             self._profiled_calls = calls
         return self._events
@@ -137,11 +143,21 @@ def _session_options(artifact: ModelArtifact, options: SessionOptions) -> onnxru
     return native
 
 
-def _load(artifact: ModelArtifact, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+def _load(
+    artifact: ModelArtifact, options: onnxruntime.SessionOptions, providers: Providers
+) -> onnxruntime.InferenceSession:
+    """A session in which the first provider takes part: ONNX Runtime may go on without it."""
     try:
-        return onnxruntime.InferenceSession(str(artifact.path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(artifact.path), options, providers=[(name, dict(each)) for name, each in providers], enable_fallback=0
+        )
     except Exception as error:  # each failure has a class of its own, without a common base
         raise ModelRefusedError(f"ONNX Runtime cannot load {artifact.path.name}: {one_line(error)}") from error
+    if providers[0][0] not in (found := session.get_providers()):
+        raise ModelRefusedError(
+            f"ONNX Runtime loads {artifact.path.name} on {', '.join(found)}, without {providers[0][0]}"
+        )
+    return session
 
 
 def _check_fit(session: onnxruntime.InferenceSession, own: tuple[TensorSpec, ...], artifact: ModelArtifact) -> None:

@@ -75,8 +75,12 @@ def _filled(spec: TensorSpec, value: int) -> NDArray[Any]:
 
 def operators_of(events: Sequence[Event]) -> tuple[str, ...]:
     """Types of the kernels of the first call, in order."""
-    first = takewhile(lambda event: event["name"] != _CALL, events)
-    return tuple(event["args"]["op_name"] for event in _kernel_events(first))
+    return tuple(event["args"]["op_name"] for event in kernel_events(events))
+
+
+def kernel_events(events: Sequence[Event]) -> list[Event]:
+    """Events of the kernels of the first call, in order."""
+    return list(_kernel_events(takewhile(lambda event: event["name"] != _CALL, events)))
 
 
 def profile_of(events: Sequence[Event]) -> Profile:
