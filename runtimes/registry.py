@@ -62,6 +62,12 @@ SHIPPED: dict[str, Shipped] = {
         adapter="crossrt.runtimes.openvino.adapter:OpenVino",
         is_optional=True,
     ),
+    "onnx-reference": Shipped(
+        package="onnx",
+        formats=("onnx",),
+        adapter="crossrt.runtimes.onnx_reference:OnnxReference",
+        is_default=False,
+    ),
     "ort-openvino": Shipped(
         package="onnxruntime-openvino",
         formats=("onnx",),

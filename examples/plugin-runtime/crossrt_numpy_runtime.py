@@ -11,7 +11,7 @@ from crossrt.runtimes.specs import unsupported
 
 
 class NumpyRuntime:
-    name = "onnx-reference"
+    name = "numpy-runtime"
     formats = ("onnx",)
 
     def version(self):

@@ -35,7 +35,7 @@ def latency_sheet(look: Lookup, scenario: Scenario) -> Sheet:
             _speedup(look, result),
         )
         if result.status == "ok"
-        else (Cell(text=look.label(result)), Cell(text=result.status), *[Cell(text=ABSENT)] * 4)
+        else (Cell(text=look.label(result)), Cell(text=_state(result)), *[Cell(text=ABSENT)] * 4)
         for result in results
     ]
     return Sheet(
@@ -45,6 +45,11 @@ def latency_sheet(look: Lookup, scenario: Scenario) -> Sheet:
         footer=tuple(noise_lines(look, scenario)),
         dropped_first=tuple(look.title(name) for name in _DROPPED_FIRST),
     )
+
+
+def _state(result: Result) -> str:
+    """What stands in place of the first time; what was only asked for answers is neither skipped nor failed."""
+    return "not timed" if result.status == "skipped" and result.evaluation is not None else result.status
 
 
 def scenario_text(scenario: Scenario) -> str:

@@ -132,7 +132,8 @@ class Summary:
 
     def accuracy(self) -> Sheet:
         """Size and accuracy, once per artifact and runtime: another batch size rarely changes answers, and is noted."""
-        results = [result for result in self._first_of_each_subject() if result.status != "skipped"]
+        found = self._first_of_each_subject()
+        results = [result for result in found if result.status != "skipped" or result.evaluation is not None]
         return accuracy_sheet(self._look, results)
 
     def latency(self, scenario: Scenario) -> Sheet:
