@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     "--runtime",
     multiple=True,
     metavar="NAME",
-    help="Only this runtime, or one with options such as ort-cpu:arena=off: see crossrt runtimes NAME. May be repeated.",
+    help="Only this runtime, perhaps with options: ort-cpu:arena=off (see crossrt runtimes NAME). May be repeated.",
 )
 @click.option(
     "--batch",
