@@ -1,7 +1,7 @@
 """A runtime that reads ONNX and TFLite files, as OpenVINO does: each by the shipped runtime of its format."""
 
-from crossrt.runtimes.ort.adapter import OrtCpu
 from crossrt.runtimes.litert.interpreter import TfLite
+from crossrt.runtimes.ort.adapter import OrtCpu
 
 
 class Both:
