@@ -20,6 +20,7 @@ from crossrt.exporters.errors import ModelError, first_line
 from crossrt.exporters.inspection import Inspection, SourceKind
 from crossrt.exporters.jobs import InspectJob
 from crossrt.exporters.sources.detect import check_source, model_name
+from crossrt.exporters.sources.openvino_ir import inspect_ir
 from crossrt.exporters.sources.tflite_file import TfliteFile, read_tflite
 
 KNOWN_CUSTOM = ("TFLite_Detection_PostProcess",)
@@ -53,6 +54,8 @@ def _inspected(path: Path, kind: SourceKind) -> Inspection:
         return inspect_onnx(path)
     if kind == "tflite":
         return _inspect_tflite(path)
+    if kind == "openvino-ir":
+        return inspect_ir(path, model_name(path))
     from crossrt.exporters.tf import environment as environment
     from crossrt.exporters.tf.inspection import inspect_tensorflow
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from crossrt.core.artifact import ModelArtifact, ModelFormat, Quantization, Role
 from crossrt.core.tensor import Batching, ExpectedRange, TensorSpec
 
-SourceKind = Literal["keras", "keras-h5", "saved-model", "onnx", "tflite"]
+SourceKind = Literal["keras", "keras-h5", "saved-model", "onnx", "tflite", "openvino-ir"]
+RUN_AS_THEY_ARE: Final = ("onnx", "tflite", "openvino-ir")
+"""Kinds of files that runtimes read; others are exported first."""
 
 
 class Inspection(Struct, frozen=True, kw_only=True):
@@ -68,12 +70,12 @@ class Inspection(Struct, frozen=True, kw_only=True):
     problem: str | None = None
 
     def artifact(self, model: str, variant: str) -> ModelArtifact:
-        """The file as it is, under these names; it must be ONNX or TFLite."""
-        assert self.kind in ("onnx", "tflite")
+        """The file as it is, under these names; it must be one that runtimes read."""
+        assert self.kind == "onnx" or self.kind == "tflite" or self.kind == "openvino-ir"
         return ModelArtifact(
             model=model,
             variant=variant,
-            format="onnx" if self.kind == "onnx" else "tflite",
+            format=self.kind,
             path=Path(self.path),
             sha256=self.sha256,
             size_bytes=self.size_bytes,

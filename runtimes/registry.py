@@ -58,7 +58,7 @@ SHIPPED: dict[str, Shipped] = {
     ),
     "openvino": Shipped(
         package="openvino",
-        formats=("onnx",),
+        formats=("onnx", "openvino-ir"),
         adapter="crossrt.runtimes.openvino.adapter:OpenVino",
         is_optional=True,
     ),

@@ -9,9 +9,9 @@ from crossrt.core.artifact import sha256_of
 from crossrt.core.suggestions import did_you_mean_file
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspection import SourceKind
-from crossrt.exporters.sources import keras_file, keras_h5, onnx_file, saved_model, tflite_file
+from crossrt.exporters.sources import keras_file, keras_h5, onnx_file, openvino_ir, saved_model, tflite_file
 
-KNOWN = "a .keras, .onnx or .tflite file, a SavedModel folder, or a legacy .h5 file"
+KNOWN = "a .keras, .onnx or .tflite file, an OpenVINO .xml with its .bin, a SavedModel folder, or a legacy .h5 file"
 _ZIP, _HDF = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 
 
@@ -36,6 +36,8 @@ def detect(path: Path) -> SourceKind:
         return "keras-h5"
     if tflite_file.has_identifier(head):
         return "tflite"
+    if openvino_ir.looks_like_ir(head):
+        return "openvino-ir"
     if suffix == ".onnx" or onnx_file.looks_like_onnx(path):
         return "onnx"
     return _by_suffix(path, suffix)
@@ -46,6 +48,9 @@ def _by_suffix(path: Path, suffix: str) -> SourceKind:
     expected = {".keras": "a zip archive", ".h5": "an HDF5 file", ".hdf5": "an HDF5 file", ".tflite": "a TFLite file"}
     if suffix in expected:
         raise ModelError(f"{path} ({size} bytes) is not {expected[suffix]}: it was damaged, or is of another kind")
+    if suffix in (".xml", ".bin"):
+        other = f": give {path.with_suffix('.xml').name}" if suffix == ".bin" else ", which begins with <net>"
+        raise ModelError(f"{path} is not the graph of an OpenVINO model{other}")
     if suffix == ".pb":
         raise ModelError(f"{path} is part of a SavedModel or a frozen graph: give the SavedModel folder itself")
     if suffix in (".pt", ".pth", ".safetensors", ".ckpt"):
@@ -65,7 +70,7 @@ def _in_folder(path: Path) -> SourceKind:
 def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(64)
+            return file.read(256)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -73,7 +78,7 @@ def _head(path: Path) -> bytes:
 def model_name(path: Path) -> str:
     """The name in case ids: the file's without its suffix; characters that ids cannot hold become `-`."""
     resolved = path if path.name not in ("", ".", "..") else path.resolve()
-    known = (".keras", ".onnx", ".tflite", ".h5", ".hdf5")
+    known = (".keras", ".onnx", ".tflite", ".h5", ".hdf5", ".xml")
     stem = resolved.stem if resolved.suffix.lower() in known else resolved.name
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "model"
 
@@ -88,6 +93,8 @@ def source_sha256(path: Path, kind: SourceKind) -> str:
         return saved_model.folder_sha256(path)
     if kind == "onnx":
         return sha256_of(path, *(path.parent / name for name in onnx_file.data_files(path)))
+    if kind == "openvino-ir":
+        return sha256_of(path, openvino_ir.weights_of(path))
     return sha256_of(path)
 
 

@@ -22,7 +22,7 @@ P50: Final = "latency_p50_ns"
 
 
 def machine_sheet(group: Group) -> Sheet:
-    """Which machines there are: processor, processors that may be used, versions of runtimes, and when it was."""
+    """Each machine: processor, processors that may be used, versions of runtimes, and when it measured."""
     return Sheet(
         title="Machines",
         columns=("machine", "processor", "CPUs", "runtimes", "measured"),

@@ -23,6 +23,7 @@ from crossrt.core.memory import BUILDING_BYTES, memory_limit
 from crossrt.exporters.build import REFERENCE
 from crossrt.exporters.cache import reference_key, shortage, variant_key
 from crossrt.exporters.errors import ExportError
+from crossrt.exporters.inspection import RUN_AS_THEY_ARE
 from crossrt.exporters.jobs import BuildJob
 from crossrt.exporters.recipes.recipe import OnnxSameScales
 from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
@@ -63,7 +64,7 @@ def get_artifacts(request: BuildRequest, folder: Path, display: Display) -> Arti
 
 def _converts(request: BuildRequest) -> bool:
     """True if the source is not an artifact itself, so that TensorFlow is needed and the source's answers count."""
-    return request.source.kind not in ("onnx", "tflite")
+    return request.source.kind not in RUN_AS_THEY_ARE
 
 
 def _needed(request: BuildRequest, missing: Sequence[Variant]) -> Sequence[str]:

@@ -13,7 +13,7 @@ from crossrt.core.tensor import Batching, ExpectedRange, TensorSpec
 from crossrt.datasets.opening import RANDOM, DataRequest
 from crossrt.datasets.reference import Reference, model_file, reference_models, reference_of, references
 from crossrt.exporters.errors import ModelError
-from crossrt.exporters.inspection import Inspection
+from crossrt.exporters.inspection import RUN_AS_THEY_ARE, Inspection
 from crossrt.exporters.variants import Variant, main_variants, variant_of
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import holds_artifacts, read_folder
@@ -107,7 +107,7 @@ def resolve(subject: Subject) -> Project:
     if len(paths) == 1 and holds_artifacts(paths[0]):
         return _exported(subject, paths[0])
     found = [inspect_model(path, allow_h5=subject.allow_h5) for path in paths]
-    sources = [each for each in found if each.kind not in ("onnx", "tflite")]
+    sources = [each for each in found if each.kind not in RUN_AS_THEY_ARE]
     if len(sources) > 1:
         raise HarnessError(
             f"{sources[0].path} and {sources[1].path} both have to be exported: give one such model, and others as"
@@ -146,8 +146,8 @@ def _brought(
 
 
 def _quantizable(files: Sequence[Inspection]) -> Inspection | None:
-    """A single float file."""
-    return files[0] if len(files) == 1 and files[0].role == "float" else None
+    """A single float file of a format that can be quantized."""
+    return files[0] if len(files) == 1 and files[0].role == "float" and files[0].exports else None
 
 
 def _variants(source: Inspection, *, is_calibrated: bool) -> tuple[Variant, ...]:
@@ -155,7 +155,7 @@ def _variants(source: Inspection, *, is_calibrated: bool) -> tuple[Variant, ...]
     return tuple(
         each
         for each in main_variants(source.exports)
-        if not (source.kind in ("onnx", "tflite") and each.recipe is None)
+        if not (source.kind in RUN_AS_THEY_ARE and each.recipe is None)
         and (is_calibrated or not each.needs_calibration)
     )
 

@@ -141,7 +141,8 @@ def model_artifact(path: Path, *, allow_h5: bool = False) -> ModelArtifact:
     """
     found = inspect_model(path, allow_h5=allow_h5)
     if found.kind not in ("onnx", "tflite"):
-        raise ModelError(f"{path} is a {found.kind} model: an .onnx or .tflite file is expected here")
+        article = "an" if found.kind.startswith("o") else "a"
+        raise ModelError(f"{path} is {article} {found.kind} model: an .onnx or .tflite file is expected here")
     artifact = found.artifact(found.model, "file")
     manifest = path.with_name(f"{path.name}{MANIFEST_SUFFIX}")
     if not manifest.is_file():

@@ -44,7 +44,11 @@ QUANTIZING = ("onnx", "onnx_ir", "onnxruntime", "sympy")
 QUANTIZING_TFLITE = ("onnx", "ai_edge_litert")
 """Packages that a process which quantizes TFLite files needs; TensorFlow beside them where it calibrates."""
 
-INSPECTING: Mapping[str, tuple[str, ...]] = {"onnx": ("onnx",), "tflite": ("onnx", "ai_edge_litert")}
+INSPECTING: Mapping[str, tuple[str, ...]] = {
+    "onnx": ("onnx",),
+    "tflite": ("onnx", "ai_edge_litert"),
+    "openvino-ir": (),
+}
 """Packages that a process which says what a file is needs, by its kind; all of `BUILDING` for other kinds."""
 
 

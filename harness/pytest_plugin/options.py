@@ -46,7 +46,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--crossrt-time", type=float, metavar="SECONDS", help="how long each measurement may take")
     group.addoption("--crossrt-short", action="store_true", help="three rounds, to see that everything runs")
     group.addoption(
-        "--crossrt-runtime", action="append", default=[], metavar="NAME", help="a runtime (default: all installed)"
+        "--crossrt-runtime", action="append", default=[], metavar="NAME", help="a runtime, such as ort-cpu:arena=off"
     )
     group.addoption("--crossrt-batch", action="append", type=int, default=[], metavar="N", help="samples per call")
     group.addoption("--crossrt-threads", type=int, default=1, metavar="N", help="threads per operator (default: 1)")

@@ -29,6 +29,8 @@ from crossrt.history.store.tables import (
     times,
 )
 from crossrt.reports.schema.records import SCHEMA_VERSION, Artifact, Data, Environment, Metric, Report, Result, Run
+from crossrt.runtimes.errors import OptionRefusedError
+from crossrt.runtimes.selector import parse_selector
 
 AnyRow = Row[Any]
 
@@ -121,7 +123,16 @@ def _result(row: AnyRow) -> Result:
         status=row.status,
         reason=row.reason,
         evaluation=None if row.evaluation is None else unpacked(row.evaluation),
+        runtime_options=_options_of(row.runtime),
     )
+
+
+def _options_of(runtime: str) -> dict[str, str]:
+    """The options of a runtime, which its selector holds; a plug-in may have a name that is written like none."""
+    try:
+        return dict(parse_selector(runtime).options)
+    except OptionRefusedError:
+        return {}
 
 
 def _metric(row: AnyRow) -> Metric:

@@ -1,4 +1,4 @@
-"""ONNX files on OpenVINO's CPU plug-in."""
+"""ONNX files and OpenVINO's own on its CPU plug-in."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class OpenVino:
     """
 
     name = "openvino"
-    formats: tuple[ModelFormat, ...] = ("onnx",)
+    formats: tuple[ModelFormat, ...] = ("onnx", "openvino-ir")
     options: tuple[RuntimeOption, ...] = OPTIONS
 
     def __init__(self) -> None:

@@ -46,7 +46,12 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Also build and measure this recipe, such as int8-same; see crossrt recipes. May be repeated.",
 )
-@click.option("--runtime", multiple=True, metavar="NAME", help="Only this runtime. May be repeated.")
+@click.option(
+    "--runtime",
+    multiple=True,
+    metavar="NAME",
+    help="Only this runtime, perhaps with options: ort-cpu:arena=off (see crossrt runtimes NAME). May be repeated.",
+)
 @click.option(
     "--batch",
     multiple=True,
