@@ -46,6 +46,7 @@ SHIPPED: dict[str, Shipped] = {
     "ort-cpu": Shipped(package="onnxruntime", formats=("onnx",)),
     "tflite": Shipped(package="ai-edge-litert", formats=("tflite",)),
     "openvino": Shipped(package="openvino", formats=("onnx",), is_optional=True),
+    "tract": Shipped(package="tract", formats=("onnx",), is_optional=True),
 }
 
 
@@ -114,6 +115,10 @@ def _load(name: str) -> object:
         from crossrt.runtimes.openvino import OpenVino
 
         return OpenVino
+    if name == "tract":
+        from crossrt.runtimes.tract import Tract
+
+        return Tract
     return _from_entry_point(name)
 
 
