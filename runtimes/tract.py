@@ -18,6 +18,9 @@ from crossrt.runtimes.specs import NUMPY_DTYPES, bound_dimensions, unsupported
 
 _DTYPES: Final[Mapping[str, str]] = {"f": "float", "i": "int", "u": "uint"}
 _OPEN: Final = "?"
+_SYMBOLIC: Final = "tdim"
+"""Integers that tract computed from sizes, as formulas of symbols."""
+
 _NOT_RUN: Final = frozenset(("Const", "Source"))
 _BACKTRACE: Final = "Stack backtrace:"
 
@@ -65,9 +68,11 @@ class TractSession(BaseSession):
             raise ModelRefusedError(f"tract cannot load {artifact.path.name}: {_said(error)}") from error
         conversions = dict(zip((spec.name for spec in self.inputs), self._input_conversions, strict=True))
         self._into = [(name, conversions[name]) for name in taken]
+        symbolic = [str(fact).rpartition(",")[2] == _SYMBOLIC for fact in runnable.output_facts()]
         self._out_of = [
-            (spec.name, given.index(spec.name), convert)
+            (spec.name, place, symbolic[place], convert)
             for spec, convert in zip(self.outputs, self._output_conversions, strict=True)
+            for place in (given.index(spec.name),)
         ]
         self._runnable: Any = runnable
 
@@ -84,8 +89,9 @@ class TractSession(BaseSession):
         except tract.TractError as error:
             raise self._failed(RuntimeError(_said(error))) from error
         outputs: Outputs = {}
-        for name, place, convert in self._out_of:
-            array = found[place].to_numpy()
+        for name, place, is_symbolic, convert in self._out_of:
+            tensor = found[place].convert_to(tract.DatumType.I64) if is_symbolic else found[place]
+            array = tensor.to_numpy()
             outputs[name] = array if convert is None else convert(array)
         return outputs
 
