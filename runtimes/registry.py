@@ -6,14 +6,14 @@ Nothing is imported before it is asked for: `runtime_names` looks only at instal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import cast
 
 from crossrt.core.artifact import ModelFormat
 from crossrt.core.errors import PluginError
-from crossrt.core.install import install_command
+from crossrt.core.install import TENSORFLOW, install_command
 from crossrt.core.plugins import registered
 from crossrt.core.suggestions import did_you_mean
 from crossrt.runtimes.errors import RuntimeBrokenError, RuntimeNotInstalledError, UnknownRuntimeError
@@ -30,11 +30,15 @@ class Shipped:
         package: What installs the runtime.
         formats: The file formats that it reads.
         is_optional: True if nobody misses it where it is not installed and was not asked for.
+        is_on_request: True if it runs only where it is named.
+        beside: Further modules that it needs, and the packages that install them.
     """
 
     package: str
     formats: tuple[ModelFormat, ...]
     is_optional: bool = False
+    is_on_request: bool = False
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def module(self) -> str:
@@ -47,6 +51,9 @@ SHIPPED: dict[str, Shipped] = {
     "tflite": Shipped(package="ai-edge-litert", formats=("tflite",)),
     "openvino": Shipped(package="openvino", formats=("onnx",), is_optional=True),
     "tract": Shipped(package="tract", formats=("onnx",), is_optional=True),
+    "keras": Shipped(
+        package="keras", formats=("keras",), is_optional=True, is_on_request=True, beside={"tensorflow": TENSORFLOW}
+    ),
 }
 
 
@@ -66,13 +73,19 @@ def runtime_names() -> tuple[str, ...]:
 
 
 def default_runtime_names() -> tuple[str, ...]:
-    """The runtimes that are meant where none is named: all but the optional ones that are not installed.
+    """The runtimes that are meant where none is named.
+
+    That is all but those on request, and the optional ones that are not installed.
 
     Raises:
         PluginError: As `runtime_names`.
     """
-    missing = {name for name, each in SHIPPED.items() if each.is_optional and find_spec(each.module) is None}
-    return tuple(name for name in runtime_names() if name not in missing)
+    left_out = {
+        name
+        for name, each in SHIPPED.items()
+        if each.is_on_request or (each.is_optional and find_spec(each.module) is None)
+    }
+    return tuple(name for name in runtime_names() if name not in left_out)
 
 
 def shipped_runtime_for(model_format: ModelFormat) -> str:
@@ -119,6 +132,10 @@ def _load(name: str) -> object:
         from crossrt.runtimes.tract import Tract
 
         return Tract
+    if name == "keras":
+        from crossrt.runtimes.keras import Keras
+
+        return Keras
     return _from_entry_point(name)
 
 
@@ -137,7 +154,9 @@ def unknown_runtime(name: str, known: Sequence[str]) -> str:
 def _import_failure(name: str, error: ModuleNotFoundError) -> Exception:
     """Tells a runtime that is missing from one that is there and lacks a part."""
     shipped = SHIPPED.get(name)
-    if shipped is not None and error.name == shipped.module:
-        package = shipped.package
-        return RuntimeNotInstalledError(f"{package} is not installed: {install_command(package)}")
+    packages = {} if shipped is None else {shipped.module: shipped.package, **shipped.beside}
+    if error.name in packages:
+        missing = [package for module, package in packages.items() if module == error.name or find_spec(module) is None]
+        verb = "is" if len(missing) == 1 else "are"
+        return RuntimeNotInstalledError(f"{', '.join(missing)} {verb} not installed: {install_command(*missing)}")
     return RuntimeBrokenError(f"{name} needs the module {error.name}, which is not installed")

@@ -14,6 +14,8 @@ def activation_bytes(path: Path, form: ModelFormat) -> int | None:
     Raises:
         ModelError: The file is damaged.
     """
+    if form == "keras":
+        return None
     if form == "tflite":
         from crossrt.exporters.sources.tflite_file import read_tflite
 
