@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import tract
@@ -23,6 +24,7 @@ _SYMBOLIC: Final = "tdim"
 
 _NOT_RUN: Final = frozenset(("Const", "Source"))
 _BACKTRACE: Final = "Stack backtrace:"
+_MISSING: Final = re.compile(r'node #\d+ "([^"]*)" Unimplemented\((\w+)\)')
 
 
 class Tract:
@@ -62,7 +64,8 @@ class TractSession(BaseSession):
         try:
             loaded = tract.onnx().load(str(artifact.path))
             taken, given = _inputs(loaded), [loaded.output_name(place) for place in range(loaded.output_count())]
-            check_fit(artifact, self._specs.own_inputs, {name: _found(fact) for name, fact in taken.items()}, given)
+            places = _places(given, [spec.name for spec in artifact.outputs])
+            check_fit(artifact, self._specs.own_inputs, {name: _found(fact) for name, fact in taken.items()}, places)
             runnable = _runnable(loaded, taken, self._specs.own_inputs, bound_dimensions(artifact, options))
         except tract.TractError as error:
             raise ModelRefusedError(f"tract cannot load {artifact.path.name}: {_said(error)}") from error
@@ -70,9 +73,8 @@ class TractSession(BaseSession):
         self._into = [(name, conversions[name]) for name in taken]
         symbolic = [str(fact).rpartition(",")[2] == _SYMBOLIC for fact in runnable.output_facts()]
         self._out_of = [
-            (spec.name, place, symbolic[place], convert)
+            (spec.name, places[spec.name], symbolic[places[spec.name]], convert)
             for spec, convert in zip(self.outputs, self._output_conversions, strict=True)
-            for place in (given.index(spec.name),)
         ]
         self._runnable: Any = runnable
 
@@ -113,6 +115,19 @@ def _inputs(loaded: Any) -> dict[str, list[str]]:
     return {loaded.input_name(place): str(loaded.input_fact(place)).split(",") for place in range(loaded.input_count())}
 
 
+def _places(given: Sequence[str], names: Sequence[str]) -> dict[str, int]:
+    """Where the outputs of the record are among those that tract gives, as far as it tells.
+
+    It keeps the order of the file's outputs and names each after the operator that makes it, which may be another name:
+    where not all names are found, the order counts, if no name speaks against it.
+    """
+    found = {name: place for place, name in enumerate(given)}
+    in_order = len(given) == len(names) and all(
+        theirs == ours or theirs not in names for theirs, ours in zip(given, names, strict=True)
+    )
+    return {name: place for place, name in enumerate(names)} if in_order else found
+
+
 def _found(fact: list[str]) -> tuple[str, tuple[int | str | None, ...]]:
     """Type and shape as records name them."""
     sizes = (None if size == _OPEN else int(size) if size.isdecimal() else size for size in fact[:-1])
@@ -142,5 +157,8 @@ def _runnable(
 
 
 def _said(error: Exception) -> str:
-    """The message of tract without where in its source that was."""
-    return one_line(RuntimeError(str(error).partition(_BACKTRACE)[0]))
+    """The message of tract without where in its source that was; for an operator that it lacks, no more than that."""
+    told = str(error).partition(_BACKTRACE)[0]
+    if (missing := _MISSING.search(told)) is not None:
+        return f"it does not have the operator {missing[2]} (of the node {missing[1]})"
+    return one_line(RuntimeError(told))
