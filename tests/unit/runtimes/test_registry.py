@@ -2,9 +2,9 @@
 
 import pytest
 
-from crossrt.core.install import install_command
+from crossrt.core.install import TENSORFLOW, install_command
 from crossrt.runtimes.errors import UnknownRuntimeError
-from crossrt.runtimes.registry import get_runtime, runtime_names
+from crossrt.runtimes.registry import default_runtime_names, get_runtime, runtime_names
 
 GET = """
     import sys
@@ -43,16 +43,32 @@ def test_nothing_is_imported_before_it_is_asked_for(printed, install):
     output = printed(
         f"import sys, crossrt.runtimes.protocol\nfrom crossrt.runtimes.registry import runtime_names\n{listed}"
     )
-    assert output == "('ort-cpu', 'tflite', 'openvino', 'costly') []"
+    assert output == "('ort-cpu', 'tflite', 'openvino', 'tract', 'keras', 'costly') []"
 
 
 @pytest.mark.parametrize(
     ("name", "module", "package"),
-    [("ort-cpu", "onnxruntime", "onnxruntime"), ("tflite", "ai_edge_litert", "ai-edge-litert")],
+    [
+        ("ort-cpu", "onnxruntime", "onnxruntime"),
+        ("tflite", "ai_edge_litert", "ai-edge-litert"),
+        ("tract", "tract", "tract"),
+        ("keras", "keras", "keras"),
+    ],
 )
 def test_a_missing_package_gives_its_install_command(printed, name, module, package):
     output = get(printed, name, absent=[module])
     assert output == f"RuntimeNotInstalledError: {package} is not installed: {install_command(package)}"
+
+
+def test_keras_without_tensorflow_says_that_tensorflow_is_missing(printed, install):
+    install("keras", "")
+    output = get(printed, "keras", absent=["tensorflow"])
+    assert output == f"RuntimeNotInstalledError: {TENSORFLOW} is not installed: {install_command(TENSORFLOW)}"
+
+
+def test_keras_runs_only_where_it_is_named():
+    assert "keras" in runtime_names()
+    assert "keras" not in default_runtime_names()
 
 
 def test_a_package_that_lacks_another_one_names_that_one(printed, install):
@@ -78,7 +94,7 @@ def test_a_package_that_lost_a_part_of_itself_is_broken(printed, install):
 def test_other_packages_runtimes_are_listed_by_name(printed, install):
     install("zoo", "", zebra="zoo:Zebra", ape="zoo:Ape")
     listed = printed("from crossrt.runtimes.registry import runtime_names\nprint(*runtime_names())")
-    assert listed == "ort-cpu tflite openvino ape zebra"
+    assert listed == "ort-cpu tflite openvino tract keras ape zebra"
 
 
 @pytest.mark.parametrize("target", ["Runtime", "make", "instance"])
