@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 # before the import
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -26,15 +26,11 @@ from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
 from crossrt.runtimes.session import BaseSession, one_line
 from crossrt.runtimes.specs import NUMPY_DTYPES, unsupported
 
-_ON_THE_CALLERS_THREAD: Final = "SINGLE_THREADED_EXECUTOR"
-_ON_OTHER_THREADS: Final = ""
-
 
 class Keras:
     """TensorFlow on the CPU, through a compiled function of the model at one batch size.
 
-    Operators run one after the other on the caller's thread, unless several may run at the same time: then TensorFlow
-    hands each call to a pool of threads.
+    TensorFlow hands each call to its pool of inter-op threads, while the caller's waits.
     """
 
     name = "keras"
@@ -76,7 +72,6 @@ class KerasSession(BaseSession):
         except Exception as error:  # whatever a layer hits
             raise ModelRefusedError(f"TensorFlow cannot trace {artifact.path.name}: {one_line(error)}") from error
         self._function: Callable[..., Sequence[Any]] | None = function
-        self._executor = _ON_THE_CALLERS_THREAD if options.inter_op_threads == 1 else _ON_OTHER_THREADS
         self._into = [(spec.name, convert) for spec, convert in zip(self.inputs, self._input_conversions, strict=True)]
         self._out_of = [
             (spec.name, convert) for spec, convert in zip(self.outputs, self._output_conversions, strict=True)
@@ -92,8 +87,7 @@ class KerasSession(BaseSession):
             tensors = [
                 tf.constant(feeds[name] if convert is None else convert(feeds[name])) for name, convert in self._into
             ]
-            with tf.experimental.function_executor_type(self._executor):
-                found = function(*tensors)
+            found = function(*tensors)
         except tf.errors.OpError as error:
             raise self._failed(error) from error
         return {
