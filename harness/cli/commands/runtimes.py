@@ -24,13 +24,20 @@ def runtimes() -> None:
 
     rows = []
     for each in probe_runtimes(runtime_names()):
-        version, state = _version(each), each.problem or "ready"
+        version, state = _version(each), each.problem or _ready(each.name)
         if len(builds := _builds(each)) > 1:
             state += f"; {' and '.join(builds)} overwrite each other's files: uninstall all, and install one again"
         cells = (each.name, version, ", ".join(each.formats) or "-", state)
         rows.append(tuple(Cell(text=cell) for cell in cells))
     columns = ("runtime", "version", "reads", "state")
     print_sheet(Sheet(title="", columns=columns, rows=tuple(rows), is_text=True), result_console())
+
+
+def _ready(name: str) -> str:
+    from crossrt.runtimes.registry import SHIPPED
+
+    is_on_request = name in SHIPPED and SHIPPED[name].is_on_request
+    return f"ready; measured only with --runtime {name}" if is_on_request else "ready"
 
 
 def _builds(found: RuntimeInfo) -> list[str]:
