@@ -47,7 +47,7 @@ def threads_of(runtime_name, artifact, processors=1, **options):
     usable = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(usable)[-processors:])
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
     finally:
         os.sched_setaffinity(0, usable)
     return Seen(**json.loads(ended.stdout))
