@@ -123,6 +123,8 @@ def _session_options(artifact: ModelArtifact, options: SessionOptions) -> onnxru
         native.execution_mode = onnxruntime.ExecutionMode.ORT_PARALLEL
     native.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     native.log_severity_level = _ONLY_ERRORS
+    for name, value in options.runtime_options.items():
+        native.add_session_config_entry(name, value)
     for name, size in bound_dimensions(artifact, options).items():
         native.add_free_dimension_override_by_name(name, size)  # without effect where the file has no such name
     return native

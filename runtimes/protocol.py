@@ -35,6 +35,8 @@ class SessionOptions:
             text) are what they are in both.
         dimensions: Sizes of dynamic dimensions other than the batch, by name. Names that a model does not have are
             left aside.
+        runtime_options: Options of this runtime alone, by name: for ONNX Runtime its session config entries, such as
+            `session.x64quantprecision`.
 
     Raises:
         OptionRefusedError: A value is out of range.
@@ -45,6 +47,7 @@ class SessionOptions:
     inter_op_threads: int = 1
     io: IoMode = "float32"
     dimensions: Mapping[str, int] = field(default_factory=dict)
+    runtime_options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "intra_op_threads", "inter_op_threads"):

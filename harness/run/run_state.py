@@ -17,6 +17,7 @@ from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.participant import Participant
 from crossrt.harness.measure.rounds import Measurements
 from crossrt.harness.measure.settings import BenchSettings, Effort
+from crossrt.reports.schema.emulated import EmulatedAnswers
 from crossrt.reports.schema.records import Distance, Environment, LayerErrors
 
 
@@ -52,6 +53,7 @@ class RunState:
     measurements: Measurements = field(default_factory=Measurements)
     distances: Sequence[Distance] = ()
     layers: Sequence[LayerErrors] = ()
+    emulated: list[EmulatedAnswers] = field(default_factory=list)
     cautions: list[str] = field(default_factory=list)
     left_out: Sequence[str] = ()
     warnings: Sequence[str] = ()

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from crossrt.core.artifact import RecipeValue, Training
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import Direction, MetricDefinition
+from crossrt.reports.schema.emulated import EmulatedAnswers
 
 if TYPE_CHECKING:
     from crossrt.reports.tables.rows import Row
@@ -339,7 +340,7 @@ class Report(Struct, frozen=True, kw_only=True):
     `reference` says in words what answers were compared with. `dimensions` are the sizes of dynamic dimensions.
     `cautions` are what speaks against believing all that follows, so that nothing can be advised; `warnings` are what a
     reader has to look at before. `left_out` says which variants were not built, with the reason: a recipe does not fit
-    the model, or needs calibration data.
+    the model, or needs calibration data. `emulated` says how cases answer on a processor that this machine does not have.
     """
 
     schema_version: Literal[2]
@@ -360,6 +361,7 @@ class Report(Struct, frozen=True, kw_only=True):
     controls: tuple[Control, ...] = ()
     distances: tuple[Distance, ...] = ()
     layers: tuple[LayerErrors, ...] = ()
+    emulated: tuple[EmulatedAnswers, ...] = ()
 
     def __iter__(self) -> Iterator[Row]:
         """Each case with its metrics."""

@@ -13,6 +13,7 @@ from crossrt.harness.cli.shared.json_output import echo_json, json_report_option
 from crossrt.harness.cli.shared.options import (
     COUNT,
     FiniteRange,
+    cpu_option,
     margin_option,
     measuring_options,
     minimum_agreement_option,
@@ -23,7 +24,7 @@ from crossrt.harness.cli.shared.options import (
 )
 
 if TYPE_CHECKING:
-    from crossrt.harness.measure.settings import BenchSettings
+    from crossrt.harness.measure.settings import BenchSettings, Cpu
 
 
 @click.command(short_help="Check and measure a model: every variant on every runtime.")
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Afterwards, also compare every tensor of the quantized files with float32 and profile the kernels.",
 )
+@cpu_option
 @minimum_agreement_option
 @click.option(
     "--against",
@@ -139,6 +141,7 @@ def _settings(
     baseline: str | None,
     time_s: float | None,
     diagnoses: bool,
+    cpu: Cpu | None,
     **shared: Any,
 ) -> BenchSettings:
     from dataclasses import replace
@@ -158,4 +161,5 @@ def _settings(
         baseline=baseline,
         time_s=time_s,
         diagnoses=diagnoses,
+        cpu=cpu,
     )
