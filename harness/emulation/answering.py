@@ -68,8 +68,8 @@ class Answering:
         """Both sets of answers, scored; a failure is a row with its reason."""
         try:
             return self._compared(trial)
-        except UnsupportedError as reason:
-            return self._row(trial, status="skipped", reason=str(reason))
+        except UnsupportedError as unsupported:
+            return self._row(trial, status="skipped", reason=str(unsupported))
         except ChildFailedError as failure:
             reason = f"on the emulated {self._emulator.cpu}: {failure.reason}{self._hint(failure)}"
             return self._row(trial, status="failed", reason=reason, stderr_tail=failure.stderr_tail or None)

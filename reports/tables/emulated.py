@@ -15,6 +15,9 @@ ABSENT: Final = "-"
 LEAST_LOSS_DB: Final = 0.5
 """Below it two signal-to-noise ratios say the same."""
 
+LARGEST_ROUNDING: Final = 1e-2
+"""Of `||x - x'|| / ||x||` between the two, where native answers are what others are compared with: 40 dB."""
+
 NATIVE: Final = "native"
 
 
@@ -107,8 +110,9 @@ def loss_db(row: EmulatedAnswers) -> float:
 
 
 def is_worse(row: EmulatedAnswers) -> bool:
-    """True if the processor answers noticeably worse."""
-    return row.status == "ok" and loss_db(row) > LEAST_LOSS_DB
+    """True if the processor answers noticeably worse; where native answers are the reference, noticeably otherwise."""
+    is_other = sqnr(row.native) is None and row.relative is not None and row.relative > LARGEST_ROUNDING
+    return row.status == "ok" and (loss_db(row) > LEAST_LOSS_DB or is_other)
 
 
 def _tone(row: EmulatedAnswers) -> Tone | None:
@@ -116,12 +120,13 @@ def _tone(row: EmulatedAnswers) -> Tone | None:
 
 
 def _footer(rows: Sequence[EmulatedAnswers]) -> str:
-    names = listed(list(dict.fromkeys(row.emulator for row in rows)))
+    emulators, cpus = (
+        listed(list(dict.fromkeys(names))) for names in zip(*((row.emulator, row.cpu) for row in rows), strict=True)
+    )
     return (
-        f"{listed(list(dict.fromkeys(row.cpu for row in rows)))}: the same file, runtime and samples under {names}, which"
-        " hides AVX-512 and VNNI: answers, not times, and not a certificate of any one processor. SQNR: against the"
-        " reference; flips: samples that get another class than natively; LSB: largest difference from native in"
-        " quantization steps of the output."
+        f"{cpus}: the same file, runtime and samples under {emulators}, which hides AVX-512 and VNNI: answers, not"
+        " times, and not a certificate of any one processor. SQNR: against the reference; flips: samples that get"
+        " another class than natively; LSB: largest difference from native in quantization steps of the output."
     )
 
 
@@ -133,11 +138,8 @@ def emulated_notes(answered: Answered) -> Iterator[str]:
         yield from _loss(row, [each for each in answered.rows if each.cure])
     fine = [row for row in own if row.status == "ok" and row not in worse]
     if fine:
-        others = "the other " if worse else "all "
-        yield (
-            f"on {fine[0].cpu}: {others}{counted(len(fine), 'case')} answer within {LEAST_LOSS_DB:g} dB of what they"
-            " answer here"
-        )
+        answer = "answers" if len(fine) == 1 else "answer"
+        yield f"on {fine[0].cpu} {listed(list(map(label_of, fine)))} {answer} within {LEAST_LOSS_DB:g} dB of here"
     for row in answered.rows:
         if row.status != "ok":
             yield f"{label_of(row)} on {row.cpu}: {row.status}: {row.reason}"
@@ -145,17 +147,20 @@ def emulated_notes(answered: Answered) -> Iterator[str]:
 
 def _loss(row: EmulatedAnswers, cures: Sequence[EmulatedAnswers]) -> Iterator[str]:
     flips = "" if row.flips is None else f", and {counted(row.flips, 'sample')} of {row.samples:,} get another class"
+    there = sqnr(row.emulated)
+    lost = f"has {ABSENT if there is None else f'{there:.1f}'} dB on {row.cpu}"
+    lost += f" where it has {_sqnr_text(row.native)} here" if loss_db(row) else " against its own answers here"
     yield (
-        f"{label_of(row)} loses {loss_db(row):.1f} dB on {row.cpu}{flips}: sums of pairs of 8-bit products saturate in"
+        f"{label_of(row)} {lost}{flips}: sums of pairs of 8-bit products saturate in"
         " int16 where there is no VNNI (crossrt audit FILE names the layers: int16 pairs)"
     )
     helping = [each for each in cures if each.status == "ok" and (each.case == row.case or "=" not in each.cure)]
     helping = [each for each in helping if not is_worse(each)]
     if helping:
-        yield f"  what helps there: {'; '.join(map(_helps, helping))}"
+        yield f"what helps there: {'; '.join(map(_helps, helping))}"
     elif row.runtime == "ort-cpu":
         yield (
-            "  what may help: session.x64quantprecision=1, or a file with reduce_range or uint8 weights (crossrt"
+            "what may help: session.x64quantprecision=1, or a file with reduce_range or uint8 weights (crossrt"
             " quantize MODEL --recipe int8-qdq-reduced --recipe int8-qdq-u8u8 --calibration DATA)"
         )
 
