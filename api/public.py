@@ -49,6 +49,7 @@ def bench(
     samples: int | None = None,
     minimum_agreement: float = 0.99,
     cpu: Literal["avx2"] | None = None,
+    roofline: bool = False,
     seed: int = 0,
     progress: bool = False,
 ) -> Report:
@@ -74,6 +75,7 @@ def bench(
         minimum_agreement: A variant that answers a smaller share of the samples like the reference is a failed row; a
             quantized one, where labels are known and 90% agree, only if accuracy falls by more than the rest.
         cpu: A processor on which cases are answered as well, under an emulator: `avx2` has neither AVX-512 nor VNNI.
+        roofline: Whether cases are compared with the limits of this machine: peaks and memory bandwidth.
         seed: Seed of all random orders.
         progress: Whether progress is shown on standard error.
 
@@ -101,6 +103,7 @@ def bench(
             baseline=text_in("baseline", baseline),
             minimum_agreement=minimum_agreement,
             cpu=cpu,
+            has_roofline=roofline,
             seed=seed,
         )
         with display_for(shows=progress) as display:

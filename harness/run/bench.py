@@ -32,6 +32,7 @@ from crossrt.harness.process.interrupts import interruptible
 from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.process.packages import READING, check_packages
 from crossrt.harness.process.probe import RuntimeInfo, probe_runtimes
+from crossrt.harness.roofline.report import add_roofline
 from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.compose import report_of, settle_baseline
 from crossrt.harness.run.prepare import Opened, artifacts_for, open_project, scratch_folder
@@ -66,6 +67,8 @@ def run_bench(
     if settings.diagnoses:
         check_packages("--diagnose", READING)
     machine_name()  # a wrong one is told before anything is built
+    if settings.has_roofline:
+        check_packages("--roofline", READING)
     emulator = None if settings.cpu is None else find_emulator(settings.cpu)
     with interruptible() as interrupts, scratch_folder() as folder:  # what is settled is also tidied up in peace
         state, runtimes, found, opened = begin(settings, command, folder, display)
@@ -101,6 +104,8 @@ def _check_and_measure(
         _measure(state, opened.folder, began, display, checkpoint)
         if state.settings.diagnoses:
             _diagnose(state, display)
+        if state.settings.has_roofline:
+            add_roofline(state, display)
         if emulator is not None:
             emulate(state, opened, emulator, display)
 

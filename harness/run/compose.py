@@ -109,6 +109,7 @@ def _composed(state: RunState, results: tuple[Result, ...], *, is_over: bool) ->
         distances=tuple(state.distances),
         layers=tuple(state.layers),
         emulated=tuple(state.emulated),
+        roofline=state.roofline,
     )
 
 

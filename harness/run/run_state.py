@@ -19,6 +19,7 @@ from crossrt.harness.measure.rounds import Measurements
 from crossrt.harness.measure.settings import BenchSettings, Effort
 from crossrt.reports.schema.emulated import EmulatedAnswers
 from crossrt.reports.schema.records import Distance, Environment, LayerErrors
+from crossrt.reports.schema.roofline import Roofline
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +54,7 @@ class RunState:
     measurements: Measurements = field(default_factory=Measurements)
     distances: Sequence[Distance] = ()
     layers: Sequence[LayerErrors] = ()
+    roofline: Roofline | None = None
     emulated: list[EmulatedAnswers] = field(default_factory=list)
     cautions: list[str] = field(default_factory=list)
     left_out: Sequence[str] = ()

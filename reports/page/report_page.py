@@ -18,6 +18,7 @@ from crossrt.reports.page.plots.footprint import footprint
 from crossrt.reports.page.plots.kernels import kernel_time, kernels
 from crossrt.reports.page.plots.layers import layers
 from crossrt.reports.page.plots.plot import Plot
+from crossrt.reports.page.plots.roofline import roofline
 from crossrt.reports.page.plots.scaling import scaling
 from crossrt.reports.page.plots.training import CAPTION
 from crossrt.reports.page.training import training_curves
@@ -70,6 +71,7 @@ def report_sections(report: Report) -> Iterator[Section]:
         yield Section(id="outputs", title="Output errors", body=table(errors), lead=_LEAD_OF_OUTPUTS)
     if matrices := agreement_matrices(part):
         yield Section(id="agreement", title="Agreement", body=joined(matrices), lead=_LEAD_OF_AGREEMENT)
+    yield from _plotted("roofline", "How near to the limits of the machine", _only(roofline(part)))
     emulated = emulated_sheet(Answered(rows=report.emulated, definitions=report.definitions))
     if emulated.rows:
         lead = " ".join(emulated.footer)

@@ -16,6 +16,7 @@ from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import Direction, MetricDefinition
 from crossrt.reports.schema.emulated import EmulatedAnswers
 from crossrt.reports.schema.machine import Machine
+from crossrt.reports.schema.roofline import Roofline
 
 if TYPE_CHECKING:
     from crossrt.reports.tables.rows import Row
@@ -344,7 +345,7 @@ class Report(Struct, frozen=True, kw_only=True):
     `cautions` are what speaks against believing all that follows, so that nothing can be advised; `warnings` are what a
     reader has to look at before. `left_out` says which variants were not built, with the reason: a recipe does not fit
     the model, or needs calibration data. `emulated` says how cases answer on a
-    processor that this machine does not have.
+    processor that this machine does not have, `roofline` how near to the limits of this one calls are.
     """
 
     schema_version: Literal[2]
@@ -366,6 +367,7 @@ class Report(Struct, frozen=True, kw_only=True):
     distances: tuple[Distance, ...] = ()
     layers: tuple[LayerErrors, ...] = ()
     emulated: tuple[EmulatedAnswers, ...] = ()
+    roofline: Roofline | None = None
 
     def __iter__(self) -> Iterator[Row]:
         """Each case with its metrics."""

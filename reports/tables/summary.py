@@ -16,6 +16,7 @@ from crossrt.reports.tables.headline import headline, rounds_text
 from crossrt.reports.tables.latency import latency_sheet
 from crossrt.reports.tables.layers import kernel_time_sheet, layer_sheet
 from crossrt.reports.tables.lookup import ABSENT, Lookup, Scenario
+from crossrt.reports.tables.roofline import roofline_sheet, uncounted_notes
 from crossrt.reports.text.cells import Cell, Sheet, counted, listed
 
 MOST_ROWS_OF_A_REASON: Final = 2
@@ -97,6 +98,7 @@ class Summary:
             self.startup(),
             kernel_time_sheet(self.report, self._look),
             layer_sheet(self.report),
+            roofline_sheet(self.report),
             emulated_sheet(self._emulated),
             self.unmeasured(),
         ]
@@ -131,6 +133,7 @@ class Summary:
 
     def _found(self) -> Iterator[str]:
         yield from emulated_notes(self._emulated)
+        yield from uncounted_notes(self.report)
         yield from graph_notes(self.report, self._look.label)
         yield from batch_notes(self.report, self._look.label)
         yield from disturbance_notes(self.report)

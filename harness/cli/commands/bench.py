@@ -65,6 +65,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Afterwards, also compare every tensor of the quantized files with float32 and profile the kernels.",
 )
+@click.option(
+    "--roofline",
+    "has_roofline",
+    is_flag=True,
+    help="Afterwards, also compare each case with the limits of this machine: peaks and memory bandwidth.",
+)
 @cpu_option
 @minimum_agreement_option
 @click.option(
@@ -142,6 +148,7 @@ def _settings(
     time_s: float | None,
     diagnoses: bool,
     cpu: Cpu | None,
+    has_roofline: bool,
     **shared: Any,
 ) -> BenchSettings:
     from dataclasses import replace
@@ -162,4 +169,5 @@ def _settings(
         time_s=time_s,
         diagnoses=diagnoses,
         cpu=cpu,
+        has_roofline=has_roofline,
     )
