@@ -32,11 +32,20 @@ def energy_uj(root: Path = ROOT) -> int | None:
         return None
 
 
-def energy_line(root: Path = ROOT) -> str:
-    """Whether energy can be read."""
+def energy_per_call(before_uj: int | None, after_uj: int | None, calls: int) -> float | None:
+    """Microjoules of a call, or None where the meter cannot be read or began again meanwhile."""
+    if before_uj is None or after_uj is None or after_uj < before_uj:
+        return None
+    return (after_uj - before_uj) / calls
+
+
+def energy_line(energy: float | None, root: Path = ROOT) -> str:
+    """Energy of a call in microjoules, or why it is not known."""
     folder = root / "sys/class/powercap/intel-rapl:0"
+    if energy is not None:
+        return f"energy (RAPL): {energy:,.3g} µJ a call, of the whole package and all that runs on it"
     if energy_uj(root) is not None:
-        return "energy (RAPL): readable"
+        return "energy (RAPL): the meter began again while calls were made; try once more"
     if folder.is_dir():
         return f"energy (RAPL): not readable: sudo chmod a+r /{folder.relative_to(root)}/energy_uj"
     return "energy (RAPL): none, this machine shows no power meter"

@@ -19,6 +19,7 @@ from crossrt.harness.measure.case import Scenario
 from crossrt.harness.measure.settings import Subject, WorkerLimits
 from crossrt.harness.process.affinity import Processors, check_threads
 from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
+from crossrt.harness.roofline.evidence import energy_per_call, energy_uj
 from crossrt.harness.roofline.limits import machine_limits
 from crossrt.harness.roofline.work import weight_size, work_of
 from crossrt.reports.schema.roofline import Limits
@@ -29,6 +30,8 @@ _BLOCKS: Final = 8
 _BLOCK_NS: Final = 50_000_000
 _PROFILED: Final = 200
 _SAMPLES: Final = 64
+_BUSY: Final = 1.5
+"""Kernels that take so many times as long as the whole call were interrupted while the profiler looked on."""
 
 _FAMILIES: Final[dict[str, Family]] = {
     **dict.fromkeys(("Conv", "FusedConv", "NhwcFusedConv", "QLinearConv", "ConvInteger"), "convolution"),
@@ -49,12 +52,14 @@ class Placed:
     Attributes:
         limits: Of the machine.
         call: The whole call, without a profiler.
+        energy_uj: Microjoules of a call, where the machine tells.
         kernels: Each kernel, and its place where it has MACs and the graph tells how many; empty without a profiler.
         notes: What a reader must know.
     """
 
     limits: Limits
     call: Point
+    energy_uj: float | None
     kernels: Sequence[tuple[Kernel, Point | None]]
     notes: Sequence[str]
 
@@ -106,20 +111,34 @@ def place_file(
                 worker.pin(cpus)
             worker.load(artifact, scenario.session_options(feeding.dimensions))
             worker.feed(feeding.inputs(RunData(dataset, folder, _SAMPLES).first()), size, subject.seed)
-            seconds = _seconds(worker, worker.first_inference())
+            seconds, energy = _timed(worker, worker.first_inference())
             profile = worker.profile(max(1, min(_PROFILED, int(timeout_s / 4 / seconds))))
     except (ChildFailedError, UnsupportedError) as failure:
         raise HarnessError(f"{runtime} cannot run {artifact.path.name}: {failure}") from failure
+    call = point_of(work, size, seconds)
     kernels, notes = _placed(artifact, counted, profile, size, runtime)
     if counted.uncounted:
         notes.insert(0, f"the work of {', '.join(counted.uncounted)} is not counted, so shares are too low")
-    return Placed(limits=limits, call=point_of(work, size, seconds), kernels=kernels, notes=notes)
+    under_profiler = sum(kernel.duration_ns or 0.0 for kernel, _ in kernels) / 1e9
+    if under_profiler > _BUSY * seconds:
+        notes.append(
+            f"kernels took {under_profiler / seconds:.1f} times as long as a whole call without the profiler: the"
+            " machine was busy, so their shares are too low; run again"
+        )
+    return Placed(limits=limits, call=call, energy_uj=energy, kernels=kernels, notes=notes)
 
 
-def _seconds(worker: CaseWorker, first_ns: int) -> float:
-    """The median of the calls of the fastest block: a limit asks for what can be reached."""
+def _timed(worker: CaseWorker, first_ns: int) -> tuple[float, float | None]:
+    """Seconds of a call, and its energy in microjoules where the machine tells.
+
+    The median of the calls of the fastest block: a limit asks for what can be reached.
+    """
     calls = max(1, min(500, _BLOCK_NS // max(first_ns, 1)))
-    return min(median(worker.time(calls, 1_000_000).latency_ns) for _ in range(_BLOCKS)) / 1e9
+    worker.time(calls, 1_000_000)
+    before = energy_uj()
+    found = [median(worker.time(calls, 0).latency_ns) for _ in range(_BLOCKS)]
+    energy = energy_per_call(before, energy_uj(), calls * _BLOCKS)
+    return min(found) / 1e9, energy
 
 
 def _placed(

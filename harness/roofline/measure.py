@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from crossrt.core.install import install_command
 from crossrt.core.parent import die_with_parent
 
 SIZES: Final = (512, 1024)
@@ -30,6 +31,9 @@ _COPIED_BYTES: Final = 192 * 2**20
 """Of each array that is copied: several times what most caches hold."""
 _PIECE_BYTES: Final = 6 * 2**20
 """What is timed at once: by the time that a piece is copied again, no cache holds it any more."""
+
+_KINDS: Final = {"onnxruntime": "int8", "openvino": "bf16"}
+"""What a package alone measures here."""
 
 Found = dict[str, Any]
 
@@ -54,7 +58,8 @@ def measured(threads: int) -> Found:
         try:
             peaks += measure(threads)
         except ImportError as error:
-            missing.append(f"{package}: {error.name or package} is not installed")
+            name = error.name or package
+            missing.append(f"{_KINDS[package]}, for which {name} is not installed: {install_command(name)}")
         except Exception as error:  # a runtime without one of these kernels raises a class of its own
             missing.append(f"{package}: {' '.join(str(error).split())[:200]}")
     return {"peaks": peaks, "bandwidth_bytes_per_s": _bandwidth(threads), "missing": missing}

@@ -48,9 +48,8 @@ def roofline_sheet(report: Report) -> Sheet:
 def point_cells(limits: Limits, point: Point) -> tuple[Cell, ...]:
     """What a point is in numbers, in the order of `COLUMNS`."""
     peak, roof, by_memory = peak_of(limits, point.dtype), attainable(limits, point), is_bound_by_memory(limits, point)
-    shares = [
-        None if each is None else 100 * point.ops_per_s / each for each in (peak.ops_per_s if peak else None, roof)
-    ]
+    tops = (peak.ops_per_s if peak else None, roof)
+    shares = [None if each is None else 100 * point.ops_per_s / each for each in tops]
     bound = "no peak" if by_memory is None else "memory" if by_memory else NAMES[point.dtype]
     texts = (
         f"{point.ops / 2e6:,.3g}" if point.ops < 2e9 else f"{point.ops / 2e6:,.0f}",

@@ -37,7 +37,8 @@ def explain(name: str, batch: int, threads: int, **options: Any) -> None:
 
     Where the runtime has a profiler, with their times. FILE is any .onnx or .tflite file; without RUNTIME the shipped
     runtime of its format runs it. Other variants that come to the same kernels are named, and for ONNX files what the
-    graph shows of why a kernel is not an integer kernel.
+    graph shows of why a kernel is not an integer kernel. How near kernels are to the limits of this machine is shown
+    by crossrt roofline.
 
     \b
     crossrt explain int8-qdq@ort-cpu

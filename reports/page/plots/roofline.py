@@ -8,16 +8,17 @@ from matplotlib.axes import Axes
 
 from crossrt.reports.page.figures import INK, MUTED, dot, legend_below, log_ticks, new_figure, shortened
 from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, color_of
+from crossrt.reports.page.plots.tradeoff import spread
 from crossrt.reports.schema.records import Report
 from crossrt.reports.schema.roofline import Limits
-from crossrt.reports.statistics.roofline import Point
+from crossrt.reports.statistics.roofline import Point, peak_of
 from crossrt.reports.tables.roofline import NAMES, point_cells, points_of
 
 CAPTION: Final = (
     "Each point is a case: how many operations a second it reaches (two for each multiply-accumulate), against how many"
     " it has for each byte of weights, inputs and outputs. The sloping line is what memory can feed, the level ones are"
     " the peaks that packages reached here; the gap to the lower of the two is what could still be won. Integers fill"
-    " the point, floats leave it hollow."
+    " the point, floats leave it hollow. Beside each name: its share of the peak."
 )
 _MARGIN: Final = 3.0
 
@@ -28,8 +29,7 @@ def roofline(report: Report) -> Plot | None:
     if report.roofline is None or not points:
         return None
     limits = report.roofline.limits
-    names = [name for name, _, _ in points]
-    beside = [shortened(name) for name in names]
+    beside = [_label(limits, name, point) for name, _, point in points]
     figure, axes = new_figure(WIDTH_IN, 4.4, beside=beside, has_legend=True)
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -49,9 +49,9 @@ def roofline(report: Report) -> Plot | None:
     axes.set_xlim(low, high)
     top = max(peak.ops_per_s for peak in limits.peaks) / 1e9
     axes.set_ylim(min(reached) / _MARGIN, top * _MARGIN)
-    log_ticks(axes.yaxis, [*reached, top], "{x:,g}")
+    log_ticks(axes.yaxis, [min(reached) / _MARGIN, top * _MARGIN], "{x:,g}")
     log_ticks(axes.xaxis, [low, high], "{x:,g}")
-    _labels(axes, points, runtimes)
+    _labels(axes, limits, points, runtimes)
     for runtime in runtimes:
         axes.plot([], [], "o", color=color_of(runtime, runtimes), label=runtime)
     legend_below(figure, axes)
@@ -63,17 +63,31 @@ def _roofs(axes: Axes, limits: Limits, low: float, high: float) -> None:
     bandwidth = limits.bandwidth_bytes_per_s / 1e9
     highest = max(peak.ops_per_s for peak in limits.peaks) / 1e9
     axes.plot([low, highest / bandwidth], [low * bandwidth, highest], color=INK, linewidth=1.2)
+    axes.text(low * 1.05, low * bandwidth * 1.3, f"memory {bandwidth:,.0f} GB/s", ha="left", va="bottom", fontsize=8)
     for peak in limits.peaks:
         level = peak.ops_per_s / 1e9
         axes.plot([level / bandwidth, high], [level, level], color=MUTED, linewidth=1.2)
         axes.text(high, level * 1.08, f"{NAMES[peak.dtype]} {level:,.0f}", ha="right", va="bottom", fontsize=8)
 
 
-def _labels(axes: Axes, points: list[tuple[str, str, Point]], runtimes: list[str]) -> None:
-    """Names right of the axes, from the fastest to the slowest."""
+def _labels(axes: Axes, limits: Limits, points: list[tuple[str, str, Point]], runtimes: list[str]) -> None:
+    """Names right of the axes, each with its share of the peak and a line to its point."""
     ordered = sorted(points, key=lambda each: -each[2].ops_per_s)
-    gap = min(0.06, 1 / max(1, len(ordered)))
-    for place, (name, runtime, _) in enumerate(ordered):
-        row = 1 - gap * (place + 0.5)
+    places = [
+        axes.transAxes.inverted().transform(axes.transData.transform((point.intensity, point.ops_per_s / 1e9)))
+        for _, _, point in ordered
+    ]
+    rows = spread([y for _, y in places])
+    for (name, runtime, point), (x, y), row in zip(ordered, places, rows, strict=True):
         color = color_of(runtime, runtimes)
-        axes.text(1.02, row, shortened(name), transform=axes.transAxes, va="center", fontsize=8, color=color)
+        ends = ([x, 1.015], [y, row])
+        axes.plot(*ends, color=color, linewidth=0.7, alpha=0.5, transform=axes.transAxes, clip_on=False, zorder=0)
+        axes.text(
+            1.02, row, _label(limits, name, point), transform=axes.transAxes, va="center", fontsize=8, color=color
+        )
+
+
+def _label(limits: Limits, name: str, point: Point) -> str:
+    peak = peak_of(limits, point.dtype)
+    share = "" if peak is None else f" {100 * point.ops_per_s / peak.ops_per_s:.0f}%"
+    return shortened(name) + share

@@ -106,5 +106,5 @@ def _print_placed(found: Placed, name: str, batch: int, console: Console) -> Non
     )
     print_sheet(sheet if found.kernels else sheet.without(("kind",)), console)
     console.print()
-    for line in (*found.notes, *limit_lines(found.limits), counter_line(), energy_line()):
+    for line in (*found.notes, *limit_lines(found.limits), counter_line(), energy_line(found.energy_uj)):
         print_note(line, console)
