@@ -63,7 +63,7 @@ def _roofs(axes: Axes, limits: Limits, low: float, high: float) -> None:
     bandwidth = limits.bandwidth_bytes_per_s / 1e9
     highest = max(peak.ops_per_s for peak in limits.peaks) / 1e9
     axes.plot([low, highest / bandwidth], [low * bandwidth, highest], color=INK, linewidth=1.2)
-    axes.text(low * 1.05, low * bandwidth * 1.3, f"memory {bandwidth:,.0f} GB/s", ha="left", va="bottom", fontsize=8)
+    axes.text(low * 1.4, low * bandwidth * 1.1, f"memory {bandwidth:,.0f} GB/s", ha="left", va="top", fontsize=8)
     for peak in limits.peaks:
         level = peak.ops_per_s / 1e9
         axes.plot([level / bandwidth, high], [level, level], color=MUTED, linewidth=1.2)
