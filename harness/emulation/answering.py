@@ -101,7 +101,10 @@ class Answering:
             worker.start_import(case.runtime)
             worker.finish_import()
             options = case.scenario.session_options(feeding.dimensions)
-            worker.load(trial.artifact, dataclasses.replace(options, runtime_options=dict(trial.options)))
+            worker.load(
+                trial.artifact,
+                dataclasses.replace(options, runtime_options={**options.runtime_options, **trial.options}),
+            )
             worker.feed(feeding.inputs(self._data.first()), case.scenario.batch_size, self._settings.seed)
             worker.first_inference()
             call_ns = int(median(worker.time(_TRIAL_CALLS, 0).latency_ns))

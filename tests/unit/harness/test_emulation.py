@@ -64,6 +64,16 @@ def test_a_missing_emulator_is_named_with_the_command_that_installs_it(processor
         assert "valgrind, which is not installed: apt-get install valgrind" in done.stderr
 
 
+def test_a_configuration_may_ask_for_it(processor, crossrt, monkeypatch, tmp_path, folder):
+    processor(*WIDE)
+    monkeypatch.setattr(emulators.shutil, "which", lambda _name: None)
+    (tmp_path / "crossrt.toml").write_text('[accuracy]\ncpu = "avx2"\n\n[bench]\ncpu = "avx2"\n')
+    for command in ("bench", "accuracy"):
+        assert "apt-get install valgrind" in crossrt(command, folder).stderr
+    (tmp_path / "report.json").write_text("{}")
+    assert "valgrind" not in crossrt("accuracy", "report.json").stderr
+
+
 def test_an_emulator_that_hides_too_little_is_refused(processor, monkeypatch):
     processor(*WIDE)
     monkeypatch.setattr(emulators.shutil, "which", lambda _name: "/usr/bin/valgrind")

@@ -1,6 +1,7 @@
 """Limits of the machine: measured once; files and runs compared with them; evidence where the machine shows any."""
 
-import msgspec
+from pathlib import Path
+
 import pytest
 
 from crossrt.exporters.sources.work import count_work
@@ -186,8 +187,7 @@ def test_a_file_is_compared_whole_and_kernel_by_kernel(crossrt, monkeypatch, fol
     assert any("fp32 100 GOP/s" in line for line in lines)
 
 
-def test_a_report_without_limits_says_how_to_get_them(crossrt, tmp_path, whole):
-    (tmp_path / "report.json").write_bytes(msgspec.json.encode(whole))
-    done = crossrt("roofline", "report.json")
+def test_a_report_without_limits_says_how_to_get_them(crossrt):
+    done = crossrt("roofline", Path(__file__).parents[2] / "data" / "report-v1.json")
     assert done.returncode == 2
     assert "holds no limits of its machine: measure with crossrt bench --roofline" in done.stderr
