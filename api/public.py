@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.evaluation import Evaluation
@@ -48,6 +48,8 @@ def bench(
     baseline: str | None = None,
     samples: int | None = None,
     minimum_agreement: float = 0.99,
+    cpu: Literal["avx2"] | None = None,
+    roofline: bool = False,
     seed: int = 0,
     progress: bool = False,
 ) -> Report:
@@ -72,6 +74,8 @@ def bench(
         samples: How many samples are answered, at most.
         minimum_agreement: A variant that answers a smaller share of the samples like the reference is a failed row; a
             quantized one, where labels are known and 90% agree, only if accuracy falls by more than the rest.
+        cpu: A processor on which cases are answered as well, under an emulator: `avx2` has neither AVX-512 nor VNNI.
+        roofline: Whether cases are compared with the limits of this machine: peaks and memory bandwidth.
         seed: Seed of all random orders.
         progress: Whether progress is shown on standard error.
 
@@ -98,6 +102,8 @@ def bench(
             time_s=time,
             baseline=text_in("baseline", baseline),
             minimum_agreement=minimum_agreement,
+            cpu=cpu,
+            has_roofline=roofline,
             seed=seed,
         )
         with display_for(shows=progress) as display:

@@ -61,6 +61,16 @@ def cpu_limit(root: Path = ROOT) -> Limit:
     return _smallest(root, "cpu", {1: _cpu_v1, 2: _cpu_v2})
 
 
+def cpu_quotas(root: Path = ROOT) -> tuple[float, ...] | None:
+    """Every limit of processors' time from this process's group up to the root; None where they cannot be read."""
+    try:
+        version, groups = _groups(root, "cpu")
+    except (OSError, ValueError):
+        return None
+    levels, is_understood = _read(groups, {1: _cpu_v1, 2: _cpu_v2}[version])
+    return tuple(level.limit for level in levels if math.isfinite(level.limit)) if is_understood else None
+
+
 def memory_limit(root: Path = ROOT) -> Limit:
     """How many bytes the groups of this process may use; `root` is where `/proc` and `/sys` are."""
     return _smallest(root, "memory", {1: _memory_v1, 2: _memory_v2})

@@ -16,6 +16,7 @@ from crossrt.core.git import git_state
 from crossrt.core.install import installed_builds
 from crossrt.core.processor import cpu_model, instruction_sets
 from crossrt.harness.errors import HarnessError
+from crossrt.harness.machine import read_machine
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.process.case_worker import thread_variables
 from crossrt.harness.process.probe import RuntimeInfo
@@ -51,6 +52,7 @@ def read_environment(
         git_revision=state.revision,
         git_dirty=state.is_dirty,
         name=machine_name(),
+        hardware=read_machine(),
     )
 
 

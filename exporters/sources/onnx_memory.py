@@ -72,6 +72,23 @@ def onnx_activation_peak(model: onnx.ModelProto, batching: Batching) -> Peak | N
 Shapes = dict[str, tuple[int, tuple[int, ...]]]
 
 
+def inferred_shapes(model: onnx.ModelProto, batching: Batching, dimensions: Mapping[str, int]) -> Shapes | None:
+    """Element type and shape of each tensor for one sample, as far as all of it is known; None where inference fails.
+
+    Args:
+        model: The file; it is not changed.
+        batching: How samples lie in the inputs.
+        dimensions: Sizes of other dynamic dimensions.
+    """
+    bound = onnx.ModelProto()
+    bound.CopyFrom(model)
+    for each in bound.graph.input:
+        for dim in each.type.tensor_type.shape.dim:
+            if dim.dim_param in dimensions:
+                dim.dim_value = dimensions[dim.dim_param]
+    return _shapes(bound, _in_order(bound.graph), batching)
+
+
 def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     """Nodes behind those whose results they read: some tools append nodes where they are not due."""
     makers = {name: number for number, node in enumerate(graph.node) for name in node.output if name}

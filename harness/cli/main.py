@@ -31,6 +31,7 @@ from crossrt.harness.cli.commands.report import report
 from crossrt.harness.cli.commands.show import show
 from crossrt.harness.cli.commands.studies.methods import methods
 from crossrt.harness.cli.commands.studies.robustness import robustness
+from crossrt.harness.cli.commands.studies.roofline import roofline
 from crossrt.harness.cli.commands.studies.sensitivity import sensitivity
 from crossrt.harness.cli.commands.train import train
 from crossrt.harness.cli.commands.versions.bisect import bisect_runtime
@@ -69,6 +70,7 @@ COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click
         recipes,
         report,
         robustness,
+        roofline,
         runtimes,
         search,
         sensitivity,
@@ -99,6 +101,7 @@ def cli() -> None:
     crossrt audit FILE      are the scales of a quantized file what the formula gives?
     crossrt diagnose FILE   where does its error come from, and what would help?
     crossrt explain FILE    which kernels run, and why not on integers?
+    crossrt roofline FILE   how near is it to the limits of this machine?
     crossrt advise REPORT   which variant to ship within an accuracy budget?
     crossrt doctor          is this machine fit to measure on?
     crossrt show REPORT     print a saved report again

@@ -25,6 +25,7 @@ def examine() -> list[Check]:
         activity.load(),
         resources.quota(),
         resources.siblings(),
+        resources.numa(),
         resources.cores(),
         frequency.clock_source(),
         frequency.clock_cost(),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from crossrt.core.control_group import Limit, cpu_limit, memory_limit
+from crossrt.core.control_group import ROOT, Limit, cpu_limit, memory_limit
 from crossrt.harness.doctor.check import Check, read_text
+from crossrt.harness.machine import numbers_in, read_machine
 from crossrt.harness.process.affinity import can_pin, pinned_cpu, usable_cpus
 
 _CPU: Final = Path("/sys/devices/system/cpu")
@@ -41,13 +42,29 @@ def siblings() -> Check:
     text = read_text(_CPU / f"cpu{cpu}/topology/thread_siblings_list")
     if text is None:
         return Check(name="SMT siblings", outcome="unknown", found="not told", required="none in use")
-    shared = [number for number in _numbers(text) if number != cpu]
+    shared = [number for number in numbers_in(text) if number != cpu]
     return Check(
         name="SMT siblings",
         outcome="warn" if shared else "ok",
         found=f"CPU {cpu} shares its core with CPU {', '.join(map(str, shared))}" if shared else f"CPU {cpu} has none",
         required="none in use",
         fix="echo off | sudo tee /sys/devices/system/cpu/smt/control; what a host does with them no guest can see",
+    )
+
+
+def numa(root: Path = ROOT) -> Check:
+    """Whether memory comes from the NUMA nodes of the processors."""
+    machine, required = read_machine(root), "memory of the CPUs' own node"
+    if machine.numa_nodes is None or machine.cpu_nodes is None or machine.memory_nodes is None:
+        return Check(name="NUMA nodes", outcome="unknown", found="not told", required=required)
+    cpus, memory = numbers_in(machine.cpu_nodes), numbers_in(machine.memory_nodes)
+    is_near = set(memory) <= set(cpus) and len(cpus) == 1
+    return Check(
+        name="NUMA nodes",
+        outcome="ok" if is_near or machine.numa_nodes == 1 else "warn",
+        found=f"{machine.numa_nodes}; CPUs of {machine.cpu_nodes}, memory of {machine.memory_nodes}",
+        required=required,
+        fix=f"numactl --cpunodebind={cpus[-1]} --membind={cpus[-1]} crossrt ...",
     )
 
 
@@ -115,9 +132,3 @@ def _meminfo(name: str) -> int | None:
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     return None
-
-
-def _numbers(text: str) -> list[int]:
-    """The numbers of a kernel list such as `0-3,8`."""
-    ranges = [part.split("-") for part in text.split(",") if part]
-    return [number for ends in ranges for number in range(int(ends[0]), int(ends[-1]) + 1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -64,6 +64,12 @@ class Judge:
         compared = {name: self.reference.outputs[name] for name in renamed}
         evaluation = self.task.evaluate(renamed, self._labels, compared, known)
         return msgspec.structs.replace(evaluation, notes=(*evaluation.notes, *match.notes))
+
+    def first(self, samples: int) -> Judge:
+        """The same for answers to the first samples alone."""
+        outputs = {name: values[:samples] for name, values in self.reference.outputs.items()}
+        labels = None if self._labels is None else self._labels[:samples]
+        return Judge(self.task, labels, replace(self.reference, outputs=outputs))
 
     def accuracy_change(self, evaluation: Evaluation) -> PairedChange | None:
         """How the share of right answers changes from the reference's, sample by sample; None without labels."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,6 +43,12 @@ class RunData:
     def labels(self) -> NDArray[Any] | None:
         """Labels of the samples that are used."""
         return None if self.dataset.labels is None else self.dataset.labels[: self.samples]
+
+    def part(self, samples: int) -> RunData:
+        """The first samples alone, in a folder of their own where they are not all."""
+        if samples >= self.samples:
+            return self
+        return RunData(self.dataset, Path(tempfile.mkdtemp(prefix="first-", dir=self.folder)), samples)
 
     def limited(self, samples: int) -> RunData:
         """Uses only the first samples from now on."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Final, Literal, get_args
 
 from crossrt.datasets.opening import DataRequest
 from crossrt.harness.errors import HarnessError
@@ -14,6 +15,9 @@ from crossrt.harness.process.affinity import check_threads
 from crossrt.runtimes.protocol import IoMode
 
 MINIMUM_AGREEMENT = 0.99
+Cpu = Literal["avx2"]
+CPUS: Final[tuple[Cpu, ...]] = get_args(Cpu)
+"""Processors that can be emulated, named after the widest vectors that they have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,8 @@ class BenchSettings:
         seed: Seed of all random orders and of the samples that are timed.
         limits: What a worker may take.
         diagnoses: Whether files are diagnosed and kernels profiled as well, after all is timed.
+        cpu: A processor on which cases are answered as well, after all is timed: an emulator stands in for it.
+        has_roofline: Whether cases are compared with the limits of this machine, after all is timed.
     """
 
     subject: Subject = Subject()
@@ -130,6 +136,8 @@ class BenchSettings:
     seed: int = 0
     limits: WorkerLimits = WorkerLimits()
     diagnoses: bool = False
+    cpu: Cpu | None = None
+    has_roofline: bool = False
 
     def __post_init__(self) -> None:
         """Raises `HarnessError` for a number that means nothing, or more threads than this machine can run."""
@@ -144,6 +152,8 @@ class BenchSettings:
         for size in self.batch_sizes:
             at_least("batch", size, 1)
         check_agreement(self.minimum_agreement)
+        if self.cpu is not None and self.cpu not in CPUS:
+            raise HarnessError(f"cpu is {self.cpu!r}; expected {' or '.join(map(repr, CPUS))}")
 
     @property
     def answering_s(self) -> float:

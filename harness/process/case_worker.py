@@ -135,16 +135,25 @@ class CaseWorker:
         limits: WorkerLimits,
         python: ForeignPython | None = None,
         child: ChildProcess | None = None,
+        launcher: Sequence[str] = (),
     ) -> None:
-        """`child` is a process that runs already and speaks the worker's protocol, in place of one that is started."""
+        """Starts the worker.
+
+        Args:
+            threads: Of each operator.
+            limits: What it may take.
+            python: Another environment's interpreter.
+            child: A process that runs already and speaks the worker's protocol, in place of one that is started.
+            launcher: A command that runs it, such as an emulator.
+        """
         self._limits = limits
         variables = thread_variables(threads)
         if child is not None:
             self._child = child
         elif python is None:
-            self._child = ChildProcess(MODULE, variables=variables)
+            self._child = ChildProcess(MODULE, variables=variables, launcher=launcher)
         else:
-            self._child = ChildProcess(MODULE, variables=variables | python.variables, python=python.path)
+            self._child = ChildProcess(MODULE, variables=variables | python.variables, python=python.path, launcher=launcher)
         self._child.send({"memory_limit_bytes": limits.memory_limit_bytes})
 
     @property

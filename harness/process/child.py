@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
@@ -91,10 +91,12 @@ class ChildProcess:
         variables: Mapping[str, str] | None = None,
         python: Path | None = None,
         memory_limit_bytes: int | None = None,
+        launcher: Sequence[str] = (),
     ) -> None:
+        """`launcher` is a command that runs the child in its turn, such as an emulator."""
         stderr = stderr_file()
         process = subprocess.Popen(
-            [python or sys.executable, "-P", "-X", "faulthandler", "-m", module],
+            [*launcher, python or sys.executable, "-P", "-X", "faulthandler", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -13,6 +13,8 @@ import numpy as np
 from crossrt.core.system_errors import FROM_OUTSIDE, system_problem
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.project import Project
+from crossrt.harness.emulation.emulator import Emulator, find_emulator
+from crossrt.harness.emulation.run import ALREADY, emulate
 from crossrt.harness.environment import machine_name, read_environment
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.assess import failed, skipped
@@ -30,9 +32,10 @@ from crossrt.harness.process.interrupts import interruptible
 from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.process.packages import READING, check_packages
 from crossrt.harness.process.probe import RuntimeInfo, probe_runtimes
+from crossrt.harness.roofline.report import add_roofline
 from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.compose import report_of, settle_baseline
-from crossrt.harness.run.prepare import artifacts_for, open_project, scratch_folder
+from crossrt.harness.run.prepare import Opened, artifacts_for, open_project, scratch_folder
 from crossrt.harness.run.run_state import RunState, new_run_id
 from crossrt.reports.schema.records import Report
 from crossrt.reports.text.progress import Display
@@ -64,12 +67,17 @@ def run_bench(
     if settings.diagnoses:
         check_packages("--diagnose", READING)
     machine_name()  # a wrong one is told before anything is built
+    if settings.has_roofline:
+        check_packages("--roofline", READING)
+    emulator = None if settings.cpu is None else find_emulator(settings.cpu)
     with interruptible() as interrupts, scratch_folder() as folder:  # what is settled is also tidied up in peace
-        state, runtimes, found = _begin(settings, command, folder, display)
-        _set_aside(state, found, runtimes)
+        state, runtimes, found, opened = begin(settings, command, folder, display)
+        set_aside(state, found, runtimes)
+        if settings.cpu is not None and emulator is None:
+            state.warnings = [*state.warnings, ALREADY.format(cpu=settings.cpu)]
         broken = None
         try:
-            broken = _broken(state, lambda: _check_and_measure(state, found, folder, display, checkpoint))
+            broken = _broken(state, lambda: _check_and_measure(state, found, opened, emulator, display, checkpoint))
             interrupts.settle()
         except KeyboardInterrupt:
             interrupts.settle()
@@ -82,15 +90,24 @@ def run_bench(
 
 
 def _check_and_measure(
-    state: RunState, found: Artifacts, folder: Path, display: Display, checkpoint: Callable[[Report], object] | None
+    state: RunState,
+    found: Artifacts,
+    opened: Opened,
+    emulator: Emulator | None,
+    display: Display,
+    checkpoint: Callable[[Report], object] | None,
 ) -> None:
     began = time.monotonic()
     with measuring_alone(lock_file(), display):
         check_answers(state, found, display)
         settle_baseline(state, [case for case in state.cases if state.assessments[case.id].status == "ok"])
-        _measure(state, folder, began, display, checkpoint)
+        _measure(state, opened.folder, began, display, checkpoint)
         if state.settings.diagnoses:
             _diagnose(state, display)
+        if state.settings.has_roofline:
+            add_roofline(state, display)
+        if emulator is not None:
+            emulate(state, opened, emulator, display)
 
 
 def _broken(state: RunState, work: Callable[[], None]) -> Exception | None:
@@ -107,9 +124,10 @@ def _broken(state: RunState, work: Callable[[], None]) -> Exception | None:
     return None
 
 
-def _begin(
+def begin(
     settings: BenchSettings, command: Sequence[str], folder: Path, display: Display
-) -> tuple[RunState, Sequence[RuntimeInfo], Artifacts]:
+) -> tuple[RunState, Sequence[RuntimeInfo], Artifacts, Opened]:
+    """Opens models and data, plans cases, and gets their files."""
     runtimes = probe_runtimes(settings.runtimes, settings.limits, display.remark)
     opened = open_project(settings.subject, folder, lambda project: _calibrates(project, runtimes, settings))
     for note in (*opened.warnings, *opened.notes):
@@ -144,7 +162,7 @@ def _begin(
         warnings=[*opened.warnings, *([] if can_pin() else [NOT_PINNED])],
         left_out=[*found.left_out, *opened.project.uncalibrated],
     )
-    return state, runtimes, found
+    return state, runtimes, found, opened
 
 
 def _calibrates(project: Project, runtimes: Sequence[RuntimeInfo], settings: BenchSettings) -> bool:
@@ -168,7 +186,7 @@ def batch_sizes_of(settings: BenchSettings, project: Project) -> tuple[int, ...]
     return settings.batch_sizes or ((bound,) if bound else project.batch_sizes)
 
 
-def _set_aside(state: RunState, found: Artifacts, runtimes: Sequence[RuntimeInfo]) -> None:
+def set_aside(state: RunState, found: Artifacts, runtimes: Sequence[RuntimeInfo]) -> None:
     """Marks the cases that cannot run: a runtime that is missing, an artifact that is missing or damaged."""
     problems = {
         runtime.name: failed(ChildFailedError(runtime.problem, ""))

@@ -75,6 +75,7 @@ def _storable(report: Report, result: Result) -> Result:
         controls=(),
         distances=(),
         layers=(),
+        emulated=(),
     )
     if (problem := problem_of(alone)) is None:
         return result
@@ -107,6 +108,8 @@ def _composed(state: RunState, results: tuple[Result, ...], *, is_over: bool) ->
         controls=_controls(state),
         distances=tuple(state.distances),
         layers=tuple(state.layers),
+        emulated=tuple(state.emulated),
+        roofline=state.roofline,
     )
 
 

@@ -17,7 +17,9 @@ from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.participant import Participant
 from crossrt.harness.measure.rounds import Measurements
 from crossrt.harness.measure.settings import BenchSettings, Effort
+from crossrt.reports.schema.emulated import EmulatedAnswers
 from crossrt.reports.schema.records import Distance, Environment, LayerErrors
+from crossrt.reports.schema.roofline import Roofline
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class RunState:
     measurements: Measurements = field(default_factory=Measurements)
     distances: Sequence[Distance] = ()
     layers: Sequence[LayerErrors] = ()
+    roofline: Roofline | None = None
+    emulated: list[EmulatedAnswers] = field(default_factory=list)
     cautions: list[str] = field(default_factory=list)
     left_out: Sequence[str] = ()
     warnings: Sequence[str] = ()

@@ -8,6 +8,7 @@ from typing import Final
 from markupsafe import Markup
 
 from crossrt.reports.page.document import folded, joined, render
+from crossrt.reports.schema.machine import Machine
 from crossrt.reports.schema.records import Environment, Report, Tensor
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.tables.findings import batch_notes, disturbance_notes, graph_notes
@@ -44,12 +45,32 @@ def _machine(found: Environment) -> dict[str, str]:
         "memory": "unknown" if found.memory_bytes is None else f"{found.memory_bytes / 2**30:.1f} GiB",
         "system": f"Linux {found.kernel}, {found.machine}",
         "frequency governor": found.governor or "unknown",
+        **_hardware(found.hardware),
         "load average": ", ".join(f"{each:.2f}" for each in found.load_average) or "unknown",
         "Python": found.python,
         "thread variables": ", ".join(f"{name}={value}" for name, value in sorted(found.thread_variables.items()))
         or "none set",
         "revision": f"{revision}{dirty}" if revision else "no git repository",
     }
+
+
+def _hardware(found: Machine | None) -> dict[str, str]:
+    """What the kernel told of it."""
+    if found is None:
+        return {}
+    quotas = None if found.cpu_quotas is None else ", ".join(f"{each:g}" for each in found.cpu_quotas) or "none"
+    said = {
+        "sockets": found.sockets,
+        "NUMA nodes": found.numa_nodes,
+        "cpuset": found.cpuset,
+        "memory from NUMA nodes": found.memory_nodes,
+        "quotas of control groups": quotas,
+        "SMT": found.smt,
+        "turbo": found.boost,
+        "microcode": found.microcode,
+        "hypervisor": found.hypervisor,
+    }
+    return {name: str(value) for name, value in said.items() if value is not None}
 
 
 def _quota(quota: float | str) -> str:

@@ -15,6 +15,7 @@ from crossrt.reports.page.plots.footprint import footprint
 from crossrt.reports.page.plots.kernels import kernel_time, kernels
 from crossrt.reports.page.plots.layers import layers
 from crossrt.reports.page.plots.plot import Plot
+from crossrt.reports.page.plots.roofline import roofline
 from crossrt.reports.page.plots.scaling import scaling
 from crossrt.reports.page.plots.tradeoff import tradeoff
 from crossrt.reports.page.plots.training import whole
@@ -65,7 +66,7 @@ def all_plots(report: Report, comparison: Comparison | None = None) -> Iterator[
     report = drawn_part(report)
     yield from tradeoffs(report)
     yield from rounds_plots(report)
-    yield from (plot for draw in (scaling, footprint, kernels, kernel_time) if (plot := draw(report)))
+    yield from (plot for draw in (scaling, footprint, kernels, kernel_time, roofline) if (plot := draw(report)))
     yield from layers(report)
     yield from whole(report)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
@@ -17,10 +18,12 @@ from crossrt.reports.page.plots.footprint import footprint
 from crossrt.reports.page.plots.kernels import kernel_time, kernels
 from crossrt.reports.page.plots.layers import layers
 from crossrt.reports.page.plots.plot import Plot
+from crossrt.reports.page.plots.roofline import roofline
 from crossrt.reports.page.plots.scaling import scaling
 from crossrt.reports.page.plots.training import CAPTION
 from crossrt.reports.page.training import training_curves
 from crossrt.reports.schema.records import Report
+from crossrt.reports.tables.emulated import Answered, emulated_sheet
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.tables.summary import Summary
 from crossrt.reports.text.cells import listed
@@ -68,6 +71,11 @@ def report_sections(report: Report) -> Iterator[Section]:
         yield Section(id="outputs", title="Output errors", body=table(errors), lead=_LEAD_OF_OUTPUTS)
     if matrices := agreement_matrices(part):
         yield Section(id="agreement", title="Agreement", body=joined(matrices), lead=_LEAD_OF_AGREEMENT)
+    yield from _plotted("roofline", "How near to the limits of the machine", _only(roofline(part)))
+    emulated = emulated_sheet(Answered(rows=report.emulated, definitions=report.definitions))
+    if emulated.rows:
+        lead = " ".join(emulated.footer)
+        yield Section(id="emulated", title=emulated.title, body=table(replace(emulated, footer=())), lead=lead)
     yield from _plotted("layers", "Layer errors", layers(report))
     yield from _plotted("kernels", "Kernels", [*_only(kernels(part)), *_only(kernel_time(part))])
     if (lines := noise(report)) is not None:

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from crossrt.core.errors import CrossrtError
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.reports.errors import ReportError
+from crossrt.reports.schema.emulated import EmulatedAnswers
 from crossrt.reports.schema.records import Data, Duel, Report, Result, Round
 
 LONGEST_NS: Final = 1e15
@@ -57,7 +58,8 @@ def _problems(report: Report) -> Iterator[str]:
         yield from _of_rounds(f"the {control.kind} of {control.of}", control.rounds)
     yield from _of_distances(report)
     yield from _of_layers(report)
-    yield from _of_answers(report.data, report.results)
+    yield from _of_answers(report.data, report.results, report.emulated)
+    yield from _of_emulated(report)
 
 
 def _repeated(what: str, names: Iterable[str]) -> Iterator[str]:
@@ -136,9 +138,21 @@ def _of_rounds(name: str, rounds: Sequence[Round]) -> Iterator[str]:
             yield f"round {each.index} of {name} has {len(each.blocks_ns)} blocks, and others are marked as disturbed"
 
 
-def _of_answers(data: Data, results: Sequence[Result]) -> Iterator[str]:
+def _of_emulated(report: Report) -> Iterator[str]:
+    cases = {result.case for result in report.results}
+    for each in report.emulated:
+        if each.case not in cases:
+            yield f"it holds answers of {each.case} on {each.cpu}, which is not one of its cases"
+        if each.status == "ok" and (each.native is None or each.emulated is None):
+            yield f"{each.case} on {each.cpu} is ok and has no answers"
+
+
+def _of_answers(data: Data, results: Sequence[Result], emulated: Sequence[EmulatedAnswers] = ()) -> Iterator[str]:
     """Evaluations and labels. Sizes are added up before anything is unpacked."""
     evaluations = [(each.case, each.evaluation) for each in results if each.evaluation is not None]
+    for row in emulated:
+        both = ((row.case, row.native), (f"{row.case} on {row.cpu}", row.emulated))
+        evaluations += [(name, found) for name, found in both if found is not None]
     packed = [each for _, evaluation in evaluations for each in _packed(evaluation)]
     if data.labels is not None:
         packed.append(data.labels)

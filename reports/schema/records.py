@@ -14,6 +14,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from crossrt.core.artifact import RecipeValue, Training
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import Direction, MetricDefinition
+from crossrt.reports.schema.emulated import EmulatedAnswers
+from crossrt.reports.schema.machine import Machine
+from crossrt.reports.schema.roofline import Roofline
 
 if TYPE_CHECKING:
     from crossrt.reports.tables.rows import Row
@@ -314,6 +317,7 @@ class Environment(Struct, frozen=True, kw_only=True):
 
     `cpu_quota` is the smallest limit of the control groups, in processors; null where none that can be read sets one.
     `name` is what its people call the machine, where they say so: nothing is decided by it.
+    `hardware` is absent in reports of earlier versions.
     """
 
     cpu_model: str
@@ -332,6 +336,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     git_revision: str | None
     git_dirty: bool | None
     name: MachineName | None = None
+    hardware: Machine | None = None
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -341,7 +346,8 @@ class Report(Struct, frozen=True, kw_only=True):
     `reference` says in words what answers were compared with. `dimensions` are the sizes of dynamic dimensions.
     `cautions` are what speaks against believing all that follows, so that nothing can be advised; `warnings` are what a
     reader has to look at before. `left_out` says which variants were not built, with the reason: a recipe does not fit
-    the model, or needs calibration data.
+    the model, or needs calibration data. `emulated` says how cases answer on a
+    processor that this machine does not have, `roofline` how near to the limits of this one calls are.
     """
 
     schema_version: Literal[2]
@@ -362,6 +368,8 @@ class Report(Struct, frozen=True, kw_only=True):
     controls: tuple[Control, ...] = ()
     distances: tuple[Distance, ...] = ()
     layers: tuple[LayerErrors, ...] = ()
+    emulated: tuple[EmulatedAnswers, ...] = ()
+    roofline: Roofline | None = None
 
     def __iter__(self) -> Iterator[Row]:
         """Each case with its metrics."""

@@ -10,11 +10,13 @@ from typing import Final
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.tables.accuracy import accuracy_sheet, hollow_notes
+from crossrt.reports.tables.emulated import Answered, emulated_notes, emulated_sheet
 from crossrt.reports.tables.findings import batch_notes, caution_notes, disturbance_notes, graph_notes
 from crossrt.reports.tables.headline import headline, rounds_text
 from crossrt.reports.tables.latency import latency_sheet
 from crossrt.reports.tables.layers import kernel_time_sheet, layer_sheet
 from crossrt.reports.tables.lookup import ABSENT, Lookup, Scenario
+from crossrt.reports.tables.roofline import roofline_sheet, uncounted_notes
 from crossrt.reports.text.cells import Cell, Sheet, counted, listed
 from crossrt.reports.text.labels import runtime_text
 
@@ -97,6 +99,8 @@ class Summary:
             self.startup(),
             kernel_time_sheet(self.report, self._look),
             layer_sheet(self.report),
+            roofline_sheet(self.report),
+            emulated_sheet(self._emulated),
             self.unmeasured(),
         ]
         return [sheet for sheet in sheets if sheet.rows]
@@ -124,7 +128,13 @@ class Summary:
         if self.report.reference is not None and not self.report.data.is_random:
             yield f"change, agreement and error: compared with {self.report.reference}"
 
+    @property
+    def _emulated(self) -> Answered:
+        return Answered(rows=self.report.emulated, definitions=self.report.definitions)
+
     def _found(self) -> Iterator[str]:
+        yield from emulated_notes(self._emulated)
+        yield from uncounted_notes(self.report)
         yield from graph_notes(self.report, self._look.label)
         yield from batch_notes(self.report, self._look.label)
         yield from disturbance_notes(self.report)

@@ -116,5 +116,6 @@ def _saturating(layer: Layer) -> Iterator[Finding]:
             found=f"pairs of products reach {max(int(high.max()), int(-low.min())):,} in {int(is_over.sum())} of"
             f" {len(rows)} channels",
             expected=f"at most {_INT16[1]:,}, which int16 holds",
-            to_do="where it shall run without VNNI: reduce_range, uint8 weights, or session.x64quantprecision=1",
+            to_do="where it shall run without VNNI: reduce_range, uint8 weights, or session.x64quantprecision=1;"
+            " crossrt bench FILE --cpu avx2 shows what it costs",
         )

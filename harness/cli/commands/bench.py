@@ -13,6 +13,7 @@ from crossrt.harness.cli.shared.json_output import echo_json, json_report_option
 from crossrt.harness.cli.shared.options import (
     COUNT,
     FiniteRange,
+    cpu_option,
     margin_option,
     measuring_options,
     minimum_agreement_option,
@@ -23,7 +24,7 @@ from crossrt.harness.cli.shared.options import (
 )
 
 if TYPE_CHECKING:
-    from crossrt.harness.measure.settings import BenchSettings
+    from crossrt.harness.measure.settings import BenchSettings, Cpu
 
 
 @click.command(short_help="Check and measure a model: every variant on every runtime.")
@@ -69,6 +70,13 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Afterwards, also compare every tensor of the quantized files with float32 and profile the kernels.",
 )
+@click.option(
+    "--roofline",
+    "has_roofline",
+    is_flag=True,
+    help="Afterwards, also compare each case with the limits of this machine: peaks and memory bandwidth.",
+)
+@cpu_option
 @minimum_agreement_option
 @click.option(
     "--against",
@@ -144,6 +152,8 @@ def _settings(
     baseline: str | None,
     time_s: float | None,
     diagnoses: bool,
+    cpu: Cpu | None,
+    has_roofline: bool,
     **shared: Any,
 ) -> BenchSettings:
     from dataclasses import replace
@@ -163,4 +173,6 @@ def _settings(
         baseline=baseline,
         time_s=time_s,
         diagnoses=diagnoses,
+        cpu=cpu,
+        has_roofline=has_roofline,
     )

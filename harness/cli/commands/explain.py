@@ -37,7 +37,8 @@ def explain(name: str, batch: int, threads: int, **options: Any) -> None:
 
     Where the runtime has a profiler, with their times. FILE is any .onnx or .tflite file; without RUNTIME the shipped
     runtime of its format runs it. Other variants that come to the same kernels are named, and for ONNX files what the
-    graph shows of why a kernel is not an integer kernel.
+    graph shows of why a kernel is not an integer kernel. How near kernels are to the limits of this machine is shown
+    by crossrt roofline.
 
     \b
     crossrt explain int8-qdq@ort-cpu
@@ -49,7 +50,7 @@ def explain(name: str, batch: int, threads: int, **options: Any) -> None:
     from crossrt.reports.tables.terminal import print_sheet
     from crossrt.reports.text.progress import Terminal
 
-    what, runtime = _split(name)
+    what, runtime = split_name(name)
     target = target_of(what, **options)
     with Terminal(message_console()) as display, scratch_folder() as folder:
         found = _explained(target, runtime, batch, threads, folder, display)
@@ -60,7 +61,7 @@ def explain(name: str, batch: int, threads: int, **options: Any) -> None:
         console.print(line, markup=False)
 
 
-def _split(name: str) -> tuple[str, str | None]:
+def split_name(name: str) -> tuple[str, str | None]:
     """A file or variant, and the runtime; a file's own name may hold an @."""
     if Path(name).is_file():
         return name, None
@@ -75,7 +76,8 @@ def _split(name: str) -> tuple[str, str | None]:
     return what, runtime
 
 
-def _runtime(name: str, display: Display) -> RuntimeInfo:
+def runtime_of(name: str, display: Display) -> RuntimeInfo:
+    """A runtime that can be used; raises `HarnessError` for any other."""
     from crossrt.harness.errors import HarnessError
     from crossrt.harness.process.probe import probe_runtimes
 
@@ -99,7 +101,7 @@ def _explained(
     subject = target.subject
     if is_model_file(target.name):
         artifact = model_artifact(Path(target.name))
-        info = _runtime(runtime or shipped_runtime_for(artifact.format), display)
+        info = runtime_of(runtime or shipped_runtime_for(artifact.format), display)
         if artifact.format not in info.formats:
             raise HarnessError(f"{info.name} reads {', '.join(info.formats)}, not {artifact.format}")
         data = None if subject.data is None else served(subject.data, artifact.inputs, folder)
@@ -107,7 +109,7 @@ def _explained(
         file_name = Path(target.name).name
         return run_explain(artifact, (), info.name, settings, folder, display, target.timeout_s, file_name, info.python)
     assert runtime is not None
-    info = _runtime(runtime, display)
+    info = runtime_of(runtime, display)
     opened = open_project(subject, folder)
     variants = known_variants(opened.project, target.recipes, target.name)
     readable = [each for each in variants if each.format in info.formats]

@@ -23,6 +23,7 @@ CONFIGURATION: Final = "crossrt.configuration"
 """Key of a context's `meta` under which the `Configuration` is, where there is one."""
 
 COUNT = click.IntRange(min=1)
+CPUS: Final = ("avx2",)
 LONGEST_TIMEOUT_S = 86_400
 LARGEST_LIMIT_MIB = 2**22
 
@@ -311,6 +312,14 @@ _MEASURING = (
         help="Private memory that a worker process may have; a large model gets four times its size.",
     ),
     click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random orders."),
+)
+
+
+cpu_option = click.option(
+    "--cpu",
+    type=click.Choice(CPUS),
+    help="Also answer the data as a CPU without AVX-512 and VNNI would, under an emulator (valgrind): answers alone, no"
+    " times. Comes on top of --time.",
 )
 
 

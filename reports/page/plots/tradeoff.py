@@ -102,7 +102,7 @@ def _label(axes: Axes, look: Lookup, named: Sequence[Point], metric: MetricDefin
     """Names right of the axes, each with a line to its point; the limits of the axes are final from here on."""
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     places = [axes.transAxes.inverted().transform(axes.transData.transform(_at(point, metric))) for point in named]
-    for (standing, _, _), (x, y), row in zip(named, places, _spread([y for _, y in places]), strict=True):
+    for (standing, _, _), (x, y), row in zip(named, places, spread([y for _, y in places]), strict=True):
         name, color = shortened(look.label(standing.result)), color_of(standing.result.runtime, runtimes)
         ends = ([x, 1.015], [y, row])
         axes.plot(*ends, color=color, linewidth=0.7, alpha=0.5, transform=axes.transAxes, clip_on=False, zorder=0)
@@ -113,7 +113,7 @@ def _at(point: Point, metric: MetricDefinition) -> tuple[float, float]:
     return point[1].value / 1000, scale_of(metric) * point[2].value
 
 
-def _spread(wanted: Sequence[float]) -> list[float]:
+def spread(wanted: Sequence[float]) -> list[float]:
     """Places from top to bottom, as near as can be to those asked for, none closer than the least gap."""
     gap = min(LEAST_GAP, 1 / max(len(wanted), 1))
     places: list[float] = []

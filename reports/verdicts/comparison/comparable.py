@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from crossrt.reports.schema.machine import Machine
 from crossrt.reports.schema.records import Environment, Report, Run
 
 _LONG: Final = 120
@@ -37,6 +38,21 @@ _TIMES: Final[Mapping[str, Callable[[Measured], object]]] = {
     "pinning to a CPU": lambda report: report.run.settings.pinned_cpu is not None,
     "thread settings": lambda report: sorted(report.environment.thread_variables.items()),
 }
+
+_HARDWARE: Final[Mapping[str, Callable[[Machine], object]]] = {
+    "sockets": lambda machine: machine.sockets,
+    "NUMA nodes": lambda machine: machine.numa_nodes,
+    "cpuset": lambda machine: machine.cpuset,
+    "NUMA nodes of the CPUs": lambda machine: machine.cpu_nodes,
+    "NUMA nodes of the memory": lambda machine: machine.memory_nodes,
+    "CPU quotas of the control groups": lambda machine: _quotas(machine.cpu_quotas),
+    "SMT": lambda machine: machine.smt,
+    "turbo": lambda machine: machine.boost,
+    "frequency driver": lambda machine: machine.frequency_driver,
+    "microcode": lambda machine: machine.microcode,
+    "hypervisor": lambda machine: machine.hypervisor,
+}
+"""What earlier versions did not record, and not every kernel tells: judged where both reports know it."""
 
 _SIZES: Final[Mapping[str, Callable[[Report], object]]] = {
     "dimensions": lambda report: ", ".join(f"{name} {size}" for name, size in sorted(report.dimensions.items())),
@@ -79,13 +95,14 @@ class Comparability:
 def environment_key(report: Measured) -> str:
     """Names everything in which two reports must agree for their times to be compared: 64 hexadecimal digits."""
     fields = [(name, read(report)) for name, read in _TIMES.items()]
+    fields += [(name, value) for name, value in _hardware(report).items() if value is not None]
     return hashlib.sha256(msgspec.json.encode(fields)).hexdigest()
 
 
 def comparability(baseline: Report, current: Report) -> Comparability:
     """Compares machines, settings and data of two reports."""
     return Comparability(
-        times=tuple(_differences({**_TIMES, **_SIZES}, baseline, current)),
+        times=(*_differences({**_TIMES, **_SIZES}, baseline, current), *_of_hardware(baseline, current)),
         accuracy=tuple(_differences(_DATA, baseline, current)),
         noted=(*_differences(_NOTED, baseline, current), *_packages(baseline, current)),
     )
@@ -104,6 +121,24 @@ def _differences(
         before, after = read(baseline), read(current)
         if before != after:
             yield _difference(name, before, after)
+
+
+def _hardware(report: Measured) -> Mapping[str, object]:
+    machine = report.environment.hardware
+    return {} if machine is None else {name: read(machine) for name, read in _HARDWARE.items()}
+
+
+def _of_hardware(baseline: Report, current: Report) -> Iterator[Difference]:
+    """Differences in what both know."""
+    before, after = _hardware(baseline), _hardware(current)
+    for name, value in before.items():
+        other = after.get(name)
+        if value is not None and other is not None and value != other:
+            yield _difference(name, value, other)
+
+
+def _quotas(quotas: tuple[float, ...] | None) -> str | None:
+    return None if quotas is None else ", ".join(f"{each:g}" for each in quotas) or "none"
 
 
 def _packages(baseline: Report, current: Report) -> Iterator[Difference]:

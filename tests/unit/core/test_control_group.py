@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crossrt.core.control_group import Limit, cpu_limit, memory_limit
+from crossrt.core.control_group import Limit, cpu_limit, cpu_quotas, memory_limit
 
 GIB = 2**30
 UNLIMITED_V1 = "9223372036854771712"
@@ -191,3 +191,22 @@ def test_mounts_with_spaces_in_their_names_are_found(machine):
     mounts = V2.replace("/sys/fs/cgroup", r"/sys/fs/cgroup/all\040groups")
     files = {f"all groups/{name}": text for name, text in slices(**{"user.slice/cpu.max": "100000 50000"}).items()}
     assert cpu_limit(machine(SERVICE, mounts, **files)).smallest == 2.0
+
+
+def test_every_quota_up_to_the_root_is_told(machine):
+    root = machine(SERVICE, V2, **slices(**{"user.slice/cpu.max": "400000 100000", f"{SERVICE[4:]}/cpu.max": "150000"}))
+    assert cpu_quotas(root) == (1.5, 4.0)
+    assert cpu_limit(root).smallest == 1.5
+
+
+def test_no_quota_is_told_apart_from_one_that_cannot_be_read(machine, tmp_path):
+    assert cpu_quotas(tmp_path) is None
+    assert cpu_quotas(machine(SERVICE, V2, **slices())) == ()
+
+
+def test_quotas_of_version_1_count_as_well(machine):
+    mounts = "31 23 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
+    quotas = {"cpu/docker/cpu.cfs_quota_us": "200000", "cpu/docker/one/cpu.cfs_quota_us": "50000"}
+    periods = {name.replace("quota", "period"): "100000" for name in quotas}
+    root = machine("4:cpu,cpuacct:/docker/one", mounts, **quotas, **periods, **{"cpu/cpu.cfs_quota_us": "-1"})
+    assert cpu_quotas(root) == (0.5, 2.0)

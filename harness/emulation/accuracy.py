@@ -1,0 +1,46 @@
+"""Answers here and on an emulated processor, without any measuring of times: what `crossrt accuracy --cpu` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crossrt.harness.emulation.emulator import find_emulator
+from crossrt.harness.emulation.run import ALREADY, emulate
+from crossrt.harness.errors import HarnessError
+from crossrt.harness.locations import lock_file
+from crossrt.harness.measure.settings import BenchSettings
+from crossrt.harness.process.lock import measuring_alone
+from crossrt.harness.run.bench import begin, set_aside
+from crossrt.harness.run.check import check_answers
+from crossrt.harness.run.compose import definitions_of
+from crossrt.harness.run.prepare import scratch_folder
+from crossrt.reports.tables.emulated import Answered
+from crossrt.reports.tables.findings import RANDOM
+from crossrt.reports.text.progress import Display
+
+
+def run_emulated_accuracy(settings: BenchSettings, command: Sequence[str], display: Display) -> Answered:
+    """Checks the answers of all selected cases, and answers again on the emulated processor.
+
+    Raises:
+        CrossrtError: Nothing can be run as asked, or this processor is already like the other one.
+    """
+    assert settings.cpu is not None
+    emulator = find_emulator(settings.cpu)
+    if emulator is None:
+        raise HarnessError(f"{ALREADY.format(cpu=settings.cpu)}: crossrt bench MODEL shows them")
+    with scratch_folder() as folder, measuring_alone(lock_file(), display):
+        state, runtimes, found, opened = begin(settings, command, folder, display)
+        set_aside(state, found, runtimes)
+        check_answers(state, found, display, compares_pairs=False)
+        emulate(state, opened, emulator, display)
+        failed = [
+            f"{case.id}: {each.status}: {each.reason}"
+            for case in state.cases
+            if (each := state.assessments.get(case.id)) is not None and each.status != "ok"
+        ]
+        if not state.emulated:
+            raise HarnessError(f"no case answers here, so none is emulated: {'; '.join(failed) or 'there is none'}")
+        random = [RANDOM] if state.project.is_random else []
+        cautions = (*state.cautions, *state.warnings, *random, *failed)
+        return Answered(rows=state.emulated, definitions=definitions_of(state), cautions=cautions)
