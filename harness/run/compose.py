@@ -34,7 +34,9 @@ from crossrt.reports.schema.records import (
     Settings,
     Tensor,
 )
+from crossrt.reports.schema.scenarios import ScenarioOutcome
 from crossrt.reports.statistics.metrics import MEASURED_METRICS, derive_metrics
+from crossrt.reports.statistics.scenarios import scenario_definitions
 from crossrt.reports.text.cells import counted
 
 MOST_LABELS = 2_000_000
@@ -81,13 +83,13 @@ def _storable(report: Report, result: Result) -> Result:
     cause = problem.rpartition(": ")[2]
     reason = f"was measured, but what it found cannot be saved: {cause}"
     return msgspec.structs.replace(
-        result, status="failed", reason=reason, rounds=(), evaluation=None, memory=None, kernel_shares=None
+        result, status="failed", reason=reason, rounds=(), scenarios=(), evaluation=None, memory=None, kernel_shares=None
     )
 
 
 def _composed(state: RunState, results: tuple[Result, ...], *, is_over: bool) -> Report:
     artifacts = tuple(artifact_record(artifact) for artifact in state.artifacts.values())
-    definitions = definitions_of(state)
+    definitions = (*definitions_of(state), *scenario_definitions(results))
     return Report(
         schema_version=SCHEMA_VERSION,
         run=run_record(state, is_over=is_over),
@@ -239,10 +241,13 @@ def _result(state: RunState, case: Case) -> Result:
         assessment = dataclasses.replace(
             assessment, status="skipped", reason="interrupted before its first round ended"
         )
-    return result_record(case, assessment, rounds)
+    scenarios = tuple(each[case.id] for each in state.scenarios if case.id in each)
+    return result_record(case, assessment, rounds, scenarios)
 
 
-def result_record(case: Case, assessment: Assessment, rounds: tuple[Round, ...]) -> Result:
+def result_record(
+    case: Case, assessment: Assessment, rounds: tuple[Round, ...], scenarios: tuple[ScenarioOutcome, ...] = ()
+) -> Result:
     """A case as a report holds it."""
     return Result(
         case=case.id,
@@ -259,6 +264,7 @@ def result_record(case: Case, assessment: Assessment, rounds: tuple[Round, ...])
         reason=assessment.reason,
         stderr_tail=assessment.stderr_tail,
         rounds=rounds,
+        scenarios=scenarios,
         evaluation=assessment.evaluation,
         memory=assessment.memory,
         operators=assessment.operators,

@@ -22,9 +22,10 @@ _RENDERED: Final = (PAGE, "comment.md", "verdict.txt", "comparison.json", "compa
 
 
 def has_failed(report: Report) -> bool:
-    """True if a case failed, or none was measured."""
+    """True if a case failed, in any scenario, or none was measured."""
     statuses = {result.status for result in report.results}
-    return "failed" in statuses or "ok" not in statuses
+    asked = {outcome.status for result in report.results for outcome in result.scenarios}
+    return "failed" in statuses | asked or "ok" not in statuses
 
 
 def verdict_of(report: Report, comparison: Comparison | None) -> str:

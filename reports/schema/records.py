@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from crossrt.core.artifact import RecipeValue, Training
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import Direction, MetricDefinition
+from crossrt.reports.schema.scenarios import ScenarioOutcome
 
 if TYPE_CHECKING:
     from crossrt.reports.tables.rows import Row
@@ -152,6 +153,7 @@ class Result(Struct, frozen=True, kw_only=True):
     """One case: an artifact on a runtime in a scenario. A failure is a result, with its reason.
 
     `case` is unique in a report, and `subject` is what its scenarios share; both are names, from which nothing follows.
+    `rounds` are those of single-stream; `scenarios` are the others.
     """
 
     case: Text
@@ -168,6 +170,7 @@ class Result(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     stderr_tail: str | None = None
     rounds: tuple[Round, ...] = ()
+    scenarios: tuple[ScenarioOutcome, ...] = ()
     evaluation: Evaluation | None = None
     memory: Memory | None = None
     operators: tuple[str, ...] | None = None

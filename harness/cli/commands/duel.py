@@ -17,6 +17,7 @@ from crossrt.harness.cli.shared.options import (
     minimum_agreement_option,
     out_option,
     subject_options,
+    threads_option,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     help="The model that A and B are variants of.  [default: the bundled one]",
 )
 @subject_options
+@threads_option
 @measuring_options
 @minimum_agreement_option
 @out_option("duel.json")

@@ -26,6 +26,7 @@ from crossrt.reports.statistics.intervals import (
     trimmed_mean,
     welch_interval,
 )
+from crossrt.reports.statistics.scenarios import scenario_times
 from crossrt.reports.verdicts.comparison.comparable import comparability
 from crossrt.reports.verdicts.comparison.pairing import Pair
 
@@ -78,13 +79,15 @@ class Change:
 
 
 def time_logs(result: Result, metric: str, used_calls: int | None = None) -> RoundLogs:
-    """One logarithm of nanoseconds a round, for each round that supports the metric.
+    """One logarithm of nanoseconds a round, for each round that supports the metric; of a rate, that of its inverse.
 
     Args:
         result: The case.
         metric: Its name.
         used_calls: How many calls of each block count, where the other run made shorter blocks.
     """
+    if asked := scenario_times(result, metric):
+        return {index: math.log(value) for index, value in asked.items()}
     found = {each.index: _log(each, metric, used_calls) for each in result.rounds}
     return {index: value for index, value in found.items() if value is not None}
 
