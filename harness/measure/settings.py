@@ -105,7 +105,7 @@ class BenchSettings:
         threads: Threads per operator, the same on every runtime.
         more_threads: Further numbers of threads that every case is measured with as well.
         scenarios: What is measured beside single-stream.
-        is_single_stream: Whether single-stream is asked for; else it is measured in few rounds, for others start from it.
+        is_single_stream: Whether single-stream is asked for; else few rounds of it say where others start.
         io: Whose tensor types are fed.
         effort: How long is measured, at most.
         time_s: How long checking and measuring may take, or None for what the effort takes and two minutes of measuring

@@ -164,7 +164,10 @@ class CaseWorker:
         self._child.send(encoded(ImportRuntime(name=runtime)))
 
     def import_timed(self, runtime: str) -> tuple[int, int]:
-        """Imports a runtime; when the worker was ready for that, and when it was done: moments of `time.perf_counter_ns`, which all processes share."""
+        """Imports a runtime; when the worker was ready for that, and when it was done.
+
+        Both are moments of `time.perf_counter_ns`, a clock that all processes share.
+        """
         for request in (TellTime(), ImportRuntime(name=runtime), TellTime()):
             self._child.send(encoded(request))
         self.wait_for_greeting()

@@ -69,7 +69,7 @@ def serve_queries(
         due_ns: When each query is due, after the start.
         bound_ns: Of a latency.
         looks: Queries after which to judge, the most over the bound with which the rate is held, and the fewest with
-            which it is not; the last one decides.
+            which it is not; the last one decides, so that its two numbers follow each other.
         most_ns: How long it may last.
         clock: What time it is, in nanoseconds.
     """
@@ -77,7 +77,7 @@ def serve_queries(
     latency: list[int] = []
     over = busy = place = 0
     is_held = None
-    kinds, least_ever = len(feeds), looks[-1][2]
+    kinds = len(feeds)
     start = now = clock()
     for index, arrival in enumerate(arrivals):
         due = start + arrival
@@ -89,14 +89,14 @@ def serve_queries(
         busy += now - began
         latency.append(now - due)
         over += now - due > bound_ns
-        if index + 1 == looks[place][0]:
-            if over <= looks[place][1] or over >= looks[place][2]:
-                is_held = over <= looks[place][1]
-                break
-            place += 1
-        if over >= least_ever:
+        if over >= looks[place][2]:  # it would not be less at the look itself
             is_held = False
             break
+        if index + 1 == looks[place][0]:
+            if over <= looks[place][1]:
+                is_held = True
+                break
+            place += 1
         if now - start > most_ns:
             break
     return Served(

@@ -82,9 +82,8 @@ def _storable(report: Report, result: Result) -> Result:
         return result
     cause = problem.rpartition(": ")[2]
     reason = f"was measured, but what it found cannot be saved: {cause}"
-    return msgspec.structs.replace(
-        result, status="failed", reason=reason, rounds=(), scenarios=(), evaluation=None, memory=None, kernel_shares=None
-    )
+    lost = msgspec.structs.replace(result, status="failed", reason=reason, rounds=(), scenarios=())
+    return msgspec.structs.replace(lost, evaluation=None, memory=None, kernel_shares=None)
 
 
 def _composed(state: RunState, results: tuple[Result, ...], *, is_over: bool) -> Report:

@@ -82,8 +82,11 @@ def early_stopping_estimate(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """When a trial is judged: it holds with at most `most_over` of the queries over the bound, and fails with as many
-    as `least_over`; between the two it goes on."""
+    """When a trial is judged.
+
+    It holds with at most `most_over` of the queries over the bound and fails with `least_over` or more; between these
+    two it goes on.
+    """
 
     queries: int
     most_over: int

@@ -25,7 +25,12 @@ from crossrt.reports.statistics.estimates import Estimate, over_rounds, percenti
 from crossrt.reports.statistics.queries import early_stopping_estimate
 
 PERCENTILES: Final = (50, 99)
-_PARTS: Final[Mapping[str, str]] = {"start": "Python and numpy", "import": "import", "load": "load", "first": "first call"}
+_PARTS: Final[Mapping[str, str]] = {
+    "start": "Python and numpy",
+    "import": "import",
+    "load": "load",
+    "first": "first call",
+}
 _EMPTY: Final[Mapping[str, Mapping[int, float]]] = {}
 
 RoundTimes = Mapping[int, float]
@@ -68,11 +73,13 @@ def _definitions(outcome: ScenarioOutcome) -> Iterator[MetricDefinition]:
             name,
             f"server {bound} queries/s",
             "geometric mean over rounds of the highest rate of Poisson arrivals at which"
-            f" {outcome.percentile:g}% of queries are answered within {bound_text(outcome.latency_ns)} after they were due",
+            f" {outcome.percentile:g}% of queries are answered within {bound_text(outcome.latency_ns)}",
             0.10,
         )
     elif isinstance(outcome, Offline):
-        yield _rate(name, "offline samples/s", "geometric mean over rounds of the throughput where it stops growing", 0.05)
+        yield _rate(
+            name, "offline samples/s", "geometric mean over rounds of the throughput where it stops growing", 0.05
+        )
     elif isinstance(outcome, MultiStream):
         for percent in PERCENTILES:
             yield _time(
@@ -88,6 +95,11 @@ def _definitions(outcome: ScenarioOutcome) -> Iterator[MetricDefinition]:
         for part, what in _PARTS.items():
             text = f"geometric mean over rounds of the part {what} of it"
             yield _time(_part_name(outcome, part), f"{label}: {what}", text, None, "milliseconds")
+
+
+def part_metrics(outcome: ColdStart) -> Mapping[str, str]:
+    """The metric of each part of a start, by what it is called, in their order."""
+    return {what: _part_name(outcome, part) for part, what in _PARTS.items()}
 
 
 def _part_name(outcome: ColdStart, part: str) -> str:
@@ -174,7 +186,9 @@ def _of_offline(outcome: Offline, rounds: Sequence[OfflineRound]) -> RoundTimes:
 
 def _of_starts(outcome: ColdStart, rounds: Sequence[ColdRound]) -> Mapping[str, RoundTimes]:
     found: dict[str, RoundTimes] = {main_metric(outcome): {each.index: each.total_ns for each in rounds}}
-    found |= {_part_name(outcome, part): {each.index: value for each, value in _values(rounds, part)} for part in _PARTS}
+    found |= {
+        _part_name(outcome, part): {each.index: value for each, value in _values(rounds, part)} for part in _PARTS
+    }
     return found if rounds else _EMPTY
 
 
@@ -194,7 +208,7 @@ def curve(outcome: Offline) -> list[tuple[Point, Estimate]]:
 
 
 def best_point(outcome: Offline) -> Point | None:
-    """Where throughput stops growing: the fewest threads and the smallest batch within a step of no growth of the best."""
+    """Where throughput stops growing: fewest threads, then smallest batch, of all nearly as good as the best."""
     points = curve(outcome)
     if not points:
         return None

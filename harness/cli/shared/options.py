@@ -81,7 +81,9 @@ class SizesParam(click.ParamType[tuple[int, ...]]):
 
     def _number(self, text: str, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if not text.isdecimal() or not 1 <= int(text) < 2**31:
-            self.fail(f"{value!r} is not a number above 0, a list such as 1,2,4, or doublings such as 1..64.", param, ctx)
+            self.fail(
+                f"{value!r} is not a number above 0, a list such as 1,2,4, or doublings such as 1..64.", param, ctx
+            )
         return int(text)
 
 
@@ -334,7 +336,8 @@ threads_options = click.option(
     "--threads",
     multiple=True,
     type=SIZES,
-    help="Threads per operator, on every runtime: a number, a list 1,2,4 or doublings 1..8. May be repeated.  [default: 1]",
+    help="Threads per operator, on every runtime: a number, a list 1,2,4 or doublings 1..8. May be repeated."
+    "  [default: 1]",
 )
 _MEASURING = (
     click.option(

@@ -186,7 +186,9 @@ def read_scenario(text: str) -> AskedScenario | None:
     for part in rest.split(",") if rest else ():
         name, sign, value = part.strip().partition("=")
         if name not in readers:
-            raise HarnessError(f"{kind} has no option {name!r}{did_you_mean(name, readers)}; available: {_listed(kind)}")
+            raise HarnessError(
+                f"{kind} has no option {name!r}{did_you_mean(name, readers)}; available: {_listed(kind)}"
+            )
         if name in values:
             raise HarnessError(f"{kind}: {name} is given twice: give it once")
         expected, read = readers[name]

@@ -53,7 +53,7 @@ def _entrant(each: Prepared, *, is_replicate: bool = False) -> Entrant:
 
 
 def smallest_of_each(prepared: Sequence[Prepared]) -> list[Prepared]:
-    """Of each file on a runtime the case with the fewest threads and the smallest batch: a scenario is of that alone."""
+    """Of each file on a runtime the case with the fewest threads and the smallest batch: others have no scenarios."""
     found: dict[tuple[str, str], Prepared] = {}
     for each in sorted(prepared, key=lambda each: (each.case.scenario.threads, each.case.scenario.batch_size)):
         found.setdefault((each.case.subject, each.case.scenario.io), each)

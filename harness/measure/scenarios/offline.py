@@ -94,6 +94,15 @@ def _grown(
             ended[each.key] = why
             break
         worker.unload()
+    else:
+        if (
+            not known
+            and len(points) > 1
+            and (grown := points[-1].samples_per_s / points[-2].samples_per_s - 1) > asked.growth
+        ):
+            ended[each.key] = (
+                f"still grew by {grown:.0%} at batch {sizes[-1]}, the largest that was tried: see max_batch"
+            )
     return OfflineRound(index=index, points=tuple(points))
 
 

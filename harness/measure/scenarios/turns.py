@@ -125,7 +125,9 @@ class Turns(Generic[Record]):
 
     def _take_turns(self, order: Sequence[Entrant], workers: dict[str, CaseWorker], index: int) -> None:
         running = [
-            (each, self._steps(each, workers[each.key], index)) for each in order if each.key not in self._found.failures
+            (each, self._steps(each, workers[each.key], index))
+            for each in order
+            if each.key not in self._found.failures
         ]
         for each, _ in running:
             if cpus := self._processors.of_worker(each.threads):
