@@ -106,6 +106,12 @@ class ServedQueries(msgspec.Struct, frozen=True):
     busy_ns: int
     elapsed_ns: int
     is_held: bool | None
+    away_ns: int
+
+    @property
+    def is_disturbed(self) -> bool:
+        """True if other processes or the hypervisor took a noticeable share of the time."""
+        return self.away_ns > DISTURBED_SHARE * self.elapsed_ns
 
 
 class Operators(msgspec.Struct, frozen=True):

@@ -150,7 +150,9 @@ class Worker:
         due_ns = poisson_arrivals(request.rate_per_s, request.looks[-1][0], request.seed)
         run = self._runs[0]
         warm_up(run, self._feeds, WARM_UP_NS)
+        before = read_now()
         found = serve_queries(run, self._feeds, due_ns, request.bound_ns, request.looks, request.most_ns)
+        after = read_now()
         return {
             "queries": len(found.latency_ns),
             "over": found.over,
@@ -158,6 +160,7 @@ class Worker:
             "busy_ns": found.busy_ns,
             "elapsed_ns": found.elapsed_ns,
             "is_held": found.is_held,
+            "away_ns": after.waited_ns - before.waited_ns + after.stolen_ns - before.stolen_ns,
         }
 
     def _unload(self, _: Unload) -> Answer:

@@ -44,7 +44,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     """Queries that arrived at random at one rate.
 
     `over` is how many of the `queries` were answered later than the bound after they were due, `tail_ns` the latency at
-    the percentile, and `busy_ns` the time of `elapsed_ns` in which the model ran.
+    the percentile, and `busy_ns` the time of `elapsed_ns` in which the model ran. A trial that did not hold and
+    that other load or stolen time hit was made again, up to twice: `is_disturbed` if the last was hit as well.
     """
 
     rate_per_s: Rate
@@ -54,6 +55,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     busy_ns: Nanoseconds
     elapsed_ns: Nanoseconds
     verdict: TrialVerdict
+    is_disturbed: bool = False
 
 
 class ServerRound(Struct, frozen=True, kw_only=True):

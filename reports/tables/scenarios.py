@@ -79,7 +79,7 @@ def _title(outcome: ScenarioOutcome) -> str:
     if isinstance(outcome, MultiStream):
         return f"Multi-stream: latency of a query of {counted(outcome.samples, 'sample')}"
     if isinstance(outcome, Offline):
-        return "Offline: throughput where it stops growing"
+        return "Offline: highest throughput over batch sizes and threads"
     cache = "in the page cache" if outcome.cache == "warm" else "not in the page cache"
     return f"Cold start: process start to first answer, files {cache}"
 

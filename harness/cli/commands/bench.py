@@ -15,13 +15,12 @@ from crossrt.harness.cli.shared.options import (
     SIZES,
     FiniteRange,
     margin_option,
-    measuring_options,
     minimum_agreement_option,
     models_argument,
     only_option,
     out_option,
     subject_options,
-    threads_options,
+    sweeping_options,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +55,6 @@ if TYPE_CHECKING:
     help="Samples per call: a number, a list 1,8,32 or doublings 1..64. May be repeated.  [default: 1, or the model's"
     " own; 1 and 32 for bundled models]",
 )
-@threads_options
 @click.option(
     "--scenario",
     "scenarios",
@@ -65,7 +63,7 @@ if TYPE_CHECKING:
     help="single-stream, multi-stream:samples=8, offline:max_batch=256, server:latency=2ms,percentile=99 or"
     " cold-start; see docs/scenarios.md. May be repeated.  [default: single-stream]",
 )
-@measuring_options
+@sweeping_options
 @click.option("--rounds", type=COUNT, help="Fresh processes per case.  [default: 10; 3 with --quick]")
 @click.option(
     "--baseline", metavar="CASE", help="What speed-ups refer to, such as fp32@tflite.  [default: the first float case]"

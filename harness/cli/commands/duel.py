@@ -17,7 +17,6 @@ from crossrt.harness.cli.shared.options import (
     minimum_agreement_option,
     out_option,
     subject_options,
-    threads_option,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +60,6 @@ if TYPE_CHECKING:
     help="The model that A and B are variants of.  [default: the bundled one]",
 )
 @subject_options
-@threads_option
 @measuring_options
 @minimum_agreement_option
 @out_option("duel.json")

@@ -329,10 +329,10 @@ def timeout_option(default_s: float = 60.0) -> Callable[[Decorated], Decorated]:
     )
 
 
-threads_option = click.option(
+_THREADS = click.option(
     "--threads", type=COUNT, default=1, show_default=True, help="Threads per operator, on every runtime."
 )
-threads_options = click.option(
+_THREAD_COUNTS = click.option(
     "--threads",
     multiple=True,
     type=SIZES,
@@ -362,7 +362,14 @@ _MEASURING = (
 
 def measuring_options(command: Decorated) -> Decorated:
     """The options of every command that measures."""
-    for option in reversed(_MEASURING):
+    for option in reversed((_THREADS, *_MEASURING)):
+        command = option(command)
+    return command
+
+
+def sweeping_options(command: Decorated) -> Decorated:
+    """The same for a command that measures with several numbers of threads."""
+    for option in reversed((_THREAD_COUNTS, *_MEASURING)):
         command = option(command)
     return command
 

@@ -101,7 +101,7 @@ def _grown(
             and (grown := points[-1].samples_per_s / points[-2].samples_per_s - 1) > asked.growth
         ):
             ended[each.key] = (
-                f"still grew by {grown:.0%} at batch {sizes[-1]}, the largest that was tried: see max_batch"
+                f"t{each.threads} still grew by {grown:.0%} at batch {sizes[-1]}, the largest tried: see max_batch"
             )
     return OfflineRound(index=index, points=tuple(points))
 

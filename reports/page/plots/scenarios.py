@@ -75,7 +75,9 @@ def server_plot(look: Lookup, pairs: Sequence[tuple[Result, Server]]) -> Plot:
     """Latency at the percentile against the rate of arrivals, over all trials."""
     first = pairs[0][1]
     names = [look.label(result) for result, _ in pairs]
-    figure, axes = new_figure(WIDTH_IN, max(4.0, 0.22 * len(names)), beside=[f"o {shortened(name)}" for name in names])
+    figure, axes = new_figure(
+        WIDTH_IN, max(4.0, 0.22 * len(names)), beside=[f"--o-- {shortened(name)}" for name in names]
+    )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("queries/s")
