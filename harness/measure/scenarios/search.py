@@ -44,8 +44,8 @@ class RateSearch:
         if self.missed is None:
             return (self.held or self.guess) * self.step
         if self.held is None:
-            rate = self.missed / self.step
-            return rate if rate >= self.guess * MOST_BELOW else None
+            lowest = self.guess * MOST_BELOW
+            return max(self.missed / self.step, lowest) if self.missed > lowest else None
         return math.sqrt(self.held * self.missed) if self.missed > self.held * (1 + self.resolution) else None
 
     def tell(self, rate: float, *, is_held: bool) -> None:
