@@ -82,7 +82,7 @@ class SizesParam(click.ParamType[tuple[int, ...]]):
     def _number(self, text: str, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if not text.isdecimal() or not 1 <= int(text) < 2**31:
             self.fail(
-                f"{value!r} is not a number above 0, a list such as 1,2,4, or doublings such as 1..64.", param, ctx
+                f"{value!r} is not a valid number above 0, list such as 1,2,4, or range such as 1..64.", param, ctx
             )
         return int(text)
 

@@ -28,6 +28,12 @@ NEXT_STEP: Final = 1.04
 TRIALS: Final = 9
 """Of a round, about: the first one brackets, later ones confirm."""
 
+MOST_LONGER: Final = 4
+"""A trial may take so many times its share of the time to come to where it can first be judged."""
+
+WITH_ROOM: Final = 1.2
+"""Of the time that queries take on average: their arrivals vary."""
+
 REPEATS: Final = 2
 """A rate that is not held while other load takes the processor away is tried so often again."""
 
@@ -114,9 +120,14 @@ def _searched(
         trials.append(_trial(asked, worker, rate, most_ns, arrivals))
         search.tell(rate, is_held=trials[-1].verdict == "held")
         yield
-        if asked.rate is not None:
+        if asked.rate is not None or (search.held is None and _is_too_short(trials[-1])):
             break
     return ServerRound(index=index, trials=tuple(trials), sustained_per_s=search.held)
+
+
+def _is_too_short(trial: Trial) -> bool:
+    """Whether the time was over before the rate could be judged, of which a lower one would be no better."""
+    return trial.verdict == "undecided" and trial.over <= trial.queries // 2
 
 
 def _search(asked: AskedServer, prepared: Prepared, known: Sequence[ServerRound]) -> RateSearch:
@@ -130,11 +141,12 @@ def _search(asked: AskedServer, prepared: Prepared, known: Sequence[ServerRound]
 
 def _trial(asked: AskedServer, worker: CaseWorker, rate: float, most_ns: int, seed: int) -> Trial:
     judged = looks(asked.percentile, CONFIDENCE, math.ceil(rate * SHORTEST_NS / 1e9))
+    needed_ns = int(WITH_ROOM * 1e9 * judged[0].queries / rate)
     request = ServeQueries(
         rate_per_s=rate,
         bound_ns=asked.latency,
         looks=tuple((each.queries, each.most_over, each.least_over) for each in judged),
-        most_ns=most_ns,
+        most_ns=max(most_ns, min(needed_ns, MOST_LONGER * most_ns)),
         percentile=asked.percentile,
         seed=seed,
     )
@@ -187,7 +199,7 @@ def _missed(asked: AskedServer, rounds: Sequence[ServerRound]) -> str | None:
     within = 1 - nearest.over / max(nearest.queries, 1)
     told = f"{within:.2%} of {nearest.queries:,} queries were answered within {_us(asked.latency)}"
     if nearest.verdict == "undecided":
-        told += ", too few queries in the time to tell; --time allows more"
+        told += ", too few queries in the time to tell; --time allows more, and a lower percentile needs fewer"
     if nearest.is_disturbed:
         told += "; other load took the processor away meanwhile: try again on a quiet machine"
     return f"{nearest.rate_per_s:,.0f} queries/s were not held in {len(rounds) - held} of {len(rounds)} rounds: {told}"
