@@ -25,8 +25,15 @@ from crossrt.reports.statistics.estimates import Estimate, over_rounds, percenti
 from crossrt.reports.statistics.queries import early_stopping_estimate
 
 PERCENTILES: Final = (50, 99)
+MEDIANS_BETWEEN_RUNS: Final = 0.03
+"""Standard deviation of one run's mean around the truth, in logarithms, of throughput offline and the median query.
+Rounded up from three runs within a quarter of an hour on a busy machine, 1.0 and 1.3%."""
+
+MARGIN_OF_MEDIANS: Final = 0.20
+"""By how much these may become worse by default; a smaller margin would leave most of them undecided."""
+
 MARGIN: Final = 0.50
-"""By how much a scenario may become worse by default: that of the model load. Runs differ by some 10% where no history
+"""By how much other scenarios may become worse by default: that of the model load. Runs differ by some 10% where no history
 says otherwise, so a smaller margin would leave most of them undecided."""
 
 _PARTS: Final[Mapping[str, str]] = {
@@ -82,7 +89,10 @@ def _definitions(outcome: ScenarioOutcome) -> Iterator[MetricDefinition]:
         )
     elif isinstance(outcome, Offline):
         yield _rate(
-            name, "offline samples/s", "geometric mean over rounds of the throughput where it stops growing", MARGIN
+            name,
+            "offline samples/s",
+            "geometric mean over rounds of the throughput where it stops growing",
+            MARGIN_OF_MEDIANS,
         )
     elif isinstance(outcome, MultiStream):
         for percent in PERCENTILES:
@@ -90,7 +100,7 @@ def _definitions(outcome: ScenarioOutcome) -> Iterator[MetricDefinition]:
                 f"multi_stream_{outcome.samples}_p{percent}_ns",
                 f"multi-stream {outcome.samples} p{percent}",
                 f"geometric mean over rounds of the {percent}th percentile of queries of {outcome.samples} samples",
-                MARGIN if percent == 50 else None,
+                MARGIN_OF_MEDIANS if percent == 50 else None,
                 "microseconds",
             )
     else:
@@ -146,6 +156,15 @@ def scenario_times(result: Result, metric: str) -> RoundTimes:
         if (found := times_of(outcome).get(metric)) is not None:
             return found
     return {}
+
+
+def between_runs(result: Result, metric: str) -> float | None:
+    """How much runs differ where no history says it, for metrics made of medians; None for all others."""
+    for outcome in result.scenarios:
+        is_median = isinstance(outcome, Offline) and metric == main_metric(outcome)
+        if is_median or (isinstance(outcome, MultiStream) and metric == f"multi_stream_{outcome.samples}_p50_ns"):
+            return MEDIANS_BETWEEN_RUNS
+    return None
 
 
 def times_of(outcome: ScenarioOutcome, which: Literal["rounds", "replicate"] = "rounds") -> Mapping[str, RoundTimes]:

@@ -38,7 +38,9 @@ REPEATS: Final = 2
 """A rate that is not held while other load takes the processor away is tried so often again."""
 
 SHORTEST_NS: Final = 100_000_000
-"""A trial lasts so long at least before it is judged: a queue that starts empty needs time to fill."""
+SHORTEST_BOUNDS: Final = 20
+"""A trial lasts at least so long, and so many times the bound, before it is judged: a queue that starts empty needs
+time to fill. At 5% more than what the model can do, queries wait as long as the bound only after twenty times that."""
 
 
 def measure_server(
@@ -68,7 +70,7 @@ def measure_server(
         return
     entrants = with_replicate(able, baseline)
     found: Found[ServerRound] = Found()
-    most_ns = max(allowance.of_each_ns(len(entrants)) // (1 if asked.rate else TRIALS), 2 * SHORTEST_NS)
+    most_ns = max(allowance.of_each_ns(len(entrants)) // (1 if asked.rate else TRIALS), 2 * shortest_ns(asked))
 
     def steps(each: Entrant, worker: CaseWorker, index: int) -> Steps[ServerRound]:
         return _searched(asked, each, worker, index, found.records.get(each.key, ()), most_ns, allowance.seed)
@@ -140,7 +142,7 @@ def _search(asked: AskedServer, prepared: Prepared, known: Sequence[ServerRound]
 
 
 def _trial(asked: AskedServer, worker: CaseWorker, rate: float, most_ns: int, seed: int) -> Trial:
-    judged = looks(asked.percentile, CONFIDENCE, math.ceil(rate * SHORTEST_NS / 1e9))
+    judged = looks(asked.percentile, CONFIDENCE, math.ceil(rate * shortest_ns(asked) / 1e9))
     needed_ns = int(WITH_ROOM * 1e9 * judged[0].queries / rate)
     request = ServeQueries(
         rate_per_s=rate,
@@ -153,11 +155,18 @@ def _trial(asked: AskedServer, worker: CaseWorker, rate: float, most_ns: int, se
     for _ in range(REPEATS):
         served = worker.serve(request)
         if served.is_held or not served.is_disturbed:
-            return _told(rate, served)
-    return _told(rate, worker.serve(request))
+            return told(rate, served)
+    return told(rate, worker.serve(request))
 
 
-def _told(rate: float, served: ServedQueries) -> Trial:
+def shortest_ns(asked: AskedServer) -> int:
+    """How long a trial lasts at least before it is judged."""
+    return max(SHORTEST_NS, SHORTEST_BOUNDS * asked.latency)
+
+
+def told(rate: float, served: ServedQueries) -> Trial:
+    """A trial as reports hold it; a rate at which the model cannot keep up is not held, however short the queue is."""
+    is_held = False if rate * served.busy_ns >= 1e9 * served.queries else served.is_held
     return Trial(
         rate_per_s=rate,
         queries=served.queries,
@@ -165,7 +174,7 @@ def _told(rate: float, served: ServedQueries) -> Trial:
         tail_ns=served.tail_ns,
         busy_ns=served.busy_ns,
         elapsed_ns=served.elapsed_ns,
-        verdict="undecided" if served.is_held is None else "held" if served.is_held else "not held",
+        verdict="undecided" if is_held is None else "held" if is_held else "not held",
         is_disturbed=served.is_disturbed,
     )
 
@@ -197,12 +206,12 @@ def _missed(asked: AskedServer, rounds: Sequence[ServerRound]) -> str | None:
     trials = [trial for each in rounds for trial in each.trials if trial.verdict != "held"]
     nearest = min(trials, key=lambda trial: trial.rate_per_s)
     within = 1 - nearest.over / max(nearest.queries, 1)
-    told = f"{within:.2%} of {nearest.queries:,} queries were answered within {_us(asked.latency)}"
+    text = f"{within:.2%} of {nearest.queries:,} queries were answered within {_us(asked.latency)}"
     if nearest.verdict == "undecided":
-        told += ", too few queries in the time to tell; --time allows more, and a lower percentile needs fewer"
+        text += ", too few queries in the time to tell; --time allows more, and a lower percentile needs fewer"
     if nearest.is_disturbed:
-        told += "; other load took the processor away meanwhile: try again on a quiet machine"
-    return f"{nearest.rate_per_s:,.0f} queries/s were not held in {len(rounds) - held} of {len(rounds)} rounds: {told}"
+        text += "; other load took the processor away meanwhile: try again on a quiet machine"
+    return f"{nearest.rate_per_s:,.0f} queries/s were not held in {len(rounds) - held} of {len(rounds)} rounds: {text}"
 
 
 def _outcome(asked: AskedServer, **fields: object) -> Server:

@@ -26,7 +26,7 @@ from crossrt.reports.statistics.intervals import (
     trimmed_mean,
     welch_interval,
 )
-from crossrt.reports.statistics.scenarios import scenario_times
+from crossrt.reports.statistics.scenarios import between_runs, scenario_times
 from crossrt.reports.verdicts.comparison.comparable import comparability
 from crossrt.reports.verdicts.comparison.pairing import Pair
 
@@ -138,6 +138,8 @@ def choose_scale(
     cases, runs = [pair.current.case for pair in pairs], comparable_runs(history, baseline, current)
     references = reference_logs(baseline), reference_logs(current)
     assumed = BETWEEN_RUNS.get(metric, ANY_BETWEEN_RUNS)
+    if pairs and (known := between_runs(pairs[0].current, metric)) is not None:
+        assumed = (known, known)
     by_time = _between(metric, cases, runs, is_relative=False)
     if not _has_reference(metric, pairs, *references):
         return Scale(

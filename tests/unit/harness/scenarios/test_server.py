@@ -7,7 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from crossrt.harness.measure.scenarios.asked import AskedServer
 from crossrt.harness.measure.scenarios.search import RateSearch
+from crossrt.harness.measure.scenarios.server import shortest_ns, told
+from crossrt.harness.process.case_worker import ServedQueries
 from crossrt.harness.process.open_loop import poisson_arrivals, serve_queries
 from crossrt.reports.statistics.queries import looks
 
@@ -110,6 +113,17 @@ def test_the_search_finds_the_capacity_of_a_known_queue(percentile, bound):
             trial += 1
         found.append(search.held)
     assert np.mean(found) == pytest.approx(true, rel=0.04)
+
+
+def test_a_trial_lasts_long_enough_for_the_queue_to_fill():
+    assert shortest_ns(AskedServer(latency=1_000_000)) == 100_000_000
+    assert shortest_ns(AskedServer(latency=1_000_000_000)) == 20_000_000_000
+
+
+def test_a_rate_at_which_the_model_cannot_keep_up_is_not_held():
+    one = ServedQueries(queries=1000, over=0, tail_ns=1, busy_ns=10**9, elapsed_ns=10**9, is_held=True, away_ns=0)
+    assert told(990, one).verdict == "held"
+    assert told(1010, one).verdict == "not held"
 
 
 def test_the_search_brackets_from_a_guess_that_is_far_off():

@@ -24,7 +24,9 @@ def test_numbers_lists_and_doublings_are_read(text, sizes):
 
 @pytest.mark.parametrize("text", ["0", "-1", "1,", "", "a", "1...4", "1.5", "99999999999", "..4"])
 def test_what_is_no_number_is_refused_with_what_is_expected(text):
-    with pytest.raises(click.BadParameter, match=r"is not a valid number above 0, list such as 1,2,4, or range such as"):
+    with pytest.raises(
+        click.BadParameter, match=r"is not a valid number above 0, list such as 1,2,4, or range such as"
+    ):
         SIZES.convert(text, None, None)
 
 
