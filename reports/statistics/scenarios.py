@@ -33,8 +33,8 @@ MARGIN_OF_MEDIANS: Final = 0.20
 """By how much these may become worse by default; a smaller margin would leave most of them undecided."""
 
 MARGIN: Final = 0.50
-"""By how much other scenarios may become worse by default: that of the model load. Runs differ by some 10% where no history
-says otherwise, so a smaller margin would leave most of them undecided."""
+"""By how much other scenarios may become worse by default: that of the model load. Runs are taken to differ by 10%
+where no history says otherwise, so a smaller margin would leave most of them undecided."""
 
 _PARTS: Final[Mapping[str, str]] = {
     "start": "Python and numpy",

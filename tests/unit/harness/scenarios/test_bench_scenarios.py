@@ -12,7 +12,12 @@ from crossrt.reports.schema.scenarios import ColdStart, MultiStream, Offline, Se
 
 pytestmark = pytest.mark.processes
 
-EVERY = ("server:latency=20ms,percentile=50,rate=100", "multi-stream:samples=4", "offline:max_batch=4", "cold-start")
+EVERY = (
+    "server:latency=20ms,percentile=50,rate=100",
+    "multi-stream:samples=4",
+    "offline:max_batch=4,max_threads=1",
+    "cold-start",
+)
 
 
 @pytest.fixture
