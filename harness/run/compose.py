@@ -21,6 +21,7 @@ from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case
 from crossrt.harness.process.affinity import pinned_cpu
 from crossrt.harness.run.run_state import RunState
+from crossrt.harness.run.scenarios import single_stream_effort
 from crossrt.reports.schema.files import problem_of
 from crossrt.reports.schema.records import (
     SCHEMA_VERSION,
@@ -207,7 +208,7 @@ def _settings(state: RunState) -> Settings:
     settings, effort = state.settings, state.effort
     return Settings(
         rounds=effort.rounds,
-        asked_rounds=settings.effort.rounds,
+        asked_rounds=single_stream_effort(settings).rounds,
         blocks_per_round=effort.blocks,
         block_target_ns=effort.block_target_ns,
         baseline=state.baseline,

@@ -107,7 +107,7 @@ class MultiStream(Outcome, frozen=True, kw_only=True, tag="multi-stream", tag_fi
 
 
 class Offline(Outcome, frozen=True, kw_only=True, tag="offline", tag_field="kind"):
-    """Throughput over batch sizes and threads; a step that gives less than the share `growth` more is no growth."""
+    """Throughput over batch sizes and threads; a step must give the share `growth` more to count."""
 
     growth: Annotated[float, Meta(gt=0, le=1)]
     rounds: tuple[OfflineRound, ...] = ()

@@ -38,7 +38,7 @@ class AskedOffline:
     Attributes:
         max_batch: The largest batch size that is tried.
         max_threads: The most threads that are tried; None for as many as processors may be used.
-        growth: A step that gives a smaller share more is no growth.
+        growth: A step that gives a smaller share more does not count as growth.
     """
 
     max_batch: int = 1024
