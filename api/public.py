@@ -39,7 +39,8 @@ def bench(
     task: str | None = None,
     runtimes: Sequence[str] = (),
     batch: int | Sequence[int] = (),
-    threads: int = 1,
+    threads: int | Sequence[int] = 1,
+    scenarios: Sequence[str] = (),
     dimensions: Mapping[str, int] | None = None,
     time: float | None = None,
     rounds: int | None = None,
@@ -64,7 +65,9 @@ def bench(
         task: How answers are scored; None chooses by labels and outputs.
         runtimes: Names of runtimes; none for all that are installed, but for those that run on request (`keras`).
         batch: Samples per call.
-        threads: Threads per operator.
+        threads: Threads per operator; of several, every case is measured with each.
+        scenarios: Scenarios as on the command line, such as `"server:latency=2ms,percentile=99"`; none for
+            single-stream, the latency of single calls.
         dimensions: Sizes of dynamic dimensions, by name.
         time: How long the run may take, in seconds.
         rounds: Fresh processes per case, at most.
@@ -85,6 +88,7 @@ def bench(
     Raises:
         CrossrtError: Something cannot be used; a case that fails is a result and raises nothing.
     """
+    from crossrt.harness.measure.scenarios.asked import names_single_stream, read_scenarios
     from crossrt.harness.measure.settings import DEFAULT_EFFORT, BenchSettings
     from crossrt.harness.run.arguments import names_in, text_in
     from crossrt.harness.run.bench import run_bench
@@ -92,12 +96,16 @@ def bench(
 
     with python_words(), given_subject(model, data, labels, calibration, task, dimensions, samples, seed) as subject:
         effort = DEFAULT_EFFORT if rounds is None else dataclasses.replace(DEFAULT_EFFORT, rounds=rounds)
+        counts, asked = _sizes(threads) or (1,), names_in("scenarios", scenarios)
         settings = BenchSettings(
             subject=dataclasses.replace(subject, recipes=names_in("recipes", recipes)),
             runtimes=names_in("runtimes", runtimes),
             only=names_in("only", only),
             batch_sizes=_sizes(batch),
-            threads=threads,
+            threads=counts[0],
+            more_threads=counts[1:],
+            scenarios=read_scenarios(asked),
+            is_single_stream=names_single_stream(asked),
             effort=effort,
             time_s=time,
             baseline=text_in("baseline", baseline),

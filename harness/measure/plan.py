@@ -30,13 +30,14 @@ class Candidate:
 
 
 def plan_cases(candidates: Sequence[Candidate], runtimes: Sequence[RuntimeInfo], settings: BenchSettings) -> list[Case]:
-    """All selected cases: by batch size, then by runtime, then in the order of the variants.
+    """All selected cases: by threads, then by batch size, then by runtime, then in the order of the variants.
 
     Raises:
         HarnessError: The patterns select nothing and are needed, or no runtime reads what there is.
     """
     cases = [
-        case_for(candidate, runtime, Scenario(batch_size=size, threads=settings.threads, io=settings.io), candidates)
+        case_for(candidate, runtime, Scenario(batch_size=size, threads=threads, io=settings.io), candidates)
+        for threads in settings.thread_counts
         for size in settings.batch_sizes
         for runtime in runtimes
         for candidate in candidates

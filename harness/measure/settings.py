@@ -11,6 +11,7 @@ from typing import Final, Literal, get_args
 
 from crossrt.datasets.opening import DataRequest
 from crossrt.harness.errors import HarnessError
+from crossrt.harness.measure.scenarios.asked import AskedScenario
 from crossrt.harness.process.affinity import check_threads
 from crossrt.runtimes.protocol import IoMode
 
@@ -109,6 +110,9 @@ class BenchSettings:
         needs_only: Whether it is an error if they select none; else all cases are taken.
         batch_sizes: Samples per call, ascending; empty for 1 and 32, or what the model can run.
         threads: Threads per operator, the same on every runtime.
+        more_threads: Further numbers of threads that every case is measured with as well.
+        scenarios: What is measured beside single-stream.
+        is_single_stream: Whether single-stream is asked for; else few rounds of it say where others start.
         io: Whose tensor types are fed.
         effort: How long is measured, at most.
         time_s: How long checking and measuring may take, or None for what the effort takes and two minutes of measuring
@@ -128,6 +132,9 @@ class BenchSettings:
     needs_only: bool = True
     batch_sizes: tuple[int, ...] = ()
     threads: int = 1
+    more_threads: tuple[int, ...] = ()
+    scenarios: tuple[AskedScenario, ...] = ()
+    is_single_stream: bool = True
     io: IoMode = "float32"
     effort: Effort = DEFAULT_EFFORT
     time_s: float | None = None
@@ -142,8 +149,9 @@ class BenchSettings:
     def __post_init__(self) -> None:
         """Raises `HarnessError` for a number that means nothing, or more threads than this machine can run."""
         at_least("rounds", self.effort.rounds, 1)
-        at_least("threads", self.threads, 1)
-        check_threads(self.threads)
+        for number in self.thread_counts:
+            at_least("threads", number, 1)
+            check_threads(number)
         if self.subject.samples is not None:
             at_least("samples", self.subject.samples, 1)
         at_least("seed", self.seed, 0)
@@ -159,6 +167,11 @@ class BenchSettings:
     def answering_s(self) -> float:
         """How long answering the data set may take."""
         return ANSWERING_SHARE * (self.time_s or DEFAULT_TIME_S)
+
+    @property
+    def thread_counts(self) -> tuple[int, ...]:
+        """All numbers of threads, each once."""
+        return tuple(dict.fromkeys((self.threads, *self.more_threads)))
 
 
 def at_least(name: str, value: int, least: int) -> None:

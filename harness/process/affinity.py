@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -41,6 +41,16 @@ def check_threads(threads: int) -> None:
             f"{threads} threads were asked for and {cpus} can be used: ask for {MOST_THREADS_PER_CPU * usable} at most,"
             f" or better {usable}"
         )
+
+
+def too_many_threads(counts: Sequence[int]) -> list[str]:
+    """What a report says of more threads than there are processors for, in a line."""
+    usable = len(usable_cpus())
+    above = sorted(number for number in counts if number > usable)
+    if not above:
+        return []
+    threads, cpus = " and ".join(map(str, above)), "1 CPU" if usable == 1 else f"{usable} CPUs"
+    return [f"{threads} threads share {cpus}: their times say what too many threads cost, not how the model scales"]
 
 
 def can_pin() -> bool:

@@ -27,7 +27,10 @@ from crossrt.harness.process.messages import (
     ReadOperators,
     ReadPeakMemory,
     Request,
+    ServeQueries,
+    TellTime,
     TimeBlock,
+    Unload,
     encoded,
 )
 from crossrt.runtimes.errors import OptionRefusedError, RuntimeNotInstalledError
@@ -100,6 +103,29 @@ class Block(msgspec.Struct, frozen=True):
         return self.waited_ns + self.stolen_ns > DISTURBED_SHARE * self.elapsed_ns
 
 
+class Clock(msgspec.Struct, frozen=True):
+    """A moment of `time.perf_counter_ns`."""
+
+    clock_ns: int
+
+
+class ServedQueries(msgspec.Struct, frozen=True):
+    """What became of queries that arrived at random; `is_held` is None where the time was over before that was told."""
+
+    queries: int
+    over: int
+    tail_ns: int
+    busy_ns: int
+    elapsed_ns: int
+    is_held: bool | None
+    away_ns: int
+
+    @property
+    def is_disturbed(self) -> bool:
+        """True if other processes or the hypervisor took a noticeable share of the time."""
+        return self.away_ns > DISTURBED_SHARE * self.elapsed_ns
+
+
 class Operators(msgspec.Struct, frozen=True):
     """What the runtime executes, and what must be said of who runs it."""
 
@@ -165,6 +191,19 @@ class CaseWorker:
         """Tells the worker to import its runtime, without waiting: many can start at once."""
         self._child.send(encoded(ImportRuntime(name=runtime)))
 
+    def import_timed(self, runtime: str) -> tuple[int, int]:
+        """Imports a runtime; when the worker was ready for that, and when it was done.
+
+        Both are moments of `time.perf_counter_ns`, a clock that all processes share.
+        """
+        for request in (TellTime(), ImportRuntime(name=runtime), TellTime()):
+            self._child.send(encoded(request))
+        self.wait_for_greeting()
+        step, wait_s = "importing the runtime", self._limits.timeout_s
+        ready = self._checked(self._child.receive(wait_s), step, Clock)
+        self._checked(self._child.receive(wait_s), step, Imported)
+        return ready.clock_ns, self._checked(self._child.receive(wait_s), step, Clock).clock_ns
+
     def wait_for_greeting(self) -> None:
         """Waits until the worker is ready for its first request."""
         self._child.receive(self._limits.timeout_s)
@@ -204,6 +243,14 @@ class CaseWorker:
     def time(self, calls: int, warmup_ns: int, session: int = 0) -> Block:
         """Warms up, then times single calls; `session` counts the loads of this worker."""
         return self._ask("running", Block, TimeBlock(calls=calls, warmup_ns=warmup_ns, session=session))
+
+    def serve(self, request: ServeQueries) -> ServedQueries:
+        """Answers queries that arrive at random, for as long as the request says."""
+        return self._ask("serving queries", ServedQueries, request, 2 * request.most_ns / 1e9)
+
+    def unload(self) -> None:
+        """Closes all sessions."""
+        self._ask("unloading the model", Done, Unload())
 
     def evaluate(
         self, inputs: Sequence[InputFile], samples: int, batch_size: int, folder: Path, timeout_s: float | None = None

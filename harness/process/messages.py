@@ -81,6 +81,28 @@ class TimeBlock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServeQueries:
+    """Answer queries that arrive at random: see `open_loop.serve_queries`; `percentile` says which latency is told."""
+
+    rate_per_s: float
+    bound_ns: int
+    looks: tuple[tuple[int, int, int], ...]
+    most_ns: int
+    percentile: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unload:
+    """Close all sessions, so that the next model is the only one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellTime:
+    """Tell the time, on the clock that all processes share."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluate:
     """Answer all samples in files, in order, and leave each output in `<folder>/<number>.npy`."""
 
@@ -115,6 +137,9 @@ Request = (
     | Feed
     | FirstInference
     | TimeBlock
+    | ServeQueries
+    | Unload
+    | TellTime
     | Evaluate
     | ReadOperators
     | ProfileCalls
@@ -138,6 +163,8 @@ def decoded(fields: Mapping[str, Any]) -> Request:
     kind = _KINDS[values.pop("do")]
     if kind is Load:
         return Load(artifact=artifact_from_fields(values["artifact"]), options=SessionOptions(**values["options"]))
+    if kind is ServeQueries:
+        values["looks"] = tuple(tuple(each) for each in values["looks"])
     if "inputs" in values:
         values["inputs"] = tuple(InputFile(**each) for each in values["inputs"])
     return kind(**values)

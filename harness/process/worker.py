@@ -37,9 +37,13 @@ from crossrt.harness.process.messages import (
     ReadOperators,
     ReadPeakMemory,
     Request,
+    ServeQueries,
+    TellTime,
     TimeBlock,
+    Unload,
     decoded,
 )
+from crossrt.harness.process.open_loop import WARM_UP_NS, poisson_arrivals, serve_queries
 from crossrt.harness.process.reference_workload import ReferenceWorkload
 from crossrt.runtimes.configured import declared_options, is_timed, values_of
 from crossrt.runtimes.errors import RuntimeAdapterError
@@ -71,6 +75,9 @@ class Worker:
             Feed: self._feed,
             FirstInference: self._first_inference,
             TimeBlock: self._time,
+            ServeQueries: self._serve,
+            Unload: self._unload,
+            TellTime: lambda _: {"clock_ns": perf_counter_ns()},
             Evaluate: self._evaluate,
             ReadOperators: self._operators,
             ProfileCalls: self._profile,
@@ -148,6 +155,31 @@ class Worker:
             "waited_ns": after.waited_ns - before.waited_ns,
             "stolen_ns": after.stolen_ns - before.stolen_ns,
         }
+
+    def _serve(self, request: ServeQueries) -> Answer:
+        due_ns = poisson_arrivals(request.rate_per_s, request.looks[-1][0], request.seed)
+        run = self._runs[0]
+        warm_up(run, self._feeds, WARM_UP_NS)
+        before = read_now()
+        found = serve_queries(run, self._feeds, due_ns, request.bound_ns, request.looks, request.most_ns)
+        after = read_now()
+        return {
+            "queries": len(found.latency_ns),
+            "over": found.over,
+            "tail_ns": int(np.percentile(found.latency_ns, request.percentile)),
+            "busy_ns": found.busy_ns,
+            "elapsed_ns": found.elapsed_ns,
+            "is_held": found.is_held,
+            "away_ns": after.waited_ns - before.waited_ns + after.stolen_ns - before.stolen_ns,
+        }
+
+    def _unload(self, _: Unload) -> Answer:
+        if self._session is not None:
+            self._session.close()
+        self._session, self._artifact, self._runs, self._feeds = None, None, [], []
+        gc.unfreeze()
+        gc.collect()
+        return {}
 
     def _evaluate(self, request: Evaluate) -> Answer:
         """Answers samples in order; an output that differs in shape from call to call is left out, with the reason."""

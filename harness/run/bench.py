@@ -26,8 +26,8 @@ from crossrt.harness.measure.participant import Participant
 from crossrt.harness.measure.participants import Prepared, noop_features, participants_of
 from crossrt.harness.measure.plan import choose_baseline, plan_cases
 from crossrt.harness.measure.rounds import RoundRunner, RoundSettings
-from crossrt.harness.measure.settings import DEFAULT_TIME_S, BenchSettings
-from crossrt.harness.process.affinity import NOT_PINNED, can_pin
+from crossrt.harness.measure.settings import DEFAULT_TIME_S, BenchSettings, Effort
+from crossrt.harness.process.affinity import NOT_PINNED, can_pin, too_many_threads
 from crossrt.harness.process.interrupts import interruptible
 from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.process.packages import READING, check_packages
@@ -37,6 +37,7 @@ from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.compose import report_of, settle_baseline
 from crossrt.harness.run.prepare import Opened, artifacts_for, open_project, scratch_folder
 from crossrt.harness.run.run_state import RunState, new_run_id
+from crossrt.harness.run.scenarios import measure_scenarios, single_stream_effort
 from crossrt.reports.schema.records import Report
 from crossrt.reports.text.progress import Display
 
@@ -102,6 +103,7 @@ def _check_and_measure(
         check_answers(state, found, display)
         settle_baseline(state, [case for case in state.cases if state.assessments[case.id].status == "ok"])
         _measure(state, opened.folder, began, display, checkpoint)
+        measure_scenarios(state, prepared_cases(state), began, display)
         if state.settings.diagnoses:
             _diagnose(state, display)
         if state.settings.has_roofline:
@@ -159,7 +161,7 @@ def begin(
         artifacts=found.artifacts,
         effort=settings.effort,
         cautions=list(opened.cautions),
-        warnings=[*opened.warnings, *([] if can_pin() else [NOT_PINNED])],
+        warnings=[*opened.warnings, *([] if can_pin() else [NOT_PINNED]), *too_many_threads(settings.thread_counts)],
         left_out=[*found.left_out, *opened.project.uncalibrated],
     )
     return state, runtimes, found, opened
@@ -214,9 +216,12 @@ def _measure(
     np.save(noop_input, np.zeros((NOOP_SAMPLES, features), np.float32), allow_pickle=False)
     participants = participants_of(prepared, state.baseline, settings.effort.block_target_ns, noop_input, features)
     state.participants = participants
-    budget_s = DEFAULT_TIME_S if settings.time_s is None else began + settings.time_s - time.monotonic() - _LEFT_S
-    state.effort = fitted(settings.effort, [(each, _cost(state, each)) for each in participants], budget_s)
-    _say_what_is_cut(state, display)
+    budget_s = DEFAULT_TIME_S
+    if settings.time_s is not None:
+        budget_s = (began + settings.time_s - time.monotonic() - _LEFT_S) / (1 + len(settings.scenarios))
+    asked = single_stream_effort(settings)
+    state.effort = fitted(asked, [(each, _cost(state, each)) for each in participants], budget_s)
+    _say_what_is_cut(state, asked, display)
     deadline = time.monotonic() + budget_s
     how = RoundSettings(
         effort=state.effort,
@@ -253,8 +258,8 @@ def _cost(state: RunState, participant: Participant) -> Cost:
     return Cost(call_ns=assessment.trial_ns, load_ns=assessment.load_ns, start_ns=assessment.start_ns)
 
 
-def _say_what_is_cut(state: RunState, display: Display) -> None:
-    asked, effort = state.settings.effort, state.effort
+def _say_what_is_cut(state: RunState, asked: Effort, display: Display) -> None:
+    effort = state.effort
     if (effort.rounds, effort.blocks) != (asked.rounds, asked.blocks):
         display.remark(
             f"  to fit the time: {effort.rounds} rounds of {effort.blocks} blocks in place of {asked.rounds} of"

@@ -21,6 +21,7 @@ from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case
 from crossrt.harness.process.affinity import pinned_cpu
 from crossrt.harness.run.run_state import RunState
+from crossrt.harness.run.scenarios import single_stream_effort
 from crossrt.reports.schema.files import problem_of
 from crossrt.reports.schema.records import (
     SCHEMA_VERSION,
@@ -34,7 +35,9 @@ from crossrt.reports.schema.records import (
     Settings,
     Tensor,
 )
+from crossrt.reports.schema.scenarios import ScenarioOutcome
 from crossrt.reports.statistics.metrics import MEASURED_METRICS, derive_metrics
+from crossrt.reports.statistics.scenarios import scenario_definitions
 from crossrt.reports.text.cells import counted
 
 MOST_LABELS = 2_000_000
@@ -81,14 +84,13 @@ def _storable(report: Report, result: Result) -> Result:
         return result
     cause = problem.rpartition(": ")[2]
     reason = f"was measured, but what it found cannot be saved: {cause}"
-    return msgspec.structs.replace(
-        result, status="failed", reason=reason, rounds=(), evaluation=None, memory=None, kernel_shares=None
-    )
+    lost = msgspec.structs.replace(result, status="failed", reason=reason, rounds=(), scenarios=())
+    return msgspec.structs.replace(lost, evaluation=None, memory=None, kernel_shares=None)
 
 
 def _composed(state: RunState, results: tuple[Result, ...], *, is_over: bool) -> Report:
     artifacts = tuple(artifact_record(artifact) for artifact in state.artifacts.values())
-    definitions = definitions_of(state)
+    definitions = (*definitions_of(state), *scenario_definitions(results))
     return Report(
         schema_version=SCHEMA_VERSION,
         run=run_record(state, is_over=is_over),
@@ -209,7 +211,7 @@ def _settings(state: RunState) -> Settings:
     settings, effort = state.settings, state.effort
     return Settings(
         rounds=effort.rounds,
-        asked_rounds=settings.effort.rounds,
+        asked_rounds=single_stream_effort(settings).rounds,
         blocks_per_round=effort.blocks,
         block_target_ns=effort.block_target_ns,
         baseline=state.baseline,
@@ -242,10 +244,13 @@ def _result(state: RunState, case: Case) -> Result:
         assessment = dataclasses.replace(
             assessment, status="skipped", reason="interrupted before its first round ended"
         )
-    return result_record(case, assessment, rounds)
+    scenarios = tuple(each[case.id] for each in state.scenarios if case.id in each)
+    return result_record(case, assessment, rounds, scenarios)
 
 
-def result_record(case: Case, assessment: Assessment, rounds: tuple[Round, ...]) -> Result:
+def result_record(
+    case: Case, assessment: Assessment, rounds: tuple[Round, ...], scenarios: tuple[ScenarioOutcome, ...] = ()
+) -> Result:
     """A case as a report holds it."""
     return Result(
         case=case.id,
@@ -263,6 +268,7 @@ def result_record(case: Case, assessment: Assessment, rounds: tuple[Round, ...])
         reason=assessment.reason,
         stderr_tail=assessment.stderr_tail,
         rounds=rounds,
+        scenarios=scenarios,
         evaluation=assessment.evaluation,
         memory=assessment.memory,
         operators=assessment.operators,

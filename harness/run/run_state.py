@@ -20,6 +20,7 @@ from crossrt.harness.measure.settings import BenchSettings, Effort
 from crossrt.reports.schema.emulated import EmulatedAnswers
 from crossrt.reports.schema.records import Distance, Environment, LayerErrors
 from crossrt.reports.schema.roofline import Roofline
+from crossrt.reports.schema.scenarios import ScenarioOutcome
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class RunState:
         effort: How long is measured, once that is known.
         judge: Scores answers, once the reference has answered.
         feedings: How data feed each artifact, by id.
+        scenarios: For each one that is measured, what cases did in it, by their ids.
         cautions: What speaks against believing all that follows.
         left_out: Variants that were not built, each with the reason.
         broken_off: What ended the run early where no signal did, or None.
@@ -52,6 +54,7 @@ class RunState:
     assessments: dict[str, Assessment] = field(default_factory=dict)
     participants: Sequence[Participant] = ()
     measurements: Measurements = field(default_factory=Measurements)
+    scenarios: list[dict[str, ScenarioOutcome]] = field(default_factory=list)
     distances: Sequence[Distance] = ()
     layers: Sequence[LayerErrors] = ()
     roofline: Roofline | None = None

@@ -89,6 +89,7 @@ def _bare_result(result: Result, report: Report) -> Result:
     return replace(
         result,
         rounds=(),
+        scenarios=(),
         evaluation=evaluation and slim(evaluation, report.definitions, report.data.labels),
         memory=None,
         operators=None,

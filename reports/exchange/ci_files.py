@@ -22,10 +22,11 @@ _RENDERED: Final = (PAGE, "comment.md", "verdict.txt", "comparison.json", "compa
 
 
 def has_failed(report: Report) -> bool:
-    """True if a case failed, be it on an emulated processor, or none was measured."""
+    """True if a case failed, be it in a scenario or on an emulated processor, or none was measured."""
     statuses = {result.status for result in report.results}
-    is_failed = "failed" in statuses or any(each.status == "failed" for each in report.emulated)
-    return is_failed or "ok" not in statuses
+    asked = {outcome.status for result in report.results for outcome in result.scenarios}
+    emulated = {each.status for each in report.emulated}
+    return "failed" in statuses | asked | emulated or "ok" not in statuses
 
 
 def verdict_of(report: Report, comparison: Comparison | None) -> str:

@@ -17,6 +17,7 @@ from crossrt.reports.page.plots.layers import layers
 from crossrt.reports.page.plots.plot import Plot
 from crossrt.reports.page.plots.roofline import roofline
 from crossrt.reports.page.plots.scaling import scaling
+from crossrt.reports.page.plots.scenarios import scenario_plots
 from crossrt.reports.page.plots.tradeoff import tradeoff
 from crossrt.reports.page.plots.training import whole
 from crossrt.reports.schema.records import Report
@@ -67,6 +68,7 @@ def all_plots(report: Report, comparison: Comparison | None = None) -> Iterator[
     yield from tradeoffs(report)
     yield from rounds_plots(report)
     yield from (plot for draw in (scaling, footprint, kernels, kernel_time, roofline) if (plot := draw(report)))
+    yield from scenario_plots(report)
     yield from layers(report)
     yield from whole(report)
 

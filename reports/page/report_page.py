@@ -20,11 +20,13 @@ from crossrt.reports.page.plots.layers import layers
 from crossrt.reports.page.plots.plot import Plot
 from crossrt.reports.page.plots.roofline import roofline
 from crossrt.reports.page.plots.scaling import scaling
+from crossrt.reports.page.plots.scenarios import scenario_plots
 from crossrt.reports.page.plots.training import CAPTION
 from crossrt.reports.page.training import training_curves
 from crossrt.reports.schema.records import Report
 from crossrt.reports.tables.emulated import Answered, emulated_sheet
 from crossrt.reports.tables.lookup import Lookup
+from crossrt.reports.tables.scenarios import scenario_sheets
 from crossrt.reports.tables.summary import Summary
 from crossrt.reports.text.cells import listed
 
@@ -64,6 +66,9 @@ def report_sections(report: Report) -> Iterator[Section]:
     if (trained := training_curves(report)) is not None:
         yield Section(id="training", title="Training", body=trained, lead=CAPTION)
     yield from _plotted("batch", "Throughput and batch size", _only(scaling(part)))
+    if sheets := scenario_sheets(Lookup(report)):
+        yield Section(id="scenarios", title="Scenarios", body=joined([table(sheet) for sheet in sheets]))
+    yield from _plotted("scaling", "Scaling and scenarios", list(scenario_plots(part)))
     yield from _plotted("size", "Size and memory", _only(footprint(part)))
     if (confusion := confusions(part)) is not None:
         yield Section(id="answers", title="Confusion", body=confusion, lead=_LEAD_OF_CONFUSION)

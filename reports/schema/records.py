@@ -17,6 +17,7 @@ from crossrt.core.metric import Direction, MetricDefinition
 from crossrt.reports.schema.emulated import EmulatedAnswers
 from crossrt.reports.schema.machine import Machine
 from crossrt.reports.schema.roofline import Roofline
+from crossrt.reports.schema.scenarios import ScenarioOutcome
 
 if TYPE_CHECKING:
     from crossrt.reports.tables.rows import Row
@@ -156,6 +157,7 @@ class Result(Struct, frozen=True, kw_only=True):
 
     `case` is unique in a report, and `subject` is what its scenarios share; both are names, from which nothing follows.
     `runtime` is the runtime as it was chosen, such as `ort-cpu:arena=off`; `runtime_options` holds its options' values.
+    `rounds` are those of single-stream; `scenarios` are the others.
     """
 
     case: Text
@@ -172,6 +174,7 @@ class Result(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     stderr_tail: str | None = None
     rounds: tuple[Round, ...] = ()
+    scenarios: tuple[ScenarioOutcome, ...] = ()
     evaluation: Evaluation | None = None
     memory: Memory | None = None
     operators: tuple[str, ...] | None = None

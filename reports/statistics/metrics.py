@@ -18,6 +18,7 @@ from crossrt.reports.statistics.contrasts import calls_of, round_contrasts
 from crossrt.reports.statistics.definitions import MEASURED_METRICS
 from crossrt.reports.statistics.estimates import CONFIDENCE, Estimate, over_rounds, over_samples, percentile, proportion
 from crossrt.reports.statistics.intervals import pooled_interval
+from crossrt.reports.statistics.scenarios import scenario_definitions, scenario_estimates
 
 __all__ = ["MEASURED_METRICS", "derive_metrics", "latency_percentile", "scenario_of", "speedup"]
 
@@ -48,6 +49,7 @@ def derive_metrics(
     ok = [result for result in results if result.status == "ok"]
     baselines = {scenario_of(result): result for result in ok if result.subject == baseline}
     metrics: list[Metric] = []
+    asked = {each.name: each for each in scenario_definitions(results)}
     for result in results:
         if (size := sizes.get(result.artifact)) is not None:
             metrics.append(_measured(result, "size_bytes", Estimate(value=size)))
@@ -56,6 +58,8 @@ def derive_metrics(
         if result.evaluation is not None:
             metrics += _of_evaluation(result, result.evaluation, defined)
         metrics += _of_result(result, baselines.get(scenario_of(result)))
+        found = [pair for outcome in result.scenarios for pair in scenario_estimates(outcome)]
+        metrics += [_metric(result, asked[name], estimate) for name, estimate in found]
     for scenario in dict.fromkeys(scenario_of(result) for result in results):
         metrics += _slowdowns([result for result in results if scenario_of(result) == scenario], metrics)
     return tuple(metrics)

@@ -22,12 +22,16 @@ ALPHA: Final = 0.005
 """Chance of error on each side of the interval of a change of answers, here as in every other table."""
 
 MOST_NAMED: Final = 4
+MOST_SAID: Final = 4
+"""Scenarios up to which each has a sentence."""
 
 
 def headline(report: Report) -> list[str]:
     """Which case is fastest, what that costs in accuracy, and how many cases were measured."""
     look = Lookup(report)
-    scenarios = dict.fromkeys(scenario_of(result) for result in report.results)
+    scenarios = list(dict.fromkeys(scenario_of(result) for result in report.results))
+    if len(scenarios) > MOST_SAID:  # a sweep: its tables say the rest
+        scenarios = [scenarios[0], scenarios[-1]]
     return [*(line for each in scenarios if (line := _fastest(look, each))), _counts(report)]
 
 

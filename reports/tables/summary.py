@@ -17,6 +17,8 @@ from crossrt.reports.tables.latency import latency_sheet
 from crossrt.reports.tables.layers import kernel_time_sheet, layer_sheet
 from crossrt.reports.tables.lookup import ABSENT, Lookup, Scenario
 from crossrt.reports.tables.roofline import roofline_sheet, uncounted_notes
+from crossrt.reports.tables.scenarios import scenario_sheets
+from crossrt.reports.tables.sweep import MOST_SEPARATE, sweep_sheets
 from crossrt.reports.text.cells import Cell, Sheet, counted, listed
 from crossrt.reports.text.labels import runtime_text
 
@@ -95,7 +97,8 @@ class Summary:
         """All tables that have rows."""
         sheets = [
             self.accuracy(),
-            *(self.latency(scenario) for scenario in self.scenarios),
+            *self._latencies(),
+            *scenario_sheets(self._look),
             self.startup(),
             kernel_time_sheet(self.report, self._look),
             layer_sheet(self.report),
@@ -104,6 +107,12 @@ class Summary:
             self.unmeasured(),
         ]
         return [sheet for sheet in sheets if sheet.rows]
+
+    def _latencies(self) -> list[Sheet]:
+        """A table of each scenario; of a sweep over many, one of each case."""
+        if len(self.scenarios) <= MOST_SEPARATE:
+            return [self.latency(scenario) for scenario in self.scenarios]
+        return sweep_sheets(self._look)
 
     def notes(self, most: int | None = MOST_NOTES) -> list[str]:
         """What a reader must know to read the tables.

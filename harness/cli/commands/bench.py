@@ -12,15 +12,16 @@ from crossrt.harness.cli.shared.config import config_option
 from crossrt.harness.cli.shared.json_output import echo_json, json_report_option
 from crossrt.harness.cli.shared.options import (
     COUNT,
+    SIZES,
     FiniteRange,
     cpu_option,
     margin_option,
-    measuring_options,
     minimum_agreement_option,
     models_argument,
     only_option,
     out_option,
     subject_options,
+    sweeping_options,
 )
 
 if TYPE_CHECKING:
@@ -56,10 +57,19 @@ if TYPE_CHECKING:
 @click.option(
     "--batch",
     multiple=True,
-    type=COUNT,
-    help="Samples per call. May be repeated.  [default: 1, or the model's own; 1 and 32 for bundled models]",
+    type=SIZES,
+    help="Samples per call: a number, a list 1,8,32 or doublings 1..64. May be repeated.  [default: 1, or the model's"
+    " own; 1 and 32 for bundled models]",
 )
-@measuring_options
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    metavar="KIND[:OPTIONS]",
+    help="single-stream, multi-stream:samples=8, offline:max_batch=256, server:latency=2ms,percentile=99 or"
+    " cold-start; see docs/scenarios.md. May be repeated.  [default: single-stream]",
+)
+@sweeping_options
 @click.option("--rounds", type=COUNT, help="Fresh processes per case.  [default: 10; 3 with --quick]")
 @click.option(
     "--baseline", metavar="CASE", help="What speed-ups refer to, such as fp32@tflite.  [default: the first float case]"
@@ -111,7 +121,9 @@ def bench(
     crossrt bench my.onnx                                        random inputs: speed, size, memory, agreement
     crossrt bench my.keras --data test.npz --calibration train.npz
     crossrt bench a.onnx b.onnx c.tflite --data test.npz --task classification
-    crossrt bench encoder.onnx --dim seq=128 --batch 1 --batch 8 --time 60
+    crossrt bench encoder.onnx --dim seq=128 --batch 1,8 --time 60
+    crossrt bench my.onnx --threads 1,2,4 --batch 1..64          how it scales
+    crossrt bench my.onnx --scenario server:latency=2ms,percentile=99
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.build.diagnosing import diagnose_commands
     from crossrt.harness.cli.shared.measured import Measured
@@ -154,17 +166,26 @@ def _settings(
     diagnoses: bool,
     cpu: Cpu | None,
     has_roofline: bool,
+    threads: tuple[tuple[int, ...], ...],
+    batch: tuple[tuple[int, ...], ...],
+    scenarios: tuple[str, ...],
     **shared: Any,
 ) -> BenchSettings:
     from dataclasses import replace
+    from itertools import chain
 
     from crossrt.harness.cli.shared.options import bench_settings, is_given
+    from crossrt.harness.measure.scenarios.asked import names_single_stream, read_scenarios
     from crossrt.harness.measure.settings import DEFAULT_EFFORT, QUICK_EFFORT
 
     effort = QUICK_EFFORT if quick else DEFAULT_EFFORT
-    settings = bench_settings(**shared)
+    counts = sorted(set(chain.from_iterable(threads))) or [1]
+    settings = bench_settings(threads=counts[0], batch=tuple(chain.from_iterable(batch)), **shared)
     return replace(
         settings,
+        more_threads=tuple(counts[1:]),
+        scenarios=read_scenarios(scenarios),
+        is_single_stream=names_single_stream(scenarios),
         subject=replace(settings.subject, recipes=recipes),
         runtimes=tuple(dict.fromkeys(runtime)),
         only=only,

@@ -14,7 +14,7 @@ import click
 
 from crossrt.core.errors import parsing_problem
 from crossrt.core.owned import read_regular
-from crossrt.harness.cli.shared.options import CONFIGURATION, Configuration, DimensionParam, PercentRange
+from crossrt.harness.cli.shared.options import CONFIGURATION, Configuration, DimensionParam, PercentRange, SizesParam
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -206,6 +206,8 @@ def _text(option: click.Parameter, value: object, said: str) -> object:
     expected = (int, float) if is_number else str
     if isinstance(option.type, PercentRange) and isinstance(value, str):
         return value
+    if isinstance(option.type, SizesParam) and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     if isinstance(value, bool) or not isinstance(value, expected) or "\0" in str(value):
         raise click.UsageError(f"{said}: {'a number' if is_number else 'text'} is expected")
     return str(value)

@@ -62,6 +62,43 @@ class PercentRange(FiniteRange):
         return super().convert(str(value).removesuffix("%"), param, ctx) / 100
 
 
+class SizesParam(click.ParamType[tuple[int, ...]]):
+    """Numbers: `8`, a list `1,2,4`, doublings `1..64`, or a list of those."""
+
+    name = "integers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Reads them all."""
+        if isinstance(value, tuple):
+            return value
+        found: list[int] = []
+        for part in str(value).split(","):
+            first, dots, last = part.strip().partition("..")
+            ends = [self._number(each, value, param, ctx) for each in ((first, last) if dots else (first,))]
+            if ends[-1] < ends[0]:
+                self.fail(f"{part!r} goes down: write the smaller number first, as {last}..{first}.", param, ctx)
+            found += doublings(ends[0], ends[-1])
+        return tuple(dict.fromkeys(found))
+
+    def _number(self, text: str, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if not text.isdecimal() or not 1 <= int(text) < 2**31:
+            self.fail(
+                f"{value!r} is not a valid number above 0, list such as 1,2,4, or range such as 1..64.", param, ctx
+            )
+        return int(text)
+
+
+def doublings(first: int, last: int) -> list[int]:
+    """`first`, twice that and so on up to `last`, which is always among them."""
+    found = [first]
+    while (following := 2 * found[-1]) < last:
+        found.append(following)
+    return found if first == last else [*found, last]
+
+
+SIZES: Final = SizesParam()
+
+
 class DimensionParam(click.ParamType[tuple[str, int]]):
     """`NAME=SIZE`."""
 
@@ -293,8 +330,17 @@ def timeout_option(default_s: float = 60.0) -> Callable[[Decorated], Decorated]:
     )
 
 
+_THREADS = click.option(
+    "--threads", type=COUNT, default=1, show_default=True, help="Threads per operator, on every runtime."
+)
+_THREAD_COUNTS = click.option(
+    "--threads",
+    multiple=True,
+    type=SIZES,
+    help="Threads per operator, on every runtime: a number, a list 1,2,4 or doublings 1..8. May be repeated."
+    "  [default: 1]",
+)
 _MEASURING = (
-    click.option("--threads", type=COUNT, default=1, show_default=True, help="Threads per operator, on every runtime."),
     click.option(
         "--io",
         type=click.Choice(["float32", "native"]),
@@ -325,7 +371,14 @@ cpu_option = click.option(
 
 def measuring_options(command: Decorated) -> Decorated:
     """The options of every command that measures."""
-    for option in reversed(_MEASURING):
+    for option in reversed((_THREADS, *_MEASURING)):
+        command = option(command)
+    return command
+
+
+def sweeping_options(command: Decorated) -> Decorated:
+    """The same for a command that measures with several numbers of threads."""
+    for option in reversed((_THREAD_COUNTS, *_MEASURING)):
         command = option(command)
     return command
 

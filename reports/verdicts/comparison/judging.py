@@ -97,6 +97,8 @@ def time_finding(basis: Basis, pair: Pair, definition: MetricDefinition, margin:
     verdict = verdict_of(interval.lower, interval.upper, bound)
     is_finite = math.isfinite(interval.half)
     may_be_better = verdict == "same" and interval.lower < -bound
+    sign = 1 if definition.direction == SMALLER else -1  # of a rate, the time of one is judged
+    ends = sorted((sign * interval.lower, sign * interval.upper))
     return Finding(
         case=pair.current.case,
         metric=definition.name,
@@ -109,9 +111,9 @@ def time_finding(basis: Basis, pair: Pair, definition: MetricDefinition, margin:
         baseline=change.baseline,
         current=change.current,
         unit=definition.unit,
-        change=math.expm1(interval.mean),
-        lower=math.expm1(interval.lower) if is_finite else None,
-        upper=math.expm1(interval.upper) if is_finite else None,
+        change=math.expm1(sign * interval.mean),
+        lower=math.expm1(ends[0]) if is_finite else None,
+        upper=math.expm1(ends[1]) if is_finite else None,
         margin=margin,
         detail=None if is_finite else "a single round has no interval",
     )

@@ -26,6 +26,7 @@ from crossrt.reports.statistics.intervals import (
     trimmed_mean,
     welch_interval,
 )
+from crossrt.reports.statistics.scenarios import between_runs, scenario_times
 from crossrt.reports.verdicts.comparison.comparable import comparability
 from crossrt.reports.verdicts.comparison.pairing import Pair
 
@@ -78,13 +79,15 @@ class Change:
 
 
 def time_logs(result: Result, metric: str, used_calls: int | None = None) -> RoundLogs:
-    """One logarithm of nanoseconds a round, for each round that supports the metric.
+    """One logarithm of nanoseconds a round, for each round that supports the metric; of a rate, that of its inverse.
 
     Args:
         result: The case.
         metric: Its name.
         used_calls: How many calls of each block count, where the other run made shorter blocks.
     """
+    if asked := scenario_times(result, metric):
+        return {index: math.log(value) for index, value in asked.items()}
     found = {each.index: _log(each, metric, used_calls) for each in result.rounds}
     return {index: value for index, value in found.items() if value is not None}
 
@@ -135,6 +138,8 @@ def choose_scale(
     cases, runs = [pair.current.case for pair in pairs], comparable_runs(history, baseline, current)
     references = reference_logs(baseline), reference_logs(current)
     assumed = BETWEEN_RUNS.get(metric, ANY_BETWEEN_RUNS)
+    if pairs and (known := between_runs(pairs[0].current, metric)) is not None:
+        assumed = (known, known)
     by_time = _between(metric, cases, runs, is_relative=False)
     if not _has_reference(metric, pairs, *references):
         return Scale(
