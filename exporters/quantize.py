@@ -22,6 +22,7 @@ from crossrt.exporters.quantizers.ort.known_issues import cost_issues, known_iss
 from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import (
     OnnxDynamic,
+    OnnxFloat8,
     OnnxFloat16,
     OnnxPlugin,
     OnnxSameScales,
@@ -67,7 +68,7 @@ class OnnxBuilder:
             return self._write_with_plugin(variant, recipe, path)
         if isinstance(recipe, OnnxSameScales):
             raise UnfitRecipeError(f"{variant.item} {ANOTHER}")
-        if not isinstance(recipe, OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16):
+        if not isinstance(recipe, OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16 | OnnxFloat8):
             raise ExportError(f"{variant.item} is not made from an ONNX file: bring a Keras model or a SavedModel")
         calibration = None if selection_of(recipe) is None else self._calibration
         share = quantizer.quantize(recipe, path)

@@ -12,7 +12,7 @@ from crossrt.core.metric import MetricDefinition
 
 SCHEMA_VERSION = 1
 REPORT = "search.json"
-SearchStatus = Literal["searching", "interrupted", "found", "none"]
+SearchStatus = Literal["searching", "interrupted", "found", "none", "unjudged"]
 
 
 class Loss(Struct, frozen=True, kw_only=True):
@@ -123,7 +123,7 @@ class SearchReport(Struct, frozen=True, kw_only=True):
     Attributes:
         schema_version: Of this record.
         crossrt: Version that wrote it.
-        status: `found` and `none` are final.
+        status: `found` and `none` are final; `unjudged` is the end of a search whose time was over before it could say.
         model: Name of the model.
         model_sha256: Hash of what the user brought.
         data: Name of the data set.

@@ -11,6 +11,8 @@ from msgspec import Meta
 
 from crossrt.core.artifact import CalibrationMethod, Quantization
 from crossrt.exporters.recipes.base import Names, Percent, RecipeBase, Samples, Seed
+from crossrt.exporters.recipes.floats import OnnxFloat8 as OnnxFloat8
+from crossrt.exporters.recipes.floats import OnnxFloat16 as OnnxFloat16
 from crossrt.exporters.recipes.library import OnnxNncf, OnnxNncfWeights, TfliteLitert
 from crossrt.exporters.recipes.same_scales import OnnxSameScales as OnnxSameScales
 from crossrt.exporters.recipes.same_scales import TfliteSameScales as TfliteSameScales
@@ -168,20 +170,6 @@ class OnnxWeightOnly(RecipeBase, frozen=True, tag="onnx-weight-only"):
         )
 
 
-class OnnxFloat16(RecipeBase, frozen=True, tag="onnx-float16"):
-    """Weights and activations in float16; inputs and outputs stay float32."""
-
-    def quantization(self) -> Quantization:
-        """What the manifest says of it."""
-        return Quantization(
-            scheme="float16",
-            representation="onnx",
-            activation_type="float16",
-            weight_type="float16",
-            granularity="per-tensor",
-        )
-
-
 class OnnxPlugin(RecipeBase, frozen=True, tag="onnx-plugin"):
     """Quantization of a float ONNX file by a plug-in of the group `crossrt.quantizers`.
 
@@ -289,7 +277,7 @@ class TfliteStatic(RecipeBase, frozen=True, tag="tflite-static"):
         )
 
 
-OnnxRecipe: TypeAlias = OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16
+OnnxRecipe: TypeAlias = OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16 | OnnxFloat8
 NncfRecipe: TypeAlias = OnnxNncf | OnnxNncfWeights
 ConverterRecipe: TypeAlias = TfliteDynamic | TfliteFloat16 | TfliteStatic
 TfliteRecipe: TypeAlias = ConverterRecipe | TfliteLitert

@@ -16,7 +16,7 @@ import msgspec
 from crossrt.analysis.search.keeping import Keeping
 from crossrt.analysis.search.record import Opened, SearchJob
 from crossrt.analysis.search.result import SCHEMA_VERSION, SearchReport
-from crossrt.analysis.search.sentence import found_sentence, none_sentence
+from crossrt.analysis.search.sentence import found_sentence, is_unjudged, none_sentence
 from crossrt.datasets.tasks.choosing import chance_caution
 from crossrt.exporters.sources.onnx_file import total_bytes
 from crossrt.harness.errors import HarnessError
@@ -178,7 +178,8 @@ class _Search:
             passed = court.judge(most=2, untimed=True)
         if passed is None:
             hunt.keep_nearest()
-            ledger.end("none", none_sentence(ledger.report, ledger.keeping, self.request.out))
+            sentence = none_sentence(ledger.report, ledger.keeping, self.request.out)
+            ledger.end("unjudged" if is_unjudged(ledger.report, ledger.keeping) else "none", sentence)
         else:
             value = aside.baseline.values[aside.metric.name]
             ledger.end("found", found_sentence(ledger.report, passed, self.request.out, value))

@@ -12,7 +12,7 @@ from rich.console import Console
 from crossrt.analysis.search.budget import Budget, Drop
 from crossrt.analysis.search.keeping import Keeping
 from crossrt.analysis.search.result import Candidate, Loss, SearchReport, Speed
-from crossrt.analysis.search.sentence import none_sentence
+from crossrt.analysis.search.sentence import is_unjudged, none_sentence
 from crossrt.analysis.search.tables import candidates_sheet, confirmations_sheet, front_of, print_found
 from crossrt.analysis.search.unit_names import short_names
 from crossrt.core.artifact import ModelArtifact
@@ -285,6 +285,19 @@ def test_without_a_candidate_there_is_no_verdict_and_no_table(tmp_path):
     print_found(msgspec.structs.replace(nothing, sentence=sentence), console, draws=False)
     assert console.export_text().split("\n\n")[-1].strip() == sentence
     assert "candidate" not in console.export_text()
+
+
+def test_files_that_nobody_had_time_to_score_are_not_judged(tmp_path):
+    waiting = msgspec.structs.replace(candidate("a", ratio=None), loss=None, strict_upper=None)
+    slow = msgspec.structs.replace(candidate("b", ratio=0.5), loss=None, strict_upper=None)
+    failed = msgspec.structs.replace(waiting, name="c", problem="crashed")
+    noisy = msgspec.structs.replace(waiting, name="d", is_hopeless=True)
+    left = report(candidates=(waiting, slow, failed, noisy))
+    assert is_unjudged(left, keeping())
+    assert none_sentence(left, keeping(), tmp_path).startswith("No verdict: 3 files were built, and the time was over")
+    for known in ((slow,), (failed,), (noisy,), (waiting, candidate("scored"))):
+        assert not is_unjudged(report(candidates=known), keeping())
+    assert "Ship the float model" in none_sentence(report(candidates=(failed, noisy)), keeping(), tmp_path)
 
 
 @pytest.mark.parametrize(("time_s", "preparing_s"), [(10, 10), (20, 20), (60, 30), (300, 120)])
