@@ -82,7 +82,7 @@ class League:
         failed: Reasons, by item, why a recipe that was asked for is not among them.
         unfit: The same for methods that do not apply to this model.
         cautions: What speaks against believing any of it.
-        is_interrupted: Whether not all were timed.
+        is_interrupted: Whether not all were built, evaluated or timed.
     """
 
     model: str
@@ -193,11 +193,17 @@ def sqnr_db(evaluation: Evaluation) -> float:
     return min((each.sqnr_db for each in evaluation.outputs if each.sqnr_db is not None), default=float("inf"))
 
 
+def is_timed(method: Method) -> bool:
+    """Whether its time says anything: no CPU computes in FP8, so that such files are there for their accuracy alone."""
+    how = method.artifact.quantization
+    return how is None or not how.weight_type.startswith("float8")
+
+
 def _timed(league: League, asked: Methods, display: Display) -> League:
     """The same with each method timed in the same rounds as its plain recipe; interrupted, with those that were."""
     methods = list(league.methods)
     for place, each in enumerate(methods):
-        if (plain := league.plain(each)) is None:
+        if (plain := league.plain(each)) is None or not is_timed(each):
             continue
         try:
             time = _time(plain.artifact, each.artifact, asked, display)
