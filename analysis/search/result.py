@@ -76,6 +76,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
         recipe: As in a file of recipes.
         float_units: First nodes of the units that stay in float on purpose.
         wide_units: Those whose activations have 16 bits.
+        channel_units: Those whose weights have a scale for each channel, where those of others have one.
         sqnr_db: Of the worst output over some samples; None without any noise.
         size_bytes: Of the file.
         loss: On the samples of the search; None where the ratio was too low to go on, or time was over.
@@ -90,6 +91,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     recipe: dict[str, Any]
     float_units: tuple[str, ...] = ()
     wide_units: tuple[str, ...] = ()
+    channel_units: tuple[str, ...] = ()
     sqnr_db: float | None = None
     size_bytes: int = 0
     loss: Loss | None = None

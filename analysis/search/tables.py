@@ -107,8 +107,9 @@ def _verdict(each: Candidate, front: set[str], *, is_within: bool) -> str:
 def sensitivity_sheet(report: SearchReport) -> Sheet:
     """Units that add most noise, the worst first."""
     found, names = report.candidate(report.best) if report.best is not None else None, UnitNames(report)
-    kept = set(found.float_units) if found is not None else set()
-    wide = set(found.wide_units) if found is not None else set()
+    marks = {} if found is None else dict.fromkeys(found.channel_units, "per channel")
+    marks |= {} if found is None else dict.fromkeys(found.wide_units, "16-bit")
+    marks |= {} if found is None else dict.fromkeys(found.float_units, "float")
     rows = tuple(
         (
             Cell(text=names.unit(each.unit.name)),
@@ -116,7 +117,7 @@ def sensitivity_sheet(report: SearchReport) -> Sheet:
             Cell(text="-" if each.sqnr_db is None else f"{each.sqnr_db:.1f}"),
             Cell(text=f"{100 * each.unit.time_share:.1f}"),
             Cell(text=f"{each.unit.weight_bytes / 1000:,.1f}"),
-            Cell(text="float" if each.unit.name in kept else "16-bit" if each.unit.name in wide else "int8"),
+            Cell(text=marks.get(each.unit.name, "int8")),
         )
         for each in report.sensitivities[:MOST_UNITS]
     )

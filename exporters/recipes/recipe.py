@@ -41,6 +41,7 @@ class OnnxStatic(RecipeBase, frozen=True, tag="onnx-static"):
         op_types_to_quantize: Operator types; empty for all that can be quantized.
         nodes_to_exclude: Names of nodes that stay in float.
         nodes_to_16_bit: Names of nodes whose activations are uint16, between conversions; QDQ with uint8 alone.
+        nodes_per_channel: The same as `per_channel` for the weights of these nodes alone; QDQ alone.
         equalize: Channels of layers that follow each other get equal ranges first (cross-layer equalization).
         quantize_outputs: False leaves outputs of the model in float where kernels allow it; QDQ alone.
         weight_ranges: The range of a weight: all of it, that of the least squared error, or a percentile.
@@ -65,6 +66,7 @@ class OnnxStatic(RecipeBase, frozen=True, tag="onnx-static"):
     op_types_to_quantize: Names = ()
     nodes_to_exclude: Names = ()
     nodes_to_16_bit: Names = ()
+    nodes_per_channel: Names = ()
     equalize: bool = False
     quantize_outputs: bool = True
     weight_ranges: WeightRanges = "minmax"

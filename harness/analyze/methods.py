@@ -110,7 +110,7 @@ def run_methods(asked: Methods, display: Display) -> League:
     with interruptible():  # an end from outside tidies up and says what is finished, as Ctrl-C does
         with scratch_folder() as folder:
             league = _evaluated(asked, folder, display)
-        return league if asked.time_s is None else _timed(league, asked, display)
+        return league if asked.time_s is None or league.is_interrupted else _timed(league, asked, display)
 
 
 def _evaluated(asked: Methods, folder: Path, display: Display) -> League:
@@ -132,7 +132,7 @@ def _evaluated(asked: Methods, folder: Path, display: Display) -> League:
         raise HarnessError("methods are calibrated: give data with --calibration DATA")
     floats = float_variants(opened, list({variant.format for variant in variants}))
     is_named = bool(asked.patterns or asked.file)
-    exported = run_export(opened, subject, [*floats, *variants], 0.0, display, is_named=is_named)
+    exported = run_export(opened, subject, [*floats, *variants], 0.0, display, is_named=is_named, keeps=True)
     return _league(exported, project.model, {name: plain for name, (_, plain) in chosen.items()})
 
 
@@ -175,6 +175,7 @@ def _league(exported: Exported, model: str, plains: Mapping[str, str]) -> League
         failed=problems,
         unfit={item.removeprefix(f"{model}."): reason for item, reason in exported.found.unfit.items()},
         cautions=exported.reference_cautions,
+        is_interrupted=exported.is_interrupted,
     )
 
 

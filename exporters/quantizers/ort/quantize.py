@@ -22,9 +22,9 @@ from crossrt.exporters.quantizers.ort.calibrate import METHODS, SharedRanges
 from crossrt.exporters.quantizers.ort.check import check_quantized
 from crossrt.exporters.quantizers.ort.float8 import write_float8
 from crossrt.exporters.quantizers.ort.float_nodes import keep_in_float
+from crossrt.exporters.quantizers.ort.overrides import overrides_of
 from crossrt.exporters.quantizers.ort.prepare import prepare, working_copy
 from crossrt.exporters.quantizers.ort.weight_only import check_excluded, write_weight_only
-from crossrt.exporters.quantizers.ort.wide_activations import wide_activations
 from crossrt.exporters.recipes.recipe import (
     OnnxDynamic,
     OnnxFloat8,
@@ -132,7 +132,7 @@ class OnnxQuantizer:
                 "ActivationSymmetric": recipe.activation_symmetric,
                 "WeightSymmetric": recipe.weight_symmetric,
                 "QDQKeepRemovableActivations": recipe.keep_removable_activations,
-                **wide_activations(recipe, source),
+                **overrides_of(recipe, source),
             },
         )
         if recipe.quant_format == "qdq":
@@ -214,6 +214,7 @@ def _check_names(recipe: OnnxStatic | OnnxDynamic, prepared: Path) -> None:
     check_excluded(recipe.nodes_to_exclude, model)
     if isinstance(recipe, OnnxStatic):
         check_excluded(recipe.nodes_to_16_bit, model, "nodes_to_16_bit")
+        check_excluded(recipe.nodes_per_channel, model, "nodes_per_channel")
     present = {node.op_type for node in model.graph.node}
     if recipe.op_types_to_quantize and not present & set(recipe.op_types_to_quantize):
         raise NothingToQuantizeError(

@@ -11,7 +11,9 @@ from rich.console import Console
 
 from crossrt.analysis.search.budget import Budget, Drop
 from crossrt.analysis.search.keeping import Keeping
-from crossrt.analysis.search.result import Candidate, Loss, SearchReport, Speed
+from crossrt.analysis.search.plans import bases
+from crossrt.analysis.search.record import Unit
+from crossrt.analysis.search.result import Candidate, Loss, NodeSensitivity, SearchReport, Speed
 from crossrt.analysis.search.sentence import is_unjudged, none_sentence
 from crossrt.analysis.search.tables import candidates_sheet, confirmations_sheet, front_of, print_found
 from crossrt.analysis.search.unit_names import short_names
@@ -20,6 +22,7 @@ from crossrt.datasets.tasks.classification import Classification
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.search import confirming, run
 from crossrt.harness.search.confirming import Court
+from crossrt.harness.search.hunt import Hunt
 from crossrt.harness.search.ledger import REPORT, Ledger, read_search
 from crossrt.harness.search.plot import write_plot
 from crossrt.harness.search.scoring import Scorer
@@ -298,6 +301,24 @@ def test_files_that_nobody_had_time_to_score_are_not_judged(tmp_path):
     for known in ((slow,), (failed,), (noisy,), (waiting, candidate("scored"))):
         assert not is_unjudged(report(candidates=known), keeping())
     assert "Ship the float model" in none_sentence(report(candidates=(failed, noisy)), keeping(), tmp_path)
+
+
+@pytest.mark.parametrize("tensor_upper", [0.05, 0.005])
+def test_few_units_get_scales_per_channel_where_all_need_not(tensor_upper):
+    names = ("a", "b", "c", "bare")
+    units = [Unit(name=name, op_type="Conv", nodes=(name,), weight_bytes=8 * (name != "bare")) for name in names]
+    static = {plan.base: plan for plan in bases(units)}
+    plans = [static["static, per channel"], static["static, per tensor"]]
+    known = (candidate(plans[0].name), candidate(plans[1].name, upper=tensor_upper))
+    hunt, tried = Hunt.__new__(Hunt), []
+    hunt._ledger = SimpleNamespace(keeping=keeping(), report=report(candidates=known))
+    hunt._display, hunt._trier, hunt._has_time = Silent(), SimpleNamespace(score_s=1.0), lambda *_: True
+    hunt._sensitivities = lambda _: [
+        NodeSensitivity(unit=unit, sqnr_db=0.0, noise=1 / place) for place, unit in enumerate(units, 1)
+    ]
+    hunt._holds = lambda plan: tried.append(plan.recipe.nodes_per_channel) or len(plan.per_channel) > 1
+    hunt._mix_channels(plans)
+    assert tried == ([("a",), ("a", "b")] if tensor_upper > ALLOWED else [])
 
 
 @pytest.mark.parametrize(("time_s", "preparing_s"), [(10, 10), (20, 20), (60, 30), (300, 120)])
