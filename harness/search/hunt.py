@@ -64,7 +64,8 @@ class Hunt:
         self._display.phase("whole-model recipes", len(plans))
         sieved = []
         for plan in plans:
-            if self._has_time(self._trier.build_s, "whole-model recipes"):
+            scoring_s = self._trier.score_s if sieved else 0.0  # what was built is of no use without a score
+            if self._has_time(self._trier.build_s + scoring_s, "whole-model recipes"):
                 sieved.append((plan, self._trier.sieve(plan)))
             self._display.step(plan.name)
         usable = [(plan, found) for plan, found in sieved if found.problem is None]

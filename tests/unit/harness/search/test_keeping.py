@@ -20,7 +20,7 @@ from crossrt.analysis.search.unit_names import short_names
 from crossrt.core.artifact import ModelArtifact
 from crossrt.datasets.tasks.classification import Classification
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.search import confirming, run
+from crossrt.harness.search import confirming, enough, run
 from crossrt.harness.search.confirming import Court
 from crossrt.harness.search.hunt import Hunt
 from crossrt.harness.search.ledger import REPORT, Ledger, read_search
@@ -209,12 +209,12 @@ def test_a_file_whose_speed_is_not_sure_in_fresh_rounds_does_not_pass(court):
 def test_samples_that_cannot_show_what_is_asked_are_refused_with_the_number_that_can():
     part = SimpleNamespace(samples=1000, metric=TOP1)
     part.least_upper = lambda alpha: Scorer.least_upper(part, alpha)
-    run._check_enough(part, 0.004, 0.5)
+    enough.check_enough(part, 0.004, 0.5)
     with pytest.raises(
         HarnessError,
         match=r"up to 0.38 pp.*give about 8,394 samples in --data, .* part gets 4,197",
     ):
-        run._check_enough(part, 0.001, 0.5)
+        enough.check_enough(part, 0.001, 0.5)
 
 
 def test_tables_show_the_front_first_and_say_why_others_are_not_on_it(tmp_path):
@@ -319,6 +319,21 @@ def test_few_units_get_scales_per_channel_where_all_need_not(tensor_upper):
     hunt._holds = lambda plan: tried.append(plan.recipe.nodes_per_channel) or len(plan.per_channel) > 1
     hunt._mix_channels(plans)
     assert tried == ([("a",), ("a", "b")] if tensor_upper > ALLOWED else [])
+
+
+def test_no_more_files_are_built_than_leave_time_to_score_one():
+    hunt, built = Hunt.__new__(Hunt), []
+    hunt._opened = SimpleNamespace(units=[Unit(name="a", op_type="Conv", nodes=("a",))])
+    hunt._display, hunt._ledger = Silent(), SimpleNamespace(note=lambda _: None)
+    hunt._trier = SimpleNamespace(
+        build_s=4.0, score_s=10.0, sieve=lambda plan: built.append(plan) or candidate(plan.base)
+    )
+    hunt._left = lambda: 26.0 - 4.0 * len(built)
+    scored = []
+    hunt._score = scored.append
+    hunt.try_bases()
+    assert len(built) == 2
+    assert [each.name for each in scored] == [plan.base for plan in built]
 
 
 @pytest.mark.parametrize(("time_s", "preparing_s"), [(10, 10), (20, 20), (60, 30), (300, 120)])
