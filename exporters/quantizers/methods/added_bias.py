@@ -66,7 +66,7 @@ class AddedBias:
 
 
 def added_bias(layer: Layer) -> AddedBias | None:
-    """What is added to the result of a MatMul and to nothing else; None where that is no constant of its own."""
+    """What is added to the result of a MatMul and to nothing else; None where that is not a constant of its own."""
     result = layer.node.outputs[0]
     if layer.node.op_type != "MatMul" or (add := _reader(result)) is None:
         return None
