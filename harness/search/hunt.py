@@ -62,7 +62,7 @@ class Hunt:
         """Whole-model recipes, the least noisy first; those that are left in the running."""
         plans = list(bases(self._opened.units))
         self._display.phase("whole-model recipes", len(plans))
-        sieved = []
+        sieved: list[tuple[Plan, Candidate]] = []
         for plan in plans:
             scoring_s = self._trier.score_s if sieved else 0.0  # what was built is of no use without a score
             if self._has_time(self._trier.build_s + scoring_s, "whole-model recipes"):
