@@ -34,6 +34,7 @@ class Graph:
     def __init__(self, model: ir.Model) -> None:
         self.graph = model.graph
         self.nodes = list(model.graph)
+        self.functions = frozenset((domain, name) for domain, name, *_ in model.functions)
 
     @classmethod
     def load(cls, path: Path) -> Self:

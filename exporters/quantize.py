@@ -12,54 +12,40 @@ from functools import cached_property
 from pathlib import Path
 
 from crossrt.core.artifact import Quantization
-from crossrt.core.events import EventStream, read_job
-from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
+from crossrt.core.events import EventStream
+from crossrt.exporters.calibration import Calibration, selection_of
 from crossrt.exporters.errors import ExportError, UnfitRecipeError
-from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
+from crossrt.exporters.jobs import BuildJob, build_all
 from crossrt.exporters.plugins import quantize_with_plugin
+from crossrt.exporters.quantizers.builder import FileBuilder, serve
 from crossrt.exporters.quantizers.ort.check import check_quantized
 from crossrt.exporters.quantizers.ort.known_issues import cost_issues, known_issues
 from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import (
     OnnxDynamic,
+    OnnxFloat8,
     OnnxFloat16,
     OnnxPlugin,
     OnnxSameScales,
     OnnxStatic,
     OnnxWeightOnly,
 )
-from crossrt.exporters.sources.detect import check_source
-from crossrt.exporters.tensor_specs import Specs, onnx_specs
 from crossrt.exporters.training.qat.scales.calibrated import ANOTHER
 from crossrt.exporters.variants import Variant
 
 
-class OnnxBuilder:
+class OnnxBuilder(FileBuilder):
     """Builds the items of one job, sharing preparation and calibration."""
 
     def __init__(self, job: BuildJob, scratch: Path) -> None:
-        self._job, self._source = job, Path(job.source)
+        super().__init__(job)
         self._quantizer = OnnxQuantizer(self._source, scratch)
-        if (kind := check_source(self._source)) != "onnx":
-            raise ExportError(f"{job.source} is not an ONNX file: it is {kind}")
-
-    @cached_property
-    def _specs(self) -> Specs:
-        return onnx_specs(self._source)
 
     @cached_property
     def _calibration(self) -> Calibration:
-        """Opened for recipes that need it, and for no others: it may be a data set that does not fit."""
-        if self._job.calibration is None:
-            raise ExportError(NEEDS_CALIBRATION)
-        calibration = Calibration.open(self._job.calibration, self._specs[0], self._job.dimensions)
+        calibration = super()._calibration
         self._quantizer.calibrate_with(calibration)
         return calibration
-
-    def build(self, item: str, folder: Path) -> None:
-        """Builds one item into its folder, manifest included."""
-        variant = self._job.variant(item)
-        write_artifact(self._job, variant, lambda path: self._write(variant, path), folder, self._specs)
 
     def _write(self, variant: Variant, path: Path) -> Quantization:
         recipe, quantizer = variant.recipe, self._quantizer
@@ -67,7 +53,7 @@ class OnnxBuilder:
             return self._write_with_plugin(variant, recipe, path)
         if isinstance(recipe, OnnxSameScales):
             raise UnfitRecipeError(f"{variant.item} {ANOTHER}")
-        if not isinstance(recipe, OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16):
+        if not isinstance(recipe, OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16 | OnnxFloat8):
             raise ExportError(f"{variant.item} is not made from an ONNX file: bring a Keras model or a SavedModel")
         calibration = None if selection_of(recipe) is None else self._calibration
         share = quantizer.quantize(recipe, path)
@@ -98,8 +84,7 @@ def _build(job: BuildJob, events: EventStream) -> None:
 
 def main() -> int:
     """Reads a job and builds it."""
-    events = EventStream.take_stdout()
-    return events.guard(lambda: _build(read_job(sys.stdin, BuildJob), events))
+    return serve(_build)
 
 
 if __name__ == "__main__":

@@ -209,6 +209,8 @@ class Judge:
     def _bias(self, stored: Stored) -> Iterator[_Expected]:
         if stored.is_operand:
             yield from self._weight(stored)
+            if self._scheme.corrects_biases:
+                yield _Expected(stored.affine, "range of the corrected values: the recipe asks for others")
             return
         source = self._stored.get(("activation", stored.source or ""))
         weight = self._stored.get(("weight", stored.weight or ""))

@@ -15,7 +15,7 @@ from crossrt.analysis.audit.judge import Judge, Scheme
 from crossrt.analysis.audit.other_samples import with_other_samples
 from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Stored
 from crossrt.analysis.findings.kinds import kind_of
-from crossrt.analysis.findings.protocol import run_checks
+from crossrt.analysis.findings.protocol import named, run_checks
 from crossrt.analysis.findings.reading import read_file
 from crossrt.analysis.samples import Samples
 from crossrt.core.events import EventStream, read_job
@@ -50,7 +50,9 @@ def audit(job: AuditJob) -> Audited:
     recipe = msgspec.convert(job.recipe, Recipe)
     if isinstance(recipe, SameScales):  # both files are compared with the numbers that they were written from
         return audit_any(dataclasses.replace(job, float_path=None))
-    return Audited(tensors=compared_with_recipe(job, recipe, Path(job.float_path)))
+    tensors = compared_with_recipe(job, recipe, Path(job.float_path))
+    file, original = (read_file(Path(path), job.format) for path in (job.path, job.float_path))
+    return Audited(tensors=tuple(tensors), checks=tuple(run_checks(file, original)))
 
 
 def audit_any(job: AuditJob) -> Audited:
@@ -63,7 +65,12 @@ def audit_any(job: AuditJob) -> Audited:
     original = None if job.float_path is None else read_file(Path(job.float_path), job.format)
     tensors = tuple(map(as_stored, file.stored))
     read = Audited(tensors=tensors, checks=tuple(run_checks(file, original)), kind=kind_of(file))
-    return read if job.float_path is None else _compared(job, read, Path(job.float_path))
+    if job.float_path is None:
+        return read
+    if file.custom:
+        reason = f"scales are not compared with the float file: {named(file.custom)} needs a library of its own"
+        return msgspec.structs.replace(read, not_compared=reason)
+    return _compared(job, read, Path(job.float_path))
 
 
 def _compared(job: AuditJob, read: Audited, float_path: Path) -> Audited:

@@ -16,6 +16,7 @@ from crossrt.analysis.audit.record import Stored
 from crossrt.analysis.findings.onnx_blocks import BLOCKS, in_blocks
 from crossrt.analysis.findings.quantized_file import Constant, Layer, Operator, QuantizedFile
 from crossrt.analysis.onnx_graph import DEQUANTIZE, QUANTIZE, Graph, constant, dtype_of, name_of, readers, taken
+from crossrt.exporters.sources.onnx_inspection import KNOWN_DOMAINS
 
 _LAYERS: Final = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _QUANTIZED: Final[Mapping[str, tuple[int, int | None]]] = {
@@ -63,7 +64,14 @@ def read_onnx_file(path: Path) -> QuantizedFile:
         outputs=tuple(graph.outputs),
         graph=graph,
         path=path,
+        custom=tuple(sorted({f"{node.domain}:{node.op_type}" for node in _foreign(graph)})),
     )
+
+
+def _foreign(graph: Graph) -> list[ir.Node]:
+    """Nodes of domains that no runtime knows; those that the file defines as functions count as known."""
+    unknown = (node for node in graph.nodes if node.domain not in KNOWN_DOMAINS)
+    return [node for node in unknown if (node.domain, node.op_type) not in graph.functions]
 
 
 def _with_layers(stored: list[Stored], layers: list[Layer]) -> list[Stored]:

@@ -111,6 +111,7 @@ class QuantizedFile:
         graph: Its graph, where it is ONNX.
         path: Where it lies.
         original: The float file that it came from, where that is given.
+        custom: Names of operators that come in a library of their own.
     """
 
     name: str
@@ -124,6 +125,7 @@ class QuantizedFile:
     graph: Graph | None = None
     path: Path | None = None
     original: QuantizedFile | None = None
+    custom: tuple[str, ...] = ()
 
     def of_role(self, role: str) -> list[Stored]:
         """Its activations, weights or biases."""

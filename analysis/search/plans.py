@@ -28,6 +28,7 @@ class Plan:
         recipe: What is built.
         in_float: Units that stay in float.
         wide: Units whose activations have 16 bits.
+        per_channel: Units whose weights have a scale for each channel, where those of others have one.
         of: How many units the base quantizes.
     """
 
@@ -35,12 +36,14 @@ class Plan:
     recipe: OnnxStatic | OnnxDynamic
     in_float: tuple[Unit, ...] = ()
     wide: tuple[Unit, ...] = ()
+    per_channel: tuple[Unit, ...] = ()
     of: int = 0
 
     @property
     def name(self) -> str:
         """In words, unique among the candidates."""
-        return candidate_name(self.base, [unit.name for unit in self.in_float], [unit.name for unit in self.wide])
+        units = (self.in_float, self.wide, self.per_channel)
+        return candidate_name(self.base, *([unit.name for unit in each] for each in units))
 
     def fields(self) -> dict[str, Any]:
         """The recipe as JSON gives it back."""
@@ -58,6 +61,17 @@ class Plan:
         recipe = msgspec.structs.replace(self.recipe, nodes_to_exclude=(), nodes_to_16_bit=nodes)
         return Plan(base=self.base, recipe=recipe, wide=tuple(units), of=self.of)
 
+    def with_channels(self, units: Sequence[Unit]) -> Plan:
+        """The same with a scale for each channel of the weights of these units, and none in float."""
+        nodes = tuple(name for unit in units for name in unit.nodes)
+        recipe = msgspec.structs.replace(self.recipe, nodes_to_exclude=(), nodes_per_channel=nodes)
+        return Plan(base=self.base, recipe=recipe, per_channel=tuple(units), of=self.of)
+
+    @property
+    def is_per_tensor(self) -> bool:
+        """Whether weights have one scale each, as a static recipe says."""
+        return isinstance(self.recipe, OnnxStatic) and not self.recipe.per_channel
+
     def covers(self, unit: Unit) -> bool:
         """Whether the base quantizes a unit at all."""
         types = self.recipe.op_types_to_quantize
@@ -66,10 +80,13 @@ class Plan:
         return not types or unit.op_type in types
 
 
-def candidate_name(base: str, in_float: Sequence[str], wide: Sequence[str]) -> str:
+def candidate_name(
+    base: str, in_float: Sequence[str], wide: Sequence[str] = (), per_channel: Sequence[str] = ()
+) -> str:
     """A candidate in words: its whole-model recipe, and the first of the units that are not quantized as it says."""
     parts = [base]
-    for names, what in ((in_float, "in float"), (wide, "with 16-bit activations")):
+    kinds = ((in_float, "in float"), (wide, "with 16-bit activations"), (per_channel, "per channel"))
+    for names, what in kinds:
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             parts.append(f"{', '.join(names[:3])}{more} {what}")

@@ -12,7 +12,7 @@ from crossrt.core.metric import MetricDefinition
 
 SCHEMA_VERSION = 1
 REPORT = "search.json"
-SearchStatus = Literal["searching", "interrupted", "found", "none"]
+SearchStatus = Literal["searching", "interrupted", "found", "none", "unjudged"]
 
 
 class Loss(Struct, frozen=True, kw_only=True):
@@ -76,6 +76,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
         recipe: As in a file of recipes.
         float_units: First nodes of the units that stay in float on purpose.
         wide_units: Those whose activations have 16 bits.
+        channel_units: Those whose weights have a scale for each channel, where those of others have one.
         sqnr_db: Of the worst output over some samples; None without any noise.
         size_bytes: Of the file.
         loss: On the samples of the search; None where the ratio was too low to go on, or time was over.
@@ -90,6 +91,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     recipe: dict[str, Any]
     float_units: tuple[str, ...] = ()
     wide_units: tuple[str, ...] = ()
+    channel_units: tuple[str, ...] = ()
     sqnr_db: float | None = None
     size_bytes: int = 0
     loss: Loss | None = None
@@ -123,7 +125,7 @@ class SearchReport(Struct, frozen=True, kw_only=True):
     Attributes:
         schema_version: Of this record.
         crossrt: Version that wrote it.
-        status: `found` and `none` are final.
+        status: `found` and `none` are final; `unjudged` is the end of a search whose time was over before it could say.
         model: Name of the model.
         model_sha256: Hash of what the user brought.
         data: Name of the data set.

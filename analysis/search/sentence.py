@@ -59,10 +59,25 @@ def found_sentence(report: SearchReport, confirmed: Confirmation, folder: Path, 
     )
 
 
+def is_unjudged(report: SearchReport, keeping: Keeping) -> bool:
+    """Whether nothing was scored, and something might have been with more time."""
+    if any(each.loss is not None for each in report.candidates):
+        return False
+    waiting = [each for each in report.candidates if each.problem is None and not each.is_hopeless]
+    return not report.candidates or any(not keeping.is_slower(each) for each in waiting)
+
+
 def none_sentence(report: SearchReport, keeping: Keeping, folder: Path) -> str:
     """For a search without a file that keeps to the budget."""
     if not report.candidates:
         return "No verdict: the time was over before anything was tried; give more --time."
+    if is_unjudged(report, keeping):
+        built = sum(each.problem is None for each in report.candidates)
+        files = f"{built} files were built" if built > 1 else "one file was built"
+        return (
+            f"No verdict: {files}, and the time was over before any of them was scored, which says nothing against"
+            " them; give more --time, or fewer samples in --data."
+        )
     if (slower := _all_slower(report, keeping)) is not None:
         return slower
     if report.best is None or (best := report.candidate(report.best)) is None:
@@ -108,8 +123,6 @@ def _all_slower(report: SearchReport, keeping: Keeping) -> str | None:
 def _why_nothing(report: SearchReport, keeping: Keeping) -> str:
     if any(keeping.is_slower(each) for each in report.candidates):
         return "and could be scored is as fast as the float file (--allow-slower lets a slower one count)"
-    if any(each.loss is None and each.problem is None and not each.is_hopeless for each in report.candidates):
-        return "was scored before the time was over: give more with --time"
     return "could be built and scored"
 
 

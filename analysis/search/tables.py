@@ -17,6 +17,7 @@ from crossrt.reports.text.printable import printable
 
 MOST_UNITS: Final = 12
 PLOT: Final = "search"
+SPEED, VERDICT = "speed-up", "verdict"
 
 
 def front_of(report: SearchReport) -> set[str]:
@@ -44,17 +45,18 @@ def candidates_sheet(report: SearchReport) -> Sheet:
         speed = each.speed.ratio if each.speed is not None else 0.0
         return (each.loss is None, each.name not in front, -speed, each.loss.upper if each.loss is not None else 0.0)
 
-    unit = "pp" if metric.unit == "share" else metric.unit
+    unit = "pp " if metric.unit == "share" else f"{metric.unit} " if metric.unit else ""
     rows = tuple(_row(each, report, front, names) for each in sorted(report.candidates, key=order))
     return Sheet(
         title=f"Candidates, on {report.search_samples:,} samples; {loss_text(report.allowed, metric)} may be lost",
-        columns=("candidate", title_of(metric), f"loss {unit}", "at most", "speed-up", "size %", "SQNR dB", "verdict"),
+        columns=("candidate", title_of(metric), "loss", "bound", SPEED, "size %", "SQNR dB", VERDICT),
         rows=rows,
-        dropped_first=("SQNR dB", f"loss {unit}", title_of(metric)),
-        wrapped=("candidate", "verdict"),
+        dropped_first=("SQNR dB", title_of(metric), "loss", "size %"),
+        wrapped=("candidate", VERDICT),
+        kept=("bound", VERDICT),
         footer=(
-            "at most: upper bound of the loss, one-sided, 97.5%. speed-up: float time over its own in shared rounds,"
-            " with a 95% interval.",
+            f"loss: {unit}below float; bound: its upper confidence bound, one-sided, 97.5%. speed-up: float time over"
+            " its own in shared rounds, with a 95% interval.",
             "front: no other candidate is better in bound, speed-up or size without being worse in another.",
             *_saved_note(report),
             *names.legend(),
@@ -105,8 +107,9 @@ def _verdict(each: Candidate, front: set[str], *, is_within: bool) -> str:
 def sensitivity_sheet(report: SearchReport) -> Sheet:
     """Units that add most noise, the worst first."""
     found, names = report.candidate(report.best) if report.best is not None else None, UnitNames(report)
-    kept = set(found.float_units) if found is not None else set()
-    wide = set(found.wide_units) if found is not None else set()
+    marks = {} if found is None else dict.fromkeys(found.channel_units, "per channel")
+    marks |= {} if found is None else dict.fromkeys(found.wide_units, "16-bit")
+    marks |= {} if found is None else dict.fromkeys(found.float_units, "float")
     rows = tuple(
         (
             Cell(text=names.unit(each.unit.name)),
@@ -114,7 +117,7 @@ def sensitivity_sheet(report: SearchReport) -> Sheet:
             Cell(text="-" if each.sqnr_db is None else f"{each.sqnr_db:.1f}"),
             Cell(text=f"{100 * each.unit.time_share:.1f}"),
             Cell(text=f"{each.unit.weight_bytes / 1000:,.1f}"),
-            Cell(text="float" if each.unit.name in kept else "16-bit" if each.unit.name in wide else "int8"),
+            Cell(text=marks.get(each.unit.name, "int8")),
         )
         for each in report.sensitivities[:MOST_UNITS]
     )
@@ -145,9 +148,11 @@ def confirmations_sheet(report: SearchReport) -> Sheet:
         )
     return Sheet(
         title=f"Verdict, on {report.held_out_samples:,} samples that the search never used, and in fresh rounds",
-        columns=("candidate", title_of(metric), "loss at most", "speed-up", "verdict"),
+        columns=("candidate", title_of(metric), "loss at most", SPEED, VERDICT),
         rows=tuple(rows),
+        dropped_first=(title_of(metric),),
         wrapped=("candidate",),
+        kept=("loss at most", VERDICT),
     )
 
 

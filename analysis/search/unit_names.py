@@ -28,12 +28,17 @@ def _unique(path: tuple[str, ...], heads: Mapping[tuple[str, ...], int]) -> tupl
     return next((path[:count] for count in range(1, len(path)) if heads[path[:count]] == 1), path)
 
 
+def _changed(candidate: Candidate) -> tuple[Sequence[str], ...]:
+    """The units that are not quantized as the recipe says of all."""
+    return candidate.float_units, candidate.wide_units, candidate.channel_units
+
+
 class UnitNames:
     """How the units of a search are called where there is little room."""
 
     def __init__(self, report: SearchReport) -> None:
         units = [each.unit.name for each in report.sensitivities]
-        units += [name for each in report.candidates for name in (*each.float_units, *each.wide_units)]
+        units += [name for each in report.candidates for names in _changed(each) for name in names]
         self._short = short_names(list(dict.fromkeys(end for name in units for end in name.split(JOIN))))
         self._names = units
 
@@ -43,8 +48,8 @@ class UnitNames:
 
     def candidate(self, candidate: Candidate) -> str:
         """A candidate with the units that are not as its recipe says."""
-        floats, wide = ([self.unit(name) for name in names] for names in (candidate.float_units, candidate.wide_units))
-        return candidate_name(candidate.name.partition("; ")[0], floats, wide) if floats or wide else candidate.name
+        units = [[self.unit(name) for name in names] for names in _changed(candidate)]
+        return candidate_name(candidate.name.partition("; ")[0], *units) if any(units) else candidate.name
 
     def legend(self) -> list[str]:
         """What a reader has to know about them."""

@@ -11,6 +11,8 @@ from msgspec import Meta
 
 from crossrt.core.artifact import CalibrationMethod, Quantization
 from crossrt.exporters.recipes.base import Names, Percent, RecipeBase, Samples, Seed
+from crossrt.exporters.recipes.floats import OnnxFloat8 as OnnxFloat8
+from crossrt.exporters.recipes.floats import OnnxFloat16 as OnnxFloat16
 from crossrt.exporters.recipes.library import OnnxNncf, OnnxNncfWeights, TfliteLitert
 from crossrt.exporters.recipes.same_scales import OnnxSameScales as OnnxSameScales
 from crossrt.exporters.recipes.same_scales import TfliteSameScales as TfliteSameScales
@@ -39,6 +41,7 @@ class OnnxStatic(RecipeBase, frozen=True, tag="onnx-static"):
         op_types_to_quantize: Operator types; empty for all that can be quantized.
         nodes_to_exclude: Names of nodes that stay in float.
         nodes_to_16_bit: Names of nodes whose activations are uint16, between conversions; QDQ with uint8 alone.
+        nodes_per_channel: The same as `per_channel` for the weights of these nodes alone; QDQ alone.
         equalize: Channels of layers that follow each other get equal ranges first (cross-layer equalization).
         quantize_outputs: False leaves outputs of the model in float where kernels allow it; QDQ alone.
         weight_ranges: The range of a weight: all of it, that of the least squared error, or a percentile.
@@ -63,6 +66,7 @@ class OnnxStatic(RecipeBase, frozen=True, tag="onnx-static"):
     op_types_to_quantize: Names = ()
     nodes_to_exclude: Names = ()
     nodes_to_16_bit: Names = ()
+    nodes_per_channel: Names = ()
     equalize: bool = False
     quantize_outputs: bool = True
     weight_ranges: WeightRanges = "minmax"
@@ -165,20 +169,6 @@ class OnnxWeightOnly(RecipeBase, frozen=True, tag="onnx-weight-only"):
             granularity="per-block",
             symmetric_weights=self.weight_symmetric,
             calibration_samples=self.calibration_samples if self.calibrated_with else 0,
-        )
-
-
-class OnnxFloat16(RecipeBase, frozen=True, tag="onnx-float16"):
-    """Weights and activations in float16; inputs and outputs stay float32."""
-
-    def quantization(self) -> Quantization:
-        """What the manifest says of it."""
-        return Quantization(
-            scheme="float16",
-            representation="onnx",
-            activation_type="float16",
-            weight_type="float16",
-            granularity="per-tensor",
         )
 
 
@@ -289,7 +279,7 @@ class TfliteStatic(RecipeBase, frozen=True, tag="tflite-static"):
         )
 
 
-OnnxRecipe: TypeAlias = OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16
+OnnxRecipe: TypeAlias = OnnxStatic | OnnxDynamic | OnnxWeightOnly | OnnxFloat16 | OnnxFloat8
 NncfRecipe: TypeAlias = OnnxNncf | OnnxNncfWeights
 ConverterRecipe: TypeAlias = TfliteDynamic | TfliteFloat16 | TfliteStatic
 TfliteRecipe: TypeAlias = ConverterRecipe | TfliteLitert

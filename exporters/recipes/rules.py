@@ -68,6 +68,8 @@ def _impossible_static(recipe: OnnxStatic) -> str | None:
         return "keep_removable_activations is for quant_format = 'qdq'"
     if recipe.nodes_to_16_bit and (recipe.quant_format, recipe.activation_type) != ("qdq", "uint8"):
         return "nodes_to_16_bit is for quant_format = 'qdq' with activation_type = 'uint8'"
+    if recipe.nodes_per_channel and (recipe.per_channel or recipe.quant_format != "qdq"):
+        return "nodes_per_channel is for quant_format = 'qdq' with per_channel = false"
     return _impossible_method(recipe)
 
 

@@ -24,7 +24,7 @@ METHODS_FILE: Final = Path(__file__).parent / "methods.toml"
 MOST_COMBINATIONS: Final = 1_000
 _MOST_BYTES = 2**20
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_LIST_FIELDS = ("op_types_to_quantize", "nodes_to_exclude", "nodes_to_16_bit")
+_LIST_FIELDS = ("op_types_to_quantize", "nodes_to_exclude", "nodes_to_16_bit", "nodes_per_channel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

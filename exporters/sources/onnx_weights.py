@@ -14,6 +14,8 @@ from crossrt.exporters.sources.onnx_file import nodes_of, weights_of
 
 BITS: Final = {"int4": 4, "uint4": 4, "int2": 2, "uint2": 2, "float4e2m1": 4}
 INTEGERS: Final = ("int8", "uint8", "int4", "uint4", "int2", "uint2", "int16", "uint16")
+CODES: Final = (*INTEGERS, "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz")
+"""Types of what stands for a number together with a scale."""
 FLOATS: Final = ("float32", "float16", "bfloat16", "double", "float64")
 
 _DYNAMIC = ("DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "ConvInteger", "MatMulInteger")
@@ -58,7 +60,7 @@ def weight_bytes(model: onnx.ModelProto) -> dict[str, int]:
 
 def quantized_share(weights: Mapping[str, int]) -> float:
     """The share of weight bytes that are quantized; indices and biases (int32, int64) do not count."""
-    quantized = sum(weights.get(name, 0) for name in INTEGERS)
+    quantized = sum(weights.get(name, 0) for name in CODES)
     total = quantized + sum(weights.get(name, 0) for name in FLOATS)
     return quantized / total if total else 0.0
 
@@ -74,7 +76,7 @@ def quantized_share_of(model: onnx.ModelProto, scheme: Scheme) -> float:
         return floats["float16"] / floats.total() if floats["float16"] else 0.0
     tensors = {each.name: each for each in weights_of(model)}
     read = {each.name: each for node in nodes_of(model) for each in _weights_read(node, tensors)}
-    quantized = sum(bytes_of(each) for each in read.values() if dtype_name(each) in INTEGERS)
+    quantized = sum(bytes_of(each) for each in read.values() if dtype_name(each) in CODES)
     return quantized / (quantized + floats.total()) if quantized else 0.0
 
 
@@ -175,7 +177,7 @@ def _io_dtype(model: onnx.ModelProto) -> str:
 
 
 def _most_integer(weights: Mapping[str, int]) -> str:
-    return max(INTEGERS, key=lambda name: weights.get(name, 0))
+    return max(CODES, key=lambda name: weights.get(name, 0))
 
 
 def _activation_type(model: onnx.ModelProto, scheme: Scheme, dtypes: Mapping[str, str]) -> str | None:
@@ -205,7 +207,7 @@ class _Weights:
                 self._add_blocks(node, sizes, tensors)
                 continue
             for weight in _weights_read(node, tensors):
-                if (dtype := dtype_name(weight)) in INTEGERS:
+                if (dtype := dtype_name(weight)) in CODES:
                     sizes[dtype] += bytes_of(weight)
                     self._look_at(node, weight, tensors)
         self.weight_type = sizes.most_common(1)[0][0] if sizes else None

@@ -31,7 +31,7 @@ class Audit:
         name: What the user calls the file.
         artifact: The quantized file.
         tensors: Every quantized tensor of it.
-        checks: What the file says by itself, where no recipe is known.
+        checks: What the file says by itself.
         inferred: The recipe in words, where it was read from the file.
         kind: What kind of quantization it is, where that was read from the file.
         not_compared: Why scales are not compared with the float file, or only in part.
@@ -44,6 +44,11 @@ class Audit:
     inferred: str | None = None
     kind: str | None = None
     not_compared: str | None = None
+
+    @property
+    def has_recipe(self) -> bool:
+        """Whether its manifest names its recipe, so that every scale is compared with that."""
+        return self.kind is None
 
     @property
     def unexplained(self) -> int:
@@ -67,7 +72,7 @@ def run_audit(target: Target, folder: Path, display: Display) -> Audit:
         HarnessError: There is no such variant, or its float file is missing.
         ExportError: The file cannot be audited.
     """
-    found = find_subject(target, folder, display)
+    found = find_subject(target, folder, display, reads_only=True)
     _check(found, target)
     display.phase("auditing", 1)
     proof = None
@@ -125,6 +130,8 @@ def audit_headline(audit: Audit) -> str:
     count, name = len(audit.tensors), audit.name
     if not audit.checks:
         return f"{name}: {_compared(audit)}"
+    if audit.has_recipe and not audit.named("wrong") and not audit.named("caution"):
+        return f"{name}: {_compared(audit)}; no check finds anything else"
     if audit.unexplained and not audit.named("wrong") and not audit.named("caution"):
         return f"{name}: {_compared(audit)}; no check finds anything else"
     outcome = _outcome(audit)
@@ -178,11 +185,12 @@ def inference_note(audit: Audit) -> str | None:
 
 
 def check_sheet(audit: Audit) -> Sheet:
-    """A row for each check."""
+    """A row for each check; for those that find something where all scales are compared with a recipe."""
+    shown = [each for each in audit.checks if not audit.has_recipe or each.severity in ("wrong", "caution")]
     tones: dict[str, Tone] = {"ok": "good", "wrong": "bad", "caution": "doubt"}
     rows = tuple(
         (Cell(text=each.name), Cell(text=each.severity, tone=tones.get(each.severity)), Cell(text=each.text))
-        for each in audit.checks
+        for each in shown
     )
     return Sheet(title="What the file says by itself", columns=("check", "verdict", "found"), rows=rows, is_text=True)
 

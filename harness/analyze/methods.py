@@ -82,7 +82,7 @@ class League:
         failed: Reasons, by item, why a recipe that was asked for is not among them.
         unfit: The same for methods that do not apply to this model.
         cautions: What speaks against believing any of it.
-        is_interrupted: Whether not all were timed.
+        is_interrupted: Whether not all were built, evaluated or timed.
     """
 
     model: str
@@ -110,7 +110,7 @@ def run_methods(asked: Methods, display: Display) -> League:
     with interruptible():  # an end from outside tidies up and says what is finished, as Ctrl-C does
         with scratch_folder() as folder:
             league = _evaluated(asked, folder, display)
-        return league if asked.time_s is None else _timed(league, asked, display)
+        return league if asked.time_s is None or league.is_interrupted else _timed(league, asked, display)
 
 
 def _evaluated(asked: Methods, folder: Path, display: Display) -> League:
@@ -132,7 +132,7 @@ def _evaluated(asked: Methods, folder: Path, display: Display) -> League:
         raise HarnessError("methods are calibrated: give data with --calibration DATA")
     floats = float_variants(opened, list({variant.format for variant in variants}))
     is_named = bool(asked.patterns or asked.file)
-    exported = run_export(opened, subject, [*floats, *variants], 0.0, display, is_named=is_named)
+    exported = run_export(opened, subject, [*floats, *variants], 0.0, display, is_named=is_named, keeps=True)
     return _league(exported, project.model, {name: plain for name, (_, plain) in chosen.items()})
 
 
@@ -175,6 +175,7 @@ def _league(exported: Exported, model: str, plains: Mapping[str, str]) -> League
         failed=problems,
         unfit={item.removeprefix(f"{model}."): reason for item, reason in exported.found.unfit.items()},
         cautions=exported.reference_cautions,
+        is_interrupted=exported.is_interrupted,
     )
 
 
@@ -193,11 +194,17 @@ def sqnr_db(evaluation: Evaluation) -> float:
     return min((each.sqnr_db for each in evaluation.outputs if each.sqnr_db is not None), default=float("inf"))
 
 
+def is_timed(method: Method) -> bool:
+    """Whether its time says anything: no CPU computes in FP8, so that such files are there for their accuracy alone."""
+    how = method.artifact.quantization
+    return how is None or not how.weight_type.startswith("float8")
+
+
 def _timed(league: League, asked: Methods, display: Display) -> League:
     """The same with each method timed in the same rounds as its plain recipe; interrupted, with those that were."""
     methods = list(league.methods)
     for place, each in enumerate(methods):
-        if (plain := league.plain(each)) is None:
+        if (plain := league.plain(each)) is None or not is_timed(each):
             continue
         try:
             time = _time(plain.artifact, each.artifact, asked, display)

@@ -8,7 +8,7 @@ from typing import Final
 
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import SMALLER, MetricDefinition
-from crossrt.harness.analyze.methods import League, Method, sqnr_db
+from crossrt.harness.analyze.methods import League, Method, is_timed, sqnr_db
 from crossrt.reports.statistics.estimates import Estimate, over_samples, proportion
 from crossrt.reports.statistics.paired import PairedChange, paired_change
 from crossrt.reports.text.cells import Cell, Sheet, title_of, unit_of, written
@@ -30,7 +30,8 @@ def league_sheet(league: League) -> Sheet:
         title=f"{league.model}, methods",
         columns=columns,
         rows=tuple(rows),
-        dropped_first=("KB", "p", FLOAT, "SQNR dB", "gained dB"),
+        dropped_first=("KB", "p", FLOAT, heading, "gained dB", "SQNR dB"),
+        kept=(PLAIN, VERDICT),
         footer=tuple(_notes(league)),
     )
     return sheet.without_empty(ABSENT)
@@ -43,6 +44,8 @@ def _notes(league: League) -> Iterator[str]:
             f" ({'McNemar, Tango' if league.metric.paired_test == 'mcnemar' else 'paired t'})"
         )
     yield "SQNR: of the worst output, compared with float; gained: over the plain recipe above the indented rows"
+    if not all(map(is_timed, league.methods)):
+        yield "accuracy only: computed in float32, as no CPU computes in FP8; never timed"
     if any(each.time is not None for each in league.methods):
         yield f"time: over that of the plain recipe's file, both in the same rounds, {_percent(CONFIDENCE)} interval"
 
@@ -65,7 +68,7 @@ def _row(league: League, method: Method, *, is_float: bool) -> tuple[Cell, ...]:
         ABSENT if change is None or metric is None else verdict(change, metric),
         ABSENT if is_float else _decibels(sqnr_db(method.evaluation)),
         ABSENT if plain is None else _gain(plain.evaluation, method.evaluation),
-        time_text(method.time),
+        time_text(method.time) if is_timed(method) else "accuracy only",
     )
     return tuple(Cell(text=text) for text in texts)
 

@@ -44,6 +44,7 @@ class Exported:
         cautions: What must be said of files that passed, by id.
         reference_cautions: What speaks against believing any of it.
         answered: Ids of files that answer too differently from the source model; what else failed never answered.
+        is_interrupted: Whether files are missing that were built and not checked before an interrupt.
     """
 
     found: Artifacts
@@ -52,6 +53,7 @@ class Exported:
     cautions: dict[str, str]
     reference_cautions: tuple[str, ...] = ()
     answered: tuple[str, ...] = ()
+    is_interrupted: bool = False
 
 
 def run_export(
@@ -62,6 +64,7 @@ def run_export(
     display: Display,
     *,
     is_named: bool = True,
+    keeps: bool = False,
 ) -> Exported:
     """Builds variants, or finds them in the cache, and checks each on the shipped runtime of its format.
 
@@ -74,6 +77,7 @@ def run_export(
         minimum_agreement: What answers a smaller share of the samples like the model is a problem; see `judge`.
         display: Follows.
         is_named: Whether the user named the variants; recipes that do not fit the model are left out where not.
+        keeps: Give back what was checked before an interrupt, where that is anything but float files.
 
     Raises:
         ExportError: The model cannot be loaded, or is one that nothing is built from.
@@ -89,12 +93,20 @@ def run_export(
     found = get_artifacts(build_request(opened, subject, variants, is_named=is_named), opened.folder, display)
     found.artifacts = {**{each.id: each for each in project.given}, **found.artifacts}
     state = _state(opened, subject, found, minimum_agreement)
-    check_answers(state, found, display, compares_pairs=False)
+    is_interrupted = False
+    try:
+        check_answers(state, found, display, compares_pairs=False)
+    except KeyboardInterrupt:
+        is_interrupted = True
+        if not keeps or not _has_quantized(state):
+            raise
     evaluations, answered = {}, []
     reference_cautions = (*opened.cautions, *state.cautions, *state.warnings)
     for case in state.cases:
-        assessment = state.assessments[case.id]
-        if assessment.status == "ok" and assessment.evaluation is not None:
+        assessment = state.assessments.get(case.id)
+        if assessment is None:  # interrupted before its turn
+            del found.artifacts[case.artifact_id]
+        elif assessment.status == "ok" and assessment.evaluation is not None:
             evaluations[case.artifact_id] = assessment.evaluation
         else:
             found.problems[case.artifact_id] = ChildFailedError(assessment.reason or assessment.status, "")
@@ -110,7 +122,14 @@ def run_export(
         cautions=cautions,
         reference_cautions=tuple(each for each in dict.fromkeys(reference_cautions) if each not in of_files),
         answered=tuple(answered),
+        is_interrupted=is_interrupted,
     )
+
+
+def _has_quantized(state: RunState) -> bool:
+    """Whether any quantized file was checked."""
+    quantized = (case.id for case in state.cases if state.artifacts[case.artifact_id].role == "quantized")
+    return any(case in state.assessments for case in quantized)
 
 
 def _check_runtimes(formats: Collection[ModelFormat]) -> None:

@@ -24,8 +24,13 @@ from crossrt.harness.process.scratch import scratch_folder
 TIMEOUT_S = 300.0
 
 
-def inspect_model(path: Path, *, allow_h5: bool = False) -> Inspection:
+def inspect_model(path: Path, *, allow_h5: bool = False, reads_only: bool = False) -> Inspection:
     """What a model file says of itself; a file that was looked at before is not looked at again.
+
+    Args:
+        path: The file or folder.
+        allow_h5: Legacy `.h5` files may be loaded.
+        reads_only: Take a file that cannot be run here, such as for custom operators: it is read and never run.
 
     Raises:
         ModelError: There is no model, or it cannot be used; the message says why.
@@ -45,6 +50,8 @@ def inspect_model(path: Path, *, allow_h5: bool = False) -> Inspection:
     except ChildFailedError as failure:
         raise ModelError(f"{path} cannot be looked into: {failure.reason}") from failure
     if found.problem is not None:
+        if reads_only:
+            return found
         raise ModelError(f"{path}: {found.problem}")
     if known is not None:
         _remember(found, known)

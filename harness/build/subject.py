@@ -85,20 +85,21 @@ class Found:
         return self.file_name or self.artifact.id
 
 
-def find_subject(target: Target, folder: Path, display: Display) -> Found:
+def find_subject(target: Target, folder: Path, display: Display, *, reads_only: bool = False) -> Found:
     """Finds both files, and builds them where a recipe is named and the cache lacks them.
 
     Args:
         target: What the command is about.
         folder: A scratch folder.
         display: Follows a build.
+        reads_only: Take a file that cannot be run here, as it is only read.
 
     Raises:
         HarnessError: There is no such variant, its float file is missing, or it is not quantized by a recipe.
         ExportError: It cannot be used, or not be built.
     """
     if is_model_file(target.name):
-        return _with_served_data(_from_file(target), folder)
+        return _with_served_data(_from_file(target, reads_only=reads_only), folder)
     if target.original is not None:
         raise HarnessError(f"--float goes with a model file; {target.name} is the name of a variant")
     project = resolve(target.subject) if target.subject.artifacts is not None else None
@@ -133,13 +134,13 @@ def is_model_file(name: str) -> bool:
     return False
 
 
-def model_artifact(path: Path, *, allow_h5: bool = False) -> ModelArtifact:
+def model_artifact(path: Path, *, allow_h5: bool = False, reads_only: bool = False) -> ModelArtifact:
     """A model file of the user's; what a manifest beside it says of it counts, if it is the manifest of that file.
 
     Raises:
         ModelError: It is not an ONNX or TFLite file, or cannot be used.
     """
-    found = inspect_model(path, allow_h5=allow_h5)
+    found = inspect_model(path, allow_h5=allow_h5, reads_only=reads_only)
     if found.kind not in ("onnx", "tflite"):
         article = "an" if found.kind.startswith("o") else "a"
         raise ModelError(f"{path} is {article} {found.kind} model: an .onnx or .tflite file is expected here")
@@ -154,9 +155,9 @@ def model_artifact(path: Path, *, allow_h5: bool = False) -> ModelArtifact:
     return dataclasses.replace(known, path=path) if known.sha256 == artifact.sha256 else artifact
 
 
-def _from_file(target: Target) -> Found:
+def _from_file(target: Target, *, reads_only: bool) -> Found:
     subject = target.subject
-    artifact = model_artifact(Path(target.name))
+    artifact = model_artifact(Path(target.name), reads_only=reads_only)
     original = None if target.original is None else model_artifact(target.original)
     if original is not None and original.format != artifact.format:
         raise HarnessError(

@@ -7,7 +7,7 @@ of float units is doubled until the budget holds and then bisected; at last each
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -62,9 +62,10 @@ class Hunt:
         """Whole-model recipes, the least noisy first; those that are left in the running."""
         plans = list(bases(self._opened.units))
         self._display.phase("whole-model recipes", len(plans))
-        sieved = []
+        sieved: list[tuple[Plan, Candidate]] = []
         for plan in plans:
-            if self._has_time(self._trier.build_s, "whole-model recipes"):
+            scoring_s = self._trier.score_s if sieved else 0.0  # what was built is of no use without a score
+            if self._has_time(self._trier.build_s + scoring_s, "whole-model recipes"):
                 sieved.append((plan, self._trier.sieve(plan)))
             self._display.step(plan.name)
         usable = [(plan, found) for plan, found in sieved if found.problem is None]
@@ -108,12 +109,30 @@ class Hunt:
 
     def grow(self, plans: Sequence[Plan]) -> None:
         """Keeps units in float until the accuracy holds: on the most promising recipe, then on one of another kind."""
+        self._mix_channels(plans)
         first = self._base_of(plans)
         if first is None or self._grow_on(first):
             return
         others = [plan for plan in plans if type(plan.recipe) is not type(first.recipe)]
         if others and self._has_time(self._trier.score_s, "a second recipe with units in float"):
             self._grow_on(others[0])
+
+    def _mix_channels(self, plans: Sequence[Plan]) -> None:
+        """Gives as few units as it takes a scale per channel, where all of them have enough accuracy so, and none not.
+
+        Scales per tensor are what the fastest kernels take.
+        """
+        keeping = self._ledger.keeping
+        static = [plan for plan in plans if isinstance(plan.recipe, OnnxStatic)]
+        base = next((plan for plan in static if plan.is_per_tensor), None)
+        holds = {plan.is_per_tensor: keeping.accuracy(self._named(plan.name).loss) for plan in reversed(static)}
+        if base is None or holds.get(True) or not holds.get(False):
+            return
+        units = by_worth(self._sensitivities(base), counts_bytes=False)
+        units = [unit for unit in units if unit.weight_bytes]
+        if units:
+            self._display.phase("units with scales per channel", None)
+            self._fewest(base.with_channels, units)
 
     def _grow_on(self, base: Plan) -> bool:
         """As few units in float as it takes, then the same with 16 bits; whether anything keeps its accuracy."""
@@ -123,12 +142,14 @@ class Hunt:
         if not units:
             return False
         self._display.phase("units in float", None)
-        count = self._fewest(base, units)
+        count = self._fewest(base.with_float, units)
         if count is None:
             return False
         chosen = self._refined(base, units[:count])
         if isinstance(base.recipe, OnnxStatic) and base.recipe.activation_type == "uint8":
             self._score(self._sieved(base.with_wide(chosen)))
+        if base.is_per_tensor:
+            self._score(self._sieved(base.with_channels(chosen)))
         if count < len(units):  # one step safer, should the first not hold on other samples
             self._score(self._sieved(base.with_float(units[: count + 1])))
         return True
@@ -180,16 +201,16 @@ class Hunt:
         noise = 0.0 if built.sqnr_db is None else 10 ** (-built.sqnr_db / 10)
         return NodeSensitivity(unit=unit, sqnr_db=built.sqnr_db, noise=noise if built.has_signal else 1e12)
 
-    def _fewest(self, base: Plan, units: Sequence[Unit]) -> int | None:
-        """How many of the first units have to stay in float, or None where no number does."""
+    def _fewest(self, change: Callable[[Sequence[Unit]], Plan], units: Sequence[Unit]) -> int | None:
+        """How many of the first units have to be changed, as into float, or None where no number does."""
         failing, count = 0, 1
-        while not self._holds(base, units[:count]):
-            if count >= len(units) or not self._has_time(self._trier.score_s, "more units in float"):
+        while not self._holds(change(units[:count])):
+            if count >= len(units) or not self._has_time(self._trier.score_s, "more units that are changed"):
                 return None
             failing, count = count, min(2 * count, len(units))
-        while count - failing > 1 and self._has_time(self._trier.score_s, "fewer units in float"):
+        while count - failing > 1 and self._has_time(self._trier.score_s, "fewer units that are changed"):
             middle = (failing + count) // 2
-            failing, count = (failing, middle) if self._holds(base, units[:middle]) else (middle, count)
+            failing, count = (failing, middle) if self._holds(change(units[:middle])) else (middle, count)
         return count
 
     def _refined(self, base: Plan, units: Sequence[Unit]) -> list[Unit]:
@@ -199,12 +220,12 @@ class Hunt:
             if len(kept) == 1 or not self._has_time(self._trier.score_s, "fewer units in float"):
                 break
             others = [each for each in kept if each is not unit]
-            if self._holds(base, others):
+            if self._holds(base.with_float(others)):
                 kept = others
         return kept
 
-    def _holds(self, base: Plan, units: Sequence[Unit]) -> bool:
-        found = self._score(self._sieved(base.with_float(units)))
+    def _holds(self, plan: Plan) -> bool:
+        found = self._score(self._sieved(plan))
         self._display.step(found.name)
         return found.problem is None and self._ledger.keeping.surely(found)
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +15,7 @@ import msgspec
 from crossrt.analysis.search.keeping import Keeping
 from crossrt.analysis.search.record import Opened, SearchJob
 from crossrt.analysis.search.result import SCHEMA_VERSION, SearchReport
-from crossrt.analysis.search.sentence import found_sentence, none_sentence
+from crossrt.analysis.search.sentence import found_sentence, is_unjudged, none_sentence
 from crossrt.datasets.tasks.choosing import chance_caution
 from crossrt.exporters.sources.onnx_file import total_bytes
 from crossrt.harness.errors import HarnessError
@@ -27,11 +26,12 @@ from crossrt.harness.process.packages import QUANTIZING, check_packages
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.harness.search.builder import Builder
 from crossrt.harness.search.confirming import Court, least_s
+from crossrt.harness.search.enough import check_enough
 from crossrt.harness.search.hunt import LAST_TIMING_SHARE, Hunt
 from crossrt.harness.search.ledger import Ledger, read_search
 from crossrt.harness.search.opening import Start, open_search
 from crossrt.harness.search.request import SearchRequest
-from crossrt.harness.search.scoring import ALPHA, STRICT_ALPHA, Scorer
+from crossrt.harness.search.scoring import STRICT_ALPHA, Scorer
 from crossrt.harness.search.timing import Stopwatch
 from crossrt.harness.search.trying import Trier
 from crossrt.reports.text.progress import Display
@@ -178,7 +178,8 @@ class _Search:
             passed = court.judge(most=2, untimed=True)
         if passed is None:
             hunt.keep_nearest()
-            ledger.end("none", none_sentence(ledger.report, ledger.keeping, self.request.out))
+            sentence = none_sentence(ledger.report, ledger.keeping, self.request.out)
+            ledger.end("unjudged" if is_unjudged(ledger.report, ledger.keeping) else "none", sentence)
         else:
             value = aside.baseline.values[aside.metric.name]
             ledger.end("found", found_sentence(ledger.report, passed, self.request.out, value))
@@ -209,7 +210,7 @@ class _Search:
         """
         allowed = self.request.budget.drop.allowed(search.metric, search.baseline)
         for part in (search, aside):
-            _check_enough(part, allowed, self.request.held_out)
+            check_enough(part, allowed, self.request.held_out)
         report = self._begun(search, aside, allowed)
         if self.previous is not None:
             _check_same(report, self.previous)
@@ -261,27 +262,6 @@ class _Search:
                 f"--batch {self.request.batch_size}: the model takes {fixed} samples a call, no other number"
             )
         return fixed or self.request.batch_size or 1
-
-
-def _check_enough(part: Scorer, allowed: float, held_out: float) -> None:
-    """Even a file that answers all samples alike must be able to keep to the budget."""
-    if (least := part.least_upper(ALPHA)) <= allowed:
-        return
-    needed = part.samples
-    while needed < 10**8 and _tango_floor(needed) > allowed:
-        needed = int(needed * 1.1) + 1
-    raise HarnessError(
-        f"with {part.samples:,} samples in one of its two parts even a file that answers all of them like the float"
-        f" model may lose up to {100 * least:.2f} pp, as far as anybody can tell, and {100 * allowed:g} pp are"
-        f" allowed: give about {ceil(needed / min(held_out, 1 - held_out)):,} samples in --data, of which each part"
-        f" gets {needed:,} or more, or a larger --max-drop"
-    )
-
-
-def _tango_floor(samples: int) -> float:
-    from crossrt.reports.statistics.paired import tango_interval
-
-    return -tango_interval(0, 0, samples, ALPHA)[0]
 
 
 _SAME: Final = (

@@ -44,8 +44,11 @@ class Trier:
         recipe = plan.fields()
         if (known := self._ledger.known(recipe)) is not None:
             return known
-        float_units, wide = (tuple(unit.name for unit in units) for units in (plan.in_float, plan.wide))
-        found = Candidate(name=plan.name, recipe=recipe, float_units=float_units, wide_units=wide)
+        units = (plan.in_float, plan.wide, plan.per_channel)
+        in_float, wide, per_channel = (tuple(unit.name for unit in each) for each in units)
+        found = Candidate(
+            name=plan.name, recipe=recipe, float_units=in_float, wide_units=wide, channel_units=per_channel
+        )
         try:
             artifact, sqnr_db, is_finite = self._build(plan)
         except NotBuiltError as error:

@@ -33,7 +33,7 @@ _PHRASE: Final = 30
 _LEAST_NAME: Final = 34
 """Characters that a name keeps; a longer one goes on in the next line, after one of these signs where it has any."""
 
-_LEAST_WORDS: Final = 28
+_LEAST_WORDS: Final = 24
 _LONGEST_LINE: Final = 10_000
 _NAME_PART: Final = re.compile(r"[^-_@./:,]*[-_@./:,]*")
 
@@ -123,11 +123,12 @@ def fitted(sheet: Sheet, width: int) -> tuple[Sheet, tuple[str, ...]]:
     """The table without the columns that have no room, and their names.
 
     Columns go in the order that the table gives, the least important first, until all cells fit on their lines; where
-    that is not enough, the others go from the last to the second. Characters of a number are never cut.
+    that is not enough, the others go from the last to the second, except those that the table keeps. Characters of a
+    number are never cut.
     """
     dropped: list[str] = []
     droppable = [name for name in sheet.dropped_first if name in sheet.columns]
-    droppable += [name for name in reversed(sheet.columns[1:]) if name not in droppable]
+    droppable += [name for name in reversed(sheet.columns[1:]) if name not in (*droppable, *sheet.kept)]
     while droppable and sheet_width(sheet.without(dropped)) > width:
         dropped.append(droppable.pop(0))
     return sheet.without(dropped), tuple(name for name in sheet.columns if name in dropped)

@@ -60,8 +60,9 @@ class Sheet:
         rows: As many cells as there are columns.
         is_text: True if other columns than the first hold text, which may be wrapped.
         footer: Lines below.
-        dropped_first: Headings of the columns that may be left out where there is too little room, the least
-            important first; the others always stay.
+        dropped_first: Headings of the columns that are left out where there is too little room, the least important
+            first; where that is not enough, others follow from the last on.
+        kept: Headings of columns that are never left out, such as that of a verdict.
         wrapped: Headings of columns that hold names or text, as the first one does: they may go on in the next line.
     """
 
@@ -72,6 +73,7 @@ class Sheet:
     footer: tuple[str, ...] = ()
     dropped_first: tuple[str, ...] = ()
     wrapped: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     def without(self, columns: Sequence[str]) -> Sheet:
         """The same without some columns."""
@@ -84,6 +86,7 @@ class Sheet:
             footer=self.footer,
             dropped_first=self.dropped_first,
             wrapped=self.wrapped,
+            kept=self.kept,
         )
 
     def without_empty(self, absent: str) -> Sheet:

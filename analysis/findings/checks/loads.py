@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from crossrt.analysis.audit.record import Finding, Severity
-from crossrt.analysis.findings.protocol import Outcome, check, not_applicable
+from crossrt.analysis.findings.protocol import Outcome, check, named, not_applicable
 from crossrt.analysis.findings.quantized_file import QuantizedFile
 from crossrt.exporters.errors import first_line
-from crossrt.exporters.sources.onnx_inspection import KNOWN_DOMAINS
 
 _LONGEST, _SHORT = 800, 100
 _PLACE: Final = re.compile(r"/?\S+\.(?:cc|h):\d+ (?:[^()]*::\w+\([^()]*\)(?: const)? )?")
@@ -38,16 +37,18 @@ def loads(file: QuantizedFile) -> Outcome:
         expected=f"a file that {runtime} loads",
         to_do="load it with the library of its own operators" if severity == "note" else "convert or quantize it again",
     )
-    return Outcome(f"{runtime} refuses it: {textwrap.shorten(reason, _SHORT, placeholder='...')}", [finding])
+    said = f"{runtime} refuses it: {textwrap.shorten(reason, _SHORT, placeholder='...')}"
+    if severity == "note":
+        said = f"needs a library of its own for {named(file.custom)}, which no check looks at" if file.custom else said
+    return Outcome(said, [finding])
 
 
 def _needs_library(file: QuantizedFile, reason: str) -> bool:
     """True where only an operator of a domain that runtimes do not know is missing."""
     if any(each in reason for each in _NEEDS_MORE):
         return True
-    nodes = file.graph.nodes if file.graph is not None else ()
-    foreign = {each.domain for each in nodes} - set(KNOWN_DOMAINS)
-    return _UNKNOWN in reason and any(f"{domain}:" in reason for domain in foreign)
+    domains = {each.partition(":")[0] for each in file.custom}
+    return _UNKNOWN in reason and any(f"{domain}:" in reason for domain in domains)
 
 
 def _onnx(path: Path) -> tuple[str, str | None]:

@@ -12,6 +12,7 @@ import onnx_ir as ir
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.quantizers.methods.bias_correction import Feeds, correct_biases
 from crossrt.exporters.quantizers.methods.clipping import clip_weights
+from crossrt.exporters.quantizers.methods.clips import seen_clips
 from crossrt.exporters.quantizers.methods.equalization import equalize
 from crossrt.exporters.quantizers.methods.layers import name_nodes
 from crossrt.exporters.quantizers.methods.outputs import float_outputs
@@ -46,7 +47,7 @@ def write_float(recipe: OnnxStatic, prepared: Path, path: Path, feeds: Feeds) ->
     name_nodes(model)
     if recipe.equalize:
         original = ir.from_proto(ir.to_proto(model))
-        equalize(model)
+        equalize(model, seen_clips(model, feeds))
         _check_same(original, model, feeds)
     ir.save(model, path)
 

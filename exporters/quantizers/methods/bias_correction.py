@@ -5,6 +5,8 @@ and appendix D (empirical): the error `E[y~] - E[y]` of each output channel, bef
 the bias, layer by layer, each measured with all layers before it corrected. It is measured on the kernels that are
 deployed: the quantized file runs in ONNX Runtime at full optimization up to the layer, and the layer's own sums are
 computed by its integer kernels, ConvInteger and MatMulInteger, whose 16-bit sums saturate where those of the file do.
+A bias that an Add behind a MatMul adds is corrected likewise, as far as its own type can say it: of 8 bits it takes
+shifts of half a step of its scale and more.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import onnx_ir as ir
 
 from crossrt.datasets.protocol import Arrays
 from crossrt.exporters.errors import UnfitRecipeError
+from crossrt.exporters.quantizers.methods.added_bias import AddedBias, added_bias
 from crossrt.exporters.quantizers.methods.integer_sums import IntegerSums, input_of
 from crossrt.exporters.quantizers.methods.layers import Array, Layer, array, layers_of, replace
 from crossrt.exporters.quantizers.methods.sessions import tensors_of
@@ -43,43 +46,53 @@ def correct_biases(original: ir.Model, quantized: ir.Model, feeds: Feeds) -> int
     layers = [each for each in layers_of(quantized) if each.name in floats and _has_bias(each)]
     if not layers:
         raise UnfitRecipeError(
-            "bias_correction = true finds no bias to correct: no Conv or Gemm of the model is quantized together with"
-            " its input; leave bias_correction out"
+            "bias_correction = true finds no bias to correct: no Conv or Gemm, and no MatMul with an Add behind it, is"
+            " quantized together with its input; leave bias_correction out"
         )
-    expected = _means(original, [floats[each.name] for each in layers], feeds)
-    changed = sum(_correct(layer, mean, quantized, feeds) for layer, mean in zip(layers, expected, strict=True))
+    originals = [floats[each.name] for each in layers]
+    changed = 0
+    for layer, before, mean in zip(layers, originals, _means(original, originals, feeds), strict=True):
+        if (added := added_bias(layer)) is None:
+            changed += _correct(layer, mean, quantized, feeds)
+        elif (exact := added_bias(before)) is not None:
+            changed += added.shift(exact.values + mean - _mean_of_sums(layer, added, quantized, feeds))
     if not changed:
         raise UnfitRecipeError("bias_correction = true changes nothing: no bias is off by half a step")
     return changed
 
 
 def _has_bias(layer: Layer) -> bool:
-    """Whether a layer takes integers and has a bias, or room for one: a MatMul has none."""
-    is_gemm = layer.node.op_type in ("Conv", "Gemm")
-    return is_gemm and layer.scale is not None and input_of(layer) is not None
+    """Whether a layer takes integers and has a bias or room for one: a MatMul has none but that of an Add behind it."""
+    has_room = layer.node.op_type in ("Conv", "Gemm") or added_bias(layer) is not None
+    return has_room and layer.scale is not None and input_of(layer) is not None
 
 
 def _means(model: ir.Model, layers: Sequence[Layer], feeds: Feeds) -> list[Array]:
     """Mean of each output channel of layers of the float model, `(channels,)` each, float64."""
     names = [each.node.outputs[0].name or "" for each in layers]
-    means = [_Mean() for _ in layers]
+    means = [_Mean(_axis(each)) for each in layers]
     for values in tensors_of(model, names, feeds()):
         for mean, each in zip(means, values, strict=True):
             mean.add(each)
     return [mean.value for mean in means]
 
 
-class _Mean:
-    """Mean over all axes but that of channels, 1."""
+def _axis(layer: Layer) -> int:
+    """Where channels lie in a layer's output."""
+    return -1 if layer.node.op_type == "MatMul" else 1
 
-    def __init__(self) -> None:
-        self._total, self._count = np.zeros(1), 0
+
+class _Mean:
+    """Mean over all axes but that of channels."""
+
+    def __init__(self, axis: int) -> None:
+        self._axis, self._total, self._count = axis, np.zeros(1), 0
 
     def add(self, values: Array) -> None:
         """Adds the values of a call."""
-        axes = tuple(axis for axis in range(values.ndim) if axis != 1)
+        axes = tuple(axis for axis in range(values.ndim) if axis != self._axis % values.ndim)
         self._total = self._total + values.sum(axis=axes, dtype=np.float64)
-        self._count += values.size // values.shape[1]
+        self._count += values.size // values.shape[self._axis]
 
     @property
     def value(self) -> Array:
@@ -91,7 +104,7 @@ def _correct(layer: Layer, expected: Array, quantized: ir.Model, feeds: Feeds) -
     """Corrects one layer; whether that changed its bias."""
     source = input_of(layer)
     assert source is not None
-    sums, mean = IntegerSums(layer, source), _Mean()
+    sums, mean = IntegerSums(layer, source), _Mean(_axis(layer))
     for (integers,) in tensors_of(quantized, [source.name], feeds()):
         mean.add(sums.of(integers))
     bias = np.zeros(len(expected), np.int64) if layer.bias is None else array(layer.bias).astype(np.int64)
@@ -104,6 +117,20 @@ def _correct(layer: Layer, expected: Array, quantized: ir.Model, feeds: Feeds) -
     else:
         replace(layer.bias, corrected)
     return True
+
+
+def _mean_of_sums(layer: Layer, added: AddedBias, quantized: ir.Model, feeds: Feeds) -> Array:
+    """Mean of what a MatMul gives in the file, `(outputs,)`: as it is quantized, or by its integer kernel."""
+    source, mean = input_of(layer), _Mean(_axis(layer))
+    assert source is not None
+    if added.sums is not None:
+        for (integers,) in tensors_of(quantized, [added.sums.name or ""], feeds()):
+            mean.add(integers.astype(np.int64))
+        return (mean.value - added.sums_zero_point) * added.sums_scale
+    sums = IntegerSums(layer, source)
+    for (integers,) in tensors_of(quantized, [source.name], feeds()):
+        mean.add(sums.of(integers))
+    return mean.value * sums.steps
 
 
 def _add_bias(layer: Layer, values: Array, steps: Array) -> None:

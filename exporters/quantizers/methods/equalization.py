@@ -16,6 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from crossrt.exporters.errors import UnfitRecipeError
+from crossrt.exporters.quantizers.methods.clips import SeenClip, make_relus
 from crossrt.exporters.quantizers.methods.layers import (
     Array,
     Layer,
@@ -49,15 +50,21 @@ class Pair:
         first: The layer whose outputs are scaled.
         second: The layer whose inputs are scaled.
         channels: Which output channel of the first each input of the second comes from, `(inputs,)`.
+        clips: Nodes between them that are a Clip.
     """
 
     first: Layer
     second: Layer
     channels: Array
+    clips: tuple[ir.Node, ...] = ()
 
 
-def equalize(model: ir.Model) -> int:
+def equalize(model: ir.Model, clips: Sequence[SeenClip] = ()) -> int:
     """Equalizes all pairs of layers of a float model in place, again and again until nothing changes.
+
+    Args:
+        model: The model.
+        clips: Clips from 0 to a limit. Scales pass through those that cut nothing off, which become Relu.
 
     Returns:
         How many pairs there are.
@@ -65,12 +72,15 @@ def equalize(model: ir.Model) -> int:
     Raises:
         UnfitRecipeError: No layer follows another so, or the channels of all are equal already.
     """
-    pairs = list(pairs_of(model))
+    pairs = list(pairs_of(model, [each.node for each in clips if not each.cuts]))
     if not pairs:
+        cutting = [str(each) for each in clips if each.cuts]
         raise UnfitRecipeError(
             "equalize = true finds no two layers to equalize: a Conv or Gemm with weights, then only Relu, LeakyRelu,"
-            " pooling or reshaping, and one reader, a Conv or Gemm; leave equalize out"
+            " pooling or reshaping, and one reader, a Conv or Gemm"
+            f"{f' ({cutting[0]})' if cutting else ''}; leave equalize out"
         )
+    make_relus([node for pair in pairs for node in pair.clips])
     largest = 0.0
     for _ in range(MOST_ROUNDS):
         change = max(_equalize_pair(pair) for pair in pairs)
@@ -129,17 +139,31 @@ def scale_inputs(layer: Layer, scaled: Array) -> None:
     replace(layer.weight, parts.transpose(0, 2, 1, 3).reshape(shape))
 
 
-def pairs_of(model: ir.Model) -> Iterator[Pair]:
-    """Pairs of layers with nothing between them but functions that scaling passes through."""
+def pairs_of(model: ir.Model, clips: Sequence[ir.Node] = ()) -> Iterator[Pair]:
+    """Pairs of layers with nothing between them but functions that scaling passes through.
+
+    Args:
+        model: The model.
+        clips: Clips that cut nothing off.
+    """
     layers = {id(each.node): each for each in layers_of(model)}
     for layer in layers.values():
         if layer.bias is not None and (not is_constant(layer.bias) or len(layer.bias.uses()) > 1):
             continue
         if layer.node.op_type == "Gemm" and not _is_plain_gemm(layer.node):
             continue
-        found = _reader(layer.node.outputs[0], _first_marks(layer), layers)
+        found = _reader(layer.node.outputs[0], _first_marks(layer), layers, clips)
         if found is not None:
-            yield Pair(first=layer, second=found[0], channels=found[1])
+            yield Pair(first=layer, second=found[0], channels=found[1], clips=tuple(_clips_behind(layer, clips)))
+
+
+def _clips_behind(layer: Layer, clips: Sequence[ir.Node]) -> Iterator[ir.Node]:
+    """The Clips between a layer and the next one."""
+    node: ir.Node | None = next(iter(layer.node.outputs[0].consumers()), None)
+    while node is not None and (node in clips or node.op_type in (*_SAME, *_MOVING, *_POOLING)):
+        if node in clips:
+            yield node
+        node = next(iter(node.outputs[0].consumers()), None)
 
 
 def _is_plain_gemm(node: ir.Node) -> bool:
@@ -159,7 +183,9 @@ def _first_marks(layer: Layer) -> Array | None:
     return np.broadcast_to(np.arange(channels).reshape(laid), shape)
 
 
-def _reader(value: ir.Value, marks: Array | None, layers: dict[int, Layer]) -> tuple[Layer, Array] | None:
+def _reader(
+    value: ir.Value, marks: Array | None, layers: dict[int, Layer], clips: Sequence[ir.Node]
+) -> tuple[Layer, Array] | None:
     """The one layer that reads a tensor, and the channel behind each of its inputs."""
     uses = list(value.uses())
     if marks is None or len(uses) != 1 or value.is_graph_output():
@@ -169,7 +195,7 @@ def _reader(value: ir.Value, marks: Array | None, layers: dict[int, Layer]) -> t
         return None
     if (layer := layers.get(id(node))) is not None:
         return _at_layer(layer, marks)
-    return _reader(node.outputs[0], _moved(node, marks), layers)
+    return _reader(node.outputs[0], marks if node in clips else _moved(node, marks), layers, clips)
 
 
 def _at_layer(layer: Layer, marks: Array) -> tuple[Layer, Array] | None:

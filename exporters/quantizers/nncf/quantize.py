@@ -10,7 +10,6 @@ import dataclasses
 import sys
 import tempfile
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,44 +17,28 @@ import onnx
 import onnxruntime
 
 from crossrt.core.artifact import Quantization
-from crossrt.core.events import EventStream, read_job
+from crossrt.core.events import EventStream
 from crossrt.datasets.protocol import Arrays
-from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
+from crossrt.exporters.calibration import selection_of
 from crossrt.exporters.errors import ExportError, UnfitRecipeError, first_line
-from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
+from crossrt.exporters.jobs import BuildJob, build_all
+from crossrt.exporters.quantizers.builder import FileBuilder, serve
 from crossrt.exporters.quantizers.nncf.library import import_nncf
 from crossrt.exporters.quantizers.nncf.static import quantized
 from crossrt.exporters.quantizers.nncf.weights import compressed
 from crossrt.exporters.quantizers.ort.check import check_quantized
 from crossrt.exporters.quantizers.ort.prepare import working_copy
 from crossrt.exporters.recipes.library import OnnxNncf, OnnxNncfWeights
-from crossrt.exporters.sources.detect import check_source
-from crossrt.exporters.tensor_specs import Specs, onnx_quantization, onnx_specs
+from crossrt.exporters.tensor_specs import onnx_quantization
 from crossrt.exporters.variants import Variant
 
 
-class NncfBuilder:
+class NncfBuilder(FileBuilder):
     """Builds the items of one job."""
 
     def __init__(self, job: BuildJob, scratch: Path) -> None:
-        self._job, self._scratch, self._source = job, scratch, Path(job.source)
-        if (kind := check_source(self._source)) != "onnx":
-            raise ExportError(f"{job.source} is not an ONNX file: it is {kind}")
-
-    @cached_property
-    def _specs(self) -> Specs:
-        return onnx_specs(self._source)
-
-    @cached_property
-    def _calibration(self) -> Calibration:
-        if self._job.calibration is None:
-            raise ExportError(NEEDS_CALIBRATION)
-        return Calibration.open(self._job.calibration, self._specs[0], self._job.dimensions)
-
-    def build(self, item: str, folder: Path) -> None:
-        """Builds one item into its folder, manifest included."""
-        variant = self._job.variant(item)
-        write_artifact(self._job, variant, lambda path: self._write(variant, path), folder, self._specs)
+        super().__init__(job)
+        self._scratch = scratch
 
     def _write(self, variant: Variant, path: Path) -> Quantization:
         recipe = variant.recipe
@@ -115,8 +98,7 @@ def _build(job: BuildJob, events: EventStream) -> None:
 
 def main() -> int:
     """Reads a job and builds it."""
-    events = EventStream.take_stdout()
-    return events.guard(lambda: _build(read_job(sys.stdin, BuildJob), events))
+    return serve(_build)
 
 
 if __name__ == "__main__":

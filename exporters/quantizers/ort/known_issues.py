@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 
 from crossrt.exporters.quantizers.ort.lost_activations import REMOVABLE, lost_activations
-from crossrt.exporters.recipes.recipe import OnnxFloat16, OnnxRecipe, OnnxStatic, OnnxWeightOnly
+from crossrt.exporters.recipes.recipe import OnnxFloat8, OnnxFloat16, OnnxRecipe, OnnxStatic, OnnxWeightOnly
 from crossrt.exporters.sources.onnx_file import read_structure
 from crossrt.exporters.sources.onnx_weights import quantized_share_of, readers_of_floats
 
@@ -47,6 +47,8 @@ def cost_issues(recipe: OnnxRecipe, prepared: Path, quantized: Path) -> tuple[st
             "ONNX Runtime unpacks weights whose zero points are not whole numbers at every call, which takes time:"
             " k-quant, gptq and rtn do without"
         )
+    if isinstance(recipe, OnnxFloat8):
+        found.append("for accuracy only: no CPU computes in FP8, so that weights are made float32 when it is loaded")
     if not isinstance(recipe, OnnxFloat16):
         found += _of_share(read_structure(quantized))
     return tuple(found)

@@ -20,11 +20,19 @@ from crossrt.exporters.quantizers.methods.applying import (
 from crossrt.exporters.quantizers.methods.bias_correction import Feeds
 from crossrt.exporters.quantizers.ort.calibrate import METHODS, SharedRanges
 from crossrt.exporters.quantizers.ort.check import check_quantized
+from crossrt.exporters.quantizers.ort.float8 import write_float8
 from crossrt.exporters.quantizers.ort.float_nodes import keep_in_float
+from crossrt.exporters.quantizers.ort.overrides import overrides_of
 from crossrt.exporters.quantizers.ort.prepare import prepare, working_copy
 from crossrt.exporters.quantizers.ort.weight_only import check_excluded, write_weight_only
-from crossrt.exporters.quantizers.ort.wide_activations import wide_activations
-from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxRecipe, OnnxStatic, OnnxWeightOnly
+from crossrt.exporters.recipes.recipe import (
+    OnnxDynamic,
+    OnnxFloat8,
+    OnnxFloat16,
+    OnnxRecipe,
+    OnnxStatic,
+    OnnxWeightOnly,
+)
 from crossrt.exporters.sources.onnx_file import nodes_of, read_structure
 
 _TYPES = {
@@ -87,6 +95,9 @@ class OnnxQuantizer:
         else:
             if not self._prepared.exists():
                 prepare(source, self._prepared)
+            if isinstance(recipe, OnnxFloat8):
+                write_float8(self._prepared, path, recipe)
+                return
             _check_names(recipe, self._prepared)
             if isinstance(recipe, OnnxStatic):
                 self._static(recipe, path)
@@ -121,7 +132,7 @@ class OnnxQuantizer:
                 "ActivationSymmetric": recipe.activation_symmetric,
                 "WeightSymmetric": recipe.weight_symmetric,
                 "QDQKeepRemovableActivations": recipe.keep_removable_activations,
-                **wide_activations(recipe, source),
+                **overrides_of(recipe, source),
             },
         )
         if recipe.quant_format == "qdq":
@@ -183,7 +194,7 @@ def _refusal(error: Exception, recipe: OnnxRecipe, source: Path) -> str:
     others = (["int8-dynamic.onnx, without calibration"] if isinstance(recipe, OnnxStatic) else []) + [
         "w8.onnx and fp16.onnx, which leave activations alone"
     ]
-    tried = "" if isinstance(recipe, OnnxWeightOnly | OnnxFloat16) else f"; try {', or '.join(others)}"
+    tried = "" if isinstance(recipe, OnnxWeightOnly | OnnxFloat16 | OnnxFloat8) else f"; try {', or '.join(others)}"
     return (
         f"ONNX Runtime's quantizer cannot do this with the model{what}{tried} (it says: {type(error).__name__}:"
         f" {first_line(error, _MOST_OF_ERROR)})"
@@ -203,6 +214,7 @@ def _check_names(recipe: OnnxStatic | OnnxDynamic, prepared: Path) -> None:
     check_excluded(recipe.nodes_to_exclude, model)
     if isinstance(recipe, OnnxStatic):
         check_excluded(recipe.nodes_to_16_bit, model, "nodes_to_16_bit")
+        check_excluded(recipe.nodes_per_channel, model, "nodes_per_channel")
     present = {node.op_type for node in model.graph.node}
     if recipe.op_types_to_quantize and not present & set(recipe.op_types_to_quantize):
         raise NothingToQuantizeError(

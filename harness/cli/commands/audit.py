@@ -53,8 +53,8 @@ def audit(name: str, **options: Any) -> int:
     for note in audit_notes(found):
         print_note(note, console)
     console.print()
-    if found.checks:
-        print_sheet(check_sheet(found), console)
+    if (checks := check_sheet(found)).rows:
+        print_sheet(checks, console)
         console.print()
     if findings := finding_table(found) if recording_console() is not None else finding_sheet(found):
         print_sheet(findings, console)

@@ -59,6 +59,7 @@ def findings_sheet(comparison: Comparison, *, everything: bool = False) -> Sheet
         rows=tuple(_row(finding) for finding in shown),
         dropped_first=_DROPPED_FIRST,
         wrapped=("metric", "verdict"),
+        kept=("verdict",),
     )
 
 

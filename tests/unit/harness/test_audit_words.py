@@ -9,11 +9,11 @@ import pytest
 
 from crossrt.analysis.audit.record import AuditedTensor, Check
 from crossrt.exporters.errors import ModelError
-from crossrt.harness.analyze.audit import Audit, audit_headline
+from crossrt.harness.analyze.audit import Audit, audit_headline, check_sheet
 from crossrt.harness.build.subject import is_model_file
 
 
-def audit_of(severity, verdict):
+def audit_of(severity, verdict, kind="ONNX, static"):
     tensor = AuditedTensor(
         name="x",
         role="activation",
@@ -28,7 +28,8 @@ def audit_of(severity, verdict):
         verdict=verdict,
     )
     checks = [Check(name="scales", severity=severity, text="")]
-    return Audit(name="net.onnx", artifact=SimpleNamespace(model="net"), tensors=[tensor], checks=checks)
+    artifact = SimpleNamespace(model="net")
+    return Audit(name="net.onnx", artifact=artifact, tensors=[tensor], checks=checks, kind=kind)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,16 @@ def audit_of(severity, verdict):
 )
 def test_an_audit_first_says_what_is_wrong(severity, verdict, begins):
     assert audit_headline(audit_of(severity, verdict)).startswith(f"net.onnx: {begins}")
+
+
+def test_of_a_file_with_a_recipe_checks_are_shown_where_they_find_something():
+    sound, wrong = audit_of("ok", "exact", kind=None), audit_of("wrong", "exact", kind=None)
+    said = audit_headline(sound)
+    assert said.startswith("net.onnx: all 1 quantized tensors are what the recipe makes of them, to the last bit")
+    assert said.endswith("no check finds anything else")
+    assert not check_sheet(sound).rows
+    assert audit_headline(wrong).startswith("net.onnx: wrong: scales; all 1")
+    assert len(check_sheet(wrong).rows) == 1
 
 
 def test_a_pipe_a_device_and_a_link_to_nothing_are_no_files(tmp_path):

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from crossrt.core.artifact import Quantization
 from crossrt.core.evaluation import Evaluation, OutputError, Packed
 from crossrt.core.metric import SMALLER, MetricDefinition
 from crossrt.datasets.tasks.classification import TOP1
 from crossrt.harness.analyze import methods
 from crossrt.harness.analyze.methods import League, Method, Methods, _in_order
 from crossrt.harness.analyze.methods_tables import league_sheet, outputs_sheet, verdict
+from crossrt.harness.build import export
+from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject
 from crossrt.reports.statistics.paired import PairedChange
+from crossrt.reports.tables.terminal import fitted
 from crossrt.reports.text.progress import Silent
 
 SAMPLES = 10_000
@@ -77,6 +82,24 @@ def test_each_method_is_compared_with_float_and_with_its_plain_recipe(league):
     assert "time" not in league_sheet(league()).columns
 
 
+def test_narrow_tables_keep_the_verdict_and_fp8_has_no_time(league, make_artifact):
+    found = league()
+    fp8 = make_artifact(
+        quantization=Quantization(
+            scheme="weight-only",
+            representation="qdq",
+            activation_type=None,
+            weight_type="float8e4m3fn",
+            granularity="per-channel",
+        )
+    )
+    extra = Method(item="fp8.tflite", plain="plain.tflite", artifact=fp8, evaluation=evaluation(200, 20.0))
+    sheet = league_sheet(replace(found, methods=[*found.methods, extra]))
+    assert rows(sheet)["fp8.tflite"]["time"] == "accuracy only"
+    for width in (40, 60, 80):
+        assert {"vs plain", "verdict"} <= set(fitted(sheet, width)[0].columns)
+
+
 def test_several_outputs_have_a_table_of_their_own(league):
     assert outputs_sheet(league()) is None
     assert rows(outputs_sheet(league(("boxes", 20.0))))["good.tflite"]["boxes"] == "20.0"
@@ -100,3 +123,39 @@ def test_a_file_that_is_quantized_already_is_named(make_artifact, monkeypatch):
     monkeypatch.setattr(methods, "open_source", lambda subject, *_: (subject, SimpleNamespace(project=project)))
     with pytest.raises(HarnessError, match=f"{given.path.name} is quantized already: give the float model"):
         methods.run_methods(Methods(subject=Subject(models=(given.path,))), Silent())
+
+
+@pytest.mark.parametrize("finished", [0, 1, 2])
+def test_what_was_evaluated_before_an_interrupt_is_kept(monkeypatch, make_artifact, finished):
+    files = {
+        name: make_artifact(role=role) for name, role in (("fp32", "float"), ("a", "quantized"), ("b", "quantized"))
+    }
+    cases = [SimpleNamespace(id=f"{name}-case", artifact_id=name) for name in files]
+    state = SimpleNamespace(
+        cases=cases, artifacts=files, assessments={}, judge=None, cautions=[], warnings=[], settings=None
+    )
+
+    def interrupted(*_, **__):
+        ok = SimpleNamespace(status="ok", evaluation=evaluation(1, 30.0))
+        state.assessments |= {case.id: ok for case in cases[: finished + 1]}
+        raise KeyboardInterrupt
+
+    found = Artifacts(artifacts=dict(files))
+    for name, value in {
+        "_check_runtimes": None,
+        "build_request": None,
+        "get_artifacts": found,
+        "_state": state,
+    }.items():
+        monkeypatch.setattr(export, name, lambda *_, value=value, **__: value)
+    monkeypatch.setattr(export, "check_answers", interrupted)
+    monkeypatch.setattr(export, "difference_cautions", lambda _: {})
+    opened = SimpleNamespace(project=SimpleNamespace(source=object(), given=()), folder=None, cautions=())
+    if not finished:
+        with pytest.raises(KeyboardInterrupt):
+            export.run_export(opened, None, [], 0.0, Silent(), keeps=True)
+        return
+    kept = export.run_export(opened, None, [], 0.0, Silent(), keeps=True)
+    assert list(kept.evaluations) == list(files)[: finished + 1]
+    assert list(kept.found.artifacts) == list(kept.evaluations)
+    assert kept.is_interrupted

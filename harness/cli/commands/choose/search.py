@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from crossrt.harness.search.request import SearchRequest
 
 INTERRUPTED = 130
+UNJUDGED = 3
 
 
 @click.command(short_help="Search for the fastest int8 or mixed file that keeps to a budget of accuracy.")
@@ -85,7 +86,7 @@ def search(**options: Any) -> int:
     first; where none keeps to the budget, the layers that add most noise for what they cost stay in float, as few as it
     takes. Candidates are chosen on one part of --data and judged on another that the search never saw; latency is
     measured in the same rounds as the float file. The best file so far is in --out at every moment. The exit code is 1
-    if nothing keeps to the budget.
+    if nothing keeps to the budget, 3 if the time was over before any file could be judged.
 
     \b
     crossrt search my.onnx --calibration train.npz --data test.npz --max-drop 0.2pp
@@ -109,6 +110,8 @@ def search(**options: Any) -> int:
 def _exit_code(found: SearchReport) -> int:
     if found.status == "interrupted":
         return INTERRUPTED
+    if found.status == "unjudged":
+        return UNJUDGED
     return int(found.status != "found")
 
 

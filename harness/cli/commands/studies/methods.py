@@ -78,6 +78,6 @@ def methods(
         for line in grouped(reasons):
             console.print(f"{title}  {printable(line)}", markup=False)
     if league.is_interrupted:
-        console.print("interrupted: what has no time was not timed")
+        console.print("interrupted: what is missing was not evaluated, what has no time was not timed")
         return INTERRUPTED
     return int(bool(league.failed))

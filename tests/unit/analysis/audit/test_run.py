@@ -276,6 +276,35 @@ def test_without_a_recipe_a_file_is_read(quantized, scratch, quant_format):
     assert "2 per channel" in checks["weights"].text
 
 
+def test_a_file_with_a_recipe_is_checked_as_well(quantized, network, scratch, data):
+    recipe = OnnxStatic(calibration_samples=SAMPLES)
+    path = quantized(recipe)
+    job = job_of(path, scratch, float_path=network(), recipe=recipe, data=data)
+    assert [each for each in audit(job).checks if each.severity in ("caution", "wrong")] == []
+    model = onnx.load(path)
+    model.graph.initializer.append(numpy_helper.from_array(np.ones(500, np.float32), "left"))
+    onnx.save(model, path)
+    found = audit(job)
+    assert {each.verdict for each in found.tensors} == {"exact"}
+    assert [each.name for each in found.checks if each.severity in ("caution", "wrong")] == ["unused values"]
+
+
+def test_of_a_file_with_custom_operators_the_rest_is_read(quantized, network, scratch):
+    path = quantized(OnnxStatic(per_channel=True))
+    model = onnx.load(path)
+    result = model.graph.output[0].name
+    model.graph.node.append(helper.make_node("Gate", [result], ["gated"], domain="com.acme"))
+    model.graph.output[0].name = "gated"
+    model.opset_import.append(helper.make_opsetid("com.acme", 1))
+    onnx.save(model, path)
+    found = audit(job_of(path, scratch, float_path=network()))
+    checks = {each.name: each for each in found.checks}
+    assert checks["loads"].severity == "note"
+    assert checks["loads"].text == "needs a library of its own for com.acme:Gate, which no check looks at"
+    assert "com.acme:Gate needs a library of its own" in found.not_compared
+    assert checks["bias scales"].severity == "ok"
+
+
 def test_a_wrong_bias_scale_is_found_without_a_recipe(quantized, scratch):
     path = quantized(OnnxStatic())
     model = onnx.load(path)

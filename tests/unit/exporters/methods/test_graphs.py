@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.exporters.errors import UnfitRecipeError
+from crossrt.exporters.quantizers.methods.clips import seen_clips
 from crossrt.exporters.quantizers.methods.equalization import equalize, pairs_of
 from crossrt.exporters.quantizers.methods.layers import layers_of, name_nodes
 from crossrt.exporters.quantizers.methods.patches import rows_of
@@ -162,6 +163,42 @@ def test_equalizing_repairs_channels_that_were_scaled_apart(chain, quantized):
     assert repaired < 0.01
 
 
+def with_clip(chain, limit):
+    """The chain with a Clip from 0 in place of its first Relu."""
+    chain.graph.node[1].CopyFrom(node("Clip", ["c1", "zero", "limit"], "r1"))
+    return with_limits(chain, limit)
+
+
+def with_limits(model, limit):
+    limits = (("zero", 0), ("limit", limit))
+    model.graph.initializer.extend(numpy_helper.from_array(np.float32(each), name) for name, each in limits)
+    return model
+
+
+def test_equalizing_passes_a_clip_that_cuts_nothing_off(chain, quantized):
+    images = pictures(100, seed=1)
+    clipped = with_clip(scaled_apart(chain, 1, 2, np.array([300, 1, 0.01, 20, 0.1, 3])), 1e4)
+    exact = answers(clipped, images)
+    found = quantized(clipped, OnnxStatic(equalize=True))
+    assert "Clip" not in {each.op_type for each in found.graph.node}
+    assert noise(found, exact, images) < 0.01
+
+
+def test_no_scale_passes_a_clip_that_cuts_off():
+    names = (("w1", (4, 3, 3, 3)), ("w2", (4, 4, 3, 3)))
+    nodes = [
+        node("Conv", ["image", "w1"], "c1"),
+        node("Clip", ["c1", "zero", "limit"], "r6"),
+        node("Conv", ["r6", "w2"], "c2"),
+    ]
+    model = model_of(nodes, [constant(name, *shape, seed=len(shape)) for name, shape in names], {})
+    model = with_limits(model, 0.5)
+    clips = seen_clips(ir.from_proto(model), lambda: [{"image": pictures(20)}])
+    assert clips[0].cuts
+    with pytest.raises(UnfitRecipeError, match=r"Clip r6 cuts off at 0.5 what reaches .* in the calibration samples"):
+        equalize(ir.from_proto(model), clips)
+
+
 @pytest.mark.parametrize(
     "fields", [{}, {"weight_type": "int4"}, {"activation_type": "int8"}, {"activation_type": "uint16"}]
 )
@@ -174,6 +211,28 @@ def test_corrected_biases_take_the_mean_error_of_deployed_answers_away(chain, qu
         found = quantized(chain, OnnxStatic(**{**_fields(recipe), "bias_correction": corrects}))
         means.append(np.abs((answers(found, images) - exact).mean(axis=0)).max())
     assert means[1] < 0.2 * means[0] or means[1] < 1e-4
+
+
+@pytest.mark.parametrize("activation_type", ["uint8", "uint16"])
+def test_a_bias_that_an_add_behind_a_matmul_adds_is_corrected(quantized, activation_type):
+    nodes = [
+        node("Reshape", ["image", "tokens"], "rows"),
+        node("MatMul", ["rows", "w1"], "m1"),
+        node("Add", ["m1", "b1"], "a1"),
+        node("ReduceMean", ["a1", "axes"], "logits", keepdims=0),
+    ]
+    constants = [constant("w1", 24, 4, seed=1), constant("b1", 4, seed=2)]
+    constants += [
+        numpy_helper.from_array(np.array(each), name) for name, each in (("tokens", [0, 8, 24]), ("axes", [1]))
+    ]
+    model = model_of(nodes, constants, {"m1": ["batch", 8, 4]})
+    images = pictures()
+    exact = answers(model, images)
+    fields, found = {"activation_type": activation_type, "weight_type": "int4"}, []
+    for corrects in (False, True):
+        recipe = OnnxStatic(**fields, bias_correction=corrects, calibration_samples=SAMPLES)
+        found.append(np.abs((answers(quantized(model, recipe), images) - exact).mean(axis=0)).max())
+    assert found[1] < 0.3 * found[0]
 
 
 def _fields(recipe):

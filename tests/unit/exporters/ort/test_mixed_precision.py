@@ -105,6 +105,15 @@ def test_activations_of_named_nodes_have_16_bits(quantizer, tmp_path):
     assert loaded(tmp_path / "wide.onnx")[1].shape == (5, 3)
 
 
+def test_weights_of_named_nodes_have_a_scale_for_each_channel(quantizer, tmp_path):
+    recipe = OnnxStatic(nodes_per_channel=("conv_1", "relu_1", "dense"), nodes_to_16_bit=("conv_0",))
+    quantizer.quantize(recipe, tmp_path / "mixed.onnx")
+    scales = {each.name: tuple(each.dims) for each in onnx.load(tmp_path / "mixed.onnx").graph.initializer}
+    assert [scales[f"w{place}_scale"] for place in range(4)] == [(), (4,), (), (3,)]
+    assert loaded(tmp_path / "mixed.onnx")[1].shape == (5, 3)
+    assert "with per_channel = false" in impossible(OnnxStatic(nodes_per_channel=("a",), per_channel=True))
+
+
 def test_an_unknown_node_is_named_with_its_option(quantizer, tmp_path):
     with pytest.raises(ExportError, match="nodes_to_16_bit names nobody; the model's nodes are conv_0"):
         quantizer.quantize(OnnxStatic(nodes_to_16_bit=("nobody",)), tmp_path / "wide.onnx")

@@ -19,7 +19,7 @@ from crossrt.exporters.quantizers.ort.calibrate import Batches, SharedRanges
 from crossrt.exporters.quantizers.ort.known_issues import cost_issues, known_issues
 from crossrt.exporters.quantizers.ort.prepare import prepare
 from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
-from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat16, OnnxStatic, OnnxWeightOnly
+from crossrt.exporters.recipes.recipe import OnnxDynamic, OnnxFloat8, OnnxFloat16, OnnxStatic, OnnxWeightOnly
 from crossrt.exporters.sources.onnx_inspection import inspect_onnx
 
 SAMPLES = 250
@@ -58,6 +58,8 @@ def run(path, samples):
         (OnnxWeightOnly(), {"MatMulNBits", "Conv"}),
         (OnnxWeightOnly(bits=8, weight_symmetric=False), {"MatMulNBits", "Conv"}),
         (OnnxFloat16(), {"Cast", "Conv"}),
+        (OnnxFloat8(), {"DequantizeLinear", "Conv"}),
+        (OnnxFloat8(per_channel=False), {"DequantizeLinear", "Conv"}),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -68,6 +70,19 @@ def test_every_kind_writes_what_it_says_and_answers_nearly_alike(
     samples = images(50, seed=1)
     exact, found = run(network(), samples), run(tmp_path / "out.onnx", samples)
     assert np.sqrt(np.square(found - exact).mean()) < 0.25 * exact.std()
+
+
+def test_fp8_weights_are_the_nearest_e4m3_numbers_of_each_channel(quantized, network):
+    tensors = {each.name: numpy_helper.to_array(each) for each in quantized(OnnxFloat8()).graph.initializer}
+    exact = {each.name: numpy_helper.to_array(each) for each in onnx.load(network()).graph.initializer}["kernel"]
+    codes, scale = tensors["kernel_quantized"], tensors["kernel_scale"]
+    assert str(codes.dtype) == "float8_e4m3fn"
+    shape = (-1, *[1] * (exact.ndim - 1))
+    np.testing.assert_allclose(scale, np.abs(exact).reshape(len(exact), -1).max(axis=1) / 448, rtol=1e-6)
+    apart = np.abs(codes.astype(np.float32) * scale.reshape(shape) - exact)
+    assert (apart <= np.maximum(np.abs(exact) / 16, scale.reshape(shape) * 2.0**-9) * 1.001).all()
+    with pytest.raises(ExportError, match="nodes_to_exclude names nobody"):
+        quantized(OnnxFloat8(nodes_to_exclude=("nobody",)))
 
 
 def test_operator_types_can_be_chosen(quantized):

@@ -11,15 +11,18 @@ from rich.console import Console
 
 from crossrt.analysis.search.budget import Budget, Drop
 from crossrt.analysis.search.keeping import Keeping
-from crossrt.analysis.search.result import Candidate, Loss, SearchReport, Speed
-from crossrt.analysis.search.sentence import none_sentence
+from crossrt.analysis.search.plans import bases
+from crossrt.analysis.search.record import Unit
+from crossrt.analysis.search.result import Candidate, Loss, NodeSensitivity, SearchReport, Speed
+from crossrt.analysis.search.sentence import is_unjudged, none_sentence
 from crossrt.analysis.search.tables import candidates_sheet, confirmations_sheet, front_of, print_found
 from crossrt.analysis.search.unit_names import short_names
 from crossrt.core.artifact import ModelArtifact
 from crossrt.datasets.tasks.classification import Classification
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.search import confirming, run
+from crossrt.harness.search import confirming, enough, run
 from crossrt.harness.search.confirming import Court
+from crossrt.harness.search.hunt import Hunt
 from crossrt.harness.search.ledger import REPORT, Ledger, read_search
 from crossrt.harness.search.plot import write_plot
 from crossrt.harness.search.scoring import Scorer
@@ -206,12 +209,12 @@ def test_a_file_whose_speed_is_not_sure_in_fresh_rounds_does_not_pass(court):
 def test_samples_that_cannot_show_what_is_asked_are_refused_with_the_number_that_can():
     part = SimpleNamespace(samples=1000, metric=TOP1)
     part.least_upper = lambda alpha: Scorer.least_upper(part, alpha)
-    run._check_enough(part, 0.004, 0.5)
+    enough.check_enough(part, 0.004, 0.5)
     with pytest.raises(
         HarnessError,
         match=r"up to 0.38 pp.*give about 8,394 samples in --data, .* part gets 4,197",
     ):
-        run._check_enough(part, 0.001, 0.5)
+        enough.check_enough(part, 0.001, 0.5)
 
 
 def test_tables_show_the_front_first_and_say_why_others_are_not_on_it(tmp_path):
@@ -285,6 +288,52 @@ def test_without_a_candidate_there_is_no_verdict_and_no_table(tmp_path):
     print_found(msgspec.structs.replace(nothing, sentence=sentence), console, draws=False)
     assert console.export_text().split("\n\n")[-1].strip() == sentence
     assert "candidate" not in console.export_text()
+
+
+def test_files_that_nobody_had_time_to_score_are_not_judged(tmp_path):
+    waiting = msgspec.structs.replace(candidate("a", ratio=None), loss=None, strict_upper=None)
+    slow = msgspec.structs.replace(candidate("b", ratio=0.5), loss=None, strict_upper=None)
+    failed = msgspec.structs.replace(waiting, name="c", problem="crashed")
+    noisy = msgspec.structs.replace(waiting, name="d", is_hopeless=True)
+    left = report(candidates=(waiting, slow, failed, noisy))
+    assert is_unjudged(left, keeping())
+    assert none_sentence(left, keeping(), tmp_path).startswith("No verdict: 3 files were built, and the time was over")
+    for known in ((slow,), (failed,), (noisy,), (waiting, candidate("scored"))):
+        assert not is_unjudged(report(candidates=known), keeping())
+    assert "Ship the float model" in none_sentence(report(candidates=(failed, noisy)), keeping(), tmp_path)
+
+
+@pytest.mark.parametrize("tensor_upper", [0.05, 0.005])
+def test_few_units_get_scales_per_channel_where_all_need_not(tensor_upper):
+    names = ("a", "b", "c", "bare")
+    units = [Unit(name=name, op_type="Conv", nodes=(name,), weight_bytes=8 * (name != "bare")) for name in names]
+    static = {plan.base: plan for plan in bases(units)}
+    plans = [static["static, per channel"], static["static, per tensor"]]
+    known = (candidate(plans[0].name), candidate(plans[1].name, upper=tensor_upper))
+    hunt, tried = Hunt.__new__(Hunt), []
+    hunt._ledger = SimpleNamespace(keeping=keeping(), report=report(candidates=known))
+    hunt._display, hunt._trier, hunt._has_time = Silent(), SimpleNamespace(score_s=1.0), lambda *_: True
+    hunt._sensitivities = lambda _: [
+        NodeSensitivity(unit=unit, sqnr_db=0.0, noise=1 / place) for place, unit in enumerate(units, 1)
+    ]
+    hunt._holds = lambda plan: tried.append(plan.recipe.nodes_per_channel) or len(plan.per_channel) > 1
+    hunt._mix_channels(plans)
+    assert tried == ([("a",), ("a", "b")] if tensor_upper > ALLOWED else [])
+
+
+def test_no_more_files_are_built_than_leave_time_to_score_one():
+    hunt, built = Hunt.__new__(Hunt), []
+    hunt._opened = SimpleNamespace(units=[Unit(name="a", op_type="Conv", nodes=("a",))])
+    hunt._display, hunt._ledger = Silent(), SimpleNamespace(note=lambda _: None)
+    hunt._trier = SimpleNamespace(
+        build_s=4.0, score_s=10.0, sieve=lambda plan: built.append(plan) or candidate(plan.base)
+    )
+    hunt._left = lambda: 26.0 - 4.0 * len(built)
+    scored = []
+    hunt._score = scored.append
+    hunt.try_bases()
+    assert len(built) == 2
+    assert [each.name for each in scored] == [plan.base for plan in built]
 
 
 @pytest.mark.parametrize(("time_s", "preparing_s"), [(10, 10), (20, 20), (60, 30), (300, 120)])

@@ -113,3 +113,7 @@ def test_recipes_fit_the_operators_of_the_model():
     assert mixed.recipe.nodes_to_exclude == ("Conv",)
     assert mixed.name.endswith("only; Conv in float")
     assert only.with_wide(units[:1]).recipe.nodes_to_16_bit == ("Conv",)
+    assert not only.is_per_tensor
+    channels = plans["static, per tensor"].with_channels(units[2:])
+    assert channels.recipe.nodes_per_channel == ("MatMul",)
+    assert channels.name == "static, per tensor; MatMul per channel"
