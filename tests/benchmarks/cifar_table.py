@@ -217,7 +217,9 @@ def draw_curves(work: Work, path: Path) -> None:
             for name, part in (("training images", "train"), (held_out, "validation")):
                 points = [(each.epoch, getattr(each, part)) for each in epochs if getattr(each, part) is not None]
                 axes.plot([x for x, _ in points], [factor * getattr(y, attribute) for _, y in points], label=name)
-            axes.set(title=title if row == 0 else "", ylabel=label if column == 0 else "", xlabel="epoch" if row else "")
+            axes.set(
+                title=title if row == 0 else "", ylabel=label if column == 0 else "", xlabel="epoch" if row else ""
+            )
             axes.grid(alpha=0.3)
             if row == 0:
                 axes.legend(fontsize=6, loc="lower right")
@@ -236,12 +238,20 @@ def main(networks: tuple[Path, ...], data: Path, keep: Path, epochs: tuple[int, 
     options = {bits: ("--epochs", str(count), "--lr", str(rate)) for bits, count, rate in given}
     click.echo(PAPER)
     for network in networks:
-        work = Work(network=network.resolve(), data=data.resolve(), folder=keep.resolve() / network.stem, options=options)
+        work = Work(
+            network=network.resolve(), data=data.resolve(), folder=keep.resolve() / network.stem, options=options
+        )
         work.do()
         report = work.report()
         headings = ("network", "runtime", "top-1", "precision", "recall", "F1", "file", "p50, batch 1")
         click.echo(f"\n{network.stem}, {report.data.samples:,} test images\n\n{table(headings, rows(report))}\n")
-        heads = ("two files", "equal scales", "layers with equal integers", "equal outputs", "within 1 LSB, fake quantization too")
+        heads = (
+            "two files",
+            "equal scales",
+            "layers with equal integers",
+            "equal outputs",
+            "within 1 LSB, fake quantization too",
+        )
         proofs = {bits: read_proof(work.trained(bits) / SCALES) for bits in options}
         click.echo(table(heads, (agreement(f"QAT, {bits}-bit weights", p) for bits, p in proofs.items() if p)))
         for bits in options:
