@@ -87,6 +87,6 @@ def pair_lines(name: str, proof: Proof) -> Iterator[str]:
     for each in proof.outputs:
         sign = "CAUTION  " if each.within_one < LEAST_WITHIN_ONE else "  "
         yield (
-            f"{sign}outputs of both for {each.samples:,} samples: {each.equal:.2%} equal, {each.within_one:.3%} within"
-            f" 1 quantization step (LSB), largest difference {each.most:g}"
+            f"{sign}{each.output or 'outputs'} of both for {each.samples:,} samples: {each.equal:.2%} equal,"
+            f" {each.within_one:.3%} within 1 quantization step (LSB), largest difference {each.most:g}"
         )
