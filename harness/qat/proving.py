@@ -108,7 +108,7 @@ def prove(
     return Proof(
         files={each.path.name: each.sha256 for each in pair.values()},
         tensors=msgspec.convert(event["found"], tuple[ComparedTensor, ...]),
-        outputs=tuple(_differences(pair, answers, expected)) if answers else (),
+        outputs=tuple(differences(pair, answers, expected)) if answers else (),
         layers=msgspec.convert(event["layers"], tuple[LayerSteps, ...]),
         samples=0 if dataset is None else min(len(dataset), COMPARED_SAMPLES),
     )
@@ -123,7 +123,7 @@ def _first_samples(dataset: Dataset, artifact: ModelArtifact, folder: Path) -> P
     return path
 
 
-def _differences(
+def differences(
     pair: Mapping[str, ModelArtifact], answers: Mapping[str, Outputs], expected: Path | None
 ) -> list[LsbDifference]:
     """Of each two of the trained model and the files, output by output."""
