@@ -301,8 +301,8 @@ def test_each_output_of_a_model_of_several_is_compared_by_its_own_step(make_arti
     found = differences(pair, answers, None)
     assert [(each.output, each.most, each.within_one) for each in found] == [("near", 1, 1), ("far", 3, 0)]
     told = list(pair_lines("own", Proof(files={}, tensors=(), outputs=tuple(found))))
-    assert told[1].startswith("  near of both for 4 samples: 0.00% equal, 100.000% within 1")
-    assert told[2].startswith("CAUTION  far of both for 4 samples")
+    assert told[1].startswith("  output near of both for 4 samples: 0.00% equal, 100.000% within 1")
+    assert told[2].startswith("CAUTION  output far of both for 4 samples")
 
 
 def test_a_pair_of_files_is_described_in_sentences():
