@@ -30,6 +30,7 @@ from crossrt.reports.schema.files import read_report
 from crossrt.reports.schema.records import Report, Result
 
 CROSSRT: Final = str(Path(sys.executable).with_name("crossrt"))
+CONTROL: Final = Path(__file__).with_name("cifar_control.py")
 CALIBRATION_IMAGES: Final = 1_000
 RECIPES: Final = """
 [recipes."int8-minmax.onnx"]
@@ -118,6 +119,16 @@ class Work:
         options = ("--data", self.data, "--split", "train", "--weight-bits", bits, *self.options[bits], *resume)
         self._run("qat", self.network, *options, "--out", out)
 
+    def control(self) -> float:
+        """Top-1 of the float network on the test images, trained further like the int8 one."""
+        path = self.folder / "control.txt"
+        if not path.exists():
+            options = self.options[8]
+            command = [sys.executable, "-W", "ignore", str(CONTROL), self.network, self.data, options[1], options[3]]
+            done = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True)
+            path.write_text(done.stdout.split()[-1])
+        return float(path.read_text())
+
     def _bench(self) -> None:
         if any(self._results.glob("*/report.json")):
             return
@@ -202,7 +213,7 @@ def draw_confusion(report: Report, path: Path) -> None:
         axes.set_xticks(range(len(NAMES)), NAMES, rotation=90, size=7)
         axes.set_yticks(range(len(NAMES)), NAMES, size=7)
         axes.set(title=TITLES[variant], xlabel="answer", ylabel="label")
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, bbox_inches="tight")
 
 
 def draw_curves(work: Work, path: Path) -> None:
@@ -256,6 +267,9 @@ def main(networks: tuple[Path, ...], data: Path, keep: Path, epochs: tuple[int, 
         click.echo(table(heads, (agreement(f"QAT, {bits}-bit weights", p) for bits, p in proofs.items() if p)))
         for bits in options:
             click.echo(course(f"{bits}-bit weights", read_curves(work.trained(bits) / CURVES)))
+        click.echo(
+            f"- FP32 trained further on such images, as long and at that rate: {work.control():.2%} of the test images"
+        )
         draw_confusion(report, work.folder / f"{network.stem}-confusion.png")
         draw_curves(work, work.folder / f"{network.stem}-curves.svg")
 
