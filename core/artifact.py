@@ -104,7 +104,7 @@ class Training:
     """How the weights of a file were trained.
 
     Attributes:
-        epochs: The curves.
+        epochs: The curves; none for a model that the user trained in a loop of their own.
         best: Number of the epoch that was written, or None where that is not known.
         samples: How many samples were trained on.
         validation_samples: How many were validated on; 0 for none.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from crossrt.core.scratch import owned_folder
 
 Pixels = NDArray[np.uint8]
 
@@ -75,3 +78,21 @@ class Course:
     augmented: Callable[[Pixels, np.random.Generator], Pixels]
     resized: Callable[[Pixels, int], Pixels]
     scaled: Callable[[Pixels], NDArray[np.float32]]
+
+
+def write_bare(trained: Any, untrained: Any, path: Path) -> None:
+    """Writes a trained Keras model without the optimizer's state, which would triple the file; whole or not at all.
+
+    Args:
+        trained: The model.
+        untrained: The same network anew; it gets the weights.
+        path: The file.
+
+    Raises:
+        OSError: There is no room.
+    """
+    untrained.set_weights(trained.get_weights())
+    with owned_folder(path.parent, f".{path.name}.") as folder:
+        half_written = folder / path.name
+        untrained.save(half_written)
+        half_written.replace(path)

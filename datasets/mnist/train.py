@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.core.events import EventStream, read_job
-from crossrt.core.scratch import owned_folder
 from crossrt.datasets.mnist import digits as mnist
 from crossrt.datasets.reference import TrainingJob
+from crossrt.datasets.training import write_bare
 
 if TYPE_CHECKING:
     import keras
@@ -86,7 +86,7 @@ def train(job: TrainingJob, events: EventStream) -> None:
             left_s=seconds * (job.epochs - epoch),
             is_best=False,
         )
-    _save(model, job.architecture, Path(job.out))
+    write_bare(model, ARCHITECTURES[job.architecture](), Path(job.out))
 
 
 def _compile(model: keras.Model, *, steps: int) -> None:
@@ -97,18 +97,6 @@ def _compile(model: keras.Model, *, steps: int) -> None:
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-
-
-def _save(model: keras.Model, architecture: str, path: Path) -> None:
-    """Writes the inference model: the optimiser's state would triple the file."""
-    from crossrt.datasets.mnist.architectures import ARCHITECTURES
-
-    bare = ARCHITECTURES[architecture]()
-    bare.set_weights(model.get_weights())
-    with owned_folder(path.parent, f".{path.name}.") as folder:
-        half_written = folder / path.name
-        bare.save(half_written)
-        half_written.replace(path)
 
 
 def main() -> int:

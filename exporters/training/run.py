@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossrt.core.events import EventStream, read_job
-from crossrt.core.scratch import owned_folder
 from crossrt.datasets.reference import TrainingJob
-from crossrt.datasets.training import Course
+from crossrt.datasets.training import Course, write_bare
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.tf import environment as environment
 
@@ -60,13 +59,8 @@ def write_model(model: Any, lesson: Lesson) -> None:
     Raises:
         OSError: There is no room.
     """
-    path = Path(lesson.job.out)
     bare = lesson.course.architectures[lesson.job.architecture](lesson.train.pixels.shape[1])
-    bare.set_weights(model.get_weights())
-    with owned_folder(path.parent, f".{path.name}.") as folder:
-        half_written = folder / path.name
-        bare.save(half_written)
-        half_written.replace(path)
+    write_bare(model, bare, Path(lesson.job.out))
 
 
 def main() -> int:

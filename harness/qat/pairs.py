@@ -86,7 +86,8 @@ def pair_lines(name: str, proof: Proof) -> Iterator[str]:
     yield from layer_lines(proof)
     for each in proof.outputs:
         sign = "CAUTION  " if each.within_one < LEAST_WITHIN_ONE else "  "
+        what = f"output {each.output}" if each.output else "outputs"
         yield (
-            f"{sign}outputs of both for {each.samples:,} samples: {each.equal:.2%} equal, {each.within_one:.3%} within"
-            f" 1 quantization step (LSB), largest difference {each.most:g}"
+            f"{sign}{what} of both for {each.samples:,} samples: {each.equal:.2%} equal,"
+            f" {each.within_one:.3%} within 1 quantization step (LSB), largest difference {each.most:g}"
         )

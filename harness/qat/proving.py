@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from crossrt.analysis.same_scales import ComparedTensor, LayerSteps, SameScalesJob
@@ -107,7 +108,7 @@ def prove(
     return Proof(
         files={each.path.name: each.sha256 for each in pair.values()},
         tensors=msgspec.convert(event["found"], tuple[ComparedTensor, ...]),
-        outputs=tuple(_differences(pair, answers, expected)) if answers else (),
+        outputs=tuple(differences(pair, answers, expected)) if answers else (),
         layers=msgspec.convert(event["layers"], tuple[LayerSteps, ...]),
         samples=0 if dataset is None else min(len(dataset), COMPARED_SAMPLES),
     )
@@ -122,17 +123,24 @@ def _first_samples(dataset: Dataset, artifact: ModelArtifact, folder: Path) -> P
     return path
 
 
-def _differences(
+def differences(
     pair: Mapping[str, ModelArtifact], answers: Mapping[str, Outputs], expected: Path | None
 ) -> list[LsbDifference]:
-    """Of each two of the trained model and the files."""
-    step = next(each.step for artifact in pair.values() for each in artifact.outputs if each.step is not None)
-    arrays: dict[str, NDArray[Any]] = {key: next(iter(answers[key].values())) for key in pair}
+    """Of each two of the trained model and the files, output by output."""
+    steps = {each.name: each.step for artifact in pair.values() for each in artifact.outputs if each.step is not None}
+    fake: Outputs = {}
     if expected is not None:
         with np.load(expected, allow_pickle=False) as archive:
-            (fake,) = (archive[name] for name in archive.files)
-        arrays = {FAKE: fake[: len(next(iter(arrays.values())))], **arrays}
-    return [lsb_difference(one, arrays[one], other, arrays[other], step) for one, other in combinations(arrays, 2)]
+            fake = {name: archive[name] for name in archive.files}
+    found = []
+    for output, step in steps.items():
+        arrays: dict[str, NDArray[Any]] = {key: answers[key][output] for key in pair}
+        if output in fake:
+            arrays = {FAKE: fake[output][: len(next(iter(arrays.values())))], **arrays}
+        told = output if len(steps) > 1 else ""
+        for one, other in combinations(arrays, 2):
+            found.append(replace(lsb_difference(one, arrays[one], other, arrays[other], step), output=told))
+    return found
 
 
 def lsb_difference(one: str, first: NDArray[Any], other: str, second: NDArray[Any], step: float) -> LsbDifference:

@@ -120,6 +120,7 @@ class LsbDifference(Struct, frozen=True, kw_only=True):
         equal: Share of the numbers that are equal.
         within_one: Share that differs by at most one step.
         most: Largest difference, in steps.
+        output: Name of the output, where the model has several.
     """
 
     one: str
@@ -129,6 +130,7 @@ class LsbDifference(Struct, frozen=True, kw_only=True):
     equal: float
     within_one: float
     most: float
+    output: str = ""
 
 
 class Proof(Struct, frozen=True, kw_only=True):

@@ -75,6 +75,7 @@ def main(folder):
         "scales": len(found.proof.tensors),
         "within_one": min(each.within_one for each in found.proof.outputs),
         "files": sorted(each.path.name for each in found.artifacts.values()),
+        "are_trained": all(each.training is not None for each in found.artifacts.values()),
     }
     print(json.dumps(told))
 

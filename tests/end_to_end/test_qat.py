@@ -153,6 +153,7 @@ def test_a_model_trained_in_a_loop_of_ones_own_becomes_two_files_with_equal_scal
     assert told["accuracy"] > 0.9
     assert told["is_loaded_alike"]
     assert told["files"] == list(FILES)
+    assert told["are_trained"]
     assert (told["different"], told["scales"] > 10, told["within_one"] >= 0.999) == (0, True, True)
     audited = crossrt("audit", "own/quarters.int8-qat.tflite", cwd=folder)
     assert audited.returncode == 0, audited.stderr

@@ -46,7 +46,7 @@ def network_of(text: str) -> Network:
         found = json.loads(text)
         steps = tuple(_step(each) for each in found["steps"])
         _build_islands(steps)
-        return Network(steps=steps, output=found["output"], notes=tuple(found["notes"]))
+        return Network(steps=steps, outputs=(found["output"],), notes=tuple(found["notes"]))
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"the Keras file does not hold a network that crossrt wrote ({error})") from error
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from crossrt.core.artifact import Training
 from crossrt.core.events import EventStream, read_job
 from crossrt.core.tensor import Batching, TensorSpec, batching_of
 from crossrt.exporters.errors import ModelError
@@ -58,7 +59,7 @@ def run(job: QatJob, events: EventStream) -> None:
     )
     ranges: Ranges = "learned" if model.learns_ranges else "moving-average"
     named = dataclasses.replace(job, model=model.name, bits=4 if model.parts.bits == 4 else 8, ranges=ranges)
-    export(named, prepared, model.parts, None, events)
+    export(named, prepared, model.parts, Training(epochs=()), events)  # curves and seed are the user's
 
 
 def load(path: Path) -> QuantizationAware:

@@ -39,7 +39,7 @@ def freeze(trainable: Trainable) -> Frozen:
                 raise ExportError(f"{step.name} takes a float tensor: nothing quantizes it")
             weights = _weights(trainable, step.name, step.op, source)
         found[step.name] = FrozenStep(step=rewired, affine=trainable.affine(step.name), weights=weights)
-    return Frozen(steps=found, output=renamed[network.output], bits=trainable.bits)
+    return Frozen(steps=found, outputs=tuple(renamed[each] for each in network.outputs), bits=trainable.bits)
 
 
 def _without_dropout(network: Network) -> dict[str, str]:

@@ -57,12 +57,12 @@ class Frozen:
 
     Attributes:
         steps: By name, in order.
-        output: Name of the last one.
+        outputs: Names of those that are outputs.
         bits: Of weights.
     """
 
     steps: Mapping[str, FrozenStep]
-    output: str
+    outputs: tuple[str, ...]
     bits: int
 
     def source(self, step: Step) -> FrozenStep:

@@ -35,7 +35,7 @@ class Convolution:
     """A convolution over height and width, or one of each channel by itself.
 
     Attributes:
-        kernel: `(height, width, inputs, outputs)`; `(height, width, inputs, multiplier)` where depthwise.
+        kernel: `(height, width, inputs of a group, outputs)`; `(height, width, inputs, multiplier)` where depthwise.
         bias: One for each output channel.
         strides: In height and width.
         padding: As in Keras.
@@ -194,13 +194,18 @@ class Network:
 
     Attributes:
         steps: In an order in which each follows what it takes.
-        output: Name of the step whose result is the output.
+        outputs: Names of the steps whose results are the outputs; one where the model is trained.
         notes: What stays in float, and what else a reader must know.
     """
 
     steps: tuple[Step, ...]
-    output: str
+    outputs: tuple[str, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def output(self) -> str:
+        """The output, or the first of them."""
+        return self.outputs[0]
 
     @property
     def scores(self) -> str:

@@ -25,7 +25,8 @@ class Trainable:
     Attributes:
         network: What it computes.
         bits: Of weights.
-        model: From inputs to `(answer, scores)`; scores are what a loss is computed from.
+        model: From inputs to `(answer, scores)`; scores are what a loss is computed from. Several answers where the
+            network has several outputs, which is not trained.
         calculations: The layer of each step that is computed.
         ranges: The layer that quantizes the result of each step; steps that share a range share it.
         results: The result of each step in the model.
@@ -124,7 +125,7 @@ class _Builder:
                 self._grids[step.name] = self._grids.get(step.inputs[0])
             else:
                 self._add(step, [self._tensors[name] for name in step.inputs])
-        outputs = [self._tensors[self._network.output], self._tensors[self._network.scores]]
+        outputs = [self._tensors[name] for name in (*self._network.outputs, self._network.scores)]
         return Trainable(
             network=self._network,
             bits=self._bits,

@@ -41,8 +41,13 @@ _FUNCTIONS: Final = (
 _FINAL: Final[dict[str, FinalKind]] = {"softmax": "softmax", "sigmoid": "sigmoid", "tanh": "tanh"}
 
 
-def read_network(model: Any, where: str) -> Network:
+def read_network(model: Any, where: str, *, is_trained: bool = True) -> Network:
     """Reads a functional or sequential model in float32.
+
+    Args:
+        model: It.
+        where: What messages call it.
+        is_trained: Whether it is to be trained, which takes one output.
 
     Raises:
         ModelError: It is sub-classed, has several outputs, uses a layer twice, or holds a layer that cannot be
@@ -54,9 +59,10 @@ def read_network(model: Any, where: str) -> Network:
             f"{where} is a sub-classed model, whose layers cannot be followed: build it from keras.Input (functional or"
             " Sequential) for quantization-aware training"
         )
-    if len(model.outputs) != 1:
+    if is_trained and len(model.outputs) != 1:
         raise ModelError(
             f"{where} has {len(model.outputs)} outputs; quantization-aware training takes a model with one output"
+            " (crossrt quantize --same-scales takes several)"
         )
     reader = _Reader(functional, where)
     return reader.read()
@@ -78,9 +84,9 @@ class _Reader:
             name = self._add(str(tensor.name), Input(place=place, dtype=str(tensor.dtype)), (), tensor)
             self._made[id(tensor)] = name
         self._walk(self._functional)
-        output = self._made[id(self._functional.outputs[0])]
+        outputs = tuple(self._made[id(tensor)] for tensor in self._functional.outputs)
         self._check()
-        return Network(steps=tuple(self._steps.values()), output=output, notes=tuple(self._notes))
+        return Network(steps=tuple(self._steps.values()), outputs=outputs, notes=tuple(self._notes))
 
     def _walk(self, functional: Any) -> None:
         nodes = [node for node in _in_order(functional) if not node.is_input]

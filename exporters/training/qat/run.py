@@ -155,10 +155,16 @@ def _float_model(prepared: Prepared) -> Callable[..., Any]:
     return answer
 
 
-def export(
-    job: QatJob, prepared: Prepared, trainable: Trainable, training: Training | None, events: EventStream
-) -> None:
-    """Writes the quantized files, the float ones of a model that was trained here, and what the model answers."""
+def export(job: QatJob, prepared: Prepared, trainable: Trainable, training: Training, events: EventStream) -> None:
+    """Writes the quantized files, the float ones of a model that was trained here, and what the model answers.
+
+    Args:
+        job: What was asked for.
+        prepared: What was known before the training.
+        trainable: What was trained.
+        training: Of the manifests; without epochs for a model that was trained elsewhere.
+        events: What is being written.
+    """
     from crossrt.exporters.tf.to_onnx import export_onnx
     from crossrt.exporters.tf.to_tflite import export_tflite
     from crossrt.exporters.training.qat.freezing import freeze
@@ -167,15 +173,15 @@ def export(
     from crossrt.exporters.training.qat.trained import TRAINED, write_trained
 
     serving, frozen = prepared.serving, freeze(trainable)
-    inputs, output = serving.inputs, serving.outputs[0]
+    inputs, outputs = serving.inputs, serving.outputs
     name = VARIANTS[job.bits]
     writers: dict[str, tuple[str, Any, Callable[[Path], None]]] = {}
-    if training is not None:
+    if training.epochs:
         writers[f"{FLOAT_VARIANT}.onnx"] = ("onnx", None, lambda path: export_onnx(serving, path))
         writers[f"{FLOAT_VARIANT}.tflite"] = ("tflite", None, lambda path: export_tflite(serving, path, None))
     writers |= {
-        f"{name}.onnx": ("onnx", "qdq", lambda path: write_onnx(frozen, inputs, output, path)),
-        f"{name}.tflite": ("tflite", "tflite", lambda path: write_tflite(frozen, inputs, output.name, path)),
+        f"{name}.onnx": ("onnx", "qdq", lambda path: write_onnx(frozen, inputs, outputs, path)),
+        f"{name}.tflite": ("tflite", "tflite", lambda path: write_tflite(frozen, inputs, outputs, path)),
     }
     build = BuildJob(
         model=job.model,

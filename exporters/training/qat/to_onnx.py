@@ -40,13 +40,13 @@ _IMAGE = 3
 """Axes of an image without the batch: only such tensors have their channels first in ONNX."""
 
 
-def write_onnx(frozen: Frozen, inputs: Sequence[TensorSpec], output: TensorSpec, path: Path) -> None:
-    """Writes the file; inputs and the output stay as they are, channels last.
+def write_onnx(frozen: Frozen, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], path: Path) -> None:
+    """Writes the file; inputs and outputs stay as they are, channels last.
 
     Raises:
         ExportError: What came of it is not valid.
     """
-    model = _Writer(frozen, inputs, output).write()
+    model = _Writer(frozen, inputs, outputs).write()
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -55,8 +55,8 @@ def write_onnx(frozen: Frozen, inputs: Sequence[TensorSpec], output: TensorSpec,
 
 
 class _Writer:
-    def __init__(self, frozen: Frozen, inputs: Sequence[TensorSpec], output: TensorSpec) -> None:
-        self._frozen, self._inputs, self._output = frozen, inputs, output
+    def __init__(self, frozen: Frozen, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
+        self._frozen, self._inputs, self._outputs = frozen, inputs, outputs
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._real: dict[str, str] = {}
@@ -69,7 +69,7 @@ class _Writer:
             self._nodes,
             "crossrt-qat",
             [_value(each) for each in self._inputs],
-            [_value(self._output)],
+            [_value(each) for each in self._outputs],
             list(self._constants.values()),
         )
         return helper.make_model(
@@ -77,12 +77,19 @@ class _Writer:
         )
 
     def _finish(self) -> None:
-        """The output under its name, channels last."""
-        last = self._frozen.steps[self._frozen.output].step
-        end, name = self._real[last.name], self._output.name
-        if len(last.shape) == _IMAGE:
-            self._node("Transpose", [end], name, perm=_TO_CHANNELS_LAST)
-            return
+        """The outputs under their names, channels last."""
+        ends = [self._frozen.steps[name].step for name in self._frozen.outputs]
+        for spec, last in zip(self._outputs, ends, strict=True):
+            end = self._real[last.name]
+            if len(last.shape) == _IMAGE:
+                self._node("Transpose", [end], spec.name, perm=_TO_CHANNELS_LAST)
+            elif end in [each.name for each in self._outputs]:  # given twice
+                self._node("Identity", [end], spec.name)
+            else:
+                self._rename(end, spec.name)
+                self._real[last.name] = spec.name
+
+    def _rename(self, end: str, name: str) -> None:
         for node in self._nodes:
             node.output[:] = [name if each == end else each for each in node.output]
             node.input[:] = [name if each == end else each for each in node.input]
@@ -164,8 +171,9 @@ class _Writer:
         if isinstance(op, Dense):
             self._node("Gemm", [taken, kernel, bias], out, transB=1)
         elif isinstance(op, Convolution):
-            pads = _pads(op.padding, self._frozen.source(step).step.shape, op.kernel.shape, op.strides, op.dilation)
-            groups = op.kernel.shape[2] if op.is_depthwise else 1
+            shape = self._frozen.source(step).step.shape
+            pads = _pads(op.padding, shape, op.kernel.shape, op.strides, op.dilation)
+            groups = shape[-1] if op.is_depthwise else shape[-1] // op.kernel.shape[2]
             attributes = {"strides": op.strides, "pads": pads, "dilations": op.dilation, "group": groups}
             self._node("Conv", [taken, kernel, bias], out, kernel_shape=op.kernel.shape[:2], **attributes)
 

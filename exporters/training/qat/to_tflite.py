@@ -23,9 +23,9 @@ from crossrt.exporters.training.qat.trained import scope_of, step_number
 class FrozenModule(tf.Module):  # type: ignore[misc]
     """A frozen network in TensorFlow."""
 
-    def __init__(self, frozen: Frozen, inputs: Sequence[TensorSpec], output: str) -> None:
+    def __init__(self, frozen: Frozen, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
         super().__init__()
-        self._frozen, self._output = frozen, output
+        self._frozen, self._outputs = frozen, [each.name for each in outputs]
         islands = [each.step.op.layer for each in frozen.steps.values() if isinstance(each.step.op, Island)]
         # a function, as what a module holds is saved with it
         self._weights_of = {id(layer): _values(layer) for layer in islands}.__getitem__
@@ -40,7 +40,8 @@ class FrozenModule(tf.Module):  # type: ignore[misc]
             taken = [inputs[op.place]] if isinstance(op, Input) else [tensors[source] for source in each.step.inputs]
             with tf.name_scope(scope_of(number, name)):
                 tensors[name] = self._step(each, taken)
-        return {self._output: tf.identity(tensors[self._frozen.output])}
+        ends = zip(self._outputs, self._frozen.outputs, strict=True)
+        return {name: tf.identity(tensors[end]) for name, end in ends}
 
     def _step(self, each: FrozenStep, taken: list[Any]) -> Any:
         if isinstance(each.step.op, Island):
@@ -82,13 +83,13 @@ def _values(layer: Any) -> tuple[list[Any], list[Any]]:
     return trainable, others
 
 
-def write_tflite(frozen: Frozen, inputs: Sequence[TensorSpec], output: str, path: Path) -> None:
-    """Writes the file; inputs and the output stay float32.
+def write_tflite(frozen: Frozen, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], path: Path) -> None:
+    """Writes the file; inputs and outputs stay float32.
 
     Raises:
         ExportError: The converter refuses it.
     """
-    module = FrozenModule(frozen, inputs, output)
+    module = FrozenModule(frozen, inputs, outputs)
     try:
         with tempfile.TemporaryDirectory() as folder:
             tf.saved_model.save(module, folder, signatures={"serve": module.serve})

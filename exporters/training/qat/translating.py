@@ -120,10 +120,6 @@ def _bias(layer: Any, channels: int) -> Floats:
 
 
 def _convolution(call: Call) -> list[Part]:
-    if getattr(call.layer, "groups", 1) != 1:
-        raise ModelError(
-            f"the layer {call.layer.name} has {call.layer.groups} groups: TensorFlow cannot train that on a CPU"
-        )
     kernel = np.asarray(call.layer.kernel, np.float32)
     return [Part(op=_conv_op(call.layer, kernel, _bias(call.layer, kernel.shape[-1]), is_depthwise=False))]
 

@@ -13,6 +13,7 @@ from crossrt.analysis.audit.record import Audited, AuditedTensor
 from crossrt.analysis.same_scales import ComparedTensor, LayerSteps, Spread
 from crossrt.core.artifact import Training
 from crossrt.core.evaluation import Evaluation, Packed
+from crossrt.core.tensor import TensorSpec
 from crossrt.datasets.request import DataRequest
 from crossrt.datasets.tasks.choosing import make_task
 from crossrt.exporters.errors import ExportError
@@ -23,7 +24,7 @@ from crossrt.harness.qat.auditing import with_trained
 from crossrt.harness.qat.float_operators import float_operator_notes
 from crossrt.harness.qat.gains import training_notes
 from crossrt.harness.qat.pairs import layer_lines, pair_lines
-from crossrt.harness.qat.proving import lsb_difference
+from crossrt.harness.qat.proving import differences, lsb_difference
 from crossrt.harness.qat.request import SCALES, ExportedPair, Proof, QatRequest, Trained, read_proof, with_bundled
 from crossrt.harness.qat.tables import cautions, files_sheet, headline, layers_sheet, outputs_sheet, scales_sheet
 
@@ -287,6 +288,21 @@ def test_layers_that_compute_other_integers_are_named_where_it_begins(artifact):
     )
     checks = with_trained(audited(), artifact, known).checks
     assert [(each.name, each.severity) for each in checks[:2]] == [("trained scales", "ok"), ("layers", "note")]
+
+
+def test_each_output_of_a_model_of_several_is_compared_by_its_own_step(make_artifact, tmp_path):
+    outputs = tuple(
+        TensorSpec(name=name, dtype="float32", shape=("batch", 2), step=step)
+        for name, step in (("near", 0.5), ("far", 0.01))
+    )
+    pair = {key: make_artifact(outputs=outputs) for key in ("own.onnx", "own.tflite")}
+    zeros = np.zeros((4, 2), np.float32)
+    answers = {"own.onnx": {"near": zeros, "far": zeros}, "own.tflite": {"near": zeros + 0.5, "far": zeros + 0.03}}
+    found = differences(pair, answers, None)
+    assert [(each.output, each.most, each.within_one) for each in found] == [("near", 1, 1), ("far", 3, 0)]
+    told = list(pair_lines("own", Proof(files={}, tensors=(), outputs=tuple(found))))
+    assert told[1].startswith("  output near of both for 4 samples: 0.00% equal, 100.000% within 1")
+    assert told[2].startswith("CAUTION  output far of both for 4 samples")
 
 
 def test_a_pair_of_files_is_described_in_sentences():

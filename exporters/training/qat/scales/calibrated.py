@@ -36,7 +36,7 @@ def calibrated(
     serving.check_weights()
     tf.config.experimental.enable_op_determinism()  # so that the other file finds the same numbers later
     try:
-        network = read_network(serving.keras_model, source.name)
+        network = read_network(serving.keras_model, source.name, is_trained=False)
     except ModelError as error:
         raise UnfitRecipeError(str(error)) from error
     trainable = build(network, recipe.weight_bits, 0)
@@ -64,8 +64,8 @@ def write_calibrated(
 
     write_trained(frozen, path.with_name(TRAINED))
     if isinstance(recipe, OnnxSameScales):
-        write_onnx(frozen, serving.inputs, serving.outputs[0], path)
+        write_onnx(frozen, serving.inputs, serving.outputs, path)
         return check_quantized(path, "static")
-    write_tflite(frozen, serving.inputs, serving.outputs[0].name, path)
+    write_tflite(frozen, serving.inputs, serving.outputs, path)
     found = read_tflite(path).quantization
     return None if found is None else found.quantized_share

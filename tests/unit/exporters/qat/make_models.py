@@ -104,6 +104,38 @@ def residual():
     return keras.Model(image, layers.Dense(10, name="scores")(layers.GlobalAveragePooling2D()(found)))
 
 
+def grouped():
+    """Convolutions of groups of channels, as in ResNeXt."""
+    image = keras.Input((9, 9, 4), name="image")
+    found = layers.Conv2D(8, 3, groups=2, padding="same", use_bias=False, name="pairs")(image)
+    found = layers.ReLU()(layers.BatchNormalization()(found))
+    found = layers.Conv2D(12, 3, strides=2, groups=4, activation="relu", name="fours")(found)
+    return keras.Model(image, layers.Dense(5, name="scores")(layers.Flatten()(found)))
+
+
+def heads():
+    """Three outputs: an image, which another head reads, a row of numbers, and one of these again."""
+    image = keras.Input((8, 8, 3), name="image")
+    mask = layers.Conv2D(4, 3, padding="same", activation="relu", name="mask")(image)
+    classes = layers.Dense(5, name="classes")(layers.GlobalAveragePooling2D()(layers.Conv2D(6, 3)(mask)))
+    return keras.Model(image, {"mask": mask, "classes": classes, "again": layers.Identity(name="again")(classes)})
+
+
+def write_heads(folder):
+    serving = keras_serving(heads(), "heads")
+    trainable = build(read_network(serving.keras_model, "heads", is_trained=False), 8, 0)
+    samples = RANDOM.normal(0, 1, (64, 8, 8, 3)).astype("float32")
+    with trainable.calibrating("minmax"):
+        trainable.model([samples])
+    frozen = freeze(trainable)
+    write_onnx(frozen, serving.inputs, serving.outputs, folder / "heads.onnx")
+    write_tflite(frozen, serving.inputs, serving.outputs, folder / "heads.tflite")
+    write_trained(frozen, folder / "heads.json")
+    answers = trainable.model([samples])[: len(serving.outputs)]
+    fakes = {each.name: answer.numpy() for each, answer in zip(serving.outputs, answers, strict=True)}
+    np.savez(folder / "heads.npz", samples=samples, **fakes)
+
+
 def four_bits():
     """A dense network with a channel of tiny weights, and one of none."""
     dense = layers.Dense(8, activation="relu", name="hidden")
@@ -136,14 +168,14 @@ def write(name, model, bits, folder):
     with trainable.calibrating():
         expected = trainable.model([samples])[0].numpy()
     frozen = freeze(trainable)
-    write_onnx(frozen, serving.inputs, serving.outputs[0], folder / f"{name}.onnx")
-    write_tflite(frozen, serving.inputs, serving.outputs[0].name, folder / f"{name}.tflite")
+    write_onnx(frozen, serving.inputs, serving.outputs, folder / f"{name}.onnx")
+    write_tflite(frozen, serving.inputs, serving.outputs, folder / f"{name}.tflite")
     write_trained(frozen, folder / f"{name}.json")
     again = build(network_of(described(network)), bits, 0).model
     again.set_weights(trainable.model.get_weights())
     answers = {"fake": trainable.model([samples])[0].numpy(), "float": model(samples).numpy(), "folded": expected}
     answers["described"] = again([samples])[0].numpy()
-    step = frozen.steps[frozen.output].affine.scale
+    step = frozen.steps[frozen.outputs[0]].affine.scale
     np.savez(folder / f"{name}-steps.npz", **trainable.integers([samples[:32]]))
     np.savez(folder / f"{name}.npz", samples=samples, step=step, notes=np.array(network.notes), **answers)
 
@@ -167,7 +199,6 @@ def refused():
     yield "operation", keras.Model(first, 2 * layers.Dense(4)(first))
     yield "custom activation", keras.Model(first, layers.Dense(4, activation=lambda each: each, name="smooth")(first))
     yield "two outputs", keras.Model(first, [layers.Dense(2)(first), layers.Dense(3)(first)])
-    yield "groups", keras.Model(image, layers.Conv2D(4, 3, groups=2, name="grouped")(image))
     yield "any size", keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3)])
     yield "integers", keras.Sequential([keras.Input((4,), dtype="int32", name="numbers"), layers.Dense(4)])
     yield "nothing", keras.Sequential([image, layers.AveragePooling2D(2), layers.ReLU()])
@@ -221,6 +252,8 @@ def main(folder):
     write("islands", islands(), 8, folder)
     write("residual", residual(), 8, folder)
     write("halves", halves(), 8, folder)
+    write("grouped", grouped(), 8, folder)
+    write_heads(folder)
     (folder / "learned.json").write_text(json.dumps(learned()))
     said = {}
     for name, model in refused():

@@ -46,7 +46,7 @@ def network():
         )
         for number, op in enumerate(OPS)
     )
-    return Network(steps=steps, output=steps[-1].name, notes=("a layer stays in float",))
+    return Network(steps=steps, outputs=(steps[-1].name,), notes=("a layer stays in float",))
 
 
 def arrays(op):

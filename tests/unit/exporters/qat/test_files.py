@@ -28,6 +28,7 @@ LEAST_WITHIN_ONE = {
     "halves": 1.0,
     "islands": 0.85,
     "residual": 1.0,
+    "grouped": 1.0,
 }
 """Of random weights, where a step at the start becomes several at the end of 25 layers; an operator that computes
 something else leaves less than half. In `islands` TFLite has integer kernels for functions."""
@@ -40,7 +41,6 @@ REFUSED = {
     "operation": "the operation Multiply (multiply) of own.keras stands outside of any layer",
     "custom activation": "the activation <lambda> of the layer smooth of own.keras is not one of Keras's",
     "two outputs": "own.keras has 2 outputs",
-    "groups": "the layer grouped has 2 groups",
     "any size": "is not fixed: build the model with a fixed input shape",
     "integers": "the input numbers of own.keras is int32: float32 is expected",
     "nothing": "nothing can be trained",
@@ -90,6 +90,30 @@ def test_a_file_answers_like_the_fake_quantized_model(folder, name, form):
     step, found = answers(folder, name)
     steps = np.abs(found[form] - found["fake"]) / step
     assert (steps < 1.001).mean() >= LEAST_WITHIN_ONE[name]
+
+
+def test_a_calibrated_model_of_several_outputs_becomes_two_files_that_answer_alike(folder):
+    assert not [each for each in compared(folder, "heads") if each.difference]
+    with np.load(folder / "heads.npz") as known:
+        samples, fake = known["samples"], {name: known[name] for name in known.files if name != "samples"}
+    session = onnxruntime.InferenceSession(str(folder / "heads.onnx"), providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_outputs()]
+    from_onnx = dict(zip(names, session.run(names, {"image": samples}), strict=True))
+    runner = Interpreter(model_path=str(folder / "heads.tflite"), num_threads=1).get_signature_runner("serve")
+    from_tflite = runner(image=samples)
+    assert set(fake) == set(from_onnx) == set(from_tflite)
+    assert sorted(each.shape for each in fake.values()) == [(64, 5), (64, 5), (64, 8, 8, 4)]
+    for name, expected in fake.items():
+        np.testing.assert_allclose(from_onnx[name], expected, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(from_tflite[name], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_a_convolution_of_groups_keeps_them_in_both_files(folder):
+    nodes = [node for node in onnx.load(folder / "grouped.onnx").graph.node if node.op_type == "Conv"]
+    groups = [next(each.i for each in node.attribute if each.name == "group") for node in nodes]
+    assert groups == [2, 4]
+    weights = [len(each.scales) for each in compared(folder, "grouped") if each.role == "weight"]
+    assert weights == [8, 12, 5]
 
 
 @pytest.mark.parametrize("form", ["onnx", "tflite"])
