@@ -194,7 +194,8 @@ class Assessor:
         except ChildFailedError as failure:
             raise _explained(failure) if self._is_random else failure from None
         trial_ns = _trial(worker, first_ns, self._settings.effort)
-        memory = Memory(peak_bytes=worker.peak_memory_bytes(), before_load_bytes=imported.peak_bytes)
+        peak = worker.peak_memory_bytes()
+        memory = Memory(peak_bytes=peak, before_load_bytes=imported.peak_bytes) if peak else None
         answers = collect_answers(worker, feeding, self._data, batch_size, trial_ns)
         assessment = Assessment(
             status="ok",

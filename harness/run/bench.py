@@ -25,7 +25,7 @@ from crossrt.harness.measure.participants import Prepared, noop_features, partic
 from crossrt.harness.measure.plan import choose_baseline, plan_cases
 from crossrt.harness.measure.rounds import RoundRunner, RoundSettings
 from crossrt.harness.measure.settings import DEFAULT_TIME_S, BenchSettings
-from crossrt.harness.process.affinity import NOT_PINNED, can_pin
+from crossrt.harness.process.affinity import missing_abilities
 from crossrt.harness.process.interrupts import interruptible
 from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.process.packages import READING, check_packages
@@ -141,7 +141,7 @@ def _begin(
         artifacts=found.artifacts,
         effort=settings.effort,
         cautions=list(opened.cautions),
-        warnings=[*opened.warnings, *([] if can_pin() else [NOT_PINNED])],
+        warnings=[*opened.warnings, *missing_abilities()],
         left_out=[*found.left_out, *opened.project.uncalibrated],
     )
     return state, runtimes, found
