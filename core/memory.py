@@ -50,6 +50,8 @@ def memory_limit(paths: Iterable[Path], least: int) -> int:
 
 def limit_memory(process: int, limit_bytes: int) -> None:
     """Limits a running process, which has started nothing yet, and writes no core file where it crashes."""
+    if not hasattr(resource, "prlimit"):  # not Linux: deadlines alone hold
+        return
     for what, most in ((resource.RLIMIT_DATA, limit_bytes), (resource.RLIMIT_CORE, 0)):
         _, hard = resource.prlimit(process, what)
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)

@@ -7,6 +7,7 @@ packages that convert and this package's own source.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -31,6 +32,7 @@ from crossrt.exporters.variants import Variant
 
 CONVERTERS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "onnx", "onnxslim", "onnxruntime", "numpy")
 CACHE_VARIABLE = "CROSSRT_CACHE_DIR"
+_LOG = logging.getLogger("crossrt.cache")
 _LITTLE_BYTES = 2**20
 MANIFESTS = {ModelArtifact: ARTIFACT_MANIFEST, ReferenceAnswers: REFERENCE_MANIFEST}
 _KEY_FILE = "key"
@@ -86,7 +88,10 @@ class ArtifactCache:
             return None
         with suppress(OSError):  # another user's, which may be read
             os.utime(folder / _KEY_FILE)  # when it was last used
-        return found if key.startswith(f"{found.id}-") else None
+        if not key.startswith(f"{found.id}-"):
+            return None
+        _LOG.info("taken from %s", folder)
+        return found
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
@@ -121,6 +126,7 @@ class ArtifactCache:
                 target.rename(staged.with_name(f"{staged.name}.damaged"))
         else:
             raise ArtifactError(f"{target} holds a damaged artifact and cannot be replaced: delete that folder")
+        _LOG.info("kept in %s", target)
         return read_manifest(target / MANIFESTS[kind], kind)
 
 

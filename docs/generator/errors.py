@@ -10,7 +10,10 @@ from typing import Final
 from generator.links import ROOT
 from generator.markdown import docstring
 
-ROOMS: Final = ("core", "datasets", "exporters", "runtimes", "reports", "history", "analysis", "harness", "api")
+ROOMS: Final = tuple(
+    folder.name for folder in sorted(ROOT.iterdir()) if folder.name != "tests" and (folder / "__init__.py").exists()
+)
+"""Folders at the root that are packages."""
 TOP: Final = "CrossrtError"
 
 

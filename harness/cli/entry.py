@@ -15,6 +15,9 @@ WRONG = 2
 
 def main() -> int:
     """Runs the command; an interrupt while its modules are still being imported is exit code 130 as well."""
+    if sys.platform == "win32":
+        print("crossrt runs on Linux and macOS: on Windows, use it in WSL 2, where it does all of it", file=sys.stderr)
+        return WRONG
     try:
         from crossrt.harness.cli.streams import forgive_standard_error, left_unwritten, open_closed_streams
 

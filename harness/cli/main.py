@@ -11,6 +11,7 @@ import click
 
 from crossrt.harness.cli.commands.about.docs import docs
 from crossrt.harness.cli.commands.about.doctor import doctor
+from crossrt.harness.cli.commands.about.version import print_version
 from crossrt.harness.cli.commands.accuracy import accuracy
 from crossrt.harness.cli.commands.audit import audit
 from crossrt.harness.cli.commands.bench import bench
@@ -38,6 +39,7 @@ from crossrt.harness.cli.commands.versions.bisect import bisect_runtime
 from crossrt.harness.cli.commands.versions.cache import cache
 from crossrt.harness.cli.commands.versions.runtimes import runtimes
 from crossrt.harness.cli.shared.failures import explained
+from crossrt.harness.cli.shared.verbosity import add_to
 from crossrt.reports.text.guard import guarded_streams
 
 INTERRUPTED = 130
@@ -81,7 +83,14 @@ COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click
     epilog="Exit codes: 0 fine, 1 a case failed or became worse, 2 wrong usage or input, 3 nothing comparable,"
     " 130 interrupted.",
 )
-@click.version_option(package_name="crossrt")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_version,
+    help="Show the versions of crossrt, Python and the runtimes, and exit.",
+)
 def cli() -> None:
     """Compare quantized variants of a model across inference runtimes, with numbers that can be believed.
 
@@ -108,6 +117,9 @@ def cli() -> None:
     crossrt report REPORT --html FILE
                             a page to look at; --markdown for a pull request, --to for other tools
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
+
+
+add_to(cli)
 
 
 def main() -> int:

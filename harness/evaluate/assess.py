@@ -204,7 +204,8 @@ class Assessor:
         trial_ns = _trial(worker, first_ns, self._settings.effort)
         if not case.is_timed:
             self._refuse_slow(case, trial_ns)
-        memory = Memory(peak_bytes=worker.peak_memory_bytes(), before_load_bytes=imported.peak_bytes)
+        peak = worker.peak_memory_bytes()
+        memory = Memory(peak_bytes=peak, before_load_bytes=imported.peak_bytes) if peak else None
         answers = collect_answers(worker, feeding, self._data, batch_size, trial_ns)
         executed = worker.operators()
         assessment = Assessment(

@@ -6,19 +6,16 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from crossrt.harness.errors import HarnessError
 
 
 def usable_cpus() -> frozenset[int]:
-    """Processors that this process may use.
-
-    Raises:
-        HarnessError: The system cannot tell.
-    """
+    """Processors that this process may use; all of the machine where the system, as macOS, has no such limit."""
     if not hasattr(os, "sched_getaffinity"):
-        raise HarnessError("crossrt measures on Linux only: pinning and peak memory are read from the kernel")
+        return frozenset(range(os.cpu_count() or 1))
     return frozenset(os.sched_getaffinity(0))
 
 
@@ -54,7 +51,9 @@ def too_many_threads(counts: Sequence[int]) -> list[str]:
 
 
 def can_pin() -> bool:
-    """False where the system refuses to pin processes, as some sandboxes do: then nothing is pinned."""
+    """False where the system refuses to pin processes, as macOS and some sandboxes do: then nothing is pinned."""
+    if not hasattr(os, "sched_setaffinity"):
+        return False
     try:
         os.sched_setaffinity(0, usable_cpus())
     except OSError:
@@ -64,6 +63,14 @@ def can_pin() -> bool:
 
 NOT_PINNED: Final = "the system refuses to pin processes to a CPU: times vary more, and small differences may be missed"
 """What a report says of that."""
+
+NO_MARKS: Final = "the system does not say how much memory a process took: peak memory is left out"
+STATUS: Final = Path("/proc/self/status")
+
+
+def missing_abilities() -> list[str]:
+    """What this system lacks of what measuring uses, a line each; nothing on Linux as it is usually set up."""
+    return [*([] if can_pin() else [NOT_PINNED]), *([] if STATUS.exists() else [NO_MARKS])]
 
 
 def pinned_cpu(threads: int) -> int | None:
@@ -80,11 +87,7 @@ class Processors:
 
     @classmethod
     def of_this_process(cls) -> Processors:
-        """Reads them.
-
-        Raises:
-            HarnessError: The system cannot tell.
-        """
+        """Reads them."""
         return cls(usable_cpus(), can_pin())
 
     def pinned_cpu(self, threads: int) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import select
 import signal
@@ -29,6 +30,7 @@ STDERR_TAIL_BYTES = 4_000
 MOST_STDERR_BYTES = 4 * 2**20
 """What a child that prints without end may leave on disk between two looks; only the tail is ever shown."""
 
+_LOG = logging.getLogger("crossrt.processes")
 _CLOSE_GRACE_S = 2.0
 _CHUNK = 1 << 16
 _LOOK_EVERY_S = 0.5
@@ -105,6 +107,7 @@ class ChildProcess:
             bufsize=0,
         )
         self._drive(process, stderr)
+        _LOG.debug("process %d runs %s", process.pid, module)
         if memory_limit_bytes is not None:
             with contextlib.suppress(ProcessLookupError):  # it has ended already
                 limit_memory(process.pid, memory_limit_bytes)
@@ -178,6 +181,7 @@ class ChildProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_CLOSE_GRACE_S)
         self.kill()
+        _LOG.debug("process %d has ended, exit status %s", self._process.pid, self._process.poll())
         self._stderr.close()
         _live.discard(self)
 

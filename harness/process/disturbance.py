@@ -40,6 +40,8 @@ def _waited_ns() -> int:
 
 
 def _stolen_ns() -> int:
+    if not hasattr(os, "sched_getaffinity"):  # not Linux, so there is no /proc/stat either
+        return 0
     names = {f"cpu{number}" for number in os.sched_getaffinity(0)}
     total = 0
     try:

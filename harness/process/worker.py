@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.parent import die_with_parent, leaving_copies
 from crossrt.core.tensor import TensorSpec
+from crossrt.harness.process.affinity import STATUS
 from crossrt.harness.process.disturbance import read_now
 from crossrt.harness.process.messages import (
     Evaluate,
@@ -315,11 +316,13 @@ def time_calls(run: Callable[[Feeds], Any], feeds: list[Feeds], calls: int) -> l
 
 
 def peak_memory_bytes() -> int:
-    """`VmHWM` of this process. `ru_maxrss` would not do: it is inherited through fork and exec."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise OSError("/proc/self/status has no VmHWM: peak memory can only be read on Linux")
+    """`VmHWM` of this process; 0 where the system, as macOS, does not say.
+
+    `ru_maxrss` would not do: it is inherited through fork and exec.
+    """
+    if not STATUS.exists():
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in STATUS.read_text().splitlines() if line[:6] == "VmHWM:"), 0)
 
 
 def main() -> int:

@@ -26,7 +26,7 @@ from crossrt.harness.measure.participant import ControlRole, Participant, Timed
 from crossrt.harness.measure.participants import REFERENCE_CALLS
 from crossrt.harness.measure.rounds import Measurements, RoundRunner, RoundSettings, start_worker
 from crossrt.harness.measure.settings import DEFAULT_EFFORT, DEFAULT_TIME_S, Effort, WorkerLimits
-from crossrt.harness.process.affinity import pinned_cpu
+from crossrt.harness.process.affinity import STATUS, pinned_cpu
 from crossrt.harness.process.callables import RUNTIME, Call
 from crossrt.harness.process.case_worker import CaseWorker, thread_variables
 from crossrt.harness.process.child import ChildProcess
@@ -301,7 +301,9 @@ def _run(asked: Asked, effort: Effort, limits: WorkerLimits, found: Measurements
 
 
 def _status_field(name: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
+    if not STATUS.exists():
+        return 0
+    for line in STATUS.read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1])
     return 0

@@ -27,7 +27,7 @@ from crossrt.harness.measure.participants import Prepared, noop_features, partic
 from crossrt.harness.measure.plan import choose_baseline, plan_cases
 from crossrt.harness.measure.rounds import RoundRunner, RoundSettings
 from crossrt.harness.measure.settings import DEFAULT_TIME_S, BenchSettings, Effort
-from crossrt.harness.process.affinity import NOT_PINNED, can_pin, too_many_threads
+from crossrt.harness.process.affinity import missing_abilities, too_many_threads
 from crossrt.harness.process.interrupts import interruptible
 from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.process.packages import READING, check_packages
@@ -161,7 +161,7 @@ def begin(
         artifacts=found.artifacts,
         effort=settings.effort,
         cautions=list(opened.cautions),
-        warnings=[*opened.warnings, *([] if can_pin() else [NOT_PINNED]), *too_many_threads(settings.thread_counts)],
+        warnings=[*opened.warnings, *missing_abilities(), *too_many_threads(settings.thread_counts)],
         left_out=[*found.left_out, *opened.project.uncalibrated],
     )
     return state, runtimes, found, opened

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -28,6 +29,7 @@ HALF_WRITTEN = ".crossrt-half-written-"
 """How the folders are called in which files are written before they are renamed."""
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
+_LOG = logging.getLogger("crossrt.files")
 
 Saved = TypeVar("Saved", Report, Duel, Report1, Duel1)
 
@@ -146,6 +148,7 @@ def _decode(raw: bytes, kind: type[Saved], name: str) -> Saved:
 
 
 def _read_bytes(path: Path) -> bytes:
+    _LOG.info("reading %s", path)
     try:
         with open_regular(path) as file:
             raw = file.read(MOST_BYTES + 1)

@@ -64,8 +64,8 @@ def order_of(look: Lookup, one: Result, other: Result) -> Order:
     """How the time of `one` stands to that of `other`.
 
     They are distinguished where the 99% interval of their ratio over shared rounds, and the run's noise, say so, or
-    where the intervals of p50 that every table shows lie apart. The latter sees more in few rounds, as Student's t of two
-    asks for 64 standard errors at 99%. In simulations of 2 to 10 normal rounds the former told two equals apart in
+    where the intervals of p50 that every table shows lie apart. The latter sees more in few rounds, as Student's t of
+    two asks for 64 standard errors at 99%. In simulations of 2 to 10 normal rounds the former told two equals apart in
     1.0% of runs, the latter in 0.4% to 0.6%, or in 2% where one spread five times as much; both in 1.2% to 2.2%.
     """
     ratio, noise = latency_ratio(one, other), look.noise(scenario_of(one))

@@ -11,6 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from crossrt.reports.text.guard import behind, continued
+from crossrt.reports.text.quiet import is_quiet
 
 LOG_WIDTH: Final = 100
 LEAST_WIDTH: Final = 20
@@ -35,8 +36,10 @@ class GuardedConsole(Console):
 
 
 def message_console() -> Console:
-    """Where progress goes: standard error."""
-    return _fitting(sys.stderr)
+    """Where progress goes: standard error, or nowhere."""
+    console = _fitting(sys.stderr)
+    console.quiet = is_quiet()
+    return console
 
 
 def result_console() -> Console:

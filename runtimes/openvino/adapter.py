@@ -59,7 +59,7 @@ class OpenVino:
             return "refuses most QOperator files and answers others wrongly: quantize as QDQ"
         if options.inter_op_threads != 1:
             return f"runs one operator at a time: inter_op_threads must be 1, found {options.inter_op_threads}"
-        if options.intra_op_threads > (usable := len(os.sched_getaffinity(0))):
+        if options.intra_op_threads > (usable := _usable_processors()):
             return (
                 f"starts one thread a processor: intra_op_threads must be at most {usable} here,"
                 f" found {options.intra_op_threads}"
@@ -144,6 +144,11 @@ def _fixed_view(request: Any, port: Any) -> NDArray[Any] | None:
 
 
 @cache
+def _usable_processors() -> int:
+    """Those that this process may use; all of the machine where the system has no such limit."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _core() -> Any:
     """The library with its CPU plug-in loaded, once a process."""
     core = openvino.Core()

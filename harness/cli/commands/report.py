@@ -10,6 +10,7 @@ import click
 
 from crossrt.core.errors import CrossrtError
 from crossrt.harness.cli.shared.options import margin_option, only_option
+from crossrt.harness.cli.shared.verbosity import note
 from crossrt.reports.exchange.registry import FORMATS
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _show_training(curves: Path, html: Path | None, png: Path | None, svg: Path 
         found[html] = training_page(trained).encode()
     write_together({path: (content,) for path, content in found.items()})
     for path in found:
-        click.echo(f"{'page' if path == html else 'plot'}: {path}", err=True)
+        note(f"{'page' if path == html else 'plot'}: {path}")
 
 
 def _export(paths: tuple[Path, ...], name: str, out: Path | None) -> None:
@@ -184,7 +185,7 @@ def _write_text(text: str, path: Path) -> None:
     from crossrt.reports.schema.files import write_atomically
 
     write_atomically(path, text.encode())
-    click.echo(f"page: {path}", err=True)
+    note(f"page: {path}")
 
 
 def _write_plots(current: Report, comparison: Comparison | None, png: Path | None, svg: Path | None) -> None:
@@ -195,4 +196,4 @@ def _write_plots(current: Report, comparison: Comparison | None, png: Path | Non
     found = {**(plot_files(plots, png, "png") if png else {}), **(plot_files(plots, svg, "svg") if svg else {})}
     write_together({path: (content,) for path, content in found.items()})
     for path in found:
-        click.echo(f"plot: {path}", err=True)
+        note(f"plot: {path}")

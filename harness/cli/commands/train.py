@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from crossrt.harness.cli.shared.json_output import json_option
+
 
 class _Listing(click.Command):
     """Its help ends with what can be trained."""
@@ -43,6 +45,7 @@ class _Listing(click.Command):
     type=click.Path(dir_okay=False, path_type=Path),
     help="The .keras file to write.  [default: results/ARCHITECTURE.keras]",
 )
+@json_option
 def train(
     architecture: str | None,
     data: str | None,
@@ -64,7 +67,7 @@ def train(
     crossrt train --architecture NAME --data FOLDER --recipe paper --out big.keras --resume
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.build.training import TrainingRequest, architectures, run_training
-    from crossrt.harness.cli.shared.options import message_console
+    from crossrt.harness.cli.shared.options import message_console, result_console
     from crossrt.reports.text.progress import Terminal
 
     name = architecture or architectures()[0]
@@ -74,4 +77,4 @@ def train(
     )
     with Terminal(message_console()) as display:
         top1 = run_training(request, display)
-    click.echo(f"{path}: top-1 on the test samples {top1:.2%}")
+    result_console().print(f"{path}: top-1 on the test samples {top1:.2%}", soft_wrap=True)

@@ -15,6 +15,7 @@ import click
 from crossrt.core.errors import parsing_problem
 from crossrt.core.owned import read_regular
 from crossrt.harness.cli.shared.options import CONFIGURATION, Configuration, DimensionParam, PercentRange, SizesParam
+from crossrt.harness.cli.shared.verbosity import note
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -58,7 +59,7 @@ def _apply(context: click.Context, parameter: click.Parameter, path: Path | None
     parameters = {str(each.name): each for each in context.command.params}
     defaults = dict(_shared(tables, parameters, found)) | dict(_own(tables, context, parameter, found))
     if defaults and path is None:
-        click.echo(f"crossrt: options from {found}", err=True)
+        note(f"crossrt: options from {found}")
     context.default_map = defaults
     context.meta[CONFIGURATION] = Configuration(name=_said(found), models=tuple(_models(tables, found)))
 

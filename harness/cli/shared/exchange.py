@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crossrt.harness.cli.shared.foreign_format import made_elsewhere
+from crossrt.harness.cli.shared.verbosity import note
 from crossrt.harness.run.saved_runs import report_in
 from crossrt.reports.exchange.registry import Output, check_request, convert, format_named, is_foreign_format
 from crossrt.reports.schema.files import read_report, write_atomically, write_together
@@ -38,7 +39,7 @@ def export(paths: Sequence[Path], name: str, out: Path | None) -> None:
         click.echo(_encoded(for_logs(output) if isinstance(output, str) else output), nl=False)
         return
     _write(output, out)
-    click.echo(f"{name}: {out}", err=True)
+    note(f"{name}: {out}")
 
 
 def _write(output: Output, out: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from crossrt.harness.cli.commands.history.options import address_of, history_option
+from crossrt.harness.cli.shared.json_output import json_option
 
 FORMATS = ("csv", "jsonl")
 MOST_IN_MEMORY: Final = 32 * 2**20
@@ -44,11 +45,13 @@ def export(style: str, out: Path | None, place: str) -> None:
 @click.command(short_help="Copy every run into another history.")
 @click.argument("target", metavar="FILE_OR_URL")
 @history_option
+@json_option
 def copy(target: str, place: str) -> None:
     """Add every run of the history to the one at FILE_OR_URL, such as a team's PostgreSQL server.
 
     What is there already stays as it is; a copy that broke off is finished by the same command.
     """
+    from crossrt.harness.cli.shared.options import result_console
     from crossrt.reports.packages import named_packages
 
     with named_packages():
@@ -58,4 +61,4 @@ def copy(target: str, place: str) -> None:
         outcomes = list(copy_runs(address_of(place), goal))
     known = outcomes.count("known")
     there = f", {known} already there" if known else ""
-    click.echo(f"{outcomes.count('added')} copied{there}; history: {goal}")
+    result_console().print(f"{outcomes.count('added')} copied{there}; history: {goal}", soft_wrap=True)

@@ -12,7 +12,7 @@ from crossrt.harness.cli.commands.history.export import copy, export
 from crossrt.harness.cli.commands.history.gate import gate
 from crossrt.harness.cli.commands.history.options import address_of, environment_option, history_option
 from crossrt.harness.cli.commands.history.trend import trend
-from crossrt.harness.cli.shared.json_output import format_option
+from crossrt.harness.cli.shared.json_output import format_option, json_option
 from crossrt.harness.cli.shared.report_files import ReportsPath
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ for _command in (copy, export, gate, trend):
 @history.command(short_help="Add reports.")
 @click.argument("reports", nargs=-1, required=True, metavar="REPORT...", type=ReportsPath())
 @history_option
+@json_option
 def add(reports: tuple[Path, ...], place: str) -> int:
     """Add REPORT..., report files, folders of them, `latest` or `previous`, each as a whole or not at all.
 
@@ -60,7 +61,7 @@ def add(reports: tuple[Path, ...], place: str) -> int:
     counts = {outcome: outcomes.count(outcome) for outcome in ("added", "known", "refused")}
     known = f", {counts['known']} already there" if counts["known"] else ""
     refused = f", {counts['refused']} refused" if counts["refused"] else ""
-    click.echo(f"{counts['added']} added{known}{refused}; history: {address}")
+    _print(f"{counts['added']} added{known}{refused}; history: {address}")
     return 2 if counts["refused"] else 0
 
 
@@ -91,7 +92,7 @@ def _say(added: Added) -> None:
     if added.outcome == "refused":
         click.echo(f"crossrt: not added: {printable(str(added.reason))}", err=True)
     elif added.outcome == "added" and added.status == "interrupted":
-        click.echo(printable(f"run {added.run} was interrupted: it is kept and marked, trends and gates leave it out"))
+        _print(f"run {added.run} was interrupted: it is kept and marked, trends and gates leave it out")
 
 
 @history.command("list", short_help="Show the newest runs.")
@@ -147,13 +148,13 @@ def show(run: str, style: str, place: str) -> None:
 @history.command(short_help="Take one run out.")
 @click.argument("run")
 @history_option
+@json_option
 def remove(run: str, place: str) -> None:
     """Take RUN, named by its id or the beginning of it, out of the history: trends and gates no longer see it.
 
     The report file stays; crossrt history add puts the run back.
     """
     from crossrt.reports.packages import named_packages
-    from crossrt.reports.text.printable import printable
 
     with named_packages():
         from crossrt.history.judging.selection import run_named
@@ -163,7 +164,15 @@ def remove(run: str, place: str) -> None:
         with open_history(address_of(place)) as opened, opened.writing() as connection:
             found = run_named(connection, run)
             remove_run(connection, found.number)
-    click.echo(printable(f"run {found.name} removed; its report stays where it was: {found.path}"))
+    _print(f"run {found.name} removed; its report stays where it was: {found.path}")
+
+
+def _print(line: str) -> None:
+    """One line of the result, which no console breaks."""
+    from crossrt.harness.cli.shared.options import result_console
+    from crossrt.reports.text.printable import printable
+
+    result_console().print(printable(line), soft_wrap=True)
 
 
 def _print_json(found: object) -> None:

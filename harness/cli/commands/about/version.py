@@ -1,0 +1,36 @@
+"""`crossrt --version`: versions of crossrt and of what it runs on, from metadata, without importing any of it."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from crossrt.runtimes.registry import SHIPPED
+
+
+def print_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Prints the lines and ends the command."""
+    if not asked or context.resilient_parsing:
+        return
+    click.echo(f"crossrt, version {version('crossrt')}")
+    click.echo(f"{platform.python_implementation()} {platform.python_version()}, {_system()}")
+    for name, shipped in SHIPPED.items():
+        click.echo(f"{name}: {shipped.package} {_installed(shipped.package)}")
+    context.exit()
+
+
+def _system() -> str:
+    return f"{platform.system()} {platform.release()} {platform.machine()}"
+
+
+def _installed(package: str) -> str:
+    """The version, or that of another build of the same package."""
+    from crossrt.core.install import installed_builds
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        builds = installed_builds(package.replace("-", "_"))
+        return ", ".join(f"({name} {found})" for name, found in builds.items()) or "not installed"
