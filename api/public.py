@@ -60,7 +60,7 @@ def bench(
         labels: What is right for each sample, `(samples, ...)`, where the data do not say it.
         calibration: What quantizers are calibrated with.
         task: How answers are scored; None chooses by labels and outputs.
-        runtimes: Names of runtimes; none for all that are installed.
+        runtimes: Names of runtimes; none for all that are installed, but for those that run on request (`keras`).
         batch: Samples per call.
         threads: Threads per operator.
         dimensions: Sizes of dynamic dimensions, by name.

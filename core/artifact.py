@@ -14,7 +14,7 @@ from typing import Any, Literal
 from crossrt.core.owned import open_regular
 from crossrt.core.tensor import Batching, TensorSpec
 
-ModelFormat = Literal["onnx", "tflite", "openvino-ir"]
+ModelFormat = Literal["onnx", "tflite", "openvino-ir", "keras"]
 Role = Literal["float", "quantized"]
 RecipeValue = str | int | float | bool | list[str] | dict[str, str | int | float | bool | list[str]]
 Scheme = Literal["static", "dynamic", "weight-only", "float16"]

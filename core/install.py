@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import platform
 import shlex
 import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Final
+
+_SMALL_TENSORFLOW = sys.platform == "linux" and platform.machine() == "x86_64"
+
+TENSORFLOW: Final = "tensorflow-cpu" if _SMALL_TENSORFLOW else "tensorflow"
+"""The smallest package that brings TensorFlow here."""
 
 
 def install_command(*packages: str) -> str:

@@ -6,6 +6,7 @@ The job comes on standard input, events go to standard output. TensorFlow is imp
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import sys
 from functools import cached_property
 from pathlib import Path
@@ -71,6 +72,9 @@ class TensorFlowBuilder:
 
     def _write(self, variant: Variant, path: Path) -> Quantization | None:
         recipe = variant.recipe
+        if variant.format == "keras":
+            self._write_keras(path)
+            return None
         calibration = None if selection_of(recipe) is None else self._calibration
         if isinstance(recipe, SameScales):
             return self._write_same_scales(variant, recipe, path)
@@ -95,6 +99,13 @@ class TensorFlowBuilder:
             if recipe is not None and record is not None:
                 return as_found(path, recipe, record)
         return None
+
+    def _write_keras(self, path: Path) -> None:
+        """The user's own file; or the reference model, where that is a legacy file or not float32."""
+        if self._kind == "keras" and not self._serving.notes:
+            shutil.copyfile(self._job.source, path)
+        else:
+            self._serving.keras_model.save(path)
 
     def _write_same_scales(self, variant: Variant, recipe: SameScales, path: Path) -> Quantization:
         """Both formats are written from one calibrated network."""

@@ -17,7 +17,7 @@ from crossrt.exporters.cache import converter_versions, versions_for
 from crossrt.exporters.errors import ExportError, UnfitRecipeError
 from crossrt.exporters.inspection import SourceKind
 from crossrt.exporters.recipes.recipe import Recipe
-from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
+from crossrt.exporters.variants import FLOAT_KERAS, FLOAT_ONNX, FLOAT_TFLITE, Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +60,12 @@ class BuildJob:
         """
         name, _, suffix = item.partition(".")
         fields = self.recipes.get(item)
-        if fields is None and item not in (FLOAT_ONNX.item, FLOAT_TFLITE.item):
-            raise ExportError(f"no recipe is known for {item!r}")
-        recipe = msgspec.convert(fields, Recipe) if fields else None
+        if fields is None:
+            floats = {each.item: each for each in (FLOAT_ONNX, FLOAT_TFLITE, FLOAT_KERAS)}
+            if item not in floats:
+                raise ExportError(f"no recipe is known for {item!r}")
+            return floats[item]
+        recipe = msgspec.convert(fields, Recipe)
         return Variant(name=name, format="onnx" if suffix == "onnx" else "tflite", recipe=recipe)
 
 
@@ -103,13 +106,10 @@ def write_artifact(
     from crossrt.exporters.sources.memory import activation_bytes
     from crossrt.exporters.sources.onnx_file import data_files, total_bytes
     from crossrt.exporters.sources.onnx_weights import role_of
-    from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
 
     path = folder / f"{job.model}.{variant.item}"
     quantization = write(path)
-    inputs, outputs = onnx_specs(path) if variant.format == "onnx" else tflite_specs(path)
-    if expected is not None:
-        inputs, outputs = in_order(inputs, expected[0], "inputs"), in_order(outputs, expected[1], "outputs")
+    inputs, outputs = _specs(path, variant, expected)
     beside = data_files(path) if variant.format == "onnx" else ()
     artifact = ModelArtifact(
         model=job.model,
@@ -130,6 +130,21 @@ def write_artifact(
         training=training,
     )
     write_manifest(artifact, folder / ARTIFACT_MANIFEST)
+
+
+def _specs(
+    path: Path, variant: Variant, expected: tuple[Sequence[TensorSpec], Sequence[TensorSpec]] | None
+) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Inputs and outputs of a file, in the order of its source's; those of a Keras file are the source's."""
+    from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
+
+    if variant.format == "keras":
+        assert expected is not None
+        return tuple(expected[0]), tuple(expected[1])
+    inputs, outputs = onnx_specs(path) if variant.format == "onnx" else tflite_specs(path)
+    if expected is None:
+        return inputs, outputs
+    return in_order(inputs, expected[0], "inputs"), in_order(outputs, expected[1], "outputs")
 
 
 def in_order(found: Sequence[TensorSpec], expected: Sequence[TensorSpec], what: str) -> tuple[TensorSpec, ...]:

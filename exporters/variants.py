@@ -89,6 +89,8 @@ def shipped_recipes() -> tuple[NamedRecipe, ...]:
 
 FLOAT_ONNX = Variant(name="fp32", format="onnx")
 FLOAT_TFLITE = Variant(name="fp32", format="tflite")
+FLOAT_KERAS = Variant(name="fp32", format="keras")
+"""A Keras model as it is, for a runtime that runs such files."""
 
 
 def float_variant(model_format: ModelFormat) -> Variant:

@@ -6,15 +6,15 @@ Nothing is imported before it is asked for: `runtime_names` looks only at instal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from typing import cast
 
 from crossrt.core.artifact import ModelFormat
 from crossrt.core.errors import PluginError
-from crossrt.core.install import install_command
+from crossrt.core.install import TENSORFLOW, install_command
 from crossrt.core.plugins import registered
 from crossrt.core.suggestions import did_you_mean
 from crossrt.runtimes.configured import ConfiguredRuntime
@@ -36,6 +36,8 @@ class Shipped:
         imported_as: What the package is imported as, where that is not its own name.
         is_optional: True if nobody misses it where it is not installed and was not asked for.
         is_default: False if it runs only where it is named.
+        is_heavy: True if importing it takes seconds, so that the conformance suite runs it only where it is required.
+        beside: Further modules that it needs, and the packages that install them.
     """
 
     package: str
@@ -44,6 +46,8 @@ class Shipped:
     imported_as: str | None = None
     is_optional: bool = False
     is_default: bool = True
+    is_heavy: bool = False
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def module(self) -> str:
@@ -61,6 +65,15 @@ SHIPPED: dict[str, Shipped] = {
         formats=("onnx", "openvino-ir"),
         adapter="crossrt.runtimes.openvino.adapter:OpenVino",
         is_optional=True,
+    ),
+    "tract": Shipped(package="tract", formats=("onnx",), adapter="crossrt.runtimes.tract:Tract", is_optional=True),
+    "keras": Shipped(
+        package="keras",
+        formats=("keras",),
+        adapter="crossrt.runtimes.keras:Keras",
+        is_default=False,
+        is_heavy=True,
+        beside={"tensorflow": TENSORFLOW},
     ),
     "onnx-reference": Shipped(
         package="onnx",
@@ -195,7 +208,9 @@ def unknown_runtime(name: str, known: Sequence[str]) -> str:
 def _import_failure(name: str, error: ModuleNotFoundError) -> Exception:
     """Tells a runtime that is missing from one that is there and lacks a part."""
     shipped = SHIPPED.get(name)
-    if shipped is not None and error.name == shipped.module:
-        package = shipped.package
-        return RuntimeNotInstalledError(f"{package} is not installed: {install_command(package)}")
+    packages = {} if shipped is None else {shipped.module: shipped.package, **shipped.beside}
+    if error.name in packages:
+        missing = [package for module, package in packages.items() if module == error.name or find_spec(module) is None]
+        verb = "is" if len(missing) == 1 else "are"
+        return RuntimeNotInstalledError(f"{', '.join(missing)} {verb} not installed: {install_command(*missing)}")
     return RuntimeBrokenError(f"{name} needs the module {error.name}, which is not installed")

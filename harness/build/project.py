@@ -14,7 +14,7 @@ from crossrt.datasets.opening import RANDOM, DataRequest
 from crossrt.datasets.reference import Reference, model_file, reference_models, reference_of, references
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspection import RUN_AS_THEY_ARE, Inspection
-from crossrt.exporters.variants import Variant, main_variants, variant_of
+from crossrt.exporters.variants import FLOAT_KERAS, Variant, main_variants, variant_of
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import holds_artifacts, read_folder
 from crossrt.harness.build.foreign_sources import readable
@@ -82,9 +82,16 @@ class Project:
             Candidate(model=each.model, variant=each.variant, format=each.format, role=each.role) for each in self.given
         ]
         found += [
-            Candidate(model=self.model, variant=each.name, format=each.format, role=each.role) for each in self.variants
+            Candidate(model=self.model, variant=each.name, format=each.format, role=each.role)
+            for each in self.buildable
         ]
         return found
+
+    @property
+    def buildable(self) -> tuple[Variant, ...]:
+        """The variants, and a Keras model as it is: it is not written for itself, but for a runtime that reads it."""
+        is_keras = self.source is not None and self.source.kind in ("keras", "keras-h5")
+        return (*self.variants, FLOAT_KERAS) if is_keras else self.variants
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ Each case gets a process of its own. Nothing is timed here, so several run at on
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
@@ -50,6 +51,7 @@ class Assessment:
         trial_ns: A rough latency, from which the number of calls of a block is chosen.
         load_ns: Loading the model and the first inference, roughly.
         placement_note: What the runtime leaves to another than was asked for.
+        start_ns: Starting the process and importing the runtime, roughly.
     """
 
     status: Status
@@ -64,6 +66,7 @@ class Assessment:
     trial_ns: int = 0
     load_ns: int = 0
     placement_note: str | None = None
+    start_ns: int = 0
 
     def scored(self, evaluation: Evaluation) -> Assessment:
         """The same with a score."""
@@ -188,8 +191,10 @@ class Assessor:
     def _examine(self, worker: CaseWorker, case: Case, artifact: ModelArtifact) -> Tried:
         """Memory first: answering the data set and profiling would raise the high-water mark."""
         batch_size, feeding = case.scenario.batch_size, self._feedings[case.artifact_id]
+        began = time.perf_counter_ns()
         worker.start_import(case.runtime)
         imported = worker.finish_import()
+        start_ns = time.perf_counter_ns() - began
         load_ns = worker.load(artifact, case.scenario.session_options(feeding.dimensions))
         worker.feed(feeding.inputs(self._data.first()), batch_size, self._settings.seed)
         try:
@@ -211,6 +216,7 @@ class Assessor:
             kernels=_counted(worker.profile(1)),
             trial_ns=trial_ns,
             load_ns=load_ns + first_ns,
+            start_ns=start_ns,
         )
         return Tried(assessment=assessment, answers=answers)
 

@@ -24,6 +24,8 @@ BLOCKS: Final = (12, 8, 6, 4, 2)
 START_UP_S: Final = 0.2
 """What a fresh process takes before it loads a model, seen with two starting at once on a small machine."""
 
+SLOW_START_NS: Final = 2_000_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
@@ -32,10 +34,12 @@ class Cost:
     Attributes:
         call_ns: One call.
         load_ns: Loading the model and the first inference.
+        start_ns: Starting a process and importing the runtime; counted where that is slow, as TensorFlow's import is.
     """
 
     call_ns: int
     load_ns: int = 0
+    start_ns: int = 0
 
 
 def calls_for(call_ns: int, target_ns: int) -> int:
@@ -65,5 +69,6 @@ def round_s(effort: Effort, costs: Sequence[tuple[Participant, Cost]]) -> float:
     total = 0.0
     for participant, cost in costs:
         block_ns = max(effort.warmup_ns, cost.call_ns) + participant.calls * cost.call_ns
-        total += START_UP_S + (effort.sessions * cost.load_ns + effort.blocks * block_ns) / 1e9
+        start_s = cost.start_ns / 1e9 if cost.start_ns > SLOW_START_NS else START_UP_S
+        total += start_s + (effort.sessions * cost.load_ns + effort.blocks * block_ns) / 1e9
     return total

@@ -23,7 +23,7 @@ from crossrt.harness.measure.noop import FEATURES, FOLDER
 NAME = "no-op"
 BATCH, SOURCE, COPY = "batch", "values", "copy"
 IR_VERSION, OPSET = 10, 18  # what every ONNX Runtime of the supported range loads
-MAKERS: dict[ModelFormat, str] = {"onnx": "onnx", "tflite": "tensorflow-cpu"}
+MAKERS: dict[ModelFormat, str] = {"onnx": "onnx", "tflite": "tensorflow-cpu", "keras": "keras"}
 
 
 def main() -> None:
@@ -42,6 +42,15 @@ def main() -> None:
     path = _file("tflite")
     path.write_bytes(_tflite())
     _describe(path, "tflite")
+    _keras().save(path := _file("keras"))
+    _describe(path, "keras")
+
+
+def _keras() -> Any:
+    import keras
+
+    values = keras.Input((None,), name=SOURCE)
+    return keras.Model(values, keras.layers.Identity(name=COPY)(values), name=NAME)
 
 
 def _tflite() -> bytes:

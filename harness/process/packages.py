@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import platform
-import sys
 from collections.abc import Collection, Mapping
 
-from crossrt.core.install import install_command
+from crossrt.core.install import TENSORFLOW, install_command
 from crossrt.harness.errors import HarnessError
 
 QUIET = {
@@ -19,9 +17,8 @@ QUIET = {
     "KERAS_HOME": f"{os.devnull}/keras",  # a keras.json of the user's would change dtypes and layouts
 }
 
-_SMALL_TENSORFLOW = sys.platform == "linux" and platform.machine() == "x86_64"
 _NEEDED = {
-    "tensorflow": "tensorflow-cpu" if _SMALL_TENSORFLOW else "tensorflow",
+    "tensorflow": TENSORFLOW,
     "tf2onnx": "tf2onnx",
     "onnx": "onnx",
     "onnxslim": "onnxslim",

@@ -232,7 +232,7 @@ def _cost(state: RunState, participant: Participant) -> Cost:
     assessment = state.assessments.get(name)
     if assessment is None:
         return Cost(call_ns=50_000)
-    return Cost(call_ns=assessment.trial_ns, load_ns=assessment.load_ns)
+    return Cost(call_ns=assessment.trial_ns, load_ns=assessment.load_ns, start_ns=assessment.start_ns)
 
 
 def _say_what_is_cut(state: RunState, display: Display) -> None:

@@ -199,7 +199,7 @@ def artifacts_for(
     found = Artifacts()
     if project.source is not None:
         named = {(case.variant, case.format) for case in runnable}
-        wanted = [each for each in project.variants if (each.name, each.format) in named]
+        wanted = [each for each in project.buildable if (each.name, each.format) in named]
         found = get_artifacts(build_request(opened, subject, wanted, is_named=is_named), opened.folder, display)
     given: dict[str, ModelArtifact] = {each.id: each for each in project.given}
     found.artifacts = {**given, **found.artifacts}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from crossrt.core.artifact import ModelArtifact
-from crossrt.runtimes.conformance.plugin import supported
+from crossrt.runtimes.conformance.plugin import supported, tested_runtimes
 from crossrt.runtimes.conformance.samples import (
     Arrays,
     artifacts_in,
@@ -22,7 +22,7 @@ from crossrt.runtimes.conformance.samples import (
     stored,
 )
 from crossrt.runtimes.protocol import Feeds, Runtime, Session
-from crossrt.runtimes.registry import get_runtime, runtime_names
+from crossrt.runtimes.registry import get_runtime
 
 TOLERANCES = {"float16": 5e-3}
 """Largest error relative to the largest value of an output, by the file's own dtype; 1e-4 for others."""
@@ -33,9 +33,8 @@ Pair = tuple[str, ModelArtifact]
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Runs a test on each runtime and each model that it supports."""
     folder = metafunc.config.getoption("--conformance-artifacts")
-    pairs = [
-        (name, artifact) for name in runtime_names() for artifact in artifacts_in(folder) if supported(name, artifact)
-    ]
+    names = tested_runtimes(metafunc.config)
+    pairs = [(name, artifact) for name in names for artifact in artifacts_in(folder) if supported(name, artifact)]
     if not pairs:
         raise pytest.UsageError(f"no runtime is installed that reads a model under {folder}")
     if "artifact" in metafunc.fixturenames:

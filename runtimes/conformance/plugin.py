@@ -55,6 +55,16 @@ def _require(name: str, folder: Path) -> None:
         raise pytest.UsageError(f"{name} is required and reads {', '.join(formats)}: no such model under {folder}")
 
 
+def tested_runtimes(config: pytest.Config) -> tuple[str, ...]:
+    """All registered runtimes; those that take seconds to import only where they are required."""
+    from crossrt.runtimes.registry import SHIPPED, runtime_names
+
+    required = config.getoption("--require-runtime")
+    return tuple(
+        name for name in runtime_names() if name in required or not (name in SHIPPED and SHIPPED[name].is_heavy)
+    )
+
+
 def supported(name: str, artifact: ModelArtifact) -> bool:
     """Whether a runtime is installed and runs a model at the batch size that the model has."""
     from crossrt.runtimes.conformance.samples import default_options

@@ -11,7 +11,7 @@ import pytest
 from crossrt.core.manifest import ARTIFACT_MANIFEST
 
 CHILD = Path(__file__).with_name("load_and_run.py")
-TIMEOUT_S = 60
+TIMEOUT_S = 180
 
 
 def load_and_run(runtime_name, artifact, model_file):

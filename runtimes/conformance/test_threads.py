@@ -15,6 +15,9 @@ from crossrt.core.manifest import ARTIFACT_MANIFEST
 from crossrt.runtimes.conformance.samples import default_options
 
 CHILD = Path(__file__).with_name("list_threads.py")
+HANDS_CALLS_OVER = frozenset(("keras",))
+"""Runtimes whose calls one of their own threads computes while the caller's waits."""
+
 N = len(os.sched_getaffinity(0))
 
 
@@ -44,7 +47,7 @@ def threads_of(runtime_name, artifact, processors=1, **options):
     usable = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(usable)[-processors:])
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
     finally:
         os.sched_setaffinity(0, usable)
     return Seen(**json.loads(ended.stdout))
@@ -53,7 +56,7 @@ def threads_of(runtime_name, artifact, processors=1, **options):
 def test_one_thread_is_the_callers(child_process, runtime_name, artifact):
     seen = threads_of(runtime_name, artifact, intra_op_threads=1, inter_op_threads=1)
     assert seen.added
-    assert seen.computing == 0
+    assert seen.computing == (1 if runtime_name in HANDS_CALLS_OVER else 0)
 
 
 @pytest.mark.parametrize("option", ["intra_op_threads", "inter_op_threads"])
@@ -76,5 +79,5 @@ def test_so_many_threads_run_where_the_process_may(child_process, runtime_name, 
         return
     assert seen.allowed == sorted(os.sched_getaffinity(0))[-processors:]
     assert all(len(added) >= threads - 1 for added in seen.added)
-    assert seen.computing <= threads - 1
+    assert seen.computing <= threads - (0 if runtime_name in HANDS_CALLS_OVER else 1)
     assert all(each == seen.allowed for look in (*seen.added, *seen.kept) for each in look)

@@ -51,10 +51,10 @@ def test_wheel_is_small_and_has_no_leftovers(built):
     wheel = next(built.glob("*.whl"))
     assert wheel.stat().st_size < 12_000_000
     binary = (".pyc", ".npy", ".onnx", ".tflite")
-    shipped = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(binary)}
+    shipped = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith((*binary, "/model.keras"))}
     conformance = {name for name in shipped if name.startswith("crossrt/runtimes/conformance/models/")}
-    assert {Path(name).suffix for name in conformance} == {".onnx", ".tflite"}
-    noop = {f"crossrt/harness/measure/noop_files/{each}/model.{each}" for each in ("onnx", "tflite")}
+    assert {Path(name).suffix for name in conformance} == {".onnx", ".tflite", ".keras"}
+    noop = {f"crossrt/harness/measure/noop_files/{each}/model.{each}" for each in ("onnx", "tflite", "keras")}
     assert shipped - conformance == noop
 
 

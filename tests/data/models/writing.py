@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from crossrt.core.tensor import Batching, TensorSpec
 ROOT = Path(__file__).parents[3]
 CONFORMANCE = ROOT / "runtimes" / "conformance" / "models"
 BATCH = "batch"
-MAKERS: dict[ModelFormat, str] = {"onnx": "onnx", "tflite": "tensorflow-cpu"}
+MAKERS: dict[ModelFormat, str] = {"onnx": "onnx", "tflite": "tensorflow-cpu", "keras": "keras"}
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -66,7 +66,7 @@ def describe(
     artifact = ModelArtifact(
         model=model,
         variant=variant,
-        format="onnx" if form == "onnx" else "tflite",
+        format=next(each for each in get_args(ModelFormat) if each == form),
         path=path,
         sha256=sha256_of(path, *beside),
         size_bytes=sum(each.stat().st_size for each in (path, *beside)),

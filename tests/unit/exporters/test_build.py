@@ -23,7 +23,7 @@ from crossrt.exporters.variants import shipped_recipes
 
 HERE = Path(__file__).parent
 VARIANTS = ("fp32.onnx", "int8-qdq.onnx", "int8-io.tflite")
-FROM_KERAS = ("reference", "no-such-variant.onnx", "fp32.onnx", "int8-io.tflite")
+FROM_KERAS = ("reference", "no-such-variant.onnx", "fp32.onnx", "fp32.keras", "int8-io.tflite")
 FROM_ONNX = ("w4.onnx", "int8-qdq.onnx", "int8-qdq-entropy.onnx")
 SAMPLES, CALIBRATION = 700, 120
 
@@ -342,3 +342,14 @@ def test_the_inspecting_process_says_why_it_cannot(tmp_path):
     status, events = inspected(tmp_path / "none.onnx")
     assert (status, events[0]["event"]) == (1, "failed")
     assert "none.onnx does not exist" in events[0]["reason"]
+
+
+def test_what_a_runtime_for_keras_files_gets_is_the_users_own_file(model, built):
+    folder, _ = built
+    found, exported = (
+        read_manifest(folder / item / ARTIFACT_MANIFEST, ModelArtifact) for item in ("fp32.keras", "fp32.onnx")
+    )
+    assert found.path.read_bytes() == model.read_bytes()
+    assert (found.format, found.role, found.id) == ("keras", "float", "my-net.fp32.keras")
+    assert (found.inputs, found.batching) == (exported.inputs, exported.batching)
+    assert [spec.name for spec in found.outputs] == [spec.name for spec in exported.outputs]

@@ -79,5 +79,13 @@ def test_calls_of_a_block_of_5_ms(call_ns, calls):
     assert calls_for(call_ns, 5_000_000) == calls
 
 
+def test_a_slow_import_counts_as_it_was_seen():
+    ((participant, _),) = costs(1_000, count=1)
+    quick, slow = (Cost(call_ns=1_000, start_ns=int(seconds * 1e9)) for seconds in (0.5, 5))
+    plain = round_s(DEFAULT_EFFORT, [(participant, Cost(call_ns=1_000))])
+    assert round_s(DEFAULT_EFFORT, [(participant, quick)]) == plain
+    assert round_s(DEFAULT_EFFORT, [(participant, slow)]) == pytest.approx(plain - START_UP_S + 5)
+
+
 def test_a_round_takes_at_least_the_start_of_its_processes():
     assert round_s(DEFAULT_EFFORT, costs(1, count=7)) > 7 * START_UP_S

@@ -13,6 +13,7 @@ from crossrt.datasets.opening import RANDOM, DataRequest
 from crossrt.datasets.reference import reference_models
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspection import Inspection
+from crossrt.exporters.variants import FLOAT_KERAS
 from crossrt.harness.build import project as module
 from crossrt.harness.build.project import resolve
 from crossrt.harness.errors import HarnessError
@@ -183,6 +184,14 @@ def test_a_keras_model_with_calibration_has_every_variant(keras):
     assert project.given == ()
     assert {each.format for each in project.variants} == {"onnx", "tflite"}
     assert {each.role for each in project.candidates} == {"float", "quantized"}
+
+
+def test_a_keras_model_is_a_candidate_as_it_is_and_no_variant(keras, model):
+    project = resolve(Subject(models=(keras,)))
+    assert [each.id for each in project.candidates if each.format == "keras"] == ["own.fp32.keras"]
+    assert FLOAT_KERAS in project.buildable
+    assert FLOAT_KERAS not in project.variants
+    assert not any(each.format == "keras" for each in resolve(Subject(models=(model("conv.fp32.onnx"),))).candidates)
 
 
 def test_a_keras_model_without_calibration_has_what_needs_none(keras):

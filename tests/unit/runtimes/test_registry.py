@@ -2,9 +2,9 @@
 
 import pytest
 
-from crossrt.core.install import install_command
+from crossrt.core.install import TENSORFLOW, install_command
 from crossrt.runtimes.errors import UnknownRuntimeError
-from crossrt.runtimes.registry import get_runtime, runtime_names
+from crossrt.runtimes.registry import default_runtime_names, get_runtime, runtime_names
 
 GET = """
     import sys
@@ -48,11 +48,27 @@ def test_nothing_is_imported_before_it_is_asked_for(printed, install):
 
 @pytest.mark.parametrize(
     ("name", "module", "package"),
-    [("ort-cpu", "onnxruntime", "onnxruntime"), ("tflite", "ai_edge_litert", "ai-edge-litert")],
+    [
+        ("ort-cpu", "onnxruntime", "onnxruntime"),
+        ("tflite", "ai_edge_litert", "ai-edge-litert"),
+        ("tract", "tract", "tract"),
+        ("keras", "keras", "keras"),
+    ],
 )
 def test_a_missing_package_gives_its_install_command(printed, name, module, package):
     output = get(printed, name, absent=[module])
     assert output == f"RuntimeNotInstalledError: {package} is not installed: {install_command(package)}"
+
+
+def test_keras_without_tensorflow_says_that_tensorflow_is_missing(printed, install):
+    install("keras", "")
+    output = get(printed, "keras", absent=["tensorflow"])
+    assert output == f"RuntimeNotInstalledError: {TENSORFLOW} is not installed: {install_command(TENSORFLOW)}"
+
+
+def test_keras_runs_only_where_it_is_named():
+    assert "keras" in runtime_names()
+    assert "keras" not in default_runtime_names()
 
 
 def test_a_package_that_lacks_another_one_names_that_one(printed, install):
