@@ -56,11 +56,13 @@ def _require(name: str, folder: Path) -> None:
 
 
 def tested_runtimes(config: pytest.Config) -> tuple[str, ...]:
-    """All registered runtimes; one that needs a second library, such as Keras, only where it is required."""
+    """All registered runtimes; those that take seconds to import only where they are required."""
     from crossrt.runtimes.registry import SHIPPED, runtime_names
 
     required = config.getoption("--require-runtime")
-    return tuple(name for name in runtime_names() if name in required or not (name in SHIPPED and SHIPPED[name].beside))
+    return tuple(
+        name for name in runtime_names() if name in required or not (name in SHIPPED and SHIPPED[name].is_heavy)
+    )
 
 
 def supported(name: str, artifact: ModelArtifact) -> bool:
