@@ -22,9 +22,9 @@ from crossrt.harness.measure.case import Scenario
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.affinity import check_threads
 from crossrt.harness.process.case_worker import UnsupportedError
-from crossrt.harness.process.foreign_python import ForeignPython
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.harness.process.profiling import profile_file
+from crossrt.harness.process.pythons.foreign import ForeignPython
 from crossrt.reports.text.cells import Cell, Sheet, counted, listed
 from crossrt.reports.text.progress import Display
 from crossrt.runtimes.kernels import Kernel, KernelKind, Profile

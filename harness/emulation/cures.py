@@ -38,10 +38,13 @@ def option_cures(trials: Sequence[Trial], rows: Mapping[str, EmulatedAnswers]) -
         rows: What came of it, by id of the case.
     """
     for trial in trials:
-        if selector_of(trial.case.runtime).name == RUNTIME and is_saturating(
-            trial.artifact.quantization, rows.get(trial.owner)
-        ):
+        if _saturates(trial, rows):
             yield dataclasses.replace(trial, cure=f"{PRECISE}=1", options={PRECISE: "1"})
+
+
+def _saturates(trial: Trial, rows: Mapping[str, EmulatedAnswers]) -> bool:
+    is_its_kernel = selector_of(trial.case.runtime).name == RUNTIME
+    return is_its_kernel and is_saturating(trial.artifact.quantization, rows.get(trial.owner))
 
 
 def is_saturating(quantization: Quantization | None, row: EmulatedAnswers | None) -> bool:
@@ -61,12 +64,7 @@ def recipe_cures(
     state: RunState, opened: Opened, trials: Sequence[Trial], rows: Mapping[str, EmulatedAnswers], display: Display
 ) -> Iterator[Trial]:
     """Files by other recipes, built where the model and calibration data are at hand and they are not cases anyway."""
-    affected = [
-        each
-        for each in trials
-        if selector_of(each.case.runtime).name == RUNTIME
-        and is_saturating(each.artifact.quantization, rows.get(each.owner))
-    ]
+    affected = [each for each in trials if _saturates(each, rows)]
     wanted = {recipe.item: trial for trial in reversed(affected) for recipe in _recipes(trial.artifact)}
     known = {f"{each.variant}.{each.format}" for each in state.artifacts.values()}
     missing = [variant for variant in _variants(wanted) if variant.item not in known]

@@ -27,8 +27,8 @@ from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.settings import BenchSettings, Effort, WorkerLimits
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
-from crossrt.harness.process.foreign_python import ForeignPython
 from crossrt.harness.process.pool import DrivingPool
+from crossrt.harness.process.pythons.foreign import ForeignPython
 from crossrt.reports.schema.records import KernelCounts, KernelShares, Memory, Status
 from crossrt.runtimes.kernels import Profile
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crossrt.core.artifact import ModelFormat
-from crossrt.harness.process.foreign_python import ForeignPython
+from crossrt.harness.process.pythons.foreign import ForeignPython
 from crossrt.reports.text.patterns import matches
 from crossrt.runtimes.protocol import IoMode, SessionOptions
 

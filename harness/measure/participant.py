@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crossrt.core.artifact import ModelArtifact
-from crossrt.harness.process.foreign_python import ForeignPython
 from crossrt.harness.process.messages import InputFile
+from crossrt.harness.process.pythons.foreign import ForeignPython
 from crossrt.runtimes.protocol import SessionOptions
 
 

@@ -13,7 +13,6 @@ from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.errors import ChildFailedError, NotInstalledError, OptionFailedError
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.child import ChildProcess
-from crossrt.harness.process.foreign_python import ForeignPython
 from crossrt.harness.process.messages import (
     Evaluate,
     Feed,
@@ -33,6 +32,7 @@ from crossrt.harness.process.messages import (
     Unload,
     encoded,
 )
+from crossrt.harness.process.pythons.foreign import ForeignPython
 from crossrt.runtimes.errors import OptionRefusedError, RuntimeNotInstalledError
 from crossrt.runtimes.kernels import Profile
 from crossrt.runtimes.options import RuntimeOption

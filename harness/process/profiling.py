@@ -7,7 +7,7 @@ from typing import Final
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
-from crossrt.harness.process.foreign_python import ForeignPython
+from crossrt.harness.process.pythons.foreign import ForeignPython
 from crossrt.runtimes.kernels import Profile
 from crossrt.runtimes.protocol import SessionOptions
 

@@ -10,7 +10,7 @@ from crossrt.harness.evaluate.assess import Assessment
 from crossrt.harness.measure.participant import Participant
 from crossrt.harness.measure.participants import Prepared
 from crossrt.harness.measure.settings import DuelSettings
-from crossrt.harness.process.foreign_python import ForeignPython
+from crossrt.harness.process.pythons.foreign import ForeignPython
 from crossrt.harness.run.run_state import RunState
 from crossrt.reports.schema.records import Look
 from crossrt.reports.statistics.contrasts import by_round

@@ -20,8 +20,8 @@ from crossrt.harness.measure.duel.match import Arm, Match
 from crossrt.harness.measure.effort import calls_for
 from crossrt.harness.measure.participants import Prepared
 from crossrt.harness.measure.settings import DUEL_EFFORT, BenchSettings, DuelSettings, Effort
-from crossrt.harness.process.foreign_python import ForeignPython, open_python
 from crossrt.harness.process.probe import RuntimeInfo, probe_runtimes
+from crossrt.harness.process.pythons.foreign import ForeignPython, open_python
 from crossrt.harness.run.bench import batch_sizes_of
 from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.prepare import Opened, artifacts_for, open_project

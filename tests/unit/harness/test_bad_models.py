@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from crossrt.exporters.errors import ModelError
 from crossrt.harness.build import inspecting
 from crossrt.harness.errors import ChildFailedError, HarnessError
-from crossrt.harness.process.foreign_python import open_python
+from crossrt.harness.process.pythons.foreign import open_python
 
 pytestmark = pytest.mark.processes
 

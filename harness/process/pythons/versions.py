@@ -10,7 +10,7 @@ from pathlib import Path
 
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.locations import version_environments
-from crossrt.harness.process.foreign_python import ForeignPython, open_python
+from crossrt.harness.process.pythons.foreign import ForeignPython, open_python
 from crossrt.harness.process.scratch import current_scratch
 from crossrt.runtimes.selector import RuntimeSelector
 

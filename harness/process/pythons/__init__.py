@@ -1,0 +1,1 @@
+"""Workers of other Pythons: one that the user names, or one that holds another version of a runtime."""
