@@ -38,7 +38,9 @@ def option_cures(trials: Sequence[Trial], rows: Mapping[str, EmulatedAnswers]) -
         rows: What came of it, by id of the case.
     """
     for trial in trials:
-        if selector_of(trial.case.runtime).name == RUNTIME and is_saturating(trial.artifact.quantization, rows.get(trial.owner)):
+        if selector_of(trial.case.runtime).name == RUNTIME and is_saturating(
+            trial.artifact.quantization, rows.get(trial.owner)
+        ):
             yield dataclasses.replace(trial, cure=f"{PRECISE}=1", options={PRECISE: "1"})
 
 
@@ -62,7 +64,8 @@ def recipe_cures(
     affected = [
         each
         for each in trials
-        if selector_of(each.case.runtime).name == RUNTIME and is_saturating(each.artifact.quantization, rows.get(each.owner))
+        if selector_of(each.case.runtime).name == RUNTIME
+        and is_saturating(each.artifact.quantization, rows.get(each.owner))
     ]
     wanted = {recipe.item: trial for trial in reversed(affected) for recipe in _recipes(trial.artifact)}
     known = {f"{each.variant}.{each.format}" for each in state.artifacts.values()}

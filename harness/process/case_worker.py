@@ -179,7 +179,9 @@ class CaseWorker:
         elif python is None:
             self._child = ChildProcess(MODULE, variables=variables, launcher=launcher)
         else:
-            self._child = ChildProcess(MODULE, variables=variables | python.variables, python=python.path, launcher=launcher)
+            self._child = ChildProcess(
+                MODULE, variables=variables | python.variables, python=python.path, launcher=launcher
+            )
         self._child.send({"memory_limit_bytes": limits.memory_limit_bytes})
 
     @property

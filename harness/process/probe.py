@@ -11,9 +11,8 @@ from crossrt.core.artifact import ModelFormat
 from crossrt.harness.errors import ChildFailedError, HarnessError, NotInstalledError, OptionFailedError
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
-from crossrt.harness.process.foreign_python import ForeignPython
+from crossrt.harness.process.foreign_python import ForeignPython, Opened, open_version
 from crossrt.harness.process.pool import DrivingPool
-from crossrt.harness.process.versions import Opened, open_version
 from crossrt.runtimes.options import RuntimeOption
 from crossrt.runtimes.registry import SHIPPED, default_runtime_names, runtime_names, selector_of, unknown_runtime
 from crossrt.runtimes.selector import RuntimeSelector
