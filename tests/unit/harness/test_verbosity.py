@@ -48,8 +48,8 @@ def leaves(command: click.Command, path: tuple[str, ...] = ()):
 
 
 COMMANDS = dict(leaves(cli))
-WRITERS = [("report",), ("history", "export")]
-"""Commands that write files of other formats, JSON among them."""
+WRITERS = [("report",), ("fleet", "plan"), ("history", "export")]
+"""Commands that write files, in formats of their own."""
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
