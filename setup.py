@@ -5,7 +5,7 @@
 
 from setuptools import find_packages, setup
 
-ROOMS = ("analysis", "core", "datasets", "exporters", "fleet", "harness", "history", "reports", "runtimes")
+ROOMS = ("analysis", "cli", "core", "datasets", "exporters", "fleet", "harness", "history", "reports", "runtimes")
 
 found = find_packages(include=[pattern for room in ROOMS for pattern in (room, f"{room}.*")])
 setup(

@@ -2,7 +2,7 @@
 
 import sys
 
-from crossrt.harness.cli.entry import main
+from crossrt.cli.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from crossrt.datasets.protocol import Dataset
     from crossrt.exporters.inspection import Inspection
+    from crossrt.harness.measure.settings import BenchSettings, Subject
     from crossrt.reports.schema.records import Duel, Report
     from crossrt.reports.text.progress import Display
     from crossrt.reports.verdicts.comparison.findings import Comparison
@@ -88,34 +89,54 @@ def bench(
     Raises:
         CrossrtError: Something cannot be used; a case that fails is a result and raises nothing.
     """
-    from crossrt.harness.measure.scenarios.asked import names_single_stream, read_scenarios
-    from crossrt.harness.measure.settings import DEFAULT_EFFORT, BenchSettings
-    from crossrt.harness.run.arguments import names_in, text_in
     from crossrt.harness.run.bench import run_bench
     from crossrt.harness.run.given import given_subject, python_words
 
     with python_words(), given_subject(model, data, labels, calibration, task, dimensions, samples, seed) as subject:
-        effort = DEFAULT_EFFORT if rounds is None else dataclasses.replace(DEFAULT_EFFORT, rounds=rounds)
-        counts, asked = _sizes(threads) or (1,), names_in("scenarios", scenarios)
-        settings = BenchSettings(
-            subject=dataclasses.replace(subject, recipes=names_in("recipes", recipes)),
-            runtimes=names_in("runtimes", runtimes),
-            only=names_in("only", only),
-            batch_sizes=_sizes(batch),
-            threads=counts[0],
-            more_threads=counts[1:],
-            scenarios=read_scenarios(asked),
-            is_single_stream=names_single_stream(asked),
-            effort=effort,
-            time_s=time,
-            baseline=text_in("baseline", baseline),
-            minimum_agreement=minimum_agreement,
-            cpu=cpu,
-            has_roofline=roofline,
-            seed=seed,
+        settings = _bench_settings(
+            *(subject, recipes, runtimes, only, baseline),
+            batch=_sizes(batch),
+            threads=_sizes(threads) or (1,),
+            scenarios=scenarios,
+            rounds=rounds,
+        )
+        settings = dataclasses.replace(
+            settings, time_s=time, minimum_agreement=minimum_agreement, cpu=cpu, has_roofline=roofline, seed=seed
         )
         with display_for(shows=progress) as display:
             return run_bench(settings, ["crossrt.bench"], display)
+
+
+def _bench_settings(
+    subject: Subject,
+    recipes: Sequence[str],
+    runtimes: Sequence[str],
+    only: Sequence[str],
+    baseline: str | None,
+    *,
+    batch: tuple[int, ...],
+    threads: tuple[int, ...],
+    scenarios: Sequence[str],
+    rounds: int | None,
+) -> BenchSettings:
+    """What is measured and how often, from names that are looked at first."""
+    from crossrt.harness.measure.scenarios.asked import names_single_stream, read_scenarios
+    from crossrt.harness.measure.settings import DEFAULT_EFFORT, BenchSettings
+    from crossrt.harness.run.arguments import names_in, text_in
+
+    asked = names_in("scenarios", scenarios)
+    return BenchSettings(
+        subject=dataclasses.replace(subject, recipes=names_in("recipes", recipes)),
+        runtimes=names_in("runtimes", runtimes),
+        only=names_in("only", only),
+        baseline=text_in("baseline", baseline),
+        batch_sizes=batch,
+        threads=threads[0],
+        more_threads=threads[1:],
+        scenarios=read_scenarios(asked),
+        is_single_stream=names_single_stream(asked),
+        effort=DEFAULT_EFFORT if rounds is None else dataclasses.replace(DEFAULT_EFFORT, rounds=rounds),
+    )
 
 
 def duel(

@@ -23,7 +23,7 @@ A_CLASS: Final[Mapping[Split, int]] = {"test": 200, "train": 50}
 _IMAGE_BYTES: Final = SIDE * SIDE * CHANNELS
 _FILTERS: Final = [
     {"id": lzma.FILTER_DELTA, "dist": CHANNELS},
-    {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 0, "pb": 0},
+    {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp": 0, "pb": 0},
 ]
 """Neighbouring pixels are alike: differences along a channel are stored, which makes the files smaller than PNG's."""
 

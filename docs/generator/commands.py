@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import click
 
-from crossrt.harness.cli.main import cli
+from crossrt.cli.main import cli
 from generator.markdown import code, escaped, table
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from crossrt.harness.cli.shared.config import _SHARED
+from crossrt.cli.shared.config import _SHARED
 from crossrt.reports.schema.json_schema import duel_json_schema, report_json_schema
 from crossrt.reports.schema.records import SCHEMA_VERSION, Duel, Report
 from generator.markdown import code, docstring, table

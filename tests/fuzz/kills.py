@@ -45,7 +45,7 @@ try:
     RoundRunner._keep = note
 except KeyboardInterrupt:
     os._exit(130)
-from crossrt.harness.cli.entry import main
+from crossrt.cli.entry import main
 
 sys.exit(main())
 """

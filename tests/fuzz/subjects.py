@@ -27,12 +27,12 @@ from hypothesis import strategies as st
 from outcomes import HANG_S, HangError, Outcomes, in_time, restart_clock
 from report_commands import QUICK, report_commands
 
+from crossrt.cli.main import cli, main
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import CrossrtError
 from crossrt.core.manifest import check_file, read_manifest
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.exporters.recipes.toml_files import read_recipes
-from crossrt.harness.cli.main import cli, main
 from crossrt.reports.schema.files import read_report
 
 ROOT = Path(__file__).parents[2]

@@ -9,8 +9,8 @@ import click
 import pytest
 
 import crossrt
+from crossrt.cli.main import cli
 from crossrt.core.errors import CrossrtError
-from crossrt.harness.cli.main import cli
 from crossrt.reports.statistics.metrics import MEASURED_METRICS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))

@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 import crossrt
-from crossrt.harness.cli.main import cli
-from crossrt.harness.cli.shared.config import _SHARED
+from crossrt.cli.main import cli
+from crossrt.cli.shared.config import _SHARED
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("analysis", "api", "core", "datasets", "exporters", "fleet", "harness", "history", "reports", "runtimes")
+ROOMS = (
+    "analysis",
+    "api",
+    "cli",
+    "core",
+    "datasets",
+    "exporters",
+    "fleet",
+    "harness",
+    "history",
+    "reports",
+    "runtimes",
+)
 MOST_ENTRIES = 22
 LARGEST_SHARE = 0.3
 

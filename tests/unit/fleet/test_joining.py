@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
+from crossrt.cli.main import cli
 from crossrt.fleet.errors import FleetError
 from crossrt.fleet.joining.fleet import groups_of
 from crossrt.fleet.joining.runs import choose_files
 from crossrt.fleet.joining.words import headline, notes
-from crossrt.harness.cli.main import cli
 from crossrt.reports.schema.files import read_report, write_report
 
 SAMPLE = Path(__file__).parents[2] / "data" / "report-v1.json"

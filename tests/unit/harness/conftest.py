@@ -12,12 +12,12 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from crossrt.cli.main import main
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.manifest import read_manifest
 from crossrt.datasets.opening import DataRequest
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import write_folder
-from crossrt.harness.cli.main import main
 from crossrt.harness.measure.duel.run import run_duel
 from crossrt.harness.measure.settings import BenchSettings, DuelSettings, Effort, Subject, WorkerLimits
 from crossrt.harness.run.bench import run_bench

@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.processes
 
 DATA = Path(__file__).parents[2] / "data"
-MAIN = "import sys; from crossrt.harness.cli.main import main; sys.exit(main())"
+MAIN = "import sys; from crossrt.cli.main import main; sys.exit(main())"
 REPORT = DATA / "report-v1.json"
 HEAVY = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai_edge_litert")
 
@@ -24,7 +24,7 @@ def crossrt(*arguments, cwd):
 
 def imported_by(*arguments, cwd):
     source = (
-        "import sys, contextlib, io\nfrom crossrt.harness.cli.main import main\n"
+        "import sys, contextlib, io\nfrom crossrt.cli.main import main\n"
         "with contextlib.redirect_stdout(io.StringIO()): main()\nprint(*sys.modules)"
     )
     command = [sys.executable, "-P", "-c", source, *map(str, arguments)]

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 import pytest
 
+from crossrt.cli.commands.duel import _settings as duel_settings
+from crossrt.cli.commands.duel import duel
+from crossrt.cli.shared.config import config_option, nearest
+from crossrt.cli.shared.options import measuring_options, models_argument, subject_from, subject_options
 from crossrt.core.errors import CrossrtError
-from crossrt.harness.cli.commands.duel import _settings as duel_settings
-from crossrt.harness.cli.commands.duel import duel
-from crossrt.harness.cli.shared.config import config_option, nearest
-from crossrt.harness.cli.shared.options import measuring_options, models_argument, subject_from, subject_options
 
 
 @click.command()
@@ -269,7 +269,7 @@ def test_values_are_checked_like_those_of_the_command_line(run, text):
     ],
 )
 def test_names_that_no_command_knows_and_endless_nesting_are_refused(run, text, message, monkeypatch):
-    from crossrt.harness.cli.main import cli
+    from crossrt.cli.main import cli
 
     write(text)
     with cli.make_context("crossrt", ["bench", "net.onnx"]) as context, pytest.raises(click.UsageError) as error:
@@ -278,7 +278,7 @@ def test_names_that_no_command_knows_and_endless_nesting_are_refused(run, text, 
 
 
 def test_tables_of_other_commands_and_of_groups_are_left_to_them(run):
-    from crossrt.harness.cli.main import cli
+    from crossrt.cli.main import cli
 
     write("[duel]\nrounds = 4\n[gate]\nlast = 3\n[quantize]\n")
     arguments = ["compare", "a.json", "b.json"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from crossrt.harness.cli.main import cli
+from crossrt.cli.main import cli
 
 PAGES = Path(__file__).parents[3] / "docs"
 

@@ -26,7 +26,7 @@ COMMANDS = (["--help"], ["doctor"], ["show", str(REPORT)], ["inspect", str(MODEL
 SCRIPT = f"""
 import os, pathlib, pwd, sys
 from crossrt.harness import locations
-from crossrt.harness.cli.main import main
+from crossrt.cli.main import main
 from crossrt.harness.doctor import examine
 examine.OBSERVED_S = 0.05
 if "HOME" not in os.environ:  # nor has this user one
@@ -133,7 +133,7 @@ def test_terminals_that_want_no_colours_get_none(tmp_path, variable, escape):
     name, _, value = variable.partition("=")
     kept = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     parent, child = pty.openpty()
-    script = "import sys; from crossrt.harness.cli.main import main; sys.exit(main())"
+    script = "import sys; from crossrt.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-P", "-c", script, "show", str(REPORT)]
     environment = {**kept, "HOME": str(tmp_path), "TERM": "xterm-256color", name: value}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=child, stderr=child) as running:

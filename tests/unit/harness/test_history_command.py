@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from crossrt.harness.cli.shared import options
+from crossrt.cli.shared import options
 from crossrt.reports.schema.files import read_report, write_report
 
 DATA = Path(__file__).parents[2] / "data"
@@ -193,7 +193,7 @@ def test_copies_say_what_they_did(crossrt, twenty):
 
 def imported_by(*arguments, cwd):
     source = (
-        "import sys, contextlib, io\nfrom crossrt.harness.cli.main import main\n"
+        "import sys, contextlib, io\nfrom crossrt.cli.main import main\n"
         "with contextlib.redirect_stdout(io.StringIO()): main()\nprint(*sys.modules)"
     )
     command = [sys.executable, "-P", "-c", source, *map(str, arguments)]
@@ -211,7 +211,7 @@ def test_a_missing_package_comes_with_its_install_command(tmp_path):
     absent = tmp_path / "absent" / "sqlalchemy"
     absent.mkdir(parents=True)
     (absent / "__init__.py").write_text("raise ModuleNotFoundError('gone', name='sqlalchemy')\n")
-    command = [sys.executable, "-P", "-c", "import sys; from crossrt.harness.cli.main import main; sys.exit(main())"]
+    command = [sys.executable, "-P", "-c", "import sys; from crossrt.cli.main import main; sys.exit(main())"]
     done = subprocess.run(
         [*command, "history", "add", str(REPORT)],
         cwd=tmp_path,
@@ -237,6 +237,6 @@ def test_a_reader_who_waits_keeps_nobody_from_adding_runs(crossrt, tmp_path, mon
             with closing(sqlite3.connect(tmp_path / "h.sqlite", timeout=0.5)) as other, other:
                 written.append(other.execute("UPDATE runs SET path = 'elsewhere'").rowcount)
 
-    monkeypatch.setattr("crossrt.harness.cli.commands.history.export.click.echo", write_once)
+    monkeypatch.setattr("crossrt.cli.commands.history.export.click.echo", write_once)
     code, _, errors = crossrt("history", "export", "--history", "h.sqlite")
     assert (code, written) == (0, [1]), errors

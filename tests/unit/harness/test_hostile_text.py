@@ -13,12 +13,12 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from crossrt.cli.shared.failures import explained
+from crossrt.cli.shared.inspection import tensor_sheet
 from crossrt.core.errors import CrossrtError
 from crossrt.core.tensor import TensorSpec, batching_of, described
 from crossrt.datasets.fitting import savez_line
 from crossrt.exporters.inspection import Inspection
-from crossrt.harness.cli.shared.failures import explained
-from crossrt.harness.cli.shared.inspection import tensor_sheet
 from crossrt.reports.schema.files import read_report
 from crossrt.reports.tables.terminal import print_sheet
 from crossrt.reports.text.consoles import GuardedConsole

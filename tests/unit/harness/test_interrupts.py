@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from crossrt.harness.cli.shared.saving import Saved
+from crossrt.cli.shared.saving import Saved
 from crossrt.harness.process.interrupts import interruptible
 from crossrt.reports.schema.files import read_report
 
@@ -23,9 +23,9 @@ REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
 
 KILLED_BEFORE_SAVING = """
 import os, signal, sys
-from crossrt.harness.cli.shared.saving import Saved
+from crossrt.cli.shared.saving import Saved
 from crossrt.harness.run import bench
-from crossrt.harness.cli.main import main
+from crossrt.cli.main import main
 
 def killed(function):
     def run(*arguments, **named):
@@ -62,7 +62,7 @@ def test_a_signal_between_the_last_round_and_the_written_report_loses_nothing(tm
     assert [len(each.rounds) for each in read_report(path).results] == [1]
 
 
-MAIN = "import sys; from crossrt.harness.cli.main import main; sys.exit(main())"
+MAIN = "import sys; from crossrt.cli.main import main; sys.exit(main())"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -165,8 +165,8 @@ def test_a_signal_that_nohup_ignores_stays_ignored():
 
 INTERRUPTED_WITH_MUCH_TO_TIDY_UP = """
 import atexit, os, signal, time
-from crossrt.harness.cli import main
-from crossrt.harness.cli.entry import main as enter
+from crossrt.cli import main
+from crossrt.cli.entry import main as enter
 
 class Slow:
     def __del__(self):

@@ -9,7 +9,7 @@ import click
 import msgspec
 import pytest
 
-from crossrt.harness.cli.main import cli
+from crossrt.cli.main import cli
 from crossrt.reports.schema.files import read_duel, read_report
 
 REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"

@@ -8,10 +8,10 @@ import pytest
 
 from crossrt.analysis.search.budget import Budget, Drop
 from crossrt.analysis.search.result import Candidate, Confirmation, Loss, SearchReport, Speed
+from crossrt.cli.commands.report import report
+from crossrt.cli.shared.kept_results import kept_page
 from crossrt.core.errors import CrossrtError
 from crossrt.datasets.tasks.classification import TOP1
-from crossrt.harness.cli.commands.report import report
-from crossrt.harness.cli.shared.kept_results import kept_page
 from crossrt.reports.tables.recording import Printed, Table
 
 LOSS = Loss(value=0.98, loss=0.002, upper=0.004, confidence=0.975, samples=1000, changed=4)

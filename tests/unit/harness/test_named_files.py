@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 import pytest
 
+from crossrt.cli.main import cli
 from crossrt.core.errors import CrossrtError, DataError
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.datasets.readers.labels import read_labels
-from crossrt.harness.cli.main import cli
 from crossrt.harness.errors import HarnessError
 
 DATA = Path(__file__).parents[2] / "data"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crossrt.harness.cli.shared.saving import Saved
+from crossrt.cli.shared.saving import Saved
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.checkpoints import Checkpoints
 from crossrt.harness.measure.rounds import RoundRunner
@@ -21,7 +21,7 @@ from crossrt.reports.schema.files import read_duel, read_report
 pytestmark = pytest.mark.processes
 
 REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
-ENTRY = "import sys; from crossrt.harness.cli.entry import main; sys.exit(main())"
+ENTRY = "import sys; from crossrt.cli.entry import main; sys.exit(main())"
 
 
 def failing_from(index, error):
@@ -244,7 +244,7 @@ def test_keeping_takes_a_small_share_of_the_time_and_never_ends_the_run(monkeypa
 
 KILLED_IN_THE_THIRD_ROUND = """
 import os, signal, sys
-from crossrt.harness.cli.main import main
+from crossrt.cli.main import main
 from crossrt.harness.measure.rounds import RoundRunner
 
 run_round = RoundRunner.run_round

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crossrt.cli.shared.exchange import export
 from crossrt.core.errors import CrossrtError, PluginError
 from crossrt.core.tensor import TensorSpec
 from crossrt.datasets.opening import DataRequest
 from crossrt.exporters.plugins import quantize_with_plugin
 from crossrt.exporters.recipes.recipe import OnnxPlugin
 from crossrt.harness.build.foreign_sources import readable
-from crossrt.harness.cli.shared.exchange import export
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.evaluate.hosted_task import chosen_task
 from crossrt.harness.measure.settings import WorkerLimits

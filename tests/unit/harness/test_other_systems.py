@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crossrt.harness.cli import entry
+from crossrt.cli import entry
 from crossrt.harness.process import affinity
 from crossrt.reports.schema.files import read_report
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
-MAIN = "import sys; from crossrt.harness.cli.main import main; sys.exit(main())"
+MAIN = "import sys; from crossrt.cli.main import main; sys.exit(main())"
 HEAVY = {"matplotlib", "jinja2", "sqlalchemy", "onnxruntime", "ai_edge_litert", "tensorflow", "onnx"}
 
 
@@ -131,7 +131,7 @@ def test_page_that_cannot_be_written_leaves_the_old_one(tmp_path):
 @pytest.mark.parametrize("arguments", [["report", REPORT, "--markdown"], ["compare", REPORT, REPORT], ["show", REPORT]])
 def test_text_needs_neither_plotting_nor_database_nor_runtime(tmp_path, arguments):
     source = (
-        "import sys, contextlib, io\nfrom crossrt.harness.cli.main import main\n"
+        "import sys, contextlib, io\nfrom crossrt.cli.main import main\n"
         "with contextlib.redirect_stdout(io.StringIO()): main()\nprint(*sys.modules)"
     )
     command = [sys.executable, "-P", "-c", source, *map(str, arguments)]

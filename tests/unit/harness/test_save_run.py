@@ -6,7 +6,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from crossrt.harness.cli.shared.saving import Saved
+from crossrt.cli.shared.saving import Saved
 from crossrt.reports.schema.files import read_report
 
 ROOT = Path(__file__).parents[3]

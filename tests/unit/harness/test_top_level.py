@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from crossrt.cli.shared.failures import DEFECT, explained
 from crossrt.core.errors import CrossrtError
-from crossrt.harness.cli.shared.failures import DEFECT, explained
 
 REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
 
@@ -64,9 +64,9 @@ def test_a_page_without_its_packages_is_one_line(crossrt, monkeypatch):
 
 
 def test_a_command_that_cannot_be_imported_is_one_line(monkeypatch, capfd):
-    from crossrt.harness.cli.entry import main
+    from crossrt.cli.entry import main
 
-    monkeypatch.setitem(sys.modules, "crossrt.harness.cli.main", None)
+    monkeypatch.setitem(sys.modules, "crossrt.cli.main", None)
     monkeypatch.setattr(sys, "stderr", sys.stderr)  # main puts another one in its place
     assert main() == 2
     assert "install it again" in capfd.readouterr().err

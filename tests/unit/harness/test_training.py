@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from crossrt.cli.commands.train import train
 from crossrt.datasets import cifar10, reference
 from crossrt.datasets.cifar10.course import COURSE
 from crossrt.harness.build.training import TrainingRequest, architectures, job_for
-from crossrt.harness.cli.commands.train import train
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.qat.request import with_bundled
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from crossrt.harness.cli.main import cli
+from crossrt.cli.main import cli
 
 REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
 

@@ -39,7 +39,7 @@ def test_it_passes_the_conformance_suite(run_suite, tmp_path):
 
 @pytest.mark.usefixtures("installed")
 def test_the_command_lists_it(python):
-    ended = python("-c", "from crossrt.harness.cli.main import main; raise SystemExit(main())", "runtimes")
+    ended = python("-c", "from crossrt.cli.main import main; raise SystemExit(main())", "runtimes")
     assert ended.returncode == 0, ended.stderr
     rows = [line.split() for line in ended.stdout.splitlines()]
     assert [row[-1] for row in rows if row[:1] == [NAME]] == ["ready"]

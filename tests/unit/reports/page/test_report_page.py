@@ -137,7 +137,7 @@ def test_same_report_gives_the_same_page(sample):
 def test_without_the_extra_the_install_command_is_named(tmp_path, sample_path):
     (tmp_path / "jinja2").mkdir()
     (tmp_path / "jinja2" / "__init__.py").write_text("raise ModuleNotFoundError('gone', name='jinja2')\n")
-    source = "import sys; from crossrt.harness.cli.main import main; sys.exit(main())"
+    source = "import sys; from crossrt.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-P", "-c", source, "report", str(sample_path), "--html", "page.html"]
     done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
     assert done.returncode == 2

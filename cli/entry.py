@@ -1,0 +1,53 @@
+"""Where the `crossrt` command starts: nothing heavy is imported before interrupts and streams are looked after."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+from typing import NoReturn
+
+INTERRUPTED = 130
+OUTPUT_LOST = 2
+WRONG = 2
+
+
+def main() -> int:
+    """Runs the command; an interrupt while its modules are still being imported is exit code 130 as well."""
+    if sys.platform == "win32":
+        print("crossrt runs on Linux and macOS: on Windows, use it in WSL 2, where it does all of it", file=sys.stderr)
+        return WRONG
+    try:
+        from crossrt.cli.streams import forgive_standard_error, left_unwritten, open_closed_streams
+
+        open_closed_streams()
+        forgive_standard_error()
+        from crossrt.cli.main import main as run
+
+        code = run()
+        _ignore_signals()
+        if (lost := left_unwritten()) is None:
+            return _leave() if code == INTERRUPTED else code
+        print(f"crossrt: standard output cannot be written: {lost.strerror}", file=sys.stderr)
+        return code or OUTPUT_LOST
+    except ImportError as error:
+        print(f"crossrt cannot be started: {error}: install it again with its dependencies", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        _ignore_signals()
+        print("crossrt: interrupted", file=sys.stderr)  # click may not be there yet
+        return _leave()
+
+
+def _leave() -> NoReturn:
+    """Ends the process without Python's tidying up, which takes seconds on a busy machine while somebody waits."""
+    atexit._run_exitfuncs()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
+
+
+def _ignore_signals() -> None:
+    """All is done and said: an interrupt of Python's own tidying up would only show a traceback."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
