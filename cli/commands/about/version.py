@@ -16,8 +16,9 @@ def print_version(context: click.Context, _: click.Parameter, asked: bool) -> No
         return
     click.echo(f"crossrt, version {version('crossrt')}")
     click.echo(f"{platform.python_implementation()} {platform.python_version()}, {_system()}")
-    for name, shipped in SHIPPED.items():
-        click.echo(f"{name}: {shipped.package} {_installed(shipped.package)}")
+    for package in dict.fromkeys(each.package for each in SHIPPED.values()):
+        names = ", ".join(name for name, each in SHIPPED.items() if each.package == package)
+        click.echo(f"{package} {_installed(package)}: {names}")
     context.exit()
 
 
