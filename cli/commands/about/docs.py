@@ -45,7 +45,7 @@ def docs(page: str | None) -> None:
 def _pages() -> Mapping[str, Traversable]:
     """Pages by name: those of the package, or of the clone that it was installed from."""
     shipped = files("crossrt").joinpath("docs")
-    folder = shipped if shipped.is_dir() else Path(__file__).resolve().parents[4] / "docs"
+    folder = shipped if shipped.is_dir() else Path(__file__).resolve().parents[3] / "docs"
     entries = folder.iterdir() if folder.is_dir() else ()
     return {each.name.removesuffix(".md"): each for each in sorted(entries, key=_name) if each.name.endswith(".md")}
 
