@@ -66,7 +66,8 @@ class CallableWorker(Worker):
     def _take_runtime(self, request: ImportRuntime) -> Answer:
         """Imports are part of loading: the process is ready."""
         self._target = request.name
-        return {"version": platform.python_version(), "formats": [], "peak_bytes": peak_memory_bytes()}
+        version, peak_bytes = platform.python_version(), peak_memory_bytes()
+        return {"name": self._target, "version": version, "formats": [], "peak_bytes": peak_bytes}
 
     def _load(self, _: Load) -> Answer:
         start = perf_counter_ns()

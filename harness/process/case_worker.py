@@ -64,9 +64,9 @@ class Imported(msgspec.Struct, frozen=True):
     version: str
     formats: tuple[str, ...]
     peak_bytes: int
-    options: dict[str, str]
-    declared: tuple[RuntimeOption, ...]
-    is_timed: bool
+    options: dict[str, str] = {}
+    declared: tuple[RuntimeOption, ...] = ()
+    is_timed: bool = True
 
 
 class Loaded(msgspec.Struct, frozen=True):

@@ -7,13 +7,13 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from crossrt.runtimes.registry import SHIPPED
-
 
 def print_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
     """Prints the lines and ends the command."""
     if not asked or context.resilient_parsing:
         return
+    from crossrt.runtimes.registry import SHIPPED
+
     click.echo(f"crossrt, version {version('crossrt')}")
     click.echo(f"{platform.python_implementation()} {platform.python_version()}, {_system()}")
     for package in dict.fromkeys(each.package for each in SHIPPED.values()):

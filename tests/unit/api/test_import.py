@@ -37,7 +37,8 @@ def test_arguments_are_these():
     names = {name: list(inspect.signature(getattr(crossrt, name)).parameters) for name in NAMES if name.islower()}
     assert names["bench"] == [
         *("model", "data", "labels", "calibration", "task", "runtimes", "batch", "threads", "scenarios", "dimensions"),
-        *("time", "rounds", "only", "recipes", "baseline", "samples", "minimum_agreement", "seed", "progress"),
+        *("time", "rounds", "only", "recipes", "baseline", "samples", "minimum_agreement", "cpu", "roofline"),
+        *("seed", "progress"),
     ]
     assert names["duel"] == [
         *("a", "b", "model", "data", "labels", "calibration", "dimensions", "batch", "margin", "budget", "seed"),

@@ -45,7 +45,7 @@ def test_where_every_case_fails_there_is_a_report_without_a_task(bench, chaos):
 
 
 def test_samples_are_cut_where_answering_them_would_take_too_long(bench, folder, tmp_path, monkeypatch, remarks):
-    monkeypatch.setattr(check, "ANSWERING_SHARE", 1e-9)
+    monkeypatch.setattr("crossrt.harness.measure.settings.ANSWERING_SHARE", 1e-9)
     images = np.random.default_rng(0).random((200, 28, 28, 1)).astype(np.float32)
     np.savez(tmp_path / "many.npz", image=images, allow_pickle=False)
     subject = Subject(artifacts=folder, data=DataRequest(reference=str(tmp_path / "many.npz")))

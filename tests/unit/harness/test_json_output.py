@@ -13,7 +13,7 @@ from crossrt.cli.main import cli
 from crossrt.reports.schema.files import read_duel, read_report
 
 REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
-WITHOUT = {"train", "report", "add", "remove", "prune", "copy", "export"}
+WITHOUT = {"train", "report", "plan", "add", "remove", "prune", "copy", "export"}
 """They write files, or change a history."""
 
 

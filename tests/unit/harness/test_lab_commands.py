@@ -244,7 +244,8 @@ def test_a_float_file_under_another_name_is_no_audit(crossrt, calibrated):
     other.write_bytes(original.read_bytes())
     manifest = calibrated / "conv.int8-io.tflite.manifest.json"
     manifest.write_text(manifest.read_text().replace(hashes[1], hashes[0]).replace(sizes[1], sizes[0]))
-    code, _, errors = crossrt("audit", "int8-io", "--artifacts", calibrated, "--calibration", "train.npz")
+    code, out, errors = crossrt("audit", "int8-io", "--artifacts", calibrated, "--calibration", "train.npz")
+    print(out, errors)
     assert code == 2
     assert "holds no quantized tensor" in errors
 

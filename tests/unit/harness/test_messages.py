@@ -30,6 +30,11 @@ REQUESTS = [
     messages.ReadOperators(),
     messages.ProfileCalls(calls=3),
     messages.ReadPeakMemory(),
+    messages.ServeQueries(
+        rate_per_s=9.5, bound_ns=2_000_000, looks=((64, 0, 9), (662, 1, 30)), most_ns=10**9, percentile=0.99, seed=3
+    ),
+    messages.Unload(),
+    messages.TellTime(),
 ]
 
 
