@@ -35,8 +35,7 @@ class Shipped:
         adapter: Where its adapter is: `module:class`.
         imported_as: What the package is imported as, where that is not its own name.
         is_optional: True if nobody misses it where it is not installed and was not asked for.
-        is_default: False if it runs only where it is named.
-        is_heavy: True if importing it takes seconds, so that the conformance suite runs it only where it is required.
+        is_default: False if it runs only where it is named, in the conformance suite, too.
         beside: Further modules that it needs, and the packages that install them.
     """
 
@@ -46,7 +45,6 @@ class Shipped:
     imported_as: str | None = None
     is_optional: bool = False
     is_default: bool = True
-    is_heavy: bool = False
     beside: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -72,7 +70,6 @@ SHIPPED: dict[str, Shipped] = {
         formats=("keras",),
         adapter="crossrt.runtimes.keras:Keras",
         is_default=False,
-        is_heavy=True,
         beside={"tensorflow": TENSORFLOW},
     ),
     "onnx-reference": Shipped(

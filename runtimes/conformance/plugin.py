@@ -56,12 +56,12 @@ def _require(name: str, folder: Path) -> None:
 
 
 def tested_runtimes(config: pytest.Config) -> tuple[str, ...]:
-    """All registered runtimes; those that take seconds to import only where they are required."""
+    """All registered runtimes; those that are not measured unless they are named only where they are required."""
     from crossrt.runtimes.registry import SHIPPED, runtime_names
 
     required = config.getoption("--require-runtime")
     return tuple(
-        name for name in runtime_names() if name in required or not (name in SHIPPED and SHIPPED[name].is_heavy)
+        name for name in runtime_names() if name in required or name not in SHIPPED or SHIPPED[name].is_default
     )
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 FUZZ = Path(__file__).parents[2] / "fuzz"
 COUNTS = {
     "report": 25,

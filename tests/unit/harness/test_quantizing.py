@@ -13,6 +13,8 @@ from crossrt.harness.evaluate import judge
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.reports.schema.files import read_report
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def crossrt(crossrt):

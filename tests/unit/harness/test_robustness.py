@@ -16,6 +16,8 @@ from crossrt.harness.measure.settings import Subject
 from crossrt.harness.run.prepare import open_project
 from crossrt.reports.text.progress import Silent
 
+pytestmark = pytest.mark.processes
+
 SAMPLES = 200
 TOP1 = MetricDefinition(name="top1", label="top-1", unit="share", direction="bigger_is_better", format="percent")
 MAE = MetricDefinition(name="mae", label="MAE", unit="error", direction="smaller_is_better")

@@ -14,6 +14,8 @@ from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject
 from crossrt.reports.text.progress import Silent
 
+pytestmark = pytest.mark.processes
+
 TOP1 = MetricDefinition(name="top1", label="top-1", unit="share", direction="bigger_is_better", format="percent")
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 PLUGIN = "crossrt.runtimes.conformance.plugin"
 SUITE = ["-p", PLUGIN, "--pyargs", "crossrt.runtimes.conformance"]
 WITHOUT_ORT = (

@@ -13,6 +13,8 @@ import pytest
 
 from crossrt.exporters.training.qat.curves import read_curves
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:

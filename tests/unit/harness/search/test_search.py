@@ -17,6 +17,8 @@ from crossrt.harness.search.opening import open_search
 from crossrt.harness.search.run import run_search
 from crossrt.reports.text.progress import Silent
 
+pytestmark = pytest.mark.processes
+
 FAULTY = "dense_2"
 
 
