@@ -35,6 +35,14 @@ def shortened(text: str, longest: int = LONGEST_MESSAGE) -> str:
     return text if len(text) <= longest else f"{text[:longest]} [...]"
 
 
+LONGEST_QUOTED = 100
+
+
+def quoted(text: str) -> str:
+    """What a user wrote, as a message quotes it: without its end where it is too long to be read."""
+    return repr(shortened(text, LONGEST_QUOTED))
+
+
 def parsing_problem(error: BaseException) -> str:
     """What a parser of TOML or JSON found wrong with a text."""
     return "its values are nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from crossrt.core.control_group import cpu_limit
+from crossrt.core.errors import quoted
 from crossrt.core.git import git_state
 from crossrt.core.install import installed_builds
 from crossrt.core.processor import cpu_model, instruction_sets
@@ -69,7 +70,7 @@ def machine_name() -> str | None:
         return msgspec.convert(text, MachineName)
     except msgspec.ValidationError as error:
         raise HarnessError(
-            f"{NAME_VARIABLE} is {text!r}: letters, digits, dots, dashes and underscores are expected, 40 at most"
+            f"{NAME_VARIABLE} is {quoted(text)}: letters, digits, dots, dashes and underscores are expected, 40 at most"
         ) from error
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from crossrt.core.errors import LONGEST_QUOTED, quoted, shortened
 from crossrt.core.suggestions import did_you_mean
 from crossrt.runtimes.errors import OptionRefusedError
 
@@ -83,11 +84,16 @@ def settled_options(runtime: str, declared: Sequence[RuntimeOption], given: Mapp
         if option is None:
             raise OptionRefusedError(_unknown(runtime, declared, name))
         if (settled := option.settled(value)) is None:
-            raise OptionRefusedError(f"{runtime}: {name} must be {_one_of(option)}; found {value!r}")
+            raise OptionRefusedError(f"{runtime}: {_short(name)} must be {_one_of(option)}; found {quoted(value)}")
         own = name if option.name.endswith(FAMILY) else option.name
         if found.setdefault(own, settled) != settled:
-            raise OptionRefusedError(f"{runtime}: {own} is set twice, to {found[own]} and to {settled}")
+            both = f"to {_short(found[own])} and to {_short(settled)}"
+            raise OptionRefusedError(f"{runtime}: {_short(own)} is set twice, {both}")
     return dict(sorted(found.items()))
+
+
+def _short(text: str) -> str:
+    return shortened(text, LONGEST_QUOTED)
 
 
 def _one_of(option: RuntimeOption) -> str:
@@ -96,8 +102,8 @@ def _one_of(option: RuntimeOption) -> str:
 
 def _unknown(runtime: str, declared: Sequence[RuntimeOption], name: str) -> str:
     if not declared:
-        return f"{runtime} has no options; found {name!r}"
+        return f"{runtime} has no options; found {quoted(name)}"
     names = [each.name for each in declared]
     known = [*names, *(each.alias for each in declared if each.alias is not None)]
     available = f"{', '.join(names)} (crossrt runtimes {runtime} explains them)"
-    return f"{runtime} has no option {name!r}{did_you_mean(name, known)}; available: {available}"
+    return f"{runtime} has no option {quoted(name)}{did_you_mean(name, known)}; available: {available}"

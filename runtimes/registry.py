@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import cast
 
 from crossrt.core.artifact import ModelFormat
-from crossrt.core.errors import PluginError
+from crossrt.core.errors import PluginError, quoted
 from crossrt.core.install import TENSORFLOW, install_command
 from crossrt.core.plugins import registered
 from crossrt.core.suggestions import did_you_mean
@@ -199,7 +199,7 @@ def _from_entry_point(name: str) -> object:
 
 def unknown_runtime(name: str, known: Sequence[str]) -> str:
     """What is said of a runtime that is not registered."""
-    return f"there is no runtime {name!r}{did_you_mean(name, known)}; available: {', '.join(known)}"
+    return f"there is no runtime {quoted(name)}{did_you_mean(name, known)}; available: {', '.join(known)}"
 
 
 def _import_failure(name: str, error: ModuleNotFoundError) -> Exception:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from crossrt.core.errors import LONGEST_QUOTED, quoted, shortened
 from crossrt.runtimes.errors import OptionRefusedError
 
 _OPTION: Final = re.compile(r"[A-Za-z0-9_.-]+")
@@ -53,11 +54,12 @@ def parse_selector(text: str) -> RuntimeSelector:
     base, colon, listed = text.partition(":")
     name, equals, version = base.partition("==")
     if not name:
-        raise OptionRefusedError(f"{text!r} names no runtime: write NAME, or NAME:OPTION=VALUE")
+        raise OptionRefusedError(f"{quoted(text)} names no runtime: write NAME, or NAME:OPTION=VALUE")
+    short, written = _short(name), _short(base)
     if equals and not _VERSION.fullmatch(version):
-        raise OptionRefusedError(f"{text!r} names no version: write {name}==VERSION, such as {name}==1.29.0")
+        raise OptionRefusedError(f"{quoted(text)} names no version: write {short}==VERSION, such as {short}==1.29.0")
     if colon and not listed:
-        raise OptionRefusedError(f"{text!r} names no option: write {base}, or {base}:OPTION=VALUE")
+        raise OptionRefusedError(f"{quoted(text)} names no option: write {written}, or {written}:OPTION=VALUE")
     options = _options(text, listed) if colon else {}
     return RuntimeSelector(name=name, version=version or None, options=dict(sorted(options.items())))
 
@@ -67,10 +69,18 @@ def _options(text: str, listed: str) -> dict[str, str]:
     for each in listed.split(","):
         name, equals, value = each.partition("=")
         if not equals or not _OPTION.fullmatch(name):
-            raise OptionRefusedError(f"{text!r}: {each!r} is not an option: write OPTION=VALUE, separated by commas")
+            raise OptionRefusedError(
+                f"{quoted(text)}: {quoted(each)} is not an option: write OPTION=VALUE, separated by commas"
+            )
         if not _VALUE.fullmatch(value):
-            said = "has no value" if not value else f"has the value {value!r}"
-            raise OptionRefusedError(f"{text!r}: {name} {said}: write letters, digits and any of _ . : ; | + = -")
+            said = "has no value" if not value else f"has the value {quoted(value)}"
+            said = f"{_short(name)} {said}: write letters, digits and any of _ . : ; | + = -"
+            raise OptionRefusedError(f"{quoted(text)}: {said}")
         if found.setdefault(name, value) != value:
-            raise OptionRefusedError(f"{text!r} sets {name} twice, to {found[name]} and to {value}")
+            both = f"to {_short(found[name])} and to {_short(value)}"
+            raise OptionRefusedError(f"{quoted(text)} sets {_short(name)} twice, {both}")
     return found
+
+
+def _short(text: str) -> str:
+    return shortened(text, LONGEST_QUOTED)

@@ -37,13 +37,14 @@ def print_bisection(report: BisectionReport, console: Console) -> None:
 def steps_sheet(report: BisectionReport) -> Sheet:
     """One row a version, from the good end to the bad one."""
     measured = {step.version: step for step in report.steps}
-    rows = [(Cell(text=report.good), Cell(text="good"), *_dashes())]
+    good, bad = ("not compared",) * 2 if report.ends is None else ("good", "bad")
+    rows = [(Cell(text=report.good), Cell(text=good), *_dashes())]
     for version in report.releases[1:-1]:
         if (step := measured.get(version)) is not None:
             tone: Tone | None = "doubt" if step.verdict in ("failed", "inconclusive") else None
             rows.append((Cell(text=version), Cell(text=step.verdict, tone=tone), *_figures(step)))
     ends = _dashes() if report.ends is None else _figures(report.ends)
-    rows.append((Cell(text=report.bad), Cell(text="bad"), *ends))
+    rows.append((Cell(text=report.bad), Cell(text=bad), *ends))
     return Sheet(
         title=f"{report.case} on {report.runtime}, beside {report.good}",
         columns=("version", "verdict", "time", "99% interval", "agreement %", "outputs differ by"),
@@ -69,6 +70,8 @@ def _figures(step: Step) -> tuple[Cell, ...]:
 
 def sentences(report: BisectionReport) -> Iterator[str]:
     """What was found, first; then what stays open."""
+    if report.status == "interrupted":
+        yield _interrupted(report)
     by = "answers" if report.by == "answers" else "time of a call"
     if report.status == "no difference":
         yield _no_difference(report)
@@ -83,6 +86,18 @@ def sentences(report: BisectionReport) -> Iterator[str]:
     for step in report.neighbours:
         yield from _jump(step)
     yield from (f"{step.version}: {step.verdict}: {step.reason}" for step in report.steps if step.reason)
+
+
+def _interrupted(report: BisectionReport) -> str:
+    """What is known although it was interrupted, and how it goes on."""
+    goes_on = "the same command, without --fresh, goes on from here"
+    if report.ends is None:
+        return f"INTERRUPTED before {report.good} and {report.bad} were compared: nothing is known yet; {goes_on}"
+    if not report.releases:
+        return f"INTERRUPTED after both ends were compared: no release between them is known yet; {goes_on}"
+    where = range_of(report.releases, report.steps)
+    left = counted(len(where.untried), "release")
+    return f"INTERRUPTED: {left} between {where.last_good} and {where.first_bad} not compared yet; {goes_on}"
 
 
 def _no_difference(report: BisectionReport) -> str:

@@ -94,6 +94,7 @@ def _explained(
     from crossrt.harness.build.subject import is_model_file, model_artifact
     from crossrt.harness.build.variant_files import known_variants, variant_files
     from crossrt.harness.errors import HarnessError
+    from crossrt.harness.process.probe import check_formats, names_versions
     from crossrt.harness.process.user_data import served
     from crossrt.harness.run.prepare import open_project
     from crossrt.runtimes.registry import shipped_runtime_for
@@ -101,16 +102,23 @@ def _explained(
     subject = target.subject
     if is_model_file(target.name):
         artifact = model_artifact(Path(target.name))
-        info = runtime_of(runtime or shipped_runtime_for(artifact.format), display)
+        asked = runtime or shipped_runtime_for(artifact.format)
+        check_formats([asked], [artifact.format])  # before an environment is made
+        data = None if subject.data is None else served(subject.data, artifact.inputs, folder)
+        info = runtime_of(asked, display)
         if artifact.format not in info.formats:
             raise HarnessError(f"{info.name} reads {', '.join(info.formats)}, not {artifact.format}")
-        data = None if subject.data is None else served(subject.data, artifact.inputs, folder)
         settings = session_options(artifact, data, subject.dimensions, batch, threads)
         file_name = Path(target.name).name
         return run_explain(artifact, (), info.name, settings, folder, display, target.timeout_s, file_name, info.python)
     assert runtime is not None
-    info = runtime_of(runtime, display)
-    opened = open_project(subject, folder)
+    if names_versions([runtime]):  # an environment takes minutes
+        opened = open_project(subject, folder)
+        check_formats([runtime], [each.format for each in opened.project.candidates])
+        info = runtime_of(runtime, display)
+    else:
+        info = runtime_of(runtime, display)
+        opened = open_project(subject, folder)
     variants = known_variants(opened.project, target.recipes, target.name)
     readable = [each for each in variants if each.format in info.formats]
     files = variant_files(opened, subject, readable, (), display)

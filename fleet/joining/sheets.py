@@ -13,6 +13,7 @@ from crossrt.reports.tables.headline import change_text
 from crossrt.reports.tables.latency import scenario_text
 from crossrt.reports.tables.lookup import ABSENT, Scenario
 from crossrt.reports.text.cells import Cell, Sheet, counted, title_of, value_text
+from crossrt.reports.text.labels import runtime_text
 from crossrt.reports.verdicts.choice.advice import Candidate
 
 MOST_COLUMNS: Final = 4
@@ -38,7 +39,7 @@ def _machine(machine: Machine) -> tuple[Cell, ...]:
     cpus = f"{len(environment.usable_cpus)} of {environment.logical_cpus}"
     limit = f", quota {quota:g}" if isinstance(quota, float | int) else ""
     versions = {each.runtime: each.runtime_version for each in machine.report.results if each.runtime_version}
-    told = ", ".join(f"{name} {version}" for name, version in versions.items())
+    told = ", ".join(runtime_text(name, version) for name, version in versions.items())
     day = machine.report.run.started_at[:16].replace("T", " ")
     texts = (machine.name, environment.cpu_model, f"{cpus}{limit}", told or ABSENT, day)
     return tuple(Cell(text=text) for text in texts)

@@ -17,7 +17,7 @@ from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.locations import lock_file
 from crossrt.harness.measure.duel.match import Arm
-from crossrt.harness.measure.duel.prepare import prepare
+from crossrt.harness.measure.duel.prepare import check_unmeasured, prepare
 from crossrt.harness.measure.duel.run import run_duel
 from crossrt.harness.process.case_worker import UnsupportedError
 from crossrt.harness.process.lock import measuring_alone
@@ -55,6 +55,15 @@ class Comparer:
 
     def __init__(self, request: BisectRequest, display: Display) -> None:
         self._request, self._display = request, display
+
+    def check(self, against: str, version: str) -> None:
+        """Looks at model, data and formats before any version is installed.
+
+        Raises:
+            CrossrtError: One of them cannot be used.
+        """
+        with scratch_folder() as folder:
+            check_unmeasured(self._request.duel(against, version, self._request.margin, self._request.budget_s), folder)
 
     def times(self, against: str, version: str, margin: float) -> Compared:
         """Times two versions until their ratio is known well enough; for longer where it stays open.

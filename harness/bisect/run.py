@@ -78,6 +78,7 @@ class _Bisection:
         request = self._request
         if self._found.ends is not None:
             return
+        self._comparer.check(request.good, request.bad)
         environments = version_environments(self._display.remark)
         good, bad = (environments.open(request.runtime.name, each).manifest for each in (request.good, request.bad))
         if good.package != bad.package:

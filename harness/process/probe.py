@@ -17,6 +17,8 @@ from crossrt.harness.process.pythons.versions import Opened, open_version
 from crossrt.runtimes.options import RuntimeOption
 from crossrt.runtimes.registry import SHIPPED, default_runtime_names, runtime_names, selector_of, unknown_runtime
 from crossrt.runtimes.selector import RuntimeSelector
+from crossrt.runtimes.versions.numbers import check_version
+from crossrt.runtimes.versions.packages import packages_of
 
 MOST_AT_ONCE: Final = 6
 
@@ -75,15 +77,51 @@ def probe_runtimes(
         VersionRefusedError: There is no such version, or none for this Python.
         EnvironmentFailedError: The environment of a version cannot be made.
     """
-    registered = runtime_names()
-    selectors = {name: selector_of(name) for name in names or default_runtime_names()}
-    unknown = [each.name for each in selectors.values() if each.name not in registered]
-    if unknown:
-        raise HarnessError(unknown_runtime(unknown[0], registered))
+    selectors = named_runtimes(names)
     opened = {name: open_version(each, remark) for name, each in selectors.items() if each.version is not None}
     with DrivingPool(MOST_AT_ONCE) as pool:
         futures = [pool.submit(_probe, name, each, opened.get(name), limits) for name, each in selectors.items()]
         return _distinct([future.result() for future in futures])
+
+
+def named_runtimes(names: Sequence[str]) -> dict[str, RuntimeSelector]:
+    """What each name means, or all runtimes that are meant where none is named; nothing is imported or installed.
+
+    Raises:
+        HarnessError: A name is not registered.
+        OptionRefusedError: A name is not written like a selector.
+        VersionRefusedError: A version is none, or is asked for of a runtime of which only the installed one is run.
+    """
+    registered = runtime_names()
+    selectors = {name: selector_of(name) for name in names or default_runtime_names()}
+    for each in selectors.values():
+        if each.name not in registered:
+            raise HarnessError(unknown_runtime(each.name, registered))
+        if each.version is not None:
+            packages_of(each.name)
+            check_version(each.version)
+    return selectors
+
+
+def names_versions(names: Sequence[str]) -> bool:
+    """Whether environments may have to be made for some runtimes; raises as `named_runtimes`."""
+    return any(each.version is not None for each in named_runtimes(names).values())
+
+
+def stated_formats(selector: RuntimeSelector) -> tuple[ModelFormat, ...]:
+    """The formats that a runtime may read, by what is known of it before it is imported: of a plug-in nothing."""
+    shipped = SHIPPED.get(selector.name)
+    return shipped.formats if shipped else get_args(ModelFormat)
+
+
+def check_formats(names: Sequence[str], formats: Sequence[ModelFormat]) -> None:
+    """Looks, before anything is installed, whether some runtime may read one of the formats.
+
+    Raises:
+        HarnessError: None does, as far as shipped runtimes are concerned.
+    """
+    if not any(set(stated_formats(each)) & set(formats) for each in named_runtimes(names).values()):
+        raise HarnessError(f"no runtime of this run reads {', '.join(dict.fromkeys(formats))}: see crossrt runtimes")
 
 
 def _distinct(found: Sequence[RuntimeInfo]) -> list[RuntimeInfo]:
@@ -105,11 +143,10 @@ def _probe(text: str, asked: RuntimeSelector, opened: Opened | None, limits: Wor
     except OptionFailedError as failure:
         raise HarnessError(_reason(failure)) from failure
     except ChildFailedError as failure:
-        shipped = SHIPPED.get(selector.name)
         return RuntimeInfo(
             name=selector.text,
             version=None,
-            formats=shipped.formats if shipped else get_args(ModelFormat),  # unknown: it might read any
+            formats=stated_formats(selector),
             problem=_reason(failure),
             is_installed=opened is not None or not isinstance(failure, NotInstalledError),
             options=selector.options,

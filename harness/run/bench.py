@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ from crossrt.harness.process.affinity import missing_abilities, too_many_threads
 from crossrt.harness.process.interrupts import interruptible
 from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.process.packages import READING, check_packages
-from crossrt.harness.process.probe import RuntimeInfo, probe_runtimes
+from crossrt.harness.process.probe import RuntimeInfo, check_formats, names_versions, probe_runtimes
 from crossrt.harness.roofline.report import add_roofline
 from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.compose import report_of, settle_baseline
@@ -130,8 +131,12 @@ def begin(
     settings: BenchSettings, command: Sequence[str], folder: Path, display: Display
 ) -> tuple[RunState, Sequence[RuntimeInfo], Artifacts, Opened]:
     """Opens models and data, plans cases, and gets their files."""
-    runtimes = probe_runtimes(settings.runtimes, settings.limits, display.remark)
-    opened = open_project(settings.subject, folder, lambda project: _calibrates(project, runtimes, settings))
+    probed = functools.cache(lambda: probe_runtimes(settings.runtimes, settings.limits, display.remark))
+    if not names_versions(settings.runtimes):  # else models and data come first: an environment takes minutes
+        probed()
+    opened = open_project(settings.subject, folder, lambda project: _calibrates(project, probed(), settings))
+    check_formats(settings.runtimes, [each.format for each in opened.project.candidates])
+    runtimes = probed()
     for note in (*opened.warnings, *opened.notes):
         display.remark(f"  {note}")
     settings = dataclasses.replace(settings, batch_sizes=batch_sizes_of(settings, opened.project))

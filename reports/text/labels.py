@@ -34,7 +34,8 @@ def _name(result: Result, *, has_models: bool) -> str:
 
 def runtime_text(name: str, version: str | None) -> str:
     """A runtime and its version, which the name of a version that was asked for holds already."""
-    return name if version is None or name.endswith(f"=={version}") else f"{name} {version}"
+    has_it = name.partition(":")[0].endswith(f"=={version}")
+    return name if version is None or has_it else f"{name} {version}"
 
 
 def reference_name(variant: str, runtime: str) -> str:

@@ -11,6 +11,10 @@ _PART_BYTES: Final = 2**20
 _LONGEST_KEY: Final = 256
 _COPIED_AT_ONCE: Final = 16
 _TEXT: Final = re.compile(rb"[A-Za-z0-9_.]+")
+_KEY: Final = re.compile(r"[a-z]+(\.[a-z0-9_]{3,})+")
+"""How keys are written; names of source files, which a library holds too, are written otherwise or end like one."""
+
+_FILE_ENDINGS: Final = (".hpp", ".cpp", ".cxx", ".inc", ".onnx", ".ort", ".json", ".proto")
 
 
 def unknown_keys(keys: Sequence[str], library: Path) -> Mapping[str, Sequence[str]]:
@@ -19,12 +23,19 @@ def unknown_keys(keys: Sequence[str], library: Path) -> Mapping[str, Sequence[st
     Compilers leave the end of a long text in the code that copies it, and its beginning, some times 16 bytes, as a text
     of its own: that is enough here.
     """
-    missing = [key for key in keys if key.encode() not in _texts(library, key.encode())]
-    return {key: known for key in missing if not _is_cut(key, known := _beginning_like(key, library))}
+    missing = [key for key in keys if not _is_key(key) or key.encode() not in _texts(library, key.encode())]
+    found = {key: _beginning_like(key, library) for key in missing}
+    return {key: list(filter(_is_key, known)) for key, known in found.items() if not _is_cut(key, known)}
+
+
+def _is_key(text: str) -> bool:
+    """Whether a text is written like a key: `session.h` is the name of a file."""
+    return _KEY.fullmatch(text) is not None and not text.endswith(_FILE_ENDINGS)
 
 
 def _is_cut(key: str, known: Sequence[str]) -> bool:
-    return any(key[:size] in known for size in range(_COPIED_AT_ONCE, len(key), _COPIED_AT_ONCE))
+    sizes = range(_COPIED_AT_ONCE, len(key), _COPIED_AT_ONCE)
+    return _is_key(key) and any(key[:size] in known for size in sizes)
 
 
 def _beginning_like(key: str, library: Path) -> list[str]:
@@ -36,14 +47,15 @@ def _beginning_like(key: str, library: Path) -> list[str]:
 
 
 def _texts(library: Path, beginning: bytes) -> set[bytes]:
-    """Texts of letters, digits and points that begin like this, wherever they stand."""
+    """Texts of letters, digits and points that begin like this, wherever they stand, but no calls in examples."""
     found: set[bytes] = set()
     for part in _parts(library):
         place = part.find(beginning)
         while place >= 0:
             text = _TEXT.match(part, place)
             assert text is not None
-            found.add(text[0])
+            if part[text.end() : text.end() + 1] != b"(":
+                found.add(text[0])
             place = part.find(beginning, place + 1)
     return found
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import onnxruntime
 
+from crossrt.core.errors import quoted
 from crossrt.core.suggestions import did_you_mean
 from crossrt.runtimes.errors import OptionRefusedError
 from crossrt.runtimes.options import RuntimeOption
@@ -115,6 +116,6 @@ def check_build(values: Mapping[str, str]) -> None:
     if unknown:
         key, known = next(iter(unknown.items()))
         raise OptionRefusedError(
-            f"ONNX Runtime {onnxruntime.__version__} does not know {key!r} and would ignore it"
+            f"ONNX Runtime {onnxruntime.__version__} does not know {quoted(key)} and would ignore it"
             f"{did_you_mean(key, known)}"
         )

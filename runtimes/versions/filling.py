@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from crossrt.runtimes.errors import EnvironmentFailedError, VersionRefusedError
+from crossrt.runtimes.versions.commands import run
 from crossrt.runtimes.versions.installer import Installer, InstallError, last_words
 from crossrt.runtimes.versions.packages import BEFORE_NUMPY_2, import_problem, packages_of
 
@@ -45,7 +45,7 @@ def own_numpy() -> str:
 def made_environment(folder: Path) -> Path:
     """A virtual environment without anything in it; raises `EnvironmentFailedError` where there can be none."""
     command = [sys.executable, "-m", "venv", "--without-pip", "--symlinks", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    done = run(command)
     if done.returncode:
         said = last_words(done.stderr or done.stdout)
         raise EnvironmentFailedError(f"{sys.executable} -m venv makes no environment: {said}")
@@ -130,13 +130,11 @@ def _notes(packages: Mapping[str, str], package: str, problem: str | None) -> li
 
 
 def _packages(python: Path) -> dict[str, str]:
-    done = subprocess.run([python, "-I", "-c", _LIST], capture_output=True, check=False)
+    done = run([python, "-I", "-c", _LIST])
     try:
         return msgspec.json.decode(done.stdout, type=dict[str, str])
     except msgspec.MsgspecError as error:
-        raise EnvironmentFailedError(
-            f"{python} does not run: {last_words(done.stderr.decode(errors='replace'))}"
-        ) from error
+        raise EnvironmentFailedError(f"{python} does not run: {last_words(done.stderr)}") from error
 
 
 def _major(version: str) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from crossrt.runtimes.errors import EnvironmentFailedError
+from crossrt.runtimes.versions.commands import run
 from crossrt.runtimes.versions.numbers import is_release, version_key
 
 Problem = Literal["version", "network", "disk", "other"]
@@ -122,14 +123,10 @@ class Installer:
     def _run(self, *arguments: str, given: str | None = None) -> str:
         quiet = {"UV_NO_PROGRESS": "1", "NO_COLOR": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "LC_ALL": "C.UTF-8"}
         try:
-            done = subprocess.run(
+            done = run(
                 [*self.command, *arguments],
-                input=given or "",
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_TIMEOUT_S,
-                check=False,
+                given=given or "",
+                timeout_s=_TIMEOUT_S,
                 env={key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | quiet,
             )
         except subprocess.TimeoutExpired as error:
@@ -169,7 +166,7 @@ def find_installer(folder: Path) -> Installer:
 
 def _works(*command: str) -> bool:
     try:
-        return subprocess.run(command, capture_output=True, check=False, timeout=_TIMEOUT_S).returncode == 0
+        return run(command, timeout_s=_TIMEOUT_S).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 

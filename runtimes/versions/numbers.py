@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from crossrt.core.errors import quoted
 from crossrt.runtimes.errors import VersionRefusedError
 
 _VERSION: Final = re.compile(r"[0-9]+(\.[0-9]+)*((a|b|rc|\.post|\.dev)[0-9]+)*(\+[a-z0-9.]+)?")
@@ -13,7 +14,7 @@ _VERSION: Final = re.compile(r"[0-9]+(\.[0-9]+)*((a|b|rc|\.post|\.dev)[0-9]+)*(\
 def check_version(text: str) -> str:
     """The same version; raises `VersionRefusedError` where it is none, or leaves a part open."""
     if not _VERSION.fullmatch(text):
-        raise VersionRefusedError(f"{text!r} does not name one version: write it such as 1.29.0")
+        raise VersionRefusedError(f"{quoted(text)} does not name one version: write it such as 1.29.0")
     return text
 
 

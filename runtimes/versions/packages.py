@@ -10,6 +10,10 @@ from typing import Final
 
 from crossrt.runtimes.errors import VersionRefusedError
 from crossrt.runtimes.registry import SHIPPED
+from crossrt.runtimes.versions.commands import run
+
+VERSIONED: Final = ("ort-cpu", "tflite", "openvino")
+"""The runtimes that run with numpy and one package, so that an environment of their own is all that they need."""
 
 OTHER_PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {"tflite": ("tflite-runtime",)}
 """Names under which older versions were published, the newest first."""
@@ -34,12 +38,12 @@ def packages_of(runtime: str) -> tuple[str, ...]:
     """The packages that a runtime is installed from, the first that has the version counts.
 
     Raises:
-        VersionRefusedError: It is a plug-in, of which only the installed version is known.
+        VersionRefusedError: Only its installed version can be run, as that of every plug-in.
     """
-    if runtime not in SHIPPED:
+    if runtime not in VERSIONED:
         raise VersionRefusedError(
-            f"a version of {runtime!r} cannot be asked for: that is possible for {', '.join(SHIPPED)}; of a plug-in the"
-            " installed version is measured"
+            f"a version of {runtime!r} cannot be asked for: that is possible for {', '.join(VERSIONED)}; of other"
+            f" runtimes the installed version is run: name it {runtime}"
         )
     return (SHIPPED[runtime].package, *OTHER_PACKAGES.get(runtime, ()))
 
@@ -48,14 +52,9 @@ def import_problem(python: Path, runtime: str, package: str) -> str | None:
     """Why a runtime cannot be imported in an environment, in its own words, or None where it can."""
     module = package.replace("-", "_") + _SUBMODULES.get(runtime, "")
     try:
-        done = subprocess.run(
+        done = run(
             [python, "-I", "-c", _IMPORT, module],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_IMPORT_TIMEOUT_S,
-            check=False,
+            timeout_s=_IMPORT_TIMEOUT_S,
             env={**os.environ, "ORT_DISABLE_TELEMETRY": "1"},
         )
     except subprocess.TimeoutExpired:

@@ -11,7 +11,8 @@ import click
 from crossrt.cli.shared.json_output import json_option, recording_console
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from crossrt.harness.cached import Entry
     from crossrt.reports.text.cells import Sheet
@@ -68,7 +69,8 @@ def listing() -> None:
     if not found:
         console.print(f"{folder} holds nothing", markup=False)
         return
-    print_sheet(_sheet(found, "", most=None if recording_console() else _MOST_ROWS), console)
+    names = {each.path: _name(each) for each in found}
+    print_sheet(_sheet(found, names, "", most=None if recording_console() else _MOST_ROWS), console)
     free = free_bytes()
     room = "" if free is None else f"; {_size(free)} free on its disk"
     print_note(f"{folder}: {_size(sum(each.size_bytes for each in found))}{room}", console)
@@ -95,18 +97,19 @@ def prune(older_than: float | None, environments: bool, everything: bool, dry_ru
         raise click.UsageError("--all and --older-than exclude each other")
     age_s = AgeParam().convert(_DEFAULT_AGE, None, None) if older_than is None else older_than
     found = [each for each in cached.entries() if each.kind == "environment" or not environments]
+    names = {each.path: _name(each) for each in found}  # what is removed cannot tell any more
     pruned = cached.prune(found if everything else cached.older_than(found, age_s), is_dry=dry_run)
     console, verb = result_console(), "would remove" if dry_run else "removed"
     if pruned.removed:
-        print_sheet(_sheet(pruned.removed, verb, most=None if recording_console() else _MOST_ROWS), console)
+        print_sheet(_sheet(pruned.removed, names, verb, most=None if recording_console() else _MOST_ROWS), console)
     for each, reason in pruned.kept:
-        console.print(f"kept: {each.path.name}: {reason}", markup=False)
+        console.print(f"kept: {names[each.path]}: {reason}", markup=False)
     total = sum(each.size_bytes for each in pruned.removed)
     left = len(found) - len(pruned.removed)
     console.print(f"{verb} {len(pruned.removed)} of {len(found)}, {_size(total)}; {left} left", markup=False)
 
 
-def _sheet(found: Sequence[Entry], title: str, most: int | None) -> Sheet:
+def _sheet(found: Sequence[Entry], names: Mapping[Path, str], title: str, most: int | None) -> Sheet:
     """The entries, of each kind the largest where there are many."""
     from crossrt.reports.text.cells import Cell, Sheet
 
@@ -119,7 +122,7 @@ def _sheet(found: Sequence[Entry], title: str, most: int | None) -> Sheet:
         if rest := [each for each in ours if each not in shown]:
             size = _size(sum(each.size_bytes for each in rest))
             footer.append(f"not shown: {len(rest)} of kind {kind}, {size}; --json lists them")
-    cells = [(_name(each), each.kind, f"{each.size_bytes / 1e6:,.1f}", _ago(each)) for each in rows]
+    cells = [(names[each.path], each.kind, f"{each.size_bytes / 1e6:,.1f}", _ago(each)) for each in rows]
     return Sheet(
         title=title,
         columns=("name", "kind", "MB", "last used"),

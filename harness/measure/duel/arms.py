@@ -94,7 +94,7 @@ def case_of(
         for runtime in runtimes
         if candidate.format in runtime.formats
         and side.runtime in (None, runtime.name, *runtime.spellings)
-        and _is_named(side, candidate, paths)
+        and is_named(side, candidate, paths)
     ]
     if side.path is None and len(found) > 1:
         names = ", ".join(f"{case.label}@{case.runtime}" for case in found)
@@ -105,7 +105,8 @@ def case_of(
     raise HarnessError(f"there is no case {side.text!r}; available: {', '.join(known) or 'none'}")
 
 
-def _is_named(side: Side, candidate: Candidate, paths: Mapping[str, Path]) -> bool:
+def is_named(side: Side, candidate: Candidate, paths: Mapping[str, Path]) -> bool:
+    """Whether a side means a file, `paths` being those of files by id."""
     if side.path is not None:
         return candidate.id in paths and paths[candidate.id] == side.path
     return side.name in (candidate.variant, f"{candidate.model}.{candidate.variant}", candidate.id) or (

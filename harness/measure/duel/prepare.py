@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +16,19 @@ from crossrt.harness.environment import read_environment
 from crossrt.harness.errors import ArmFailedError, HarnessError
 from crossrt.harness.evaluate.assess import Assessment, Assessor
 from crossrt.harness.measure.case import Case
-from crossrt.harness.measure.duel.arms import Side, case_of, check_alike, parse_side
+from crossrt.harness.measure.duel.arms import Side, case_of, check_alike, is_named, parse_side
 from crossrt.harness.measure.duel.match import Arm, Match
 from crossrt.harness.measure.effort import calls_for
 from crossrt.harness.measure.participants import Prepared
 from crossrt.harness.measure.settings import DUEL_EFFORT, BenchSettings, DuelSettings, Effort
-from crossrt.harness.process.probe import RuntimeInfo, probe_runtimes
+from crossrt.harness.process.probe import (
+    RuntimeInfo,
+    check_formats,
+    named_runtimes,
+    names_versions,
+    probe_runtimes,
+    stated_formats,
+)
 from crossrt.harness.process.pythons.foreign import ForeignPython, open_python
 from crossrt.harness.run.bench import batch_sizes_of
 from crossrt.harness.run.check import check_answers
@@ -45,8 +53,14 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
     python = open_python(settings.python_b, folder) if settings.python_b else None
     if python is not None and sides[1].runtime is not None and selector_of(sides[1].runtime).version is not None:
         raise HarnessError(f"{sides[1].text!r} names a version and --python-b another environment: leave one out")
-    runtimes = probe_runtimes(_runtimes_of(sides), run.limits, display.remark)
+    named = _runtimes_of(sides)
+    probed = functools.cache(lambda: probe_runtimes(named, run.limits, display.remark))
+    if is_installed := not names_versions(named):  # else models and data come first: an environment takes minutes
+        probed()
     opened = open_project(run.subject, folder)
+    if not is_installed:
+        _check_sides(sides, opened)
+    runtimes = probed()
     _say_what_is_cut(settings.run, opened, display)
     run = dataclasses.replace(run, batch_sizes=batch_sizes_of(run, opened.project))
     cases = _cases(sides, opened, runtimes, run)
@@ -64,6 +78,32 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
         for label, case, assessment in zip("AB", cases, assessments, strict=True)
     )
     return Match(settings=settings, state=state, arms=(a, dataclasses.replace(b, python=python or b.python)))
+
+
+def check_unmeasured(settings: DuelSettings, folder: Path) -> None:
+    """Looks at models, data and formats of an A/B comparison; nothing is built or installed.
+
+    Raises:
+        CrossrtError: One of them cannot be used.
+    """
+    sides = (parse_side(settings.a), parse_side(settings.b))
+    named_runtimes(_runtimes_of(sides))
+    _check_sides(sides, open_project(with_files(settings.run, sides).subject, folder))
+
+
+def _check_sides(sides: Sequence[Side], opened: Opened) -> None:
+    """Whether the runtime of each side may read any of its files."""
+    project = opened.project
+    for side, other in (sides, reversed(sides)):
+        if side.runtime is not None:
+            paths = paths_of(project, side, other)
+            files = [each.format for each in project.candidates if is_named(side, each, paths)]
+            if not files:
+                reads = stated_formats(selector_of(side.runtime))
+                fitting = (each.variant for each in project.candidates if each.format in reads)
+                known = ", ".join(f"{each}@{side.runtime}" for each in dict.fromkeys(fitting))
+                raise HarnessError(f"there is no case {side.text!r}; available: {known or 'none'}")
+            check_formats([side.runtime], files)
 
 
 def _say_what_is_cut(run: BenchSettings, opened: Opened, display: Display) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import subprocess
@@ -17,6 +18,7 @@ import crossrt
 from crossrt.harness.errors import HarnessError
 
 OLDEST = (3, 11)
+_LOG = logging.getLogger("crossrt.processes")
 _PROBE = """
 import importlib.metadata, json, platform, sys
 found = {"python": f"{platform.python_implementation()} {platform.python_version()}"}
@@ -102,7 +104,8 @@ def open_python(path: Path, folder: Path, *, is_isolated: bool = False) -> Forei
 def _probe(interpreter: Path) -> _Found:
     try:
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-            subprocess.run(
+            _LOG.debug("process runs %s, which is asked for its packages", interpreter)
+            done = subprocess.run(
                 [interpreter, "-I", "-c", _PROBE],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -111,6 +114,7 @@ def _probe(interpreter: Path) -> _Found:
                 check=False,
                 preexec_fn=_limit_output,
             )
+            _LOG.debug("process of %s has ended, exit status %d", interpreter, done.returncode)
             said, complaint = _text(output), _text(errors)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HarnessError(f"{interpreter} cannot be started as a Python interpreter: {error}") from error

@@ -11,6 +11,7 @@ from crossrt.cli.main import cli
 from crossrt.fleet.errors import FleetError
 from crossrt.fleet.joining.fleet import groups_of
 from crossrt.fleet.joining.runs import choose_files
+from crossrt.fleet.joining.sheets import machine_sheet
 from crossrt.fleet.joining.words import headline, notes
 from crossrt.reports.schema.files import read_report, write_report
 
@@ -108,6 +109,15 @@ def test_runtime_versions_that_differ_are_noted(write, sample):
     (told,) = [line for line in notes(group) if "not the same everywhere" in line]
     assert told.startswith("tflite")
     assert "0.1 on arm" in told
+
+
+def test_a_version_that_was_asked_for_is_told_once(write, sample):
+    asked = tuple(replace(each, runtime=f"{each.runtime}=={each.runtime_version}:a=b") for each in sample.results)
+
+    (group,) = groups_of(choose_files([write("epyc", "EPYC", results=asked)]))
+
+    (told,) = [row[3].text for row in machine_sheet(group).rows]
+    assert set(told.split(", ")) == {each.runtime for each in asked if each.runtime_version}
 
 
 def invoke(*arguments):

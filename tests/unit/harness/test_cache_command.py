@@ -98,3 +98,14 @@ def test_ages_that_mean_nothing_are_refused(crossrt, arguments, said):
     done = crossrt("cache", "prune", *arguments)
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split())
+
+
+def test_a_version_is_called_the_same_in_the_list_and_where_it_goes(crossrt, filled):
+    manifest = {
+        "runtime": "ort-cpu", "version": "1.29.0", "package": "onnxruntime", "python": "3.11.9",
+        "packages": {"numpy": "2.1.0"}, "contents": "", "made_at": "",
+    }  # fmt: skip
+    (filled["environment"] / "environment.json").write_text(json.dumps(manifest))
+    for arguments in ((), ("prune", "--all", "--dry-run"), ("prune", "--all")):
+        assert "ort-cpu==1.29.0 (Python 3.11.9, numpy 2.1.0)" in crossrt("cache", *arguments, COLUMNS="120").stdout
+    assert not filled["environment"].exists()

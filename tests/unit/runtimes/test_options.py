@@ -119,3 +119,10 @@ def test_another_version_than_the_installed_one_is_not_installed():
         get_runtime("ort-cpu==0.1")
     version = get_runtime("ort-cpu").version()
     assert get_runtime(f"ort-cpu=={version}").name == f"ort-cpu=={version}"
+
+
+@pytest.mark.parametrize("given", [{"arena": "x" * 3000}, {"x" * 3000: "on"}])
+def test_what_is_too_long_to_be_read_is_quoted_in_part(given):
+    with pytest.raises(OptionRefusedError, match=r"\[\.\.\.\]") as refused:
+        settled_options("plain", DECLARED, given)
+    assert len(str(refused.value)) < 400

@@ -66,15 +66,22 @@ def test_a_level_that_an_older_build_lacks_is_refused(monkeypatch):
         ("session.third_one_that_is_long", True),
         ("session.thirst_one", False),
         ("mlas.lut", False),
+        ("session.h", False),
+        ("session.cc", False),
+        ("session.state.cpp", False),
+        ("session.in_an_example", False),
     ],
 )
 def test_keys_are_found_among_the_texts_of_a_library(tmp_path, key, is_known):
     library = tmp_path / "library.so"
     texts = (
+        b"inference_session.h\0inference_session.cc\0session.state.cpp\0 session.in_an_example({"
         b"\0session.first_key\0session.runs_intosession.second\0session.third_on\0"  # the last is cut after 16 bytes
     )
     library.write_bytes(bytes(2**20 - 9) + texts + bytes(100))
-    assert (key not in unknown_keys([key], library)) == is_known
+    found = unknown_keys([key], library)
+    assert (key not in found) == is_known
+    assert not any(each.endswith((".h", ".cc", ".cpp", "example")) for known in found.values() for each in known)
 
 
 @pytest.mark.parametrize(

@@ -63,3 +63,10 @@ def test_what_is_not_written_like_a_selector_is_refused(text, message):
     with pytest.raises(OptionRefusedError) as refused:
         parse_selector(text)
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["a:{}", "a:b={}\u00e9", "{}==", "{}:", "a:b=1,b={}"])
+def test_what_is_too_long_to_be_read_is_quoted_in_part(text):
+    with pytest.raises(OptionRefusedError, match=r"\[\.\.\.\]") as refused:
+        parse_selector(text.format("x" * 3000))
+    assert len(str(refused.value)) < 500

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from crossrt.core.errors import DataError
+from crossrt.datasets.request import DataRequest
+from crossrt.exporters.errors import ModelError
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import BenchSettings, Effort, Subject
 from crossrt.harness.run.bench import run_bench
 from crossrt.reports.schema.files import read_report
 from crossrt.reports.tables.terminal import print_report
 from crossrt.reports.text.progress import Silent
-from crossrt.runtimes.errors import OptionRefusedError
+from crossrt.runtimes.errors import OptionRefusedError, VersionRefusedError
 
 pytestmark = pytest.mark.processes
 
@@ -73,4 +77,25 @@ def test_what_names_no_version_is_refused(bench_of, name):
 def test_an_unknown_runtime_is_refused_before_anything_is_made(index, bench_of):
     with pytest.raises(HarnessError, match="no runtime 'ort-cpuu'"):
         bench_of("ort-cpu==1.0.0", "ort-cpuu==1.0.0")
+    assert index.installs == []
+
+
+@pytest.mark.parametrize("name", ["keras==3.0.0", "tract==0.23.9", "ort-openvino==1.20.0"])
+def test_versions_of_runtimes_that_need_more_than_a_package_are_refused_before_anything_is_made(index, bench_of, name):
+    with pytest.raises(VersionRefusedError, match="that is possible for ort-cpu, tflite, openvino"):
+        bench_of("ort-cpu==1.0.0", name)
+    assert index.installs == []
+
+
+def test_models_and_data_are_looked_at_before_anything_is_made(index, model):
+    def run(path, **data):
+        subject = Subject(models=(path,), **data)
+        run_bench(BenchSettings(subject=subject, runtimes=("ort-cpu==1.0.0",)), ["crossrt", "bench"], Silent())
+
+    with pytest.raises(ModelError, match="does not exist"):
+        run(Path("missing.onnx"))
+    with pytest.raises(DataError, match=r"no data set 'missing\.npz'"):
+        run(model("conv.fp32.onnx"), data=DataRequest(reference="missing.npz"))
+    with pytest.raises(HarnessError, match="no runtime of this run reads tflite"):
+        run(model("fixed.fp32.tflite"))
     assert index.installs == []

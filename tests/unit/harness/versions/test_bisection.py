@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from crossrt.analysis.bisection.record import Kernels, Step
-from crossrt.analysis.bisection.tables import sentences
+from crossrt.analysis.bisection.tables import sentences, steps_sheet
 from crossrt.harness.bisect import run as bisecting
 from crossrt.harness.bisect.comparing import Compared, InterruptedBisectionError
 from crossrt.harness.bisect.request import BisectRequest
@@ -77,6 +77,9 @@ class Given:
     def __init__(self, times, breaks=(), interrupts=None):
         self.times_by_version, self.breaks, self.interrupts, self.asked = times, breaks, interrupts, []
 
+    def check(self, *_):
+        """Nothing is wrong with the model."""
+
     def times(self, against, version, margin):
         self.asked.append(version)
         if version in self.breaks:
@@ -130,7 +133,11 @@ def test_noise_is_not_bisected(given, request_for):
 def test_an_interrupted_bisection_goes_on_where_it_stood(given, request_for):
     given([1, 1, 1, 1, 1.2, 1.2, 1.2], interrupts="5.0.0")
     asked = request_for(bad="7.0.0")
-    assert bisecting.run_bisection(asked, Silent()).status == "interrupted"
+    broken_off = bisecting.run_bisection(asked, Silent())
+    assert broken_off.status == "interrupted"
+    assert next(sentences(broken_off)).startswith(
+        "INTERRUPTED: 2 releases between 4.0.0 and 7.0.0 not compared yet; the same command"
+    )
     comparer = given([1, 1, 1, 1, 1.2, 1.2, 1.2])
     found = bisecting.run_bisection(asked, Silent())
     assert (found.status, found.last_good, found.first_bad) == ("found", "4.0.0", "5.0.0")
@@ -139,6 +146,21 @@ def test_an_interrupted_bisection_goes_on_where_it_stood(given, request_for):
     again = given([1, 1, 1, 1, 1.2, 1.2, 1.2])
     bisecting.run_bisection(request_for(bad="7.0.0", is_fresh=True), Silent())
     assert again.asked[0] == "7.0.0"
+
+
+def test_ends_that_were_not_compared_are_not_called_good_or_bad(given, request_for):
+    given([1, 1, 1, 1.2], interrupts="4.0.0")
+    found = bisecting.run_bisection(request_for(), Silent())
+    assert [row[1].text for row in steps_sheet(found).rows] == ["not compared", "not compared"]
+    (line,) = sentences(found)
+    assert line.startswith("INTERRUPTED before 1.0.0 and 4.0.0 were compared: nothing is known yet; the same command")
+
+
+def test_what_no_version_reads_is_refused_before_one_is_installed(index, request_for, model, tmp_path):
+    model("image.fp32.openvino-ir")
+    with pytest.raises(HarnessError, match="no runtime of this run reads openvino-ir"):
+        bisecting.run_bisection(request_for(case=str(tmp_path / "model.xml")), Silent())
+    assert index.installs == []
 
 
 def test_a_release_half_way_stays_open_and_is_measured_beside_its_neighbours(given, request_for):

@@ -24,6 +24,17 @@ def test_an_environment_is_made_once_with_the_numpy_of_this_one(index, environme
     assert len(index.installs) == 1
 
 
+def test_each_process_that_installs_is_logged(index, environments, caplog):
+    index.add("1.0.0")
+    with caplog.at_level("DEBUG", "crossrt.processes"):
+        environments[0].open("ort-cpu", "1.0.0")
+    said = [each.getMessage() for each in caplog.records]
+    assert any(" -m venv " in each for each in said)
+    assert any("uv pip install " in each and "onnxruntime==1.0.0" in each for each in said)
+    began = [each for each in said if " runs " in each]
+    assert len(began) == len([each for each in said if " has ended, exit status 0" in each]) > 2
+
+
 def test_a_version_that_does_not_run_with_numpy_2_gets_an_older_one(index, environments):
     index.add(
         "1.0.0",
