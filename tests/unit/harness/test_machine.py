@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from crossrt.harness.doctor.resources import numa
+from crossrt.harness.environment import machine_name
+from crossrt.harness.errors import HarnessError
 from crossrt.harness.machine import numbers_in, read_machine
 from crossrt.reports.schema.machine import Machine
 
@@ -100,3 +102,10 @@ def test_doctor_warns_of_memory_of_another_node(kernel):
     far = numa(kernel(server(**{"proc/self/status": "Cpus_allowed_list:\t4-7\nMems_allowed_list:\t0-1"})))
     assert far.outcome == "warn"
     assert far.fix.startswith("numactl --cpunodebind=1 --membind=1")
+
+
+def test_a_name_that_is_too_long_to_be_read_is_quoted_in_part(monkeypatch):
+    monkeypatch.setenv("CROSSRT_MACHINE", "x" * 3000)
+    with pytest.raises(HarnessError, match=r"CROSSRT_MACHINE is 'x+ \[\.\.\.\]': letters") as refused:
+        machine_name()
+    assert len(str(refused.value)) < 300
