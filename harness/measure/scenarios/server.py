@@ -90,13 +90,14 @@ def _hopeless(asked: AskedServer, rounds: Sequence[Round]) -> str | None:
     if tail <= asked.latency:
         return None
     return (
-        f"no rate keeps {asked.percentile:g}% within {_us(asked.latency)}: calls that wait for nothing take"
-        f" {_us(tail)} at that percentile already"
+        f"no rate keeps {asked.percentile:g}% within {duration_words(asked.latency)}: calls that wait for nothing take"
+        f" {duration_words(tail)} at that percentile already"
     )
 
 
-def _us(nanoseconds: float) -> str:
-    return f"{nanoseconds / 1000:,.0f} µs"
+def duration_words(nanoseconds: float) -> str:
+    """A time for messages: in microseconds, or nanoseconds below one."""
+    return f"{nanoseconds / 1000:,.0f} µs" if nanoseconds >= 1000 else f"{nanoseconds:.0f} ns"
 
 
 def _searched(
@@ -206,7 +207,7 @@ def _missed(asked: AskedServer, rounds: Sequence[ServerRound]) -> str | None:
     trials = [trial for each in rounds for trial in each.trials if trial.verdict != "held"]
     nearest = min(trials, key=lambda trial: trial.rate_per_s)
     within = 1 - nearest.over / max(nearest.queries, 1)
-    text = f"{within:.2%} of {nearest.queries:,} queries were answered within {_us(asked.latency)}"
+    text = f"{within:.2%} of {nearest.queries:,} queries were answered within {duration_words(asked.latency)}"
     if nearest.verdict == "undecided":
         text += ", too few queries in the time to tell; --time allows more, and a lower percentile needs fewer"
     if nearest.is_disturbed:
