@@ -96,7 +96,7 @@ def _grown(
             break
         spent_ns += time.monotonic_ns() - began_ns
         yield
-        if not known and spent_ns > each_ns and size != sizes[-1]:
+        if not known and spent_ns > each_ns and len(points) > ENDING_STEPS and size != sizes[-1]:
             ended[each.key] = f"t{each.threads}: the time was over at batch {size}; --time allows more"
             break
         if not known and (why := _stops(asked, points)) is not None:

@@ -85,7 +85,7 @@ def test_a_query_that_takes_all_of_the_time_is_made_once(monkeypatch, each_ns, c
 
 
 def test_no_larger_batch_is_tried_once_the_time_is_over(monkeypatch):
-    clock = Clock()
+    clock = Clock()  # fewer than three sizes do not tell whether it grows
 
     def point(each, _worker, size, _seed):
         clock.now_ns += SECOND_NS
@@ -96,7 +96,7 @@ def test_no_larger_batch_is_tried_once_the_time_is_over(monkeypatch):
     monkeypatch.setattr(offline, "_doublings", lambda *_: [1, 2, 4, 8, 16])
     each = type("Each", (), {"key": "a", "threads": 1})()
     worker, ended = type("Worker", (), {"unload": lambda _: None})(), {}
-    steps = offline._grown(AskedOffline(), each, worker, 0, (), 0, ended, 2 * SECOND_NS)
+    steps = offline._grown(AskedOffline(), each, worker, 0, (), 0, ended, SECOND_NS)
     assert [each.batch_size for each in finished(steps).points] == [1, 2, 4]
     assert ended == {"a": "t1: the time was over at batch 4; --time allows more"}
 
