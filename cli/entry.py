@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from typing import NoReturn
 
 INTERRUPTED = 130
 OUTPUT_LOST = 2
+OUTPUT_CLOSED = 141  # what a shell reports of a process that a closed pipe ended
 WRONG = 2
 
 
@@ -19,7 +21,7 @@ def main() -> int:
         print("crossrt runs on Linux and macOS: on Windows, use it in WSL 2, where it does all of it", file=sys.stderr)
         return WRONG
     try:
-        from crossrt.cli.streams import forgive_standard_error, left_unwritten, open_closed_streams
+        from crossrt.cli.streams import OUTPUT_IS_CLOSED, forgive_standard_error, left_unwritten, open_closed_streams
 
         open_closed_streams()
         forgive_standard_error()
@@ -29,7 +31,13 @@ def main() -> int:
         _ignore_signals()
         if (lost := left_unwritten()) is None:
             return _leave() if code == INTERRUPTED else code
-        print(f"crossrt: standard output cannot be written: {lost.strerror}", file=sys.stderr)
+        if isinstance(lost, BrokenPipeError):  # as where the reader of several lines leaves between two of them
+            return code or OUTPUT_CLOSED
+        if code != OUTPUT_LOST:  # which was explained
+            why = (
+                OUTPUT_IS_CLOSED if lost.errno == errno.EBADF else f"standard output cannot be written: {lost.strerror}"
+            )
+            print(f"crossrt: {why}", file=sys.stderr)
         return code or OUTPUT_LOST
     except ImportError as error:
         print(f"crossrt cannot be started: {error}: install it again with its dependencies", file=sys.stderr)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _DESCRIPTORS: Final = (0, 1, 2)
+_OUTPUT: Final = 1
+OUTPUT_IS_CLOSED: Final = "standard output cannot be written: it is closed"
 
 
 class _Forgiving(io.RawIOBase):
@@ -43,13 +45,14 @@ class _Forgiving(io.RawIOBase):
 def open_closed_streams() -> None:
     """Gives a process that was started without some of its standard streams the null device in their place.
 
-    Otherwise the next file that is opened would be the one that libraries write their messages to.
+    Otherwise the next file that is opened would be the one that libraries write their messages to. A result that is
+    written to a closed standard output is lost, which `left_unwritten` says as of a full disk: that one is only read.
     """
     for number in _DESCRIPTORS:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+            os.open(os.devnull, os.O_RDONLY if number == _OUTPUT else os.O_RDWR)  # takes the lowest free number: this
     if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - no path, and it stays open
     if sys.stdout is None:

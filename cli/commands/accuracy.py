@@ -86,8 +86,10 @@ def _emulated(models: tuple[Path, ...], only: tuple[str, ...], cpu: Cpu, **optio
         answered = run_emulated_accuracy(settings, ["crossrt", *sys.argv[1:]], display)
     console = result_console()
     print_cautions(answered.cautions, console)
-    print_sheet(emulated_sheet(answered), console)
-    console.print()
+    sheet = emulated_sheet(answered)
+    if sheet.rows:
+        print_sheet(sheet, console)
+        console.print()
     for line in emulated_notes(answered):
         print_note(line, console)
     return int(answered.has_failed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -10,6 +11,7 @@ from typing import Final
 
 import click
 
+from crossrt.cli.streams import OUTPUT_IS_CLOSED
 from crossrt.core.errors import CrossrtError, indented, shortened
 from crossrt.core.system_errors import FROM_OUTSIDE, system_problem
 
@@ -48,6 +50,8 @@ def _of_system(error: Exception) -> str:
     """What the system said, and of which file; the cache folder is one that users can choose, and may not know."""
     from crossrt.harness.locations import CACHE_VARIABLE, named_cache_folder
 
+    if isinstance(error, OSError) and error.errno == errno.EBADF and error.filename is None:
+        return OUTPUT_IS_CLOSED
     said = system_problem(error)
     name = error.filename if isinstance(error, OSError) else None
     cache = named_cache_folder().absolute()

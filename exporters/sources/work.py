@@ -23,14 +23,11 @@ _PLACES: Final[Mapping[str, tuple[Family, int, int]]] = {
 }
 """Operators of ONNX with MACs: the family, and which inputs are the data and the weights."""
 
-_UNKNOWN: Final = (
-    "Einsum",
-    "Attention",
-    "MultiHeadAttention",
-    "GroupQueryAttention",
-    "QAttention",
-    "DynamicQuantizeLSTM",
+UNKNOWN: Final = frozenset(
+    ("Einsum", "Attention", "MultiHeadAttention", "GroupQueryAttention", "QAttention", "DynamicQuantizeLSTM")
 )
+"""Operators of ONNX with MACs that are not counted."""
+
 _TFLITE: Final[Mapping[str, tuple[Family, int, int]]] = {
     "CONV_2D": ("convolution", 0, 1),
     "DEPTHWISE_CONV_2D": ("convolution", 0, 1),
@@ -68,10 +65,11 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """The layers of a file in the order of the graph, and the operators whose work is not known."""
+    """The layers of a file in the order of the graph, the operators whose work is not known, and other ones of ONNX."""
 
     layers: tuple[Layer, ...]
     uncounted: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def macs(self) -> int:
@@ -111,9 +109,10 @@ def _of_onnx(artifact: ModelArtifact, dimensions: Mapping[str, int]) -> Counted:
             found = _onnx_layer(node, shapes, fixed)
             layers += [found] if found is not None else []
             uncounted += [] if found is not None else [node.op_type]
-        elif node.op_type in _UNKNOWN:
+        elif node.op_type in UNKNOWN:
             uncounted.append(node.op_type)
-    return Counted(layers=tuple(layers), uncounted=tuple(dict.fromkeys(uncounted)))
+    others = (node.op_type for node in model.graph.node if node.op_type not in _PLACES and node.op_type not in UNKNOWN)
+    return Counted(layers=tuple(layers), uncounted=tuple(dict.fromkeys(uncounted)), others=tuple(dict.fromkeys(others)))
 
 
 def _onnx_layer(node: Any, shapes: Mapping[str, Shape], fixed: set[str]) -> Layer | None:

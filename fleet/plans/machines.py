@@ -71,7 +71,20 @@ def read_fleet(tables: Mapping[str, Any], name: str) -> Fleet:
     for key in ("machines", "install"):
         if not getattr(fleet, key):
             raise FleetError(f"{name}, table [fleet]: {key} is empty; an example:\n{EXAMPLE}")
+    _check_names(fleet, name)
     return fleet
+
+
+def _check_names(fleet: Fleet, name: str) -> None:
+    """Refuses two that are one to GitHub, whose concurrency groups know no case, and to some file systems."""
+    names: dict[str, str] = {}
+    for machine in fleet.machines:
+        other = names.setdefault(machine.lower(), machine)
+        if other != machine:
+            raise FleetError(
+                f"{name}, table [fleet]: the machines {other!r} and {machine!r} differ in upper and lower case alone,"
+                " which GitHub does not tell apart: rename one"
+            )
 
 
 def relative_name(config: Path, folder: Path) -> str:

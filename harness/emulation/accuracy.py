@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from crossrt.harness.emulation.emulator import find_emulator
+from crossrt.harness.emulation.emulator import Emulator, find_emulator
 from crossrt.harness.emulation.run import ALREADY, emulate
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.locations import lock_file
@@ -14,6 +14,8 @@ from crossrt.harness.run.bench import begin, set_aside
 from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.compose import definitions_of
 from crossrt.harness.run.prepare import scratch_folder
+from crossrt.harness.run.run_state import RunState
+from crossrt.reports.schema.emulated import EmulatedAnswers
 from crossrt.reports.tables.emulated import Answered
 from crossrt.reports.tables.findings import RANDOM
 from crossrt.reports.text.progress import Display
@@ -34,13 +36,29 @@ def run_emulated_accuracy(settings: BenchSettings, command: Sequence[str], displ
         set_aside(state, found, runtimes)
         check_answers(state, found, display, compares_pairs=False)
         emulate(state, opened, emulator, display)
-        failed = [
-            f"{case.id}: {each.status}: {each.reason}"
-            for case in state.cases
-            if (each := state.assessments.get(case.id)) is not None and each.status != "ok"
-        ]
-        if not state.emulated:
-            raise HarnessError(f"no case answers here, so none is emulated: {'; '.join(failed) or 'there is none'}")
+        rows = [*state.emulated, *_without_answers(state, emulator)]
+        if not rows:
+            raise HarnessError("there is no case to answer, here or on another CPU: crossrt inspect MODEL says more")
         random = [RANDOM] if state.project.is_random else []
-        cautions = (*state.cautions, *state.warnings, *random, *failed)
-        return Answered(rows=state.emulated, definitions=definitions_of(state), cautions=cautions)
+        cautions = (*state.cautions, *state.warnings, *random)
+        return Answered(rows=rows, definitions=definitions_of(state), cautions=cautions)
+
+
+def _without_answers(state: RunState, emulator: Emulator) -> Iterator[EmulatedAnswers]:
+    """A row with its reason for each file and runtime that has no answers here, and is not tried there."""
+    said = set()
+    for case in state.cases:
+        found = state.assessments.get(case.id)
+        what = None if found is None or found.status == "ok" else (case.label, case.runtime, found.status, found.reason)
+        if found is None or found.status == "ok" or what in said:
+            continue
+        said.add(what)
+        yield EmulatedAnswers(
+            case=case.id,
+            cpu=emulator.cpu,
+            emulator=emulator.name,
+            status=found.status,
+            variant=case.label,
+            runtime=case.runtime,
+            reason=f"not tried there, for it has no answers here: {found.reason}",
+        )

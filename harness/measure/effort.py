@@ -15,6 +15,9 @@ MOST_CALLS: Final = 256
 LONGEST_BLOCK: Final = 4
 """A block may last so many times its target before it is made of fewer calls than eight."""
 
+FEWEST_ROUNDS: Final = 2
+"""Rounds that are made whatever the time, where as many were asked for: fewer have no interval."""
+
 ENOUGH_ROUNDS: Final = 5
 """Rounds below which blocks are given up first: rounds are the replicates."""
 
@@ -53,7 +56,7 @@ def calls_for(call_ns: int, target_ns: int) -> int:
 def fitted(effort: Effort, costs: Sequence[tuple[Participant, Cost]], budget_s: float) -> Effort:
     """The effort that fits into a time, and never more than was asked for.
 
-    Blocks are given up before rounds, down to two; then rounds, down to two.
+    Blocks are given up before rounds, down to two; then rounds, down to two: an interval needs them.
     """
     blocks = [each for each in BLOCKS if each <= effort.blocks] or [effort.blocks]
     for number in blocks:
@@ -61,7 +64,7 @@ def fitted(effort: Effort, costs: Sequence[tuple[Participant, Cost]], budget_s: 
         if rounds >= min(effort.rounds, ENOUGH_ROUNDS):
             return replace(effort, blocks=number, rounds=min(effort.rounds, rounds))
     rounds = math.floor(budget_s / round_s(replace(effort, blocks=blocks[-1]), costs))
-    return replace(effort, blocks=blocks[-1], rounds=max(2, min(effort.rounds, rounds)))
+    return replace(effort, blocks=blocks[-1], rounds=min(effort.rounds, max(FEWEST_ROUNDS, rounds)))
 
 
 def round_s(effort: Effort, costs: Sequence[tuple[Participant, Cost]]) -> float:

@@ -13,15 +13,14 @@ from dataclasses import dataclass, field
 from random import Random
 
 from crossrt.harness.errors import ChildFailedError
+from crossrt.harness.measure.effort import FEWEST_ROUNDS
+from crossrt.harness.measure.overtime import say_overtime
 from crossrt.harness.measure.participant import Participant
 from crossrt.harness.measure.settings import Effort, WorkerLimits
 from crossrt.harness.process.affinity import Processors
 from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
 from crossrt.reports.schema.records import Round
 from crossrt.reports.text.progress import Display
-
-FEWEST_ROUNDS = 2
-"""Rounds that are made whatever the time: fewer have no interval."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,6 +113,9 @@ class RoundRunner:
                 return
             self.run_round(index, display)
             longest_s = max(longest_s, time.monotonic() - started)
+            if index == 0 and self._settings.deadline is not None:
+                left_s, processes = self._settings.deadline - started, len(self._participants)
+                say_overtime("measuring", effort.rounds, longest_s, left_s, processes, display)
 
     def _is_over(self, moment: float) -> bool:
         return self._settings.deadline is not None and moment > self._settings.deadline

@@ -22,7 +22,7 @@ from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.harness.roofline.evidence import energy_per_call, energy_uj
 from crossrt.harness.roofline.limits import machine_limits
-from crossrt.harness.roofline.work import weight_size, work_of
+from crossrt.harness.roofline.work import check_countable, weight_size, work_of
 from crossrt.reports.schema.roofline import Limits
 from crossrt.reports.statistics.roofline import Point, point_of
 from crossrt.runtimes.kernels import Kernel, Profile
@@ -99,9 +99,8 @@ def place_file(
     size = scenario.batch_size if artifact.batching.dimension is not None else artifact.batching.size or 1
     scenario = Scenario(batch_size=size, threads=scenario.threads)
     work = work_of(artifact, feeding.dimensions)
-    if not work.macs:
-        raise HarnessError(f"{artifact.path.name} has no convolution or matrix product whose work could be counted")
     counted = count_work(artifact, feeding.dimensions)
+    check_countable(artifact.path.name, counted)
     limits = machine_limits(scenario.threads, refresh=refresh)
     worker_limits = limits_for(artifact, WorkerLimits(timeout_s=timeout_s))
     try:

@@ -9,8 +9,10 @@ from typing import Final
 import numpy as np
 
 from crossrt.core.artifact import ModelArtifact
-from crossrt.exporters.sources.work import count_work
+from crossrt.exporters.sources.work import Counted, count_work
+from crossrt.harness.errors import HarnessError
 from crossrt.reports.schema.roofline import ComputeType, Work
+from crossrt.reports.text.cells import listed
 
 _INTEGER_WEIGHTS: Final = ("int8", "uint8", "int4", "uint4")
 
@@ -29,6 +31,19 @@ def work_of(artifact: ModelArtifact, dimensions: Mapping[str, int]) -> Work:
         weight_bytes=math.ceil(sum(each.weights for each in counted.layers) * weight_size(artifact)),
         io_bytes=_io_bytes(artifact, dimensions),
         uncounted=counted.uncounted,
+    )
+
+
+def check_countable(name: str, counted: Counted) -> None:
+    """Raises `HarnessError`, with the operators that a file has, where none of them has work that can be counted."""
+    if counted.macs:
+        return
+    has = f"the work of {listed(counted.uncounted)} is not known" if counted.uncounted else None
+    if has is None and counted.others:
+        has = f"it has {listed(counted.others)} alone"
+    raise HarnessError(
+        f"{name} has no convolution, matrix product or recurrent layer whose work can be counted"
+        f"{f': {has}' if has else ''}; without it there is no roofline (crossrt explain shows its kernels)"
     )
 
 

@@ -40,6 +40,7 @@ from crossrt.harness.run.prepare import Opened, artifacts_for, open_project, scr
 from crossrt.harness.run.run_state import RunState, new_run_id
 from crossrt.harness.run.scenarios import measure_scenarios, single_stream_effort
 from crossrt.reports.schema.records import Report
+from crossrt.reports.text.cells import counted
 from crossrt.reports.text.progress import Display
 
 NOOP_SAMPLES = 8
@@ -266,10 +267,8 @@ def _cost(state: RunState, participant: Participant) -> Cost:
 def _say_what_is_cut(state: RunState, asked: Effort, display: Display) -> None:
     effort = state.effort
     if (effort.rounds, effort.blocks) != (asked.rounds, asked.blocks):
-        display.remark(
-            f"  to fit the time: {effort.rounds} rounds of {effort.blocks} blocks in place of {asked.rounds} of"
-            f" {asked.blocks}; --time allows more"
-        )
+        made = f"{counted(effort.rounds, 'round')} of {effort.blocks} blocks"
+        display.remark(f"  to fit the time: {made} in place of {asked.rounds} of {asked.blocks}; --time allows more")
 
 
 def _diagnose(state: RunState, display: Display) -> None:

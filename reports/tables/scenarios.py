@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -26,6 +27,9 @@ from crossrt.reports.text.cells import Cell, Sheet, counted, written
 
 MOST_CURVES: Final = 4
 """Cases up to which tables show the curve of each; the page shows them all."""
+
+LARGEST_GAP: Final = 0.05
+"""Between the highest rate that was held and the lowest that was not; searches end at 2%."""
 
 _NO_DIFFERENCE: Final = 0.0005
 
@@ -172,8 +176,23 @@ def _reasons(look: Lookup, asked: Asked) -> Iterator[str]:
             yield f"{look.label(result)}: {outcome.reason or 'no reason is known'}"
         elif isinstance(outcome, Offline):
             yield from (f"{look.label(result)}: {text}" for text in outcome.ended if text)
+        elif isinstance(outcome, Server):
+            yield from (f"{look.label(result)}: {text}" for text in _unfinished(outcome))
         elif isinstance(outcome, ColdStart) and outcome.resident:
             yield f"{look.label(result)}: up to {outcome.resident:.0%} of these files stayed in the page cache"
+
+
+def _unfinished(outcome: Server) -> Iterator[str]:
+    """What is said of searches that the time ended: how far the highest rate may be from the one that was held."""
+    gaps = []
+    for each in outcome.rounds if outcome.rate_per_s is None else ():
+        if each.sustained_per_s is not None:
+            missed = min((trial.rate_per_s for trial in each.trials if trial.verdict != "held"), default=math.inf)
+            gaps.append(missed / each.sustained_per_s - 1)
+    widest = max(gaps, default=0.0)
+    if widest > LARGEST_GAP:
+        higher = f"up to {widest:.0%} higher" if widest < math.inf else "higher"
+        yield f"the time was over before the search of its rate ended: it may be {higher}; --time allows more"
 
 
 def outcomes_of(report: Report, kind: type[ScenarioOutcome]) -> Sequence[tuple[Result, ScenarioOutcome]]:

@@ -151,7 +151,7 @@ def interval_text(metric: Metric, definition: MetricDefinition) -> str:
 
 def counted(number: int, what: str) -> str:
     """`1 batch`, `2 batches`."""
-    plural = "es" if what.endswith("ch") else "s"
+    plural = "es" if what.endswith(("ch", "ss")) else "s"
     return f"{number:,} {what}{plural if number != 1 else ''}"
 
 

@@ -14,11 +14,12 @@ def print_version(context: click.Context, _: click.Parameter, asked: bool) -> No
         return
     from crossrt.runtimes.registry import SHIPPED
 
-    click.echo(f"crossrt, version {version('crossrt')}")
-    click.echo(f"{platform.python_implementation()} {platform.python_version()}, {_system()}")
+    lines = [f"crossrt, version {version('crossrt')}"]
+    lines.append(f"{platform.python_implementation()} {platform.python_version()}, {_system()}")
     for package in dict.fromkeys(each.package for each in SHIPPED.values()):
         names = ", ".join(name for name, each in SHIPPED.items() if each.package == package)
-        click.echo(f"{package} {_installed(package)}: {names}")
+        lines.append(f"{package} {_installed(package)}: {names}")
+    click.echo("\n".join(lines))  # at once, as other results: a reader who leaves meanwhile is none who missed a line
     context.exit()
 
 

@@ -41,6 +41,7 @@ def plan(config: Path | None, service: Format, out: Path | None) -> None:
     Each machine measures what CONFIG says (crossrt bench), one run at a time, and keeps its report also where a case
     failed. Run the command at the top of the repository. Without CONFIG, the nearest configuration is taken.
     """
+    from crossrt.cli.commands.fleet.arguments import check_arguments
     from crossrt.cli.shared.config import FILE, nearest, read_tables
     from crossrt.fleet.plans.machines import read_fleet, relative_name
     from crossrt.fleet.plans.written import plan_text
@@ -49,7 +50,9 @@ def plan(config: Path | None, service: Format, out: Path | None) -> None:
     found = config or nearest()
     if found is None:
         raise click.UsageError(f"there is no {FILE} here or above: name a configuration")
-    text = plan_text(read_fleet(read_tables(found), str(found)), relative_name(found, Path.cwd()), service)
+    machines = read_fleet(read_tables(found), str(found))
+    check_arguments(machines.arguments, str(found))
+    text = plan_text(machines, relative_name(found, Path.cwd()), service)
     if out is None:
         click.echo(text, nl=False)
         return

@@ -13,6 +13,9 @@ from crossrt.harness.errors import HarnessError
 SINGLE_STREAM: Final = "single-stream"
 _UNITS_NS: Final[Mapping[str, float]] = {"ns": 1, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
 _LONGEST_NS: Final = 10**13
+_MOST_SAMPLES: Final = 2**20
+_MOST_THREADS: Final = 4096
+_MOST_PER_S: Final = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,23 +132,26 @@ def _cache(text: str) -> str | None:
     return text if text in ("warm", "cold") else None
 
 
-_SAMPLES: Final = ("a whole number of samples, such as 8", _whole(2**20))
+_SAMPLES: Final = (f"a whole number of samples from 1 to {_MOST_SAMPLES:,}, such as 8", _whole(_MOST_SAMPLES))
 _READERS: Final[Mapping[str, tuple[type[AskedScenario], Mapping[str, tuple[str, Callable[[str], object]]]]]] = {
     "multi-stream": (AskedMultiStream, {"samples": _SAMPLES}),
     "offline": (
         AskedOffline,
         {
-            "max_batch": ("a whole number of samples, such as 256", _whole(2**20)),
-            "max_threads": ("a whole number of threads, such as 4", _whole(4096)),
+            "max_batch": (f"a whole number of samples from 1 to {_MOST_SAMPLES:,}, such as 256", _whole(_MOST_SAMPLES)),
+            "max_threads": (f"a whole number of threads from 1 to {_MOST_THREADS:,}, such as 4", _whole(_MOST_THREADS)),
             "growth": ("a number of percent from 0.1 to 100, such as 3%", _growth),
         },
     ),
     "server": (
         AskedServer,
         {
-            "latency": ("a time with its unit, such as 500us, 2ms or 1s", _duration),
+            "latency": ("a time with its unit from 1ns to 10000s, such as 500us, 2ms or 1s", _duration),
             "percentile": ("a number from 50 to 99.9, such as 99", lambda text: _number(text, 50, 99.9)),
-            "rate": ("queries per second, such as 200 or 200/s", lambda text: _number(text, 0.001, 1e9, "/s")),
+            "rate": (
+                f"queries per second from 0.001 to {_MOST_PER_S:,.0f}, such as 200 or 200/s",
+                lambda text: _number(text, 0.001, _MOST_PER_S, "/s"),
+            ),
         },
     ),
     "cold-start": (AskedColdStart, {"cache": ("warm or cold", _cache)}),

@@ -12,10 +12,12 @@ from time import perf_counter_ns
 from typing import Final
 
 from crossrt.harness.errors import ChildFailedError
+from crossrt.harness.measure.effort import FEWEST_ROUNDS
+from crossrt.harness.measure.overtime import say_overtime
 from crossrt.harness.measure.participants import Prepared
 from crossrt.harness.measure.scenarios.asked import AskedColdStart
 from crossrt.harness.measure.scenarios.budget import Allowance, with_replicate
-from crossrt.harness.measure.scenarios.turns import FEWEST_ROUNDS, Entrant, Found
+from crossrt.harness.measure.scenarios.turns import Entrant, Found
 from crossrt.harness.process.affinity import Processors
 from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
 from crossrt.harness.process.page_cache import drop, own_libraries, resident_share
@@ -39,15 +41,19 @@ def measure_cold_start(
     deadline, rounds = time.monotonic() + allowance.time_s, min(2 * allowance.rounds, MOST_ROUNDS)
     display.phase("cold start", rounds)
     random = Random(allowance.seed)  # noqa: S311 - orders, not secrets
-    order = list(entrants)
+    order, longest_s = list(entrants), 0.0
     try:
         for index in range(rounds):
-            if index >= FEWEST_ROUNDS and time.monotonic() > deadline:
+            began = time.monotonic()
+            if index >= FEWEST_ROUNDS and began + longest_s > deadline:
                 display.remark(f"  cold start: {index} rounds in place of {rounds}, the time is over")
                 break
             order.reverse() if index % 2 else random.shuffle(order)
             for each in order:
                 starts.start(each, index)
+            longest_s = max(longest_s if index > 1 else 0.0, time.monotonic() - began)  # the first starts each twice
+            if index == 0:
+                say_overtime("cold start", rounds, 0.75 * longest_s, deadline - began, len(order), display)
             display.step(f"cold start: round {index + 2}")
     finally:
         into.update({each.case.id: starts.outcome(each.case.id) for each in prepared})

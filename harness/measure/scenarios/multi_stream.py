@@ -40,7 +40,9 @@ def measure_multi_stream(
         return _asked_queries(asked, each, worker, index, each_ns, allowance.seed, sizes)
 
     try:
-        Turns(entrants, allowance.turns(), steps, found).run("multi-stream", display)
+        Turns(entrants, allowance.turns(), steps, found).run(
+            "multi-stream", display, f", and a query has {asked.samples:,} samples"
+        )
     finally:
         into.update({each.case.id: _outcome(asked, each, entrants, found, sizes) for each in prepared})
 
@@ -62,6 +64,8 @@ def _asked_queries(
     calls = asked.samples // size
     query_ns = max(sum(worker.time(calls, WARM_UP_NS).latency_ns), 1)
     yield
+    if FEWEST_TURNS * query_ns > each_ns:  # no time for more than the one that was made to see how long it takes
+        return QueryRound(index=index, latency_ns=(query_ns,))
     queries = max(FEWEST_TURNS, min(MOST_QUERIES, each_ns // query_ns))
     block = max(1, min(queries // FEWEST_TURNS, BLOCK_NS // query_ns))
     latency_ns: list[int] = []

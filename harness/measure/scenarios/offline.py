@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Final
@@ -40,9 +41,10 @@ def measure_offline(
     entrants = list(_entrants(asked, prepared, baseline))
     found: Found[OfflineRound] = Found()
     ended: dict[str, str] = {}
+    each_ns = allowance.of_each_ns(len(entrants))
 
     def steps(each: Entrant, worker: CaseWorker, index: int) -> Steps[OfflineRound]:
-        return _grown(asked, each, worker, index, found.records.get(each.key, ()), allowance.seed, ended)
+        return _grown(asked, each, worker, index, found.records.get(each.key, ()), allowance.seed, ended, each_ns)
 
     try:
         Turns(entrants, allowance.turns(), steps, found).run("offline", display)
@@ -72,11 +74,14 @@ def _grown(
     known: Sequence[OfflineRound],
     seed: int,
     ended: dict[str, str],
+    each_ns: int,
 ) -> Steps[OfflineRound]:
     """One process: a batch size a turn. The first round finds out which ones are worth it, later ones repeat them."""
     points: list[Point] = []
+    spent_ns = 0
     sizes = [point.batch_size for point in known[0].points] if known else list(_doublings(asked, each))
     for size in sizes:
+        began_ns = time.monotonic_ns()
         try:
             points.append(_point(each, worker, size, seed))
         except UnsupportedError as reason:
@@ -89,7 +94,11 @@ def _grown(
                 raise
             ended[each.key] = f"batch {size} failed: {failure.reason}"
             break
+        spent_ns += time.monotonic_ns() - began_ns
         yield
+        if not known and spent_ns > each_ns and len(points) > ENDING_STEPS and size != sizes[-1]:
+            ended[each.key] = f"t{each.threads}: the time was over at batch {size}; --time allows more"
+            break
         if not known and (why := _stops(asked, points)) is not None:
             ended[each.key] = why
             break

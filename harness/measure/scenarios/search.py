@@ -35,6 +35,11 @@ class RateSearch:
     missed: float | None = None
     _tried: int = field(default=0)
 
+    @property
+    def is_bracketed(self) -> bool:
+        """Whether there is a rate that was held, and one that was not."""
+        return self.held is not None and self.missed is not None
+
     def next_rate(self) -> float | None:
         """What to try; None where the search is over."""
         if self._tried >= MOST_TRIALS:

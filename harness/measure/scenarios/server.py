@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -70,13 +71,15 @@ def measure_server(
         return
     entrants = with_replicate(able, baseline)
     found: Found[ServerRound] = Found()
-    most_ns = max(allowance.of_each_ns(len(entrants)) // (1 if asked.rate else TRIALS), 2 * shortest_ns(asked))
+    each_ns = allowance.of_each_ns(len(entrants))
 
     def steps(each: Entrant, worker: CaseWorker, index: int) -> Steps[ServerRound]:
-        return _searched(asked, each, worker, index, found.records.get(each.key, ()), most_ns, allowance.seed)
+        return _searched(asked, each, worker, index, found.records.get(each.key, ()), each_ns, allowance.seed)
 
+    why = f", and a trial lasts {shortest_ns(asked) / 1e9:,.3g} s at least, {SHORTEST_BOUNDS} times the bound"
+    why = why if shortest_ns(asked) > SHORTEST_NS else ""
     try:
-        Turns(entrants, allowance.turns(), steps, found).run("server", display)
+        Turns(entrants, allowance.turns(), steps, found).run("server", display, why)
     finally:
         into.update({each.case.id: _found_outcome(asked, each, entrants, found) for each in able})
 
@@ -90,13 +93,14 @@ def _hopeless(asked: AskedServer, rounds: Sequence[Round]) -> str | None:
     if tail <= asked.latency:
         return None
     return (
-        f"no rate keeps {asked.percentile:g}% within {_us(asked.latency)}: calls that wait for nothing take"
-        f" {_us(tail)} at that percentile already"
+        f"no rate keeps {asked.percentile:g}% within {duration_words(asked.latency)}: calls that wait for nothing take"
+        f" {duration_words(tail)} at that percentile already"
     )
 
 
-def _us(nanoseconds: float) -> str:
-    return f"{nanoseconds / 1000:,.0f} µs"
+def duration_words(nanoseconds: float) -> str:
+    """A time for messages: in microseconds, or nanoseconds below one."""
+    return f"{nanoseconds / 1000:,.0f} µs" if nanoseconds >= 1000 else f"{nanoseconds:.0f} ns"
 
 
 def _searched(
@@ -105,10 +109,11 @@ def _searched(
     worker: CaseWorker,
     index: int,
     known: Sequence[ServerRound],
-    most_ns: int,
+    each_ns: int,
     seed: int,
 ) -> Steps[ServerRound]:
-    """One process: loads the model, then a trial a turn until the rate is known."""
+    """One process: loads the model, then a trial a turn until the rate is known, or is bracketed and time is over."""
+    most_ns, spent_ns = max(each_ns // (1 if asked.rate else TRIALS), 2 * shortest_ns(asked)), 0
     prepared = each.prepared
     timed = prepared.timed()
     worker.load(timed.artifact, timed.options)
@@ -119,9 +124,13 @@ def _searched(
     search = _search(asked, prepared, known)
     while (rate := search.next_rate()) is not None:
         arrivals = (seed * 1_000_003 + index * 1009 + len(trials)) * 2 + each.is_replicate
+        began_ns = time.monotonic_ns()
         trials.append(_trial(asked, worker, rate, most_ns, arrivals))
+        spent_ns += time.monotonic_ns() - began_ns
         search.tell(rate, is_held=trials[-1].verdict == "held")
         yield
+        if spent_ns > each_ns and (search.is_bracketed or spent_ns > MOST_LONGER * each_ns):
+            break
         if asked.rate is not None or (search.held is None and _is_too_short(trials[-1])):
             break
     return ServerRound(index=index, trials=tuple(trials), sustained_per_s=search.held)
@@ -206,7 +215,7 @@ def _missed(asked: AskedServer, rounds: Sequence[ServerRound]) -> str | None:
     trials = [trial for each in rounds for trial in each.trials if trial.verdict != "held"]
     nearest = min(trials, key=lambda trial: trial.rate_per_s)
     within = 1 - nearest.over / max(nearest.queries, 1)
-    text = f"{within:.2%} of {nearest.queries:,} queries were answered within {_us(asked.latency)}"
+    text = f"{within:.2%} of {nearest.queries:,} queries were answered within {duration_words(asked.latency)}"
     if nearest.verdict == "undecided":
         text += ", too few queries in the time to tell; --time allows more, and a lower percentile needs fewer"
     if nearest.is_disturbed:

@@ -11,17 +11,16 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from crossrt.harness.errors import ChildFailedError
+from crossrt.harness.measure.effort import FEWEST_ROUNDS
+from crossrt.harness.measure.overtime import say_overtime
 from crossrt.harness.measure.participants import Prepared
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.affinity import Processors
 from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
 from crossrt.reports.text.progress import Display
-
-FEWEST_ROUNDS: Final = 2
-"""Rounds that are made whatever the time: fewer have no interval."""
 
 Record = TypeVar("Record")
 Steps: TypeAlias = Generator[None, None, Record]
@@ -91,8 +90,11 @@ class Turns(Generic[Record]):
         shares_a_core = any(each.threads == 1 for each in entrants)
         self._kept_free = self._processors.pinned_cpu(1) if shares_a_core else None
 
-    def run(self, name: str, display: Display) -> None:
-        """Runs the rounds that there is time for; an entrant that fails keeps its finished rounds, and is left out."""
+    def run(self, name: str, display: Display, why_long: str = "") -> None:
+        """Runs the rounds that there is time for; an entrant that fails keeps its finished rounds, and is left out.
+
+        Where the fewest rounds take longer than that, this is said with `why_long`, after the first one.
+        """
         display.phase(name, self._settings.rounds)
         longest_s = 0.0
         for index in range(self._settings.rounds):
@@ -102,6 +104,9 @@ class Turns(Generic[Record]):
                 return
             self._round(index, display)
             longest_s = max(longest_s, time.monotonic() - started)
+            if index == 0:
+                left_s, processes = self._settings.deadline - started, len(self._entrants)
+                say_overtime(name, self._settings.rounds, longest_s, left_s, processes, display, why_long)
             display.step(f"{name}: round {index + 2}")
 
     def _round(self, index: int, display: Display) -> None:

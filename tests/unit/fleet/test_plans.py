@@ -3,9 +3,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+import click
 import pytest
 import yaml
 
+from crossrt.cli.commands.fleet.arguments import check_arguments
 from crossrt.fleet.errors import FleetError
 from crossrt.fleet.plans.machines import read_fleet, relative_name
 from crossrt.fleet.plans.written import FORMATS, plan_text
@@ -119,3 +121,35 @@ def test_a_machine_without_a_runner_is_refused_where_one_is_needed():
 def test_a_configuration_outside_the_folder_is_refused(tmp_path):
     with pytest.raises(FleetError, match="top of the repository"):
         relative_name(tmp_path / "crossrt.toml", tmp_path / "below")
+
+
+def test_machines_that_differ_in_case_alone_are_refused():
+    machines = {"epyc": {"runner": ["a"]}, "EPYC": {"runner": ["b"]}}
+    with pytest.raises(FleetError, match="'epyc' and 'EPYC' differ in upper and lower case alone"):
+        read_fleet({"fleet": TABLES["fleet"] | {"machines": machines}}, "crossrt.toml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--nonsense"], "No such option"),
+        (["--out=x"], "--out cannot be given: the plan sets it"),
+        (["--ci"], "Option '--ci' requires an argument"),
+        (["--ci", "x"], "--ci cannot be given"),
+        (["--config=other.toml"], "--config cannot be given: the plan sets it"),
+        (["-h"], "nothing is measured"),
+        (["--quick", "$(id)"], "'$(id)' is not an option: name models as path of the table [model]"),
+        (["--", "model.onnx"], "'model.onnx' is not an option"),
+        (["--time=soon"], "Invalid value for '--time': 'soon' is not a valid"),
+        (["--scenario=serve"], "'serve' is not a scenario"),
+    ],
+)
+def test_arguments_that_would_break_every_job_are_refused(arguments, told):
+    with pytest.raises(click.UsageError) as caught:
+        check_arguments(arguments, "crossrt.toml")
+    assert told in str(caught.value)
+    assert str(caught.value).startswith("crossrt.toml, table [fleet], arguments: ")
+
+
+def test_arguments_that_bench_takes_are_fine():
+    check_arguments(["--time=120", "--only", "int8*", "--batch=1..8", "--data", "on-the-machine.npz", "--quick"], "c")

@@ -45,6 +45,7 @@ def test_two_rounds_of_two_blocks_are_measured_whatever_the_time():
 def test_fewer_rounds_than_two_are_not_made_more():
     single = dataclasses.replace(DEFAULT_EFFORT, rounds=1)
     assert fitted(single, costs(20_000), 600).rounds == 1
+    assert fitted(single, costs(10_000_000_000), 1).rounds == 1
 
 
 @given(

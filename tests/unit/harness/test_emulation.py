@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
@@ -12,11 +13,15 @@ import pytest
 from crossrt.core.artifact import Quantization
 from crossrt.core.evaluation import Evaluation
 from crossrt.harness.emulation import emulator as emulators
+from crossrt.harness.emulation.accuracy import _without_answers
 from crossrt.harness.emulation.cures import differs, is_saturating, option_cures
 from crossrt.harness.emulation.emulator import Emulator, find_emulator, is_already
 from crossrt.harness.errors import HarnessError
+from crossrt.harness.evaluate.assess import Assessment
+from crossrt.harness.measure.case import Case, Scenario
 from crossrt.harness.measure.settings import BenchSettings
 from crossrt.reports.schema.emulated import EmulatedAnswers
+from crossrt.reports.tables.emulated import Answered, emulated_notes, emulated_sheet
 from crossrt.runtimes.protocol import SessionOptions
 
 WIDE = ("avx", "avx2", "avx512_vnni", "avx512f")
@@ -172,6 +177,24 @@ def test_a_report_holds_no_model_to_run(crossrt, tmp_path):
     assert done.returncode == 2
     assert "report.json is a report, which holds no model to run on another CPU: name the MODEL" in done.stderr
     assert "name one REPORT, or give --cpu" in crossrt("accuracy").stderr
+
+
+def test_what_has_no_answers_here_is_one_failed_row_of_each_file_and_runtime():
+    def case(runtime, size=1):
+        scenario = Scenario(batch_size=size, threads=1)
+        return Case(model="m", variant="fp32", format="onnx", runtime=runtime, scenario=scenario)
+
+    cases = [case("fine"), case("stuck"), case("stuck", 32), case("unknown")]
+    stuck = Assessment(status="failed", reason="no answer within 2 s")
+    assessments = {cases[0].id: Assessment(status="ok"), cases[1].id: stuck, cases[2].id: stuck}
+    state = SimpleNamespace(cases=cases, assessments=assessments)
+    rows = list(_without_answers(state, Emulator(cpu="avx2", launcher=(), name="stand-in 1")))
+    assert [(row.case, row.status) for row in rows] == [("m.fp32@stuck/b1/t1", "failed")]
+    answered = Answered(rows=rows, definitions=())
+    assert answered.has_failed
+    assert not emulated_sheet(answered).rows
+    (line,) = emulated_notes(answered)
+    assert line == "fp32@stuck on avx2: failed: not tried there, for it has no answers here: no answer within 2 s"
 
 
 @pytest.mark.processes

@@ -195,6 +195,12 @@ def test_a_full_disk_behind_standard_output_is_said(tmp_path):
     assert "No space left" in done.stderr or "no space left" in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [("show", REPORT, "--json"), ("docs",), ("--version",)])
+def test_a_result_that_goes_to_a_closed_standard_output_is_said_to_be_lost(tmp_path, arguments):
+    done = run_in_shell("CROSSRT >&-", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "crossrt: standard output cannot be written: it is closed\n")
+
+
 @pytest.mark.usefixtures("noops")
 def test_controls_whose_processes_die_are_told(bench, monkeypatch):
     prepare = RoundRunner._prepare

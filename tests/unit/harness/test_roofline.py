@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from crossrt.exporters.sources.work import count_work
 from crossrt.harness.build.exported import read_folder
@@ -174,6 +176,27 @@ def test_a_run_keeps_the_limits_and_the_work_of_its_files(bench, monkeypatch):
     report = bench(only=("fp32",), effort_rounds=1, has_roofline=True)
     assert report.roofline.limits == LIMITS
     assert {each.artifact for each in report.roofline.work} == {result.artifact for result in report.results}
+
+
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        (helper.make_node("Relu", ["x"], ["y"]), "can be counted: it has Relu alone; without it there is no roofline"),
+        (
+            helper.make_node("Einsum", ["x"], ["y"], equation="nc->nc"),
+            "can be counted: the work of Einsum is not known",
+        ),
+    ],
+)
+def test_a_file_without_work_is_refused_before_any_process_is_started(crossrt, monkeypatch, tmp_path, node, said):
+    monkeypatch.setattr("crossrt.cli.commands.explain.runtime_of", None)
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 4]) for name in "xy")
+    model = helper.make_model(helper.make_graph([node], "g", [x], [y]), opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.save(model, tmp_path / "own.onnx")
+    done = crossrt("roofline", "own.onnx")
+    assert done.returncode == 2
+    assert said in done.stderr
 
 
 @pytest.mark.processes

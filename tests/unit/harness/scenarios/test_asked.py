@@ -37,7 +37,10 @@ def test_a_scenario_is_read_and_written_again(text, expected):
     [
         ("serve", "'serve' is not a scenario (did you mean 'server'?); available: single-stream, multi-stream,"),
         ("server", "such as server:latency=10ms"),
-        ("server:latency=2", "latency is '2'; expected a time with its unit, such as 500us, 2ms or 1s"),
+        (
+            "server:latency=2",
+            "latency is '2'; expected a time with its unit from 1ns to 10000s, such as 500us, 2ms or 1s",
+        ),
         ("server:latency=0ms", "latency is '0ms'; expected a time"),
         ("server:latncy=2ms", "server has no option 'latncy' (did you mean 'latency'?)"),
         ("server:latency=2ms,percentile=100", "percentile is '100'; expected a number from 50 to 99.9"),
@@ -45,6 +48,10 @@ def test_a_scenario_is_read_and_written_again(text, expected):
         ("server:latency=1ms,rate=-2", "rate is '-2'; expected queries per second"),
         ("multi-stream:samples=0", "samples is '0'; expected a whole number of samples"),
         ("cold-start:cache=hot", "cache is 'hot'; expected warm or cold"),
+        ("server:latency=1h", "latency is '1h'; expected a time with its unit from 1ns to 10000s"),
+        ("server:latency=1ms,rate=99999999999/s", "expected queries per second from 0.001 to 1,000,000,000, such as"),
+        ("multi-stream:samples=1000000000000", "expected a whole number of samples from 1 to 1,048,576, such as 8"),
+        ("offline:max_threads=5000", "expected a whole number of threads from 1 to 4,096, such as 4"),
         ("single-stream:x=1", "single-stream takes no options"),
         ("offline:max_batch", "max_batch is ''"),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from crossrt.harness.measure.scenarios.asked import AskedServer
 from crossrt.harness.measure.scenarios.search import RateSearch
-from crossrt.harness.measure.scenarios.server import shortest_ns, told
+from crossrt.harness.measure.scenarios.server import duration_words, shortest_ns, told
 from crossrt.harness.process.case_worker import ServedQueries
 from crossrt.harness.process.open_loop import poisson_arrivals, serve_queries
 from crossrt.reports.statistics.queries import looks
@@ -54,6 +54,11 @@ def served(rate: float, bound_ns: int, percentile: float, seed: int):
     server = Simulated()
     due = poisson_arrivals(rate, judged[-1][0], seed)
     return serve_queries(server.run, [None], due, bound_ns, judged, 10**18, server.clock)
+
+
+@pytest.mark.parametrize(("nanoseconds", "said"), [(1, "1 ns"), (999, "999 ns"), (1000, "1 µs"), (2e7, "20,000 µs")])
+def test_no_bound_is_said_to_be_nothing(nanoseconds, said):
+    assert duration_words(nanoseconds) == said
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,40 @@
+"""What is said where the least that is measured takes longer than there is time for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crossrt.harness.measure.effort import FEWEST_ROUNDS
+from crossrt.reports.text.cells import counted
+from crossrt.reports.text.progress import Display
+
+TOLERATED: Final = 1.2
+"""So many times the time that is left may be needed before anything is said: a first round only tells about how long
+others take."""
+
+
+def say_overtime(
+    name: str, rounds: int, round_s: float, left_s: float, processes: int, display: Display, why: str = ""
+) -> None:
+    """Says once, after the first round, what the fewest rounds will take where that is more than is left.
+
+    Args:
+        name: What is measured.
+        rounds: How many were asked for.
+        round_s: What the first one took.
+        left_s: What there was time for when it began.
+        processes: Fresh processes of a round.
+        display: Where it is said.
+        why: What else makes a round long.
+    """
+    fewest = min(FEWEST_ROUNDS, rounds)
+    if fewest * round_s <= TOLERATED * max(left_s, 0) + 1:
+        return
+    took = (
+        f"takes about {fewest * round_s:,.0f} s, where there is" if fewest > 1 else f"took {round_s:,.0f} s, there was"
+    )
+    least = f"{counted(fewest, 'round')} of {counted(processes, 'process')}"
+    interval = ", for one has no interval" if fewest > 1 else ""
+    display.remark(
+        f"  {name}: {took} time for {max(left_s, 0):,.0f} s: the least is {least}{interval}{why}; fewer cases take less"
+    )
