@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _SITE: Final = (
-    "crossrt docs PAGE shows one; as a site, from a clone: pip install '.[docs]' && mkdocs build, then open"
-    " build/site/index.html"
+    "crossrt docs PAGE shows one; as a site, from a clone, in its environment: pip install '.[docs]' && mkdocs build,"
+    " then open build/site/index.html"
 )
 
 
