@@ -74,6 +74,6 @@ def _show(text: str, console: Console) -> None:
     if recording_console():
         console.print(text)
         return
-    from rich.markdown import Markdown
+    from crossrt.cli.commands.about.markdown import Page
 
-    console.print(Markdown(text, code_theme="ansi_dark", hyperlinks=False))
+    console.print(Page(text, code_theme="ansi_dark", hyperlinks=False), crop=False)
