@@ -33,6 +33,8 @@ _BLOCK: Final = re.compile(
 )
 _PICTURED: Final = ("model ", "Size and accuracy", "Batch 1, 1 thread: latency", "Batch 1, 1 thread: int8-dynamic")
 """How the first lines of the parts begin that the picture shows; each ends before an empty line or a note."""
+_OF_THEN: Final = "run "
+"""How the line begins that the picture leaves out: the date and version of a run that no reader can look up."""
 
 
 def reports() -> dict[str, Report]:
@@ -106,8 +108,9 @@ def picture(report: Report) -> str:
         last = next((i for i in range(first, len(plain)) if not plain[i]), len(plain) - 1)
         if number:
             console.print(LEFT_OUT, style="dim")
-        for line in lines[first:last]:
-            console.print(Text.from_ansi(line), soft_wrap=True)
+        for place in range(first, last):
+            if not plain[place].startswith(_OF_THEN):
+                console.print(Text.from_ansi(lines[place]), soft_wrap=True)
     svg = console.export_svg(title="crossrt", theme=MONOKAI, unique_id="crossrt")
     return re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.S)
 

@@ -17,6 +17,7 @@ from crossrt.reports.statistics.definitions import QUIET
 from crossrt.reports.verdicts.comparison.basis import Question
 from crossrt.reports.verdicts.comparison.compare import compare_reports
 from crossrt.reports.verdicts.comparison.findings import Comparison
+from crossrt.reports.verdicts.comparison.notes import RELATIVE
 from crossrt.reports.verdicts.comparison.rules import Rule, rules_with
 from crossrt.reports.verdicts.comparison.sheets import change_text, explain, headline
 
@@ -152,13 +153,19 @@ def _outcome(limit: Limit, comparison: Comparison) -> Judgement:
     undecided = [each for each in findings if each.verdict == "inconclusive"]
     lines: tuple[str, ...] = ()
     if regressions:
-        lines = (f"{limit}: {headline(comparison)}", *explain(regressions), *comparison.incomparable)
+        relative = (each for each in comparison.notes if each.endswith(RELATIVE))
+        lines = (f"{limit}: {headline(comparison)}", *explain(regressions), *comparison.incomparable, *relative)
     others = tuple(explain(undecided))
     if limit.kind == "limit_regressions" and findings:
         others = (*others, *comparison.incomparable)
     elif not any(each.metric != "status" for each in findings):
         others = (*others, *_why_nothing(limit, comparison))
-    verdicts = tuple((each.case, f"{each.word} {change_text(each)}") for each in findings if each.change is not None)
+    beside = " relative to the reference workload" if any(each.endswith(RELATIVE) for each in comparison.notes) else ""
+    verdicts = tuple(
+        (each.case, f"{each.word} {change_text(each)}{beside * (each.metric == QUIET)}")
+        for each in findings
+        if each.change is not None
+    )
     return Judgement(regressions=lines, undecided=others, verdicts=verdicts)
 
 

@@ -8,6 +8,12 @@ import shutil
 import pytest
 
 webdriver = pytest.importorskip("selenium.webdriver")
+wait = pytest.importorskip("selenium.webdriver.support.wait")
+HEIGHT = """
+    const block = document.querySelector("pre > code");
+    block.textContent = arguments[0];
+    return block.scrollWidth > block.clientWidth ? 0 : block.scrollHeight;
+"""
 OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 
 
@@ -41,3 +47,25 @@ def test_every_page_opens_from_a_file_without_an_error(browser, site):
             found[page.name] = wrong
     assert len(pages) > 50
     assert found == {}
+
+
+@pytest.mark.parametrize("name", ["tutorial.html", "reference/crossrt-audit.html"])
+def test_pages_opened_from_files_are_searched(browser, site, name):
+    browser.get((site / name).as_uri())
+    field = browser.find_element("css selector", ".md-search__input")
+    browser.execute_script("arguments[0].focus()", field)
+    field.send_keys("pinning")
+    waiting = wait.WebDriverWait(browser, 30)
+    first = waiting.until(lambda each: each.find_elements("css selector", ".md-search-result__link"))[0]
+    assert first.get_attribute("href").startswith(f"{site.as_uri()}/")
+    assert "pinning" in first.text.lower()
+
+
+@pytest.mark.parametrize("name", ["tutorial.html", "scenarios.html", "index.html"])
+def test_output_of_100_columns_fits_a_window_of_1300_pixels(browser, site, name):
+    size = {"width": 1300, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get((site / name).as_uri())
+    one, hundred = (browser.execute_script(HEIGHT, text) for text in ("x", "x" * 100))
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert one == hundred > 0

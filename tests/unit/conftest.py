@@ -21,7 +21,11 @@ from crossrt.core.tensor import TensorSpec, batching_of
 from crossrt.datasets.fitting import Fit
 
 CORE = ("core", "datasets", "reports")
-"""Folders of tests that need neither TensorFlow nor a runtime; with `pytest -m core` they run by themselves."""
+"""Folders of tests that need neither TensorFlow nor a runtime.
+
+With `pytest -m core` they run by themselves, in less than half a minute: without simulations and without those that
+Hypothesis repeats on many inputs.
+"""
 
 SLOW = ("exchange", "history", "page")
 """Folders of `reports` that wait for other programs or draw."""
@@ -42,6 +46,7 @@ def pytest_collection_modifyitems(items):
         if item.path.is_relative_to(unit):
             folders = item.path.relative_to(unit).parts[:-1]
             slow = item.get_closest_marker("simulation") or not set(folders).isdisjoint(SLOW)
+            slow = slow or getattr(item.function, "is_hypothesis_test", False)
             if folders and folders[0] in CORE and not slow:
                 item.add_marker("core")
 

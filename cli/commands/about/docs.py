@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _SITE: Final = (
-    "crossrt docs PAGE shows one; as a site, from a clone: pip install '.[docs]' && mkdocs build, then open"
-    " build/site/index.html"
+    "crossrt docs PAGE shows one; as a site, from a clone, in its environment: pip install '.[docs]' && mkdocs build,"
+    " then open build/site/index.html"
 )
 
 
@@ -74,6 +74,6 @@ def _show(text: str, console: Console) -> None:
     if recording_console():
         console.print(text)
         return
-    from rich.markdown import Markdown
+    from crossrt.cli.commands.about.markdown import Page
 
-    console.print(Markdown(text, code_theme="ansi_dark", hyperlinks=False))
+    console.print(Page(text, code_theme="ansi_dark", hyperlinks=False), crop=False)

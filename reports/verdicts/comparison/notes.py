@@ -23,6 +23,9 @@ QUIET_NOTE: Final = (
     "p50: values are those that bench and show print; the change is that of the calls that nothing disturbed, so it may"
     " differ from theirs"
 )
+RELATIVE: Final = "changes of times are relative to it"
+"""How a note ends where times were judged by their ratio to the reference workload."""
+
 FEWEST_ROUNDS: Final = 6
 """Rounds below which a reader is told that little can be seen."""
 
@@ -155,7 +158,7 @@ def workload_note(ratio: float, than: str) -> str:
     said = f"took {change} {'more' if ratio > 1 else 'less'} time {than}"
     if float(change[:-1]) == 0:
         said = f"took as long {than.replace('than', 'as', 1)}"
-    return f"the reference workload, the same in every run, {said}: changes of times are relative to it"
+    return f"the reference workload, the same in every run, {said}: {RELATIVE}"
 
 
 def method(basis: Basis) -> Iterator[str]:

@@ -86,6 +86,7 @@ def test_one_round_decides_nothing(make_report, make_result):
     assert (found.marked, len(found.undecided)) == (frozenset(), 1)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("rounds", [2, 3, 5])
 def test_equals_are_seldom_told_apart_however_few_the_rounds(make_report, make_result, rounds):
     """About 1.3% of equals are, so that eight of 150 have a chance of one in a thousand."""

@@ -20,6 +20,7 @@ def test_early_looks_have_little_of_it():
     assert levels[0] < ALPHA / 10
 
 
+@pytest.mark.simulation
 def test_all_looks_together_are_wrong_as_often_as_promised():
     plan = ((0.3, 5), (0.5, 8), (0.75, 12), (1.0, 17))
     spending = Spending(ALPHA)

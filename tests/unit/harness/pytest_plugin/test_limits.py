@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 
 from crossrt.harness.pytest_plugin.enforcing import missing_lines
 from crossrt.harness.pytest_plugin.judging import Judgement
 from crossrt.harness.pytest_plugin.marks import Limit
+from crossrt.reports.schema.records import Control
 from crossrt.reports.verdicts.comparison.basis import Question
 from crossrt.reports.verdicts.comparison.compare import compare_reports
 from crossrt.reports.verdicts.comparison.sheets import explain
@@ -43,6 +46,23 @@ def test_a_slower_case_fails_in_the_words_of_compare(project):
     words = explain([line])[0].rpartition(", margin")[0].split("[")[0]  # fewer metrics are judged: narrower intervals
     assert words in done.stdout.str()
     assert "Traceback" not in done.stdout.str()
+
+
+def test_a_slowdown_relative_to_the_reference_workload_is_called_that(project):
+    def beside(report, run_id):
+        control = Control(
+            kind="reference", of="numpy", batch_size=1, threads=1, rounds=project.report.results[0].rounds
+        )
+        run = msgspec.structs.replace(report.run, id=run_id)
+        return msgspec.structs.replace(report, controls=(control,), run=run)
+
+    project.write("baseline.json", beside(project.report, "before"))
+    project.use(SLOWDOWN, beside(project.slower(1.5), "after"))
+    said = project.run().stdout.str()
+    assert "the reference workload, the same in every run, took as long as in the baseline" in said
+    assert re.search(r"µs, slower \+50\S+ \[.*\] relative to the reference workload\n", said)
+    project.use(SLOWDOWN, project.slower(1.5))
+    assert "reference workload" not in project.run().stdout.str()
 
 
 def test_a_slowdown_within_the_limit_passes(project):
