@@ -30,7 +30,8 @@ def runtimes(name: str | None) -> None:
 
 
 def _list_all() -> None:
-    from crossrt.cli.shared.options import recording_console, result_console
+    from crossrt.cli.shared.json_output import recording_console
+    from crossrt.cli.shared.options import result_console
     from crossrt.harness.process.probe import probe_runtimes
     from crossrt.reports.tables.terminal import print_sheet
     from crossrt.reports.text.cells import Cell, Sheet
