@@ -12,7 +12,7 @@ from crossrt.analysis.search.result import REPORT, Candidate, SearchReport
 from crossrt.analysis.search.sentence import loss_text
 from crossrt.analysis.search.unit_names import UnitNames
 from crossrt.reports.tables.terminal import print_cautions, print_sheet
-from crossrt.reports.text.cells import Cell, Sheet, Tone, title_of, written
+from crossrt.reports.text.cells import Cell, Sheet, Tone, title_of, unit_of, written
 from crossrt.reports.text.printable import printable
 
 MOST_UNITS: Final = 12
@@ -45,7 +45,7 @@ def candidates_sheet(report: SearchReport) -> Sheet:
         speed = each.speed.ratio if each.speed is not None else 0.0
         return (each.loss is None, each.name not in front, -speed, each.loss.upper if each.loss is not None else 0.0)
 
-    unit = "pp " if metric.unit == "share" else f"{metric.unit} " if metric.unit else ""
+    unit = "pp " if metric.unit == "share" else f"{unit_of(metric)} ".lstrip()
     rows = tuple(_row(each, report, front, names) for each in sorted(report.candidates, key=order))
     return Sheet(
         title=f"Candidates, on {report.search_samples:,} samples; {loss_text(report.allowed, metric)} may be lost",

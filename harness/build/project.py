@@ -22,6 +22,7 @@ from crossrt.harness.build.inspecting import inspect_model
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.plan import Candidate
 from crossrt.harness.measure.settings import Subject
+from crossrt.reports.text.cells import grouped
 
 RANDOM_SAMPLES: Final = 64
 _SHORT: Final = {"float32": "fp32", "float16": "fp16", "float64": "fp64", "bfloat16": "bf16"}
@@ -68,12 +69,12 @@ class Project:
 
     @property
     def uncalibrated(self) -> tuple[str, ...]:
-        """What is not built for want of calibration data, each with that reason."""
+        """What is not built for want of calibration data, in one line with that reason."""
         source = self.source or self.quantizable
         if source is None or self.calibration is not None:
             return ()
         missing = [each for each in _variants(source, is_calibrated=True) if each not in self.variants]
-        return tuple(f"{self.model}.{each.item}: no calibration data were given" for each in missing)
+        return tuple(grouped({f"{self.model}.{each.item}": "no calibration data were given" for each in missing}))
 
     @property
     def candidates(self) -> list[Candidate]:

@@ -93,14 +93,14 @@ def unrepeated(first: Outputs, again: Outputs, when: When) -> Unrepeated | None:
     """How many samples were answered differently again; None where all are the same.
 
     Args:
-        first: Answers to these samples, and perhaps to more.
-        again: Answers to the first samples.
+        first: Answers to some samples, from the first on.
+        again: Answers to as many, or to fewer or more: those that both hold are compared.
         when: Where those were given.
     """
     common = [name for name in again if name in first]
     if not common:
         return None
-    samples = min(len(again[name]) for name in common)
+    samples = min(len(outputs[name]) for name in common for outputs in (first, again))
     changed = np.zeros(samples, bool)
     for name in common:
         changed |= _changed(np.asarray(first[name][:samples]), np.asarray(again[name][:samples]))

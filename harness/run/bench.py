@@ -159,7 +159,7 @@ def begin(
         started_at=now,
         settings=settings,
         command=command,
-        environment=read_environment(runtimes, settings.threads, display.remark),
+        environment=read_environment(_used(runtimes, cases), settings.threads, display.remark),
         project=opened.project,
         data=opened.data,
         baseline=baseline,
@@ -171,6 +171,12 @@ def begin(
         left_out=[*found.left_out, *opened.project.uncalibrated],
     )
     return state, runtimes, found, opened
+
+
+def _used(runtimes: Sequence[RuntimeInfo], cases: Sequence[Case]) -> list[RuntimeInfo]:
+    """The runtimes of cases: others say nothing of the run."""
+    names = {case.runtime for case in cases}
+    return [each for each in runtimes if each.name in names]
 
 
 def _calibrates(project: Project, runtimes: Sequence[RuntimeInfo], settings: BenchSettings) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from crossrt.analysis.search.result import Candidate, SearchReport
 from crossrt.analysis.search.tables import PLOT, front_of
 from crossrt.harness.search.ledger import write_atomically
+from crossrt.reports.text.cells import unit_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +37,7 @@ def _drawn(report: SearchReport, timed: list[Candidate]) -> Figure:
     from crossrt.reports.page.figures import COLORS, MUTED, dot, new_figure, shortened
 
     scale = 100 if report.metric.unit == "share" else 1
-    unit = "pp" if report.metric.unit == "share" else report.metric.unit
+    unit = "pp" if report.metric.unit == "share" else unit_of(report.metric)
     front = front_of(report)
     names = {
         each.name: f"{shortened(each.name)}, {each.size_bytes / report.float_size_bytes:.0%} of size" for each in timed

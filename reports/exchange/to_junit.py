@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 from crossrt.reports.exchange.contents import bound, metrics_by_case
 from crossrt.reports.schema.records import Metric, Report, Result
+from crossrt.reports.text.cells import OWN_UNITS
 from crossrt.reports.text.junit import add_case, add_properties, add_text, junit_suite, junit_text
 
 UNKNOWN = "no reason is known"
@@ -59,4 +60,5 @@ def _line(metric: Metric) -> str:
     """`latency_p50_ns = 30440.1 ns, 95% interval 30100.2 to 30800.3`."""
     lower, upper = bound(metric.lower), bound(metric.upper)
     interval = "" if lower is None or upper is None else f", 95% interval {lower:.8g} to {upper:.8g}"
-    return f"{metric.name} = {metric.value:.8g} {metric.unit}{interval}"
+    unit = "" if metric.unit in OWN_UNITS else f" {metric.unit}"
+    return f"{metric.name} = {metric.value:.8g}{unit}{interval}"

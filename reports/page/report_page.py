@@ -23,12 +23,13 @@ from crossrt.reports.page.plots.scaling import scaling
 from crossrt.reports.page.plots.scenarios import scenario_plots
 from crossrt.reports.page.plots.training import CAPTION
 from crossrt.reports.page.training import training_curves
-from crossrt.reports.schema.records import Report
+from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.tables.emulated import Answered, emulated_sheet
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.tables.scenarios import scenario_sheets
 from crossrt.reports.tables.summary import Summary
 from crossrt.reports.text.cells import listed
+from crossrt.reports.verdicts.choice.closing import closing_lines
 
 MOST_MODELS = 3
 COMPARED = ("agreement", "relative_error", "sqnr_db", "max_abs_error")
@@ -38,14 +39,18 @@ COMPARED = ("agreement", "relative_error", "sqnr_db", "max_abs_error")
 def report_page(report: Report) -> str:
     """The whole page, to be saved as one file."""
     summary = Summary(report)
-    tone = "bad" if any(result.status == "failed" for result in report.results) else ""
+    tone = "bad" if any(map(_has_failed, report.results)) else ""
     header = Header(
-        verdict=summary.verdict(),
+        verdict=[*summary.verdict(), *closing_lines(report)],
         facts=summary.headline(),
         tone=tone,
         cautions=summary.warnings(),
     )
     return document(title(report), list(report_sections(report)), header)
+
+
+def _has_failed(result: Result) -> bool:
+    return "failed" in (result.status, *(outcome.status for outcome in result.scenarios))
 
 
 def title(report: Report) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Final, Literal
@@ -262,11 +261,3 @@ def load_share(outcome: Server) -> float | None:
         if trial.rate_per_s == each.sustained_per_s
     ]
     return fmean(shares) if shares else None
-
-
-def replicate_ratio(outcome: ScenarioOutcome) -> float | None:
-    """The main metric of the A/A replicate, as a ratio of times to the case's own; None without one."""
-    name = main_metric(outcome)
-    own, again = times_of(outcome).get(name, {}), times_of(outcome, "replicate").get(name, {})
-    shared = own.keys() & again.keys()
-    return math.exp(fmean(math.log(again[each] / own[each]) for each in shared)) if shared else None

@@ -14,6 +14,7 @@ from crossrt.reports.schema.records import Artifact, Metric, Quantization, Repor
 from crossrt.reports.statistics.chance import near_chance
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.statistics.noise import disturbances, noise_of
+from crossrt.reports.statistics.replicates import replicate_change
 from crossrt.reports.statistics.rounds import is_cut_by_time, remedy, rounds_made
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.text.cells import counted, listed
@@ -141,6 +142,25 @@ def _noise_cautions(report: Report) -> Iterator[str]:
                 f"at batch {scenario[0]} {noise.case} and its A/A replicate, which are equal, differ by"
                 f" {100 * math.expm1(noise.ratio.mean):+z.1f}%: the machine was noisy. Run again."
             )
+    yield from _scenario_cautions(report)
+
+
+def _scenario_cautions(report: Report) -> Iterator[str]:
+    """Of each scenario, the case whose A/A replicate is farthest from it, where its interval does not allow that."""
+    found: dict[str, list[tuple[float, str, str]]] = {}
+    for result in report.results:
+        for outcome in result.scenarios:
+            replicate = replicate_change(outcome)
+            if replicate is not None and not replicate.is_allowed:
+                told = f"{replicate.change:+.1%} in {'rate' if replicate.is_rate else 'time'}"
+                found.setdefault(outcome.asked, []).append((abs(math.log1p(replicate.change)), result.subject, told))
+    for asked, cases in found.items():
+        _, subject, told = max(cases)
+        others = f" (and so do {counted(len(cases) - 1, 'other case')})" if len(cases) > 1 else ""
+        yield (
+            f"in {asked} {Lookup(report).label_of(subject)} and its A/A replicate, which are equal, differ by {told},"
+            f" more than the interval of its value allows{others}: the machine was noisy. Run again."
+        )
 
 
 def _saturation_cautions(report: Report) -> Iterator[str]:

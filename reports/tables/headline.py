@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import UNSET
 
 from crossrt.core.metric import MetricDefinition
-from crossrt.reports.schema.records import Report, Result
+from crossrt.reports.schema.records import Metric, Report, Result
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.statistics.paired import PairedChange, answered_alike, paired_change
 from crossrt.reports.statistics.rounds import remedy, rounds_made
@@ -47,6 +47,9 @@ def _counts(report: Report) -> str:
     count = Counter(result.status for result in report.results)
     said = f"{count['ok']} of {counted(len(report.results), 'case')} measured"
     missing = [f"{count[status]} {status}" for status in ("failed", "skipped") if count[status]]
+    outcomes = [outcome.status for result in report.results for outcome in result.scenarios]
+    if lost := outcomes.count("failed"):
+        missing.append(f"but {lost} of {counted(len(outcomes), 'measurement')} in scenarios failed")
     interrupted = "; the run was interrupted: only the rounds that were finished count" * (
         report.run.status == "interrupted"
     )
@@ -63,13 +66,14 @@ def _fastest(look: Lookup, scenario: Scenario) -> str | None:
     first = ordered[0]
     found = fastest_of(look, results)
     p50, definition = look.metric(first, "latency_p50_ns"), look.definitions.get("latency_p50_ns")
-    place = "is the fastest" if found is None or found.is_told else "has the lowest p50"
-    said = f"{scenario_text(scenario)}: {look.label(first)} {place}"
-    if p50 and definition:
-        said += f", {written(p50.value, definition.format)} {unit_of(definition)} a call"
-    if found is not None and (told := "; ".join(_of_others(look, found, ordered))):
+    latency = f"{written(p50.value, definition.format)} {unit_of(definition)} a call" if p50 and definition else "-"
+    said = f"{scenario_text(scenario)}: {look.label(first)}"
+    if found is None:
+        return f"{said} takes {latency}."
+    said += f" {'is the fastest' if found.is_told else 'has the lowest p50'}, {latency}"
+    if told := "; ".join(_of_others(look, found, ordered)):
         said += f" ({told})"
-    parts = list(_against_baseline(look, first, results))
+    parts = [*_against_other(look, ordered), *_against_baseline(look, first, results)]
     return f"{said}; {', '.join(parts)}." if parts else f"{said}."
 
 
@@ -88,13 +92,25 @@ def _of_others(look: Lookup, found: Fastest, ordered: Sequence[Result]) -> Itera
     yield f"undecided: {few}, {remedy(look.report)} would"
 
 
+def _against_other(look: Lookup, ordered: Sequence[Result]) -> Iterator[str]:
+    """Where the baseline is the faster one of two, how much slower the other is."""
+    if len(ordered) != 2 or ordered[0].subject != look.baseline:
+        return
+    ratio = look.metric(ordered[1], "slowdown_p50")
+    if ratio is not None:
+        yield f"{times_as_fast(ratio.value)} as {look.label(ordered[1])}{_interval(ratio)}"
+
+
+def _interval(ratio: Metric) -> str:
+    return "" if ratio.lower is UNSET or ratio.upper is UNSET else f" [{ratio.lower:.2f}, {ratio.upper:.2f}]"
+
+
 def _against_baseline(look: Lookup, first: Result, results: Sequence[Result]) -> Iterator[str]:
     baseline = next((each for each in results if each.subject == look.baseline), None)
     if baseline is None or baseline.case == first.case:
         return
     if ratio := look.metric(first, "speedup_p50"):
-        interval = "" if ratio.lower is UNSET or ratio.upper is UNSET else f" [{ratio.lower:.2f}, {ratio.upper:.2f}]"
-        yield f"{times_as_fast(ratio.value)} as {look.label(baseline)}{interval}"
+        yield f"{times_as_fast(ratio.value)} as {look.label(baseline)}{_interval(ratio)}"
     yield from _answers(look, first, baseline)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.schema.scenarios import ColdStart, MultiStream, Offline, ScenarioOutcome, Server
 from crossrt.reports.statistics.queries import minimum_queries
+from crossrt.reports.statistics.replicates import replicate_change
 from crossrt.reports.statistics.scenarios import (
     best_point,
     bound_text,
@@ -18,7 +19,6 @@ from crossrt.reports.statistics.scenarios import (
     load_share,
     main_metric,
     part_metrics,
-    replicate_ratio,
     tail_estimate,
 )
 from crossrt.reports.tables.lookup import ABSENT, Lookup
@@ -164,9 +164,10 @@ def _explained(outcome: ScenarioOutcome) -> Iterator[str]:
 def _compared(look: Lookup, asked: Asked) -> Iterator[str]:
     """What the A/A replicate says."""
     for result, outcome in asked.outcomes:
-        if (ratio := replicate_ratio(outcome)) is not None:
-            change = ratio - 1 if abs(ratio - 1) >= _NO_DIFFERENCE else 0.0
-            yield f"noise: the A/A replicate of {look.label(result)} took {change:+.1%} time in the same rounds"
+        if (found := replicate_change(outcome)) is not None:
+            change = found.change if abs(found.change) >= _NO_DIFFERENCE else 0.0
+            what = f"{'rate' if found.is_rate else 'time'} of the A/A replicate of {look.label(result)}"
+            yield f"noise: the {what} differs by {change:+.1%} in the same rounds"
 
 
 def _reasons(look: Lookup, asked: Asked) -> Iterator[str]:

@@ -31,8 +31,11 @@ _SCALES: Final[Mapping[NumberFormat, tuple[float, int | None, str]]] = {
 }
 """Factor, decimals (None for three significant digits) and unit of each format."""
 
-_WITHOUT_UNIT: Final = ("share", "ratio", "ns", "bytes", "1/s", "kernels", "1", "output", "")
-"""Units that are written with the number, or say nothing: `output` is that of the model's own outputs."""
+OWN_UNITS: Final = ("output", "label")
+"""Units of the model's own outputs and of their labels, which say nothing to a reader."""
+
+_WITHOUT_UNIT: Final = ("share", "ratio", "ns", "bytes", "1/s", "kernels", "1", "", *OWN_UNITS)
+"""Units that are written with the number, or say nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

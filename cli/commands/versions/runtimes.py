@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -29,21 +30,62 @@ def runtimes(name: str | None) -> None:
 
 
 def _list_all() -> None:
+    from crossrt.cli.shared.json_output import recording_console
     from crossrt.cli.shared.options import result_console
     from crossrt.harness.process.probe import probe_runtimes
     from crossrt.reports.tables.terminal import print_sheet
     from crossrt.reports.text.cells import Cell, Sheet
     from crossrt.runtimes.registry import runtime_names
 
+    found, is_json = probe_runtimes(runtime_names()), recording_console() is not None
     rows = []
-    for each in probe_runtimes(runtime_names()):
-        version, state = _version(each), each.problem or "ready"
-        if len(builds := _builds(each)) > 1:
-            state += f"; {' and '.join(builds)} overwrite each other's files: uninstall all, and install one again"
-        cells = (each.name, version, ", ".join(each.formats) or "-", state)
+    for each in found:
+        state = "; ".join(_remarks(each)) or "ready" if is_json else _state(each)
+        cells = (each.name, _version(each), ", ".join(each.formats) or "-", state)
         rows.append(tuple(Cell(text=cell) for cell in cells))
     columns = ("runtime", "version", "reads", "state")
-    print_sheet(Sheet(title="", columns=columns, rows=tuple(rows), is_text=True), result_console())
+    sheet = Sheet(title="", columns=columns, rows=tuple(rows), is_text=True, dropped_first=("reads",), kept=("state",))
+    print_sheet(sheet, result_console())
+    if not is_json:
+        _explain(found)
+
+
+def _state(found: RuntimeInfo) -> str:
+    """A word or two; `_explain` says the rest below the table."""
+    if found.problem is None:
+        return "ready"
+    return "cannot be used" if found.is_installed else "not installed"
+
+
+def _remarks(found: RuntimeInfo) -> Iterator[str]:
+    """What is to be said of a runtime: why it cannot be used, and which builds are in each other's way."""
+    if found.problem is not None:
+        yield found.problem
+    if len(builds := _builds(found)) > 1:
+        yield f"{' and '.join(builds)} overwrite each other's files: uninstall all, and install one again"
+
+
+def _explain(found: Sequence[RuntimeInfo]) -> None:
+    """Each remark below the table, and commands in lines of their own, unbroken so that they can be copied."""
+    from rich.text import Text
+
+    from crossrt.cli.shared.options import result_console
+    from crossrt.reports.tables.terminal import print_note
+    from crossrt.reports.text.printable import printable
+
+    console = result_console()
+    for name, remark in ((each.name, remark) for each in found for remark in _remarks(each)):
+        said, command = _parted(remark)
+        console.print()
+        print_note(said if said.startswith(f"{name} ") else f"{name}: {said}", console)
+        if command:
+            console.print(Text(f"  {printable(command)}"), soft_wrap=True)
+
+
+def _parted(remark: str) -> tuple[str, str]:
+    """A remark, and the command of pip that it ends with, if any."""
+    found = re.search(r"(?:'[^']+'|\S+) -m pip .+$", remark)
+    return (remark, "") if found is None else (remark[: found.start()].rstrip(), found[0])
 
 
 def _list_options(name: str) -> None:

@@ -45,6 +45,10 @@ def _failed(report: Report) -> Iterator[str]:
             name = label(result)
             names = reasons.setdefault(result.reason or "no reason is known", [])
             names += [name] if name not in names else []
+        for outcome in result.scenarios:
+            if outcome.status == "failed":
+                names = reasons.setdefault(outcome.reason or "no reason is known", [])
+                names.append(f"{label(result)} in {outcome.asked}")
     for reason, names in list(reasons.items())[:MOST_NAMED]:
         short = reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON].rpartition(' ')[0]} ..."
         yield f"{_FAILED}: {listed(names, MOST_NAMED)}: {short}"

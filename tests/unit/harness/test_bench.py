@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import signal
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -16,6 +17,8 @@ from crossrt.core.errors import CrossrtError, DataError
 from crossrt.core.manifest import write_manifest
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.harness.build.exported import read_folder
+from crossrt.harness.process.probe import RuntimeInfo
+from crossrt.harness.run.bench import _used
 from crossrt.reports.schema.records import Report
 
 pytestmark = pytest.mark.processes
@@ -255,3 +258,11 @@ def test_a_file_that_cannot_be_diagnosed_does_not_end_the_run(bench, folder):
     assert report.run.status == "complete"
     assert report.layers == ()
     assert case(report, "int8-io").status == "ok"
+
+
+def test_only_runtimes_of_cases_are_part_of_the_environment():
+    runtimes = [
+        RuntimeInfo(name=name, version="1", formats=("onnx",)) for name in ("ort-cpu", "ort-cpu:arena=off", "x")
+    ]
+    case = SimpleNamespace(runtime="ort-cpu:arena=off")
+    assert [each.name for each in _used(runtimes, [case])] == ["ort-cpu:arena=off"]

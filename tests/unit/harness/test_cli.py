@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from crossrt.harness.process.probe import RuntimeInfo
 
 pytestmark = pytest.mark.processes
 
@@ -232,6 +235,28 @@ def test_another_build_of_a_runtime_is_named(crossrt, monkeypatch):
     found = {"onnxruntime": {"onnxruntime": "1.30", "onnxruntime-gpu": "1.31.1"}}
     monkeypatch.setattr("crossrt.core.install.installed_builds", lambda package: found.get(package, {}))
     text = " ".join(crossrt("runtimes", COLUMNS="200").stdout.split())
-    assert "(onnxruntime-gpu) onnx ready; onnxruntime and onnxruntime-gpu overwrite each other's files" in text
+    assert "(onnxruntime-gpu) onnx ready" in text
+    assert "ort-cpu: onnxruntime and onnxruntime-gpu overwrite each other's files" in text
     monkeypatch.setattr("crossrt.core.install.installed_builds", lambda _: {"onnxruntime-gpu": "1.31.1"})
     assert "overwrite" not in crossrt("runtimes").stdout
+
+
+def test_commands_that_install_runtimes_are_lines_of_their_own_below_a_table_that_fits(crossrt, monkeypatch):
+    lacks = {"version": None, "formats": ("onnx",)}
+    command = f"'/{100 * 'a'} b/python' -m pip install"
+    said = "onnxruntime 1.31.1 is built without OpenVINOExecutionProvider: uninstall it, then"
+    found = [
+        RuntimeInfo(name="ort-cpu", version="1.31.1", formats=("onnx",)),
+        RuntimeInfo(name="tract", problem=f"tract is not installed: {command} tract", is_installed=False, **lacks),
+        RuntimeInfo(name="ort-openvino", problem=f"{said} {command} onnxruntime-openvino", is_installed=False, **lacks),
+        RuntimeInfo(name="keras", problem="keras needs the module x", **lacks),
+    ]
+    monkeypatch.setattr("crossrt.harness.process.probe.probe_runtimes", lambda _: found)
+    lines = crossrt("runtimes", COLUMNS="60").stdout.splitlines()
+    states = ["ready", "not installed", "not installed", "cannot be used"]
+    assert [line.rpartition("  ")[2] for line in lines[2:6]] == states
+    assert f"  {command} onnxruntime-openvino" in lines
+    assert lines[lines.index(f"  {command} tract") - 1] == "tract is not installed:"
+    assert "keras needs the module x" in lines
+    (table,) = json.loads(crossrt("runtimes", "--json").stdout)["tables"]
+    assert table["rows"][1][-1] == f"tract is not installed: {command} tract"

@@ -27,6 +27,13 @@ def test_the_same_answers_are_the_same_again(again):
     assert unrepeated({"y": VALUES}, {"y": again}, "the second time") is None
 
 
+def test_as_many_samples_are_compared_as_both_processes_answered():
+    more = np.concatenate([VALUES, VALUES])
+    assert unrepeated({"y": VALUES}, {"y": more}, "in a fresh process") is None
+    found = unrepeated({"y": VALUES + 1}, {"y": more}, "in a fresh process")
+    assert (found.changed, found.samples) == (8, 8)
+
+
 def test_missing_numbers_in_the_same_places_are_the_same_again():
     values = np.where(VALUES > 1, np.float32(np.nan), VALUES)
     assert unrepeated({"y": values}, {"y": values.copy()}, "the second time") is None

@@ -109,5 +109,6 @@ def test_patterns_select_cases_by_id_subject_or_label(make_result, pattern, fits
     assert case_matches(pattern, make_result("int8@tflite")) is fits
 
 
-def test_the_unit_of_a_model_s_own_outputs_is_not_written():
-    assert title_of(definition("max abs error", "output", "significant")) == "max abs error"
+@pytest.mark.parametrize("unit", ["output", "label"])
+def test_the_unit_of_a_model_s_own_outputs_is_not_written(unit):
+    assert title_of(definition("max abs error", unit, "significant")) == "max abs error"

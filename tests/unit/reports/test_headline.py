@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from crossrt.core.metric import MetricDefinition
+from crossrt.reports.schema.scenarios import ColdStart
 from crossrt.reports.schema.upgrade import TASK_METRICS
 from crossrt.reports.statistics.paired import PairedChange
 from crossrt.reports.tables.headline import change_text, headline
@@ -74,3 +75,25 @@ def test_numbers_change_in_percent(make_result, make_report, make_numbers):
 def test_a_change_that_rounds_to_none_has_no_minus():
     tiny = PairedChange(change=-1e-9, lower=-1e-9, upper=2e-9, p_value=1.0, samples=10)
     assert change_text(tiny, TASK_METRICS[0], 0.5) == "+0.00 pp [+0.00, +0.00]"
+
+
+def test_a_single_case_is_not_the_fastest(make_result, make_report):
+    assert headline(make_report(make_result(medians=[30_000] * 3)))[0] == (
+        "Batch 1, 1 thread: fp32@ort-cpu takes 30.0 µs a call."
+    )
+
+
+def test_a_baseline_that_is_the_faster_of_two_says_by_how_much(make_result, make_report):
+    slower = make_result("int8@tflite", medians=[33_000, 33_100, 32_900])
+    first, _ = headline(make_report(make_result(medians=[30_000, 30_100, 29_900]), slower))
+    assert re.search(
+        r"fp32@ort-cpu is the fastest, 30.0 µs a call; 1.10 times as fast as int8@tflite \[1\.\d+, ", first
+    )
+
+
+def test_a_scenario_that_failed_is_counted(make_result, make_report):
+    lost = ColdStart(asked="cold-start", cache="warm", status="failed", reason="too slow")
+    kept = ColdStart(asked="cold-start:cache=warm", cache="warm")
+    assert headline(make_report(make_result(scenarios=(lost, kept))))[-1] == (
+        "1 of 1 case measured, but 1 of 2 measurements in scenarios failed."
+    )

@@ -23,7 +23,9 @@ from crossrt.reports.schema.scenarios import (
     Trial,
 )
 from crossrt.reports.statistics.metrics import derive_metrics
-from crossrt.reports.statistics.scenarios import best_point, replicate_ratio, scenario_definitions
+from crossrt.reports.statistics.replicates import replicate_change, replicate_ratio
+from crossrt.reports.statistics.scenarios import best_point, scenario_definitions
+from crossrt.reports.tables.findings import caution_notes
 from crossrt.reports.tables.pull_request import pull_request_comment
 from crossrt.reports.verdicts.comparison.basis import Question
 from crossrt.reports.verdicts.comparison.compare import compare_reports
@@ -205,3 +207,18 @@ def test_a_sweep_is_a_table_for_each_case(make_report, make_result, printed):
     assert max(map(len, text.splitlines())) <= 80
     names = [plot.name for plot in all_plots(make_report(*results))]
     assert "scaling-fp32_ort-cpu" in names
+
+
+def test_a_replicate_farther_off_than_the_interval_allows_is_a_caution(make, printed):
+    slow, own = server(530, 520), server(1000, 1020)
+    text = " ".join(printed(make(msgspec.structs.replace(own, replicate=slow.rounds))).split())
+    assert "CAUTION: in server:latency=2ms,percentile=99 fp32@ort-cpu and its A/A replicate, which are equal," in text
+    assert "differ by -48.0% in rate, more than the interval of its value allows: the machine was noisy." in text
+    assert "noise: the rate of the A/A replicate of fp32@ort-cpu differs by -48.0% in the same rounds" in text
+
+
+@pytest.mark.parametrize("again", [(1080, 1060), (2000, 500)])
+def test_a_replicate_as_far_off_as_chance_allows_is_none(make, again):
+    own = msgspec.structs.replace(server(*again), replicate=server(1000, 1010).rounds)
+    assert replicate_change(own).is_allowed
+    assert not any("A/A replicate" in line for line in caution_notes(make(own)))

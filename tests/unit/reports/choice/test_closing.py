@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from crossrt.reports.page.report_page import report_page
+from crossrt.reports.schema.scenarios import ColdStart
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.tables.order import fastest_of
 from crossrt.reports.verdicts.choice.advice import Budget, advise
@@ -41,6 +43,18 @@ def test_what_failed_comes_first_and_each_reason_once(report, make_result):
     assert first.startswith("FAILED: one@ort-cpu, two@ort-cpu: loading the model: a long story")
     assert len(first) < 220
     assert first.endswith(" ...")
+
+
+def test_scenarios_that_failed_are_named(make_report, make_result):
+    lost = ColdStart(asked="cold-start:cache=warm", cache="warm", status="failed", reason="no answer in 5 s")
+    assert closing_lines(make_report(make_result(scenarios=(lost,)))) == [
+        "FAILED: fp32@ort-cpu in cold-start:cache=warm: no answer in 5 s"
+    ]
+
+
+def test_the_page_ends_its_verdict_as_the_terminal_does(report):
+    page = report_page(report)
+    assert "To ship: int8@tflite, the fastest at batch 1 within the budget" in page.partition('id="cases-all"')[0]
 
 
 def test_without_knowing_accuracy_nothing_is_shipped(report):
