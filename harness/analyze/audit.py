@@ -14,6 +14,7 @@ from crossrt.analysis.findings.names import claims
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.build.subject import Found, Target, ask_about, find_subject, refuse_float
 from crossrt.harness.errors import HarnessError
+from crossrt.harness.process.packages import AUDITING, READING
 from crossrt.harness.qat.auditing import COMPARED, with_trained
 from crossrt.harness.qat.pairs import prove_scales
 from crossrt.reports.text.cells import Cell, Sheet, Tone
@@ -120,7 +121,9 @@ def audit_file(found: Found, target: Target, folder: Path) -> Audited:
         dimensions=target.subject.dimensions,
     )
     event = ask_about(
-        found.name, "crossrt.analysis.audit.run", dataclasses.asdict(job), "audited", timeout_s=target.timeout_s
+        *(found.name, "crossrt.analysis.audit.run", dataclasses.asdict(job), "audited"),
+        packages=AUDITING.get(job.format, READING),
+        timeout_s=target.timeout_s,
     )
     return msgspec.convert(event["found"], Audited)
 

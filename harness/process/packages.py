@@ -35,6 +35,12 @@ BUILDING = tuple(_NEEDED)
 READING = ("onnx", "onnxruntime", "ai_edge_litert", "sympy")
 """Packages that a process which looks into model files may need."""
 
+AUDITING: Mapping[str, tuple[str, ...]] = {
+    "onnx": ("onnx", "onnxruntime", "sympy"),
+    "tflite": ("onnx", "onnxruntime", "ai_edge_litert", "sympy"),
+}
+"""Packages that a process which audits a file needs, by its format."""
+
 QUANTIZING = ("onnx", "onnx_ir", "onnxruntime", "sympy")
 """Packages that a process which quantizes ONNX files needs."""
 

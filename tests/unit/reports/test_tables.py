@@ -143,7 +143,7 @@ def test_many_batch_sizes_fit_80_columns(make_result, make_report, printed):
     report = make_report(*(make_result(batch_size=size) for size in (1, 8, 32, 64, 128, 256)))
     text = printed(report)
     check_whole(report, text)
-    assert text.split().count("fp32@ort-cpu") >= 8
+    assert {"1", "8", "32", "64", "128", "256"} <= set(text.split())
 
 
 def test_long_model_names_are_folded_and_numbers_kept(make_result, make_report, printed):
