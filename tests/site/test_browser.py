@@ -58,7 +58,7 @@ def test_pages_opened_from_files_are_searched(browser, site, name):
     waiting = wait.WebDriverWait(browser, 30)
     first = waiting.until(lambda each: each.find_elements("css selector", ".md-search-result__link"))[0]
     assert first.get_attribute("href").startswith(f"{site.as_uri()}/")
-    assert "pinning" in first.text.lower()
+    assert "pinning" in first.get_attribute("textContent").lower()  # its `text` is empty while it moves into sight
 
 
 @pytest.mark.parametrize("name", ["tutorial.html", "scenarios.html", "index.html"])
