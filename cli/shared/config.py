@@ -207,7 +207,9 @@ def _text(option: click.Parameter, value: object, said: str) -> object:
     expected = (int, float) if is_number else str
     if isinstance(option.type, PercentRange) and isinstance(value, str):
         return value
-    if isinstance(option.type, SizesParam) and isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(option.type, SizesParam):
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise click.UsageError(f"{said}: a whole number is expected, or text such as '1,2,4' or '1..64'")
         return str(value)
     if isinstance(value, bool) or not isinstance(value, expected) or "\0" in str(value):
         raise click.UsageError(f"{said}: {'a number' if is_number else 'text'} is expected")

@@ -56,8 +56,8 @@ def test_every_command_explains_itself(tmp_path, command):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["bench", "--threads", "0"], "0 is not in the range"),
-        (["bench", "--batch", "many"], "'many' is not a valid integer"),
+        (["bench", "--threads", "0"], "'0' is not a valid number above 0"),
+        (["bench", "--batch", "many"], "'many' is not a valid number above 0"),
         (["bench", "--timeout", "nan"], "nan is not a finite number"),
         (["bench", "--min-agreement", "nan"], "nan is not a finite number"),
         (["bench", "--memory-limit", "99999999999999999999"], "is not in the range"),
@@ -139,12 +139,12 @@ def test_options_of_a_toml_file_count_and_the_command_line_wins(tmp_path):
     ("toml", "message"),
     [
         ("[bench]\nbacth = 1\n", "did you mean 'batch'"),
-        ("[bench]\nthreads = 'two'\n", "threads to 'two': a number is expected"),
-        ("[bench]\nthreads = 1.9\n", "'1.9' is not a valid integer"),
-        ("[bench]\nthreads = true\n", "a number is expected"),
+        ("[bench]\nthreads = 'two'\n", "'two' is not a valid number above 0"),
+        ("[bench]\nthreads = 1.9\n", "threads to 1.9: a whole number is expected"),
+        ("[bench]\nthreads = true\n", "a whole number is expected"),
         ("[bench]\nout = 5\n", "text is expected"),
         ("[bench]\nquick = 7\n", "true or false is expected"),
-        ("[bench]\nbatch = [[1]]\n", "a number is expected"),
+        ("[bench]\nbatch = [[1]]\n", "a whole number is expected"),
         ("[bench]\nbatch = []\n", "an empty list selects nothing"),
         ("[bench]\ntimeout = nan\n", "not a finite number"),
         ("[export]\n", "no table [bench], nor any of: model, data, calibration, task"),

@@ -30,7 +30,7 @@ def test_each_process_that_installs_is_logged(index, environments, caplog):
         environments[0].open("ort-cpu", "1.0.0")
     said = [each.getMessage() for each in caplog.records]
     assert any(" -m venv " in each for each in said)
-    assert any("uv pip install " in each and "onnxruntime==1.0.0" in each for each in said)
+    assert any(" install " in each and "onnxruntime==1.0.0" in each for each in said)  # by uv or pip
     began = [each for each in said if " runs " in each]
     assert len(began) == len([each for each in said if " has ended, exit status 0" in each]) > 2
 
