@@ -14,6 +14,7 @@ _TAKEN: Final[Mapping[str, str]] = {
     "--ci": "the plan sets --out in its place, so that reports are found",
     "--config": "the plan sets it: jobs take the configuration that the plan was made from",
     "--help": "with it nothing is measured",
+    "-h": "with it nothing is measured",
 }
 """Options that no job may be given, and why."""
 
@@ -41,7 +42,10 @@ def _check(arguments: Sequence[str]) -> None:
     from crossrt.cli.commands.bench import bench
     from crossrt.harness.measure.scenarios.asked import read_scenarios
 
-    with click.Context(bench, info_name="bench", help_option_names=["-h", "--help"]) as context:
+    for asked in ("-h", "--help"):  # click keeps the names of the context in which the command first told its help
+        if asked in arguments:
+            raise click.UsageError(f"{asked} cannot be given: {_TAKEN[asked]}")
+    with click.Context(bench, info_name="bench") as context:
         given, left, order = bench.make_parser(context).parse_args(list(arguments))
         named = given.pop("models", ())
         models = [*(named if isinstance(named, tuple | list) else ()), *left]
