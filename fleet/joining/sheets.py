@@ -117,16 +117,16 @@ def _title(group: Group, metric: str) -> str:
 
 def ship_sheet(group: Group, drop: float) -> Sheet:
     """What to ship on each machine, chosen by the rule of `crossrt advise`."""
-    primary, baseline = group.first.look.primary, group.first.look
-    change = f"change of {primary.label}" if primary else "change"
+    look = group.first.look
+    change = f"change of {look.primary.label}" if look.primary else "change"
     budget = f"the fastest of those that lose at most {100 * drop:g} pp (of a share) or {100 * drop:g}%"
     return Sheet(
         title="To ship on each machine",
-        columns=("machine", "case", "p50 µs", "speed-up", change, "size KB"),
+        columns=("machine", "case", _title(group, P50), "speed-up", change, "size KB"),
         rows=tuple(_shipped(each, drop) for each in group.machines),
         wrapped=("case",),
         dropped_first=("size KB",),
-        footer=(f"{budget}; speed-up and change: from {baseline.label_of(baseline.baseline)}",),
+        footer=(f"{budget}; speed-up and change: from {look.label_of(look.baseline)}",),
     )
 
 

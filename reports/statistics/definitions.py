@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from crossrt.core.metric import BIGGER, SMALLER, MetricDefinition
+from crossrt.core.metric import BIGGER, SMALLER, MetricDefinition, NumberFormat
 
 QUIET: Final = "latency_p50_ns"
 """The latency that every table shows; its change between two runs is that of the 10th percentile of their blocks."""
 
 
-def _latency(name: str, label: str, description: str, margin: float | None = None) -> MetricDefinition:
+def time_metric(
+    name: str, label: str, description: str, margin: float | None = None, style: NumberFormat = "microseconds"
+) -> MetricDefinition:
+    """A time in nanoseconds, of which less is better and which two runs compare by their rounds."""
     return MetricDefinition(
         name=name,
         label=label,
         unit="ns",
         direction=SMALLER,
         description=description,
-        format="microseconds",
+        format=style,
         judged_by="rounds",
         margin=margin,
         worse="slower",
@@ -46,15 +49,17 @@ _PERCENTILE: Final = (
 )
 
 MEASURED_METRICS: Final = (
-    _latency(
+    time_metric(
         "latency_p50_ns",
         "p50",
         "geometric mean over rounds of the round's median call; float32 in and out, unless the case is native",
         0.05,
     ),
-    _latency("latency_p90_ns", "p90", _PERCENTILE.format("90th", 64)),
-    _latency("latency_p99_ns", "p99", _PERCENTILE.format("99th", 662)),
-    _latency("latency_mean_ns", "mean", "geometric mean over rounds of the round's mean; a single stall dominates it"),
+    time_metric("latency_p90_ns", "p90", _PERCENTILE.format("90th", 64)),
+    time_metric("latency_p99_ns", "p99", _PERCENTILE.format("99th", 662)),
+    time_metric(
+        "latency_mean_ns", "mean", "geometric mean over rounds of the round's mean; a single stall dominates it"
+    ),
     MetricDefinition(
         name="throughput_per_s",
         label="samples/s",
@@ -77,7 +82,7 @@ MEASURED_METRICS: Final = (
         worse="slower",
         better="faster",
     ),
-    _latency(
+    time_metric(
         "first_inference_ns", "first inference", "geometric mean over rounds of the first call of a fresh session", 0.50
     ),
     MetricDefinition(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Final, Literal
 
-from crossrt.core.metric import BIGGER, SMALLER, MetricDefinition, NumberFormat
+from crossrt.core.metric import BIGGER, MetricDefinition
 from crossrt.reports.schema.records import Result
 from crossrt.reports.schema.scenarios import (
     ColdRound,
@@ -20,6 +20,7 @@ from crossrt.reports.schema.scenarios import (
     Server,
     ServerRound,
 )
+from crossrt.reports.statistics.definitions import time_metric
 from crossrt.reports.statistics.estimates import Estimate, over_rounds, percentile
 from crossrt.reports.statistics.queries import early_stopping_estimate
 
@@ -95,7 +96,7 @@ def _definitions(outcome: ScenarioOutcome) -> Iterator[MetricDefinition]:
         )
     elif isinstance(outcome, MultiStream):
         for percent in PERCENTILES:
-            yield _time(
+            yield time_metric(
                 f"multi_stream_{outcome.samples}_p{percent}_ns",
                 f"multi-stream {outcome.samples} p{percent}",
                 f"geometric mean over rounds of the {percent}th percentile of queries of {outcome.samples} samples",
@@ -104,10 +105,11 @@ def _definitions(outcome: ScenarioOutcome) -> Iterator[MetricDefinition]:
             )
     else:
         label = "cold start" if outcome.cache == "warm" else "cold start, not cached"
-        yield _time(name, label, "geometric mean over rounds of process start to first answer", MARGIN, "milliseconds")
+        whole = "geometric mean over rounds of process start to first answer"
+        yield time_metric(name, label, whole, MARGIN, "milliseconds")
         for part, what in _PARTS.items():
             text = f"geometric mean over rounds of the part {what} of it"
-            yield _time(_part_name(outcome, part), f"{label}: {what}", text, None, "milliseconds")
+            yield time_metric(_part_name(outcome, part), f"{label}: {what}", text, None, "milliseconds")
 
 
 def part_metrics(outcome: ColdStart) -> Mapping[str, str]:
@@ -127,21 +129,6 @@ def _rate(name: str, label: str, description: str, margin: float) -> MetricDefin
         direction=BIGGER,
         description=description,
         format="count",
-        judged_by="rounds",
-        margin=margin,
-        worse="slower",
-        better="faster",
-    )
-
-
-def _time(name: str, label: str, description: str, margin: float | None, style: NumberFormat) -> MetricDefinition:
-    return MetricDefinition(
-        name=name,
-        label=label,
-        unit="ns",
-        direction=SMALLER,
-        description=description,
-        format=style,
         judged_by="rounds",
         margin=margin,
         worse="slower",
