@@ -12,7 +12,7 @@ from typing import Final
 from crossrt.core.errors import one_line, shortened
 
 _LOG: Final = logging.getLogger("crossrt.processes")
-_LONGEST_LOGGED: Final = 300
+_LONGEST_LOGGED: Final = 2_000  # the packages stand last
 
 
 def run(
