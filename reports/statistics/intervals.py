@@ -21,6 +21,10 @@ round slower, in some runs nearly half of the rounds."""
 
 FEWEST_TO_TRIM: Final = 5
 
+_NEWTON_STEPS: Final = 100
+_NEWTON_PRECISION: Final = 1e-9
+"""Of the variance between rounds: a step that changes it by less is the last."""
+
 LEAST_SCATTER: Final = 0.25
 """How much less than their own errors say rounds may scatter, as a share of the variance. A round's error is estimated
 as if its blocks were normal; where neighbours disturb some of them, their median is up to twice as sure as that."""
@@ -99,16 +103,20 @@ def pooled_interval(contrasts: Sequence[Contrast], alpha: float) -> LogInterval:
 
 
 def _between_rounds(values: NDArray[np.float64], variances: NDArray[np.float64]) -> float:
-    """The variance between rounds at which their weighted scatter is what chance would give."""
+    """The variance between rounds at which their weighted scatter is what chance would give.
 
-    def excess(between: float) -> float:
-        return _weighted(values, 1 / (variances + between))[1] - (len(values) - 1)
-
-    if excess(0.0) <= 0:
-        return 0.0
-    from scipy import optimize  # its import costs more than all else here, and few comparisons need it
-
-    return float(optimize.brentq(excess, 0.0, float(values.var(ddof=1)) * len(values), xtol=1e-12))
+    By Newton's method from 0, which approaches the root from below (DerSimonian and Kacker 2007). A root finder
+    of scipy finds the same; its import would take longer than all else that shows a report.
+    """
+    between, degrees = 0.0, len(values) - 1
+    for _ in range(_NEWTON_STEPS):
+        weights = 1 / (variances + between)
+        mean, scatter = _weighted(values, weights)
+        step = (scatter - degrees) / float((weights**2 * (values - mean) ** 2).sum()) if scatter > degrees else 0.0
+        between += step
+        if step <= between * _NEWTON_PRECISION:
+            break
+    return between
 
 
 def _weighted(values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:

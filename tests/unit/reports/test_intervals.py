@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from scipy import optimize, stats
 
 from crossrt.reports.statistics.contrasts import Contrast
 from crossrt.reports.statistics.estimates import over_rounds
@@ -25,24 +27,34 @@ def test_equal_errors_that_explain_nothing_give_students_interval():
     assert (found.lower, found.upper) == pytest.approx((wanted.low, wanted.high), rel=1e-4)
 
 
-def test_variance_between_rounds_makes_the_weighted_scatter_what_chance_would_give():
-    """The defining equation of Paule and Mandel, solved here by bisection."""
-    values, errors = (np.array(column) for column in zip(*STUDIES, strict=True))
-    errors = np.maximum(errors, 0.10)
+@st.composite
+def studies(draw):
+    count = draw(st.integers(2, 12))
+    errors = draw(st.lists(st.floats(1e-6, 1), min_size=count, max_size=count))
+    return list(zip(draw(st.lists(st.floats(-1, 1), min_size=count, max_size=count)), errors, strict=True))
 
-    def scatter(between):
+
+@given(pairs=studies())
+@example(pairs=STUDIES)
+@example(pairs=[(0.0, 1e-6), (0.0, 1.0), (1.0, 1e-6)])
+def test_variance_between_rounds_makes_the_weighted_scatter_what_chance_would_give(pairs):
+    """The defining equation of Paule and Mandel, solved here by a root finder of scipy."""
+    values, errors = (np.array(column) for column in zip(*pairs, strict=True))
+    errors = np.maximum(errors, np.median(errors))
+
+    def weighted(between):
         weights = 1 / (errors**2 + between)
         mean = (weights * values).sum() / weights.sum()
         return (weights * (values - mean) ** 2).sum(), mean, weights.sum()
 
-    low, high = 0.0, 1.0
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (middle, high) if scatter(middle)[0] > len(values) - 1 else (low, middle)
-    _, mean, weight = scatter(low)
-    found = pooled_interval(contrasts_of(STUDIES), 0.025)
-    assert found.mean == pytest.approx(mean)
-    assert found.standard_error == pytest.approx(1 / math.sqrt(weight))
+    def excess(between):
+        return weighted(between)[0] - (len(values) - 1)
+
+    assume(excess(0.0) > 0)
+    _, mean, weight = weighted(optimize.brentq(excess, 0.0, float(values.var(ddof=1)) * len(values), xtol=1e-15))
+    found = pooled_interval(contrasts_of(pairs), 0.025)
+    assert found.mean == pytest.approx(mean, rel=1e-5, abs=1e-9)
+    assert found.standard_error == pytest.approx(1 / math.sqrt(weight), rel=1e-5)
 
 
 def test_rounds_alike_beyond_their_errors_are_believed_at_most_twice_as_much():
