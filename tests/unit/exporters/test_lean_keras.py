@@ -25,9 +25,10 @@ except ImportError:
 ready = True
 """
 SCRIPT = """
+import gc
 import crossrt.exporters.tf.environment
 import tensorflow, keras, matplotlib, pandas, sklearn
-print(keras.__spec__.loader is keras.__loader__, type(keras.__loader__).__name__)
+print(keras.__spec__.loader is keras.__loader__, type(keras.__loader__).__name__, gc.isenabled())
 """
 
 
@@ -51,15 +52,15 @@ def packages(folder: Path, **contents: str) -> Path:
 def test_keras_does_not_find_what_it_can_do_without_and_others_do(tmp_path):
     folder = packages(tmp_path, keras=KERAS, tensorflow="")
     assert printed(folder, "import keras") == ["matplotlib", "pandas", "sklearn"]
-    assert printed(folder, SCRIPT) == ["True", "SourceFileLoader"]
+    assert printed(folder, SCRIPT) == ["True", "SourceFileLoader", "True"]
 
 
 def test_that_keras_could_not_be_imported_at_first_changes_nothing(tmp_path):
     """As TensorFlow does: it tries Keras, which needs TensorFlow, before it is ready itself."""
     folder = packages(tmp_path, keras=KERAS + NEEDS_ALL_OF_IT, tensorflow=TENSORFLOW)
-    assert printed(folder, SCRIPT) == ["True", "SourceFileLoader"]
+    assert printed(folder, SCRIPT) == ["True", "SourceFileLoader", "True"]
 
 
 def test_what_was_imported_before_stays(tmp_path):
     folder = packages(tmp_path, keras=KERAS, tensorflow="")
-    assert printed(folder, "import pandas\n" + SCRIPT) == ["pandas", "True", "SourceFileLoader"]
+    assert printed(folder, "import pandas\n" + SCRIPT) == ["pandas", "True", "SourceFileLoader", "True"]
