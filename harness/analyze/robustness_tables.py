@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 from crossrt.analysis.corruption import CORRUPTIONS
 from crossrt.core.metric import SMALLER, MetricDefinition
 from crossrt.harness.analyze.robustness import CLEAN, Robustness
+from crossrt.reports.statistics.student import t_quantile
 from crossrt.reports.text.cells import Cell, Sheet, Tone, title_of, written
 
 CONFIDENCE: Final = 0.99
@@ -28,10 +29,10 @@ def mean_change(robustness: Robustness, name: str, kinds: Sequence[str]) -> tupl
     """
     scores = [np.concatenate([robustness.scores[each][kind] for kind in kinds]) for each in (name, robustness.baseline)]
     by_sample = (scores[0] - scores[1]).mean(axis=0)
-    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(by_sample) - 1))
+    quantile = t_quantile((1 + CONFIDENCE) / 2, len(by_sample) - 1)
     half = quantile * float(by_sample.std(ddof=1)) / len(by_sample) ** 0.5
     if robustness.metric.unit == "share":  # that no sample changed is no certainty: the width of the score interval
-        half = max(half, float(stats.norm.ppf((1 + CONFIDENCE) / 2)) ** 2 / len(by_sample))
+        half = max(half, t_quantile((1 + CONFIDENCE) / 2, math.inf) ** 2 / len(by_sample))
     return float(by_sample.mean()), half
 
 

@@ -74,7 +74,10 @@ def over_samples(values: NDArray[np.floating[Any]], mean: float) -> Estimate:
 
 def proportion(successes: int, samples: int) -> Estimate:
     """A share with its Wilson score interval (Wilson 1927), which stays sound near 0 and 1."""
-    from scipy import stats  # its import takes long, and who shows a report does not need it
-
-    interval = stats.binomtest(successes, samples).proportion_ci(CONFIDENCE, method="wilson")
-    return Estimate(value=successes / samples, lower=float(interval.low), upper=float(interval.high))
+    z = t_quantile((1 + CONFIDENCE) / 2, math.inf)
+    share = successes / samples
+    middle = (share + z**2 / (2 * samples)) / (1 + z**2 / samples)
+    half = z / (1 + z**2 / samples) * math.sqrt(share * (1 - share) / samples + z**2 / (4 * samples**2))
+    lower = 0.0 if successes == 0 else max(middle - half, 0.0)
+    upper = 1.0 if successes == samples else min(middle + half, 1.0)
+    return Estimate(value=share, lower=lower, upper=upper)

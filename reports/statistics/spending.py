@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import integrate, optimize, stats
+from scipy import integrate, optimize, special
 
 EXPONENT = 3
 _GRID = 1001
@@ -40,7 +40,7 @@ class Spending:
         step = math.sqrt(rounds - self._rounds)
         bound = self._bound(allowance, step, rounds)
         self._go_on(bound * math.sqrt(rounds), step, rounds)
-        return float(stats.norm.sf(bound))
+        return float(special.ndtr(-bound))
 
     def _bound(self, allowance: float, step: float, rounds: int) -> float:
         """The z value whose first crossing now has the chance `allowance`."""
@@ -51,7 +51,7 @@ class Spending:
         return float(optimize.brentq(excess, 0.0, _FARTHEST, xtol=1e-6))
 
     def _crossing(self, limit: float, step: float) -> float:
-        beyond = stats.norm.sf((limit - self._sums) / step)
+        beyond = special.ndtr((self._sums - limit) / step)
         if len(self._sums) == 1:
             return float(beyond[0])
         return float(integrate.simpson(self._density * beyond, x=self._sums))
@@ -59,7 +59,7 @@ class Spending:
     def _go_on(self, limit: float, step: float, rounds: int) -> None:
         """The density of the sum of all rounds where no look has crossed yet."""
         sums = np.linspace(-_FARTHEST * math.sqrt(rounds), limit, _GRID)
-        kernel = stats.norm.pdf((sums[:, None] - self._sums[None, :]) / step) / step
+        kernel = np.exp(-(((sums[:, None] - self._sums[None, :]) / step) ** 2) / 2) / (step * math.sqrt(2 * math.pi))
         if len(self._sums) == 1:
             self._density = kernel[:, 0]
         else:

@@ -25,8 +25,8 @@ def folder(tmp_path_factory):
     folder, images, test = tmp_path_factory.mktemp("train"), shipped("test"), shipped("train")
     np.savez(
         folder / "few.npz",
-        x_train=images.pixels[:700],
-        y_train=images.labels[:700],
+        x_train=images.pixels[:450],
+        y_train=images.labels[:450],
         x_test=test.pixels[:100],
         y_test=test.labels[:100],
     )
@@ -47,7 +47,7 @@ def test_an_interrupted_training_goes_on_to_the_same_network(folder, how):
     if not whole.exists():
         done = crossrt(*TRAIN, whole.name, cwd=folder)
         assert done.returncode == 0, done.stderr
-        assert "78,666 parameters; 700 samples, 100 test samples to validate on" in done.stderr
+        assert "78,666 parameters; 450 samples, 100 test samples to validate on" in done.stderr
         assert "top-1 on the test samples" in done.stdout
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     with subprocess.Popen([CROSSRT, *TRAIN, name], cwd=folder, env=environment, stderr=subprocess.DEVNULL) as process:

@@ -7,6 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from crossrt.harness.measure.settings import Effort
+
 
 @pytest.fixture(scope="module")
 def inspections(tmp_path_factory):
@@ -18,6 +20,15 @@ def own_cache(inspections, monkeypatch, tmp_path):
     """No test reads or writes the user's cache or folder."""
     monkeypatch.setenv("CROSSRT_CACHE_DIR", str(inspections))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def little_is_measured(monkeypatch):
+    """How long things are measured is no matter here; what a run and an A/B comparison measure besides is neither."""
+    short = Effort(rounds=1, blocks=6, block_target_ns=300_000, warmup_ns=100_000, sessions=2)
+    monkeypatch.setattr("crossrt.harness.measure.duel.prepare.DUEL_EFFORT", short)
+    monkeypatch.setattr("crossrt.harness.measure.duel.fight.FEWEST_ROUNDS", 3)
+    monkeypatch.setattr("crossrt.harness.measure.participants.noop_artifacts", dict)
 
 
 def dense_model(seed: int = 0) -> onnx.ModelProto:

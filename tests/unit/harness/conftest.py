@@ -143,10 +143,15 @@ def short_bench(folder: Path, data: Path, **changes) -> Report:
 
 
 @pytest.fixture
-def duel(folder, data, monkeypatch):
-    """Runs a short A/B comparison over the small models."""
+def short_duels(monkeypatch) -> None:
+    """Rounds of A/B comparisons are short, and three are enough."""
     monkeypatch.setattr("crossrt.harness.measure.duel.prepare.DUEL_EFFORT", SHORT_DUEL)
     monkeypatch.setattr("crossrt.harness.measure.duel.fight.FEWEST_ROUNDS", 3)
+
+
+@pytest.fixture
+def duel(folder, data, short_duels):
+    """Runs a short A/B comparison over the small models."""
 
     def compare(a="fp32@ort-cpu", b=None, *, display=None, timeout_s=20.0, **changes):
         subject = changes.pop("subject", Subject(artifacts=folder, data=DataRequest(reference=str(data))))

@@ -66,14 +66,14 @@ def test_controls_are_measured_in_the_same_rounds(whole):
 
 
 def test_integer_model_takes_its_own_types_in_native_mode(bench):
-    report = bench(only=("int8-io",), io="native")
+    report = bench(only=("int8-io",), io="native", effort_rounds=1)
     assert case(report, "int8-io").case.endswith("/b1/t1/native")
-    both = bench(only=("int8-io",))
+    both = bench(only=("int8-io",), effort_rounds=1)
     assert case(both, "int8-io").evaluation.answers_sha256 == case(report, "int8-io").evaluation.answers_sha256
 
 
 def test_threads_are_passed_on_and_not_pinned(bench):
-    report = bench(only=("fp32",), threads=2)
+    report = bench(only=("fp32",), threads=2, effort_rounds=1)
     assert all(result.case.endswith("/b1/t2") and result.status == "ok" for result in report.results)
     assert report.run.settings.pinned_cpu is None
     assert report.environment.thread_variables["OMP_NUM_THREADS"] == "2"
@@ -91,7 +91,7 @@ def test_report_survives_a_round_trip(whole):
 
 
 def test_runtime_asked_for_alone_is_measured_alone(bench):
-    assert {result.runtime for result in bench(runtimes=("tflite",)).results} == {"tflite"}
+    assert {result.runtime for result in bench(runtimes=("tflite",), effort_rounds=1).results} == {"tflite"}
 
 
 def test_interrupt_between_rounds_keeps_what_is_finished(bench, monkeypatch):
@@ -208,7 +208,7 @@ def test_reference_of_fewer_samples_than_are_answered_is_refused(bench, write_re
 
 def test_reference_of_other_data_is_not_used(bench, write_reference, remarks):
     write_reference(one_hot(64), data_fingerprint="0" * 64)
-    report = bench(only=("fp32@ort",), display=remarks)
+    report = bench(only=("fp32@ort",), display=remarks, effort_rounds=1)
     assert case(report, "fp32").status == "ok"
     assert "fp32 on ort-cpu" in report.reference
 
@@ -235,11 +235,11 @@ def test_answers_of_every_two_files_are_compared_at_the_smallest_batch_size(whol
 
 def test_a_case_that_does_not_answer_is_compared_with_none(bench, chaos):
     chaos("run:nan")
-    assert bench(runtimes=("chaos", "ort-cpu")).distances == ()
+    assert bench(runtimes=("chaos", "ort-cpu"), effort_rounds=1).distances == ()
 
 
 def test_files_are_diagnosed_and_kernels_profiled_where_it_is_asked_for(bench, whole):
-    found = bench(diagnoses=True)
+    found = bench(diagnoses=True, effort_rounds=1)
     assert whole.layers == ()
     assert all(result.kernel_shares is None for result in whole.results)
     (layers,) = found.layers
@@ -254,7 +254,7 @@ def test_files_are_diagnosed_and_kernels_profiled_where_it_is_asked_for(bench, w
 
 def test_a_file_that_cannot_be_diagnosed_does_not_end_the_run(bench, folder):
     (folder / "conv.fp32.tflite.manifest.json").unlink()
-    report = bench(diagnoses=True)
+    report = bench(diagnoses=True, effort_rounds=1)
     assert report.run.status == "complete"
     assert report.layers == ()
     assert case(report, "int8-io").status == "ok"

@@ -207,7 +207,7 @@ def test_a_run_takes_no_longer_than_its_time(report, model, monkeypatch):
     assert found.run.status == "complete"
 
 
-def test_two_files_are_compared_side_by_side(crossrt, model, tmp_path):
+def test_two_files_are_compared_side_by_side(crossrt, model, tmp_path, short_duels):
     files = model("conv.fp32.onnx", "a.onnx"), model("conv.fp32.onnx", "b.onnx")
     done = crossrt("duel", *files, "--budget", 1, "--margin", "1000%")
     assert done.returncode == 0, done.stderr

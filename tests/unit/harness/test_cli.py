@@ -20,6 +20,17 @@ REPORT = DATA / "report-v1.json"
 HEAVY = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai_edge_litert")
 
 
+@pytest.fixture(scope="module")
+def inspections(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(inspections, monkeypatch):
+    """All tests of this module share what was found out about the same files, for the bundled one by TensorFlow."""
+    monkeypatch.setenv("CROSSRT_CACHE_DIR", str(inspections))
+
+
 def crossrt(*arguments, cwd):
     command = [sys.executable, "-P", "-c", MAIN, *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)

@@ -16,7 +16,9 @@ from crossrt.reports.tables.terminal import print_report
 
 pytestmark = pytest.mark.processes
 
-CHAOS = {"runtimes": ("chaos", "ort-cpu")}
+CHAOS = {"runtimes": ("chaos", "ort-cpu"), "only": ("fp32",)}
+BRIEFLY = {**CHAOS, "effort_rounds": 1}
+"""For what fails before anything is timed."""
 
 
 def result_of(report, runtime):
@@ -41,7 +43,7 @@ def result_of(report, runtime):
 )
 def test_failing_runtime_is_a_failed_row_and_the_others_go_on(bench, chaos, fault, reason):
     chaos(fault)
-    report = bench(**CHAOS)
+    report = bench(**BRIEFLY)
     assert result_of(report, "chaos").status == "failed"
     assert re.search(reason, result_of(report, "chaos").reason)
     assert result_of(report, "ort-cpu").status == "ok"
@@ -52,7 +54,7 @@ def test_failing_runtime_is_a_failed_row_and_the_others_go_on(bench, chaos, faul
 )
 def test_a_default_baseline_that_was_not_measured_gives_way(bench, chaos, fault):
     chaos(fault)
-    report = bench(**CHAOS, only=("fp32",))
+    report = bench(**CHAOS)
     assert [(each.runtime, each.status) for each in report.results] == [("chaos", "failed"), ("ort-cpu", "ok")]
     assert report.run.settings.baseline == "conv.fp32@ort-cpu"
     assert [each.value for each in report.metrics if each.name == "speedup_p50"] == [1.0]
@@ -61,7 +63,7 @@ def test_a_default_baseline_that_was_not_measured_gives_way(bench, chaos, fault)
 def test_hanging_runtime_is_killed_at_its_deadline(bench, chaos):
     chaos("run:hang")
     started = time.monotonic()
-    report = bench(**CHAOS, timeout_s=3.0)
+    report = bench(**BRIEFLY, timeout_s=3.0)
     assert "no answer within 3 s" in result_of(report, "chaos").reason
     assert time.monotonic() - started < 60
     assert result_of(report, "ort-cpu").status == "ok"
@@ -69,7 +71,7 @@ def test_hanging_runtime_is_killed_at_its_deadline(bench, chaos):
 
 def test_crash_leaves_its_last_words_in_the_report(bench, chaos):
     chaos("run:crash")
-    tail = result_of(bench(**CHAOS), "chaos").stderr_tail
+    tail = result_of(bench(**BRIEFLY), "chaos").stderr_tail
     assert "about to crash" in tail
     assert "Segmentation fault" in tail
 
@@ -83,19 +85,19 @@ def test_case_that_fails_while_it_is_measured_keeps_its_finished_rounds(bench, c
 
 def test_runtime_that_fails_to_import_is_a_failed_row_with_its_own_error(bench, chaos):
     chaos("import:raise")
-    result = result_of(bench(**CHAOS), "chaos")
+    result = result_of(bench(**BRIEFLY), "chaos")
     assert result.status == "failed"
     assert "this runtime never works" in result.reason
 
 
 def test_output_of_native_code_does_not_disturb_the_protocol(bench, chaos):
     chaos("run:print")
-    assert result_of(bench(**CHAOS), "chaos").status == "ok"
+    assert result_of(bench(**BRIEFLY), "chaos").status == "ok"
 
 
 def test_text_that_is_no_unicode_does_not_cost_the_report(bench, chaos, tmp_path):
     chaos("version:markup")
-    report = bench(**CHAOS)
+    report = bench(**BRIEFLY)
     write_report(report, tmp_path / "report.json")
     assert read_report(tmp_path / "report.json").environment.packages["runtime chaos"] == "[/x]\x1b[31m?"
     text = io.StringIO()
@@ -106,7 +108,7 @@ def test_text_that_is_no_unicode_does_not_cost_the_report(bench, chaos, tmp_path
 
 def test_no_process_survives_a_crash(bench, chaos):
     chaos("load:grandchild")
-    tail = result_of(bench(**CHAOS), "chaos").stderr_tail
+    tail = result_of(bench(**BRIEFLY), "chaos").stderr_tail
     assert not is_running(int(re.search(r"grandchild (\d+)", tail)[1]))
 
 
@@ -121,7 +123,7 @@ def is_running(pid):
 def test_damaged_model_file_is_a_failed_row_that_says_so(bench, folder):
     victim = next(path for path in folder.glob("*.onnx"))
     victim.write_bytes(victim.read_bytes()[:100])
-    report = bench()
+    report = bench(effort_rounds=1)
     failed = [result for result in report.results if result.status == "failed"]
     assert failed
     assert all("100 bytes" in result.reason for result in failed)

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from crossrt.reports.statistics.estimates import Estimate, over_rounds, percentile, proportion
+from crossrt.reports.statistics.estimates import CONFIDENCE, Estimate, over_rounds, percentile, proportion
 
 
 @pytest.mark.parametrize(("percent", "fewest"), [(50, 1), (90, 64), (95, 130), (99, 662)])
@@ -97,6 +98,13 @@ def test_proportion_has_wilsons_interval(successes, samples, lower, upper):
     estimate = proportion(successes, samples)
     assert estimate.value == successes / samples
     assert (estimate.lower, estimate.upper) == pytest.approx((lower, upper), abs=5e-5)
+
+
+@pytest.mark.parametrize(("successes", "samples"), [(0, 1), (1, 1), (3, 7), (5000, 10_000), (9_999, 10_000)])
+def test_proportion_is_that_of_scipy_which_takes_longer_to_import(successes, samples):
+    expected = stats.binomtest(successes, samples).proportion_ci(CONFIDENCE, method="wilson")
+    found = proportion(successes, samples)
+    assert (found.lower, found.upper) == pytest.approx((expected.low, expected.high), rel=1e-12, abs=1e-15)
 
 
 def test_proportion_of_all_has_an_upper_bound_of_one():

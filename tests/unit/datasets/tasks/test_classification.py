@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support, top_k_accuracy_score
 
 from crossrt.core.errors import DataError
-from crossrt.datasets.tasks.classification import Classification, looks_like_chance
+from crossrt.datasets.tasks.classification import Classification, _mcnemar, looks_like_chance
 from crossrt.datasets.tasks.protocol import HasOptions, KnowsChance
 
 
@@ -303,3 +304,11 @@ def test_memory_stays_bounded_for_outputs_on_disk(tmp_path):
     assert found.values["top1"] == found.values["agreement"] == 1.0
     assert answers.nbytes == 64 * 2**20
     assert peak < 60 * 2**20
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(1, 0), (0, 9), (4, 4), (5, 20), (300, 200)])
+def test_the_p_value_of_one_model_against_another_is_that_of_scipy(wins, losses):
+    one = np.arange(wins + losses + 7) < wins
+    other = np.arange(wins + losses + 7) >= wins + 7
+    assert _mcnemar(one, other) == pytest.approx(stats.binomtest(wins, wins + losses).pvalue, rel=1e-9)
+    assert _mcnemar(one, one) == 1.0

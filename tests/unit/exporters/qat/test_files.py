@@ -20,6 +20,8 @@ from crossrt.analysis.onnx_graph import Graph
 from crossrt.analysis.same_scales import compare
 from crossrt.exporters.training.qat.trained import read_trained
 
+pytestmark = pytest.mark.tensorflow
+
 SCRIPT = Path(__file__).with_name("make_models.py")
 LEAST_WITHIN_ONE = {
     "everything": 0.97,

@@ -19,6 +19,8 @@ from crossrt.exporters.quantizers.tflite.weights import to_dynamic, to_float16
 from crossrt.exporters.recipes.recipe import TfliteDynamic, TfliteStatic
 from crossrt.exporters.sources.tflite_file import read_tflite
 
+pytestmark = pytest.mark.tensorflow
+
 ROOT = Path(__file__).parents[4]
 CONFORMANCE = ROOT / "runtimes" / "conformance" / "models"
 CONV = ROOT / "tests" / "data" / "models" / "conv.fp32.tflite" / "model.tflite"
