@@ -52,12 +52,10 @@ def main(kills: int, nodes: int, machines: int, every_s: float, minutes: float) 
         (folder / "model.onnx").write_bytes(model.read_bytes())
         parts = [CONFIG, *(f"[fleet.machines.m{place:02}]\n" for place in range(machines))]
         (folder / "crossrt.toml").write_text("".join(parts))
-        cluster = Cluster(
-            initialize_head=True,
-            head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": SMALL},
-        )
-        workers = [_add(cluster, wait=False) for _ in range(nodes)]
-        cluster.wait_for_nodes()
+        cluster = Cluster()
+        _add(cluster, num_cpus=0, include_dashboard=False)
+        workers = [_add(cluster, **WORKER) for _ in range(nodes)]
+        cluster.wait_for_nodes(timeout=300)
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
         command = [sys.executable, "-m", "crossrt", "fleet", "run", "--ray", cluster.address, "--out", "out"]
         run = subprocess.Popen([*command, "--attempts", str(kills + 1)], cwd=folder)
