@@ -1,6 +1,6 @@
 """What runs on a node. Ray carries this module there as it is, so that a node without crossrt can say so.
 
-Standard library only, and text in and out.
+Text in and out, and the standard library alone until it is known that the same crossrt is there.
 """
 
 import contextlib
@@ -8,7 +8,6 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -55,22 +54,21 @@ def _problem(order: dict[str, Any]) -> str | None:
 
 
 def _measured(order: dict[str, Any]) -> dict[str, Any]:
-    folder = tempfile.mkdtemp(prefix="crossrt-fleet-")
-    try:
-        with Path(folder, "stderr").open("w+b") as stderr:
-            process = _start(order, folder, stderr)
-            try:
-                code = _waited_for(process, order["seconds"])
-            finally:
-                _end(process)
-            stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            said = stderr.read().decode(errors="replace")
-        reports = [each.read_text() for each in Path(folder, "out").glob("*/report.json")]
+    from crossrt.core.scratch import owned_folder
+
+    parent = Path(tempfile.gettempdir())
+    with owned_folder(parent, "crossrt-fleet-") as folder, Path(folder, "stderr").open("w+b") as stderr:
+        process = _start(order, str(folder), stderr)
+        try:
+            code = _waited_for(process, order["seconds"])
+        finally:
+            _end(process)
         if code is None:
             return {"problem": f"it took longer than {order['seconds'] // 60} minutes and was stopped"}
+        stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        said = stderr.read().decode(errors="replace")
+        reports = [each.read_text() for each in Path(folder, "out").glob("*/report.json")]
         return {"exit_code": code, "report": reports[0] if reports else None, "problem": _said(said, code)}
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start(order: dict[str, Any], folder: str, stderr: Any) -> "subprocess.Popen[bytes]":
