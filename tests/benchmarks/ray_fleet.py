@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -60,7 +61,7 @@ def main(kills: int, nodes: int, machines: int, every_s: float, minutes: float) 
         command = [sys.executable, "-m", "crossrt", "fleet", "run", "--ray", cluster.address, "--out", "out"]
         run = subprocess.Popen([*command, "--attempts", str(kills + 1)], cwd=folder)
         killed = _kill_at_random(cluster, workers, run, kills, every_s, began + 60 * minutes)
-        run.wait(max(1.0, began + 60 * minutes - time.monotonic()))
+        _end(run, began + 60 * minutes)
         reports = [read_report(each) for each in (folder / "out").glob("*/report.json")]
         measured = sum(result.status == "ok" for report in reports for result in report.results)
         ray.shutdown()
@@ -69,6 +70,15 @@ def main(kills: int, nodes: int, machines: int, every_s: float, minutes: float) 
     print("|---|---|---|---|---|---|---|")
     taken = (time.monotonic() - began) / 60
     print(f"| {nodes} | {machines} | {killed} | {machines} | {machines - measured} | {run.returncode} | {taken:.1f} |")
+
+
+def _end(run: subprocess.Popen[bytes], until: float) -> None:
+    """Waits for the fleet; when the time is over it is interrupted, and what is not finished counts as lost."""
+    try:
+        run.wait(max(1.0, until - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        run.send_signal(signal.SIGINT)
+        run.wait()
 
 
 def _add(cluster: Cluster, **options: Any) -> Any:
