@@ -15,6 +15,12 @@ class ArmFailedError(HarnessError):
     exit_code = 1
 
 
+class BusyMachineError(HarnessError):
+    """A machine is not quiet enough to be measured on alone; later it may be."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: never to be taken for a verdict
+
+
 LONGEST_REASON = 1_000
 
 

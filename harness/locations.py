@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from platformdirs import user_cache_path
 
@@ -15,11 +16,15 @@ from crossrt.runtimes.versions.environments import VersionEnvironments
 _HOMELESS = Path("/.cache/crossrt")
 """As for HOME=/: where it cannot be written, the message says how to name another."""
 
+MACHINE_LOCK_VARIABLE: Final = "CROSSRT_MACHINE_LOCK"
+
 __all__ = [
     "CACHE_VARIABLE",
+    "MACHINE_LOCK_VARIABLE",
     "artifact_cache",
     "cache_folder",
     "lock_file",
+    "machine_lock_file",
     "named_cache_folder",
     "version_environments",
 ]
@@ -48,6 +53,14 @@ def named_cache_folder() -> Path:
 def lock_file() -> Path:
     """What runs take that measure: one for all users of a shared cache folder."""
     return named_cache_folder() / "measuring.lock"
+
+
+def machine_lock_file() -> Path:
+    """What all users of this machine share: `CROSSRT_MACHINE_LOCK`, or a file in the system's temporary folder.
+
+    `TMPDIR` does not move it, as that differs between users.
+    """
+    return Path(os.environ.get(MACHINE_LOCK_VARIABLE) or "/tmp/crossrt-measuring.lock")  # noqa: S108 - opened safely
 
 
 def artifact_cache() -> ArtifactCache:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossrt.cli.shared.config import config_option
+from crossrt.cli.shared.exclusive_options import exclusive_options, exclusivity
 from crossrt.cli.shared.json_output import echo_json, json_report_option
 from crossrt.cli.shared.options import (
     COUNT,
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
     help="Afterwards, also compare each case with the limits of this machine: peaks and memory bandwidth.",
 )
 @cpu_option
+@exclusive_options
 @minimum_agreement_option
 @click.option(
     "--against",
@@ -169,6 +171,9 @@ def _settings(
     threads: tuple[tuple[int, ...], ...],
     batch: tuple[tuple[int, ...], ...],
     scenarios: tuple[str, ...],
+    is_exclusive: bool,
+    max_pressure: float,
+    max_steal: float,
     **shared: Any,
 ) -> BenchSettings:
     from dataclasses import replace
@@ -196,4 +201,5 @@ def _settings(
         diagnoses=diagnoses,
         cpu=cpu,
         has_roofline=has_roofline,
+        exclusive=exclusivity(is_exclusive=is_exclusive, max_pressure=max_pressure, max_steal=max_steal),
     )

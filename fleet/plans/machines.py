@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -26,11 +26,13 @@ class Machine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         runner: Labels of the GitHub runner, or tags of the GitLab runner, that stands on it.
         slurm: Options by which sbatch finds it, such as `--partition=cpu`.
+        ray: Custom resources of its Ray node; without any, every node that may be measured on will do.
         python: The Python there, from which an environment is made.
     """
 
     runner: Words = ()
     slurm: Words = ()
+    ray: Words = ()
     python: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._/-]+$")] = "python3"
 
 
@@ -45,30 +47,31 @@ class Fleet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         minutes: How long one machine may take.
     """
 
-    machines: dict[MachineName, Machine]
-    install: Words
+    machines: dict[MachineName, Machine] = {}
+    install: Words = ()
     arguments: Words = ()
     history: bool = False
     minutes: Annotated[int, Meta(ge=1, le=7 * 24 * 60)] = 60
 
 
-def read_fleet(tables: Mapping[str, Any], name: str) -> Fleet:
+def read_fleet(tables: Mapping[str, Any], name: str, needs: Sequence[str] = ("machines", "install")) -> Fleet:
     """The fleet of a configuration.
 
     Args:
         tables: Of the configuration, as TOML gives them.
         name: What messages call the file.
+        needs: What has to be there.
 
     Raises:
         FleetError: There is no fleet in it, or what it says cannot be used.
     """
-    if "fleet" not in tables:
+    if needs and "fleet" not in tables:
         raise FleetError(f"{name} names no machines; add\n{EXAMPLE}")
     try:
-        fleet = msgspec.convert(tables["fleet"], Fleet)
+        fleet = msgspec.convert(tables.get("fleet", {}), Fleet)
     except msgspec.ValidationError as error:
         raise FleetError(f"{name}, table [fleet]: {error}; an example:\n{EXAMPLE}") from error
-    for key in ("machines", "install"):
+    for key in needs:
         if not getattr(fleet, key):
             raise FleetError(f"{name}, table [fleet]: {key} is empty; an example:\n{EXAMPLE}")
     _check_names(fleet, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +108,13 @@ def _replicate(prepared: Sequence[Prepared], baseline: str, block_target_ns: int
         calls=found.calls,
         control=ControlRole(kind="replicate", of=found.key),
     )
+
+
+def pair_of(prepared: Sequence[Prepared], baseline: str, block_target_ns: int) -> tuple[Participant, Participant]:
+    """Two processes a round of the baseline, or of the first case, which do not differ (A/A)."""
+    replicate = _replicate(prepared, baseline, block_target_ns)
+    assert replicate.control is not None
+    return replace(replicate, key=replicate.control.of, control=None), replicate
 
 
 def noop_features(prepared: Sequence[Prepared]) -> int:

@@ -100,6 +100,19 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusivity:
+    """How quiet a machine has to be of which exclusive use is asked for.
+
+    Attributes:
+        max_pressure: Share of the time in which a task may wait for a processor.
+        max_steal: Processors that a hypervisor may take away.
+    """
+
+    max_pressure: float = 0.05
+    max_steal: float = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BenchSettings:
     """Everything that the user can choose about a run.
 
@@ -124,6 +137,7 @@ class BenchSettings:
         diagnoses: Whether files are diagnosed and kernels profiled as well, after all is timed.
         cpu: A processor on which cases are answered as well, after all is timed: an emulator stands in for it.
         has_roofline: Whether cases are compared with the limits of this machine, after all is timed.
+        exclusive: How quiet the machine has to be, where exclusive use of it has to be proved, or None.
     """
 
     subject: Subject = Subject()
@@ -145,6 +159,7 @@ class BenchSettings:
     diagnoses: bool = False
     cpu: Cpu | None = None
     has_roofline: bool = False
+    exclusive: Exclusivity | None = None
 
     def __post_init__(self) -> None:
         """Raises `HarnessError` for a number that means nothing, or more threads than this machine can run."""

@@ -1,4 +1,8 @@
-"""One measurement at a time on a machine: two would disturb each other."""
+"""One measurement at a time on a machine: two would disturb each other.
+
+Runs that share a cache folder take turns. A run that asks for exclusive use keeps out those of all users: it locks a
+file of the machine for itself, which the others lock together.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.locations import CACHE_VARIABLE
+from crossrt.harness.locations import CACHE_VARIABLE, MACHINE_LOCK_VARIABLE, machine_lock_file
 from crossrt.reports.text.progress import Display
 
 _LOOK_EVERY_S: Final = 0.5
@@ -21,8 +25,21 @@ _MOST_BYTES: Final = 32
 
 
 @contextmanager
-def measuring_alone(path: Path, display: Display) -> Iterator[None]:
-    """Waits until no other run with this lock measures, and says so.
+def measuring_alone(path: Path, display: Display, *, is_exclusive: bool = False) -> Iterator[None]:
+    """Waits until no other run with this lock measures, nor any that wants the machine for itself, and says so.
+
+    With `is_exclusive` it waits until no run of any user measures, and keeps all of them out.
+
+    Raises:
+        HarnessError: The lock of the machine cannot be taken, where exclusive use was asked for.
+    """
+    with _taking_turns(path, display), _on_this_machine(machine_lock_file(), display, is_exclusive=is_exclusive):
+        yield
+
+
+@contextmanager
+def _taking_turns(path: Path, display: Display) -> Iterator[None]:
+    """Waits until no other run with this lock measures.
 
     The file may lie where others can write: it is never followed to another one, and nobody's file but our own is
     written. Where it can be neither made nor opened, measuring goes on without it, and that is said.
@@ -47,11 +64,44 @@ def measuring_alone(path: Path, display: Display) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def _on_this_machine(path: Path, display: Display, *, is_exclusive: bool) -> Iterator[None]:
+    """The lock of all users of the machine: for oneself, or together with others."""
+    try:
+        descriptor = _opened(path)
+    except (OSError, HarnessError) as error:
+        if is_exclusive:
+            said = error.strerror if isinstance(error, OSError) else error
+            raise HarnessError(
+                f"exclusive use of this machine cannot be proved: its lock file {path} cannot be opened ({said});"
+                f" {MACHINE_LOCK_VARIABLE}=FILE names another one, which all users have to share"
+            ) from error
+        yield
+        return
+    kind = fcntl.LOCK_EX if is_exclusive else fcntl.LOCK_SH
+    try:
+        if not _take(descriptor, kind):
+            display.remark(
+                "waiting: other crossrt runs are measuring on this machine"
+                if is_exclusive
+                else f"waiting: a crossrt run (process {_owner(descriptor)}) has this machine to itself"
+            )
+            while not _take(descriptor, kind):
+                time.sleep(_LOOK_EVERY_S)
+        if is_exclusive:
+            _sign(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _opened(path: Path) -> int:
     """The file for reading and writing, or, where it is another user's, for reading, which is enough to lock it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _SAFELY, 0o644)
+        if os.fstat(descriptor).st_uid == os.geteuid():
+            os.fchmod(descriptor, 0o644)  # whatever the mask is: others have to open it too
     except OSError:
         if path.is_symlink():
             raise HarnessError(f"{path} is a link, where a lock file is expected: remove it") from None
@@ -62,9 +112,9 @@ def _opened(path: Path) -> int:
     return descriptor
 
 
-def _take(descriptor: int) -> bool:
+def _take(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

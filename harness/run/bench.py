@@ -34,6 +34,7 @@ from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.process.packages import READING, check_packages
 from crossrt.harness.process.probe import RuntimeInfo, check_formats, names_versions, probe_runtimes
 from crossrt.harness.roofline.report import add_roofline
+from crossrt.harness.run.alone import begin_alone, compared_around
 from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.compose import report_of, settle_baseline
 from crossrt.harness.run.prepare import Opened, artifacts_for, open_project, scratch_folder
@@ -101,11 +102,13 @@ def _check_and_measure(
     checkpoint: Callable[[Report], object] | None,
 ) -> None:
     began = time.monotonic()
-    with measuring_alone(lock_file(), display):
+    with measuring_alone(lock_file(), display, is_exclusive=state.settings.exclusive is not None):
+        watch = begin_alone(state, display)
         check_answers(state, found, display)
         settle_baseline(state, [case for case in state.cases if state.assessments[case.id].status == "ok"])
-        _measure(state, opened.folder, began, display, checkpoint)
-        measure_scenarios(state, prepared_cases(state), began, display)
+        with compared_around(state, prepared_cases(state), watch, display):
+            _measure(state, opened.folder, began, display, checkpoint)
+            measure_scenarios(state, prepared_cases(state), began, display)
         if state.settings.diagnoses:
             _diagnose(state, display)
         if state.settings.has_roofline:

@@ -15,6 +15,7 @@ from crossrt.core.artifact import RecipeValue, Training
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import Direction, MetricDefinition
 from crossrt.reports.schema.emulated import EmulatedAnswers
+from crossrt.reports.schema.exclusive import ExclusiveUse
 from crossrt.reports.schema.machine import Machine
 from crossrt.reports.schema.roofline import Roofline
 from crossrt.reports.schema.scenarios import ScenarioOutcome
@@ -351,6 +352,7 @@ class Report(Struct, frozen=True, kw_only=True):
     reader has to look at before. `left_out` says which variants were not built, with the reason: a recipe does not fit
     the model, or needs calibration data. `emulated` says how cases answer on a
     processor that this machine does not have, `roofline` how near to the limits of this one calls are.
+    `exclusive` says how it was proved that nothing else used the machine, where that was asked for.
     """
 
     schema_version: Literal[2]
@@ -373,6 +375,7 @@ class Report(Struct, frozen=True, kw_only=True):
     layers: tuple[LayerErrors, ...] = ()
     emulated: tuple[EmulatedAnswers, ...] = ()
     roofline: Roofline | None = None
+    exclusive: ExclusiveUse | None = None
 
     def __iter__(self) -> Iterator[Row]:
         """Each case with its metrics."""

@@ -16,15 +16,14 @@ from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.statistics.noise import disturbances, noise_of
 from crossrt.reports.statistics.replicates import replicate_change
 from crossrt.reports.statistics.rounds import is_cut_by_time, remedy, rounds_made
+from crossrt.reports.statistics.self_comparison import LARGEST_BIAS
+from crossrt.reports.tables.exclusive import exclusive_cautions
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.text.cells import counted, listed
 
 WIDE: Final = 0.1
 MOST_KEPT: Final = 0.1
 """Share of blocks that other load hit and that were kept, beyond which a reader is warned."""
-
-LARGEST_BIAS: Final = 0.02
-"""A difference of two equals, as a logarithm, beyond which a reader is warned where its interval leaves out 0."""
 
 MOST_OPERATORS: Final = 8
 CAUTION: Final = "CAUTION: "
@@ -109,6 +108,7 @@ def _cautions(report: Report) -> Iterator[str]:
         made = counted(rounds_made(report), "round")
         why = f"the machine was busy, or there were few rounds ({made}{_cut_by_time(report)})"
         yield f"the intervals of p50 are wide ({width}): {why}. A quiet machine narrows them, or {remedy(report)}."
+    yield from exclusive_cautions(report)
     yield from _noise_cautions(report)
     yield from _saturation_cautions(report)
     usable = len(report.environment.usable_cpus)

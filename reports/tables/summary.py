@@ -11,6 +11,7 @@ from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.tables.accuracy import accuracy_sheet, hollow_notes
 from crossrt.reports.tables.emulated import Answered, emulated_notes, emulated_sheet
+from crossrt.reports.tables.exclusive import exclusive_notes
 from crossrt.reports.tables.findings import batch_notes, caution_notes, disturbance_notes, graph_notes
 from crossrt.reports.tables.headline import headline, rounds_text
 from crossrt.reports.tables.latency import latency_sheet
@@ -146,6 +147,7 @@ class Summary:
         yield from uncounted_notes(self.report)
         yield from graph_notes(self.report, self._look.label)
         yield from batch_notes(self.report, self._look.label)
+        yield from exclusive_notes(self.report)
         yield from disturbance_notes(self.report)
         yield from hollow_notes({each.id: each.quantization for each in self.report.artifacts})
         yield from (f"left out: {each}" for each in self.report.left_out)

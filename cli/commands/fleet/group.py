@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossrt.cli.commands.fleet.run import run
 from crossrt.cli.commands.history.options import VARIABLE, address_of
 from crossrt.cli.shared.json_output import echo_json, format_option
 from crossrt.cli.shared.options import FiniteRange
@@ -26,9 +27,13 @@ def fleet() -> None:
 
     \b
     crossrt fleet plan crossrt.toml --format github    a workflow with a job for each machine
+    crossrt fleet run crossrt.toml --ray HOST:6379     the same jobs as tasks of a Ray cluster
     crossrt fleet report reports                       one table of all reports in a folder
     crossrt fleet report --history postgresql://...    or of the newest runs in a history
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
+
+
+fleet.add_command(run)
 
 
 @fleet.command(short_help="Write the jobs of GitHub, GitLab or Slurm that measure on each machine.")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import threading
 
 import pytest
@@ -97,3 +98,51 @@ def test_without_a_place_for_the_lock_measuring_goes_on_and_says_so(tmp_path):
     with measuring_alone(tmp_path / "file" / "lock", remarks):
         pass
     assert "would not be noticed" in remarks.texts[0]
+
+
+@pytest.fixture
+def machine_lock(tmp_path, monkeypatch):
+    path = tmp_path / "machine.lock"
+    monkeypatch.setenv("CROSSRT_MACHINE_LOCK", str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [(True, False, "has this machine to itself"), (False, True, "other crossrt runs"), (True, True, "to itself|other")],
+)
+def test_exclusive_use_keeps_out_runs_with_other_caches(tmp_path, machine_lock, first, second, told):
+    remarks, entered = Remarks(), threading.Event()
+
+    def other() -> None:
+        with measuring_alone(tmp_path / "other" / "lock", remarks, is_exclusive=second):
+            entered.set()
+
+    with measuring_alone(tmp_path / "one" / "lock", Silent(), is_exclusive=first):
+        waiting = threading.Thread(target=other)
+        waiting.start()
+        assert remarks.remarked.wait(10)
+        assert not entered.is_set()
+    waiting.join(10)
+    assert entered.is_set()
+    assert re.search(told, remarks.texts[0])
+
+
+def test_runs_that_do_not_ask_for_exclusive_use_measure_beside_each_other_with_other_caches(tmp_path, machine_lock):
+    remarks = Remarks()
+    with (
+        measuring_alone(tmp_path / "one" / "lock", Silent()),
+        measuring_alone(tmp_path / "other" / "lock", remarks),
+    ):
+        assert remarks.texts == []
+
+
+def test_exclusive_use_without_a_lock_that_can_be_shared_is_refused(tmp_path, machine_lock):
+    machine_lock.symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(HarnessError, match=r"cannot be proved.*CROSSRT_MACHINE_LOCK"),
+        measuring_alone(tmp_path / "lock", Silent(), is_exclusive=True),
+    ):
+        pass
+    with measuring_alone(tmp_path / "lock", Silent()):
+        assert not (tmp_path / "elsewhere").exists()
