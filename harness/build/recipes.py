@@ -147,5 +147,16 @@ def outcome_sheet(exported: Exported, model: str) -> Sheet:
     )
 
 
+def method_notes(files: Mapping[str, Quantization | None]) -> list[str]:
+    """What must be said of files whose weights could not all be rounded as the recipe asks."""
+    return grouped(
+        {
+            item: "; ".join(how.known_issues)
+            for item, how in files.items()
+            if how is not None and how.known_issues and (how.recipe or {}).get("weight_rounding") == "brecq"
+        }
+    )
+
+
 def _written(value: float, definition: MetricDefinition) -> str:
     return f"{100 * value:.2f}" if definition.format == "percent" else f"{value:.4g}"
