@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from crossrt.core.artifact import Quantization
 from crossrt.core.metric import MetricDefinition
 from crossrt.exporters.errors import RecipeError
 from crossrt.exporters.recipes.recipe import Recipe
@@ -18,7 +19,7 @@ from crossrt.exporters.recipes.toml_files import NamedRecipe, RecipeFile, read_r
 from crossrt.exporters.variants import shipped_recipes, usual_recipes
 from crossrt.harness.build.export import Exported
 from crossrt.reports.tables.accuracy import QUANTIZED, QUANTIZED_NOTE, largest_error, share_text
-from crossrt.reports.text.cells import Cell, Sheet, listed
+from crossrt.reports.text.cells import Cell, Sheet, grouped, listed
 from crossrt.reports.text.patterns import matches
 
 

@@ -30,13 +30,13 @@ class Border:
         value: The tensor: integers, or an input or output of the model in float.
         goal: Name of the tensor of the float model that it stands for.
         scale: Of the integers; None for a float tensor.
-        zero_point: The integer that stands for 0.
+        zero_point: The integer that stands for 0; None for a float tensor.
     """
 
     value: ir.Value
     goal: str
     scale: np.float32 | None = None
-    zero_point: np.float32 = np.float32(0)
+    zero_point: np.float32 | None = None
 
     @property
     def name(self) -> str:
@@ -45,7 +45,9 @@ class Border:
 
     def decoded(self, values: Array) -> Array:
         """What values of the tensor stand for."""
-        return values if self.scale is None else (values - self.zero_point) * self.scale
+        if self.scale is None or self.zero_point is None:
+            return values
+        return np.asarray((values - self.zero_point) * self.scale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

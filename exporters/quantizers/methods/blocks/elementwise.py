@@ -14,52 +14,52 @@ from crossrt.exporters.quantizers.methods.grid import limits_of
 from crossrt.exporters.quantizers.methods.layers import Array, number
 
 
-def _add(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _add(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     a, b = present(inputs)
     return a + b, lambda g: (unbroadcast(g, a.shape), unbroadcast(g, b.shape))
 
 
-def _sub(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _sub(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     a, b = present(inputs)
     return a - b, lambda g: (unbroadcast(g, a.shape), unbroadcast(-g, b.shape))
 
 
-def _mul(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _mul(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     a, b = present(inputs)
     return a * b, lambda g: (unbroadcast(g * b, a.shape), unbroadcast(g * a, b.shape))
 
 
-def _div(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _div(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     a, b = present(inputs)
     result = a / b
     return result, lambda g: (unbroadcast(g / b, a.shape), unbroadcast(-g * result / b, b.shape))
 
 
-def _neg(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _neg(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     (x,) = present(inputs)
     return -x, lambda g: (-g,)
 
 
-def _sqrt(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _sqrt(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     (x,) = present(inputs)
     result = np.sqrt(x)
     return result, lambda g: (g / (2 * result),)
 
 
-def _reciprocal(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _reciprocal(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     (x,) = present(inputs)
     result = np.asarray(1 / x)
     return result, lambda g: (-g * result**2,)
 
 
-def _erf(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _erf(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     from scipy.special import erf
 
     (x,) = present(inputs)
     return erf(x), lambda g: (g * np.float32(2 / math.sqrt(math.pi)) * np.exp(-(x**2)),)
 
 
-def _sigmoid(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _sigmoid(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     from scipy.special import expit
 
     (x,) = present(inputs)
@@ -67,7 +67,7 @@ def _sigmoid(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull
     return result, lambda g: (g * result * (1 - result),)
 
 
-def _tanh(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _tanh(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     (x,) = present(inputs)
     result = np.tanh(x)
     return result, lambda g: (g * (1 - result**2),)
@@ -81,7 +81,7 @@ def _softmax(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull
     return result, lambda g: (result * (g - (g * result).sum(axis=axis, keepdims=True)),)
 
 
-def _relu(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _relu(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     (x,) = present(inputs)
     return np.maximum(x, 0), lambda g: (g * (x > 0),)
 
@@ -92,12 +92,12 @@ def _leaky_relu(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, P
     return x * slope, lambda g: (g * slope,)
 
 
-def _clip(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _clip(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     x, *limits = inputs
     assert x is not None
     low, high = (*limits, None, None)[:2]
-    is_inside = ((low is None) | (x > (x if low is None else low))) & ((high is None) | (x < (x if high is None else high)))
-    return np.clip(x, low, high), lambda g: (g * is_inside, *(None for _ in limits))
+    result = np.clip(x, low, high)
+    return result, lambda g: (g * (result == x), *(None for _ in limits))
 
 
 def _quantize(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:

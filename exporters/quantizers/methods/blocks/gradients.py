@@ -1,4 +1,4 @@
-"""What operators have in common: an operator gives its result and a function that takes gradients back to its inputs."""
+"""What operators have in common: each gives its result and a function that takes gradients back to its inputs."""
 
 from __future__ import annotations
 

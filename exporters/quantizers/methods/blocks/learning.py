@@ -1,8 +1,8 @@
 """Learning how the weights of a block are rounded, all together, so that the block's output is off least.
 
-Source: Li et al., "BRECQ: Pushing the Limit of Post-Training Quantization by Block Reconstruction" (ICLR 2021), equation
-10, with the rounding of Nagel et al. 2020 ("Up or Down?", equations 22 to 24; see `adaround`), which the paper takes
-over (section 3.4): minibatches of samples, Adam, and a pull to 0 or 1 that begins after a fifth of the steps.
+Source: Li et al., "BRECQ: Pushing the Limit of Post-Training Quantization by Block Reconstruction" (ICLR 2021),
+equation 10 with all of its Fisher weights 1, which need the loss that the model was trained with; with the rounding of Nagel et al. 2020 ("Up or Down?", equations 22 to 24; see `adaround`), which the paper
+takes over (section 3.4): minibatches of samples, Adam, and a pull to 0 or 1 that begins after a fifth of the steps.
 """
 
 from __future__ import annotations
@@ -31,12 +31,10 @@ class Examples:
     Attributes:
         inputs: What it takes in the quantized file, `(samples, rows of a sample, ...)`, as it is stored there.
         goals: What it gives in the float model, `(samples, rows of a sample, ...)`, float32.
-        importance: How much the error of each value of the output counts, of the shape of `goals`; None for all alike.
     """
 
     inputs: Array
     goals: Array
-    importance: Array | None = None
 
     def __len__(self) -> int:
         """How many samples."""
@@ -77,29 +75,27 @@ class BlockError:
         self._program = Program(block.nodes)
 
     def total(self, weights: Mapping[str, Array]) -> float:
-        """Mean over all samples of the (weighted) squared error, summed over the values of the output."""
+        """Mean over all samples of the squared error, summed over the values of the output."""
         found = 0.0
         for start in range(0, len(self._examples), BATCH):
             places = np.arange(start, min(start + BATCH, len(self._examples)))
-            off, importance, _ = self._apart(weights, places)
-            found += float((importance * off * off).sum(dtype=np.float64))
+            off, _ = self._apart(weights, places)
+            found += float(np.square(off).sum(dtype=np.float64))
         return found / len(self._examples)
 
     def gradients(self, weights: Mapping[str, Array], places: Array) -> dict[str, Array]:
         """Gradients by the weights, by name, of the mean error of some samples."""
-        off, importance, tape = self._apart(weights, places)
+        off, tape = self._apart(weights, places)
         scale = self._block.end.scale
-        by_result = (2 / len(places)) * importance * off * (1 if scale is None else scale)
+        by_result = off * np.float32(2 / len(places)) * (np.float32(1) if scale is None else scale)
         return tape.gradients(self._block.end.name, by_result)
 
-    def _apart(self, weights: Mapping[str, Array], places: Array) -> tuple[Array, Array | float, Tape]:
-        """How far outputs are from their goals, how much that counts, and the computation."""
-        taken = self._examples.inputs[places]
-        tape = self._program.run({**weights, self._block.start.name: _rows(taken).astype(np.float32)})
+    def _apart(self, weights: Mapping[str, Array], places: Array) -> tuple[Array, Tape]:
+        """How far outputs are from their goals, and the computation."""
+        taken = _rows(self._examples.inputs[places]).astype(np.float32)
+        tape = self._program.run({**weights, self._block.start.name: taken})
         found = self._block.end.decoded(tape.values[self._block.end.name])
-        importance = self._examples.importance
-        counts: Array | float = 1.0 if importance is None else _rows(importance[places])
-        return found - _rows(self._examples.goals[places]), counts, tape
+        return found - _rows(self._examples.goals[places]), tape
 
 
 def _rows(values: Array) -> Array:

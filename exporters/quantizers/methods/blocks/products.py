@@ -12,7 +12,7 @@ from crossrt.exporters.quantizers.methods.blocks.gradients import Operator, Pull
 from crossrt.exporters.quantizers.methods.layers import Array, number, numbers
 
 
-def _matmul(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _matmul(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     a, b = present(inputs)
 
     def pull(g: Array) -> tuple[Array, Array]:
@@ -48,7 +48,7 @@ def _reduce_mean(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, 
     return _mean(x, given or tuple(range(x.ndim)), keepdims=bool(number(node, "keepdims", 1)), inputs=len(inputs))
 
 
-def _global_average(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _global_average(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     (x,) = present(inputs)
     return _mean(x, tuple(range(2, x.ndim)), keepdims=True, inputs=1)
 
@@ -86,7 +86,7 @@ def _transpose(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pu
     return x.transpose(order), lambda g: (g.transpose(np.argsort(order)),)
 
 
-def _identity(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
+def _identity(_: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     (x,) = present(inputs)
     return x, lambda g: (g,)
 

@@ -1,6 +1,8 @@
 """BRECQ over a QDQ file: block after block, each given what the blocks before it became.
 
-Source: Li et al. 2021; see `learning`. Left out of the paper: learning the scales of activations (section 3.4).
+Source: Li et al. 2021; see `learning`. Left out of the paper: weights of the error by the Fisher information, for which
+the loss of the training would have to be known, and learning the scales of activations (section 3.4): those of the file
+stay, and the error is that of outputs with activations quantized as they are there.
 """
 
 from __future__ import annotations
