@@ -1,8 +1,9 @@
 """Learning how the weights of a block are rounded, all together, so that the block's output is off least.
 
 Source: Li et al., "BRECQ: Pushing the Limit of Post-Training Quantization by Block Reconstruction" (ICLR 2021),
-equation 10 with all of its Fisher weights 1, which need the loss that the model was trained with; with the rounding of Nagel et al. 2020 ("Up or Down?", equations 22 to 24; see `adaround`), which the paper
-takes over (section 3.4): minibatches of samples, Adam, and a pull to 0 or 1 that begins after a fifth of the steps.
+equation 10 with all of its Fisher weights 1, which need the loss that the model was trained with. The rounding is that
+of Nagel et al. 2020 ("Up or Down?", equations 22 to 24; see `adaround`), which the paper takes over (section 3.4):
+minibatches of samples, Adam, and a pull to 0 or 1 that begins after a fifth of the steps.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class BlockError:
 
 def _rows(values: Array) -> Array:
     """`(samples, rows of a sample, ...)` as rows."""
-    return values.reshape(-1, *values.shape[2:])
+    return np.reshape(values, (-1, *values.shape[2:]))
 
 
 class _Rounding:

@@ -46,12 +46,13 @@ class _Windows:
         places = tuple((size + sum(pad) - width) // stride + 1 for size, pad, width, stride in sides)
         return cls(kernel, tuple(pads), places, strides, dilations)
 
-    def taps(self) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
-        """Each place of the kernel, with what it sees of the padded axes of space."""
+    def taps(self) -> Iterator[tuple[Any, Any]]:
+        """An index for each place of the kernel, and one for what it sees of a padded input; space lies last."""
         for tap in np.ndindex(*self.kernel):
             starts = [place * step for place, step in zip(tap, self.dilations, strict=True)]
             sides = zip(starts, self.places, self.strides, strict=True)
-            yield tap, tuple(slice(start, start + (count - 1) * stride + 1, stride) for start, count, stride in sides)
+            seen = (slice(start, start + (count - 1) * stride + 1, stride) for start, count, stride in sides)
+            yield (..., *tap), (..., *seen)
 
     def padded(self, x: Array, value: float = 0.0) -> Array:
         """An input with its padding; the axes of space are the last ones."""
@@ -63,8 +64,9 @@ class _Windows:
     def cropped(self, padded: Array) -> Array:
         """What is left of a padded array without its padding."""
         sizes = padded.shape[padded.ndim - len(self.pads) :]
-        inner = (slice(before, size - after) for (before, after), size in zip(self.pads, sizes, strict=True))
-        return padded[(..., *inner)]
+        sides = zip(self.pads, sizes, strict=True)
+        inner: Any = (..., *(slice(before, size - after) for (before, after), size in sides))
+        return np.asarray(padded[inner])
 
 
 def _conv(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
@@ -79,7 +81,7 @@ def _conv(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
     padded = padded.reshape(groups, -1, *padded.shape[1:])
     sums: Any = 0.0
     for tap, seen in windows.taps():
-        sums = sums + by_group[(..., *tap)] @ _rows(padded, seen)
+        sums = sums + by_group[tap] @ _rows(padded, seen)
     result = np.moveaxis(sums.reshape(len(weights), batch, *windows.places), 0, 1)
     if bias is not None:
         result = result + bias.reshape(-1, *[1] * len(windows.kernel))
@@ -88,18 +90,18 @@ def _conv(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
         rows = np.ascontiguousarray(np.moveaxis(g, 1, 0)).reshape(groups, len(weights) // groups, -1)
         by_input, by_weight = np.zeros_like(padded), np.zeros_like(by_group)
         for tap, seen in windows.taps():
-            by_weight[(..., *tap)] = rows @ _rows(padded, seen).swapaxes(1, 2)
-            part = by_group[(..., *tap)].swapaxes(1, 2) @ rows
-            by_input[(..., *seen)] += part.reshape(*padded.shape[:3], *windows.places)
+            by_weight[tap] = rows @ _rows(padded, seen).swapaxes(1, 2)
+            part = by_group[tap].swapaxes(1, 2) @ rows
+            by_input[seen] += part.reshape(*padded.shape[:3], *windows.places)
         inner = windows.cropped(by_input).reshape(x.shape[1], batch, *x.shape[2:])
         return np.moveaxis(inner, 1, 0), by_weight.reshape(weights.shape), *(None for _ in rest)
 
     return result, pull
 
 
-def _rows(padded: Array, seen: tuple[slice, ...]) -> Array:
+def _rows(padded: Array, seen: Any) -> Array:
     """What a tap sees, `(groups, channels, samples and places)`."""
-    return padded[(..., *seen)].reshape(*padded.shape[:2], -1)
+    return np.reshape(padded[seen], (*padded.shape[:2], -1))
 
 
 def _max_pool(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pull]:
@@ -110,14 +112,14 @@ def _max_pool(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pul
     result = np.full((*x.shape[:2], *windows.places), -np.inf, x.dtype)
     winner = np.zeros(result.shape, np.int32)
     for place, (_, seen) in enumerate(windows.taps()):
-        value = padded[(..., *seen)]
+        value = padded[seen]
         winner = np.where(value > result, place, winner)
         result = np.maximum(result, value)
 
     def pull(g: Array) -> tuple[Array]:
         back = np.zeros(padded.shape, g.dtype)
         for place, (_, seen) in enumerate(windows.taps()):
-            back[(..., *seen)] += g * (winner == place)
+            back[seen] += g * (winner == place)
         return (windows.cropped(back),)
 
     return result, pull
@@ -129,13 +131,14 @@ def _average_pool(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array,
     windows = _Windows.of(node, x.shape[2:], numbers(node, "kernel_shape", ()))
     padded, ones = windows.padded(x), windows.padded(np.ones(x.shape[2:], x.dtype))
     ones = np.ones_like(ones) if number(node, "count_include_pad", 0) else ones
-    shares = 1 / sum(ones[seen] for _, seen in windows.taps())
-    result = sum(padded[(..., *seen)] for _, seen in windows.taps()) * shares
+    taps = [seen for _, seen in windows.taps()]
+    shares = np.asarray(1 / np.sum([ones[seen] for seen in taps], axis=0))
+    result = np.sum([padded[seen] for seen in taps], axis=0) * shares
 
     def pull(g: Array) -> tuple[Array]:
         back = np.zeros_like(padded)
-        for _, seen in windows.taps():
-            back[(..., *seen)] += g * shares
+        for seen in taps:
+            back[seen] += g * shares
         return (windows.cropped(back),)
 
     return result, pull
