@@ -135,10 +135,10 @@ class _Rounding:
     def hard(self) -> Array:
         """Integers `(groups, outputs, inputs)`."""
         grid, share = self._weights.grid, rectified(self._state)[0]
-        return np.clip(self._below + (share >= 0.5), grid.low, grid.high).astype(np.int64)
+        return np.asarray(np.clip(self._below + (share >= 0.5), grid.low, grid.high), np.int64)
 
 
-def learn(error: BlockError, layers: Sequence[Weights], samples: int, steps: int = STEPS) -> list[Array] | None:
+def learn(error: BlockError, layers: Sequence[Weights], samples: int, steps: int) -> list[Array] | None:
     """Integers for the weights of each layer, or None where none better than those of the file are found.
 
     Args:

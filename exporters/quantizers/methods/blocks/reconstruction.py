@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from crossrt.exporters.errors import UnfitRecipeError
 from crossrt.exporters.quantizers.methods.bias_correction import Feeds
+from crossrt.exporters.quantizers.methods.blocks import learning
 from crossrt.exporters.quantizers.methods.blocks.cutting import Block, blocks_of
 from crossrt.exporters.quantizers.methods.blocks.learning import BlockError, Examples, Weights, learn
 from crossrt.exporters.quantizers.methods.layers import Array, Layer, layers_of, replace
@@ -116,7 +117,7 @@ def _learn(block: Block, floats: dict[str, Layer], models: tuple[ir.Model, ir.Mo
         Weights(layer=each, exact=floats[each.name].matrices(floats[each.name].values), grid=grid_of(each))
         for each in block.layers
     ]
-    learned = learn(BlockError(block, examples), layers, len(examples))
+    learned = learn(BlockError(block, examples), layers, len(examples), learning.STEPS)
     changed = 0
     for layer, integers in zip(block.layers, learned or (), strict=learned is not None):
         before = layer.values

