@@ -256,8 +256,7 @@ def test_layers_beside_an_unknown_operator_are_rounded_one_by_one_and_it_says_so
     _, found = quantized(residual, **FOUR_BITS, weight_rounding="brecq")
     before, after = ({each.name: each.values for each in layers_of(model)} for model in (plain, found))
     changed = {name for name, weights in before.items() if (weights != after[name]).any()}
-    assert changed >= {"c1", "c2"}
-    assert changed & {"d3", "logits"}
+    assert changed >= {"c0", "c1", "c2"}
     said = remark(original, found)
     assert said is not None
     assert "rounds c1, c2 layer by layer" in said
