@@ -20,7 +20,7 @@ from crossrt.exporters.quantizers.methods.layers import Array, Layer, array, is_
 
 MOST_LAYERS: Final = 2
 """Layers of a chain without branches that are learned together. Of more, few samples teach what holds for them alone
-(the paper's section 3.2): three dense layers with ten outputs, from 1,000 samples, gave less than AdaRound one by one."""
+(the paper's section 3.2): three dense layers with ten outputs, from 1,000 samples, were worse than by AdaRound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
