@@ -87,8 +87,8 @@ def quantize(
     for name, proof in quantized.proofs.items():
         for line in pair_lines(name, proof):
             console.print(printable(line), markup=False)
-    files = {item: each.quantization for item, each in found.artifacts.items()}
-    for line in (*hollow_notes(files), *method_notes(files)):
+    built = {item: each.quantization for item, each in found.artifacts.items()}
+    for line in (*hollow_notes(built), *method_notes(built)):
         console.print(f"note  {line}", markup=False)
     for item, failure in found.problems.items():
         console.print(f"failed  {item}: {printable(failure.reason)}", markup=False)
