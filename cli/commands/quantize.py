@@ -58,7 +58,7 @@ def quantize(
     from crossrt.harness.build.diagnosing import diagnose_command
     from crossrt.harness.build.exported import write_folder
     from crossrt.harness.build.quantizing import Quantizing, run_quantize
-    from crossrt.harness.build.recipes import outcome_sheet
+    from crossrt.harness.build.recipes import method_notes, outcome_sheet
     from crossrt.harness.process.out import check_writable
     from crossrt.harness.qat.pairs import pair_lines, proof_file
     from crossrt.harness.qat.request import write_proof
@@ -87,7 +87,8 @@ def quantize(
     for name, proof in quantized.proofs.items():
         for line in pair_lines(name, proof):
             console.print(printable(line), markup=False)
-    for line in hollow_notes({item: each.quantization for item, each in found.artifacts.items()}):
+    built = {item: each.quantization for item, each in found.artifacts.items()}
+    for line in (*hollow_notes(built), *method_notes(built)):
         console.print(f"note  {line}", markup=False)
     for item, failure in found.problems.items():
         console.print(f"failed  {item}: {printable(failure.reason)}", markup=False)

@@ -18,7 +18,7 @@ from crossrt.exporters.recipes.same_scales import OnnxSameScales as OnnxSameScal
 from crossrt.exporters.recipes.same_scales import TfliteSameScales as TfliteSameScales
 
 WeightRanges = Literal["minmax", "mse", "percentile"]
-WeightRounding = Literal["nearest", "adaround", "gpfq"]
+WeightRounding = Literal["nearest", "adaround", "brecq", "gpfq"]
 
 
 class OnnxStatic(RecipeBase, frozen=True, tag="onnx-static"):
@@ -46,7 +46,7 @@ class OnnxStatic(RecipeBase, frozen=True, tag="onnx-static"):
         quantize_outputs: False leaves outputs of the model in float where kernels allow it; QDQ alone.
         weight_ranges: The range of a weight: all of it, that of the least squared error, or a percentile.
         weight_percentile: What `percentile` keeps of the weights, in percent.
-        weight_rounding: Each weight to the nearest integer, or as AdaRound or GPFQ choose; QDQ alone.
+        weight_rounding: Each weight to the nearest integer, or as AdaRound, BRECQ or GPFQ choose; QDQ alone.
         bias_correction: Biases make up for what shifts the mean of a layer's output; QDQ alone.
     """
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from crossrt.core.artifact import Quantization
 from crossrt.core.metric import MetricDefinition
 from crossrt.exporters.errors import RecipeError
 from crossrt.exporters.recipes.recipe import Recipe
@@ -18,7 +19,7 @@ from crossrt.exporters.recipes.toml_files import NamedRecipe, RecipeFile, read_r
 from crossrt.exporters.variants import shipped_recipes, usual_recipes
 from crossrt.harness.build.export import Exported
 from crossrt.reports.tables.accuracy import QUANTIZED, QUANTIZED_NOTE, largest_error, share_text
-from crossrt.reports.text.cells import Cell, Sheet, listed
+from crossrt.reports.text.cells import Cell, Sheet, grouped, listed
 from crossrt.reports.text.patterns import matches
 
 
@@ -144,6 +145,17 @@ def outcome_sheet(exported: Exported, model: str) -> Sheet:
         rows=tuple(rows),
         dropped_first=("error %",),
         footer=(QUANTIZED_NOTE,) if rows else (),
+    )
+
+
+def method_notes(files: Mapping[str, Quantization | None]) -> list[str]:
+    """What must be said of files whose weights could not all be rounded as the recipe asks."""
+    return grouped(
+        {
+            item: "; ".join(how.known_issues)
+            for item, how in files.items()
+            if how is not None and how.known_issues and (how.recipe or {}).get("weight_rounding") == "brecq"
+        }
     )
 
 

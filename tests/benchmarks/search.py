@@ -2,8 +2,11 @@
 
 Each seed cuts the test data anew. Beside the result stand the whole-model recipes of the same searches and, with
 `--nncf-python PYTHON` (one that has nncf), NNCF's quantization with accuracy control: it gets the samples that the
-search chose on, and its file is judged like the search's, on the samples kept aside and in shared rounds. With
-`--keep FOLDER` searches that are over stay there and are not made again, so that a run can be continued.
+search chose on, and its file is judged like the search's, on the samples kept aside and in shared rounds.
+
+A line is printed behind each search. With `--keep FOLDER` searches that are over stay there and are not made again: the
+same call continues a run that was killed; the search that was under way begins anew, so that it has all of its time.
+Those whose time was over before anything was judged count as outside the budget; `--again` makes them again.
 """
 
 from __future__ import annotations
@@ -39,6 +42,8 @@ from crossrt.reports.text.progress import Silent
 HELPER = Path(__file__).with_name("nncf_control.py")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "mixed-precision" / "make.py"
 GOAL = 0.95
+OVER = ("found", "none", "unjudged")
+INTERRUPTED = 130
 MODELS = ("mnist-cnn", "mnist-separable", "mnist-transformer")
 
 
@@ -52,12 +57,19 @@ def subject_of(model: str, folder: Path) -> Subject:
     return Subject(models=(folder / "faulty.onnx",), data=data, calibration=calibration)
 
 
-def searched(model: str, budget: Budget, time_s: float, seed: int, folder: Path) -> tuple[SearchRequest, SearchReport]:
+def searched(
+    model: str, budget: Budget, time_s: float, seed: int, folder: Path, *, again: bool
+) -> tuple[SearchRequest, SearchReport]:
+    """A search that is over: the one in the folder, or a new one."""
     request = SearchRequest(
         subject=subject_of(model, folder), budget=budget, out=folder / f"{model}-{seed}", time_s=time_s, seed=seed
     )
     known = read_search(request.out)
-    if known is not None and known.status in ("found", "none"):
+    if known is not None and (known.budget, known.time_s) != (budget, time_s):
+        raise click.UsageError(
+            f"{request.out} holds a search for another budget or of {known.time_s:g} s: give another --keep"
+        )
+    if known is not None and known.status in (OVER[:-1] if again else OVER):
         return request, known
     shutil.rmtree(request.out, ignore_errors=True)
     return request, run_search(request, Silent())
@@ -129,7 +141,8 @@ def with_nncf(python: Path, request: SearchRequest, drop: str) -> str:
 @click.option("--allow-slower", is_flag=True, help="As of crossrt search.")
 @click.option("--time", "time_s", type=float, default=300.0, show_default=True)
 @click.option("--nncf-python", type=click.Path(exists=True, path_type=Path))
-@click.option("--keep", type=click.Path(path_type=Path), help="Folder for the searches; those in it are over.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder for the searches; those over stay.")
+@click.option("--again", is_flag=True, help="Makes searches again that judged nothing in time.")
 def main(
     models: tuple[str, ...],
     seeds: int,
@@ -138,6 +151,7 @@ def main(
     time_s: float,
     nncf_python: Path | None,
     keep: Path | None,
+    again: bool,
 ) -> None:
     """Prints a Markdown table; the exit code is 1 where fewer than 19 of 20 searches end inside their budget."""
     asked = f"--max-drop {max_drop} --time {time_s:g}{' --allow-slower' if allow_slower else ''}"
@@ -149,7 +163,9 @@ def main(
         folder = Path(name) if keep is None else keep
         folder.mkdir(parents=True, exist_ok=True)
         for seed, model in itertools.product(range(seeds), models):
-            request, each = searched(model, budget, time_s, seed, folder)
+            request, each = searched(model, budget, time_s, seed, folder, again=again)
+            if each.status == "interrupted":
+                raise SystemExit(INTERRUPTED)
             found[model].append(each)
             print(outcome(model, seed, each), flush=True)
             if not seed:

@@ -59,6 +59,7 @@ def methods(
     from crossrt.cli.shared.options import message_console, result_console, subject_from
     from crossrt.harness.analyze.methods import Methods, run_methods
     from crossrt.harness.analyze.methods_tables import league_sheet, outputs_sheet
+    from crossrt.harness.build.recipes import method_notes
     from crossrt.reports.tables.terminal import print_cautions, print_sheet
     from crossrt.reports.text.cells import grouped
     from crossrt.reports.text.printable import printable
@@ -74,6 +75,8 @@ def methods(
     if (of_outputs := outputs_sheet(league)) is not None:
         console.print()
         print_sheet(of_outputs, console)
+    for line in method_notes({each.item: each.artifact.quantization for each in league.methods}):
+        console.print(f"note  {printable(line)}", markup=False)
     for title, reasons in (("failed", league.failed), ("does not apply", league.unfit)):
         for line in grouped(reasons):
             console.print(f"{title}  {printable(line)}", markup=False)

@@ -49,20 +49,20 @@ def adaround(weights: Array, grid: Grid, moments: Moments, steps: int = STEPS) -
     zero_point = np.asarray(grid.zero_point, np.float32)
     target = weights @ moments.cross  # (groups, outputs, inputs); float32 is enough to go downhill
     slopes = (2 * scale / unit).astype(np.float32)
-    state = _inverse((scaled - below).astype(np.float32))
+    state = inverse((scaled - below).astype(np.float32))
     mean, square = np.zeros_like(state), np.zeros_like(state)
     for step in range(1, steps + 1):
-        share, slope = _rectified(state)
+        share, slope = rectified(state)
         rounded = (np.clip(below + share, grid.low, grid.high) - zero_point) * scale
-        gradient = ((rounded @ moments.quantized - target) * slopes + _pull(share, step / steps)) * slope
+        gradient = ((rounded @ moments.quantized - target) * slopes + pull(share, step / steps)) * slope
         mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
         state -= _RATE / (1 - 0.9**step) * mean / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
-    learned = np.clip(below + (_rectified(state)[0] >= 0.5), grid.low, grid.high).astype(np.int64)
+    learned = np.clip(below + (rectified(state)[0] >= 0.5), grid.low, grid.high).astype(np.int64)
     is_better = moments.errors(exact, grid.values(learned)) < moments.errors(exact, grid.values(nearest))
     return np.where(is_better[..., None], learned, nearest)
 
 
-def _rectified(state: Array) -> tuple[Array, Array]:
+def rectified(state: Array) -> tuple[Array, Array]:
     """The rectified sigmoid, and its slope."""
     sigmoid = 1 / (1 + np.exp(-state))
     stretched = sigmoid * (_ZETA - _GAMMA) + _GAMMA
@@ -70,13 +70,13 @@ def _rectified(state: Array) -> tuple[Array, Array]:
     return np.clip(stretched, 0, 1), np.where(is_inside, (_ZETA - _GAMMA) * sigmoid * (1 - sigmoid), 0.0)
 
 
-def _inverse(share: Array) -> Array:
+def inverse(share: Array) -> Array:
     """The state in which a weight is as it was before rounding."""
     sigmoid = (share - _GAMMA) / (_ZETA - _GAMMA)
     return np.asarray(np.log(sigmoid / (1 - sigmoid)), np.float32)
 
 
-def _pull(share: Array, progress: float) -> Array | float:
+def pull(share: Array, progress: float) -> Array | float:
     """Gradient of the regularizer by the share."""
     if progress < _WITHOUT:
         return 0.0

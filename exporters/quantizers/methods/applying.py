@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.quantizers.methods.bias_correction import Feeds, correct_biases
+from crossrt.exporters.quantizers.methods.blocks.reconstruction import reconstruct
 from crossrt.exporters.quantizers.methods.clipping import clip_weights
 from crossrt.exporters.quantizers.methods.clips import seen_clips
 from crossrt.exporters.quantizers.methods.equalization import equalize
@@ -98,7 +99,9 @@ def change_file(recipe: OnnxStatic, source: Path, path: Path, feeds: Feeds) -> N
     original, quantized = ir.load(source), ir.load(path)
     if not recipe.quantize_outputs:
         float_outputs(quantized)
-    if recipe.weight_rounding != "nearest":
+    if recipe.weight_rounding == "brecq":
+        reconstruct(original, quantized, feeds)
+    elif recipe.weight_rounding != "nearest":
         round_weights(original, quantized, recipe.weight_rounding, feeds)
     if recipe.bias_correction:
         correct_biases(original, quantized, feeds)

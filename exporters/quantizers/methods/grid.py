@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from crossrt.exporters.quantizers.methods.layers import Array
@@ -32,3 +34,9 @@ class Grid:
     def values(self, integers: Array) -> Array:
         """What integers stand for, float64."""
         return np.asarray((integers - self.zero_point) * self.scale)
+
+
+def limits_of(dtype: Any) -> tuple[int, int]:
+    """Least and greatest integer of a numpy dtype, those of 4 bits included."""
+    limits: Any = ml_dtypes.iinfo(dtype) if "int4" in str(dtype) else np.iinfo(dtype)  # type: ignore[no-untyped-call]
+    return int(limits.min), int(limits.max)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 from numpy.lib.stride_tricks import sliding_window_view
 
 from crossrt.exporters.quantizers.methods.layers import Array, Layer, number, numbers
@@ -22,7 +23,7 @@ def rows_of(layer: Layer, values: Array) -> Array:
     ones = (1,) * len(kernel)
     strides, dilations = (numbers(layer.node, name, ones) for name in ("strides", "dilations"))
     reach = tuple((size - 1) * step + 1 for size, step in zip(kernel, dilations, strict=True))
-    padded = np.pad(values, [(0, 0), (0, 0), *_pads(layer, values.shape[2:], reach, strides)])
+    padded = np.pad(values, [(0, 0), (0, 0), *pads_of(layer.node, values.shape[2:], reach, strides)])
     windows = sliding_window_view(padded, reach, axis=tuple(range(2, values.ndim)))
     places = (slice(None, None, step) for step in strides)
     taps = (slice(None, None, step) for step in dilations)
@@ -34,14 +35,21 @@ def rows_of(layer: Layer, values: Array) -> Array:
     return moved.reshape(layer.groups, batch * int(np.prod(space)), -1)
 
 
-def _pads(
-    layer: Layer, space: tuple[int, ...], reach: tuple[int, ...], strides: tuple[int, ...]
+def pads_of(
+    node: ir.Node, space: tuple[int, ...], reach: tuple[int, ...], strides: tuple[int, ...]
 ) -> list[tuple[int, int]]:
-    """Padding before and after each axis of space, as ONNX's Conv defines it."""
-    given = layer.node.attributes.get("auto_pad")
+    """Padding before and after each axis of space, as ONNX's Conv and pooling define it.
+
+    Args:
+        node: The operator.
+        space: Sizes of its input.
+        reach: Sizes of its windows, dilations included.
+        strides: From one window to the next.
+    """
+    given = node.attributes.get("auto_pad")
     how = "NOTSET" if given is None else given.as_string()
     if how == "NOTSET":
-        pads = numbers(layer.node, "pads", (0,) * (2 * len(space)))
+        pads = numbers(node, "pads", (0,) * (2 * len(space)))
         return list(zip(pads[: len(space)], pads[len(space) :], strict=True))
     if how == "VALID":
         return [(0, 0)] * len(space)

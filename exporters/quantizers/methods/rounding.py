@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
-import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 
@@ -13,7 +12,7 @@ from crossrt.exporters.errors import UnfitRecipeError
 from crossrt.exporters.quantizers.methods.adaround import adaround
 from crossrt.exporters.quantizers.methods.bias_correction import Feeds
 from crossrt.exporters.quantizers.methods.gpfq import gpfq
-from crossrt.exporters.quantizers.methods.grid import Grid
+from crossrt.exporters.quantizers.methods.grid import Grid, limits_of
 from crossrt.exporters.quantizers.methods.integer_sums import QuantizedInput, input_of
 from crossrt.exporters.quantizers.methods.layers import Array, Layer, layers_of, replace
 from crossrt.exporters.quantizers.methods.moments import MOST_INPUTS, Moments
@@ -42,32 +41,43 @@ def round_weights(original: ir.Model, quantized: ir.Model, how: WeightRounding, 
         ExportError: ONNX Runtime cannot run a model.
     """
     floats = {each.name: each for each in layers_of(original)}
-    found = [(each, input_of(each)) for each in layers_of(quantized) if each.name in floats and each.scale is not None]
-    layers = [(layer, source) for layer, source in found if source is not None and _is_small(layer)]
+    layers = [each for each in layers_of(quantized) if each.name in floats and can_be_rounded(each)]
     if not layers:
         raise UnfitRecipeError(
             f"weight_rounding = {how} finds no Conv, Gemm or MatMul that is quantized together with its input"
         )
     models = (original, quantized)
-    changed = sum(_round(layer, source, floats[layer.name], models, how, feeds) for layer, source in layers)
+    changed = sum(round_layer(layer, floats[layer.name], models, how, feeds) for layer in layers)
     if not changed:
         raise UnfitRecipeError(f"weight_rounding = {how} changes nothing: rounding to the nearest is best everywhere")
     return changed
 
 
-def _is_small(layer: Layer) -> bool:
+def can_be_rounded(layer: Layer) -> bool:
+    """Whether a layer is quantized together with its input, and small enough for second moments."""
+    if layer.scale is None or input_of(layer) is None:
+        return False
     return bool(layer.matrices(layer.values).shape[2] <= MOST_INPUTS)
 
 
-def _round(
-    layer: Layer,
-    source: QuantizedInput,
-    exact: Layer,
-    models: tuple[ir.Model, ir.Model],
-    how: WeightRounding,
-    feeds: Feeds,
+def round_layer(
+    layer: Layer, exact: Layer, models: tuple[ir.Model, ir.Model], how: WeightRounding, feeds: Feeds
 ) -> bool:
-    """Rounds one layer; whether any integer changed."""
+    """Rounds one layer of a quantized file; whether any integer changed.
+
+    Args:
+        layer: The layer, which `can_be_rounded`.
+        exact: The same layer of the float model.
+        models: The float model and the quantized one.
+        how: The method, one that looks at a layer at a time.
+        feeds: Gives the calibration samples anew.
+
+    Raises:
+        UnfitRecipeError: There are too few samples.
+        ExportError: ONNX Runtime cannot run a model.
+    """
+    source = input_of(layer)
+    assert source is not None
     weights, before = exact.matrices(exact.values), layer.matrices(layer.values).astype(np.int64)
     moments = _moments(layer, source, exact, models, feeds)
     if moments.rows < FEWEST_ROWS:
@@ -75,7 +85,7 @@ def _round(
             f"weight_rounding = {how} has {moments.rows} rows of inputs for {layer.name}, fewer than {FEWEST_ROWS}:"
             " give more calibration samples"
         )
-    grid = _grid(layer)
+    grid = grid_of(layer)
     after = _METHODS[how](weights, grid, moments)
     is_better = moments.errors(weights, grid.values(after)) < moments.errors(weights, grid.values(before))
     after = np.where(is_better[..., None], after, before)
@@ -98,14 +108,14 @@ def _moments(
     return moments
 
 
-def _grid(layer: Layer) -> Grid:
+def grid_of(layer: Layer) -> Grid:
+    """Where the rounded weights of a quantized layer lie."""
     assert layer.scale is not None
     assert layer.zero_point is not None
-    dtype = layer.values.dtype
-    limits: Any = ml_dtypes.iinfo(dtype) if "int4" in str(dtype) else np.iinfo(dtype)  # type: ignore[no-untyped-call]
+    low, high = limits_of(layer.values.dtype)
     return Grid(
         scale=layer.by_output(layer.scale.astype(np.float64)),
         zero_point=layer.by_output(layer.zero_point.astype(np.float64)),
-        low=int(limits.min),
-        high=int(limits.max),
+        low=low,
+        high=high,
     )

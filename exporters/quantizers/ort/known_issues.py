@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
+import onnx_ir as ir
 
+from crossrt.exporters.quantizers.methods.blocks.reconstruction import remark
 from crossrt.exporters.quantizers.ort.lost_activations import REMOVABLE, lost_activations
 from crossrt.exporters.recipes.recipe import OnnxFloat8, OnnxFloat16, OnnxRecipe, OnnxStatic, OnnxWeightOnly
 from crossrt.exporters.sources.onnx_file import read_structure
@@ -28,7 +30,10 @@ def known_issues(recipe: OnnxRecipe, prepared: Path, quantized: Path | None = No
     if not isinstance(recipe, OnnxStatic):
         return ()
     written = None if quantized is None else read_structure(quantized).graph
-    return tuple(_of_static(recipe, read_structure(prepared).graph, written))
+    found = list(_of_static(recipe, read_structure(prepared).graph, written))
+    if quantized is not None and recipe.weight_rounding == "brecq":
+        found += _of_blocks(prepared, quantized)
+    return tuple(found)
 
 
 def cost_issues(recipe: OnnxRecipe, prepared: Path, quantized: Path) -> tuple[str, ...]:
@@ -79,6 +84,12 @@ def _of_static(recipe: OnnxStatic, graph: onnx.GraphProto, quantized: onnx.Graph
         )
     if recipe.quant_format == "qoperator":
         yield from _of_qoperator(graph, quantized)
+
+
+def _of_blocks(prepared: Path, quantized: Path) -> Iterator[str]:
+    """Layers that block reconstruction left out of its blocks."""
+    if (said := remark(ir.load(prepared), ir.load(quantized))) is not None:
+        yield said
 
 
 def _of_qoperator(graph: onnx.GraphProto, quantized: onnx.GraphProto | None) -> Iterator[str]:
