@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crossrt.core.artifact import ModelArtifact, ModelFormat
 from crossrt.core.install import install_command
-from crossrt.core.tensor import TensorSpec
+from crossrt.core.tensor import TensorSpec, dynamic_dimensions
 from crossrt.runtimes.errors import ModelRefusedError, RuntimeNotInstalledError
 from crossrt.runtimes.fit import check_fit
 from crossrt.runtimes.litert.graph import DEFAULT_SIGNATURE
@@ -29,6 +29,7 @@ _SINCE: Final = "ai-edge-litert>=2"
 
 try:
     from ai_edge_litert.compiled_model import CompiledModel, CpuKernelMode, CpuOptions, HardwareAccelerator, Options
+    from ai_edge_litert.tensor_buffer import TensorBuffer
 except ImportError as missing:
     if getattr(missing, "name", None) == "ai_edge_litert":
         raise
@@ -38,6 +39,8 @@ except ImportError as missing:
 
 _OWN_DTYPES: Final = frozenset(("float32", "float16", "int32", "int8", "uint8", "bool"))
 """What `TensorBuffer` takes and gives by name; everything else passes as bytes."""
+
+_ALIGNMENT_BYTES: Final = 64
 
 _PLACES: Final = re.compile(r"└|CompiledModel error: code=\d+, message=|ERROR: \[[^\]]*\]")
 """What LiteRT writes around its messages: where in its source they come from."""
@@ -74,8 +77,9 @@ class LiteRtCompiled:
             return reason
         if options.inter_op_threads != 1:
             return f"runs one operator at a time: inter_op_threads must be 1, found {options.inter_op_threads}"
-        empty = [spec.name for spec in (*artifact.inputs, *artifact.outputs) if 0 in spec.shape]
-        return f"does not support tensors without elements, such as {empty[0]}" if empty else None
+        if empty := [spec.name for spec in (*artifact.inputs, *artifact.outputs) if 0 in spec.shape]:
+            return f"does not support tensors without elements, such as {empty[0]}"
+        return _without_size(artifact)
 
     def prepare(self, artifact: ModelArtifact, options: SessionOptions) -> CompiledSession:
         """Compiles a TFLite file for one batch size.
@@ -96,7 +100,10 @@ class CompiledSession(BaseSession):
     def __init__(self, artifact: ModelArtifact, options: SessionOptions) -> None:
         super().__init__(artifact, options)
         self._model: CompiledModel | None = None
-        self._open: dict[str, tuple[int, ...]] = {}
+        self._memory: list[Array] = []
+        self._is_checked = False
+        if (reason := _without_size(artifact)) is not None:
+            raise ModelRefusedError(f"LiteRT's CompiledModel {reason}: {artifact.path.name}")
         try:
             with without_noise():
                 self._prepare(artifact, options)
@@ -129,18 +136,28 @@ class CompiledSession(BaseSession):
 
     def _output_buffers(self, buffers: Sequence[Any], names: Sequence[str]) -> list[Any]:
         """For each output of the session: its name, buffer, shape, dtype, how many to read as what, and conversion."""
-        self._given, by_name = list(buffers), dict(zip(names, buffers, strict=True))
+        by_name = dict(zip(names, buffers, strict=True))
         found = []
         for own, convert in zip(self._specs.own_outputs, self._output_conversions, strict=True):
-            dtype, shape = _found(by_name[own.name].get_tensor_details())
-            _check_output(self._artifact, own, dtype, shape)
+            shape = tuple(size for size in own.shape if isinstance(size, int))
+            if _checked(self._artifact, own, by_name[own.name].get_tensor_details()) != shape:
+                by_name[own.name] = self._wider_buffer(own.dtype, shape)
             count, read_as = prod(shape), np.dtype(own.dtype)
-            if dtype not in _OWN_DTYPES:
+            if own.dtype not in _OWN_DTYPES:
                 count, read_as = count * read_as.itemsize, np.dtype(np.int8)
             found.append((own.name, by_name[own.name], shape, np.dtype(own.dtype), count, read_as, convert))
-            if any(not isinstance(size, int) for size in own.shape):
-                self._open[own.name] = shape
+        self._given = [by_name[name] for name in names]
         return found
+
+    def _wider_buffer(self, dtype: str, shape: tuple[int, ...]) -> TensorBuffer:
+        """A buffer for an output that is as large as the record says.
+
+        Where the file computes a size from that of its inputs, as Flatten does, LiteRT plans for one sample whatever
+        the inputs were resized to, and would write beyond the buffer.
+        """
+        memory = _aligned(prod(shape) * np.dtype(dtype).itemsize)
+        self._memory.append(memory)  # the buffer only refers to it
+        return TensorBuffer.create_from_host_memory(memory.view(dtype) if dtype in _OWN_DTYPES else memory)
 
     def run(self, feeds: Feeds) -> Outputs:
         """Runs one batch."""
@@ -158,23 +175,19 @@ class CompiledSession(BaseSession):
                 array = buffer.read(count, read_as).view(dtype).reshape(shape)
                 outputs[name] = array if convert is None else convert(array)
         except (RuntimeError, ValueError) as error:
-            raise self._failed(RuntimeError(_said(error) + self._hint())) from error
-        if self._open:
+            raise self._failed(RuntimeError(_said(error))) from error
+        if not self._is_checked:
             self._check_sizes(model)
         return outputs
 
     def _check_sizes(self, model: CompiledModel) -> None:
-        """Raises `RunFailedError` where an output has another size than planned: its buffer then holds old values."""
-        found = model.get_output_tensor_details(self._key)
-        for name, shape in self._open.items():
-            if tuple(found[name]["shape"]) != shape:
-                planned, given = _sizes(shape), _sizes(found[name]["shape"])
-                raise self._failed(RuntimeError(f"{name} has the shape {given}, planned was {planned}{self._hint()}"))
-
-    def _hint(self) -> str:
-        if not self._open:
-            return ""
-        return f" (CompiledModel has no outputs whose size only a run can tell, as {', '.join(self._open)} may be)"
+        """Raises `RunFailedError` where an output has another size than its buffer, which then holds something else."""
+        given = model.get_output_tensor_details(self._key)
+        for name, _, shape, *_ in self._out_of:
+            if (found := tuple(given[name]["shape"])) != shape:
+                said = f"{name} came out as ({_sizes(found)}); its record says ({_sizes(shape)})"
+                raise self._failed(RuntimeError(said))
+        self._is_checked = True
 
     def executed_operators(self) -> tuple[str, ...] | None:
         """Nothing: `CompiledModel` does not tell what it runs."""
@@ -185,8 +198,17 @@ class CompiledSession(BaseSession):
     def close(self) -> None:
         """Drops the model and its buffers."""
         with without_noise():
-            self._into, self._out_of, self._taken, self._given = [], [], [], []
+            self._into, self._out_of, self._taken, self._given, self._memory = [], [], [], [], []
             self._model = None
+
+
+def _without_size(artifact: ModelArtifact) -> str | None:
+    """Why outputs cannot have a buffer before the model runs, or None where they can."""
+    known = set(dynamic_dimensions(artifact.inputs))
+    for spec in artifact.outputs:
+        if any(not isinstance(size, int) and size not in known for size in spec.shape):
+            return f"does not support outputs whose size only a run can tell, such as {spec.name}"
+    return None
 
 
 def _options(options: SessionOptions) -> Options:
@@ -204,17 +226,27 @@ def _found(details: Mapping[str, Any]) -> tuple[str, tuple[int, ...]]:
     return str(details["dtype"]), tuple(int(size) for size in details["shape"])
 
 
-def _check_output(artifact: ModelArtifact, own: TensorSpec, dtype: str, shape: Sequence[int]) -> None:
-    """Raises `ModelRefusedError` where an output of the file is not what the record says."""
-    fits = len(shape) == len(own.shape) and all(
-        size == known for size, known in zip(shape, own.shape, strict=True) if isinstance(known, int)
+def _checked(artifact: ModelArtifact, own: TensorSpec, details: Mapping[str, Any]) -> tuple[int, ...]:
+    """The shape that LiteRT planned for an output; raises `ModelRefusedError` where the record says something else."""
+    dtype, planned = _found(details)
+    written = next(spec.shape for spec in artifact.outputs if spec.name == own.name)
+    sizes = zip(planned, own.shape, written, strict=False)
+    fits = len(planned) == len(own.shape) and all(
+        size == known or not isinstance(said, int) for size, known, said in sizes
     )
     if dtype != own.dtype or not fits:
-        said = f"{own.dtype} ({_sizes(own.shape)})"
         raise ModelRefusedError(
-            f"{artifact.path.name} gives {own.name} {dtype} ({_sizes(shape)}); its record says {said}: it was replaced"
-            " or its record is wrong; inspect it again"
+            f"{artifact.path.name} gives {own.name} {dtype} ({_sizes(planned)}); its record says {own.dtype}"
+            f" ({_sizes(written)}): it was replaced or its record is wrong; inspect it again"
         )
+    return planned
+
+
+def _aligned(size_bytes: int) -> Array:
+    """Memory that begins where LiteRT's kernels need it."""
+    memory = np.zeros(size_bytes + _ALIGNMENT_BYTES, np.int8)
+    start = -memory.ctypes.data % _ALIGNMENT_BYTES
+    return memory[start : start + size_bytes]
 
 
 def _sizes(shape: Sequence[object]) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
-from crossrt.core.tensor import TensorSpec
+from crossrt.core.tensor import Batching, TensorSpec
 from crossrt.runtimes.conformance.plugin import MODELS as CONFORMANCE
 from crossrt.runtimes.errors import ModelRefusedError, OptionRefusedError, RunFailedError
 from crossrt.runtimes.litert.noise import without_noise
@@ -122,22 +122,42 @@ def test_a_record_that_says_something_else_is_refused(runtime, side, change):
     assert ".cc:" not in str(refused.value)
 
 
-def masked():
-    """A model of which every input above 0 is an output."""
-    artifact = artifact_of("signal.fp32.tflite")
-    outputs = (TensorSpec(name="y", dtype="float32", shape=("y[0]",)),)
-    return replace(artifact, path=MODELS / "masked.tflite", outputs=outputs)
+def as_record(file, inputs, outputs):
+    return replace(artifact_of("conv.fp32.tflite"), path=MODELS / file, inputs=inputs, outputs=outputs)
 
 
-@pytest.mark.parametrize("above", [0, 2, 6])
-def test_an_output_of_another_size_than_planned_is_a_failure_and_never_old_values(runtime, above):
-    feeds = {"x": np.array([1] * above + [-1] * (6 - above), np.float32)}
-    with runtime.prepare(masked(), ONE) as session, pytest.raises(RunFailedError, match="only a run can tell, as y"):
-        session.run(feeds)
+def spec(name, dtype, *shape):
+    return TensorSpec(name=name, dtype=dtype, shape=shape)
 
 
-def test_an_output_that_may_have_another_size_is_given_where_it_has_the_planned_one(runtime):
-    with runtime.prepare(masked(), ONE) as session:
+@pytest.mark.parametrize("batch_size", [1, 7, 33])
+def test_outputs_whose_size_the_file_computes_from_the_batch_have_room(runtime, batch_size):
+    outputs = (spec("y", "float32", "batch", 4), spec("signs", "int64", "batch", 6))
+    artifact = as_record("flattened.tflite", (spec("x", "float32", "batch", 3, 2),), outputs)
+    artifact = replace(artifact, batching=replace(artifact.batching, axes={"x": 0}))
+    options, rng = SessionOptions(batch_size=batch_size), np.random.default_rng(0)
+    with get_runtime("tflite").prepare(artifact, options) as other, runtime.prepare(artifact, options) as session:
+        for _ in range(3):
+            feeds = {"x": rng.normal(size=(batch_size, 3, 2)).astype(np.float32)}
+            expected, found = other.run(feeds), session.run(feeds)
+            np.testing.assert_allclose(found["y"], expected["y"], rtol=1e-5, atol=1e-6)
+            np.testing.assert_array_equal(found["signs"], expected["signs"])
+
+
+def test_outputs_whose_size_only_a_run_can_tell_are_not_supported(runtime):
+    artifact = as_record("masked.tflite", (spec("x", "float32", 6),), (spec("y", "float32", "y[0]"),))
+    artifact = replace(artifact, batching=Batching(axes={}))
+    reason = "does not support outputs whose size only a run can tell, such as y"
+    assert runtime.unsupported_reason(artifact, ONE) == reason
+    with pytest.raises(ModelRefusedError, match=reason):
+        runtime.prepare(artifact, ONE)
+
+
+def test_an_output_of_another_size_than_the_record_says_is_a_failure_and_never_old_values(runtime):
+    artifact = as_record("masked.tflite", (spec("x", "float32", 6),), (spec("y", "float32", 1),))
+    with runtime.prepare(replace(artifact, batching=Batching(axes={})), ONE) as session:
+        with pytest.raises(RunFailedError, match=r"y came out as \(0\); its record says \(1\)"):
+            session.run({"x": np.full(6, -1, np.float32)})
         assert session.run({"x": np.array([-1, -1, 5, -1, -1, -1], np.float32)})["y"].tolist() == [5]
 
 
