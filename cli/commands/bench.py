@@ -86,6 +86,13 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Afterwards, also compare each case with the limits of this machine: peaks and memory bandwidth.",
 )
+@click.option(
+    "--evidence",
+    "has_evidence",
+    is_flag=True,
+    help="Afterwards, also count what a call of each case costs the processor, where this machine tells: instructions,"
+    " cycles, cache misses (perf stat) and energy (RAPL).",
+)
 @cpu_option
 @minimum_agreement_option
 @click.option(
@@ -166,6 +173,7 @@ def _settings(
     diagnoses: bool,
     cpu: Cpu | None,
     has_roofline: bool,
+    has_evidence: bool,
     threads: tuple[tuple[int, ...], ...],
     batch: tuple[tuple[int, ...], ...],
     scenarios: tuple[str, ...],
@@ -196,4 +204,5 @@ def _settings(
         diagnoses=diagnoses,
         cpu=cpu,
         has_roofline=has_roofline,
+        has_evidence=has_evidence,
     )

@@ -18,6 +18,7 @@ from crossrt.harness.build.variant_files import VariantFiles
 from crossrt.harness.errors import ChildFailedError, HarnessError, NoAnswerError
 from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.evaluate.feeding import feeding_of
+from crossrt.harness.evidence.call import evidence_of, missing_evidence, shows_nothing, with_random_inputs
 from crossrt.harness.measure.case import Scenario
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.affinity import check_threads
@@ -25,6 +26,8 @@ from crossrt.harness.process.case_worker import UnsupportedError
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.harness.process.profiling import profile_file
 from crossrt.harness.process.pythons.foreign import ForeignPython
+from crossrt.reports.schema.evidence import CallEvidence
+from crossrt.reports.tables.evidence import evidence_lines
 from crossrt.reports.text.cells import Cell, Sheet, counted, listed
 from crossrt.reports.text.progress import Display
 from crossrt.runtimes.kernels import Kernel, KernelKind, Profile
@@ -46,6 +49,8 @@ class Explanation:
         alike: Other variants that come to the same kernels.
         unfused: Kernels that are not integer kernels, and why.
         unexplained: Why that is not known, where it could be.
+        evidence: What a call costs the processor, where the machine tells.
+        missing: What of that the machine does not show.
     """
 
     artifact: ModelArtifact
@@ -55,6 +60,8 @@ class Explanation:
     alike: Sequence[str] = ()
     unfused: Sequence[UnfusedOperator] = ()
     unexplained: str | None = None
+    evidence: CallEvidence | None = None
+    missing: Sequence[str] = ()
 
     @property
     def counts(self) -> Counter[KernelKind]:
@@ -151,6 +158,7 @@ def run_explain(
             alike.append(other.variant)
         display.step()
     unfused, unexplained = _unfused(artifact, runtime, profile, options, folder)
+    evidence, missing = _evidence(artifact, runtime, options, folder, timeout_s, python)
     return Explanation(
         artifact=artifact,
         runtime=runtime,
@@ -159,7 +167,27 @@ def run_explain(
         alike=alike,
         unfused=unfused,
         unexplained=unexplained,
+        evidence=evidence,
+        missing=missing,
     )
+
+
+def _evidence(
+    artifact: ModelArtifact,
+    runtime: str,
+    options: SessionOptions,
+    folder: Path,
+    timeout_s: float,
+    python: ForeignPython | None,
+) -> tuple[CallEvidence | None, Sequence[str]]:
+    """What a call costs the processor, or why that is not known."""
+    if shows_nothing():
+        return None, missing_evidence()
+    try:
+        timed = with_random_inputs(artifact, runtime, options, folder, python)
+        return evidence_of(artifact.id, timed, limits_for(artifact, WorkerLimits(timeout_s=timeout_s)), folder)
+    except (ChildFailedError, UnsupportedError, CrossrtError) as failure:
+        return None, (f"no counters and no energy: {failure}",)
 
 
 def _profiled(
@@ -244,6 +272,7 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
     for other in explanation.alike:
         yield f"{other} comes to the same kernels: only its file and its loading differ"
     yield from _left_in_float(explanation)
+    yield from evidence_lines(explanation.evidence, explanation.batch_size, explanation.missing)
 
 
 def _left_in_float(explanation: Explanation) -> Iterator[str]:

@@ -124,6 +124,7 @@ class BenchSettings:
         diagnoses: Whether files are diagnosed and kernels profiled as well, after all is timed.
         cpu: A processor on which cases are answered as well, after all is timed: an emulator stands in for it.
         has_roofline: Whether cases are compared with the limits of this machine, after all is timed.
+        has_evidence: Whether counters and power meters are read while each case is called, after all is timed.
     """
 
     subject: Subject = Subject()
@@ -145,6 +146,7 @@ class BenchSettings:
     diagnoses: bool = False
     cpu: Cpu | None = None
     has_roofline: bool = False
+    has_evidence: bool = False
 
     def __post_init__(self) -> None:
         """Raises `HarnessError` for a number that means nothing, or more threads than this machine can run."""

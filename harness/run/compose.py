@@ -112,6 +112,7 @@ def _composed(state: RunState, results: tuple[Result, ...], *, is_over: bool) ->
         layers=tuple(state.layers),
         emulated=tuple(state.emulated),
         roofline=state.roofline,
+        evidence=state.evidence,
     )
 
 
