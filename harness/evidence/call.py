@@ -9,7 +9,9 @@ from typing import Final
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.control_group import ROOT
+from crossrt.core.errors import CrossrtError
 from crossrt.datasets.opening import RANDOM, DataRequest, open_dataset
+from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.feeding import feeding_of
 from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.evidence.counters import PerfError, counter_problem, perf_stat
@@ -17,7 +19,7 @@ from crossrt.harness.evidence.energy import energy_between, energy_problem, read
 from crossrt.harness.measure.participant import Timed
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.affinity import Processors
-from crossrt.harness.process.case_worker import CaseWorker
+from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
 from crossrt.harness.process.pythons.foreign import ForeignPython
 from crossrt.reports.schema.evidence import CallEvidence
 from crossrt.runtimes.protocol import SessionOptions
@@ -103,12 +105,23 @@ def evidence_of(
         return None, (f"no counters (PMU): {error}", *missing)
 
 
-def with_random_inputs(
-    artifact: ModelArtifact, runtime: str, options: SessionOptions, folder: Path, python: ForeignPython | None = None
-) -> Timed:
-    """A file that is fed with random inputs of the sizes in its options."""
-    request = DataRequest(reference=RANDOM, limit=SAMPLES, dimensions=dict(options.dimensions))
-    dataset = open_dataset(request, artifact.inputs)
-    feeding = feeding_of(artifact, dataset, options.dimensions)
-    inputs = feeding.inputs(RunData(dataset, folder, SAMPLES).first())
-    return Timed(runtime=runtime, artifact=artifact, options=options, inputs=inputs, python=python)
+def evidence_of_file(
+    artifact: ModelArtifact,
+    runtime: str,
+    options: SessionOptions,
+    limits: WorkerLimits,
+    folder: Path,
+    python: ForeignPython | None = None,
+) -> tuple[CallEvidence | None, tuple[str, ...]]:
+    """The same of a file that is fed with random inputs; a failure is told as a reason why nothing is known."""
+    if shows_nothing():
+        return None, missing_evidence()
+    try:
+        request = DataRequest(reference=RANDOM, limit=SAMPLES, dimensions=dict(options.dimensions))
+        dataset = open_dataset(request, artifact.inputs)
+        feeding = feeding_of(artifact, dataset, options.dimensions)
+        inputs = feeding.inputs(RunData(dataset, folder, SAMPLES).first())
+        timed = Timed(runtime=runtime, artifact=artifact, options=options, inputs=inputs, python=python)
+        return evidence_of(artifact.id, timed, limits, folder)
+    except (ChildFailedError, UnsupportedError, CrossrtError) as failure:
+        return None, (f"no counters and no energy: {failure}",)

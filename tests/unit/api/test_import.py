@@ -16,9 +16,19 @@ HEAVY = {
     *("sqlalchemy", "matplotlib", "jinja2"),
 }
 NAMES = {
-    *("Comparison", "CrossrtError", "Duel", "Inspection", "Quantized", "Report", "SearchReport", "Trained"),
+    *(
+        "BisectionReport",
+        "Comparison",
+        "CrossrtError",
+        "Duel",
+        "Inspection",
+        "Quantized",
+        "Report",
+        "SearchReport",
+        "Trained",
+    ),
     *("ExportedPair", "export_quantized", "quantization_aware"),
-    *("bench", "compare", "duel", "inspect", "load_report", "qat", "quantize", "search"),
+    *("bench", "bisect_runtime", "compare", "duel", "inspect", "load_report", "qat", "quantize", "search"),
 }
 
 

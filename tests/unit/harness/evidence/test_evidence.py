@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from crossrt.harness.analyze import explain as explain_module
 from crossrt.harness.evidence import call as call_module
 from crossrt.harness.evidence.call import missing_evidence, shows_nothing
 from crossrt.harness.evidence.counters import PerfError, counter_problem, counts_in, perf_stat
@@ -100,12 +99,8 @@ def test_a_perf_that_refuses_says_why_in_its_own_words(perf, tmp_path):
 @pytest.fixture
 def shown(monkeypatch, machine):
     """Every part of crossrt sees this machine."""
-    for module, names in (
-        (call_module, ("counter_problem", "energy_problem", "read_meters")),
-        (explain_module, ("shows_nothing", "missing_evidence")),
-    ):
-        for name in names:
-            monkeypatch.setattr(module, name, partial(lambda real, *_: real(machine.path), getattr(module, name)))
+    for name in ("counter_problem", "energy_problem", "read_meters"):
+        monkeypatch.setattr(call_module, name, partial(lambda real, *_: real(machine.path), getattr(call_module, name)))
     monkeypatch.setattr("crossrt.harness.run.bench.add_evidence", partial(add_evidence, root=machine.path))
     return machine
 
