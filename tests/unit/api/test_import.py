@@ -16,19 +16,10 @@ HEAVY = {
     *("sqlalchemy", "matplotlib", "jinja2"),
 }
 NAMES = {
-    *(
-        "BisectionReport",
-        "Comparison",
-        "CrossrtError",
-        "Duel",
-        "Inspection",
-        "Quantized",
-        "Report",
-        "SearchReport",
-        "Trained",
-    ),
+    *("Comparison", "CrossrtError", "Duel", "Inspection", "Quantized", "Report", "SearchReport", "Trained"),
     *("ExportedPair", "export_quantized", "quantization_aware"),
-    *("bench", "bisect_runtime", "compare", "duel", "inspect", "load_report", "qat", "quantize", "search"),
+    *("BisectionReport", "bisect_runtime"),
+    *("bench", "compare", "duel", "inspect", "load_report", "qat", "quantize", "search"),
 }
 
 
