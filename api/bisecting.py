@@ -39,15 +39,12 @@ def bisect_runtime(
 ) -> BisectionReport:
     """Finds the release of a runtime that changed how long a model takes, or what it answers.
 
-    Each version is installed once, into an environment of its own in the cache. What was found is saved after each
-    step: the same call goes on after an interrupt.
-
     Args:
         case: A model file, or a variant of `model`, such as `"int8-qdq"`.
         runtime: The runtime, such as `"ort-cpu"`; with options, where it has any.
         good: A version that is as it should be.
         bad: A version that is slower, faster or answers otherwise.
-        by: What changed; None for time, or answers where times are the same.
+        by: What changed; None to find out.
         model: What the case is a variant of, where it is no file; None for the bundled model.
         data: What models are fed with; None for random inputs.
         labels: What is right for each sample, where the data do not say it.
@@ -81,9 +78,8 @@ def bisect_runtime(
 
     subjects = given_subject(() if model is None else model, data, labels, calibration, task, dimensions, samples, seed)
     with python_words(), subjects as subject, display_for(shows=progress) as display:
-        sizes = () if batch is None else (batch,)
-        run = BenchSettings(subject=subject, batch_sizes=sizes, threads=threads, minimum_agreement=0.0, seed=seed)
         request = BisectRequest(
+            run=BenchSettings(subject=subject, batch_sizes=(batch,) if batch else (), threads=threads, seed=seed),
             case=str(case),
             runtime=selector_of(text_in("runtime", runtime) or ""),
             good=good,
@@ -92,7 +88,6 @@ def bisect_runtime(
             margin=margin,
             tolerance=tolerance,
             budget_s=budget,
-            run=run,
             out=path_in("out", out),
             is_fresh=fresh,
         )

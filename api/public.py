@@ -102,15 +102,8 @@ def bench(
             scenarios=scenarios,
             rounds=rounds,
         )
-        settings = dataclasses.replace(
-            settings,
-            time_s=time,
-            minimum_agreement=minimum_agreement,
-            cpu=cpu,
-            has_roofline=roofline,
-            has_evidence=evidence,
-            seed=seed,
-        )
+        settings = dataclasses.replace(settings, time_s=time, minimum_agreement=minimum_agreement, cpu=cpu, seed=seed)
+        settings = dataclasses.replace(settings, has_roofline=roofline, has_evidence=evidence)
         with display_for(shows=progress) as display:
             return run_bench(settings, ["crossrt.bench"], display)
 
