@@ -79,7 +79,9 @@ def bisect_runtime(
     subjects = given_subject(() if model is None else model, data, labels, calibration, task, dimensions, samples, seed)
     with python_words(), subjects as subject, display_for(shows=progress) as display:
         request = BisectRequest(
-            run=BenchSettings(subject=subject, batch_sizes=(batch,) if batch else (), threads=threads, seed=seed),
+            run=BenchSettings(
+                subject=subject, batch_sizes=() if batch is None else (batch,), threads=threads, seed=seed
+            ),
             case=str(case),
             runtime=selector_of(text_in("runtime", runtime) or ""),
             good=good,
