@@ -45,7 +45,7 @@ def bisect_runtime(
         good: A version that is as it should be.
         bad: A version that is slower, faster or answers otherwise.
         by: What changed; None to find out.
-        model: What the case is a variant of, where it is no file; None for the bundled model.
+        model: What the case is a variant of; None for the bundled model.
         data: What models are fed with; None for random inputs.
         labels: What is right for each sample, where the data do not say it.
         calibration: What quantizers are calibrated with.
@@ -58,7 +58,7 @@ def bisect_runtime(
         tolerance: Outputs of both ends must differ by a larger share to be other answers, or classes must flip.
         budget: How long each comparison may measure, in seconds; three times as long where it stays open.
         out: The folder for `<bisection>/bisection.json`.
-        fresh: Begin again, whatever an earlier call with these arguments found.
+        fresh: Begin again, whatever was found before.
         seed: Seed of all random orders.
         progress: Whether progress is shown on standard error.
 
@@ -71,19 +71,18 @@ def bisect_runtime(
     from crossrt.harness.bisect.request import BisectRequest
     from crossrt.harness.bisect.run import run_bisection
     from crossrt.harness.measure.settings import BenchSettings
-    from crossrt.harness.run.arguments import path_in, text_in
+    from crossrt.harness.run.arguments import path_in
     from crossrt.harness.run.given import given_subject, python_words
     from crossrt.public import display_for
     from crossrt.runtimes.registry import selector_of
 
     subjects = given_subject(() if model is None else model, data, labels, calibration, task, dimensions, samples, seed)
     with python_words(), subjects as subject, display_for(shows=progress) as display:
+        sizes = () if batch is None else (batch,)
         request = BisectRequest(
-            run=BenchSettings(
-                subject=subject, batch_sizes=() if batch is None else (batch,), threads=threads, seed=seed
-            ),
+            run=BenchSettings(subject=subject, batch_sizes=sizes, threads=threads, seed=seed),
             case=str(case),
-            runtime=selector_of(text_in("runtime", runtime) or ""),
+            runtime=selector_of(runtime),
             good=good,
             bad=bad,
             by=by,
