@@ -12,7 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from crossrt.analysis.bisection.record import BisectionReport
     from crossrt.analysis.search.result import SearchReport
+    from crossrt.bisecting import bisect_runtime
     from crossrt.core.errors import CrossrtError
     from crossrt.exporters.inspection import Inspection
     from crossrt.harness.qat.request import ExportedPair, Trained
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from crossrt.training import export_quantized, qat, quantization_aware
 
 __all__ = [
+    "BisectionReport",
     "Comparison",
     "CrossrtError",
     "Duel",
@@ -41,6 +44,7 @@ __all__ = [
     "SearchReport",
     "Trained",
     "bench",
+    "bisect_runtime",
     "compare",
     "duel",
     "export_quantized",
@@ -53,6 +57,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BisectionReport": "crossrt.analysis.bisection.record",
     "Comparison": "crossrt.reports.verdicts.comparison.findings",
     "CrossrtError": "crossrt.core.errors",
     "Duel": "crossrt.reports.schema.records",
@@ -61,6 +66,7 @@ _HOMES = {
     "Report": "crossrt.reports.schema.records",
     "SearchReport": "crossrt.analysis.search.result",
     "Trained": "crossrt.harness.qat.request",
+    "bisect_runtime": "crossrt.bisecting",
     "export_quantized": "crossrt.training",
     "qat": "crossrt.training",
     "quantization_aware": "crossrt.training",

@@ -52,6 +52,7 @@ def bench(
     minimum_agreement: float = 0.99,
     cpu: Literal["avx2"] | None = None,
     roofline: bool = False,
+    evidence: bool = False,
     seed: int = 0,
     progress: bool = False,
 ) -> Report:
@@ -80,6 +81,7 @@ def bench(
             quantized one, where labels are known and 90% agree, only if accuracy falls by more than the rest.
         cpu: A processor on which cases are answered as well, under an emulator: `avx2` has neither AVX-512 nor VNNI.
         roofline: Whether cases are compared with the limits of this machine: peaks and memory bandwidth.
+        evidence: Whether instructions, cycles, cache misses and energy of a call are counted, where the machine tells.
         seed: Seed of all random orders.
         progress: Whether progress is shown on standard error.
 
@@ -100,9 +102,8 @@ def bench(
             scenarios=scenarios,
             rounds=rounds,
         )
-        settings = dataclasses.replace(
-            settings, time_s=time, minimum_agreement=minimum_agreement, cpu=cpu, has_roofline=roofline, seed=seed
-        )
+        settings = dataclasses.replace(settings, time_s=time, minimum_agreement=minimum_agreement, cpu=cpu, seed=seed)
+        settings = dataclasses.replace(settings, has_roofline=roofline, has_evidence=evidence)
         with display_for(shows=progress) as display:
             return run_bench(settings, ["crossrt.bench"], display)
 

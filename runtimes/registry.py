@@ -72,6 +72,12 @@ SHIPPED: dict[str, Shipped] = {
         is_default=False,
         beside={"tensorflow": TENSORFLOW},
     ),
+    "litert-compiled": Shipped(
+        package="ai-edge-litert",
+        formats=("tflite",),
+        adapter="crossrt.runtimes.litert.compiled:LiteRtCompiled",
+        is_default=False,
+    ),
     "onnx-reference": Shipped(
         package="onnx",
         formats=("onnx",),

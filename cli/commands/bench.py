@@ -87,6 +87,13 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Afterwards, also compare each case with the limits of this machine: peaks and memory bandwidth.",
 )
+@click.option(
+    "--evidence",
+    "has_evidence",
+    is_flag=True,
+    help="Afterwards, also count what a call of each case costs the processor, where this machine tells: instructions,"
+    " cycles, cache misses (perf stat) and energy (RAPL).",
+)
 @cpu_option
 @exclusive_options
 @minimum_agreement_option
@@ -168,6 +175,7 @@ def _settings(
     diagnoses: bool,
     cpu: Cpu | None,
     has_roofline: bool,
+    has_evidence: bool,
     threads: tuple[tuple[int, ...], ...],
     batch: tuple[tuple[int, ...], ...],
     scenarios: tuple[str, ...],
@@ -202,4 +210,5 @@ def _settings(
         cpu=cpu,
         has_roofline=has_roofline,
         exclusive=exclusivity(is_exclusive=is_exclusive, max_pressure=max_pressure, max_steal=max_steal),
+        has_evidence=has_evidence,
     )

@@ -90,7 +90,7 @@ def runtime_of(name: str, display: Display) -> RuntimeInfo:
 def _explained(
     target: Target, runtime: str | None, batch: int, threads: int, folder: Path, display: Display
 ) -> Explanation:
-    from crossrt.harness.analyze.explain import chosen_file, run_explain, session_options
+    from crossrt.harness.analyze.explain import check_case, chosen_file, run_explain, session_options
     from crossrt.harness.build.subject import is_model_file, model_artifact
     from crossrt.harness.build.variant_files import known_variants, variant_files
     from crossrt.harness.errors import HarnessError
@@ -115,6 +115,8 @@ def _explained(
     if names_versions([runtime]):  # an environment takes minutes
         opened = open_project(subject, folder)
         check_formats([runtime], [each.format for each in opened.project.candidates])
+        variants = known_variants(opened.project, target.recipes, target.name)
+        check_case(target.name, runtime, opened.project, variants)
         info = runtime_of(runtime, display)
     else:
         info = runtime_of(runtime, display)

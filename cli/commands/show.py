@@ -10,6 +10,7 @@ import click
 from crossrt.cli.shared.json_output import format_option
 
 if TYPE_CHECKING:
+    from crossrt.analysis.bisection.record import BisectionReport
     from crossrt.reports.schema.records import Duel, Report
 
 FORMATS = ("table", "markdown", "json", "pytest-benchmark")
@@ -24,13 +25,17 @@ FORMATS = ("table", "markdown", "json", "pytest-benchmark")
     help="Details of the cases whose id contains PATTERN: per-class scores, confusion matrix, failure output.",
 )
 def show(report: Path, style: str, case: str | None) -> None:
-    """Print REPORT, a report.json or duel.json, the folder that holds one, or `latest`: the newest in results.
+    """Print REPORT, a report.json, duel.json or bisection.json, its folder, or `latest`: the newest run in results.
 
     The format pytest-benchmark writes the file that `pytest-benchmark compare` reads.
     """
+    from crossrt.cli.shared.kept_results import bisection_at
     from crossrt.harness.run.saved_runs import NAMES, report_in
     from crossrt.reports.schema.files import is_duel, read_report
 
+    if (bisection := bisection_at(report)) is not None:
+        _show_bisection(bisection, style, case)
+        return
     path = report_in(report, NAMES)
     if case is not None and style != "table":
         raise click.UsageError("--case prints tables only: leave out --format")
@@ -79,7 +84,21 @@ def _show_duel(path: Path, style: str, case: str | None) -> None:
         print_duel(duel, result_console())
 
 
-def _print_json(loaded: Report | Duel) -> None:
+def _show_bisection(path: Path, style: str, case: str | None) -> None:
+    from crossrt.analysis.bisection.tables import print_bisection
+    from crossrt.cli.shared.options import result_console
+    from crossrt.harness.bisect.ledger import read_bisection
+
+    if case is not None or style not in ("table", "json"):
+        raise click.UsageError(f"{path} is a bisection: it is shown as table or json")
+    found = read_bisection(path)
+    if style == "json":
+        _print_json(found)
+    else:
+        print_bisection(found, result_console())
+
+
+def _print_json(loaded: Report | Duel | BisectionReport) -> None:
     from crossrt.cli.shared.json_output import echo_json
 
     echo_json(loaded)

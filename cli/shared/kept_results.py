@@ -8,9 +8,16 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from crossrt.analysis.bisection.record import REPORT as BISECTION
 from crossrt.analysis.search.result import REPORT
 from crossrt.core.owned import read_regular
 from crossrt.reports.errors import ReportError
+
+
+class _Kind(msgspec.Struct):
+    """What a file says that it is."""
+
+    kind: str = ""
 
 
 class _Keys(msgspec.Struct, kw_only=True):
@@ -23,13 +30,26 @@ class _Keys(msgspec.Struct, kw_only=True):
     confirmations: msgspec.Raw | UnsetType = UNSET
 
 
+def bisection_at(path: Path) -> Path | None:
+    """The file of a bisection, from its own name or that of its folder; None for anything else."""
+    if path.is_dir():
+        return path / BISECTION if _is_folder_of(path, BISECTION) else None
+    try:
+        kind = msgspec.json.decode(read_regular(path), type=_Kind).kind
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return path if kind == "bisection" else None
+
+
 def kept_page(path: Path) -> Callable[[], str] | None:
-    """What makes the page of a search, or of what a command printed with `--json`; None for anything else.
+    """What makes the page of a search, a bisection, or what a command printed with `--json`; None for anything else.
 
     Args:
-        path: The file, or the folder of a search.
+        path: The file, or the folder of a search or a bisection.
     """
-    path = path / REPORT if _is_search_folder(path) else path
+    if (bisection := bisection_at(path)) is not None:
+        return lambda: _bisection_page(bisection)
+    path = path / REPORT if _is_folder_of(path, REPORT) else path
     try:
         keys = msgspec.json.decode(read_regular(path), type=_Keys)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -41,8 +61,15 @@ def kept_page(path: Path) -> Callable[[], str] | None:
     return None
 
 
-def _is_search_folder(path: Path) -> bool:
-    return path.is_dir() and (path / REPORT).is_file() and not (path / "report.json").exists()
+def _is_folder_of(path: Path, name: str) -> bool:
+    return path.is_dir() and (path / name).is_file() and not (path / "report.json").exists()
+
+
+def _bisection_page(path: Path) -> str:
+    from crossrt.harness.bisect.ledger import read_bisection
+    from crossrt.harness.bisect.page import bisection_page
+
+    return bisection_page(read_bisection(path))
 
 
 def _search_page(path: Path) -> str:

@@ -12,23 +12,29 @@ from crossrt.analysis.explanation.record import UnfusedOperator
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import CrossrtError
 from crossrt.datasets.opening import RANDOM, DataRequest, open_dataset
+from crossrt.exporters.variants import Variant
 from crossrt.harness.analyze.unfused_operators import can_be_explained, find_unfused_operators, unfused_lines
+from crossrt.harness.build.project import Project
 from crossrt.harness.build.subject import is_named
 from crossrt.harness.build.variant_files import VariantFiles
 from crossrt.harness.errors import ChildFailedError, HarnessError, NoAnswerError
 from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.evaluate.feeding import feeding_of
+from crossrt.harness.evidence.call import evidence_of_file
 from crossrt.harness.measure.case import Scenario
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.affinity import check_threads
 from crossrt.harness.process.case_worker import UnsupportedError
-from crossrt.harness.process.probe import RuntimeInfo
+from crossrt.harness.process.probe import RuntimeInfo, stated_formats
 from crossrt.harness.process.profiling import profile_file
 from crossrt.harness.process.pythons.foreign import ForeignPython
+from crossrt.reports.schema.evidence import CallEvidence
+from crossrt.reports.tables.evidence import evidence_lines
 from crossrt.reports.text.cells import Cell, Sheet, counted, listed
 from crossrt.reports.text.progress import Display
 from crossrt.runtimes.kernels import Kernel, KernelKind, Profile
 from crossrt.runtimes.protocol import SessionOptions
+from crossrt.runtimes.registry import selector_of
 
 CALLS: Final = 200
 KINDS: Final[Sequence[KernelKind]] = get_args(KernelKind)
@@ -46,6 +52,8 @@ class Explanation:
         alike: Other variants that come to the same kernels.
         unfused: Kernels that are not integer kernels, and why.
         unexplained: Why that is not known, where it could be.
+        evidence: What a call costs the processor, where the machine tells.
+        missing: What of that the machine does not show.
     """
 
     artifact: ModelArtifact
@@ -55,6 +63,8 @@ class Explanation:
     alike: Sequence[str] = ()
     unfused: Sequence[UnfusedOperator] = ()
     unexplained: str | None = None
+    evidence: CallEvidence | None = None
+    missing: Sequence[str] = ()
 
     @property
     def counts(self) -> Counter[KernelKind]:
@@ -90,6 +100,31 @@ def chosen_file(name: str, runtime: RuntimeInfo, found: VariantFiles) -> ModelAr
         known = listed([f"{each.variant}@{runtime.name}" for each in readable]) or "none"
         raise HarnessError(f"{name}@{runtime.name} is not a case; available: {known}")
     return fitting[0]
+
+
+def check_case(name: str, runtime: str, project: Project, variants: Sequence[Variant]) -> None:
+    """Looks, before anything is installed or built, whether a variant is there that a runtime may read.
+
+    Args:
+        name: The variant.
+        runtime: The runtime as the user named it.
+        project: The model.
+        variants: What can be built.
+
+    Raises:
+        HarnessError: There is no such case.
+    """
+    formats = stated_formats(selector_of(runtime))
+    given = [(each.variant, each.format, each.id) for each in project.given]
+    built = [(each.name, each.format, f"{project.model}.{each.item}") for each in variants]
+    readable = [each for each in (*given, *built) if each[1] in formats]
+    broken = () if project.folder is None else project.folder.problems
+    if any(name in (variant, f"{variant}.{form}", key) for variant, form, key in readable) or any(
+        name in (key, key.partition(".")[2], key.split(".")[1]) for key in broken
+    ):
+        return
+    known = listed([f"{variant}@{runtime}" for variant, _, _ in readable]) or "none"
+    raise HarnessError(f"{name}@{runtime} is not a case; available: {known}")
 
 
 def session_options(
@@ -151,6 +186,8 @@ def run_explain(
             alike.append(other.variant)
         display.step()
     unfused, unexplained = _unfused(artifact, runtime, profile, options, folder)
+    limits = limits_for(artifact, WorkerLimits(timeout_s=timeout_s))
+    evidence, missing = evidence_of_file(artifact, runtime, options, limits, folder, python)
     return Explanation(
         artifact=artifact,
         runtime=runtime,
@@ -159,6 +196,8 @@ def run_explain(
         alike=alike,
         unfused=unfused,
         unexplained=unexplained,
+        evidence=evidence,
+        missing=missing,
     )
 
 
@@ -244,6 +283,7 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
     for other in explanation.alike:
         yield f"{other} comes to the same kernels: only its file and its loading differ"
     yield from _left_in_float(explanation)
+    yield from evidence_lines(explanation.evidence, explanation.batch_size, explanation.missing)
 
 
 def _left_in_float(explanation: Explanation) -> Iterator[str]:

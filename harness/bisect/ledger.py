@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -59,10 +60,19 @@ class BisectionLedger:
         if not self.path.exists():
             return None
         try:
-            found = msgspec.json.decode(read_regular(self.path), type=BisectionReport)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise HarnessError(
-                f"{self.path} is not a bisection of schema version {SCHEMA_VERSION} ({parsing_problem(error)}): --fresh"
-                " begins again"
-            ) from error
-        return found
+            return read_bisection(self.path)
+        except HarnessError as error:
+            raise HarnessError(f"{error}: --fresh begins again") from error
+
+
+def read_bisection(path: Path) -> BisectionReport:
+    """A saved bisection.
+
+    Raises:
+        HarnessError: The file is none, or is damaged.
+    """
+    try:
+        return msgspec.json.decode(read_regular(path), type=BisectionReport)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        said = parsing_problem(error)
+        raise HarnessError(f"{path} is not a bisection of schema version {SCHEMA_VERSION} ({said})") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
@@ -53,6 +53,8 @@ class BisectRequest:
 
     def __post_init__(self) -> None:
         """Raises `CrossrtError` for versions that are none, or are the same."""
+        if self.by not in (None, *get_args(Subject)):
+            raise HarnessError(f"--by must be one of {', '.join(get_args(Subject))}; found {self.by!r}")
         if self.runtime.version is not None:
             raise HarnessError(f"--runtime is {self.runtime.text}: leave its version to --good and --bad")
         if self.runtime.name not in runtime_names():

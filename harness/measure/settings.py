@@ -138,6 +138,7 @@ class BenchSettings:
         cpu: A processor on which cases are answered as well, after all is timed: an emulator stands in for it.
         has_roofline: Whether cases are compared with the limits of this machine, after all is timed.
         exclusive: How quiet the machine has to be, where exclusive use of it has to be proved, or None.
+        has_evidence: Whether counters and power meters are read while each case is called, after all is timed.
     """
 
     subject: Subject = Subject()
@@ -160,6 +161,7 @@ class BenchSettings:
     cpu: Cpu | None = None
     has_roofline: bool = False
     exclusive: Exclusivity | None = None
+    has_evidence: bool = False
 
     def __post_init__(self) -> None:
         """Raises `HarnessError` for a number that means nothing, or more threads than this machine can run."""

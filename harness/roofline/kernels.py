@@ -15,14 +15,16 @@ from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.evaluate.feeding import feeding_of
 from crossrt.harness.evaluate.run_data import RunData
+from crossrt.harness.evidence.call import evidence_of
 from crossrt.harness.measure.case import Scenario
+from crossrt.harness.measure.participant import Timed
 from crossrt.harness.measure.settings import Subject, WorkerLimits
 from crossrt.harness.process.affinity import Processors, check_threads
 from crossrt.harness.process.case_worker import CaseWorker, UnsupportedError
 from crossrt.harness.process.probe import RuntimeInfo
-from crossrt.harness.roofline.evidence import energy_per_call, energy_uj
 from crossrt.harness.roofline.limits import machine_limits
 from crossrt.harness.roofline.work import check_countable, weight_size, work_of
+from crossrt.reports.schema.evidence import CallEvidence
 from crossrt.reports.schema.roofline import Limits
 from crossrt.reports.statistics.roofline import Point, point_of
 from crossrt.runtimes.kernels import Kernel, Profile
@@ -53,14 +55,16 @@ class Placed:
     Attributes:
         limits: Of the machine.
         call: The whole call, without a profiler.
-        energy_uj: Microjoules of a call, where the machine tells.
+        evidence: What a call costs the processor, where the machine tells.
+        missing: What of that the machine does not show.
         kernels: Each kernel, and its place where it has MACs and the graph tells how many; empty without a profiler.
         notes: What a reader must know.
     """
 
     limits: Limits
     call: Point
-    energy_uj: float | None
+    evidence: CallEvidence | None
+    missing: Sequence[str]
     kernels: Sequence[tuple[Kernel, Point | None]]
     notes: Sequence[str]
 
@@ -103,16 +107,20 @@ def place_file(
     check_countable(artifact.path.name, counted)
     limits = machine_limits(scenario.threads, refresh=refresh)
     worker_limits = limits_for(artifact, WorkerLimits(timeout_s=timeout_s))
+    options = scenario.session_options(feeding.dimensions)
+    inputs = feeding.inputs(RunData(dataset, folder, _SAMPLES).first())
     try:
         with CaseWorker(scenario.threads, worker_limits, runtime.python) as worker:
             worker.start_import(runtime.name)
             worker.finish_import()
             if cpus := Processors.of_this_process().of_worker(scenario.threads):
                 worker.pin(cpus)
-            worker.load(artifact, scenario.session_options(feeding.dimensions))
-            worker.feed(feeding.inputs(RunData(dataset, folder, _SAMPLES).first()), size, subject.seed)
-            seconds, energy = _timed(worker, worker.first_inference())
+            worker.load(artifact, options)
+            worker.feed(inputs, size, subject.seed)
+            seconds = _timed(worker, worker.first_inference())
             profile = worker.profile(max(1, min(_PROFILED, int(timeout_s / 4 / seconds))))
+        timed = Timed(runtime=runtime.name, artifact=artifact, options=options, inputs=inputs, python=runtime.python)
+        evidence, missing = evidence_of(artifact.id, timed, worker_limits, folder)
     except (ChildFailedError, UnsupportedError) as failure:
         raise HarnessError(f"{runtime.name} cannot run {artifact.path.name}: {failure}") from failure
     call = point_of(work, size, seconds)
@@ -125,20 +133,14 @@ def place_file(
             f"kernels took {under_profiler / seconds:.1f} times as long as a whole call without the profiler: the"
             " machine was busy, so their shares are too low; run again"
         )
-    return Placed(limits=limits, call=call, energy_uj=energy, kernels=kernels, notes=notes)
+    return Placed(limits=limits, call=call, evidence=evidence, missing=missing, kernels=kernels, notes=notes)
 
 
-def _timed(worker: CaseWorker, first_ns: int) -> tuple[float, float | None]:
-    """Seconds of a call, and its energy in microjoules where the machine tells.
-
-    The median of the calls of the fastest block: a limit asks for what can be reached.
-    """
+def _timed(worker: CaseWorker, first_ns: int) -> float:
+    """Seconds of a call: the median of the fastest block, as a limit asks for what can be reached."""
     calls = max(1, min(500, _BLOCK_NS // max(first_ns, 1)))
     worker.time(calls, 1_000_000)
-    before = energy_uj()
-    found = [median(worker.time(calls, 0).latency_ns) for _ in range(_BLOCKS)]
-    energy = energy_per_call(before, energy_uj(), calls * _BLOCKS)
-    return min(found) / 1e9, energy
+    return min(median(worker.time(calls, 0).latency_ns) for _ in range(_BLOCKS)) / 1e9
 
 
 def _placed(

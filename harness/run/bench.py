@@ -19,6 +19,7 @@ from crossrt.harness.emulation.run import ALREADY, emulate
 from crossrt.harness.environment import machine_name, read_environment
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.assess import failed, skipped
+from crossrt.harness.evidence.report import add_evidence
 from crossrt.harness.locations import lock_file
 from crossrt.harness.measure.case import Case, select
 from crossrt.harness.measure.checkpoints import after_round
@@ -113,6 +114,8 @@ def _check_and_measure(
             _diagnose(state, display)
         if state.settings.has_roofline:
             add_roofline(state, display)
+        if state.settings.has_evidence:
+            add_evidence(state, prepared_cases(state), opened.folder, display)
         if emulator is not None:
             emulate(state, opened, emulator, display)
 

@@ -113,6 +113,7 @@ def _composed(state: RunState, results: tuple[Result, ...], *, is_over: bool) ->
         emulated=tuple(state.emulated),
         roofline=state.roofline,
         exclusive=state.exclusive,
+        evidence=state.evidence,
     )
 
 

@@ -18,6 +18,7 @@ from crossrt.harness.measure.participant import Participant
 from crossrt.harness.measure.rounds import Measurements
 from crossrt.harness.measure.settings import BenchSettings, Effort
 from crossrt.reports.schema.emulated import EmulatedAnswers
+from crossrt.reports.schema.evidence import Evidence
 from crossrt.reports.schema.exclusive import ExclusiveUse
 from crossrt.reports.schema.records import Distance, Environment, LayerErrors
 from crossrt.reports.schema.roofline import Roofline
@@ -60,6 +61,7 @@ class RunState:
     layers: Sequence[LayerErrors] = ()
     roofline: Roofline | None = None
     exclusive: ExclusiveUse | None = None
+    evidence: Evidence | None = None
     emulated: list[EmulatedAnswers] = field(default_factory=list)
     cautions: list[str] = field(default_factory=list)
     left_out: Sequence[str] = ()

@@ -25,6 +25,7 @@ from crossrt.reports.page.plots.training import CAPTION
 from crossrt.reports.page.training import training_curves
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.tables.emulated import Answered, emulated_sheet
+from crossrt.reports.tables.evidence import evidence_sheet
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.tables.scenarios import scenario_sheets
 from crossrt.reports.tables.summary import Summary
@@ -82,6 +83,10 @@ def report_sections(report: Report) -> Iterator[Section]:
     if matrices := agreement_matrices(part):
         yield Section(id="agreement", title="Agreement", body=joined(matrices), lead=_LEAD_OF_AGREEMENT)
     yield from _plotted("roofline", "How near to the limits of the machine", _only(roofline(part)))
+    costs = evidence_sheet(report)
+    if costs.rows:
+        lead = " ".join(f"{line[0].upper()}{line[1:]}." for line in costs.footer)
+        yield Section(id="evidence", title=costs.title, body=table(replace(costs, footer=())), lead=lead)
     emulated = emulated_sheet(Answered(rows=report.emulated, definitions=report.definitions))
     if emulated.rows:
         lead = " ".join(emulated.footer)

@@ -15,6 +15,7 @@ from crossrt.core.artifact import RecipeValue, Training
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.metric import Direction, MetricDefinition
 from crossrt.reports.schema.emulated import EmulatedAnswers
+from crossrt.reports.schema.evidence import Evidence
 from crossrt.reports.schema.exclusive import ExclusiveUse
 from crossrt.reports.schema.machine import Machine
 from crossrt.reports.schema.roofline import Roofline
@@ -350,9 +351,9 @@ class Report(Struct, frozen=True, kw_only=True):
     `reference` says in words what answers were compared with. `dimensions` are the sizes of dynamic dimensions.
     `cautions` are what speaks against believing all that follows, so that nothing can be advised; `warnings` are what a
     reader has to look at before. `left_out` says which variants were not built, with the reason: a recipe does not fit
-    the model, or needs calibration data. `emulated` says how cases answer on a
-    processor that this machine does not have, `roofline` how near to the limits of this one calls are.
-    `exclusive` says how it was proved that nothing else used the machine, where that was asked for.
+    the model, or needs calibration data. `emulated` says how cases answer on a processor that
+    this machine does not have, `roofline` how near to the limits of this one calls are, and `evidence` what calls cost
+    its processor. `exclusive` says how it was proved that nothing else used the machine, where that was asked for.
     """
 
     schema_version: Literal[2]
@@ -376,6 +377,7 @@ class Report(Struct, frozen=True, kw_only=True):
     emulated: tuple[EmulatedAnswers, ...] = ()
     roofline: Roofline | None = None
     exclusive: ExclusiveUse | None = None
+    evidence: Evidence | None = None
 
     def __iter__(self) -> Iterator[Row]:
         """Each case with its metrics."""

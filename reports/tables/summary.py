@@ -11,6 +11,7 @@ from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.tables.accuracy import accuracy_sheet, hollow_notes
 from crossrt.reports.tables.emulated import Answered, emulated_notes, emulated_sheet
+from crossrt.reports.tables.evidence import evidence_notes, evidence_sheet
 from crossrt.reports.tables.exclusive import exclusive_notes
 from crossrt.reports.tables.findings import batch_notes, caution_notes, disturbance_notes, graph_notes
 from crossrt.reports.tables.headline import headline, rounds_text
@@ -104,6 +105,7 @@ class Summary:
             kernel_time_sheet(self.report, self._look),
             layer_sheet(self.report),
             roofline_sheet(self.report),
+            evidence_sheet(self.report),
             emulated_sheet(self._emulated),
             self.unmeasured(),
         ]
@@ -145,6 +147,7 @@ class Summary:
     def _found(self) -> Iterator[str]:
         yield from emulated_notes(self._emulated)
         yield from uncounted_notes(self.report)
+        yield from evidence_notes(self.report)
         yield from graph_notes(self.report, self._look.label)
         yield from batch_notes(self.report, self._look.label)
         yield from exclusive_notes(self.report)

@@ -1,1 +1,1 @@
-"""LiteRT: its interpreter, and the graph that it plans."""
+"""LiteRT: its interpreter with the graph that it plans, and `CompiledModel`."""

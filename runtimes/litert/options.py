@@ -1,4 +1,4 @@
-"""What may be set on LiteRT's interpreter."""
+"""What may be set on LiteRT."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SWITCHES: Final[Mapping[str, tuple[str, str]]] = {
 }
 """For each switch the argument of the interpreter, and the value that makes it true."""
 
-OPTIONS: Final = (
+KERNEL_OPTIONS: Final = (
     RuntimeOption(
         name="delegate",
         help="who runs the operators that it supports; none leaves all to LiteRT's own kernels",
@@ -32,6 +32,11 @@ OPTIONS: Final = (
         default="optimized",
         choices=("optimized", "reference"),
     ),
+)
+"""What the interpreter and `CompiledModel` both have."""
+
+OPTIONS: Final = (
+    *KERNEL_OPTIONS,
     RuntimeOption(
         name="latest_operators",
         help="whether XNNPACK also takes the operators that it supports only lately",
@@ -65,15 +70,20 @@ def arguments_of(values: Mapping[str, str]) -> Mapping[str, Any]:
     return found
 
 
+def check_kernels(runtime: str, values: Mapping[str, str]) -> None:
+    """Raises `OptionRefusedError` where values for kernels and delegate contradict each other."""
+    if values.get("kernels") == "reference" and values.get("delegate") == "xnnpack":
+        raise OptionRefusedError(f"{runtime}: kernels=reference runs without a delegate: leave delegate=xnnpack out")
+
+
 def check_build(values: Mapping[str, str]) -> None:
     """Looks whether the installed LiteRT takes these values.
 
     Raises:
         OptionRefusedError: It does not, or they contradict each other.
     """
+    check_kernels("tflite", values)
     has_delegate = values.get("delegate", "xnnpack") != "none" and values.get("kernels") != "reference"
-    if values.get("kernels") == "reference" and values.get("delegate") == "xnnpack":
-        raise OptionRefusedError("tflite: kernels=reference runs without a delegate: leave delegate=xnnpack out")
     if not has_delegate and (idle := [name for name in _SWITCHES if name in values]):
         raise OptionRefusedError(f"tflite: {idle[0]} says how XNNPACK works, and nothing is left to it: leave it out")
     known = inspect.signature(Interpreter.__init__).parameters

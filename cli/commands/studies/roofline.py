@@ -90,7 +90,7 @@ def _placed(target: Target, batch: int, threads: int, *, refresh: bool) -> Place
 
 
 def _print_placed(found: Placed, name: str, batch: int, console: Console) -> None:
-    from crossrt.harness.roofline.evidence import counter_line, energy_line
+    from crossrt.reports.tables.evidence import evidence_lines
     from crossrt.reports.tables.roofline import COLUMNS, kernel_rows, limit_lines, point_cells
     from crossrt.reports.tables.terminal import print_note, print_sheet
     from crossrt.reports.text.cells import Cell, Sheet
@@ -106,5 +106,6 @@ def _print_placed(found: Placed, name: str, batch: int, console: Console) -> Non
     )
     print_sheet(sheet if found.kernels else sheet.without(("kind",)), console)
     console.print()
-    for line in (*found.notes, *limit_lines(found.limits), counter_line(), energy_line(found.energy_uj)):
+    evidence = evidence_lines(found.evidence, batch, found.missing)
+    for line in (*found.notes, *limit_lines(found.limits), *evidence):
         print_note(line, console)

@@ -20,6 +20,7 @@ from crossrt.core.artifact import Quantization
 
 DEFAULT = "serving_default"
 SAMPLES = 3
+HERE = Path(__file__).parent
 Function = Callable[..., Mapping[str, Any]]
 
 
@@ -37,6 +38,8 @@ def main() -> None:
         half_floats,
         integer_io,
         empty_tensor,
+        size_of_a_run,
+        size_of_the_batch,
     ):
         make()
 
@@ -214,6 +217,29 @@ def empty_tensor() -> None:
         [spec("y", "float32", BATCH, 3), spec("rest", "float32", BATCH, 0)],
     )
     store(path.parent, {"x": x, "extra": extra}, {"y": -wide(x), "rest": extra})
+
+
+def size_of_a_run() -> None:
+    """An output whose size only a run can tell; not for the suite, as not every runtime has such outputs."""
+    save_here("masked", lambda x: {"y": tf.boolean_mask(x, x > 0)}, x=([6], tf.float32))
+
+
+def size_of_the_batch() -> None:
+    """Outputs whose size the file computes from that of its input, as Flatten does."""
+    dense = random(6, 4, seed=1)
+
+    def network(x: tf.Tensor) -> Mapping[str, Any]:
+        flat = tf.reshape(x, [tf.shape(x)[0], 6])
+        return {"y": tf.matmul(flat, dense), "signs": tf.cast(tf.sign(flat), tf.int64)}
+
+    save_here("flattened", network, x=([None, 3, 2], tf.float32))
+
+
+def save_here(name: str, network: Function, **inputs: tuple[list[int | None], tf.DType]) -> None:
+    """Writes `<name>.tflite` beside this file, for tests of single runtimes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = save(name, network, root=Path(folder), **inputs)
+        (HERE / f"{name}.tflite").write_bytes(path.read_bytes())
 
 
 def wide(array: Array) -> Array:

@@ -18,6 +18,7 @@ HEAVY = {
 NAMES = {
     *("Comparison", "CrossrtError", "Duel", "Inspection", "Quantized", "Report", "SearchReport", "Trained"),
     *("ExportedPair", "export_quantized", "quantization_aware"),
+    *("BisectionReport", "bisect_runtime"),
     *("bench", "compare", "duel", "inspect", "load_report", "qat", "quantize", "search"),
 }
 

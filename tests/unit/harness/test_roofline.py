@@ -10,7 +10,6 @@ from crossrt.exporters.sources.work import count_work
 from crossrt.harness.build.exported import read_folder
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.roofline import limits as limits_module
-from crossrt.harness.roofline.evidence import counter_line, energy_line, energy_per_call, energy_uj
 from crossrt.harness.roofline.kernels import _placed
 from crossrt.harness.roofline.limits import machine_limits
 from crossrt.harness.roofline.measure import fastest_s
@@ -145,29 +144,6 @@ def test_kernels_that_follow_each_other_as_layers_do_get_their_work(files):
 def test_without_a_profiler_there_is_the_whole_call_alone(files):
     artifact = files["conv.fp32.tflite"]
     assert _placed(artifact, count_work(artifact, {}), None, 1, "tflite")[0] == []
-
-
-def test_what_a_machine_does_not_show_is_one_line(tmp_path):
-    assert counter_line(tmp_path).startswith("PMU counters: none, this machine shows no event source")
-    assert energy_line(None, tmp_path) == "energy (RAPL): none, this machine shows no power meter"
-    (tmp_path / "sys/bus/event_source/devices/cpu").mkdir(parents=True)
-    assert "built without perf events" in counter_line(tmp_path)
-    (tmp_path / "proc/sys/kernel").mkdir(parents=True)
-    for level, expected in ((4, "not allowed: sudo sysctl"), (2, "PMU counters: there")):
-        (tmp_path / "proc/sys/kernel/perf_event_paranoid").write_text(f"{level}\n")
-        assert expected in counter_line(tmp_path)
-
-
-def test_energy_is_told_where_the_meter_can_be_read(tmp_path):
-    meter = tmp_path / "sys/class/powercap/intel-rapl:0"
-    meter.mkdir(parents=True)
-    assert "not readable: sudo chmod a+r /sys/class/powercap/intel-rapl:0/energy_uj" in energy_line(None, tmp_path)
-    (meter / "energy_uj").write_text("5000\n")
-    assert energy_uj(tmp_path) == 5000
-    assert energy_per_call(5000, 9000, 8) == 500
-    assert energy_per_call(5000, 10, 8) is energy_per_call(None, 10, 8) is None
-    assert energy_line(500.0, tmp_path).startswith("energy (RAPL): 500 µJ a call")
-    assert "began again" in energy_line(None, tmp_path)
 
 
 @pytest.mark.processes
