@@ -22,6 +22,9 @@ Backend = Literal["tensorflow", "jax", "torch"]
 BACKENDS: Final[Mapping[Backend, str]] = {"tensorflow": TENSORFLOW, "jax": "jax", "torch": "torch"}
 """The package that brings each backend, the preferred one first."""
 
+BACKEND_NAMES: Final[Mapping[Backend, str]] = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+"""For people."""
+
 
 def install_command(*packages: str) -> str:
     """The exact command that installs packages into the running environment.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from crossrt.core.install import Backend
+from crossrt.core.install import BACKEND_NAMES, Backend
 from crossrt.core.memory import BUILDING_BYTES, memory_limit
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.training.qat.jobs import QatJob
@@ -64,6 +64,8 @@ def train(
     """
     found = Followed()
     display.phase("starting", None)
+    if backend != "tensorflow":
+        display.remark(f"  Keras on {BACKEND_NAMES[backend]}")
     limit = memory_limit([Path(job.source)], TRAINING_BYTES)
     variables = {**QUIET, "TMPDIR": job.folder, "KERAS_BACKEND": backend}
     with ChildProcess(module, variables=variables, memory_limit_bytes=limit) as child:

@@ -51,14 +51,14 @@ def run_qat(request: QatRequest, display: Display) -> Trained:
     """
     check_writable(request.out)
     backend = training_backend()
-    check_packages("quantization-aware training, whose files TensorFlow writes,", BUILDING)
+    check_packages("quantization-aware training, whose files TensorFlow writes on any backend of Keras,", BUILDING)
     kind = check_source(request.model, allow_h5=request.allow_h5)
     with made_folder(request.out, CHECKPOINTS), alone_in(request.out), scratch_folder() as folder:
         _check_checkpoints(request)
         request = _served(request, folder)
         job = _job(request, source_sha256(request.model, kind), folder, backend)
         followed = train(job, display, backend=backend)
-        if backend != "tensorflow":
+        if backend != "tensorflow":  # which converts the files, in a process of its own
             followed.built = train(job, display, EXPORTING).built
         return _finish(request, job, followed, display)
 
