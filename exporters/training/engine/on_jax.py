@@ -19,7 +19,6 @@ def compiled(work: Callable[..., Any], variables: Sequence[Any], signature: Sequ
     """See `Engine`; it is compiled anew for each shape, which needs no signature."""
     del signature
 
-    @jax.jit
     def pure(values: Sequence[Any], arguments: Sequence[Any]) -> tuple[Any, dict[str, Any]]:
         with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)) as scope:
             found = work(*arguments)
@@ -27,8 +26,10 @@ def compiled(work: Callable[..., Any], variables: Sequence[Any], signature: Sequ
         pairs = enumerate(zip(values, now, strict=True))
         return found, {str(place): after for place, (before, after) in pairs if after is not before}
 
+    jitted = jax.jit(pure)
+
     def run(*arguments: Any) -> Any:
-        found, changed = pure(_values(variables), arguments)
+        found, changed = jitted(_values(variables), arguments)
         _assign(variables, changed)
         return found
 
@@ -42,7 +43,6 @@ def training_step(
     del signature
     trained, others = model.trainable_variables, model.non_trainable_variables
 
-    @jax.jit
     def pure(
         weights: Sequence[Any], state: Sequence[Any], moments: Sequence[Any], inputs: Any, labels: Any
     ) -> tuple[Any, Any, Any, Any]:
@@ -57,9 +57,11 @@ def training_step(
         weights, moments = optimizer.stateless_apply(moments, gradients, weights)
         return (loss, measure), weights, moved, moments
 
+    jitted = jax.jit(pure)
+
     def step(inputs: Any, labels: Any) -> tuple[Any, Any]:
         groups = trained, others, optimizer.variables
-        (loss, measure), *found = pure(*map(_values, groups), inputs, labels)
+        (loss, measure), *found = jitted(*map(_values, groups), inputs, labels)
         for variables, values in zip(groups, found, strict=True):
             _assign(variables, {str(place): value for place, value in enumerate(values)})
         return loss, measure

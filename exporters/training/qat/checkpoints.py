@@ -163,7 +163,7 @@ class CheckpointFolder(Generic[S]):
         if found["backend"] != asked["backend"]:
             raise ExportError(
                 f"the checkpoint in {self._folder} was made with Keras on {found['backend']}, and this is"
-                f" {asked['backend']}, which would round otherwise: set KERAS_BACKEND={found['backend']} to go on, or"
+                f" {asked['backend']}, which adds in another order: set KERAS_BACKEND={found['backend']} to go on, or"
                 " start again with another --out"
             )
         if different := [name for name in asked if found[name] != asked[name]]:

@@ -1,4 +1,4 @@
-"""Computes everything that must not depend on Keras's backend: `python make_numbers.py FOLDER PART`, with KERAS_BACKEND.
+"""Computes what must not depend on Keras's backend: `python make_numbers.py FOLDER PART`, with KERAS_BACKEND.
 
 A process has one backend alone. Parts are `arithmetic`, `network` and `loop`; writes `PART.npz` and `PART.json`.
 """
