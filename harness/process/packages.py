@@ -17,8 +17,8 @@ QUIET = {
     "KERAS_HOME": f"{os.devnull}/keras",  # a keras.json of the user's would change dtypes and layouts
 }
 
-_NEEDED = {
-    **BACKENDS,
+_NEEDED: Mapping[str, str] = {
+    **{str(module): package for module, package in BACKENDS.items()},
     "keras": "keras",
     "tf2onnx": "tf2onnx",
     "onnx": "onnx",

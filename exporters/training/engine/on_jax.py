@@ -20,11 +20,12 @@ def compiled(work: Callable[..., Any], variables: Sequence[Any], signature: Sequ
     del signature
 
     def pure(values: Sequence[Any], arguments: Sequence[Any]) -> tuple[Any, dict[str, Any]]:
-        with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)) as scope:
+        with _scope((variables, values)) as scope:
+            before = [scope.get_current_value(each) for each in variables]
             found = work(*arguments)
-        now = (scope.get_current_value(each) for each in variables)
-        pairs = enumerate(zip(values, now, strict=True))
-        return found, {str(place): after for place, (before, after) in pairs if after is not before}
+            after = [scope.get_current_value(each) for each in variables]
+        pairs = enumerate(zip(before, after, strict=True))
+        return found, {str(place): now for place, (then, now) in pairs if now is not then}
 
     jitted = jax.jit(pure)
 
