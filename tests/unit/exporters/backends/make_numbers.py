@@ -91,27 +91,28 @@ def weights(result):
     return np.cos(np.arange(result.size)).astype(FLOAT).reshape(result.shape)
 
 
+def exact(tensor, low, high):
+    """What has no gradient, with one that is zero."""
+    return arithmetic.rounded_activation(tensor, None, *arithmetic.affine_tensors(low, high)) + 0 * tensor
+
+
 def grids(cases):
     """Activations on their grids, many of them where a bit decides."""
-    ends = RANDOM.lognormal(0, 3, (50, 2)).astype(FLOAT) * RANDOM.choice([-1, 0, 1], (50, 2), p=[0.4, 0.1, 0.5])
-    lows, highs = ends.min(axis=1).astype(FLOAT), ends.max(axis=1).astype(FLOAT)
+    drawn = RANDOM.lognormal(0, 3, (50, 2)).astype(FLOAT) * RANDOM.choice([-1, 0, 1], (50, 2), p=[0.4, 0.1, 0.5])
+    lows, highs = drawn.min(axis=1).astype(FLOAT), drawn.max(axis=1).astype(FLOAT)
     pairs = [arithmetic.affine_tensors(low, high) for low, high in zip(lows, highs, strict=True)]
     affine = np.array([[float(ops.convert_to_numpy(each)) for each in pair] for pair in pairs])
     for name, (low, high) in {"wide": (-3.1, 5.2), "positive": (0.0, 0.011), "pixels": (-1.0, 1.0)}.items():
-        grid, both = affine_of_range(low, high), (FLOAT(low), FLOAT(high))
+        grid = affine_of_range(low, high)
         values = near_the_middle(np.arange(-10, 266) - 128 - grid.zero_point, [grid.scale]).ravel()
         values = np.concatenate([values, RANDOM.normal(0, high, 500).astype(FLOAT)])
-        cases.add(f"{name} rounded", lambda x, both=both: arithmetic.quantized_activation(x, *both), values)
-        cases.add(
-            f"{name} learned",
-            arithmetic.learned_activation,
-            *(values.reshape(2, -1), np.array(low, FLOAT), np.array(high, FLOAT)),
-        )
-        cases.add(
-            f"{name} exact",
-            lambda x, both=both: arithmetic.rounded_activation(x, None, *arithmetic.affine_tensors(*both)) + 0 * x,
-            values,
-        )
+        ends = (
+            np.array(low, FLOAT),
+            np.array(high, FLOAT),
+        )  # variables, as in a layer: XLA divides by constants inexactly
+        cases.add(f"{name} rounded", arithmetic.quantized_activation, values, *ends)
+        cases.add(f"{name} learned", arithmetic.learned_activation, values.reshape(2, -1), *ends)
+        cases.add(f"{name} exact", exact, values, *ends)
         cases.add(f"{name} fixed", lambda x, grid=UNIT: arithmetic.fixed_activation(x, grid), values)
     return affine
 
