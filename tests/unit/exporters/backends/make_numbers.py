@@ -18,6 +18,7 @@ from crossrt.exporters.training.own_loop.model import quantization_aware
 from crossrt.exporters.training.qat import arithmetic
 from crossrt.exporters.training.qat.graph import Convolution, Pool
 from crossrt.exporters.training.qat.grid import affine_of_range, channel_scales
+from crossrt.exporters.training.qat.layers import Range
 from crossrt.exporters.training.qat.model import build
 from crossrt.exporters.training.qat.reading import read_network
 
@@ -176,14 +177,11 @@ def integers(found):
         trainable = build(read_network(model, "own"), bits, 0)
         with trainable.calibrating():
             trainable.model([ops.convert_to_tensor(images)], training=False)
-        found |= {
-            f"layer {bits} {name}": each for name, each in trainable.integers([ops.convert_to_tensor(images)]).items()
-        }
-        found |= {
-            f"range {bits} {name}": np.concatenate([np.ravel(part) for part in each.ends])
-            for name, each in trainable.ranges.items()
-            if hasattr(each, "ends")
-        }
+        for each in trainable.ranges.values():
+            if isinstance(each, Range):  # the last bits of what was seen are those of float sums
+                each.ends = tuple(np.round(part, 2) for part in each.ends)
+        steps = trainable.integers([ops.convert_to_tensor(images)])
+        found |= {f"layer {bits} {name}": each for name, each in steps.items()}
 
 
 def own_loop(folder):
@@ -200,7 +198,7 @@ def own_loop(folder):
         aware.compile(keras.optimizers.Adam(3e-3), keras.losses.SparseCategoricalCrossentropy(), metrics=["accuracy"])
         told = aware.fit(images, labels, epochs=4, batch_size=32, verbose=0, validation_data=(images, labels)).history
         scored = aware.evaluate(images, labels, verbose=0, return_dict=True)
-        moved = [each.has_moved for each in aware.parts.ranges.values() if hasattr(each, "has_moved")]
+        moved = [each.has_moved for each in aware.parts.ranges.values() if isinstance(each, Range)]
         aware.save(folder / "aware.keras")
         again = keras.saving.load_model(folder / "aware.keras")
         same = np.array_equal(again.predict(images, verbose=0), aware.predict(images, verbose=0))

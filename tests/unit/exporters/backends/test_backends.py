@@ -59,9 +59,8 @@ def test_gradients_pass_where_they_do_in_tensorflow(made, backend):
 @pytest.mark.parametrize("backend", OTHERS)
 def test_a_network_with_the_same_ranges_gives_the_same_integers_in_every_layer(made, backend):
     found, expected = made(backend, "network")[0], made("tensorflow", "network")[0]
-    layers = [name for name in expected if name.startswith("layer 8")]
-    assert len(layers) > 5
-    for name in layers:
+    assert len(expected) > 10
+    for name in expected:
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
 
 
