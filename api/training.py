@@ -122,7 +122,7 @@ def quantization_aware(
         A `keras.Model`.
 
     Raises:
-        CrossrtError: The model or the samples cannot be used, or Keras does not run on TensorFlow.
+        CrossrtError: The model or the samples cannot be used, or Keras runs on a backend that trains nothing.
     """
     from crossrt.harness.errors import HarnessError
     from crossrt.harness.qat.own_loop import check_backend

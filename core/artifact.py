@@ -111,6 +111,7 @@ class Training:
         batch_size: Samples in a step.
         seed: Of the order of samples, and of dropout.
         float_score: The float model on the validation samples, or None where that is not known.
+        backend: What Keras trained on; empty where that is not known.
     """
 
     epochs: tuple[Epoch, ...]
@@ -120,6 +121,7 @@ class Training:
     batch_size: int = 0
     seed: int = 0
     float_score: Score | None = None
+    backend: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

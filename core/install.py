@@ -9,12 +9,21 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 _SMALL_TENSORFLOW = sys.platform == "linux" and platform.machine() == "x86_64"
 
 TENSORFLOW: Final = "tensorflow-cpu" if _SMALL_TENSORFLOW else "tensorflow"
 """The smallest package that brings TensorFlow here."""
+
+Backend = Literal["tensorflow", "jax", "torch"]
+"""What Keras trains on, by the name of the module, which is also Keras's word for it."""
+
+BACKENDS: Final[Mapping[Backend, str]] = {"tensorflow": TENSORFLOW, "jax": "jax", "torch": "torch"}
+"""The package that brings each backend, the preferred one first."""
+
+BACKEND_NAMES: Final[Mapping[Backend, str]] = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+"""For people."""
 
 
 def install_command(*packages: str) -> str:

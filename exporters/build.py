@@ -20,7 +20,7 @@ from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.exporters.cache import converter_versions
 from crossrt.exporters.calibration import NEEDS_CALIBRATION, Calibration, selection_of
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.jobs import BuildJob, build_all, write_artifact
+from crossrt.exporters.jobs import REFERENCE, BuildJob, build_all, write_artifact
 from crossrt.exporters.quantizers.tflite.check import as_found
 from crossrt.exporters.recipes.library import TfliteLitert
 from crossrt.exporters.recipes.recipe import ConverterRecipe, SameScales
@@ -33,8 +33,6 @@ from crossrt.exporters.variants import Variant
 if TYPE_CHECKING:
     from crossrt.exporters.tf.serving import Serving
     from crossrt.exporters.training.qat.frozen import Frozen
-
-REFERENCE = "reference"
 
 
 class TensorFlowBuilder:

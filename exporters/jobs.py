@@ -19,6 +19,8 @@ from crossrt.exporters.inspection import SourceKind
 from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.variants import FLOAT_KERAS, FLOAT_ONNX, FLOAT_TFLITE, Variant
 
+REFERENCE = "reference"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildJob:

@@ -38,7 +38,7 @@ def check(path: Path) -> None:
 
 
 def load(path: Path) -> keras.Model:
-    """Loads a model; TensorFlow is needed.
+    """Loads a model; Keras and one of its backends are needed.
 
     Raises:
         ModelError: The file is damaged, or needs code of its own.

@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from crossrt.core.tensor import ExpectedRange, TensorSpec
 from crossrt.exporters.errors import ModelError
@@ -35,11 +34,10 @@ def keras_serving(model: keras.Model, where: str) -> Serving:
     _check(model, where)
     inputs = _specs(_input_names(model), model.inputs)
     outputs = _specs(_output_names(model), model.outputs)
-    function = tf.function(_serve(model), input_signature=_signature(inputs, inner_names=True))
     return Serving(
         inputs=inputs,
         outputs=outputs,
-        function=function,
+        function=_function(model, inputs),
         save=lambda folder, batch: _save(model, with_batch(inputs, batch), outputs, folder),
         weights=lambda: ((each.path, np.asarray(each)) for each in model.weights),
         notes=notes,
@@ -47,6 +45,16 @@ def keras_serving(model: keras.Model, where: str) -> Serving:
         preprocessing=preprocessing_of(model),
         expected_ranges=_expected_ranges(model, inputs),
     )
+
+
+def _function(model: Any, inputs: tuple[TensorSpec, ...]) -> Any:
+    """Of TensorFlow where Keras runs on it; on another backend, where a model is trained alone, a plain function."""
+    serve = _serve(model)
+    if keras.backend.backend() != "tensorflow":
+        return serve
+    import tensorflow as tf
+
+    return tf.function(serve, input_signature=_signature(inputs, inner_names=True))
 
 
 def _expected_ranges(model: Any, inputs: Sequence[TensorSpec]) -> tuple[ExpectedRange, ...]:
@@ -104,7 +112,9 @@ def _specs(names: list[str], tensors: Any) -> tuple[TensorSpec, ...]:
     )
 
 
-def _signature(inputs: tuple[TensorSpec, ...], *, inner_names: bool) -> list[tf.TensorSpec]:
+def _signature(inputs: tuple[TensorSpec, ...], *, inner_names: bool) -> list[Any]:
+    import tensorflow as tf
+
     return [
         tf.TensorSpec(tensor_sizes(each), each.dtype, name=inner_input(number) if inner_names else each.name)
         for number, each in enumerate(inputs)
@@ -114,18 +124,26 @@ def _signature(inputs: tuple[TensorSpec, ...], *, inner_names: bool) -> list[tf.
 def _serve(model: Any, names: tuple[str, ...] | None = None) -> Any:
     structure = _structure(model)
 
-    def serve(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+    def serve(*tensors: Any) -> dict[str, Any]:
         found = keras.tree.flatten(model(keras.tree.pack_sequence_as(structure, list(tensors)), training=False))
         # a layer that does nothing would hand its input through: an output is a tensor of its own
-        return {
-            names[number] if names else inner_output(number): tf.identity(each) for number, each in enumerate(found)
-        }
+        return {names[number] if names else inner_output(number): _own(each) for number, each in enumerate(found)}
 
     return serve
 
 
+def _own(tensor: Any) -> Any:
+    if keras.backend.backend() != "tensorflow":
+        return tensor
+    import tensorflow as tf
+
+    return tf.identity(tensor)
+
+
 def _save(model: Any, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], folder: Path) -> str:
     """Only Keras's own writer turns variables into constants of the TFLite file."""
+    import tensorflow as tf
+
     archive = keras.export.ExportArchive()
     archive.track(model)
     serve = _serve(model, tuple(each.name for each in outputs))

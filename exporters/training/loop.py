@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from crossrt.core.events import EventStream
 from crossrt.datasets.reference import TrainingJob
 from crossrt.datasets.training import Course, LabelledPixels, Pixels, Recipe
 from crossrt.exporters.errors import ExportError
+from crossrt.exporters.training.engine import engine
 from crossrt.exporters.training.qat.checkpoints import CheckpointFolder
 from crossrt.exporters.training.qat.curves import write_curves
 from crossrt.exporters.training.qat.jobs import Epoch, Score
@@ -60,6 +61,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     data: str
     epochs: int
     seed: int
+    backend: str = "tensorflow"
 
 
 class State(Struct, frozen=True, kw_only=True):
@@ -92,11 +94,11 @@ class Trainer:
         self._checkpoints = CheckpointFolder(Path(lesson.job.checkpoints), State)
         channels = lesson.train.pixels.shape[-1]
         signature = [
-            tf.TensorSpec((None, None, None, channels), tf.float32),
-            tf.TensorSpec((None,), tf.int32),
+            ((None, None, None, channels), "float32"),
+            ((None,), "int32"),
         ]
-        self._step = tf.function(self._train_on, input_signature=signature)
-        self._score = tf.function(self._evaluate_on, input_signature=signature)
+        self._step = engine().training_step(self._loss_of, self._model, self._optimizer, self._decayed, signature)
+        self._score = engine().compiled(self._evaluate_on, self._model.variables, signature)
 
     def run(self, events: EventStream) -> Any:
         """Trains to the end and returns the Keras model.
@@ -112,6 +114,7 @@ class Trainer:
             data=f"{lesson.train.fingerprint[:32]}{lesson.test.fingerprint[:32]}",
             epochs=lesson.epochs,
             seed=lesson.job.seed,
+            backend=keras.backend.backend(),
         )
         if lesson.job.resumes:
             state, variables = self._checkpoints.latest(settings)
@@ -132,29 +135,27 @@ class Trainer:
             state = self._epoch(state, events)
         return self._model
 
-    def _train_on(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        recipe, variables = self._lesson.recipe, self._model.trainable_variables
-        with tf.GradientTape() as tape:
-            scores = self._model(images, training=True)
-            loss = tf.reduce_mean(self._losses(scores, labels, recipe.label_smoothing))
-        gradients = tape.gradient(loss, [each.value for each in variables])
-        decayed = [
+    def _loss_of(self, images: Any, labels: Any) -> tuple[Any, Any]:
+        scores = self._model(images, training=True)
+        return ops.mean(self._losses(scores, labels, self._lesson.recipe.label_smoothing)), _right(scores, labels)
+
+    def _decayed(self, gradients: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
+        recipe = self._lesson.recipe
+        return [
             gradient + recipe.weight_decay * each.value if recipe.decays_all or len(each.shape) > 1 else gradient
             for gradient, each in zip(gradients, variables, strict=True)
         ]
-        self._optimizer.apply(decayed, variables)
-        return loss, _right(scores, labels)
 
     def _evaluate_on(self, images: Any, labels: Any) -> tuple[Any, Any]:
         scores = self._model(images, training=False)
-        return tf.reduce_sum(self._losses(scores, labels, 0.0)), _right(scores, labels)
+        return ops.sum(self._losses(scores, labels, 0.0)), _right(scores, labels)
 
     def _losses(self, scores: Any, labels: Any, smoothing: float) -> Any:
         if not smoothing:
-            return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores)
+            return ops.sparse_categorical_crossentropy(labels, scores, from_logits=True)
         classes = scores.shape[-1]
-        spread = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
-        return tf.nn.softmax_cross_entropy_with_logits(spread, scores)
+        spread = ops.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
+        return ops.categorical_crossentropy(spread, scores, from_logits=True)
 
     def _epoch(self, state: State, events: EventStream) -> State:
         lesson, number = self._lesson, state.best + 1
@@ -263,4 +264,4 @@ def batches(lesson: Lesson, pixels: Pixels, epoch: int) -> Iterator[Batch]:
 
 
 def _right(scores: Any, labels: Any) -> Any:
-    return tf.reduce_sum(tf.cast(tf.argmax(scores, axis=-1, output_type=tf.int32) == labels, tf.float32))
+    return ops.sum(ops.cast(ops.equal(ops.argmax(scores, axis=-1), labels), "float32"))

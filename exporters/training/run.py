@@ -14,7 +14,7 @@ from crossrt.core.events import EventStream, read_job
 from crossrt.datasets.reference import TrainingJob
 from crossrt.datasets.training import Course, write_bare
 from crossrt.exporters.errors import ExportError
-from crossrt.exporters.tf import environment as environment
+from crossrt.exporters.training import environment as environment
 
 if TYPE_CHECKING:
     from crossrt.exporters.training.loop import Lesson
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def run(job: TrainingJob, events: EventStream) -> None:
     """Trains, with a checkpoint after each epoch, and writes the model without the optimizer's state."""
     import keras
-    import tensorflow as tf
 
+    from crossrt.exporters.training.engine import engine
     from crossrt.exporters.training.loop import Lesson, Trainer
 
     course = course_of(job)
@@ -34,7 +34,7 @@ def run(job: TrainingJob, events: EventStream) -> None:
             f"{job.architecture} has no recipe {job.recipe!r}; available: {', '.join(course.recipes[job.architecture])}"
         )
     train, test = course.load(job.data)
-    tf.config.experimental.enable_op_determinism()
+    engine().make_deterministic()
     keras.utils.set_random_seed(job.seed)
     lesson = Lesson(job=job, course=course, recipe=recipe, epochs=job.epochs or recipe.epochs, train=train, test=test)
     write_model(Trainer(lesson).run(events), lesson)

@@ -20,11 +20,10 @@ import msgspec
 from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
 from crossrt.core.memory import BUILDING_BYTES, memory_limit
-from crossrt.exporters.build import REFERENCE
 from crossrt.exporters.cache import reference_key, shortage, variant_key
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.inspection import RUN_AS_THEY_ARE
-from crossrt.exporters.jobs import BuildJob
+from crossrt.exporters.jobs import REFERENCE, BuildJob
 from crossrt.exporters.recipes.recipe import OnnxSameScales
 from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
 from crossrt.harness.build.builder import Artifacts, BuildRequest, BuildState

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from crossrt.core.errors import DataError
+from crossrt.core.install import BACKEND_NAMES
 from crossrt.core.memory import BUILDING_BYTES, memory_limit
 from crossrt.datasets.reference import Reference, TrainingJob, references
+from crossrt.harness.build.keras_backend import training_backend
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.out import check_writable
@@ -62,12 +64,15 @@ def run_training(request: TrainingRequest, display: Display) -> float:
     """
     job = job_for(request)
     check_writable(request.out.parent)
-    check_packages("training", ("tensorflow",))
+    backend = training_backend()
+    check_packages("training", (backend, "keras"))
     request.out.parent.mkdir(parents=True, exist_ok=True)
     found = _Followed(display=display, epochs=job.epochs, keeps=bool(job.course))
     display.phase("starting", None)
+    if backend != "tensorflow":
+        display.remark(f"  Keras on {BACKEND_NAMES[backend]}")
     module = _reference_with(request.architecture).training
-    variables = {**QUIET, _GPU: os.environ.get(_GPU, "")}
+    variables = {**QUIET, _GPU: os.environ.get(_GPU, ""), "KERAS_BACKEND": backend}
     with ChildProcess(module, variables=variables, memory_limit_bytes=memory_limit([], 2 * BUILDING_BYTES)) as child:
         child.send(dataclasses.asdict(job))
         try:

@@ -6,7 +6,7 @@ import importlib.util
 import os
 from collections.abc import Collection, Mapping
 
-from crossrt.core.install import TENSORFLOW, install_command
+from crossrt.core.install import BACKENDS, install_command
 from crossrt.harness.errors import HarnessError
 
 QUIET = {
@@ -17,8 +17,9 @@ QUIET = {
     "KERAS_HOME": f"{os.devnull}/keras",  # a keras.json of the user's would change dtypes and layouts
 }
 
-_NEEDED = {
-    "tensorflow": TENSORFLOW,
+_NEEDED: Mapping[str, str] = {
+    **{str(module): package for module, package in BACKENDS.items()},
+    "keras": "keras",
     "tf2onnx": "tf2onnx",
     "onnx": "onnx",
     "onnxslim": "onnxslim",
@@ -29,7 +30,7 @@ _NEEDED = {
 }
 
 
-BUILDING = tuple(_NEEDED)
+BUILDING = ("tensorflow", "tf2onnx", "onnx", "onnxslim", "onnx_ir", "sympy", "onnxruntime", "ai_edge_litert")
 """Packages that a process which converts models may need."""
 
 READING = ("onnx", "onnxruntime", "ai_edge_litert", "sympy")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from crossrt.core.install import BACKEND_NAMES, Backend
 from crossrt.core.memory import BUILDING_BYTES, memory_limit
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.training.qat.jobs import QatJob
@@ -48,8 +49,14 @@ class Followed:
     view: TrainingView | None = None
 
 
-def train(job: QatJob, display: Display, module: str = "crossrt.exporters.training.qat.run") -> Followed:
-    """Runs the process of a module to its end.
+def train(
+    job: QatJob,
+    display: Display,
+    module: str = "crossrt.exporters.training.qat.run",
+    *,
+    backend: Backend = "tensorflow",
+) -> Followed:
+    """Runs the process of a module to its end, with Keras on a backend.
 
     Raises:
         ExportError: The model or the data cannot be used, or training failed.
@@ -57,8 +64,10 @@ def train(job: QatJob, display: Display, module: str = "crossrt.exporters.traini
     """
     found = Followed()
     display.phase("starting", None)
+    if backend != "tensorflow":
+        display.remark(f"  Keras on {BACKEND_NAMES[backend]}")
     limit = memory_limit([Path(job.source)], TRAINING_BYTES)
-    variables = {**QUIET, "TMPDIR": job.folder}
+    variables = {**QUIET, "TMPDIR": job.folder, "KERAS_BACKEND": backend}
     with ChildProcess(module, variables=variables, memory_limit_bytes=limit) as child:
         child.send(dataclasses.asdict(job))
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from crossrt.core.artifact import ModelArtifact, sha256_of
+from crossrt.core.install import BACKENDS
 from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.exporters.errors import ModelError
@@ -27,19 +28,19 @@ MODULE: Final = "crossrt.exporters.training.own_loop.export"
 
 
 def check_backend() -> None:
-    """Refuses other backends of Keras than the one that fake quantization is written for.
+    """Refuses backends of Keras on which nothing can be trained.
 
     Raises:
-        ModelError: Keras is not installed, or runs on another one.
+        ModelError: Keras is not installed, or runs on one of them.
     """
     try:
         import keras
     except ImportError as error:
         raise ModelError(f"Keras cannot be imported ({error}): pip install 'crossrt[export]'") from error
-    if (found := keras.backend.backend()) != "tensorflow":
+    if (found := keras.backend.backend()) not in BACKENDS:
         raise ModelError(
-            f"Keras runs on {found}, and fake quantization is computed by TensorFlow: set KERAS_BACKEND=tensorflow"
-            " before keras is imported; a model that another backend saved can be loaded there"
+            f"Keras runs on {found}, on which nothing can be trained: set KERAS_BACKEND to {', '.join(BACKENDS)} before"
+            " keras is imported; a model that another backend saved can be loaded there"
         )
 
 
@@ -59,7 +60,7 @@ def export_pair(source: Path, out: Path, data: DataRequest, display: Display) ->
     if not source.is_file():
         raise HarnessError(f"{source} is not there, or not a file: give the model, or the .keras file it was saved in")
     check_writable(out)
-    check_packages("quantization-aware training", BUILDING)
+    check_packages("writing both files, which TensorFlow does whatever backend has trained,", BUILDING)
     with scratch_folder() as folder:
         found = train(_job(source, folder, data), display, MODULE)
         built = [read_manifest(folder / item / ARTIFACT_MANIFEST, ModelArtifact) for item in found.built]

@@ -9,6 +9,7 @@ from pathlib import Path
 from crossrt.core.artifact import ModelArtifact, Training
 from crossrt.core.errors import DataError
 from crossrt.core.evaluation import Evaluation
+from crossrt.core.install import Backend
 from crossrt.core.manifest import ARTIFACT_MANIFEST, read_manifest
 from crossrt.core.metric import MetricDefinition
 from crossrt.datasets.opening import DataRequest, runs_code
@@ -23,6 +24,7 @@ from crossrt.exporters.training.qat.trained import TRAINED
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import write_folder
 from crossrt.harness.build.inspecting import inspect_model
+from crossrt.harness.build.keras_backend import training_backend
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.evaluate.answers import Outputs
 from crossrt.harness.evaluate.judge import steps_of
@@ -37,6 +39,8 @@ from crossrt.harness.qat.request import CHECKPOINTS, SCALES, QatRequest, Trained
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.reports.text.progress import Display
 
+EXPORTING = "crossrt.exporters.training.from_checkpoint"
+
 
 def run_qat(request: QatRequest, display: Display) -> Trained:
     """Trains a model with fake quantization and writes both files, the float ones, curves and the proof.
@@ -46,13 +50,17 @@ def run_qat(request: QatRequest, display: Display) -> Trained:
         HarnessError: The folder cannot be written, packages are missing, or the process broke off.
     """
     check_writable(request.out)
-    check_packages("quantization-aware training", BUILDING)
+    backend = training_backend()
+    check_packages("quantization-aware training, whose files TensorFlow writes on any backend of Keras,", BUILDING)
     kind = check_source(request.model, allow_h5=request.allow_h5)
     with made_folder(request.out, CHECKPOINTS), alone_in(request.out), scratch_folder() as folder:
         _check_checkpoints(request)
         request = _served(request, folder)
-        job = _job(request, source_sha256(request.model, kind), folder)
-        return _finish(request, job, train(job, display), display)
+        job = _job(request, source_sha256(request.model, kind), folder, backend)
+        followed = train(job, display, backend=backend)
+        if backend != "tensorflow":  # which converts the files, in a process of its own
+            followed.built = train(job, display, EXPORTING).built
+        return _finish(request, job, followed, display)
 
 
 def _check_checkpoints(request: QatRequest) -> None:
@@ -83,7 +91,7 @@ def _runs_code(request: DataRequest) -> bool:
         return False
 
 
-def _job(request: QatRequest, sha256: str, folder: Path) -> QatJob:
+def _job(request: QatRequest, sha256: str, folder: Path, backend: Backend) -> QatJob:
     return QatJob(
         model=model_name(request.model),
         source=str(request.model),
@@ -103,6 +111,7 @@ def _job(request: QatRequest, sha256: str, folder: Path) -> QatJob:
         task=request.task,
         ranges=request.ranges,
         optimizer=request.optimizer,
+        backend=backend,
         resumes=request.resumes,
         allow_h5=request.allow_h5,
     )

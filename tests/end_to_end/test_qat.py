@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -27,8 +28,9 @@ def folder(tmp_path_factory):
     return folder
 
 
-def crossrt(*arguments, cwd):
-    return subprocess.run([CROSSRT, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300)
+def crossrt(*arguments, cwd, **variables):
+    environment = {**os.environ, **variables}
+    return subprocess.run([CROSSRT, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +169,19 @@ def test_curves_are_pictures_and_a_section_of_the_page(folder, trained):
     assert done.returncode == 0, done.stderr
     assert "epoch 3: validation accuracy" in (folder / "curves.html").read_text()
     assert (folder / "drawn" / "curves.png").is_file()
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_another_backend_trains_and_tensorflow_writes_the_same_files(folder, backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    done = crossrt(*TRAIN, "--out", backend, cwd=folder, KERAS_BACKEND=backend)
+    assert done.returncode == 0, done.stderr
+    proof = json.loads((folder / backend / "scales.json").read_text())
+    assert [each for each in proof["tensors"] if each["difference"]] == []
+    assert all(each["within_one"] >= 0.999 for each in proof["outputs"])
+    manifest = json.loads((folder / backend / f"{FILES[0]}.manifest.json").read_text())
+    assert manifest["training"]["backend"] == backend
+    refused = crossrt(*TRAIN, "--out", backend, "--resume", cwd=folder, KERAS_BACKEND="tensorflow")
+    assert refused.returncode == 2
+    assert f"was made with Keras on {backend}, and this is tensorflow" in " ".join(refused.stderr.split())

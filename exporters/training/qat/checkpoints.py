@@ -42,6 +42,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     task: str
     ranges: str = "moving-average"
     optimizer: str = "adam"
+    backend: str = "tensorflow"
 
     @classmethod
     def of(cls, job: QatJob, data: str, validation: str | None, task: str) -> Settings:
@@ -60,6 +61,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             task=task,
             ranges=job.ranges,
             optimizer=job.optimizer,
+            backend=job.backend,
         )
 
 
@@ -158,6 +160,12 @@ class CheckpointFolder(Generic[S]):
         found, asked = msgspec.to_builtins(state.settings), msgspec.to_builtins(settings)
         if found["model"] != asked["model"]:
             raise ExportError(f"the checkpoint in {self._folder} is that of another model: choose another --out")
+        if found["backend"] != asked["backend"]:
+            raise ExportError(
+                f"the checkpoint in {self._folder} was made with Keras on {found['backend']}, and this is"
+                f" {asked['backend']}, which adds in another order: set KERAS_BACKEND={found['backend']} to go on, or"
+                " start again with another --out"
+            )
         if different := [name for name in asked if found[name] != asked[name]]:
             told = ", ".join(f"{name.replace('_', ' ')} {_told(found[name])}" for name in different)
             raise ExportError(

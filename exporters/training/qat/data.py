@@ -15,6 +15,7 @@ from crossrt.datasets.fitting import Fit, fit, model_feeds
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.datasets.parts import Part, place_of, whole_of
 from crossrt.datasets.protocol import Dataset
+from crossrt.exporters.training.engine import Shape
 from crossrt.exporters.training.qat.jobs import QatJob
 
 EVALUATED_AT_ONCE: Final = 256
@@ -105,13 +106,13 @@ class Samples:
         return len(self.dataset)
 
     @property
-    def signature(self) -> tuple[list[Any], Any]:
-        """What a function of TensorFlow takes that is called with any number of them."""
-        import tensorflow as tf
-
-        shapes = [[self.fit.dimensions.get(str(size), size) for size in spec.shape[1:]] for spec in self.inputs]
-        inputs = [tf.TensorSpec([None, *shape], spec.dtype) for spec, shape in zip(self.inputs, shapes, strict=True)]
-        return inputs, tf.TensorSpec([None, *self.labels.shape[1:]], self.labels.dtype)
+    def signature(self) -> tuple[list[Shape], Shape]:
+        """What a function takes that is called with any number of them: inputs and labels."""
+        inputs: list[Shape] = []
+        for spec in self.inputs:
+            sizes: list[Any] = [self.fit.dimensions.get(str(size), size) for size in spec.shape[1:]]
+            inputs.append(((None, *sizes), spec.dtype))
+        return inputs, ((None, *self.labels.shape[1:]), str(self.labels.dtype))
 
     def take(self, indices: Sequence[int]) -> tuple[list[NDArray[Any]], NDArray[Any]]:
         """Inputs, in the order of the model's, and labels of some samples."""

@@ -54,9 +54,9 @@ def _weights(trainable: Trainable, name: str, op: Convolution | Dense, source: A
     kernel = _channels_last(np.asarray(layer.kernel.numpy(), np.float32), op)
     scales = channel_scales(np.abs(kernel).reshape(-1, kernel.shape[-1]).max(axis=0), bits)
     most = largest_integer(bits)
-    # as the kernel of TensorFlow rounds: upwards from the middle, after a product with the reciprocal
+    # as the kernel of TensorFlow rounds: upwards from the middle, after a product with the reciprocal, zero at zero
     shifted = (kernel + most * scales) * (np.float32(1) / scales)
-    integers = np.clip(np.floor(shifted + np.float32(0.5)) - most, -most, most).astype(np.int8)
+    integers = np.clip(np.floor((shifted - most) + np.float32(0.5)), -most, most).astype(np.int8)
     bias = np.asarray(layer.bias.numpy(), np.float64) / (np.float32(source.scale) * scales).astype(np.float64)
     if (np.abs(bias) > _LARGEST_BIAS).any():
         raise ExportError(f"a bias of {name} does not fit into 32 bits: its weights are too small beside it")

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from crossrt.core.artifact import Epoch as Epoch
 from crossrt.core.artifact import Score as Score
+from crossrt.core.install import Backend
 
 Bits = Literal[4, 8]
 TaskName = Literal["classification", "regression"]
@@ -47,6 +48,7 @@ class QatJob:
         task: What is learnt, or None to infer it from labels and the output.
         ranges: How those of activations follow from what is trained.
         optimizer: What trains.
+        backend: What Keras trains on; both files are converted by TensorFlow.
         resumes: Go on after the last checkpoint.
         allow_h5: A legacy `.h5` file may be loaded.
     """
@@ -69,5 +71,6 @@ class QatJob:
     task: TaskName | None
     ranges: Ranges = "moving-average"
     optimizer: Optimizer = "adam"
+    backend: Backend = "tensorflow"
     resumes: bool = False
     allow_h5: bool = False

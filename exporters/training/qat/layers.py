@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, Final
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
-from crossrt.exporters.training.qat.graph import Convolution, Dense, FinalKind, Island, Step
-from crossrt.exporters.training.qat.grid import Affine, affine_of_range
-from crossrt.exporters.training.qat.tf_ops import (
+from crossrt.exporters.training.qat.arithmetic import (
     affine_tensors,
     compute,
+    fixed_activation,
     integer_bias,
     integer_kernel,
     kernel_scales,
@@ -24,6 +22,8 @@ from crossrt.exporters.training.qat.tf_ops import (
     rectified,
     rounded_activation,
 )
+from crossrt.exporters.training.qat.graph import Convolution, Dense, FinalKind, Island, Step
+from crossrt.exporters.training.qat.grid import Affine, affine_of_range
 
 MOMENTUM: Final = 0.99
 CALIBRATING_MOMENTUM: Final = 0.9
@@ -82,8 +82,8 @@ class Range(keras.layers.Layer):  # type: ignore[misc]
     def move(self, affine: Affine) -> None:
         """Makes its range the one that has this scale and zero point."""
         self.octaves.assign(0.0)
-        self.low.assign(tf.fill(self.low.shape, affine.low))
-        self.high.assign(tf.fill(self.high.shape, affine.high))
+        self.low.assign(np.full(self.low.shape, affine.low, np.float32))
+        self.high.assign(np.full(self.high.shape, affine.high, np.float32))
 
     @property
     def ends(self) -> tuple[Any, ...]:
@@ -110,10 +110,10 @@ class Range(keras.layers.Layer):  # type: ignore[misc]
         return float(self.start.numpy()) != np.float32(self.affine.scale)
 
     def _ends(self) -> tuple[Any, Any]:
-        low, high = tf.reduce_min(self.low.value), tf.reduce_max(self.high.value)
+        low, high = ops.min(self.low.value), ops.max(self.high.value)
         if not self.is_learned:
             return low, high
-        factor = tf.pow(2.0, self.octaves.value)
+        factor = ops.power(2.0, self.octaves.value)
         return factor * low, factor * high
 
     def scale(self) -> Any:
@@ -122,13 +122,14 @@ class Range(keras.layers.Layer):  # type: ignore[misc]
 
     def _follow(self, tensor: Any, member: int) -> None:
         momentum = CALIBRATING_MOMENTUM if self.is_calibrating else MOMENTUM
-        kept = tf.where(self.seen.value[member] > 0, momentum, 0.0)
-        own = tf.one_hot(member, self.low.shape[0])
-        least, greatest = tf.reduce_min(tensor), tf.reduce_max(tensor)
+        kept = ops.where(self.seen.value[member] > 0, momentum, 0.0)
+        own = ops.convert_to_tensor(np.eye(self.low.shape[0], dtype=np.float32)[member])
+        seen = ops.stop_gradient(tensor)
+        least, greatest = ops.min(seen), ops.max(seen)
         if self.is_calibrating and self.keeps_extremes:
-            kept = tf.zeros_like(kept)
-            least = tf.where(self.seen.value[member] > 0, tf.minimum(least, self.low.value[member]), least)
-            greatest = tf.where(self.seen.value[member] > 0, tf.maximum(greatest, self.high.value[member]), greatest)
+            kept = ops.zeros_like(kept)
+            least = ops.where(self.seen.value[member] > 0, ops.minimum(least, self.low.value[member]), least)
+            greatest = ops.where(self.seen.value[member] > 0, ops.maximum(greatest, self.high.value[member]), greatest)
         for variable, now in ((self.low, least), (self.high, greatest)):
             variable.assign(variable.value + own * (1 - kept) * (now - variable.value))
         self.seen.assign(self.seen.value + own)
@@ -170,7 +171,10 @@ class Calculation(keras.layers.Layer):  # type: ignore[misc]
     def _weight(self, name: str, values: np.ndarray[Any, Any]) -> Any:
         is_constant = isinstance(self.step.op, Convolution) and self.step.op.is_constant
         return self.add_weight(
-            name=name, shape=values.shape, initializer=lambda *_, **__: tf.constant(values), trainable=not is_constant
+            name=name,
+            shape=values.shape,
+            initializer=lambda *_, **__: ops.convert_to_tensor(values),
+            trainable=not is_constant,
         )
 
     @property
@@ -220,17 +224,14 @@ class FixedRange(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(name=name)
         self.affine = affine
         self.is_calibrating = self.keeps_extremes = False
-        self._quantize = functools.partial(
-            tf.quantization.fake_quant_with_min_max_args, min=affine.low, max=affine.high, num_bits=8
-        )
 
     def scale(self) -> Any:
         """Its scale as a tensor."""
-        return tf.constant(self.affine.scale, tf.float32)
+        return ops.convert_to_tensor(self.affine.scale, "float32")
 
     def call(self, tensor: Any) -> Any:
         """The tensor on its grid; while calibrating, as it is."""
-        return tensor if self.is_calibrating else self._quantize(tensor)
+        return tensor if self.is_calibrating else fixed_activation(tensor, self.affine)
 
     def compute_output_spec(self, tensor: Any) -> Any:
         """The same shape."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from crossrt.core.events import EventStream
 from crossrt.exporters.errors import ExportError
+from crossrt.exporters.training.engine import engine
 from crossrt.exporters.training.qat.checkpoints import Checkpoints, Settings, State
 from crossrt.exporters.training.qat.curves import write_curves
 from crossrt.exporters.training.qat.data import Samples
@@ -42,7 +43,9 @@ class Trainer:
         self._schedule = keras.optimizers.schedules.CosineDecay(job.learning_rate, job.epochs * self._steps)
         self._optimizer = _optimizer(job, self._schedule)
         self._optimizer.build(self._model.trainable_variables)
-        self._step = tf.function(self._train_on, input_signature=train.signature)
+        self._step = engine().training_step(
+            self._loss_of, self._model, self._optimizer, lambda gradients, _: gradients, train.signature
+        )
         self._checkpoints = Checkpoints(Path(job.checkpoints))
 
     def run(self, settings: Settings, float_score: Score | None, events: EventStream) -> State:
@@ -83,8 +86,10 @@ class Trainer:
 
     def _calibrate(self) -> Epoch:
         """Finds first ranges with the float network, and scores what follows from them."""
-        signature = self._train.signature[:1]
-        function = tf.function(lambda inputs: self._model(inputs, training=False), input_signature=signature)
+        model = self._model
+        function = engine().compiled(
+            lambda inputs: model(inputs, training=False), model.variables, self._train.signature[:1]
+        )
         with self._trainable.calibrating():
             for inputs, _ in self._train.in_order(CALIBRATION_SAMPLES):
                 function(inputs)
@@ -103,16 +108,12 @@ class Trainer:
         if self._validation is None:
             return None
         with settled(self._trainable):
-            return evaluate(self._model, self._objective, self._validation)
+            return evaluate(self._model, self._model.variables, self._objective, self._validation)
 
-    def _train_on(self, inputs: Any, labels: Any) -> tuple[Any, Any]:
-        variables = self._model.trainable_variables
-        with tf.GradientTape() as tape:
-            answer, scores = self._model(inputs, training=True)
-            loss = tf.reduce_mean(self._objective.losses(answer, scores, labels))
-        gradients = tape.gradient(loss, [each.value for each in variables])
-        self._optimizer.apply(gradients, variables)
-        return loss, tf.reduce_sum(self._objective.measures(scores, answer, labels))
+    def _loss_of(self, inputs: Any, labels: Any) -> tuple[Any, Any]:
+        answer, scores = self._model(inputs, training=True)
+        loss = ops.mean(self._objective.losses(answer, scores, labels))
+        return loss, ops.sum(self._objective.measures(scores, answer, labels))
 
     def _epoch(self, state: State, events: EventStream) -> State:
         number = state.epochs[-1].epoch + 1
@@ -249,15 +250,15 @@ class Figures:
         }
 
 
-def evaluate(model: Any, objective: Objective, samples: Samples) -> Score:
-    """Scores a model from inputs to `(answer, scores)`."""
+def evaluate(model: Any, variables: Sequence[Any], objective: Objective, samples: Samples) -> Score:
+    """Scores a model from inputs to `(answer, scores)` with these variables."""
 
-    @tf.function(input_signature=samples.signature)  # type: ignore[untyped-decorator]
-    def score(inputs: Any, labels: Any) -> tuple[Any, Any]:
+    def work(inputs: Any, labels: Any) -> tuple[Any, Any]:
         answer, scores = model(inputs, training=False)
         losses = objective.losses(answer, scores, labels)
-        return tf.reduce_sum(losses), tf.reduce_sum(objective.measures(scores, answer, labels))
+        return ops.sum(losses), ops.sum(objective.measures(scores, answer, labels))
 
+    score = engine().compiled(work, variables, samples.signature)
     loss = right = 0.0
     for inputs, labels in samples.in_order():
         losses, measures = score(inputs, labels)

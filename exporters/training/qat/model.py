@@ -91,9 +91,9 @@ class Trainable:
 
 
 def _integers(tensor: Any, affine: Affine) -> NDArray[np.int16]:
-    found: NDArray[np.int16] = (np.rint(np.asarray(tensor) / np.float32(affine.scale)) + affine.zero_point).astype(
-        np.int16
-    )
+    found: NDArray[np.int16] = (
+        np.rint(keras.ops.convert_to_numpy(tensor) / np.float32(affine.scale)) + affine.zero_point
+    ).astype(np.int16)
     return found
 
 

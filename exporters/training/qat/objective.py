@@ -42,30 +42,30 @@ class Objective:
 
     def losses(self, answer: Any, scores: Any, labels: Any) -> Any:
         """The loss of each sample."""
-        import tensorflow as tf
+        from keras import ops
 
         if self.kind == "classes":
-            return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores)
+            return ops.sparse_categorical_crossentropy(labels, scores, from_logits=True)
         if self.kind == "two classes":
-            return tf.nn.sigmoid_cross_entropy_with_logits(labels, tf.reshape(scores, tf.shape(labels)))
-        return tf.reduce_mean(_by_sample(tf.square(answer - labels)), axis=1)
+            return ops.binary_crossentropy(labels, ops.reshape(scores, ops.shape(labels)), from_logits=True)
+        return ops.mean(_by_sample(ops.square(answer - labels)), axis=1)
 
     def measures(self, scores: Any, answer: Any, labels: Any) -> Any:
         """For each sample: 1 for a right answer and 0 for a wrong one, or the mean absolute error."""
-        import tensorflow as tf
+        from keras import ops
 
         if self.kind == "classes":
-            return tf.cast(tf.argmax(scores, axis=-1) == labels, tf.float32)
+            return ops.cast(ops.equal(ops.argmax(scores, axis=-1), labels), "float32")
         if self.kind == "two classes":
-            found = tf.cast(tf.reshape(scores, tf.shape(labels)) > 0, tf.float32)
-            return tf.cast(found == labels, tf.float32)
-        return tf.reduce_mean(_by_sample(tf.abs(answer - labels)), axis=1)
+            found = ops.cast(ops.reshape(scores, ops.shape(labels)) > 0, "float32")
+            return ops.cast(ops.equal(found, labels), "float32")
+        return ops.mean(_by_sample(ops.abs(answer - labels)), axis=1)
 
 
 def _by_sample(values: Any) -> Any:
-    import tensorflow as tf
+    from keras import ops
 
-    return tf.reshape(values, (tf.shape(values)[0], -1))
+    return ops.reshape(values, (ops.shape(values)[0], -1))
 
 
 def objective_for(

@@ -1,4 +1,4 @@
-"""Trains and writes both files in a process of its own: `python -m crossrt.exporters.training.qat.run`.
+"""Trains in a process of its own, `python -m crossrt.exporters.training.qat.run`; on TensorFlow, writes both files.
 
 The job comes on standard input, events go to standard output.
 """
@@ -17,12 +17,12 @@ from crossrt.datasets.protocol import Arrays, Dataset
 from crossrt.exporters.errors import ExportError, ModelError
 from crossrt.exporters.jobs import BuildJob, write_artifact
 from crossrt.exporters.sources.detect import check_source
-from crossrt.exporters.tf import environment as environment
+from crossrt.exporters.training import environment as environment
 from crossrt.exporters.training.qat.jobs import ANSWERS, COMPARED_SAMPLES, FLOAT_VARIANT, STEPS, VARIANTS, QatJob
 from crossrt.exporters.variants import Variant
 
 if TYPE_CHECKING:
-    from crossrt.exporters.training.qat.checkpoints import State
+    from crossrt.exporters.training.qat.checkpoints import Settings, State
     from crossrt.exporters.training.qat.data import Samples, Split
     from crossrt.exporters.training.qat.model import Trainable
     from crossrt.exporters.training.qat.objective import Objective
@@ -52,35 +52,47 @@ class Prepared:
 
 
 def run(job: QatJob, events: EventStream) -> None:
-    """Trains, and writes the float files, the quantized ones and what the trained model answers."""
-    import keras
-    import tensorflow as tf
-
-    from crossrt.exporters.training.qat.checkpoints import Settings
+    """Trains, and on TensorFlow writes the float files, the quantized ones and what the trained model answers."""
+    from crossrt.exporters.training.engine import engine
     from crossrt.exporters.training.qat.loop import Trainer, evaluate
-    from crossrt.exporters.training.qat.model import build
 
-    prepared = _prepare(job)
+    prepared = prepare(job)
     for note in (*prepared.network.notes, *prepared.train.dataset.notes):
         events.send("note", text=note)
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(job.seed)
-    trainable = build(prepared.network, job.bits, job.seed, learns_ranges=job.ranges == "learned")
+    engine().make_deterministic()
+    trainable = build_trainable(job, prepared)
     trainer = Trainer(job, trainable, prepared.objective, prepared.train, prepared.validation)
-    settings = Settings.of(
-        job, prepared.split.data_fingerprint, prepared.split.validation_fingerprint, prepared.objective.task
-    )
     float_score = None
     if prepared.validation is not None and not job.resumes:
-        float_score = evaluate(_float_model(prepared), prepared.objective, prepared.validation)
-    state = trainer.run(settings, float_score, events)
+        variables = prepared.serving.keras_model.variables
+        float_score = evaluate(_float_model(prepared), variables, prepared.objective, prepared.validation)
+    state = trainer.run(settings_of(job, prepared), float_score, events)
     if unmoved := trainable.unmoved():
         events.send("note", text=f"the ranges of {', '.join(unmoved)} did not move in training")
     events.send("trained", best=state.best, last=state.epochs[-1].epoch)
-    export(job, prepared, trainable, _training(job, prepared, state), events)
+    if job.backend == "tensorflow":
+        export(job, prepared, trainable, training_of(job, prepared, state), events)
 
 
-def _training(job: QatJob, prepared: Prepared, state: State) -> Training:
+def build_trainable(job: QatJob, prepared: Prepared) -> Trainable:
+    """The model with fake quantization; its ranges are still empty."""
+    import keras
+
+    from crossrt.exporters.training.qat.model import build
+
+    keras.utils.set_random_seed(job.seed)
+    return build(prepared.network, job.bits, job.seed, learns_ranges=job.ranges == "learned")
+
+
+def settings_of(job: QatJob, prepared: Prepared) -> Settings:
+    """What a training that goes on with this one must share with it."""
+    from crossrt.exporters.training.qat.checkpoints import Settings
+
+    split = prepared.split
+    return Settings.of(job, split.data_fingerprint, split.validation_fingerprint, prepared.objective.task)
+
+
+def training_of(job: QatJob, prepared: Prepared, state: State) -> Training:
     """What manifests say about it."""
     return Training(
         epochs=state.epochs,
@@ -90,10 +102,17 @@ def _training(job: QatJob, prepared: Prepared, state: State) -> Training:
         batch_size=job.batch_size,
         seed=job.seed,
         float_score=state.float_score,
+        backend=job.backend,
     )
 
 
-def _prepare(job: QatJob) -> Prepared:
+def prepare(job: QatJob) -> Prepared:
+    """Reads the model and opens the data.
+
+    Raises:
+        ModelError: The model cannot be trained.
+        DataError: The data cannot be used.
+    """
     from crossrt.datasets.parts import whole_of
     from crossrt.exporters.tf.serving import load_serving
     from crossrt.exporters.training.qat.data import fitted, split_of
@@ -135,7 +154,7 @@ def _prepare(job: QatJob) -> Prepared:
 
 def _float_model(prepared: Prepared) -> Callable[..., Any]:
     """The source model as `(answer, scores)`; scores of a final softmax or sigmoid are recovered from its answer."""
-    import tensorflow as tf
+    from keras import ops
 
     from crossrt.exporters.training.qat.graph import Final
 
@@ -146,10 +165,10 @@ def _float_model(prepared: Prepared) -> Callable[..., Any]:
     def answer(inputs: Any, training: bool = False) -> tuple[Any, Any]:  # noqa: ARG001
         (found,) = function(*inputs).values()
         if kind == "softmax":
-            return found, tf.math.log(tf.maximum(found, 1e-12))
+            return found, ops.log(ops.maximum(found, 1e-12))
         if kind == "sigmoid":
-            kept = tf.clip_by_value(found, 1e-7, 1 - 1e-7)
-            return found, tf.math.log(kept / (1 - kept))
+            kept = ops.clip(found, 1e-7, 1 - 1e-7)
+            return found, ops.log(kept / (1 - kept))
         return found, found
 
     return answer
@@ -232,12 +251,14 @@ def _write_answers(job: QatJob, prepared: Prepared, trainable: Trainable) -> Non
     import tensorflow as tf
 
     from crossrt.exporters.reference import write_answers
+    from crossrt.exporters.training.engine import engine
 
     serving, samples = prepared.serving, prepared.validation or prepared.train
     first, _ = samples.take(range(min(len(samples), COMPARED_SAMPLES)))
     np.savez(Path(job.folder) / STEPS, **trainable.integers([tf.constant(each) for each in first]))  # type: ignore[arg-type]
-    function = tf.function(
-        lambda inputs: trainable.model(inputs, training=False)[0], input_signature=samples.signature[:1]
+    model = trainable.model
+    function = engine().compiled(
+        lambda inputs: model(inputs, training=False)[0], model.variables, samples.signature[:1]
     )
 
     def predict(feeds: Arrays) -> Arrays:

@@ -13,9 +13,9 @@ import tensorflow as tf
 from crossrt.core.tensor import TensorSpec
 from crossrt.exporters.errors import ExportError, first_line
 from crossrt.exporters.tf.serving import tensor_sizes
+from crossrt.exporters.training.qat.arithmetic.on_tensorflow import compute, on_weight_grid, rectified
 from crossrt.exporters.training.qat.frozen import Frozen, FrozenStep
 from crossrt.exporters.training.qat.graph import Convolution, Input, Island
-from crossrt.exporters.training.qat.tf_ops import compute, on_weight_grid, rectified
 from crossrt.exporters.training.qat.tflite_weights import with_trained_weights
 from crossrt.exporters.training.qat.trained import scope_of, step_number
 

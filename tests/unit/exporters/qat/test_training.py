@@ -195,6 +195,7 @@ def test_the_last_and_the_best_checkpoint_are_kept(tmp_path):
         ({"model": "c" * 64}, "is that of another model"),
         ({"seed": 3, "epochs": 9}, "was made with epochs 5, seed 0: --resume goes on with the same settings alone"),
         ({"data": "c" * 64}, "was made with data bbbbbbbb"),
+        ({"backend": "jax"}, "with Keras on tensorflow, and this is jax, which adds in another order: set"),
     ],
 )
 def test_a_checkpoint_of_another_training_is_refused(tmp_path, changed, said):

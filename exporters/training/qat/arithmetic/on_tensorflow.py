@@ -1,4 +1,4 @@
-"""Steps in TensorFlow: the same operations while training and in what is exported."""
+"""Steps in TensorFlow: the same operations while training on it and in what is exported."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from crossrt.exporters.training.qat.grid import (
     PER_OTHER_LEVEL,
     SMALLEST_SCALE,
     UPWARDS,
+    Affine,
     largest_integer,
     reciprocal,
 )
@@ -113,6 +114,11 @@ def quantized_activation(tensor: Any, low: Any, high: Any) -> Any:
     return tf.quantization.fake_quant_with_min_max_vars(tensor, *ends, num_bits=8)
 
 
+def fixed_activation(tensor: Any, affine: Affine) -> Any:
+    """A tensor on a grid that is known beforehand; gradients pass inside its range."""
+    return tf.quantization.fake_quant_with_min_max_args(tensor, affine.low, affine.high, num_bits=8)
+
+
 def learned_activation(tensor: Any, low: Any, high: Any) -> Any:
     """A tensor on the grid of a range whose ends have gradients: those of its step size, by LSQ.
 
@@ -159,7 +165,7 @@ def integer_kernel(kernel: Any, bits: int, *, is_depthwise: bool) -> Any:
     most = float(largest_integer(bits))
     scales = kernel_scales(kernel, bits, is_depthwise=is_depthwise)
     shifted = (_flat(kernel, is_depthwise=is_depthwise) + most * scales) * (1.0 / scales)
-    return tf.reshape(tf.clip_by_value(tf.floor(shifted + 0.5) - most, -most, most), kernel.shape)
+    return tf.reshape(tf.clip_by_value(tf.floor((shifted - most) + 0.5), -most, most), kernel.shape)
 
 
 def integer_bias(bias: Any, unit: Any) -> Any:
