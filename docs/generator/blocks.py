@@ -69,7 +69,11 @@ def pages() -> list[Path]:
     names = ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY", "CODE_OF_CONDUCT")
     return [
         *(ROOT / f"{name}.md" for name in names),
-        *(page for folder in ("docs", "examples", "skills", ".github") for page in sorted((ROOT / folder).rglob("*.md"))),
+        *(
+            page
+            for folder in ("docs", "examples", "skills", ".github")
+            for page in sorted((ROOT / folder).rglob("*.md"))
+        ),
         ROOT / "llms.txt",
     ]
 
@@ -82,9 +86,7 @@ def blocks(page: Path) -> list[Block]:
         mark, _, said = (match["mark"] or "").partition(": ")
         line = text.count("\n", 0, match.start("margin")) + 1
         shown = "".join(each.removeprefix(match["margin"]) for each in match["text"].splitlines(keepends=True))
-        found.append(
-            Block(page=page, line=line, language=match["language"].strip(), mark=mark, said=said, text=shown)
-        )
+        found.append(Block(page=page, line=line, language=match["language"].strip(), mark=mark, said=said, text=shown))
     return found
 
 

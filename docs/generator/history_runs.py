@@ -54,9 +54,7 @@ def _day(report: Report, number: int, factor: float, random: np.random.Generator
     started = moment.isoformat()
     return replace(
         report,
-        run=replace(
-            report.run, id=f"{moment:%Y%m%dT%H%M%SZ}-{number:04x}", started_at=started, finished_at=started
-        ),
+        run=replace(report.run, id=f"{moment:%Y%m%dT%H%M%SZ}-{number:04x}", started_at=started, finished_at=started),
         results=tuple(_slowed(each, factors[each.case]) for each in report.results),
         controls=tuple(_slowed(each, factor) for each in report.controls),
         metrics=tuple(metrics),

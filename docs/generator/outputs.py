@@ -39,11 +39,11 @@ class Outputs:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._samples, self._pages = folder / "samples", folder / "pages"
-        self._samples.mkdir()
+        self.folder, self._pages = folder / "samples", folder / "pages"
+        self.folder.mkdir()
         shutil.copytree(ROOT / "examples" / "own-onnx", self._pages / "examples" / "own-onnx")
-        self.files = {path.name for path in samples.unpack(self._samples)}
-        self.saved = samples.printed_lines(self._samples)
+        self.files = {path.name for path in samples.unpack(self.folder)}
+        self.saved = samples.printed_lines(self.folder)
         self._environment = {
             **{name: value for name, value in os.environ.items() if name not in {"GITHUB_ACTIONS", "CROSSRT_HISTORY"}},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -56,11 +56,11 @@ class Outputs:
         if block.command in self.saved:
             return self.saved[block.command]
         words = shlex.split(block.command)
-        if words[1] == "history" and not (self._samples / "results").exists():
-            history_runs.write(self._samples)
-            self._run("crossrt history add results", self._samples)
+        if words[1] == "history" and not (self.folder / "results").exists():
+            history_runs.write(self.folder)
+            self._run("crossrt history add results", self.folder)
         if words[1] == "history" or self.files & set(words):
-            return self._run(block.command, self._samples)
+            return self._run(block.command, self.folder)
         return None
 
     def of_pages(self) -> Iterator[tuple[Block, list[str]]]:
