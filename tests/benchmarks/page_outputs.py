@@ -1,8 +1,8 @@
 """Measures outputs of pages again: `python tests/benchmarks/page_outputs.py docs/emulated-cpu.md`, a quiet machine.
 
-For blocks below `<!-- from: tests/benchmarks/page_outputs.py: COMMAND -->`, which take minutes, downloads or a training,
-so that no test repeats them. COMMAND runs in a folder in which the lines of `BEFORE` ran; its lines replace those of the
-block where first and last lines are found again, and a look at the difference decides.
+For blocks below `<!-- from: tests/benchmarks/page_outputs.py: COMMAND -->`, which take minutes, downloads or a
+training, so that no test repeats them. COMMAND runs in a folder in which the lines of `BEFORE` ran; its lines replace
+those of the block where first and last lines are found again, and a look at the difference decides.
 """
 
 from __future__ import annotations

@@ -18,13 +18,13 @@ from ai_edge_litert import schema_py_generated as schema
 from crossrt.reports.schema.files import read_report
 from crossrt.reports.schema.records import Report
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "docs"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 sys.path.insert(0, str(Path(__file__).parent))
 from generator.blocks import blocks
 from generator.outputs import missing
 from packages import taken, wheel
 
+ROOT = Path(__file__).parents[2]
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
 SHORT = ("--rounds", 2, "--time", 20)
 PITCH = "basic_pitch/saved_models/icassp_2022/nmp"

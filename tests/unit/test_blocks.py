@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import json
 import re
 import shlex
@@ -17,13 +16,10 @@ import click
 import pytest
 import yaml
 
-import crossrt
 from crossrt.cli.main import cli
 from crossrt.cli.shared.config import _SHARED
 from crossrt.exporters.recipes.toml_files import read_recipes
 from crossrt.fleet.plans.machines import read_fleet
-from crossrt.harness.pytest_plugin.fixture import Crossrt
-from crossrt.harness.pytest_plugin.marks import DESCRIPTIONS
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
@@ -159,7 +155,7 @@ def check_python(arguments: list[str]) -> None:
     if arguments[0] == "-m":
         assert arguments[1] in {"pip", "venv"}, arguments
     elif arguments[0] == "-c":
-        check_source(ast.parse(arguments[1]))
+        ast.parse(arguments[1])
     else:
         places = [folder / arguments[0] for folder in (ROOT, *(ROOT / "examples").iterdir())]
         script = next((place for place in places if place.is_file()), None)
@@ -271,73 +267,3 @@ def test_json_is_json():
     for block in BLOCKS:
         if block.language == "json":
             json.loads(block.text)
-
-
-# Python
-
-
-@of("python")
-def test_python_names_and_calls_what_exists(block):
-    tree = ast.parse(block.text)
-    compile(block.text, block.place, "exec")
-    check_source(tree)
-
-
-def check_source(tree: ast.AST) -> None:
-    """Names of crossrt exist, and calls of them have arguments that they take."""
-    known = {"crossrt": crossrt} | dict(imported(tree))
-    fixtures = {
-        inside
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef) and any(each.arg == "crossrt" for each in function.args.args)
-        for inside in ast.walk(function)
-    }
-    marks = {each.partition("(")[0] for each in DESCRIPTIONS} | {"parametrize", "skipif"}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pytest.mark":
-            assert node.attr in marks, node.attr
-        if isinstance(node, ast.Attribute | ast.Name):
-            found = resolved(node, known | ({"crossrt": Crossrt} if node in fixtures else {}))
-        if isinstance(node, ast.Call):
-            found = resolved(node.func, known | ({"crossrt": Crossrt} if node in fixtures else {}))
-            if inspect.isroutine(found) or (inspect.isclass(found) and not issubclass(found, Exception)):
-                check_call(node, found, bound=node in fixtures)
-
-
-def imported(tree: ast.AST) -> Iterator[tuple[str, object]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "crossrt":
-            module = import_module(node.module)
-            for alias in node.names:
-                yield alias.asname or alias.name, getattr(module, alias.name)
-
-
-def resolved(node: ast.expr, known: dict[str, object]) -> object:
-    """What a name of crossrt stands for; None for others. Raises `AttributeError` for one that does not exist."""
-    if isinstance(node, ast.Name):
-        return known.get(node.id)
-    if isinstance(node, ast.Attribute) and (value := resolved(node.value, known)) is not None:
-        return getattr(value, node.attr)
-    return None
-
-
-def check_call(node: ast.Call, function: object, *, bound: bool) -> None:
-    if any(isinstance(each, ast.Starred) for each in node.args) or any(each.arg is None for each in node.keywords):
-        return
-    given = [object()] * (len(node.args) + bound)
-    inspect.signature(function).bind(*given, **{str(each.arg): None for each in node.keywords})
-
-
-@pytest.mark.parametrize(
-    ("source", "error"),
-    [
-        ("import crossrt\ncrossrt.bench('own.onnx', tine=3)", TypeError),
-        ("import crossrt\ncrossrt.banch('own.onnx')", AttributeError),
-        ("from crossrt.core.errors import NoError", AttributeError),
-        ("def test(crossrt):\n    crossrt.bench('own.onnx', tine=3)", TypeError),
-        ("import pytest\n@pytest.mark.limit_speed('5%')\ndef test(): ...", AssertionError),
-    ],
-)
-def test_python_that_is_wrong_is_found(source, error):
-    with pytest.raises(error):
-        check_source(ast.parse(source))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 from statistics import fmean
 from typing import Final
 
@@ -22,6 +23,7 @@ LEAST_GAP: Final = 0.065
 """Between two labels, as a share of the height."""
 LINES_END: Final = 1.015
 """Where lines to labels end, as a share of the width."""
+_SHORTER: Final = 1e-12
 
 CAPTION: Final = (
     "{better} and to the left is better. Filled: on the Pareto front of latency, size and {label} (no other case is"
@@ -122,18 +124,28 @@ def _at(point: Point, metric: MetricDefinition) -> tuple[float, float]:
 def label_rows(points: Sequence[tuple[float, float]], aspect: float) -> list[float]:
     """The height of each point's name, so that no two of the lines to them cross.
 
-    Of all ways to give the rows to the points the one with the shortest lines in total is taken: two lines that cross
-    could exchange their rows and become shorter, by the triangle inequality.
+    Two lines that cross become shorter in total where they exchange their rows, by the triangle inequality; rows are
+    exchanged until that makes nothing shorter, so that none cross in the end.
 
     Args:
         points: Places in the axes, as shares of their width and height.
         aspect: Width over height of the axes.
     """
-    from scipy.optimize import linear_sum_assignment
-
     rows = spread(sorted((y for _, y in points), reverse=True))
-    lengths = [[math.hypot((LINES_END - x) * aspect, y - row) for row in rows] for x, y in points]
-    return [rows[each] for each in linear_sum_assignment(lengths)[1]]
+    order = sorted(range(len(points)), key=lambda each: -points[each][1])
+
+    def length(place: int, row: int) -> float:
+        x, y = points[order[place]]
+        return math.hypot((LINES_END - x) * aspect, y - rows[row])
+
+    is_shorter = True
+    while is_shorter:
+        is_shorter = False
+        for a, b in combinations(range(len(order)), 2):
+            if length(a, b) + length(b, a) < length(a, a) + length(b, b) - _SHORTER:
+                order[a], order[b] = order[b], order[a]
+                is_shorter = True
+    return [rows[order.index(each)] for each in range(len(points))]
 
 
 def spread(wanted: Sequence[float]) -> list[float]:
