@@ -14,11 +14,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir
 from pathlib import Path
 from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from click.testing import CliRunner
+
+from crossrt.cli.main import cli
 from crossrt.reports.schema.files import read_report
 from generator import history_runs, samples
 from generator.blocks import LEFT_OUT, Block, blocks, pages
@@ -58,10 +62,20 @@ class Outputs:
         words = shlex.split(block.command)
         if words[1] == "history" and not (self.folder / "results").exists():
             history_runs.write(self.folder)
-            self._run("crossrt history add results", self.folder)
+            self._printed("crossrt history add results")
         if words[1] == "history" or self.files & set(words):
-            return self._run(block.command, self.folder)
+            return self._printed(block.command)
         return None
+
+    def _printed(self, line: str) -> list[str]:
+        """What a command prints in the folder of samples; in this process, as imports take longer than the command."""
+        with chdir(self.folder):
+            done = CliRunner(env={"COLUMNS": str(samples.WIDTH), "CROSSRT_HISTORY": None}).invoke(
+                cli, shlex.split(line)[1:]
+            )
+        if not done.stdout:
+            raise RuntimeError(f"{line}\n{done.output}{done.exception or ''}")
+        return [each.rstrip() for each in done.stdout.splitlines()]
 
     def of_pages(self) -> Iterator[tuple[Block, list[str]]]:
         """Runs what pages ask for, and gives each block with the output of its command."""
