@@ -56,7 +56,8 @@ def printed_lines(folder: Path) -> dict[str, list[str]]:
     found = dict[str, list[str]]()
     for path in sorted(folder.glob("*.json")):
         console = new_console()
-        found[_print_result(path, console)] = lines_of(console)
+        command = _print_result(path, console)
+        found[command] = lines_of(console)
     return found
 
 
