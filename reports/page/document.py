@@ -81,7 +81,12 @@ def table(sheet: Sheet) -> Markup:
 
 def figure(drawn: Markup, name: str, caption: str = "", *, is_half: bool = False) -> Markup:
     """A plot with what a reader must know to read it; two halves stand side by side where there is room."""
-    return render("figure.html", drawn=drawn, name=name, caption=caption, is_half=is_half)
+    return render("figure.html", plots=[(drawn, name)], caption=caption, is_half=is_half)
+
+
+def figures(plots: Sequence[tuple[Markup, str]], caption: str) -> Markup:
+    """Plots, each with its name, that are read in the same way."""
+    return render("figure.html", plots=plots, caption=caption, is_half=False)
 
 
 def folded(summary: str, body: Markup) -> Markup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from markupsafe import Markup
 
@@ -11,7 +12,7 @@ from crossrt.reports.page.agreement import agreement_matrices
 from crossrt.reports.page.answers import confusions, output_errors
 from crossrt.reports.page.case_table import case_table
 from crossrt.reports.page.circumstances import environment, failures, method, models, noise
-from crossrt.reports.page.document import Header, Section, document, figure, joined, table
+from crossrt.reports.page.document import Header, Section, document, figures, joined, table
 from crossrt.reports.page.drawing import MOST_DRAWN, drawn_part, rounds_plots, tradeoffs
 from crossrt.reports.page.figures import as_svg
 from crossrt.reports.page.plots.footprint import footprint
@@ -127,12 +128,11 @@ def _only(plot: Plot | None) -> list[Plot]:
 
 
 def _plotted(name: str, title: str, plots: Sequence[Plot]) -> Iterator[Section]:
-    """A section of plots; a caption that several share stands once, below the last."""
+    """A section of plots; a caption that several share stands once, beside or below them."""
     if not plots:
         return
-    drawn: list[Markup] = []
-    for place, plot in enumerate(plots):
-        is_last = place == len(plots) - 1
-        caption = plot.caption if is_last or plots[place + 1].caption != plot.caption else ""
-        drawn.append(figure(as_svg(plot.figure, f"{title}: {plot.name}"), plot.name, caption))
+    drawn = [
+        figures([(as_svg(plot.figure, f"{title}: {plot.name}"), plot.name) for plot in alike], caption)
+        for caption, alike in groupby(plots, key=lambda plot: plot.caption)
+    ]
     yield Section(id=name, title=title, body=joined(drawn))

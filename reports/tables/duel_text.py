@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from crossrt.reports.schema.records import Arm, Duel
@@ -26,6 +26,7 @@ _CLEARLY = 0.8
 BUSY = 0.1
 """Share of blocks that were disturbed twice above which a reader is warned."""
 
+_OF_TIMES = "(µs: p50 as crossrt bench has it; the ratio below pairs blocks that were timed side by side)"
 _BAR_WIDTH = 33
 _NAME_WIDTH = len("time of B / time of A")
 _STYLES = {"A faster": "bold", "B faster": "bold", "same": "bold", "inconclusive": "bold yellow"}
@@ -196,15 +197,16 @@ def _disturbance(duel: Duel) -> str:
 
 
 def _arm_lines(duel: Duel) -> list[str]:
+    rows = _arm_rows(duel)
+    width = max(len(name) for _, name, *_ in rows)
+    return [*(f"{label}  {name:<{width}}  {'  '.join(rest)}" for label, name, *rest in rows), _OF_TIMES]
+
+
+def _arm_rows(duel: Duel) -> list[tuple[str, str, str, str]]:
+    """Label, name, time and software of each side."""
     names = case_labels([duel.a.result, duel.b.result])
-    width = max(map(len, names.values()))
-    return [
-        *(
-            f"{label}  {names[arm.result.case]:<{width}}  {_latency(arm)}  {_software(arm)}"
-            for label, arm in (("A", duel.a), ("B", duel.b))
-        ),
-        "(µs: p50 as crossrt bench has it; the ratio below pairs blocks that were timed side by side)",
-    ]
+    sides = (("A", duel.a), ("B", duel.b))
+    return [(label, names[arm.result.case], _latency(arm), _software(arm)) for label, arm in sides]
 
 
 def _latency(arm: Arm) -> str:
@@ -231,8 +233,11 @@ def print_duel(duel: Duel, console: Console) -> None:
     print_cautions(_cautions(duel), console)
     console.print(Text(printable(duel_headline(duel, judgement)), style=_STYLES[judgement.verdict]))
     console.print()
-    for line in _arm_lines(duel):
-        console.print(Text(printable(line)))
+    arms = Table.grid(Column(), Column(overflow="fold"), Column(no_wrap=True), Column(), padding=(0, 2))
+    for row in _arm_rows(duel):
+        arms.add_row(*(Text(printable(each)) for each in row))
+    console.print(Trimmed(arms))
+    console.print(Text(_OF_TIMES))
     console.print()
     facts = Table.grid(padding=(0, 2))
     for name, text in evidence(judgement, duel):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +18,13 @@ from ai_edge_litert import schema_py_generated as schema
 from crossrt.reports.schema.files import read_report
 from crossrt.reports.schema.records import Report
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 sys.path.insert(0, str(Path(__file__).parent))
+from generator.blocks import blocks
+from generator.outputs import missing
 from packages import taken, wheel
 
+ROOT = Path(__file__).parents[2]
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
 SHORT = ("--rounds", 2, "--time", 20)
 PITCH = "basic_pitch/saved_models/icassp_2022/nmp"
@@ -177,3 +184,42 @@ def test_output_that_is_not_a_tensor_is_left_out_with_a_reason(crossrt, sklearn_
     said = " ".join(done.stdout.split())
     assert "output_probability is a sequence of maps (ZipMap), not a tensor, and is left out" in said
     assert "options={'zipmap': False}" in said
+
+
+PAGES = ("gallery.md", "own-models.md")
+NAMES = {
+    "ch_ppocr_mobile_v2.0_cls_infer.onnx": (
+        "rapidocr-onnxruntime",
+        "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx",
+    ),
+    "magika.onnx": ("magika", "magika/models/standard_v3_3/model.onnx"),
+    "mnist-conv.onnx": ("qonnx", "qonnx/data/onnx/mnist-conv/model.onnx"),
+    "silero_vad.onnx": ("silero-vad", "silero_vad/data/silero_vad.onnx"),
+    "smart-turn-v3.2-cpu.onnx": ("pipecat-ai", "pipecat/audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx"),
+}
+"""Models as pages name them."""
+SHOWN = [
+    block
+    for page in PAGES
+    for block in blocks(ROOT / "docs" / page)
+    if block.mark == "from" and block.source == f"tests/end_to_end/{Path(__file__).name}"
+]
+
+
+@pytest.mark.parametrize("block", SHOWN, ids=lambda block: block.place)
+def test_pages_show_what_is_printed(block, downloads, tmp_path):
+    words = shlex.split(block.command)
+    (name,) = NAMES.keys() & set(words)
+    shutil.copy(taken(*NAMES[name], downloads), tmp_path / name)
+    np.savez(tmp_path / "bytes64.npz", bytes=np.zeros((32, 2048), np.int64))
+    done = subprocess.run(
+        [CROSSRT, *words[1:]],
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "100"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    assert missing(block, lines) is None, done.stdout

@@ -47,6 +47,10 @@ def test_a_silently_wrong_variant_is_a_failed_row_with_its_cause(quantized, fold
     assert "failed  mnist-cnn.symmetric-ranges.onnx" in quantized.stdout
     assert "Relu is removed while ranges are symmetric" in " ".join(quantized.stdout.split())
     assert not (folder / "lab" / "mnist-cnn.symmetric-ranges.onnx").exists()
+    page = Path(__file__).parents[2] / "docs" / "quantization.md"
+    shown = re.search(r"^failed  .*?(?=^```$)", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)[0]
+    without_numbers = [re.sub(r"[\d.]+%", "%", " ".join(text.split())) for text in (shown, quantized.stdout)]
+    assert without_numbers[0] in without_numbers[1]
 
 
 def test_every_combination_of_the_grid_is_built_and_agrees(quantized, folder):

@@ -1,12 +1,7 @@
-"""What pages show is what commands print: of saved reports, and of the tutorial's commands, which are run."""
+"""What pages show is what commands print: of saved results, and of commands that are run."""
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,60 +10,64 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
-from generator import samples  # noqa: E402 - the folder is no package of an installation
+from generator import outputs, samples  # noqa: E402 - the folder is no package of an installation
+from generator.blocks import all_blocks  # noqa: E402
 
-UPDATE = "python docs/generator/samples.py brings pages and picture up to date"
-BLOCK = re.compile(r"<!-- (output: (?P<command>[^\n]*)|run) -->\n```\w*\n(?P<text>.*?)^```$", re.S | re.M)
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-TUTORIAL = ROOT / "docs" / "tutorial.md"
-NUMBER = re.compile(r"[\d,]*\d(\.\d+)?")
+from crossrt.reports.schema.files import read_report  # noqa: E402
 
-
-def blocks(page: Path) -> list[tuple[str | None, str]]:
-    """Commands and what a page shows of their outputs; None and the lines of what is run."""
-    return [(match["command"], match["text"]) for match in BLOCK.finditer(page.read_text(encoding="utf-8"))]
+BLOCKS = [block for block in all_blocks() if block.mark.startswith("output")]
+COMPARED = "crossrt bench own.onnx --data test.npz --runtime slowed --rounds 10"
+"""The command of two samples that are shown side by side only."""
 
 
 @pytest.fixture(scope="module")
-def reports():
-    return samples.reports()
+def found(tmp_path_factory):
+    return outputs.Outputs(tmp_path_factory.mktemp("outputs"))
 
 
-def test_outputs_of_saved_reports_are_what_is_printed_of_them(reports):
-    shown = [(page, command, text) for page in PAGES for command, text in blocks(page) if command in reports]
-    assert {command for _, command, _ in shown} == reports.keys()
-    for page, command, text in shown:
-        lost = samples.missing(text, samples.printed(reports[command]))
-        assert lost is None, f"{page.name}, {command}: {lost!r} is not printed: {UPDATE}"
+@pytest.fixture(scope="module")
+def ran(found):
+    """Lines of the blocks whose commands are run, by place."""
+    return {block.place: lines for block, lines in found.of_pages()}
 
 
-def test_the_picture_is_that_of_the_saved_report(reports):
-    assert samples.PICTURE.read_text(encoding="utf-8") == samples.picture(reports["crossrt bench"]), UPDATE
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.place)
+def test_a_page_shows_what_is_printed(block, found, request):
+    lines = found.of_samples(block)
+    if lines is not None:
+        alike = outputs.nearly if "history" in block.command else str.__eq__
+        lost = outputs.missing(block, lines, alike)
+        assert lost is None, f"{lost!r} is not printed: {outputs.UPDATE}"
+        return
+    lines = request.getfixturevalue("ran")[block.place]
+    alike = outputs.same_words if block.mark == "output, numbers vary" else outputs.nearly
+    lost = outputs.missing(block, lines, alike)
+    assert lost is None, f"{lost!r} is not printed, but\n{chr(10).join(lines)}"
+    if len(outputs.parts(outputs.shown(block))) == 1:
+        assert len(outputs.shown(block)) == len(lines), "the page leaves lines out without a mark"
 
 
-def alike(shown: str, printed: str) -> bool:
-    """True for the same words; numbers may differ by a hundredth, as other processors add in another order."""
-    if NUMBER.sub("0", shown).split() != NUMBER.sub("0", printed).split():
-        return False
-    pairs = zip(NUMBER.finditer(shown), NUMBER.finditer(printed), strict=True)
-    values = [[float(each[0].replace(",", "")) for each in pair] for pair in pairs]
-    return all(abs(a - b) <= 0.01 * max(abs(a), abs(b)) for a, b in values)
+def test_every_sample_is_shown(found):
+    shown = {block.command for block in BLOCKS}
+    assert found.saved.keys() - shown == {COMPARED}
+    assert "crossrt compare before.json after.json" in shown
 
 
-def test_the_tutorial_does_what_it_says(tmp_path, reports):
-    shutil.copytree(ROOT / "examples" / "own-onnx", tmp_path / "examples" / "own-onnx")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "COLUMNS": "100", "CROSSRT_CACHE_DIR": str(tmp_path / "cache")}
-    environment.pop("GITHUB_ACTIONS", None)
-    printed = {}
-    for command, text in blocks(TUTORIAL):
-        for line in text.splitlines() if command is None else ():
-            done = subprocess.run(shlex.split(line), cwd=tmp_path, env=environment, capture_output=True, text=True)
-            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-            printed[line] = done.stdout
-        if command is not None and command not in reports:
-            lines, shown = printed[command].splitlines(), text.splitlines()
-            assert len(lines) == len(shown), f"{command}\n{printed[command]}"
-            for line, said in zip(shown, lines, strict=True):
-                assert alike(line.rstrip(), said.rstrip()), f"{command}: the page has {line!r}, the command {said!r}"
-    assert len(printed) >= 4
+def test_the_picture_is_that_of_the_saved_report(found):
+    report = read_report(found.folder / "reference.json")
+    assert samples.PICTURE.read_text(encoding="utf-8") == samples.picture(report), outputs.UPDATE
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "is_near", "has_words"),
+    [
+        ("top-1 98.00 in 1,331.5 KB", "top-1  98.50 in 1,340 KB", True, True),
+        ("top-1 98.00", "top-1 90.00", False, True),
+        ("top-1 98.00", "top-5 98.00", False, True),
+        ("  ▁▂▃|▇  a", "▁▂|▃▇▇ a", True, True),
+        ("exact", "different", False, False),
+    ],
+)
+def test_lines_are_compared_by_words_and_numbers(shown, printed, is_near, has_words):
+    assert outputs.nearly(shown, printed) == is_near
+    assert outputs.same_words(shown, printed) == has_words

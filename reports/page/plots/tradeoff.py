@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import combinations
+from statistics import fmean
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -18,6 +21,9 @@ from crossrt.reports.verdicts.choice.pareto import Front, Standing
 MOST_LABELS: Final = 12
 LEAST_GAP: Final = 0.065
 """Between two labels, as a share of the height."""
+LINES_END: Final = 1.015
+"""Where lines to labels end, as a share of the width."""
+_SHORTER: Final = 1e-12
 
 CAPTION: Final = (
     "{better} and to the left is better. Filled: on the Pareto front of latency, size and {label} (no other case is"
@@ -102,22 +108,59 @@ def _label(axes: Axes, look: Lookup, named: Sequence[Point], metric: MetricDefin
     """Names right of the axes, each with a line to its point; the limits of the axes are final from here on."""
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     places = [axes.transAxes.inverted().transform(axes.transData.transform(_at(point, metric))) for point in named]
-    for (standing, _, _), (x, y), row in zip(named, places, spread([y for _, y in places]), strict=True):
+    box = axes.get_window_extent()
+    rows = label_rows([(float(x), float(y)) for x, y in places], box.width / box.height)
+    for (standing, _, _), (x, y), row in zip(named, places, rows, strict=True):
         name, color = shortened(look.label(standing.result)), color_of(standing.result.runtime, runtimes)
-        ends = ([x, 1.015], [y, row])
+        ends = ([x, LINES_END], [y, row])
         axes.plot(*ends, color=color, linewidth=0.7, alpha=0.5, transform=axes.transAxes, clip_on=False, zorder=0)
-        axes.text(1.02, row, name, transform=axes.transAxes, va="center", fontsize=8, color=color)
+        axes.text(LINES_END + 0.005, row, name, transform=axes.transAxes, va="center", fontsize=8, color=color)
 
 
 def _at(point: Point, metric: MetricDefinition) -> tuple[float, float]:
     return point[1].value / 1000, scale_of(metric) * point[2].value
 
 
+def label_rows(points: Sequence[tuple[float, float]], aspect: float) -> list[float]:
+    """The height of each point's name, so that no two of the lines to them cross.
+
+    Two lines that cross become shorter in total where they exchange their rows, by the triangle inequality; rows are
+    exchanged until that makes nothing shorter, so that none cross in the end.
+
+    Args:
+        points: Places in the axes, as shares of their width and height.
+        aspect: Width over height of the axes.
+    """
+    rows = spread(sorted((y for _, y in points), reverse=True))
+    order = sorted(range(len(points)), key=lambda each: -points[each][1])
+
+    def length(place: int, row: int) -> float:
+        x, y = points[order[place]]
+        return math.hypot((LINES_END - x) * aspect, y - rows[row])
+
+    is_shorter = True
+    while is_shorter:
+        is_shorter = False
+        for a, b in combinations(range(len(order)), 2):
+            if length(a, b) + length(b, a) < length(a, a) + length(b, b) - _SHORTER:
+                order[a], order[b] = order[b], order[a]
+                is_shorter = True
+    return [rows[order.index(each)] for each in range(len(points))]
+
+
 def spread(wanted: Sequence[float]) -> list[float]:
-    """Places from top to bottom, as near as can be to those asked for, none closer than the least gap."""
-    gap = min(LEAST_GAP, 1 / max(len(wanted), 1))
-    places: list[float] = []
-    for each in wanted:
-        places.append(min(each, places[-1] - gap) if places else each)
-    lift = max(0.0, -places[-1]) if places else 0.0
-    return [place + lift for place in places]
+    """Places from top to bottom, as near as can be to those asked for, none closer than the least gap.
+
+    Places of least squares: neighbours that are too close become a group around its mean.
+    """
+    gap = min(LEAST_GAP, 1 / max(len(wanted) - 1, 1))
+    groups: list[list[float]] = []
+    for place, each in enumerate(wanted):
+        groups.append([each + place * gap])
+        while len(groups) > 1 and fmean(groups[-2]) < fmean(groups[-1]):
+            last = groups.pop()
+            groups[-1] += last
+    level = [fmean(group) for group in groups for _ in group]
+    places = [each - place * gap for place, each in enumerate(level)]
+    lowest = [(len(places) - 1 - place) * gap for place in range(len(places))]
+    return [min(max(each, low), 1 - place * gap) for place, (each, low) in enumerate(zip(places, lowest, strict=True))]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import lzma
 import math
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from crossrt.reports.schema.files import read_duel
 from crossrt.reports.schema.records import Look
 from crossrt.reports.statistics.contrasts import Contrast
-from crossrt.reports.tables.duel_text import headline, interval_bar, progress_line
+from crossrt.reports.tables.duel_text import headline, interval_bar, print_duel, progress_line
 from crossrt.reports.verdicts.duel import ALPHA, Samples, judge_looks, judge_samples
 
 MARGIN = 0.02
@@ -61,3 +66,14 @@ def test_what_is_far_off_stays_within_the_bar(percent):
 def test_the_line_while_it_runs_shows_the_interval():
     assert progress_line(judged(5), MARGIN).startswith("round 10: B / A +4.")
     assert progress_line(judged(5, 1), MARGIN) == "round 1"
+
+
+def test_sides_stay_in_columns_in_a_narrow_terminal(tmp_path):
+    sample = Path(__file__).parents[3] / "docs" / "samples" / "duel.json.xz"
+    (tmp_path / "duel.json").write_bytes(lzma.decompress(sample.read_bytes()))
+    console = Console(file=io.StringIO(), width=60)
+    print_duel(read_duel(tmp_path / "duel.json"), console)
+    lines = console.file.getvalue().splitlines()
+    side = next(number for number, line in enumerate(lines) if line.startswith("B  "))
+    assert "10.6 µs  ort-cpu" in lines[side]
+    assert lines[side + 1].index("CPython") == lines[side].index("ort-cpu 1.31.1")

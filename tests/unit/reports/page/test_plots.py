@@ -6,6 +6,7 @@ import re
 from xml.etree import ElementTree as ET
 
 import msgspec
+import numpy as np
 import pytest
 
 from crossrt.core.artifact import Epoch, Score, Training
@@ -17,7 +18,7 @@ from crossrt.reports.page.plots.footprint import footprint
 from crossrt.reports.page.plots.kernels import kernels
 from crossrt.reports.page.plots.layers import layers
 from crossrt.reports.page.plots.scaling import scaling
-from crossrt.reports.page.plots.tradeoff import tradeoff
+from crossrt.reports.page.plots.tradeoff import LEAST_GAP, LINES_END, label_rows, spread, tradeoff
 from crossrt.reports.page.plots.training import Trained, curves, trainings
 from crossrt.reports.page.report_page import report_page
 from crossrt.reports.page.training import picture_files, told
@@ -256,3 +257,31 @@ def test_a_training_that_is_not_over_is_drawn_from_its_curves_alone(tmp_path):
     trained = Trained(names=("own",), training=Training(epochs=training(losses=(0.5,)).epochs))
     assert told(trained) == "0 epochs."
     assert picture_files(trained, tmp_path, ["png"])[tmp_path / "curves.png"].startswith(b"\x89PNG")
+
+
+def crossing(first, second) -> bool:
+    """True where two straight lines share a point that is no end of theirs."""
+
+    def side(a, b, c):
+        return np.sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+
+    (a, b), (c, d) = first, second
+    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_lines_to_names_do_not_cross_and_names_do_not_meet(seed):
+    random = np.random.default_rng(seed)
+    points = [(float(x), float(y)) for x, y in zip(random.random(12), 0.5 + 0.01 * random.normal(size=12), strict=True)]
+    rows = label_rows(points, 2.0)
+    ends = [(2.0 * LINES_END, row) for row in rows]
+    lines = [((2.0 * x, y), end) for (x, y), end in zip(points, ends, strict=True)]
+    assert not any(crossing(a, b) for i, a in enumerate(lines) for b in lines[:i])
+    assert np.diff(sorted(rows)).min() >= LEAST_GAP - 1e-9
+    assert min(rows) >= 0
+    assert max(rows) <= 1
+
+
+def test_names_stay_beside_points_that_are_far_enough_apart():
+    assert label_rows([(0.2, 0.1), (0.4, 0.9), (0.3, 0.5)], 2.0) == pytest.approx([0.1, 0.9, 0.5])
+    assert spread([1.0, 1.0, 0.0]) == pytest.approx([1.0, 1.0 - LEAST_GAP, 0.0], abs=LEAST_GAP)
