@@ -161,11 +161,14 @@ def quantized_kernel(kernel: Any, bits: int, *, is_depthwise: bool) -> Any:
 
 
 def integer_kernel(kernel: Any, bits: int, *, is_depthwise: bool) -> Any:
-    """The integers of a kernel, as floats, rounded like `on_weight_grid`."""
-    most = float(largest_integer(bits))
+    """The integers of a kernel, as floats.
+
+    They are read off its grid: arithmetic that rounds a second time would be rearranged by the optimizer of graphs and
+    find other integers for weights that training has left next to the middle between two.
+    """
+    flat = _flat(kernel, is_depthwise=is_depthwise)
     scales = kernel_scales(kernel, bits, is_depthwise=is_depthwise)
-    shifted = (_flat(kernel, is_depthwise=is_depthwise) + most * scales) * (1.0 / scales)
-    return tf.reshape(tf.clip_by_value(tf.floor((shifted - most) + 0.5), -most, most), kernel.shape)
+    return tf.reshape(tf.round(on_weight_grid(flat, scales, bits) / scales), kernel.shape)
 
 
 def integer_bias(bias: Any, unit: Any) -> Any:

@@ -18,8 +18,9 @@ from keras import layers  # isort: skip
 from crossrt.core.errors import CrossrtError
 from crossrt.exporters.tf.keras_model import keras_serving
 from crossrt.exporters.training.own_loop.describing import described, network_of
+from crossrt.exporters.training.qat.arithmetic import integer_kernel, kernel_scales, quantized_kernel
 from crossrt.exporters.training.qat.freezing import freeze
-from crossrt.exporters.training.qat.grid import affine_of_range
+from crossrt.exporters.training.qat.grid import affine_of_range, largest_integer
 from crossrt.exporters.training.qat.model import build
 from crossrt.exporters.training.qat.reading import read_network
 from crossrt.exporters.training.qat.scales.settling import settled
@@ -244,6 +245,24 @@ def learned():
     }
 
 
+def kernels():
+    """Integers of kernels next to the middle between two: one by one, in a graph, and of the grid they are on."""
+    found = {}
+    for bits in (4, 8):
+        most = largest_integer(bits)
+        middles = np.clip(RANDOM.integers(-most, most, (3, 3, 8, 16)) + 0.5, -most, most)
+        middles[0, 0, 0] = most  # so that scales are those below
+        scales = RANDOM.uniform(1e-3, 1e-1, 16)
+        nearby = 1 + RANDOM.integers(-2, 3, middles.shape) * 2.0**-24
+        kernel = tf.Variable((middles * scales * nearby).astype(np.float32))
+        values, own = kernel.value(), kernel_scales(kernel.value(), bits, is_depthwise=False)
+        graph = tf.function(lambda kernel=kernel, bits=bits: integer_kernel(kernel.value(), bits, is_depthwise=False))
+        found[f"{bits} one by one"] = integer_kernel(values, bits, is_depthwise=False).numpy()
+        found[f"{bits} graph"] = graph().numpy()
+        found[f"{bits} grid"] = np.rint(quantized_kernel(values, bits, is_depthwise=False).numpy() / own.numpy())
+    return found
+
+
 def main(folder):
     keras.utils.set_random_seed(0)
     write("everything", everything(), 8, folder)
@@ -254,6 +273,7 @@ def main(folder):
     write("halves", halves(), 8, folder)
     write("grouped", grouped(), 8, folder)
     write_heads(folder)
+    np.savez(folder / "kernels.npz", **kernels())
     (folder / "learned.json").write_text(json.dumps(learned()))
     said = {}
     for name, model in refused():

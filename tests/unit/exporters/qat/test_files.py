@@ -60,6 +60,14 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("bits", [4, 8])
+def test_a_kernel_has_the_same_integers_in_a_graph_that_is_optimized(folder, bits):
+    """Constants of a graph are folded, which rearranges sums and quotients."""
+    found = np.load(folder / "kernels.npz")
+    for name in ("one by one", "graph"):
+        np.testing.assert_array_equal(found[f"{bits} {name}"], found[f"{bits} grid"])
+
+
 def compared(folder, name):
     onnx_file, tflite_file = folder / f"{name}.onnx", folder / f"{name}.tflite"
     stored = read_onnx(Graph.load(onnx_file)), stored_in_tflite(open_tflite(tflite_file))
