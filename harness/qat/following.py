@@ -63,7 +63,6 @@ def train(
         HarnessError: The process broke off.
     """
     found = Followed()
-    display.phase("starting", None)
     if backend != "tensorflow":
         display.remark(f"  Keras on {BACKEND_NAMES[backend]}")
     limit = memory_limit([Path(job.source)], TRAINING_BYTES)
