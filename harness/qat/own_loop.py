@@ -62,7 +62,6 @@ def export_pair(source: Path, out: Path, data: DataRequest, display: Display) ->
     check_writable(out)
     check_packages("writing both files, which TensorFlow does whatever backend has trained,", BUILDING)
     with scratch_folder() as folder:
-        display.phase("starting", None)
         found = train(_job(source, folder, data), display, MODULE)
         built = [read_manifest(folder / item / ARTIFACT_MANIFEST, ModelArtifact) for item in found.built]
         artifacts = {each.id: each for each in built}

@@ -57,10 +57,9 @@ def run_qat(request: QatRequest, display: Display) -> Trained:
         _check_checkpoints(request)
         request = _served(request, folder)
         job = _job(request, source_sha256(request.model, kind), folder, backend)
-        display.phase("starting", None)
         followed = train(job, display, backend=backend)
-        if backend != "tensorflow":  # which converts the files, in a process of its own, in the phase that has begun
-            followed.built = train(job, display, EXPORTING).built
+        if backend != "tensorflow":  # which converts the files, in a process of its own
+            followed.built = train(job, display, EXPORTING, begins=False).built
         return _finish(request, job, followed, display)
 
 
