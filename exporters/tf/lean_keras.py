@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
@@ -18,7 +19,9 @@ UNNEEDED: Final = ("matplotlib", "pandas", "sklearn")
 class LeanKeras(MetaPathFinder):
     """Finds both, and hides those packages while one is imported; afterwards they can be imported as ever.
 
-    Nor is garbage looked for meanwhile: there is little among the hundreds of thousands of objects that are made.
+    They are hidden from the thread that imports Keras alone, and `sys.modules` is left as it is. Keras remembers that
+    it has no pandas: in such a process it takes arrays, no tables. Nor is garbage looked for meanwhile: there is little
+    among the hundreds of thousands of objects that are made.
     """
 
     @classmethod
@@ -30,7 +33,13 @@ class LeanKeras(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The module's own spec with another loader; None for every other module."""
+        """The module's own spec with another loader; None for every other module.
+
+        Raises:
+            ModuleNotFoundError: It is hidden.
+        """
+        if fullname in UNNEEDED and _importing.depth:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
         if fullname not in ("keras", "tensorflow"):
             return None
         found = PathFinder.find_spec(fullname, path, target)
@@ -54,15 +63,22 @@ class _HidingLoader(Loader):
             self._own.exec_module(module)
 
 
+class _Importing(threading.local):
+    """How many of both this thread is importing: TensorFlow imports Keras."""
+
+    depth = 0
+
+
+_importing: Final = _Importing()
+
+
 @contextmanager
 def _hidden() -> Iterator[None]:
-    hidden = [name for name in UNNEEDED if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] # None: the import system calls it missing
+    _importing.depth += 1
     try:
         yield
     finally:
-        for name in hidden:
-            sys.modules.pop(name, None)
+        _importing.depth -= 1
 
 
 @contextmanager

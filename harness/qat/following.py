@@ -55,15 +55,17 @@ def train(
     module: str = "crossrt.exporters.training.qat.run",
     *,
     backend: Backend = "tensorflow",
+    begins: bool = True,
 ) -> Followed:
-    """Runs the process of a module to its end, with Keras on a backend.
+    """Runs the process of a module to its end, with Keras on a backend; one that does not begin goes on with a phase.
 
     Raises:
         ExportError: The model or the data cannot be used, or training failed.
         HarnessError: The process broke off.
     """
     found = Followed()
-    display.phase("starting", None)
+    if begins:
+        display.phase("starting", None)
     if backend != "tensorflow":
         display.remark(f"  Keras on {BACKEND_NAMES[backend]}")
     limit = memory_limit([Path(job.source)], TRAINING_BYTES)

@@ -59,7 +59,7 @@ def run_qat(request: QatRequest, display: Display) -> Trained:
         job = _job(request, source_sha256(request.model, kind), folder, backend)
         followed = train(job, display, backend=backend)
         if backend != "tensorflow":  # which converts the files, in a process of its own
-            followed.built = train(job, display, EXPORTING).built
+            followed.built = train(job, display, EXPORTING, begins=False).built
         return _finish(request, job, followed, display)
 
 

@@ -64,3 +64,35 @@ def test_that_keras_could_not_be_imported_at_first_changes_nothing(tmp_path):
 def test_what_was_imported_before_stays(tmp_path):
     folder = packages(tmp_path, keras=KERAS, tensorflow="")
     assert printed(folder, "import pandas\n" + SCRIPT) == ["pandas", "True", "SourceFileLoader", "True"]
+
+
+def test_a_user_s_module_gets_its_packages_after_an_import_that_failed_and_modules_are_as_before(tmp_path):
+    """A module with layers of a user's own, imported before Keras is and after."""
+    folder = packages(tmp_path, keras=KERAS + "raise RuntimeError", tensorflow="import keras")
+    (folder / "early_layers.py").write_text("import pandas")
+    (folder / "layers.py").write_text("import sklearn, pandas, matplotlib\nfrom importlib.util import find_spec")
+    script = """
+import gc, sys
+import crossrt.exporters.tf.environment
+import early_layers
+before = set(sys.modules)
+try:
+    import tensorflow
+except RuntimeError:
+    print("failed")
+print({name for name in set(sys.modules) ^ before if name in ("matplotlib", "sklearn", "keras")}, gc.isenabled())
+import layers
+print(early_layers.pandas is sys.modules["pandas"] is layers.pandas, layers.find_spec("sklearn").name)
+"""
+    assert printed(folder, script) == ["pandas", "failed", "set()", "True", "True", "sklearn"]
+
+
+def test_another_thread_finds_everything_while_keras_is_imported(tmp_path):
+    waits = """
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(1) as pool:
+    print(pool.submit(__import__, "sklearn").result().__name__)
+"""
+    folder = packages(tmp_path, keras=KERAS + waits, tensorflow="")
+    script = SCRIPT.replace("import tensorflow, keras, matplotlib", "import keras, matplotlib")
+    assert printed(folder, script) == ["sklearn", "True", "SourceFileLoader", "True"]

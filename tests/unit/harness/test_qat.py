@@ -148,6 +148,13 @@ def child(monkeypatch):
     return play
 
 
+def test_files_of_another_process_are_counted_in_the_phase_that_the_training_began(job, child):
+    child([{"event": "building", "item": "fp32.onnx"}, {"event": "built", "item": "fp32.onnx"}, {"event": "finished"}])
+    shown = Recorder()
+    assert following.train(job, shown, begins=False).built == ["fp32.onnx"]
+    assert "starting None" not in shown.lines
+
+
 def test_a_training_can_be_watched(job, child):
     child([*EVENTS, *END])
     shown = Recorder()
