@@ -187,7 +187,7 @@ def _places(line: str, output: list[str], start: int, block: Block) -> list[int]
     for alike in ways:
         if places := [i for i in range(start, len(output)) if alike(output[i])]:
             return places
-    raise SystemExit(f"{block.place}: no line begins like {line!r}: choose by hand what the page shows")
+    raise LookupError(f"{block.place}: no line begins like {line!r}: choose by hand what the page shows")
 
 
 def update(page: Path, texts: Mapping[int, str]) -> None:
@@ -211,10 +211,12 @@ def main() -> None:
             samples.PICTURE.write_text(samples.picture(report), encoding="utf-8")
         for page in chosen or pages():
             texts = dict[int, str]()
-            for block in blocks(page):
-                if block.mark.startswith("output"):
-                    lines = outputs.of_samples(block) or found[block.place]
+            for block in (each for each in blocks(page) if each.mark.startswith("output")):
+                lines = outputs.of_samples(block) or found[block.place]
+                try:
                     texts[block.line] = updated(block, lines)
+                except LookupError as error:
+                    print(error, *lines, "", sep="\n", file=sys.stderr)
             if texts:
                 update(page, texts)
 

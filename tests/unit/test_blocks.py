@@ -43,7 +43,7 @@ GROUPS = {
 }
 OTHERS = (
     *(".", "apt-get", "codespell", "cp", "createdb", "export", "jupyter", "lint-imports", "mv", "mypy", "npm"),
-    *("pipx", "pre-commit", "ruff", "tar", "unzip", "uv", "uvx"),
+    *("pipx", "pre-commit", "ray", "ruff", "tar", "unzip", "uv", "uvx"),
 )
 """Programs whose options nothing here knows; a new one is added on purpose."""
 
