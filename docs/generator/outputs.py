@@ -148,7 +148,7 @@ def same_words(line: str, printed: str) -> bool:
 
 
 def _words(line: str) -> list[str]:
-    return re.sub(r"[ ▁▂▃▄▅▆▇█│|]{2,}|─+", " ", _NUMBER.sub("0", line)).split()
+    return re.sub(r"[ ▁▂▃▄▅▆▇█│|]{2,}|─+|={3,}|_{3,}", " ", _NUMBER.sub("0", line)).split()
 
 
 def updated(block: Block, output: list[str]) -> str:

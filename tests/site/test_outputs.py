@@ -63,6 +63,7 @@ def test_the_picture_is_that_of_the_saved_report(found):
         ("top-1 98.00", "top-1 90.00", False, True),
         ("top-1 98.00", "top-5 98.00", False, True),
         ("  ▁▂▃|▇  a", "▁▂|▃▇▇ a", True, True),
+        ("=== FAILURES ===", "===== FAILURES =====", True, True),
         ("exact", "different", False, False),
     ],
 )
