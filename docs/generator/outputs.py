@@ -182,7 +182,7 @@ def _places(line: str, output: list[str], start: int, block: Block) -> list[int]
     ways: list[Callable[[str], bool]] = [
         lambda each: each == line,
         lambda each: _words(each) == words,
-        *(lambda each, count=count: _words(each)[:count] == words[:count] for count in (3, 1)),  # type: ignore[misc]
+        *(lambda each, count=count: _words(each)[:count] == words[:count] for count in (3, 1)),
     ]
     for alike in ways:
         if places := [i for i in range(start, len(output)) if alike(output[i])]:
