@@ -18,6 +18,7 @@ from crossrt.reports.text.printable import printable
 MOST_UNITS: Final = 12
 PLOT: Final = "search"
 SPEED, VERDICT = "speed-up", "verdict"
+_OF_SPEED: Final = "speed-up: float time over its own in shared rounds, with a 95% interval."
 
 
 def front_of(report: SearchReport) -> set[str]:
@@ -55,12 +56,13 @@ def candidates_sheet(report: SearchReport) -> Sheet:
         wrapped=("candidate", VERDICT),
         kept=("bound", VERDICT),
         footer=(
-            f"loss: {unit}below float; bound: its upper confidence bound, one-sided, 97.5%. speed-up: float time over"
-            " its own in shared rounds, with a 95% interval.",
+            f"loss: {unit}below float; bound: its upper confidence bound, one-sided, 97.5%.",
+            _OF_SPEED,
             "front: no other candidate is better in bound, speed-up or size without being worse in another.",
             *_saved_note(report),
             *names.legend(),
         ),
+        about=((_OF_SPEED, (SPEED,)),),
     )
 
 

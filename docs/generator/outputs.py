@@ -1,7 +1,9 @@
 """Outputs in pages: where the lines come from, whether a page shows them, and how a page is brought up to date.
 
-`python docs/generator/outputs.py` brings pages and the picture of the README up to date. A line `...` in a block stands
-for what was left out; each part between two of them is found again by its first and last line.
+`python docs/generator/outputs.py` brings pages and the picture of the README up to date, or those that it is given. A
+line `...` in a block stands
+for what was left out; each part between two of them is found again by its first and last line. A block without such a
+line is the whole output.
 """
 
 from __future__ import annotations
@@ -146,30 +148,46 @@ def same_words(line: str, printed: str) -> bool:
 
 
 def _words(line: str) -> list[str]:
-    return re.sub(r"[ ▁▂▃▄▅▆▇█│|]{2,}|─+", " ", _NUMBER.sub("0", line)).split()
+    return re.sub(r"[ ▁▂▃▄▅▆▇█│|]{2,}|─+|={3,}|_{3,}", " ", _NUMBER.sub("0", line)).split()
 
 
 def updated(block: Block, output: list[str]) -> str:
-    """A block with the lines of an output in place of its own, where first and last lines are found again."""
-    start, lines = 0, [f"$ {block.command}"] if block.text.startswith("$ ") else list[str]()
-    for number, part in enumerate(parts(shown(block))):
-        first = _place(part[0], output, start, block)
-        last = _place(part[-1], output, first, block)
-        gap = number or shown(block)[0] == LEFT_OUT
-        lines += [*([LEFT_OUT] if gap else []), *output[first : last + 1]]
+    """A block with the lines of an output in place of its own: all, or from where its parts begin to where they end."""
+    old, start, lines = shown(block), 0, [f"$ {block.command}"] if block.text.startswith("$ ") else list[str]()
+    if LEFT_OUT not in old:
+        return "".join(f"{line}\n" for line in [*lines, *output])
+    for part in parts(old):
+        first = _first(part, output, start, block)
+        last = _last(part, output, first, block)
+        lines += [*([LEFT_OUT] if first > start else []), *output[first : last + 1]]
         start = last + 1
-    ending = [LEFT_OUT] if block.text.endswith(f"\n{LEFT_OUT}\n") else []
-    return "".join(f"{line}\n" for line in [*lines, *ending])
+    return "".join(f"{line}\n" for line in [*lines, *([LEFT_OUT] if start < len(output) else [])])
 
 
-def _place(line: str, output: list[str], start: int, block: Block) -> int:
-    """Where a line is, or one that begins with the same words."""
-    for count in (len(line.split()), 3, 1):
-        words = _words(line)[:count]
-        for i in range(start, len(output)):
-            if output[i] == line or _words(output[i])[: len(words)] == words:
-                return i
-    raise SystemExit(f"{block.place}: no line begins like {line!r}: choose by hand what the page shows")
+def _first(part: list[str], output: list[str], start: int, block: Block) -> int:
+    """Where a part begins: where most of its lines follow, of the places where a line is most like its first."""
+    places = _places(part[0], output, start, block)
+    return max(places, key=lambda place: sum(map(same_words, part, output[place:])))
+
+
+def _last(part: list[str], output: list[str], first: int, block: Block) -> int:
+    """Where a part ends: the place where it would be as long as it was, or the nearest to it."""
+    places = _places(part[-1], output, first, block)
+    return min(places, key=lambda place: abs(place - first - len(part) + 1))
+
+
+def _places(line: str, output: list[str], start: int, block: Block) -> list[int]:
+    """Where a line is; if nowhere, where its words are with other numbers, or where a line begins like it."""
+    words = _words(line)
+    ways: list[Callable[[str], bool]] = [
+        lambda each: each == line,
+        lambda each: _words(each) == words,
+        *(lambda each, count=count: _words(each)[:count] == words[:count] for count in (3, 1)),
+    ]
+    for alike in ways:
+        if places := [i for i in range(start, len(output)) if alike(output[i])]:
+            return places
+    raise LookupError(f"{block.place}: no line begins like {line!r}: choose by hand what the page shows")
 
 
 def update(page: Path, texts: Mapping[int, str]) -> None:
@@ -182,19 +200,23 @@ def update(page: Path, texts: Mapping[int, str]) -> None:
 
 
 def main() -> None:
-    """Brings the pages and the picture up to date."""
+    """Brings the pages and the picture up to date, or those that are named."""
+    chosen = [Path(name).resolve() for name in sys.argv[1:]]
     with tempfile.TemporaryDirectory() as folder:
         outputs = Outputs(Path(folder))
-        found = {block.place: lines for block, lines in outputs.of_pages()}
-        samples.PICTURE.write_text(
-            samples.picture(read_report(Path(folder) / "samples" / "reference.json")), encoding="utf-8"
-        )
-        for page in pages():
+        runs = not chosen or any(ROOT / name in chosen for name in RUN)
+        found = {block.place: lines for block, lines in outputs.of_pages()} if runs else {}
+        if not chosen or samples.PICTURE in chosen:
+            report = read_report(outputs.folder / "reference.json")
+            samples.PICTURE.write_text(samples.picture(report), encoding="utf-8")
+        for page in chosen or pages():
             texts = dict[int, str]()
-            for block in blocks(page):
-                if block.mark.startswith("output"):
-                    lines = outputs.of_samples(block) or found[block.place]
+            for block in (each for each in blocks(page) if each.mark.startswith("output")):
+                lines = outputs.of_samples(block) or found[block.place]
+                try:
                     texts[block.line] = updated(block, lines)
+                except LookupError as error:
+                    print(error, *lines, "", sep="\n", file=sys.stderr)
             if texts:
                 update(page, texts)
 

@@ -16,7 +16,11 @@ from crossrt.reports.verdicts.duel import ALPHA, CONFIDENCE, Judgement
 
 ABSENT: Final = "-"
 _NOISE_SEEN_DB: Final = 0.05
-FLOAT, PLAIN, VERDICT, TIME = "vs float", "vs plain", "verdict", "time"
+FLOAT, PLAIN, VERDICT, SQNR, GAINED, TIME = "vs float", "vs plain", "verdict", "SQNR dB", "gained dB", "time"
+_OF_NOISE: Final = (
+    "SQNR: of the worst output, compared with float; gained: over the plain recipe above the indented rows"
+)
+_OF_TIME: Final = f"time: over that of the plain recipe's file, both in the same rounds, {CONFIDENCE:.0%} interval"
 
 
 def league_sheet(league: League) -> Sheet:
@@ -25,14 +29,15 @@ def league_sheet(league: League) -> Sheet:
     rows = [_row(league, each, is_float=True) for each in league.floats.values()]
     rows += [_row(league, each, is_float=False) for each in league.methods]
     heading = title_of(metric) if metric is not None else "metric"
-    columns = ("recipe", "KB", heading, FLOAT, PLAIN, "p", VERDICT, "SQNR dB", "gained dB", TIME)
+    columns = ("recipe", "KB", heading, FLOAT, PLAIN, "p", VERDICT, SQNR, GAINED, TIME)
     sheet = Sheet(
         title=f"{league.model}, methods",
         columns=columns,
         rows=tuple(rows),
-        dropped_first=("KB", "p", FLOAT, heading, "gained dB", "SQNR dB"),
+        dropped_first=("KB", "p", FLOAT, heading, GAINED, SQNR),
         kept=(PLAIN, VERDICT),
         footer=tuple(_notes(league)),
+        about=((_OF_NOISE, (SQNR, GAINED)), (_OF_TIME, (TIME,))),
     )
     return sheet.without_empty(ABSENT)
 
@@ -43,11 +48,11 @@ def _notes(league: League) -> Iterator[str]:
             f"± {_percent(0.95)} interval; changes over the same samples, {_percent(CONFIDENCE)} interval"
             f" ({'McNemar, Tango' if league.metric.paired_test == 'mcnemar' else 'paired t'})"
         )
-    yield "SQNR: of the worst output, compared with float; gained: over the plain recipe above the indented rows"
+    yield _OF_NOISE
     if not all(map(is_timed, league.methods)):
         yield "accuracy only: computed in float32, as no CPU computes in FP8; never timed"
     if any(each.time is not None for each in league.methods):
-        yield f"time: over that of the plain recipe's file, both in the same rounds, {_percent(CONFIDENCE)} interval"
+        yield _OF_TIME
 
 
 def _percent(share: float) -> str:

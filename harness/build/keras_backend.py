@@ -18,7 +18,7 @@ _MOST_BYTES: Final = 2**16
 def training_backend() -> Backend:
     """That of KERAS_BACKEND, else that of keras.json, else the first one that is installed, TensorFlow before others.
 
-    Keras writes `tensorflow` into a keras.json by itself: where it is not installed, that is no wish of the user's.
+    Keras writes `tensorflow` into a keras.json by itself: where it is not installed, nobody asked for it.
 
     Raises:
         HarnessError: One is named that trains nothing or is not installed, or there is none.

@@ -84,7 +84,7 @@ def print_sheet(sheet: Sheet, console: Console) -> None:
         return
     shown, dropped = fitted(sheet, console.width)
     console.print(sheet_table(shown, console.width))
-    for line in sheet.footer:
+    for line in shown.footer:
         console.print(_dim(line, console.width))
     if dropped:
         console.print(_dim(f"not shown for lack of room: {', '.join(dropped)}", console.width))

@@ -67,6 +67,7 @@ class Sheet:
             first; where that is not enough, others follow from the last on.
         kept: Headings of columns that are never left out, such as that of a verdict.
         wrapped: Headings of columns that hold names or text, as the first one does: they may go on in the next line.
+        about: Lines of the footer that explain columns, each with their headings: left out together with these.
     """
 
     title: str
@@ -77,19 +78,18 @@ class Sheet:
     dropped_first: tuple[str, ...] = ()
     wrapped: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    about: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def without(self, columns: Sequence[str]) -> Sheet:
         """The same without some columns."""
         kept = [index for index, name in enumerate(self.columns) if name not in columns]
-        return Sheet(
-            title=self.title,
-            columns=tuple(self.columns[index] for index in kept),
+        left = tuple(self.columns[index] for index in kept)
+        needless = [line for line, explained in self.about if not set(explained) & set(left)]
+        return replace(
+            self,
+            columns=left,
             rows=tuple(tuple(row[index] for index in kept) for row in self.rows),
-            is_text=self.is_text,
-            footer=self.footer,
-            dropped_first=self.dropped_first,
-            wrapped=self.wrapped,
-            kept=self.kept,
+            footer=tuple(line for line in self.footer if line not in needless),
         )
 
     def without_empty(self, absent: str) -> Sheet:

@@ -1,8 +1,9 @@
 """Measures outputs of pages again: `python tests/benchmarks/page_outputs.py docs/emulated-cpu.md`, a quiet machine.
 
 For blocks below `<!-- from: tests/benchmarks/page_outputs.py: COMMAND -->`, which take minutes, downloads or a
-training, so that no test repeats them. COMMAND runs in a folder in which the lines of `BEFORE` ran; its lines replace
-those of the block where first and last lines are found again, and a look at the difference decides.
+training, so that no test repeats them. COMMAND runs in a folder in which the lines of `BEFORE` ran. What it prints
+replaces the block; where the block leaves lines out (`...`), progress is printed as well, and the parts are found again
+by their first and last lines. A look at the difference decides.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ ROOT: Final = Path(__file__).parents[2]
 SELF: Final = str(Path(__file__).relative_to(ROOT))
 sys.path.insert(0, str(ROOT / "docs"))
 
-from generator.blocks import Block, blocks  # noqa: E402 - the folder is no package of an installation
+from generator.blocks import LEFT_OUT, Block, blocks  # noqa: E402 - the folder is no package of an installation
 from generator.outputs import update, updated  # noqa: E402
 
 EXAMPLES: Final = ROOT / "examples"
 BEFORE: Final = {
     "emulated-cpu.md": (),
     "pytest.md": (
-        "cp -r pytest-gate/. . && cp own-onnx/make.py make.py && python make.py",
+        "mv pytest-gate/* . && cp own-onnx/make.py make.py && python make.py",
         "pytest --crossrt-time 15 --crossrt-save baseline.json -k preprocessing",
         "sed -i 's|255 - 0.5|255 - 0.5 + np.zeros_like(pixels, np.float32)|' test_model.py",
     ),
@@ -39,8 +40,8 @@ BEFORE: Final = {
 """What makes the files that commands of a page name, in a copy of the folder examples."""
 
 
-def run(line: str, folder: Path) -> str:
-    """Both streams of a shell line."""
+def run(line: str, folder: Path, *, both: bool) -> str:
+    """What a shell line prints: results alone, or both streams."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -52,8 +53,9 @@ def run(line: str, folder: Path) -> str:
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.STDOUT if both else None,
         text=True,
+        check=False,
     ).stdout
 
 
@@ -73,9 +75,9 @@ def main(pages: tuple[Path, ...]) -> None:
             folder = Path(name)
             shutil.copytree(EXAMPLES, folder, dirs_exist_ok=True)
             for line in BEFORE[page.name]:
-                click.echo(run(line.format(root=ROOT), folder), err=True)
+                click.echo(run(line.format(root=ROOT), folder, both=True), err=True)
             for block in found:
-                printed = run(block.command, folder)
+                printed = run(block.command, folder, both=LEFT_OUT in block.text.splitlines())
                 click.echo(printed)
                 update(page, {block.line: updated(block, [line.rstrip() for line in printed.splitlines()])})
 

@@ -8,8 +8,10 @@ import re
 import shlex
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -24,7 +26,7 @@ from crossrt.fleet.plans.machines import read_fleet
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
-from generator.blocks import LANGUAGES, all_blocks, pages  # noqa: E402 - the folder is no package of an installation
+from generator.blocks import LANGUAGES, Block, all_blocks, pages  # noqa: E402 - the folder is no package of an installation
 
 BLOCKS = all_blocks()
 MARKS = {"output", "output, numbers vary", "from", "formula", "drawing"}
@@ -41,15 +43,30 @@ GROUPS = {
 }
 OTHERS = (
     *(".", "apt-get", "codespell", "cp", "createdb", "export", "jupyter", "lint-imports", "mv", "mypy", "npm"),
-    *("pipx", "pre-commit", "ruff", "tar", "unzip", "uv", "uvx"),
+    *("pipx", "pre-commit", "ray", "ruff", "tar", "unzip", "uv", "uvx"),
 )
 """Programs whose options nothing here knows; a new one is added on purpose."""
 
 
+def by_page(chosen: Sequence[Block]):
+    """A test for each page: as many tests as there are blocks would take longer than what they do."""
+    assert chosen
+    groups = [list(group) for _, group in groupby(chosen, key=lambda block: block.page)]
+    return pytest.mark.parametrize("shown", groups, ids=lambda group: str(group[0].page.relative_to(ROOT)))
+
+
 def of(*languages: str):
-    chosen = [block for block in BLOCKS if block.language in languages]
-    assert chosen, languages
-    return pytest.mark.parametrize("block", chosen, ids=lambda block: block.place)
+    return by_page([block for block in BLOCKS if block.language in languages])
+
+
+@contextmanager
+def at(block: Block) -> Iterator[None]:
+    """Says with an error in which block it is."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"in the block {block.place}")
+        raise
 
 
 def test_no_block_is_overlooked():
@@ -58,8 +75,14 @@ def test_no_block_is_overlooked():
     assert len(BLOCKS) > 100
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.place)
-def test_every_block_is_of_a_kind_that_is_tested(block):
+@by_page(BLOCKS)
+def test_every_block_is_of_a_kind_that_is_tested(shown):
+    for block in shown:
+        with at(block):
+            check_kind(block)
+
+
+def check_kind(block: Block) -> None:
     if block.language in LANGUAGES:
         assert block.mark in {"", "run", "test commands"}, block.mark
         return
@@ -178,20 +201,22 @@ def check_pytest(arguments: list[str]) -> None:
 
 
 @of("sh")
-def test_command_lines_are_read_by_the_programs_they_name(block, no_files_needed):
-    for line in block.text.splitlines():
-        for words in commands(line.replace("...", "")):
-            check_command(words)
+def test_command_lines_are_read_by_the_programs_they_name(shown, no_files_needed):
+    for block in shown:
+        with at(block):
+            for line in block.text.splitlines():
+                for words in commands(line.replace("...", "")):
+                    check_command(words)
 
 
-@pytest.mark.parametrize(
-    "block", [each for each in BLOCKS if each.command.startswith("crossrt ")], ids=lambda block: block.place
-)
-def test_commands_above_outputs_are_read_by_click(block, no_files_needed):
-    for words in commands(block.command):
-        check_command(words)
-    if block.text.startswith("$ "):
-        assert block.text.partition("\n")[0] == f"$ {block.command}"
+@by_page([each for each in BLOCKS if each.command.startswith("crossrt ")])
+def test_commands_above_outputs_are_read_by_click(shown, no_files_needed):
+    for block in shown:
+        with at(block):
+            for words in commands(block.command):
+                check_command(words)
+            if block.text.startswith("$ "):
+                assert block.text.partition("\n")[0] == f"$ {block.command}"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +244,13 @@ def test_extras_are_those_of_the_package(page):
 
 
 @of("toml")
-def test_toml_is_read_by_what_reads_it(block, tmp_path, no_files_needed):
+def test_toml_is_read_by_what_reads_it(shown, tmp_path, no_files_needed):
+    for block in shown:
+        with at(block):
+            check_toml(block, tmp_path)
+
+
+def check_toml(block: Block, tmp_path: Path) -> None:
     tables = tomllib.loads(block.text)
     path = tmp_path / "block.toml"
     path.write_text(block.text, encoding="utf-8")
@@ -246,9 +277,9 @@ def check_recipes(path: Path) -> None:
 
 
 @of("yaml")
-def test_workflows_give_actions_and_commands_what_they_take(block, no_files_needed):
+def test_workflows_give_actions_and_commands_what_they_take(shown, no_files_needed):
     inputs = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["inputs"]
-    for each in inner(yaml.safe_load(block.text)):
+    for each in (value for block in shown for value in inner(yaml.safe_load(block.text))):
         if isinstance(each, dict) and "/crossrt@" in str(each.get("uses")):
             assert each["with"].keys() <= inputs.keys()
             check_crossrt(["bench", *shlex.split(each["with"].get("arguments", ""))])

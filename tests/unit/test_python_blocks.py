@@ -22,11 +22,15 @@ from generator.blocks import all_blocks
 BLOCKS = [block for block in all_blocks() if block.language == "python"]
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.place)
-def test_python_names_and_calls_what_exists(block):
-    tree = ast.parse(block.text)
-    compile(block.text, block.place, "exec")
-    check_source(tree)
+@pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS}), ids=lambda page: page.name)
+def test_python_names_and_calls_what_exists(page):
+    for block in (each for each in BLOCKS if each.page == page):
+        try:
+            compile(block.text, block.place, "exec")
+            check_source(ast.parse(block.text))
+        except Exception as error:
+            error.add_note(f"in the block {block.place}")
+            raise
 
 
 def check_source(tree: ast.AST) -> None:

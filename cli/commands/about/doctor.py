@@ -36,7 +36,7 @@ def doctor() -> int:
         )
         for check in checks
     )
-    title, columns = "Is this machine fit to measure on?", ("check", "", "found", "required")
+    title, columns = "Is this machine fit to measure on?", ("check", "verdict", "found", "required")
     console = result_console()
     print_sheet(Sheet(title=title, columns=columns, rows=rows, is_text=True), console)
     warned = [check for check in checks if check.outcome == "warn"]

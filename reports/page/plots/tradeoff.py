@@ -50,7 +50,7 @@ def tradeoff(report: Report, front: Front) -> Plot | None:
     axes.set_title(f"Batch {batch_size}, {counted(threads, 'thread')}{', native' if io == 'native' else ''}")
     axes.set_xlabel("p50 of one call, µs")
     axes.set_ylabel(title_of(metric))
-    log_ticks(axes.xaxis, [latency.value / 1000 for _, latency, _ in points], "{x:g}")
+    log_ticks(axes.xaxis, [latency.value / 1000 for _, latency, _ in points], "{x:,g}")
     _front_line(axes, points, metric)
     runtimes = list(dict.fromkeys(result.runtime for result in report.results))
     for point in points:

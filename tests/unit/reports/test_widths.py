@@ -149,3 +149,19 @@ def test_messages_and_tables_of_a_log_are_as_wide_as_each_other(monkeypatch, cap
     if columns is not None:
         monkeypatch.setenv("COLUMNS", columns)
     assert [message_console().width, result_console().width] == [expected] * 2
+
+
+def test_what_explains_a_column_goes_with_it():
+    lines = ("speed-up: over float", "saved as x")
+    sheet = Sheet(
+        title="Candidates",
+        columns=("name", "bound", "speed-up"),
+        rows=((Cell(text="dense"), Cell(text="0.1"), Cell(text="1.20 [1.10, 1.30], in shared rounds of both")),),
+        footer=lines,
+        about=((lines[0], ("speed-up",)),),
+    )
+    assert all(line in text_of(sheet, 80) for line in lines)
+    narrow = text_of(sheet, 40)
+    assert lines[1] in narrow
+    assert "not shown for lack of room: speed-up" in " ".join(narrow.split())
+    assert lines[0] not in " ".join(narrow.split())

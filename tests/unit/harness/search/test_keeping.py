@@ -276,7 +276,7 @@ def test_units_are_named_by_what_sets_them_apart():
     other = candidate("static; /net/fc_2/MatMul/MatMulAddFusion to x in float", float_units=(f"{names[1]} to x",))
     sheet = candidates_sheet(report(candidates=(found, other), best=found.name, file="net.best.onnx"))
     assert next(row[0].text for row in sheet.rows) == "static; net/fc in float *"
-    assert sheet.footer[2] == "*: saved as net.best.onnx"
+    assert sheet.footer[3] == "*: saved as net.best.onnx"
     assert sheet.footer[-1].startswith("X to Y: all units from X to Y as one")
 
 
