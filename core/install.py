@@ -68,7 +68,7 @@ def _distributions_like(*prefixes: str) -> set[str]:
 
 
 def _entries(folder: str) -> list[str]:
-    """Names in a folder; none of what is no folder, such as an archive, or may not be read."""
+    """Names in a folder; none for an archive, and for what may not be read."""
     try:
         return [each.name for each in Path(folder).iterdir()]
     except OSError:
