@@ -48,10 +48,28 @@ def installed_builds(package: str) -> Mapping[str, str]:
     """
     from importlib.metadata import distributions
 
-    names, file = (package.replace("_", "-"), "ort-nightly"), f"{package}/__init__.py"
-    found = {}
-    for each in distributions():
-        name = str(each.name or "").lower().replace("_", "-")
-        if name.startswith(names) and any(str(part) == file for part in each.files or ()):
-            found[name] = str(each.version)
+    file, found = f"{package}/__init__.py", {}
+    for name in _distributions_like(package.replace("_", "-"), "ort-nightly"):
+        for each in distributions(name=name):
+            if any(str(part) == file for part in each.files or ()):
+                found[name] = str(each.version)
     return dict(sorted(found.items()))
+
+
+def _distributions_like(*prefixes: str) -> set[str]:
+    """Names that begin so, from those of folders: reading the metadata of all that is installed takes far longer."""
+    entries = [name for each in dict.fromkeys(sys.path) for name in _entries(each or ".")]
+    names = {
+        each.partition("-")[0].lower().replace("_", "-")
+        for each in entries
+        if each.endswith((".dist-info", ".egg-info"))
+    }
+    return {each for each in names if each.startswith(prefixes)}
+
+
+def _entries(folder: str) -> list[str]:
+    """Names in a folder; none for an archive, and for what may not be read."""
+    try:
+        return [each.name for each in Path(folder).iterdir()]
+    except OSError:
+        return []

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_expit, log_softmax
 
 from crossrt.reports.schema.records import Distance
 
@@ -107,6 +106,8 @@ def _log_probabilities(each: CaseOutputs, part: slice) -> Logs | None:
     if scores is None:
         return None
     if each.kind == "logits":
+        from scipy.special import log_expit, log_softmax  # not at import: see `student`
+
         if scores.shape[1] > 1:
             return np.asarray(log_softmax(scores, axis=1))
         return np.concatenate([log_expit(scores), log_expit(-scores)], axis=1)

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import MetricDefinition
@@ -78,6 +77,8 @@ def paired_change(
 
 def paired_shares(before: NDArray[np.bool_], after: NDArray[np.bool_], alpha: float) -> PairedChange:
     """The change of a share of samples that are right: exact McNemar test, Tango's score interval."""
+    from scipy import special  # not at import: see `student`
+
     broken, fixed, samples = int((before & ~after).sum()), int((after & ~before).sum()), before.size
     lower, upper = tango_interval(fixed, broken, samples, alpha)
     return PairedChange(
@@ -104,6 +105,8 @@ def tango_interval(fixed: int, broken: int, samples: int, alpha: float) -> tuple
         samples: Samples in all.
         alpha: Chance of error on each side.
     """
+    from scipy import special  # not at import: see `student`
+
     z = float(special.ndtri(1 - alpha))
     upper = _tango_bound(fixed, broken, samples, z)
     return -_tango_bound(broken, fixed, samples, z), upper

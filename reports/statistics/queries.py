@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from scipy import special
-
 CONFIDENCE: Final = 0.99
 QUERY_STEP: Final = 2**13
 """MLPerf rounds numbers of queries up to a multiple of this."""
@@ -30,6 +28,8 @@ def minimum_queries(percentile: float, confidence: float = CONFIDENCE) -> int:
         percentile: In percent.
         confidence: As a share.
     """
+    from scipy import special  # not at import: see `student`
+
     p = percentile / 100
     margin = (1 - p) / MARGIN_SHARE
     needed = special.ndtri((1 - confidence) / 2) ** 2 * p * (1 - p) / margin**2
@@ -42,6 +42,8 @@ def most_over(queries: int, percentile: float, alpha: float) -> int | None:
     The largest `t` with `P(Binomial(n, 1 - p) <= t) <= alpha`. Source: see the module; `alpha` is one less the
     confidence there, and the tolerance is 0.
     """
+    from scipy import special  # not at import: see `student`
+
     low, high = -1, queries
     while low < high - 1:
         middle = (low + high) // 2
@@ -57,6 +59,8 @@ def least_over(queries: int, percentile: float, alpha: float) -> int:
 
     The other side of `most_over`; `queries + 1` where no number of them does.
     """
+    from scipy import special  # not at import: see `student`
+
     low, high = 0, queries + 1
     while low < high - 1:
         middle = (low + high) // 2

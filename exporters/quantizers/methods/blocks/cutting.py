@@ -19,8 +19,10 @@ from crossrt.exporters.quantizers.methods.blocks.program import unknown
 from crossrt.exporters.quantizers.methods.layers import Array, Layer, array, is_constant
 
 MOST_LAYERS: Final = 2
-"""Layers of a chain without branches that are learned together. Of more, few samples teach what holds for them alone
-(the paper's section 3.2): three dense layers with ten outputs, from 1,000 samples, were worse than by AdaRound."""
+"""Layers of a chain without branches that are learned together. One network and one seed say so, and not clearly:
+three dense layers in 4 bits, 1,000 samples, had 27.6 dB with two layers and one, 27.4 with all three, and 28.6 by
+AdaRound, which takes each alone. That few samples teach what holds for them alone (the paper's section 3.2, of whole
+networks) would explain it; nothing here has shown that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
