@@ -189,6 +189,7 @@ class Schedule:
         del self._open[machine]
         self.rows[machine] = row
         self._display.step(f"{machine}: {row.outcome}")
+        self._display.remark(f"  {machine}: {row.outcome}")
 
     def _fail_all(self, reason: str) -> None:
         for machine in list(self._open):
