@@ -28,7 +28,7 @@ def order(tmp_path):
         "config_sha256": hashlib.sha256(config.read_bytes()).hexdigest(),
         "arguments": [],
         "cpus": 1.0,
-        "seconds": 60,
+        "seconds": 600,
         "wait_seconds": 60,
     }
 
