@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from crossrt.datasets.protocol import Dataset
     from crossrt.exporters.inspection import Inspection
-    from crossrt.harness.measure.settings import BenchSettings, Subject
+    from crossrt.harness.measure.settings import BenchSettings, Exclusivity, Subject
     from crossrt.reports.schema.records import Duel, Report
     from crossrt.reports.text.progress import Display
     from crossrt.reports.verdicts.comparison.findings import Comparison
@@ -53,6 +53,7 @@ def bench(
     cpu: Literal["avx2"] | None = None,
     roofline: bool = False,
     evidence: bool = False,
+    exclusive: bool | Mapping[str, float] = False,
     seed: int = 0,
     progress: bool = False,
 ) -> Report:
@@ -82,6 +83,8 @@ def bench(
         cpu: A processor on which cases are answered as well, under an emulator: `avx2` has neither AVX-512 nor VNNI.
         roofline: Whether cases are compared with the limits of this machine: peaks and memory bandwidth.
         evidence: Whether instructions, cycles, cache misses and energy of a call are counted, where the machine tells.
+        exclusive: Whether runs of all users are kept off this machine, which has to be quiet; or how quiet, as in
+            `{"max_pressure": 0.05, "max_steal": 0.01}`: the time in which tasks wait for a CPU, and CPUs taken away.
         seed: Seed of all random orders.
         progress: Whether progress is shown on standard error.
 
@@ -89,7 +92,8 @@ def bench(
         A report: iterate over it, or see `to_dataframe`, `save`, and `crossrt.compare`.
 
     Raises:
-        CrossrtError: Something cannot be used; a case that fails is a result and raises nothing.
+        CrossrtError: Something cannot be used, or the machine is not quiet where exclusive use of it was asked for; a
+            case that fails is a result and raises nothing.
     """
     from crossrt.harness.run.bench import run_bench
     from crossrt.harness.run.given import given_subject, python_words
@@ -101,6 +105,7 @@ def bench(
             threads=_sizes(threads) or (1,),
             scenarios=scenarios,
             rounds=rounds,
+            exclusive=exclusive,
         )
         settings = dataclasses.replace(settings, time_s=time, minimum_agreement=minimum_agreement, cpu=cpu, seed=seed)
         settings = dataclasses.replace(settings, has_roofline=roofline, has_evidence=evidence)
@@ -119,6 +124,7 @@ def _bench_settings(
     threads: tuple[int, ...],
     scenarios: Sequence[str],
     rounds: int | None,
+    exclusive: bool | Mapping[str, float],
 ) -> BenchSettings:
     """What is measured and how often, from names that are looked at first."""
     from crossrt.harness.measure.scenarios.asked import names_single_stream, read_scenarios
@@ -137,7 +143,22 @@ def _bench_settings(
         scenarios=read_scenarios(asked),
         is_single_stream=names_single_stream(asked),
         effort=DEFAULT_EFFORT if rounds is None else dataclasses.replace(DEFAULT_EFFORT, rounds=rounds),
+        exclusive=_exclusivity(exclusive),
     )
+
+
+def _exclusivity(asked: bool | Mapping[str, float]) -> Exclusivity | None:
+    from crossrt.harness.errors import HarnessError
+    from crossrt.harness.measure.settings import Exclusivity
+
+    if isinstance(asked, bool):
+        return Exclusivity() if asked else None
+    known = {each.name for each in dataclasses.fields(Exclusivity)}
+    if not isinstance(asked, Mapping) or not set(asked) <= known:
+        raise HarnessError(
+            f'exclusive is {asked!r}; expected True, False, or limits as in {{"max_pressure": 0.05, "max_steal": 0.01}}'
+        )
+    return Exclusivity(**asked)
 
 
 def duel(

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from crossrt.fleet.errors import FleetError
 from crossrt.fleet.plans.machines import Fleet
-from crossrt.fleet.running.records import RESOURCE, START, Job, Node
+from crossrt.fleet.running.records import ADDRESS, RESOURCE, START, Job, Node
 
-_ADDRESS = re.compile(r"node:(?!__)(.+)")
 _LONGEST = 40
 
 
@@ -33,18 +32,13 @@ def jobs_of(fleet: Fleet, nodes: Sequence[Node]) -> list[Job]:
         )
     if fleet.machines:
         return [Job(machine=name, resources=machine.ray) for name, machine in fleet.machines.items()]
-    hosts = {address: node.host for node in usable for address in _addresses(node)}
+    hosts = {name: node.host for node in usable for name in node.resources if ADDRESS.fullmatch(name)}
     shared = Counter(_name(host) for host in hosts.values())
     names = {
         address: _name(host) if shared[_name(host)] == 1 else _name(f"{host}-{address.partition(':')[2]}")
         for address, host in hosts.items()
     }
     return [Job(machine=name, resources=(address,)) for address, name in names.items()]
-
-
-def _addresses(node: Node) -> list[str]:
-    """The resource that Ray gives every node of a machine: `node:` and its address."""
-    return [name for name in node.resources if _ADDRESS.fullmatch(name)]
 
 
 def _name(text: str) -> str:

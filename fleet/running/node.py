@@ -60,13 +60,12 @@ def _measured(order: dict[str, Any]) -> dict[str, Any]:
     with owned_folder(parent, "crossrt-fleet-") as folder, Path(folder, "stderr").open("w+b") as stderr:
         process = _start(order, str(folder), stderr)
         try:
-            code = _waited_for(process, order["seconds"])
+            problem = _waited_for(process, order, stderr.fileno())
         finally:
             _end(process)
-        if code is None:
-            return {"problem": f"it took longer than {order['seconds'] // 60} minutes and was stopped"}
-        stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _TAIL_BYTES))
-        said = stderr.read().decode(errors="replace")
+        if problem is not None:
+            return {"problem": problem}
+        code, said = process.returncode, _tail(stderr.fileno())
         reports = [each.read_text() for each in Path(folder, "out").glob("*/report.json")]
         return {"exit_code": code, "report": reports[0] if reports else None, "problem": _said(said, code)}
 
@@ -95,13 +94,27 @@ def _variables(order: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def _waited_for(process: "subprocess.Popen[bytes]", seconds: float) -> int | None:
-    """The exit status, or None where it took too long; in short steps, so that Ray's interrupt arrives."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def _waited_for(process: "subprocess.Popen[bytes]", order: dict[str, Any], stderr: int) -> str | None:
+    """Why it did not end in time, or None; in short steps, so that Ray's interrupt arrives."""
+    measuring_s, waiting_s, looked_at = 0.0, 0.0, time.monotonic()
+    while measuring_s < order["seconds"]:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(_LOOK_EVERY_S)
-    return None
+            process.wait(_LOOK_EVERY_S)
+            return None
+        passed_s, looked_at = time.monotonic() - looked_at, time.monotonic()
+        if not _tail(stderr).rpartition("\n")[2].startswith("waiting: "):
+            measuring_s += passed_s
+            continue
+        waiting_s += passed_s
+        if waiting_s > order["wait_seconds"]:
+            return f"other crossrt runs measured on node {socket.gethostname()} for more than {waiting_s:.0f} seconds"
+    return f"it took longer than {order['seconds'] // 60} minutes and was stopped"
+
+
+def _tail(stderr: int) -> str:
+    """The end of what it said, read without moving the place where it goes on."""
+    size = os.fstat(stderr).st_size
+    return os.pread(stderr, _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace").strip()
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

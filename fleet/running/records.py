@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal, Protocol
 
@@ -11,6 +12,9 @@ from crossrt.fleet.errors import FleetError
 
 RESOURCE: Final = "crossrt-node"
 """The custom resource by which the people of a cluster say that a node may be measured on."""
+
+ADDRESS: Final = re.compile(r"node:(?!__)(.+)")
+"""The resource that Ray gives every node: `node:` and the address of its machine."""
 
 START: Final = f"ray start --address=HEAD:6379 --resources='{{\"{RESOURCE}\": 1}}'"
 
@@ -39,6 +43,11 @@ class Node(Struct, frozen=True, kw_only=True):
         """All that Ray may give away."""
         return self.resources.get("CPU", 0.0)
 
+    @property
+    def machine(self) -> str:
+        """What all nodes of one machine have in common."""
+        return next((name for name in self.resources if ADDRESS.fullmatch(name)), self.id)
+
     def has(self, resources: Sequence[str]) -> bool:
         """True if it may be measured on, and is the machine that has these."""
         return self.resources.get(RESOURCE, 0) >= 1 and all(self.resources.get(each, 0) > 0 for each in resources)
@@ -56,6 +65,7 @@ class Order(Struct, frozen=True, kw_only=True):
         arguments: Further ones of `crossrt bench`.
         cpus: All CPUs that Ray may give away there.
         seconds: How long it may take.
+        wait_seconds: How long it may wait there, besides, for crossrt runs that are not of this fleet.
     """
 
     machine: str
@@ -66,6 +76,7 @@ class Order(Struct, frozen=True, kw_only=True):
     arguments: tuple[str, ...]
     cpus: float
     seconds: int
+    wait_seconds: float
 
 
 class Job(Struct, frozen=True, kw_only=True):

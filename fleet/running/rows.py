@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crossrt.reports.schema.records import Report
-from crossrt.reports.tables.exclusive import exclusive_cautions
 from crossrt.reports.text.cells import Cell, Sheet, counted
+from crossrt.reports.verdicts.exclusive import exclusive_cautions
 
 Outcome = Literal["measured", "kept", "cases failed", "disturbed", "failed", "interrupted"]
 

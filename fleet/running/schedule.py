@@ -29,7 +29,8 @@ class Patience:
 
     Attributes:
         attempts: How many nodes may die under a job.
-        wait_s: How long a job waits for a node that it fits.
+        wait_s: How long a job waits for a node that it fits, then to be started there, and then for other crossrt runs
+            on its machine.
         job_s: How long a job may take.
     """
 
@@ -57,7 +58,7 @@ class _Open:
 
 
 class Schedule:
-    """Jobs until all are settled: never two on a node, and each on another node when its own dies."""
+    """Jobs until all are settled: never two on a machine, and each on another node when its own dies."""
 
     def __init__(
         self,
@@ -105,12 +106,12 @@ class Schedule:
         self._give_up()
 
     def _assign(self) -> None:
-        taken = {each.node.id for each in self._open.values() if each.node is not None}
+        taken = {each.node.machine for each in self._open.values() if each.node is not None}
         for each in self._waiting():
-            node = next((node for node in self._fitting(each) if node.id not in taken), None)
+            node = next((node for node in self._fitting(each) if node.machine not in taken), None)
             if node is not None:
                 each.node, each.since = node, self._clock()
-                taken.add(node.id)
+                taken.add(node.machine)
                 self._display.remark(f"  {each.job.machine}: on node {node.host} ({node.id[:8]})")
                 self._cluster.submit(node, self._order(each.job, node))
 
@@ -166,7 +167,7 @@ class Schedule:
         now = self._clock()
         for each in list(self._open.values()):
             machine = each.job.machine
-            if each.node is not None and now - each.since > self._patience.job_s + self._patience.wait_s:
+            if each.node is not None and now - each.since > self._patience.job_s + 2 * self._patience.wait_s:
                 self._cluster.cancel(machine)
                 self._fail(
                     machine,
@@ -188,6 +189,7 @@ class Schedule:
         del self._open[machine]
         self.rows[machine] = row
         self._display.step(f"{machine}: {row.outcome}")
+        self._display.remark(f"  {machine}: {row.outcome}")
 
     def _fail_all(self, reason: str) -> None:
         for machine in list(self._open):

@@ -111,6 +111,12 @@ class Exclusivity:
     max_pressure: float = 0.05
     max_steal: float = 0.01
 
+    def __post_init__(self) -> None:
+        """Raises `HarnessError` for a limit that is none."""
+        for name, value in (("max_pressure", self.max_pressure), ("max_steal", self.max_steal)):
+            if not (isinstance(value, Real) and 0 <= value < math.inf):
+                raise HarnessError(f"{name} is {value!r}; expected a share, such as 0.05 for 5%")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchSettings:

@@ -45,6 +45,7 @@ def _taking_turns(path: Path, display: Display) -> Iterator[None]:
     written. Where it can be neither made nor opened, measuring goes on without it, and that is said.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _opened(path)
     except OSError as error:
         display.remark(
@@ -66,21 +67,29 @@ def _taking_turns(path: Path, display: Display) -> Iterator[None]:
 
 @contextmanager
 def _on_this_machine(path: Path, display: Display, *, is_exclusive: bool) -> Iterator[None]:
-    """The lock of all users of the machine: for oneself, or together with others."""
-    try:
-        descriptor = _opened(path)
-    except (OSError, HarnessError) as error:
-        if is_exclusive:
-            said = error.strerror if isinstance(error, OSError) else error
-            raise HarnessError(
-                f"exclusive use of this machine cannot be proved: its lock file {path} cannot be opened ({said});"
-                f" {MACHINE_LOCK_VARIABLE}=FILE names another one, which all users have to share"
-            ) from error
-        yield
-        return
+    """The lock of all users of the machine: for oneself, or together with others.
+
+    Anybody may have put anything in its place: a run that does not ask for exclusive use goes on without it.
+    """
     kind = fcntl.LOCK_EX if is_exclusive else fcntl.LOCK_SH
     try:
-        if not _take(descriptor, kind):
+        descriptor = _opened(path)
+        is_taken = _first_taken(descriptor, kind)
+    except (OSError, HarnessError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        if is_exclusive:
+            raise HarnessError(
+                f"exclusive use of this machine cannot be proved: its lock file {path} cannot be used ({said});"
+                f" {MACHINE_LOCK_VARIABLE}=FILE names another one, which all users have to share"
+            ) from error
+        if os.path.lexists(path):
+            display.remark(
+                f"  a run of another user with --exclusive would not be noticed: {path} cannot be used ({said})"
+            )
+        yield
+        return
+    try:
+        if not is_taken:
             display.remark(
                 "waiting: other crossrt runs are measuring on this machine"
                 if is_exclusive
@@ -95,10 +104,18 @@ def _on_this_machine(path: Path, display: Display, *, is_exclusive: bool) -> Ite
         os.close(descriptor)
 
 
+def _first_taken(descriptor: int, kind: int) -> bool:
+    """Whether it could be taken at once; raises `OSError`, and closes it, where its file system has no locks."""
+    try:
+        return _take(descriptor, kind)
+    except OSError:
+        os.close(descriptor)
+        raise
+
+
 def _opened(path: Path) -> int:
     """The file for reading and writing, or, where it is another user's, for reading, which is enough to lock it."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _SAFELY, 0o644)
         if os.fstat(descriptor).st_uid == os.geteuid():
             os.fchmod(descriptor, 0o644)  # whatever the mask is: others have to open it too
@@ -131,5 +148,6 @@ def _sign(descriptor: int) -> None:
 
 
 def _owner(descriptor: int) -> str:
-    said = os.pread(descriptor, _MOST_BYTES, 0).strip()
-    return said.decode() if said.isdigit() else "unknown"
+    """The process that signed it last, if that is still there: another user's may hold it without a signature."""
+    said = os.pread(descriptor, _MOST_BYTES, 0).strip().decode(errors="replace")
+    return said if said.isascii() and said.isdigit() and Path("/proc", said).exists() else "unknown"

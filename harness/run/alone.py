@@ -71,7 +71,7 @@ def activity(before: Sample, after: Sample) -> Activity:
     elapsed_s = after.clock_s - before.clock_s
     pressure = None
     if before.pressure_us is not None and after.pressure_us is not None:
-        pressure = (after.pressure_us - before.pressure_us) / 1e6 / elapsed_s
+        pressure = min(1.0, (after.pressure_us - before.pressure_us) / 1e6 / elapsed_s)  # of two clocks
     return Activity(watched_s=elapsed_s, pressure=pressure, stolen=_stolen(before, after))
 
 

@@ -17,9 +17,9 @@ from crossrt.reports.statistics.noise import disturbances, noise_of
 from crossrt.reports.statistics.replicates import replicate_change
 from crossrt.reports.statistics.rounds import is_cut_by_time, remedy, rounds_made
 from crossrt.reports.statistics.self_comparison import LARGEST_BIAS
-from crossrt.reports.tables.exclusive import exclusive_cautions
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.text.cells import counted, listed
+from crossrt.reports.verdicts.exclusive import exclusive_cautions
 
 WIDE: Final = 0.1
 MOST_KEPT: Final = 0.1

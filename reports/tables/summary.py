@@ -12,7 +12,6 @@ from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.tables.accuracy import accuracy_sheet, hollow_notes
 from crossrt.reports.tables.emulated import Answered, emulated_notes, emulated_sheet
 from crossrt.reports.tables.evidence import evidence_notes, evidence_sheet
-from crossrt.reports.tables.exclusive import exclusive_notes
 from crossrt.reports.tables.findings import batch_notes, caution_notes, disturbance_notes, graph_notes
 from crossrt.reports.tables.headline import headline, rounds_text
 from crossrt.reports.tables.latency import latency_sheet
@@ -23,6 +22,7 @@ from crossrt.reports.tables.scenarios import scenario_sheets
 from crossrt.reports.tables.sweep import MOST_SEPARATE, sweep_sheets
 from crossrt.reports.text.cells import Cell, Sheet, counted, listed
 from crossrt.reports.text.labels import runtime_text
+from crossrt.reports.verdicts.exclusive import exclusive_notes
 
 MOST_ROWS_OF_A_REASON: Final = 2
 MOST_MEMORY_COLUMNS: Final = 3

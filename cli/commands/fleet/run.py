@@ -47,7 +47,7 @@ INTERRUPTED = 130
     default=300,
     show_default=True,
     metavar="SECONDS",
-    help="How long a job waits for a node that it fits.",
+    help="How long a job waits for a node that it fits, and there for crossrt runs that are not of this fleet.",
 )
 def run(config: Path | None, address: str, out: Path, attempts: int, wait_s: float) -> int:
     """Measure what CONFIG says on each machine of its table [fleet], as tasks of Ray that take a whole node each.
@@ -107,6 +107,7 @@ def _measured(fleet: Fleet, config: str, address: str, kept: Kept, patience: Pat
             arguments=fleet.arguments,
             cpus=node.cpus,
             seconds=60 * fleet.minutes,
+            wait_seconds=patience.wait_s,
         )
 
     with interruptible(), Terminal(message_console()) as display, RayCluster(address) as cluster:

@@ -38,6 +38,10 @@ def metric(outputs, labels):
         ({"seed": None}, "seed is None; expected a whole number"),
         ({"time": "a"}, "time is 'a'; expected a number above 0"),
         ({"minimum_agreement": "a"}, "minimum agreement is 'a'; expected a share"),
+        ({"exclusive": {"max_pressure": "5%"}}, "max_pressure is '5%'; expected a share, such as 0.05 for 5%"),
+        ({"exclusive": {"max_steal": -1}}, "max_steal is -1; expected a share"),
+        ({"exclusive": {"max_seal": 1}}, "exclusive is {'max_seal': 1}; expected True, False, or limits as in"),
+        ({"exclusive": 1}, "exclusive is 1; expected True, False, or limits"),
     ],
 )
 def test_a_bench_refuses_a_wrong_type_with_one_error_that_names_the_argument(arguments, message):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -26,7 +28,8 @@ def order(tmp_path):
         "config_sha256": hashlib.sha256(config.read_bytes()).hexdigest(),
         "arguments": [],
         "cpus": 1.0,
-        "seconds": 60,
+        "seconds": 600,
+        "wait_seconds": 60,
     }
 
 
@@ -72,6 +75,26 @@ def test_the_last_message_of_a_run_is_what_is_told():
     assert node._said(stderr, 2) == "no such file: a.onnx\n  is it there?"
     assert node._said("  a remark\n", 0) is None
     assert "signal 9" in node._said(stderr, -9)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("said", "seconds", "wait_seconds", "told"),
+    [
+        ("waiting: other crossrt runs are measuring on this machine", 0.01, 60, None),
+        ("waiting: other crossrt runs are measuring on this machine", 60, 0.01, "other crossrt runs measured on node"),
+        ("measuring (12 steps)", 0.01, 60, "it took longer than"),
+    ],
+)
+def test_time_in_which_a_run_waits_for_others_is_no_time_of_its_own(said, seconds, wait_seconds, told, monkeypatch):
+    monkeypatch.setattr(node, "_LOOK_EVERY_S", 0.05)
+    with tempfile.TemporaryFile() as stderr:
+        stderr.write(f"earlier\n{said}\n".encode())
+        stderr.flush()
+        with subprocess.Popen(["sleep", "0.5"]) as process:
+            problem = node._waited_for(process, {"seconds": seconds, "wait_seconds": wait_seconds}, stderr.fileno())
+    assert (problem or "").startswith(told or "")
+    assert (problem is None) == (told is None)
 
 
 @pytest.mark.processes

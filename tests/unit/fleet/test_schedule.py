@@ -94,6 +94,7 @@ def schedule(cluster, folder, *machines, patience=PATIENCE, **resources):
             arguments=(),
             cpus=node.cpus,
             seconds=60,
+            wait_seconds=60,
         )
 
     return Schedule(jobs, cluster, order, Kept(folder, ABOUT), patience, Silent(), clock=lambda: cluster.now)
@@ -108,6 +109,20 @@ def test_each_machine_gets_a_report_and_no_node_two_jobs_at_once(tmp_path, answe
     assert {name: row.outcome for name, row in made.rows.items()} == dict.fromkeys("abc", "measured")
     assert all(read_report(tmp_path / name / "report.json") for name in "abc")
     assert exit_code(made.rows.values()) == 0
+
+
+def test_nodes_of_one_machine_take_turns_without_a_limit(tmp_path, answer):
+    here, there = {"node:10.0.0.1": 1.0}, {"node:10.0.0.2": 1.0}
+    nodes = [node("x", **here), node("y", **here), node("z", **there)]
+    cluster = Fake(
+        nodes, [*[None] * 500, ended("answered", answer), ended("answered", answer), ended("answered", answer)]
+    )
+
+    made = schedule(cluster, tmp_path, "a", "b", "c")
+    made.run()
+
+    assert cluster.submitted == [("a", "x"), ("b", "z"), ("c", "x")]
+    assert {row.outcome for row in made.rows.values()} == {"measured"}
 
 
 def test_a_job_whose_node_died_runs_on_another_and_finished_ones_are_kept(tmp_path, answer):

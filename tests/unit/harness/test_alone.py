@@ -35,6 +35,7 @@ def test_a_machine_above_a_limit_is_busy(found, told):
 
 def test_activity_is_what_grew_between_two_moments():
     assert activity(sample(10, 0, 1_000_000), sample(12, 0, 2_000_000)).pressure == 0.5
+    assert activity(sample(10, 0, 1_000_000), sample(12, 0, 3_000_100)).pressure == 1.0
     assert activity(sample(10), sample(12)) == Activity(watched_s=2, pressure=None, stolen=None)
     assert activity(sample(10, 0), sample(11, 50)).stolen > 0
 

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import tempfile
 import threading
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.lock import measuring_alone
 from crossrt.reports.text.progress import Silent
+
+NOBODY = 65534
 
 
 class Remarks(Silent):
@@ -144,5 +150,122 @@ def test_exclusive_use_without_a_lock_that_can_be_shared_is_refused(tmp_path, ma
         measuring_alone(tmp_path / "lock", Silent(), is_exclusive=True),
     ):
         pass
-    with measuring_alone(tmp_path / "lock", Silent()):
+    remarks = Remarks()
+    with measuring_alone(tmp_path / "lock", remarks):
         assert not (tmp_path / "elsewhere").exists()
+    assert len(remarks.texts) == 1
+    assert "would not be noticed" in remarks.texts[0]
+
+
+@pytest.fixture
+def as_another_user():
+    """A folder like /tmp, and a way to become somebody else for a while."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+
+    @contextmanager
+    def become():
+        os.seteuid(NOBODY)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o1777)
+        yield Path(name), become
+
+
+def is_kept_out(machine_lock):
+    with machine_lock.open() as other:
+        try:
+            fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_a_lock_that_root_made_keeps_out_and_lets_in_every_other_user(as_another_user, monkeypatch):
+    folder, become = as_another_user
+    monkeypatch.setenv("CROSSRT_MACHINE_LOCK", str(folder / "machine.lock"))
+    mask = os.umask(0o077)
+    try:
+        with measuring_alone(folder / "of-root" / "lock", Silent(), is_exclusive=True), become():
+            assert is_kept_out(folder / "machine.lock")
+    finally:
+        os.umask(mask)
+    remarks = Remarks()
+    with become(), measuring_alone(folder / "of-nobody" / "lock", remarks, is_exclusive=True):
+        assert is_kept_out(folder / "machine.lock")
+    assert remarks.texts == []
+
+
+def test_a_lock_that_may_not_be_read_costs_an_ordinary_run_one_remark(as_another_user, monkeypatch):
+    folder, become = as_another_user
+    machine_lock = folder / "machine.lock"
+    monkeypatch.setenv("CROSSRT_MACHINE_LOCK", str(machine_lock))
+    machine_lock.touch(0o600)
+    remarks = Remarks()
+    with become():
+        with measuring_alone(folder / "lock", remarks):
+            pass
+        with (
+            pytest.raises(HarnessError, match="Permission denied"),
+            measuring_alone(folder / "lock", Silent(), is_exclusive=True),
+        ):
+            pass
+    assert len(remarks.texts) == 1
+    assert "would not be noticed" in remarks.texts[0]
+
+
+@pytest.mark.parametrize("place", ["file/lock", "missing/lock", "/proc/nothing/lock"])
+def test_without_a_place_for_the_lock_of_the_machine_an_ordinary_run_is_as_ever(tmp_path, monkeypatch, place):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CROSSRT_MACHINE_LOCK", str(tmp_path / place))
+    remarks = Remarks()
+    with measuring_alone(tmp_path / "lock", remarks):
+        assert remarks.texts == []
+    assert not (tmp_path / "missing").exists()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_in_place_of_the_lock_of_the_machine_costs_one_remark(tmp_path, machine_lock, make):
+    make(machine_lock)
+    remarks = Remarks()
+    with measuring_alone(tmp_path / "lock", remarks):
+        pass
+    assert len(remarks.texts) == 1
+
+
+def test_a_file_system_without_locks_costs_an_ordinary_run_one_remark(tmp_path, machine_lock, monkeypatch):
+    locked = fcntl.flock
+
+    def flock(descriptor, kind):
+        if kind & fcntl.LOCK_SH:
+            raise OSError(errno.ENOLCK, "No locks available")
+        locked(descriptor, kind)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    remarks = Remarks()
+    with measuring_alone(tmp_path / "lock", remarks):
+        pass
+    assert len(remarks.texts) == 1
+    assert "No locks available" in remarks.texts[0]
+
+
+def test_a_signature_of_a_process_that_is_gone_is_not_told(tmp_path, machine_lock):
+    machine_lock.write_text("99999999")
+    remarks, entered = Remarks(), threading.Event()
+
+    def run() -> None:
+        with measuring_alone(tmp_path / "lock", remarks):
+            entered.set()
+
+    with machine_lock.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=run)
+        waiting.start()
+        assert remarks.remarked.wait(10)
+    waiting.join(10)
+    assert entered.is_set()
+    assert "process unknown" in remarks.texts[0]
