@@ -147,7 +147,7 @@ def _bench_settings(
     )
 
 
-def _exclusivity(asked: bool | Mapping[str, float]) -> Exclusivity | None:
+def _exclusivity(asked: object) -> Exclusivity | None:
     from crossrt.harness.errors import HarnessError
     from crossrt.harness.measure.settings import Exclusivity
 
