@@ -376,8 +376,8 @@ class Report(Struct, frozen=True, kw_only=True):
     layers: tuple[LayerErrors, ...] = ()
     emulated: tuple[EmulatedAnswers, ...] = ()
     roofline: Roofline | None = None
-    exclusive: ExclusiveUse | None = None
     evidence: Evidence | None = None
+    exclusive: ExclusiveUse | None = None
 
     def __iter__(self) -> Iterator[Row]:
         """Each case with its metrics."""

@@ -80,7 +80,7 @@ def test_top_level_of_a_report():
     assert Report.__struct_fields__ == (
         *("schema_version", "run", "environment", "data", "task", "definitions", "artifacts", "results", "metrics"),
         *("reference", "model_sha256", "dimensions", "cautions", "warnings", "left_out", "controls"),
-        *("distances", "layers", "emulated", "roofline", "evidence"),
+        *("distances", "layers", "emulated", "roofline", "evidence", "exclusive"),
     )
     assert Metric.__struct_fields__ == ("case", "name", "value", "unit", "direction", "lower", "upper")
 

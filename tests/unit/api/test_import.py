@@ -39,6 +39,7 @@ def test_arguments_are_these():
     assert names["bench"] == [
         *("model", "data", "labels", "calibration", "task", "runtimes", "batch", "threads", "scenarios", "dimensions"),
         *("time", "rounds", "only", "recipes", "baseline", "samples", "minimum_agreement", "cpu", "roofline"),
+        *("evidence", "exclusive"),
         *("seed", "progress"),
     ]
     assert names["duel"] == [
