@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crossrt.cli.shared.json_output import json_option
 from crossrt.cli.shared.options import COUNT, FiniteRange
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ INTERRUPTED = 130
     metavar="SECONDS",
     help="How long a job waits for a node that it fits, and there for crossrt runs that are not of this fleet.",
 )
+@json_option
 def run(config: Path | None, address: str, out: Path, attempts: int, wait_s: float) -> int:
     """Measure what CONFIG says on each machine of its table [fleet], as tasks of Ray that take a whole node each.
 
@@ -125,9 +127,10 @@ def _finish(rows: list[Row], out: Path, *, is_interrupted: bool) -> int:
     from crossrt.fleet.running.rows import exit_code, sheet_of
     from crossrt.reports.tables.terminal import print_sheet
 
-    print_sheet(sheet_of(rows), result_console())
+    console = result_console()
+    print_sheet(sheet_of(rows), console)
     if any(each.cases for each in rows):
-        click.echo(f"reports: {out}; crossrt fleet report {out} joins them")
+        console.print(f"reports: {out}; crossrt fleet report {out} joins them", markup=False, soft_wrap=True)
     if is_interrupted:
         click.echo("crossrt: interrupted; the same command goes on with what is missing", err=True)
         return INTERRUPTED
