@@ -82,7 +82,7 @@ def check_call(node: ast.Call, function: object, *, bound: bool) -> None:
     ("source", "error"),
     [
         ("import crossrt\ncrossrt.bench('own.onnx', tine=3)", TypeError),
-        ("import crossrt\ncrossrt.banch('own.onnx')", AttributeError),
+        ("import crossrt\ncrossrt.nonesuch('own.onnx')", AttributeError),
         ("from crossrt.core.errors import NoError", AttributeError),
         ("def test(crossrt):\n    crossrt.bench('own.onnx', tine=3)", TypeError),
         ("import pytest\n@pytest.mark.limit_speed('5%')\ndef test(): ...", AssertionError),
