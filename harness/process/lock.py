@@ -114,11 +114,16 @@ def _first_taken(descriptor: int, kind: int) -> bool:
 
 
 def _opened(path: Path) -> int:
-    """The file for reading and writing, or, where it is another user's, for reading, which is enough to lock it."""
+    """The file for reading and writing, or, where it is another user's, for reading, which is enough to lock it.
+
+    Whatever else lies there is left as it is, its mode too: a device, or a second name of somebody's private file.
+    """
+    with suppress(FileExistsError):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFELY, 0o644)
+        os.fchmod(descriptor, 0o644)  # whatever the mask is: others have to open it too
+        return descriptor
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _SAFELY, 0o644)
-        if os.fstat(descriptor).st_uid == os.geteuid():
-            os.fchmod(descriptor, 0o644)  # whatever the mask is: others have to open it too
+        descriptor = os.open(path, os.O_RDWR | _SAFELY)
     except OSError:
         if path.is_symlink():
             raise HarnessError(f"{path} is a link, where a lock file is expected: remove it") from None

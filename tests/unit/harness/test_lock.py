@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import re
+import stat
 import tempfile
 import threading
 from contextlib import contextmanager
@@ -72,15 +73,19 @@ def test_a_link_in_place_of_the_lock_is_refused_and_its_target_stays_as_it_is(tm
 
 def test_a_file_with_another_name_is_locked_but_not_written(tmp_path):
     (tmp_path / "victim").write_text("precious")
+    (tmp_path / "victim").chmod(0o600)
     (tmp_path / "lock").hardlink_to(tmp_path / "victim")
     with measuring_alone(tmp_path / "lock", Silent()):
         assert (tmp_path / "victim").read_text() == "precious"
+        assert stat.S_IMODE((tmp_path / "victim").stat().st_mode) == 0o600
 
 
 def test_a_pipe_in_place_of_the_lock_is_refused(tmp_path):
-    os.mkfifo(tmp_path / "lock")
+    os.mkfifo(tmp_path / "lock", 0o622)
+    before = (tmp_path / "lock").stat().st_mode
     with pytest.raises(HarnessError, match="regular file"), measuring_alone(tmp_path / "lock", Silent()):
         pass
+    assert (tmp_path / "lock").stat().st_mode == before
 
 
 def test_a_lock_that_another_user_made_locks_as_well(tmp_path, monkeypatch):
