@@ -93,7 +93,7 @@ def test_a_lock_that_another_user_made_locks_as_well(tmp_path, monkeypatch):
     lock.write_text("4321")
 
     def open_as_another(path, flags, *mode):
-        if path == lock and flags & (os.O_RDWR | os.O_CREAT):
+        if path == lock and flags & os.O_RDWR and not flags & os.O_EXCL:
             raise PermissionError(13, "Permission denied", str(path))
         return opened(path, flags, *mode)
 
