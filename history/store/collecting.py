@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,8 +14,6 @@ from crossrt.history.store.database import History, open_history
 from crossrt.history.store.entries import Entry, read_entry_file
 from crossrt.reports.errors import ReportError
 from crossrt.reports.text.printable import printable
-
-NAME = "report.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,26 +33,6 @@ class Added:
     run: str | None = None
     status: str | None = None
     reason: str | None = None
-
-
-def report_files(paths: Sequence[Path]) -> list[Path]:
-    """Files, and the reports beneath folders; raises `ReportError` for a folder without any."""
-    found: list[Path] = []
-    for path in paths:
-        beneath = _beneath(path) if path.is_dir() else [path]
-        if not beneath:
-            raise ReportError(f"{path} holds no {NAME}: crossrt bench writes them")
-        found += beneath
-    return list(dict.fromkeys(found))
-
-
-def _beneath(folder: Path) -> list[Path]:
-    """Reports in a folder, however deep; a folder that cannot be read is told."""
-
-    def refuse(error: OSError) -> None:
-        raise ReportError(f"{error.filename} cannot be read: {error.strerror}") from error
-
-    return sorted(Path(here) / NAME for here, _, names in os.walk(folder, onerror=refuse) if NAME in names)
 
 
 def add_files(address: Address, files: Sequence[Path]) -> Iterator[Added]:

@@ -109,7 +109,7 @@ def report(reports: tuple[Path, ...], place: str | None, max_drop: float, html: 
 def _chosen(reports: tuple[Path, ...], place: str | None) -> Chosen:
     if place is None:
         from crossrt.fleet.joining.runs import choose_files
-        from crossrt.history.store.collecting import report_files
+        from crossrt.reports.schema.folders import report_files
 
         return choose_files(report_files(reports))
     from crossrt.fleet.joining.history_runs import choose_runs

@@ -53,7 +53,7 @@ def add(reports: tuple[Path, ...], place: str) -> int:
     from crossrt.reports.packages import named_packages
 
     with named_packages():
-        from crossrt.history.store.collecting import report_files
+        from crossrt.reports.schema.folders import report_files
 
         address = address_of(place)
         found = _add(address, report_files(reports))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -200,3 +202,15 @@ def test_the_same_choice_everywhere_is_one_sentence(write):
     lines = headline(group, 0.002)
 
     assert len(lines) == 1
+
+
+@pytest.mark.processes
+def test_reports_of_a_folder_are_joined_without_what_a_history_needs(write):
+    folder = write("epyc", "AMD EPYC").parents[1]
+    source = (
+        "import sys; sys.modules.update(dict.fromkeys(['sqlalchemy', 'alembic', 'ruptures']));"
+        "from crossrt.cli.main import cli; cli(['fleet', 'report', sys.argv[1]])"
+    )
+    done = subprocess.run([sys.executable, "-c", source, folder], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "epyc" in done.stdout

@@ -15,7 +15,7 @@ from sqlalchemy import func, select, text
 from crossrt.history.judging.selection import newest, run_named, run_rows
 from crossrt.history.store import adding
 from crossrt.history.store.address import parse_address
-from crossrt.history.store.collecting import add_files, report_files
+from crossrt.history.store.collecting import add_files
 from crossrt.history.store.database import open_history
 from crossrt.history.store.entries import read_entry_file
 from crossrt.history.store.reading import read_entry
@@ -31,6 +31,7 @@ from crossrt.history.store.tables import (
 )
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.files import write_report
+from crossrt.reports.schema.folders import report_files
 
 
 def count(table):
@@ -142,7 +143,8 @@ import os, signal, sys
 from pathlib import Path
 from crossrt.history.store import adding
 from crossrt.history.store.address import parse_address
-from crossrt.history.store.collecting import add_files, report_files
+from crossrt.history.store.collecting import add_files
+from crossrt.reports.schema.folders import report_files
 place, folder, is_killed = sys.argv[1:]
 if is_killed == "killed":
     adding._add_numbers = lambda *_: os.kill(os.getpid(), signal.SIGKILL)

@@ -11,11 +11,12 @@ from sqlalchemy import event, func, select
 
 from crossrt.history.store import adding, database, failures
 from crossrt.history.store.address import parse_address
-from crossrt.history.store.collecting import add_files, report_files
+from crossrt.history.store.collecting import add_files
 from crossrt.history.store.database import open_history
 from crossrt.history.store.tables import runs
 from crossrt.reports.errors import ReportError
 from crossrt.reports.packages import named_packages
+from crossrt.reports.schema.folders import report_files
 
 
 def names(connection):
