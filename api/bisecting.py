@@ -71,7 +71,7 @@ def bisect_runtime(
     from crossrt.harness.bisect.request import BisectRequest
     from crossrt.harness.bisect.run import run_bisection
     from crossrt.harness.measure.settings import BenchSettings
-    from crossrt.harness.run.arguments import path_in
+    from crossrt.harness.run.arguments import path_in, word_in
     from crossrt.harness.run.given import given_subject, python_words
     from crossrt.public import display_for
     from crossrt.runtimes.registry import selector_of
@@ -82,9 +82,9 @@ def bisect_runtime(
         request = BisectRequest(
             run=BenchSettings(subject=subject, batch_sizes=sizes, threads=threads, seed=seed),
             case=str(case),
-            runtime=selector_of(runtime),
-            good=good,
-            bad=bad,
+            runtime=selector_of(word_in("runtime", runtime)),
+            good=word_in("good", good),
+            bad=word_in("bad", bad),
             by=by,
             margin=margin,
             tolerance=tolerance,

@@ -30,16 +30,14 @@ class Kept:
     """Reports that are there, and those that come."""
 
     def __init__(self, folder: Path, about: About) -> None:
-        """Begins, or goes on.
+        """Goes on where the folder holds reports.
 
         Raises:
-            FleetError: The folder holds reports of something else.
-            ReportError: It cannot be written.
+            FleetError: They are of something else.
         """
         self.folder, self.about = folder, about
         path = folder / _ABOUT
-        if not path.exists():
-            write_atomically(path, msgspec.json.encode(about))
+        if not path.exists():  # it is written with the first report: what cannot even begin leaves nothing
             return
         try:
             found = msgspec.json.decode(read_regular(path), type=About)
@@ -66,5 +64,7 @@ class Kept:
     def keep(self, machine: str, text: str) -> Report:
         """Saves a report; raises `ReportError` where it is damaged, or cannot be written."""
         report = decode_report(text.encode(), f"the report of {machine}")
+        if not (about := self.folder / _ABOUT).exists():
+            write_atomically(about, msgspec.json.encode(self.about))
         write_atomically(self.path(machine), text.encode())
         return report

@@ -114,7 +114,7 @@ class Exclusivity:
     def __post_init__(self) -> None:
         """Raises `HarnessError` for a limit that is none."""
         for name, value in (("max_pressure", self.max_pressure), ("max_steal", self.max_steal)):
-            if not (isinstance(value, Real) and 0 <= value < math.inf):
+            if isinstance(value, bool) or not (isinstance(value, Real) and 0 <= value < math.inf):
                 raise HarnessError(f"{name} is {value!r}; expected a share, such as 0.05 for 5%")
 
 

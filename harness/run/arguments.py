@@ -30,6 +30,20 @@ def text_in(argument: str, value: Any) -> str | None:
     raise _refused(argument, value, "a string")
 
 
+def word_in(argument: str, value: Any) -> str:
+    """A string; raises `HarnessError` for anything else, a version written as a number too."""
+    if isinstance(value, str):
+        return value
+    raise _refused(argument, value, "a string")
+
+
+def choice_in(argument: str, value: Any) -> bool:
+    """True or False; raises `HarnessError` for anything else."""
+    if isinstance(value, bool):
+        return value
+    raise _refused(argument, value, "True or False")
+
+
 def path_in(argument: str, value: Any) -> Path:
     """A path; raises `HarnessError` for anything else."""
     if isinstance(value, str | Path):

@@ -42,6 +42,8 @@ def metric(outputs, labels):
         ({"exclusive": {"max_steal": -1}}, "max_steal is -1; expected a share"),
         ({"exclusive": {"max_seal": 1}}, "exclusive is {'max_seal': 1}; expected True, False, or limits as in"),
         ({"exclusive": 1}, "exclusive is 1; expected True, False, or limits"),
+        ({"exclusive": {"max_pressure": True}}, "max_pressure is True; expected a share"),
+        ({"evidence": "yes"}, "evidence is 'yes'; expected True or False"),
     ],
 )
 def test_a_bench_refuses_a_wrong_type_with_one_error_that_names_the_argument(arguments, message):
@@ -52,6 +54,8 @@ def test_a_bench_refuses_a_wrong_type_with_one_error_that_names_the_argument(arg
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: crossrt.bisect_runtime("a", runtime=5, good="1", bad="2"), "runtime is 5; expected a string"),
+        (lambda: crossrt.bisect_runtime("a", runtime="ort-cpu", good=1.27, bad="2"), "good is 1.27; expected a string"),
         (lambda: crossrt.duel("a@b", model=3), "an object of type int is not a model"),
         (lambda: crossrt.duel("a@b", data=3), "data is 3; expected a path"),
         (lambda: crossrt.duel("a@b", dimensions=3), "dimensions is 3; expected sizes by name"),

@@ -223,8 +223,10 @@ def test_an_interrupt_ends_what_runs_and_the_next_run_goes_on_with_what_is_missi
     assert [machine for machine, _ in again.submitted] == ["b", "c"]
 
 
-def test_a_folder_is_not_mixed_with_reports_of_another_configuration(tmp_path):
-    Kept(tmp_path, ABOUT)
+def test_a_folder_is_not_mixed_with_reports_of_another_configuration(tmp_path, report):
+    kept = Kept(tmp_path, ABOUT)
+    assert list(tmp_path.iterdir()) == []
+    kept.keep("m0", msgspec.json.encode(report).decode())
     with pytest.raises(FleetError, match="another configuration"):
         Kept(tmp_path, replace(ABOUT, arguments=()))
 
