@@ -95,7 +95,6 @@ def bench(
         CrossrtError: Something cannot be used, or the machine is not quiet where exclusive use of it was asked for; a
             case that fails is a result and raises nothing.
     """
-    from crossrt.harness.run.arguments import choice_in
     from crossrt.harness.run.bench import run_bench
     from crossrt.harness.run.given import given_subject, python_words
 
@@ -109,11 +108,7 @@ def bench(
             exclusive=exclusive,
         )
         settings = dataclasses.replace(settings, time_s=time, minimum_agreement=minimum_agreement, cpu=cpu, seed=seed)
-        settings = dataclasses.replace(
-            settings,
-            has_roofline=choice_in("roofline", roofline),
-            has_evidence=choice_in("evidence", evidence),
-        )
+        settings = dataclasses.replace(settings, has_roofline=roofline, has_evidence=evidence)
         with display_for(shows=progress) as display:
             return run_bench(settings, ["crossrt.bench"], display)
 

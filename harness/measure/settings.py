@@ -185,6 +185,9 @@ class BenchSettings:
         check_agreement(self.minimum_agreement)
         if self.cpu is not None and self.cpu not in CPUS:
             raise HarnessError(f"cpu is {self.cpu!r}; expected {' or '.join(map(repr, CPUS))}")
+        for name, value in (("roofline", self.has_roofline), ("evidence", self.has_evidence)):
+            if not isinstance(value, bool):
+                raise HarnessError(f"{name} is {value!r}; expected True or False")
 
     @property
     def answering_s(self) -> float:

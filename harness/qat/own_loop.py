@@ -39,8 +39,8 @@ def check_backend() -> None:
         raise ModelError(f"Keras cannot be imported ({error}): pip install 'crossrt[export]'") from error
     if (found := keras.backend.backend()) not in BACKENDS:
         raise ModelError(
-            f"Keras runs on {found}, on which nothing can be trained: set KERAS_BACKEND to one of {', '.join(BACKENDS)} before"
-            " keras is imported; a model that another backend saved can be loaded there"
+            f"Keras runs on {found}, on which nothing can be trained: set KERAS_BACKEND to one of {', '.join(BACKENDS)}"
+            " before keras is imported; a model that another backend saved can be loaded there"
         )
 
 

@@ -37,13 +37,6 @@ def word_in(argument: str, value: Any) -> str:
     raise _refused(argument, value, "a string")
 
 
-def choice_in(argument: str, value: Any) -> bool:
-    """True or False; raises `HarnessError` for anything else."""
-    if isinstance(value, bool):
-        return value
-    raise _refused(argument, value, "True or False")
-
-
 def path_in(argument: str, value: Any) -> Path:
     """A path; raises `HarnessError` for anything else."""
     if isinstance(value, str | Path):

@@ -66,6 +66,8 @@ def engine() -> Engine:
 
     name = keras.backend.backend()
     if name not in _MODULES:
-        raise ExportError(f"Keras runs on {name}, which trains nothing: set KERAS_BACKEND to one of {', '.join(_MODULES)}")
+        raise ExportError(
+            f"Keras runs on {name}, which trains nothing: set KERAS_BACKEND to one of {', '.join(_MODULES)}"
+        )
     found: Any = importlib.import_module(f"{__name__}.{_MODULES[name]}")
     return found  # type: ignore[no-any-return]
