@@ -7,18 +7,12 @@ comes on standard input, events go to standard output.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from crossrt.core.events import EventStream, read_job
-from crossrt.exporters.errors import ExportError
 from crossrt.exporters.tf import environment as environment
 from crossrt.exporters.training.qat.jobs import QatJob
 from crossrt.exporters.training.qat.run import build_trainable, export, prepare, settings_of, training_of
-
-if TYPE_CHECKING:
-    from crossrt.exporters.training.qat.checkpoints import Arrays
 
 
 def run(job: QatJob, events: EventStream) -> None:
@@ -28,7 +22,7 @@ def run(job: QatJob, events: EventStream) -> None:
         ExportError: There is no checkpoint of this training, or a file cannot be written.
     """
     from crossrt.exporters.training.engine import engine
-    from crossrt.exporters.training.qat.checkpoints import Checkpoints
+    from crossrt.exporters.training.qat.checkpoints import MODEL, Checkpoints, named_variables, restore
 
     engine().make_deterministic()
     prepared = prepare(job)
@@ -37,22 +31,9 @@ def run(job: QatJob, events: EventStream) -> None:
     state, values = checkpoints.latest(settings_of(job, prepared))
     if state.best != state.epochs[-1].epoch:
         values = checkpoints.load(state.best)[1]
-    restore(trainable.model.variables, values, job.checkpoints)
+    own = {name: each for name, each in values.items() if name.startswith(MODEL)}
+    restore(named_variables(trainable.model), own, job.checkpoints)
     export(job, prepared, trainable, training_of(job, prepared, state), events)
-
-
-def restore(variables: Sequence[Any], values: Arrays, place: str) -> None:
-    """Gives a model the values of a checkpoint.
-
-    Raises:
-        ExportError: They are those of another network.
-    """
-    named = {f"model-{number:04}": each for number, each in enumerate(variables)}
-    found = {name: tuple(array.shape) for name, array in values.items() if name.startswith("model-")}
-    if found != {name: tuple(each.shape) for name, each in named.items()}:
-        raise ExportError(f"the checkpoint in {place} holds other variables than this model: choose another --out")
-    for name, each in named.items():
-        each.assign(values[name])
 
 
 def main() -> int:

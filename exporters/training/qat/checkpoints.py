@@ -23,7 +23,29 @@ STATE: Final = "state.json"
 _NAME: Final = re.compile(r"epoch-(\d{4,})")
 _MOST_BYTES: Final = 64 * 2**20
 
+MODEL: Final = "model-"
+"""What the names of a model's variables begin with."""
+
 Arrays = Mapping[str, NDArray[Any]]
+
+
+def restore(variables: Mapping[str, Any], values: Arrays, place: str | Path) -> None:
+    """Gives variables their values in a checkpoint.
+
+    Raises:
+        ExportError: They are those of another network.
+    """
+    if {name: tuple(each.shape) for name, each in variables.items()} != {
+        name: each.shape for name, each in values.items()
+    }:
+        raise ExportError(f"the checkpoint in {place} holds other variables than this model: choose another --out")
+    for name, each in variables.items():
+        each.assign(values[name])
+
+
+def named_variables(model: Any) -> dict[str, Any]:
+    """Those of a model, by their names in a checkpoint."""
+    return {f"{MODEL}{number:04}": each for number, each in enumerate(model.variables)}
 
 
 class Settings(Struct, frozen=True, kw_only=True):

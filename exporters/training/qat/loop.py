@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from crossrt.core.events import EventStream
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.training.engine import engine
-from crossrt.exporters.training.qat.checkpoints import Checkpoints, Settings, State
+from crossrt.exporters.training.qat.checkpoints import Checkpoints, Settings, State, named_variables, restore
 from crossrt.exporters.training.qat.curves import write_curves
 from crossrt.exporters.training.qat.data import Samples
 from crossrt.exporters.training.qat.jobs import Epoch, QatJob, Score
@@ -56,7 +56,7 @@ class Trainer:
         """
         if self._job.resumes:
             state, variables = self._checkpoints.latest(settings)
-            self._restore(variables)
+            restore(self._all_variables(), variables, self._job.checkpoints)
             write_curves(state.epochs, Path(self._job.curves))  # a kill may have come before they were written
             events.send("resumed", epoch=state.epochs[-1].epoch)
         else:
@@ -65,7 +65,7 @@ class Trainer:
         while not self._is_done(state):
             state = self._epoch(state, events)
         if state.best and state.best != state.epochs[-1].epoch:
-            self._restore(self._checkpoints.load(state.best)[1])
+            restore(self._all_variables(), self._checkpoints.load(state.best)[1], self._job.checkpoints)
         return state
 
     def _is_done(self, state: State) -> bool:
@@ -176,21 +176,11 @@ class Trainer:
         return (score.metric if self._objective.is_higher_better else -score.metric), -score.loss
 
     def _all_variables(self) -> Mapping[str, Any]:
-        found = {f"model-{number:04}": each for number, each in enumerate(self._model.variables)}
+        found = named_variables(self._model)
         return found | {f"optimizer-{number:04}": each for number, each in enumerate(self._optimizer.variables)}
 
     def _variables(self) -> Mapping[str, NDArray[Any]]:
         return {name: np.asarray(each.numpy()) for name, each in self._all_variables().items()}
-
-    def _restore(self, values: Mapping[str, NDArray[Any]]) -> None:
-        variables = self._all_variables()
-        shapes = {name: tuple(each.shape) for name, each in variables.items()}
-        if shapes != {name: each.shape for name, each in values.items()}:
-            raise ExportError(
-                f"the checkpoint in {self._job.checkpoints} holds other variables than this model: choose another --out"
-            )
-        for name, each in variables.items():
-            each.assign(values[name])
 
 
 def _optimizer(job: QatJob, schedule: Any) -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from itertools import combinations
 from statistics import fmean
 from typing import Final
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from crossrt.core.metric import SMALLER, MetricDefinition
@@ -23,7 +22,6 @@ LEAST_GAP: Final = 0.065
 """Between two labels, as a share of the height."""
 LINES_END: Final = 1.015
 """Where lines to labels end, as a share of the width."""
-_SHORTER: Final = 1e-12
 
 CAPTION: Final = (
     "{better} and to the left is better. Filled: on the Pareto front of latency, size and {label} (no other case is"
@@ -124,28 +122,19 @@ def _at(point: Point, metric: MetricDefinition) -> tuple[float, float]:
 def label_rows(points: Sequence[tuple[float, float]], aspect: float) -> list[float]:
     """The height of each point's name, so that no two of the lines to them cross.
 
-    Two lines that cross become shorter in total where they exchange their rows, by the triangle inequality; rows are
-    exchanged until that makes nothing shorter, so that none cross in the end.
+    Two lines that cross become shorter in total where they exchange their rows, by the triangle inequality, so none do
+    where the total length is the least.
 
     Args:
         points: Places in the axes, as shares of their width and height.
         aspect: Width over height of the axes.
     """
-    rows = spread(sorted((y for _, y in points), reverse=True))
-    order = sorted(range(len(points)), key=lambda each: -points[each][1])
+    from scipy.optimize import linear_sum_assignment  # its import takes long, and only this needs it
 
-    def length(place: int, row: int) -> float:
-        x, y = points[order[place]]
-        return math.hypot((LINES_END - x) * aspect, y - rows[row])
-
-    is_shorter = True
-    while is_shorter:
-        is_shorter = False
-        for a, b in combinations(range(len(order)), 2):
-            if length(a, b) + length(b, a) < length(a, a) + length(b, b) - _SHORTER:
-                order[a], order[b] = order[b], order[a]
-                is_shorter = True
-    return [rows[order.index(each)] for each in range(len(points))]
+    places = np.array(points)
+    rows = np.array(spread(sorted(places[:, 1], reverse=True)))
+    lengths = np.hypot((LINES_END - places[:, :1]) * aspect, places[:, 1:] - rows)
+    return [float(each) for each in rows[linear_sum_assignment(lengths)[1]]]
 
 
 def spread(wanted: Sequence[float]) -> list[float]:
