@@ -91,13 +91,21 @@ def unsupported(
     *,
     formats: Collection[str],
     dtypes: Collection[str] = NUMPY_DTYPES,
+    is_serial: bool = False,
 ) -> str | None:
-    """What speaks against an artifact on any runtime that reads these formats and takes and gives these dtypes."""
+    """What speaks against an artifact on any runtime that reads these formats and takes and gives these dtypes.
+
+    One that `is_serial` runs operators one after the other only.
+    """
     if artifact.format not in formats:
         return f"reads {', '.join(formats)}, not {artifact.format}"
     if (reason := artifact.batching.refusal(options.batch_size)) is not None:
         return reason
-    return next(_unsupported_dtypes(artifact, dtypes), None)
+    if (reason := next(_unsupported_dtypes(artifact, dtypes), None)) is not None:
+        return reason
+    if is_serial and options.inter_op_threads != 1:
+        return f"runs one operator at a time: inter_op_threads must be 1, found {options.inter_op_threads}"
+    return None
 
 
 def _unsupported_dtypes(artifact: ModelArtifact, dtypes: Collection[str]) -> Iterator[str]:

@@ -73,10 +73,9 @@ class LiteRtCompiled:
 
     def unsupported_reason(self, artifact: ModelArtifact, options: SessionOptions) -> str | None:
         """TFLite files without text and without empty tensors; there is no parallel execution of operators."""
-        if (reason := unsupported(artifact, options, formats=self.formats, dtypes=NUMPY_DTYPES - {"str"})) is not None:
+        dtypes = NUMPY_DTYPES - {"str"}
+        if (reason := unsupported(artifact, options, formats=self.formats, dtypes=dtypes, is_serial=True)) is not None:
             return reason
-        if options.inter_op_threads != 1:
-            return f"runs one operator at a time: inter_op_threads must be 1, found {options.inter_op_threads}"
         if empty := [spec.name for spec in (*artifact.inputs, *artifact.outputs) if 0 in spec.shape]:
             return f"does not support tensors without elements, such as {empty[0]}"
         return _without_size(artifact)

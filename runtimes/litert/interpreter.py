@@ -39,11 +39,7 @@ class TfLite:
 
     def unsupported_reason(self, artifact: ModelArtifact, options: SessionOptions) -> str | None:
         """TFLite files without text only; there is no parallel execution of operators."""
-        if (reason := unsupported(artifact, options, formats=self.formats, dtypes=NUMPY_DTYPES - {"str"})) is not None:
-            return reason
-        if options.inter_op_threads != 1:
-            return f"runs one operator at a time: inter_op_threads must be 1, found {options.inter_op_threads}"
-        return None
+        return unsupported(artifact, options, formats=self.formats, dtypes=NUMPY_DTYPES - {"str"}, is_serial=True)
 
     def prepare(self, artifact: ModelArtifact, options: SessionOptions) -> TfLiteSession:
         """Loads a TFLite file and plans memory for one batch size.

@@ -53,12 +53,10 @@ class OpenVino:
     def unsupported_reason(self, artifact: ModelArtifact, options: SessionOptions) -> str | None:
         """ONNX files without text, quantized as QDQ; no parallel execution of operators, one thread a processor."""
         dtypes = NUMPY_DTYPES - {"str"}
-        if (reason := unsupported(artifact, options, formats=self.formats, dtypes=dtypes)) is not None:
+        if (reason := unsupported(artifact, options, formats=self.formats, dtypes=dtypes, is_serial=True)) is not None:
             return reason
         if artifact.quantization is not None and artifact.quantization.representation == "qoperator":
             return "refuses most QOperator files and answers others wrongly: quantize as QDQ"
-        if options.inter_op_threads != 1:
-            return f"runs one operator at a time: inter_op_threads must be 1, found {options.inter_op_threads}"
         if options.intra_op_threads > (usable := _usable_processors()):
             return (
                 f"starts one thread a processor: intra_op_threads must be at most {usable} here,"
