@@ -39,7 +39,7 @@ def _checked(name: str, source: str | None) -> Backend:
     found = next((each for each in get_args(Backend) if each == name), None)
     if found is None:
         raise HarnessError(
-            f"{source} names the backend {name!r} of Keras, on which nothing can be trained: set {VARIABLE} to"
+            f"{source} names the backend {name!r} of Keras, on which nothing can be trained: set {VARIABLE} to one of"
             f" {', '.join(get_args(Backend))}"
         )
     backend: Backend = found
