@@ -9,10 +9,7 @@ import signal
 import sys
 from typing import NoReturn
 
-INTERRUPTED = 130
-OUTPUT_LOST = 2
-OUTPUT_CLOSED = 141  # what a shell reports of a process that a closed pipe ended
-WRONG = 2
+from crossrt.cli.exit_codes import INTERRUPTED, OUTPUT_CLOSED, WRONG
 
 
 def main() -> int:
@@ -33,12 +30,12 @@ def main() -> int:
             return _leave() if code == INTERRUPTED else code
         if isinstance(lost, BrokenPipeError):  # as where the reader of several lines leaves between two of them
             return code or OUTPUT_CLOSED
-        if code != OUTPUT_LOST:  # which was explained
+        if code != WRONG:  # which was explained
             why = (
                 OUTPUT_IS_CLOSED if lost.errno == errno.EBADF else f"standard output cannot be written: {lost.strerror}"
             )
             print(f"crossrt: {why}", file=sys.stderr)
-        return code or OUTPUT_LOST
+        return code or WRONG
     except ImportError as error:
         print(f"crossrt cannot be started: {error}: install it again with its dependencies", file=sys.stderr)
         return WRONG

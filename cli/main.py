@@ -38,12 +38,11 @@ from crossrt.cli.commands.train import train
 from crossrt.cli.commands.versions.bisect import bisect_runtime
 from crossrt.cli.commands.versions.cache import cache
 from crossrt.cli.commands.versions.runtimes import runtimes
-from crossrt.cli.entry import OUTPUT_CLOSED
+from crossrt.cli.exit_codes import INTERRUPTED, OUTPUT_CLOSED
 from crossrt.cli.shared.failures import explained
 from crossrt.cli.shared.verbosity import add_to
 from crossrt.reports.text.guard import guarded_streams
 
-INTERRUPTED = 130
 COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click names it
 
 

@@ -11,15 +11,12 @@ from typing import Final
 
 import click
 
+from crossrt.cli.exit_codes import DEFECT, WRONG
 from crossrt.cli.streams import OUTPUT_IS_CLOSED
 from crossrt.core.errors import CrossrtError, indented, shortened
 from crossrt.core.system_errors import FROM_OUTSIDE, system_problem
 
 DEBUG_VARIABLE: Final = "CROSSRT_DEBUG"
-DEFECT: Final = 70
-"""EX_SOFTWARE of sysexits.h: never to be taken for a verdict."""
-
-_WRONG: Final = 2
 
 
 def explained(error: Exception) -> int:
@@ -35,10 +32,10 @@ def _message(error: Exception) -> tuple[str, int]:
     if isinstance(error, CrossrtError):
         return str(error), error.exit_code
     if isinstance(error, FROM_OUTSIDE):
-        return _of_system(error), _WRONG
+        return _of_system(error), WRONG
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("crossrt"):
         package = error.name.partition(".")[0]
-        return f"{package} is not installed: {sys.executable} -m pip install {package}", _WRONG
+        return f"{package} is not installed: {sys.executable} -m pip install {package}", WRONG
     return (
         f"unexpected {type(error).__name__}: {' '.join(str(error).split())}\nThis is a defect of crossrt. Please report"
         f" it with the traceback, which the same command prints where {DEBUG_VARIABLE}=1 is set.",

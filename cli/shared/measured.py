@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
+from crossrt.cli.exit_codes import INTERRUPTED
 from crossrt.cli.shared.saving import Saved
 from crossrt.harness.run.saved_runs import report_in
 from crossrt.reports.exchange import ci_files
@@ -23,8 +24,6 @@ from crossrt.reports.verdicts.comparison.rules import Rule, check_rules, rules_w
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-INTERRUPTED = 130
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossrt.cli.exit_codes import INTERRUPTED, UNJUDGED
 from crossrt.cli.shared.config import config_option
 from crossrt.cli.shared.json_output import json_option, recording_console
 from crossrt.cli.shared.options import (
@@ -21,9 +22,6 @@ from crossrt.cli.shared.options import (
 if TYPE_CHECKING:
     from crossrt.analysis.search.result import SearchReport
     from crossrt.harness.search.request import SearchRequest
-
-INTERRUPTED = 130
-UNJUDGED = 3
 
 
 @click.command(short_help="Search for the fastest int8 or mixed file that keeps to a budget of accuracy.")

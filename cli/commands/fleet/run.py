@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crossrt.cli.exit_codes import INTERRUPTED
 from crossrt.cli.shared.json_output import json_option
 from crossrt.cli.shared.options import COUNT, FiniteRange
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from crossrt.fleet.running.kept import Kept
     from crossrt.fleet.running.rows import Row
     from crossrt.fleet.running.schedule import Patience
-
-INTERRUPTED = 130
 
 
 @click.command(short_help="Measure on each machine of a Ray cluster.")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from crossrt.cli.commands.recipes import recipe_file_option
+from crossrt.cli.exit_codes import INTERRUPTED
 from crossrt.cli.shared.config import config_option
 from crossrt.cli.shared.json_output import json_option
 from crossrt.cli.shared.options import FiniteRange, models_argument, subject_options
@@ -55,7 +56,6 @@ def methods(
     crossrt methods my.onnx --calibration train.npz --data test.npz
     crossrt methods my.onnx --calibration train.npz --data test.npz --recipe '*equalized*' --time
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    from crossrt.cli.shared.measured import INTERRUPTED
     from crossrt.cli.shared.options import message_console, result_console, subject_from
     from crossrt.harness.analyze.methods import Methods, run_methods
     from crossrt.harness.analyze.methods_tables import league_sheet, outputs_sheet

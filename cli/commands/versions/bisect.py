@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossrt.cli.exit_codes import INTERRUPTED
 from crossrt.cli.shared.config import config_option
 from crossrt.cli.shared.json_output import echo_json, json_report_option
 from crossrt.cli.shared.options import FiniteRange, PercentRange, measuring_options, subject_options
@@ -14,8 +15,6 @@ from crossrt.cli.shared.options import FiniteRange, PercentRange, measuring_opti
 if TYPE_CHECKING:
     from crossrt.analysis.bisection.record import BisectionReport
     from crossrt.harness.bisect.request import BisectRequest
-
-INTERRUPTED = 130
 
 
 @click.command("bisect-runtime", short_help="Which release of a runtime changed a model's time or answers?")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crossrt.cli.shared.failures import DEFECT, explained
+from crossrt.cli.exit_codes import DEFECT
+from crossrt.cli.shared.failures import explained
 from crossrt.core.errors import CrossrtError
 
 REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
