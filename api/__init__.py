@@ -18,15 +18,9 @@ if TYPE_CHECKING:
     from crossrt.core.errors import CrossrtError
     from crossrt.exporters.inspection import Inspection
     from crossrt.harness.qat.request import ExportedPair, Trained
-    from crossrt.public import (
-        Quantized,
-        bench,
-        compare,
-        duel,
-        inspect,
-        load_report,
-        quantize,
-    )
+    from crossrt.measuring import bench, duel
+    from crossrt.quantizing import Quantized, quantize
+    from crossrt.reading import compare, inspect, load_report
     from crossrt.reports.schema.records import Duel, Report
     from crossrt.reports.verdicts.comparison.findings import Comparison
     from crossrt.searching import search
@@ -63,13 +57,20 @@ _HOMES = {
     "Duel": "crossrt.reports.schema.records",
     "ExportedPair": "crossrt.harness.qat.request",
     "Inspection": "crossrt.exporters.inspection",
+    "Quantized": "crossrt.quantizing",
     "Report": "crossrt.reports.schema.records",
     "SearchReport": "crossrt.analysis.search.result",
     "Trained": "crossrt.harness.qat.request",
+    "bench": "crossrt.measuring",
     "bisect_runtime": "crossrt.bisecting",
+    "compare": "crossrt.reading",
+    "duel": "crossrt.measuring",
     "export_quantized": "crossrt.training",
+    "inspect": "crossrt.reading",
+    "load_report": "crossrt.reading",
     "qat": "crossrt.training",
     "quantization_aware": "crossrt.training",
+    "quantize": "crossrt.quantizing",
     "search": "crossrt.searching",
 }
 
@@ -84,7 +85,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'crossrt' has no attribute {name!r}")
     from importlib import import_module
 
-    found = getattr(import_module(_HOMES.get(name, "crossrt.public")), name)
+    found = getattr(import_module(_HOMES[name]), name)
     globals()[name] = found
     return found
 

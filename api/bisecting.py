@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from crossrt.progress import display_for
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from crossrt.analysis.bisection.record import BisectionReport
-    from crossrt.public import Data, Model
+    from crossrt.given import Data, Model
 
 
 def bisect_runtime(
@@ -73,7 +75,6 @@ def bisect_runtime(
     from crossrt.harness.measure.settings import BenchSettings
     from crossrt.harness.run.arguments import path_in, word_in
     from crossrt.harness.run.given import given_subject, python_words
-    from crossrt.public import display_for
     from crossrt.runtimes.registry import selector_of
 
     subjects = given_subject(() if model is None else model, data, labels, calibration, task, dimensions, samples, seed)

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossrt.progress import display_for
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from crossrt.analysis.search.result import SearchReport
-    from crossrt.public import Data, Model
+    from crossrt.given import Data, Model
 
 
 def search(
@@ -69,7 +71,6 @@ def search(
     from crossrt.harness.search.plot import write_plot
     from crossrt.harness.search.request import SearchRequest, seconds_in
     from crossrt.harness.search.run import run_search
-    from crossrt.public import display_for
 
     folder = path_in("out", out)
     with (

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from crossrt.progress import display_for
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from crossrt.given import Arrays, Data, Model
     from crossrt.harness.qat.request import ExportedPair, Trained
-    from crossrt.public import Arrays, Data, Model
 
 
 def qat(
@@ -65,7 +67,6 @@ def qat(
     from crossrt.harness.qat.run import run_qat
     from crossrt.harness.run.arguments import path_in
     from crossrt.harness.run.given import given_subject, python_words
-    from crossrt.public import display_for
 
     with (
         python_words(),
@@ -160,7 +161,6 @@ def export_quantized(
     from crossrt.harness.qat.own_loop import export_pair
     from crossrt.harness.run.arguments import path_in
     from crossrt.harness.run.given import given_subject, python_words
-    from crossrt.public import display_for
 
     folder = path_in("out", out)
     with (

@@ -19,7 +19,7 @@ from crossrt.reports.schema.records import Report
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from crossrt.public import Data, Model
+    from crossrt.given import Data, Model
 
 
 class Crossrt:
@@ -65,11 +65,11 @@ class Crossrt:
             CrossrtError: Something cannot be used.
         """
         __tracebackhide__ = True
-        from crossrt import public
+        from crossrt import measuring
 
         options = self.options
         try:
-            report = public.bench(
+            report = measuring.bench(
                 model,
                 data=data,
                 labels=labels,

@@ -237,7 +237,7 @@ def test_the_test_commands_are_found_where_the_job_looks():
 
 
 def test_the_python_page_names_every_metric_and_every_attribute_of_what_is_returned():
-    from crossrt.public import Quantized
+    from crossrt.quantizing import Quantized
     from crossrt.reports.statistics.metrics import MEASURED_METRICS
     from crossrt.reports.tables.rows import Row
 

@@ -1,34 +1,21 @@
-"""The functions of `import crossrt`: what the commands do, with Python objects in and out."""
+"""`crossrt.bench` and `crossrt.duel`."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
-from crossrt.core.artifact import ModelArtifact
-from crossrt.core.evaluation import Evaluation
+from crossrt.progress import display_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from crossrt.datasets.protocol import Dataset
-    from crossrt.exporters.inspection import Inspection
+    from crossrt.given import Data, Model
     from crossrt.harness.measure.settings import BenchSettings, Exclusivity, Subject
     from crossrt.reports.schema.records import Duel, Report
-    from crossrt.reports.text.progress import Display
-    from crossrt.reports.verdicts.comparison.findings import Comparison
-
-    Arrays: TypeAlias = NDArray[Any] | Mapping[str, NDArray[Any]]
-    Data: TypeAlias = str | Path | Arrays | Dataset | Callable[[], object]
-
-_Said = TypeVar("_Said")
-Model: TypeAlias = "str | Path | Any"
-"""A path, the name of a bundled model, a Keras model or an `onnx.ModelProto`."""
 
 
 def bench(
@@ -210,165 +197,7 @@ def duel(
             return run_duel(settings, ["crossrt.duel"], display)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Quantized:
-    """What `crossrt.quantize` made.
-
-    Attributes:
-        folder: Where the files and their manifests are.
-        artifacts: The files, by `<variant>.<format>`.
-        evaluations: How each answers, by the same names.
-        problems: Why others could not be had, by the same names.
-        cautions: What must be said of files that passed, by the same names.
-        left_out: What was not built, each with the reason: recipes that do not fit, or need calibration data.
-    """
-
-    folder: Path
-    artifacts: Mapping[str, ModelArtifact]
-    evaluations: Mapping[str, Evaluation]
-    problems: Mapping[str, str]
-    cautions: Mapping[str, str] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        """One line."""
-        files, failed = len(self.artifacts), len(self.problems)
-        said = f"{files} file{'s' * (files != 1)}, {failed} problem{'s' * (failed != 1)}"
-        return f"<Quantized in {self.folder}: {said}>"
-
-
-def quantize(
-    model: Model,
-    out: str | Path,
-    *,
-    calibration: Data | None = None,
-    data: Data | None = None,
-    labels: NDArray[Any] | str | Path | None = None,
-    recipes: Sequence[str] = (),
-    minimum_agreement: float = 0.99,
-    seed: int = 0,
-    progress: bool = False,
-) -> Quantized:
-    """Builds quantized variants of a model by recipe, each checked against it, and writes them into a folder.
-
-    Args:
-        model: A Keras or SavedModel model, or a float ONNX or TFLite file.
-        out: The folder to write.
-        calibration: What quantizers are calibrated with; without it, only recipes that need none are built, and named
-            ones that need it fail.
-        data: What the files are checked on; None for the calibration data, or random inputs where there are none.
-        labels: What is right for each sample.
-        recipes: Names or patterns of recipes; none for all that fit the model.
-        minimum_agreement: What answers a smaller share of the samples like the model is a problem.
-        seed: Seed of random inputs.
-        progress: Whether progress is shown on standard error.
-
-    Raises:
-        CrossrtError: Something cannot be used.
-    """
-    from crossrt.core.in_python import in_python
-    from crossrt.harness.build.exported import read_folder, write_folder
-    from crossrt.harness.build.quantizing import Quantizing, run_quantize
-    from crossrt.harness.run.arguments import names_in, path_in
-    from crossrt.harness.run.given import given_subject, python_words
-    from crossrt.harness.run.prepare import scratch_folder
-
-    folder = path_in("out", out)
-    with (
-        python_words(),
-        given_subject(model, data, labels, calibration, None, None, None, seed) as subject,
-        display_for(shows=progress) as display,
-        scratch_folder() as scratch,
-    ):
-        asked = Quantizing(subject=subject, patterns=names_in("recipes", recipes), minimum_agreement=minimum_agreement)
-        quantized = run_quantize(asked, scratch, display)
-        name, exported = quantized.model, quantized.exported
-        write_folder(exported.found, folder)
-
-    def by_variant(found: Mapping[str, _Said]) -> dict[str, _Said]:
-        return {key.removeprefix(f"{name}."): each for key, each in found.items()}
-
-    written = read_folder(folder).artifacts
-    return Quantized(
-        folder=folder,
-        artifacts=by_variant(written),
-        evaluations=by_variant(exported.evaluations),
-        problems=by_variant({key: in_python(each.reason) for key, each in exported.found.problems.items()}),
-        cautions=by_variant({key: in_python(each) for key, each in exported.cautions.items()}),
-        left_out=tuple(map(in_python, quantized.left_out)),
-    )
-
-
-def inspect(model: str | Path, *, allow_h5: bool = False) -> Inspection:
-    """What a model file takes and gives; raises `CrossrtError` where it cannot be used."""
-    from crossrt.harness.build.inspecting import inspect_model
-    from crossrt.harness.build.project import model_path
-    from crossrt.harness.run.arguments import path_in
-    from crossrt.harness.run.given import python_words
-
-    with python_words():
-        return inspect_model(model_path(path_in("model", model)), allow_h5=allow_h5)
-
-
-def load_report(path: str | Path) -> Report:
-    """A saved report, of this version or an older one; raises `CrossrtError` where there is none.
-
-    Args:
-        path: A file, the folder of a run, or `latest` or `previous`: the newest run in `results`, the one before it.
-    """
-    from crossrt.harness.run.arguments import path_in
-    from crossrt.harness.run.saved_runs import report_in
-    from crossrt.reports.schema.files import read_report
-
-    return read_report(report_in(path_in("path", path)))
-
-
-def compare(
-    baseline: Report | str | Path,
-    current: Report | str | Path,
-    *,
-    margins: Sequence[str] = (),
-    only: Sequence[str] = (),
-) -> Comparison:
-    """Did anything become worse? Findings with four-valued verdicts; `exit_code` is 1 where something did.
-
-    Args:
-        baseline: A report or where it is saved, as for `load_report`.
-        current: What is judged.
-        margins: `[CASES:]METRIC=PERCENT`, as on the command line.
-        only: Patterns that select cases.
-
-    Raises:
-        CrossrtError: A report cannot be read, or a margin is not understood.
-    """
-    from crossrt.harness.run.arguments import names_in
-    from crossrt.harness.run.given import python_words
-    from crossrt.reports.schema.records import Report
-    from crossrt.reports.verdicts.comparison.basis import Question
-    from crossrt.reports.verdicts.comparison.compare import compare_reports
-    from crossrt.reports.verdicts.comparison.rules import rules_with
-
-    before, after = (each if isinstance(each, Report) else load_report(each) for each in (baseline, current))
-    with python_words():
-        question = Question(rules=rules_with(names_in("margins", margins)), only=names_in("only", only))
-        return compare_reports(before, after, question)
-
-
 def _sizes(batch: int | Sequence[int]) -> tuple[int, ...]:
     sizes = list(batch) if isinstance(batch, Iterable) and not isinstance(batch, str) else [batch]
     are_numbers = all(isinstance(each, Integral) for each in sizes)
     return tuple(sorted(set(sizes))) if are_numbers else tuple(sizes)  # the settings name what is no number
-
-
-@contextmanager
-def display_for(*, shows: bool) -> Iterator[Display]:
-    """Where progress goes: standard error, or nowhere."""
-    from crossrt.reports.text.progress import Silent, Terminal
-
-    if not shows:
-        yield Silent()
-        return
-    from crossrt.reports.text.consoles import message_console
-
-    with Terminal(message_console()) as display:
-        yield display
