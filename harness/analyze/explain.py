@@ -22,11 +22,11 @@ from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.evaluate.feeding import feeding_of
 from crossrt.harness.evidence.call import evidence_of_file
 from crossrt.harness.measure.case import Scenario
+from crossrt.harness.measure.profiling import profile_file
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.affinity import check_threads
 from crossrt.harness.process.case_worker import UnsupportedError
 from crossrt.harness.process.probe import RuntimeInfo, stated_formats
-from crossrt.harness.process.profiling import profile_file
 from crossrt.harness.process.pythons.foreign import ForeignPython
 from crossrt.reports.schema.evidence import CallEvidence
 from crossrt.reports.tables.evidence import evidence_lines

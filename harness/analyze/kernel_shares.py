@@ -8,7 +8,7 @@ from typing import get_args
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.measure.case import Case
-from crossrt.harness.process.profiling import profile_file
+from crossrt.harness.measure.profiling import profile_file
 from crossrt.harness.run.run_state import RunState
 from crossrt.reports.schema.records import KernelShares
 from crossrt.reports.text.progress import Display

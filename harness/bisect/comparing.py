@@ -19,9 +19,9 @@ from crossrt.harness.locations import lock_file
 from crossrt.harness.measure.duel.match import Arm
 from crossrt.harness.measure.duel.prepare import check_unmeasured, prepare
 from crossrt.harness.measure.duel.run import run_duel
+from crossrt.harness.measure.profiling import profile_file
 from crossrt.harness.process.case_worker import UnsupportedError
 from crossrt.harness.process.lock import measuring_alone
-from crossrt.harness.process.profiling import profile_file
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.reports.schema.records import Arm as ArmRecord
 from crossrt.reports.schema.records import Distance, Duel

@@ -82,7 +82,7 @@ class TimeBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeQueries:
-    """Answer queries that arrive at random: see `open_loop.serve_queries`; `percentile` says which latency is told."""
+    """Answer queries that arrive at random: see `loops.serve_queries`; `percentile` says which latency is told."""
 
     rate_per_s: float
     bound_ns: int

@@ -18,13 +18,12 @@ from time import perf_counter_ns
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.parent import die_with_parent, leaving_copies
-from crossrt.core.tensor import TensorSpec
 from crossrt.harness.process.affinity import STATUS
 from crossrt.harness.process.disturbance import read_now
+from crossrt.harness.process.loops import WARM_UP_NS, poisson_arrivals, serve_queries, time_calls, warm_up
 from crossrt.harness.process.messages import (
     Evaluate,
     Feed,
@@ -44,16 +43,14 @@ from crossrt.harness.process.messages import (
     Unload,
     decoded,
 )
-from crossrt.harness.process.open_loop import WARM_UP_NS, poisson_arrivals, serve_queries
 from crossrt.harness.process.reference_workload import ReferenceWorkload
+from crossrt.harness.process.session_arrays import Array, as_input, as_samples, laid_out, opened, problem_of, samples
 from crossrt.runtimes.configured import declared_options, is_timed, values_of
 from crossrt.runtimes.errors import RuntimeAdapterError
-from crossrt.runtimes.feeds import Quantizer, dequantize
 from crossrt.runtimes.protocol import Feeds, Runtime, Session
 from crossrt.runtimes.registry import get_runtime
 
 Answer = dict[str, Any]
-Array = NDArray[Any]
 
 _FEEDS = 8  # enough that no single sample is learned by branch predictors and caches
 _MOST_FEED_BYTES = 64 * 2**20
@@ -126,8 +123,8 @@ class Worker:
         return {"load_ns": load_ns}
 
     def _feed(self, request: Feed) -> Answer:
-        arrays = _opened(request.inputs)
-        count = _samples(request.inputs, arrays)
+        arrays = opened(request.inputs)
+        count = samples(request.inputs, arrays)
         rows = np.random.default_rng(request.seed).choice(count, (_FEEDS, request.batch_size))
         self._feeds = []
         for chosen in rows:
@@ -189,7 +186,7 @@ class Worker:
         for outputs in self._outputs(request):
             for spec in specs:
                 found[spec.name].append(outputs[spec.name])
-        problems = {name: problem for name, parts in found.items() if (problem := _problem_of(parts))}
+        problems = {name: problem for name, parts in found.items() if (problem := problem_of(parts))}
         for number, (name, parts) in enumerate(found.items()):
             if name not in problems:
                 joined = np.concatenate(parts)[: request.samples]
@@ -199,31 +196,13 @@ class Worker:
     def _outputs(self, request: Evaluate) -> Iterator[dict[str, Array]]:
         """Outputs of each call, samples along axis 0."""
         session, size = self._live_session, request.batch_size
-        arrays = _opened(request.inputs)
+        assert self._artifact is not None
+        arrays = opened(request.inputs)
         for start in range(0, request.samples, size):
             # the batch size is fixed: the last one is filled up, the surplus is dropped
             rows = np.minimum(np.arange(start, start + size), request.samples - 1)
             outputs = session.run(self._as_feeds(request.inputs, arrays, rows))
-            yield {spec.name: self._as_samples(outputs[spec.name], spec, size) for spec in session.outputs}
-
-    def _as_samples(self, output: Array, spec: TensorSpec, batch_size: int) -> Array:
-        """An output as real numbers, samples along axis 0."""
-        values = output if spec.scale is None else dequantize(output, spec)
-        if values.dtype == object:
-            values = values.astype(str)
-        axis = self._output_axis(spec, values, batch_size)
-        return values[np.newaxis] if axis is None else np.moveaxis(values, axis, 0)
-
-    def _output_axis(self, spec: TensorSpec, values: Array, batch_size: int) -> int | None:
-        """Along which axis an output holds the samples of a call; None where it holds one sample as it is."""
-        assert self._artifact is not None
-        batching = self._artifact.batching
-        if not batching.is_batched:
-            return None
-        own = next(each for each in self._artifact.outputs if each.name == spec.name)
-        if batching.dimension is not None and batching.dimension in own.shape:
-            return own.shape.index(batching.dimension)
-        return 0 if values.ndim and values.shape[0] == batch_size else None
+            yield {spec.name: as_samples(outputs[spec.name], spec, self._artifact, size) for spec in session.outputs}
 
     def _operators(self, _: ReadOperators) -> Answer:
         session = self._live_session
@@ -239,7 +218,7 @@ class Worker:
 
     def _as_feeds(self, inputs: Sequence[InputFile], arrays: dict[str, Array], rows: Array) -> Feeds:
         specs = {spec.name: spec for spec in self._live_session.inputs}
-        return {each.name: _as_input(specs[each.name], _laid_out(each, arrays[each.name], rows)) for each in inputs}
+        return {each.name: as_input(specs[each.name], laid_out(each, arrays[each.name], rows)) for each in inputs}
 
     @property
     def _known_runtime(self) -> Runtime:
@@ -252,67 +231,11 @@ class Worker:
         return self._session
 
 
-def _opened(inputs: Sequence[InputFile]) -> dict[str, Array]:
-    return {each.name: np.load(each.path, mmap_mode="r", allow_pickle=False) for each in inputs}
-
-
-def _samples(inputs: Sequence[InputFile], arrays: dict[str, Array]) -> int:
-    return next((len(arrays[each.name]) for each in inputs if not each.is_shared), 1)
-
-
-def _laid_out(each: InputFile, array: Array, rows: Array) -> Array:
-    """Some samples as the model takes them."""
-    if each.is_shared:
-        value = array[0] if each.takes_first else array
-        return np.ascontiguousarray(value).reshape(value.shape)  # a scalar stays one
-    if each.axis is None:
-        return np.array(array[int(rows[0])])
-    return np.ascontiguousarray(np.moveaxis(array[rows], 0, each.axis))
-
-
-def _as_input(spec: TensorSpec, values: Array) -> Array:
-    """Values in the session's own dtype: with native I/O, real numbers become its integers before they are timed."""
-    if spec.scale is not None and values.dtype.kind == "f":
-        return Quantizer(spec, values.shape)(values.astype(np.float32, copy=False)).copy()
-    wanted = np.dtype(spec.dtype) if spec.dtype != "str" else values.dtype
-    return values.astype(wanted) if values.dtype.kind == wanted.kind == "f" and values.dtype != wanted else values
-
-
-def _problem_of(parts: Sequence[Array]) -> str | None:
-    """Why an output cannot be compared over samples, or None."""
-    shapes = {part.shape[1:] for part in parts}
-    if len(shapes) > 1 or len({len(part) for part in parts}) > 1:
-        return f"its shape differs from call to call, such as {' and '.join(map(str, sorted(shapes)[:2]))}"
-    return None
-
-
 def _quiet_collector() -> None:
     """Ends garbage collection for the rest of this process's life: what is timed makes no cycles."""
     gc.collect()
     gc.freeze()
     gc.disable()
-
-
-def warm_up(run: Callable[[Feeds], Any], feeds: list[Feeds], duration_ns: int) -> None:
-    """Calls until the duration has passed, at least once."""
-    end = perf_counter_ns() + duration_ns
-    while True:
-        for feed in feeds:
-            run(feed)
-            if perf_counter_ns() >= end:
-                return
-
-
-def time_calls(run: Callable[[Feeds], Any], feeds: list[Feeds], calls: int) -> list[int]:
-    """Nanoseconds of each of `calls` single calls, the feeds taken in turn."""
-    samples = [0] * calls
-    count = len(feeds)
-    for index in range(calls):
-        feed = feeds[index % count]
-        start = perf_counter_ns()
-        run(feed)
-        samples[index] = perf_counter_ns() - start
-    return samples
 
 
 def peak_memory_bytes() -> int:

@@ -11,7 +11,7 @@ from crossrt.harness.measure.scenarios.asked import AskedServer
 from crossrt.harness.measure.scenarios.search import RateSearch
 from crossrt.harness.measure.scenarios.server import duration_words, shortest_ns, told
 from crossrt.harness.process.case_worker import ServedQueries
-from crossrt.harness.process.open_loop import poisson_arrivals, serve_queries
+from crossrt.harness.process.loops import poisson_arrivals, serve_queries
 from crossrt.reports.statistics.queries import looks
 
 SERVICE_NS = 1_000_000
@@ -63,7 +63,7 @@ def test_no_bound_is_said_to_be_nothing(nanoseconds, said):
 
 @pytest.fixture(autouse=True)
 def no_sleep(monkeypatch):
-    monkeypatch.setattr("crossrt.harness.process.open_loop._LONG_GAP_NS", 10**18)
+    monkeypatch.setattr("crossrt.harness.process.loops._LONG_GAP_NS", 10**18)
 
 
 def test_gaps_of_arrivals_are_exponential_and_repeat_with_the_seed():

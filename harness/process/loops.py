@@ -1,7 +1,8 @@
-"""Queries that arrive at random, whatever became of those before. Imported by the worker: numpy and standard library.
+"""Calls that are timed: one behind the other, or at random moments whatever became of those before.
 
-A latency counts from the moment at which a query was due, not from when it was taken up: a worker that falls behind
-pays for every query that waits meanwhile (no coordinated omission).
+Imported by the worker: numpy and the standard library. A latency of the latter counts from the moment at which a
+query was due, not from when it was taken up: a worker that falls behind pays for every query that waits meanwhile (no
+coordinated omission).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from crossrt.runtimes.protocol import Feeds
 
 WARM_UP_NS: Final = 1_000_000
 """How long calls follow each other before the first query of a trial is due."""
@@ -111,3 +114,25 @@ def _waited(due: int, now: int, clock: Callable[[], int]) -> int:
     while (now := clock()) < due:
         pass
     return now
+
+
+def warm_up(run: Callable[[Feeds], Any], feeds: list[Feeds], duration_ns: int) -> None:
+    """Calls until the duration has passed, at least once."""
+    end = perf_counter_ns() + duration_ns
+    while True:
+        for feed in feeds:
+            run(feed)
+            if perf_counter_ns() >= end:
+                return
+
+
+def time_calls(run: Callable[[Feeds], Any], feeds: list[Feeds], calls: int) -> list[int]:
+    """Nanoseconds of each of `calls` single calls, the feeds taken in turn."""
+    samples = [0] * calls
+    count = len(feeds)
+    for index in range(calls):
+        feed = feeds[index % count]
+        start = perf_counter_ns()
+        run(feed)
+        samples[index] = perf_counter_ns() - start
+    return samples
