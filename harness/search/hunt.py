@@ -57,6 +57,7 @@ class Hunt:
         self._watch, self._ledger, self._display = watch, ledger, display
         self._reserve_s, self._least_s = reserve_s, min(least_s, reserve_s)
         self._timed: dict[str, Speed] = {}
+        self._grown: tuple[Plan, Sequence[Unit], int] | None = None
 
     def try_bases(self) -> list[Plan]:
         """Whole-model recipes, the least noisy first; those that are left in the running."""
@@ -145,6 +146,7 @@ class Hunt:
         count = self._fewest(base.with_float, units)
         if count is None:
             return False
+        self._grown = base, units, count
         chosen = self._refined(base, units[:count])
         if isinstance(base.recipe, OnnxStatic) and base.recipe.activation_type == "uint8":
             self._score(self._sieved(base.with_wide(chosen)))
@@ -153,6 +155,18 @@ class Hunt:
         if count < len(units):  # one step safer, should the first not hold on other samples
             self._score(self._sieved(base.with_float(units[: count + 1])))
         return True
+
+    def grow_safer(self) -> None:
+        """More units in float until one is safe, after what was confirmed first lost too much on other samples."""
+        keeping, report = self._ledger.keeping, self._ledger.report
+        looked = {each.candidate: keeping.accuracy(each.loss) for each in report.confirmations}
+        if self._grown is None or all(looked.values()):
+            return
+        base, units, count = self._grown
+        is_safe = any(keeping.is_safe(each) for each in report.candidates if each.name not in looked)
+        while not is_safe and count < len(units) and self._has_time(self._trier.score_s, "a safer candidate"):
+            count = min(2 * count, len(units))
+            is_safe = keeping.is_safe(self._score(self._sieved(base.with_float(units[:count]))))
 
     def _base_of(self, plans: Sequence[Plan]) -> Plan | None:
         """The least noisy recipe among those that are fast and small enough, or else of all; of equals the fastest."""

@@ -174,6 +174,11 @@ class _Search:
         passed = court.judge(most=1)
         if passed is None:
             hunt.grow(plans)
+            if not ledger.report.confirmations:
+                hunt.time_fitting(share=LAST_TIMING_SHARE)
+                passed = court.judge(most=1, untimed=True)
+        if passed is None:
+            hunt.grow_safer()
             hunt.time_fitting(share=LAST_TIMING_SHARE)
             passed = court.judge(most=2, untimed=True)
         if passed is None:

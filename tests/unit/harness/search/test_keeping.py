@@ -13,7 +13,7 @@ from crossrt.analysis.search.budget import Budget, Drop
 from crossrt.analysis.search.keeping import Keeping
 from crossrt.analysis.search.plans import bases
 from crossrt.analysis.search.record import Unit
-from crossrt.analysis.search.result import Candidate, Loss, NodeSensitivity, SearchReport, Speed
+from crossrt.analysis.search.result import Candidate, Confirmation, Loss, NodeSensitivity, SearchReport, Speed
 from crossrt.analysis.search.sentence import is_unjudged, none_sentence
 from crossrt.analysis.search.tables import candidates_sheet, confirmations_sheet, front_of, print_found
 from crossrt.analysis.search.unit_names import short_names
@@ -188,6 +188,18 @@ def test_a_candidate_that_does_not_hold_on_other_samples_gives_way_to_the_surest
     assert (tmp_path / "net.best.onnx").read_bytes() == b"surest"
 
 
+def test_the_surest_is_not_who_was_lucky_on_the_samples_of_the_search(court):
+    lucky = msgspec.structs.replace(loss(0.001), loss=-0.004)  # 0.005 wide, as it changed many answers
+    judge, _ = court(
+        {"first": 0.02, "lucky": 0.02, "steady": 0.003},
+        candidate("first", ratio=2.0),
+        msgspec.structs.replace(candidate("lucky"), loss=lucky),
+        candidate("steady", upper=0.004, ratio=1.2),
+    )
+    assert judge.judge(most=1) is None
+    assert judge.judge(most=1).candidate == "steady"
+
+
 def test_the_samples_kept_aside_are_looked_at_twice_at_most(court):
     judge, book = court(
         {"a": 0.02, "b": 0.02, "c": 0.001}, candidate("a", ratio=2.0), candidate("b", ratio=1.6), candidate("c")
@@ -339,3 +351,39 @@ def test_no_more_files_are_built_than_leave_time_to_score_one():
 @pytest.mark.parametrize(("time_s", "preparing_s"), [(10, 10), (20, 20), (60, 30), (300, 120)])
 def test_preparing_has_half_a_minute_or_all_the_time_there_is(time_s, preparing_s):
     assert run.preparing_s(time_s) == pytest.approx(preparing_s)
+
+
+UNITS = [Unit(name=f"u{number}", op_type="Conv", nodes=(f"u{number}",)) for number in range(8)]
+TOO_MUCH = Confirmation(candidate="a", loss=loss(0.02), speed=None, passes=False, reasons=("it loses",))
+
+
+@pytest.fixture
+def hunted(tmp_path):
+    """`hunted(confirmation)`: units in float of what a hunt adds; n of them leave a loss of 0.014 / n."""
+
+    def run_hunt(*confirmed: Confirmation) -> list[int]:
+        book = Ledger(report(candidates=(candidate("a", upper=0.008),)), keeping(), tmp_path, 0.0)
+        for each in confirmed:
+            book.confirm(each)
+        counts = []
+        trier = SimpleNamespace(
+            sieve=lambda plan: (counts.append(len(plan.in_float)), candidate(plan.name, upper=0.014 / counts[-1]))[1],
+            score=lambda found: found,
+            score_s=1.0,
+            left_s=100.0,
+        )
+        hunt = Hunt(None, None, trier, None, book, Silent(), 5.0, 5.0)
+        hunt._grown = next(iter(bases(UNITS))), UNITS, 1
+        hunt.grow_safer()
+        return counts
+
+    return run_hunt
+
+
+def test_units_stay_in_float_until_a_candidate_is_safe_where_the_first_lost_too_much(hunted):
+    assert hunted(TOO_MUCH) == [2, 4]  # 0.007, then 0.0035 of the 0.01 that are allowed
+
+
+def test_nothing_safer_is_made_where_the_first_held_or_was_too_slow(hunted):
+    assert hunted(msgspec.structs.replace(TOO_MUCH, loss=loss(0.001))) == []
+    assert hunted() == []
