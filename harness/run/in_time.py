@@ -114,7 +114,7 @@ def out_of_time(time_s: float, needed_s: float) -> str:
     """Why a case is left out."""
     enough = 10 * math.ceil(1.1 * needed_s / 10)
     return (
-        f"there was no time for it beside smaller batches and fewer threads: --time {time_s:g} is too short for all,"
+        f"there was no time beside smaller batches and fewer threads: --time {time_s:g} is too short for all,"
         f" about --time {enough} is enough; fewer --batch, --threads or --only take less"
     )
 
@@ -122,6 +122,6 @@ def out_of_time(time_s: float, needed_s: float) -> str:
 def slower(time_s: float) -> str:
     """Why a case is left out after the first round."""
     return (
-        "there was no time for it beside smaller batches and fewer threads: the first round showed that --time"
+        "there was no time beside smaller batches and fewer threads: the first round showed that --time"
         f" {time_s:g} is too short for all; fewer --batch, --threads or --only take less"
     )
