@@ -6,7 +6,7 @@ The records are plain dataclasses, so that a measuring process needs nothing but
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from typing import Any, Literal
 from crossrt.core.owned import open_regular
 from crossrt.core.tensor import Batching, TensorSpec
 
-ModelFormat = Literal["onnx", "tflite", "openvino-ir", "keras"]
+ModelFormat = Literal["onnx", "tflite", "openvino-ir", "keras", "saved-model"]
 Role = Literal["float", "quantized"]
 RecipeValue = str | int | float | bool | list[str] | dict[str, str | int | float | bool | list[str]]
 Scheme = Literal["static", "dynamic", "weight-only", "float16"]
@@ -132,7 +132,7 @@ class ModelArtifact:
         model: Name of the model, as cases name it.
         variant: Name of the variant, such as `fp32` or `int8-qdq`: a label, from which nothing follows.
         format: File format.
-        path: The model file.
+        path: The model file; of a SavedModel the graph in its folder.
         sha256: Hash of the file's bytes, and of those of its data files where it has any.
         size_bytes: Size of the file, its data files included.
         inputs: The model's own inputs.
@@ -142,7 +142,7 @@ class ModelArtifact:
         quantization: How it was quantized, where crossrt did that or the file says it; None for a float file.
         producer: Versions of the packages that made it; empty where that is not known.
         source_sha256: Hash of what it was made from: a model's float file, or the file itself.
-        data_files: Names of files beside it that hold its weights (ONNX external data).
+        data_files: Names of files beside it that hold its weights (ONNX external data), or all others of its folder.
         activation_bytes: Memory that tensors between its operators need at once, for one sample; None where that is
             not known.
         training: How its weights were trained, where crossrt did that.
@@ -197,6 +197,12 @@ def _quantization(fields: Mapping[str, Any] | None) -> Quantization | None:
 
 def _tensor_spec(fields: Mapping[str, Any]) -> TensorSpec:
     return TensorSpec(**{**fields, "shape": tuple(fields["shape"])})
+
+
+def serving_signature(names: Sequence[str]) -> str | None:
+    """The signature of a SavedModel that is exported and run: the default one, or else the first; None without any."""
+    found = [name for name in names if name != "__saved_model_init_op"]
+    return "serving_default" if "serving_default" in found else next(iter(found), None)
 
 
 def sha256_of(path: Path, *data_files: Path) -> str:

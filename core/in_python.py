@@ -32,7 +32,7 @@ _RULES: Final[tuple[tuple[str, _Said], ...]] = (
     (r"--only (.+?) (?=selects|fits)", _patterns),
     (r"--dim '?([^\s'=]+)=(\w+)'?", _dimensions),
     (r"--(data|calibration) DATA", r"\1=..."),
-    (r"--(batch|samples|threads|seed) (\d+)", r"\1=\2"),
+    (r"--(batch|samples|threads|seed|time) (\d+)", r"\1=\2"),
     (r"--task (classification|regression|multilabel|agreement)", r'task="\1"'),
     (r"--baseline (\S+)", r'baseline="\1"'),
     (rf"crossrt ({_COMMANDS}) --artifacts (\S+?)(?=[\s),;]|$)", r'crossrt.\1("\2")'),

@@ -25,6 +25,7 @@ from crossrt.exporters.quantizers.tflite.check import as_found
 from crossrt.exporters.recipes.library import TfliteLitert
 from crossrt.exporters.recipes.recipe import ConverterRecipe, SameScales
 from crossrt.exporters.reference import write_answers
+from crossrt.exporters.sources import saved_model
 from crossrt.exporters.sources.detect import check_source
 from crossrt.exporters.tensor_specs import onnx_quantization
 from crossrt.exporters.tf import environment as environment
@@ -72,6 +73,9 @@ class TensorFlowBuilder:
         recipe = variant.recipe
         if variant.format == "keras":
             self._write_keras(path)
+            return None
+        if variant.format == "saved-model":
+            saved_model.copy(Path(self._job.source), path.parent)
             return None
         calibration = None if selection_of(recipe) is None else self._calibration
         if isinstance(recipe, SameScales):

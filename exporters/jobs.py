@@ -17,7 +17,8 @@ from crossrt.exporters.cache import converter_versions, versions_for
 from crossrt.exporters.errors import ExportError, UnfitRecipeError
 from crossrt.exporters.inspection import SourceKind
 from crossrt.exporters.recipes.recipe import Recipe
-from crossrt.exporters.variants import FLOAT_KERAS, FLOAT_ONNX, FLOAT_TFLITE, Variant
+from crossrt.exporters.sources import saved_model
+from crossrt.exporters.variants import FLOAT_KERAS, FLOAT_ONNX, FLOAT_SAVED_MODEL, FLOAT_TFLITE, Variant
 
 REFERENCE = "reference"
 
@@ -63,7 +64,7 @@ class BuildJob:
         name, _, suffix = item.partition(".")
         fields = self.recipes.get(item)
         if fields is None:
-            floats = {each.item: each for each in (FLOAT_ONNX, FLOAT_TFLITE, FLOAT_KERAS)}
+            floats = {each.item: each for each in (FLOAT_ONNX, FLOAT_TFLITE, FLOAT_KERAS, FLOAT_SAVED_MODEL)}
             if item not in floats:
                 raise ExportError(f"no recipe is known for {item!r}")
             return floats[item]
@@ -110,9 +111,13 @@ def write_artifact(
     from crossrt.exporters.sources.onnx_weights import role_of
 
     path = folder / f"{job.model}.{variant.item}"
+    if variant.format == "saved-model":
+        path = folder / saved_model.graph_name(Path(job.source))
     quantization = write(path)
     inputs, outputs = _specs(path, variant, expected)
     beside = data_files(path) if variant.format == "onnx" else ()
+    if variant.format == "saved-model":
+        beside = saved_model.names_beside(path)
     artifact = ModelArtifact(
         model=job.model,
         variant=variant.name,
@@ -137,10 +142,10 @@ def write_artifact(
 def _specs(
     path: Path, variant: Variant, expected: tuple[Sequence[TensorSpec], Sequence[TensorSpec]] | None
 ) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Inputs and outputs of a file, in the order of its source's; those of a Keras file are the source's."""
+    """Inputs and outputs of a file, in its source's order; those of a Keras file or a SavedModel are its own."""
     from crossrt.exporters.tensor_specs import onnx_specs, tflite_specs
 
-    if variant.format == "keras":
+    if variant.format in ("keras", "saved-model"):
         assert expected is not None
         return tuple(expected[0]), tuple(expected[1])
     inputs, outputs = onnx_specs(path) if variant.format == "onnx" else tflite_specs(path)

@@ -92,6 +92,9 @@ FLOAT_TFLITE = Variant(name="fp32", format="tflite")
 FLOAT_KERAS = Variant(name="fp32", format="keras")
 """A Keras model as it is, for a runtime that runs such files."""
 
+FLOAT_SAVED_MODEL = Variant(name="fp32", format="saved-model")
+"""The same of a SavedModel."""
+
 
 def float_variant(model_format: ModelFormat) -> Variant:
     """The float variant of a format."""

@@ -1,4 +1,4 @@
-"""Keras models on TensorFlow itself: what they were made with, and what the exported files are compared with.
+"""Models of Keras and SavedModels on TensorFlow itself: what the exported files are compared with.
 
 The process that measures is TensorFlow's own here. No other runtime's process imports it.
 """
@@ -23,6 +23,7 @@ from crossrt.core.tensor import TensorSpec
 from crossrt.runtimes.errors import ModelRefusedError, OptionRefusedError
 from crossrt.runtimes.fit import check_fit
 from crossrt.runtimes.protocol import Feeds, Outputs, SessionOptions
+from crossrt.runtimes.saved_model import SavedModel
 from crossrt.runtimes.session import BaseSession, one_line
 from crossrt.runtimes.specs import NUMPY_DTYPES, unsupported
 
@@ -34,21 +35,21 @@ class Keras:
     """
 
     name = "keras"
-    formats: tuple[ModelFormat, ...] = ("keras",)
+    formats: tuple[ModelFormat, ...] = ("keras", "saved-model")
 
     def version(self) -> str:
         """Version of Keras and of TensorFlow."""
         return f"{keras.__version__}+tensorflow{tf.__version__}"
 
     def unsupported_reason(self, artifact: ModelArtifact, options: SessionOptions) -> str | None:
-        """Keras files without text, at a batch size that they have."""
+        """Models without text, at a batch size that they have."""
         return unsupported(artifact, options, formats=self.formats, dtypes=NUMPY_DTYPES - {"str"})
 
     def prepare(self, artifact: ModelArtifact, options: SessionOptions) -> KerasSession:
-        """Loads a Keras file and traces it with its dynamic dimensions fixed.
+        """Loads a Keras file or a SavedModel and traces it with its dynamic dimensions fixed.
 
         Raises:
-            ModelRefusedError: Keras cannot load the file, or it is not what the artifact says.
+            ModelRefusedError: It cannot be loaded, or it is not what the artifact says.
             OptionRefusedError: The batch size cannot be run, a dimension of an input has no size, or this process runs
                 with another number of threads already.
         """
@@ -65,13 +66,15 @@ class KerasSession(BaseSession):
     def __init__(self, artifact: ModelArtifact, options: SessionOptions) -> None:
         super().__init__(artifact, options)
         _set_threads(options)
-        model = _loaded(artifact)
-        _check_fit(artifact, self._specs.own_inputs, model)
+        own = self._specs.own_inputs
+        model = SavedModel(artifact) if artifact.format == "saved-model" else _KerasModel(artifact)
+        model.check_fit(own)
         try:
-            function = _traced(model, self._specs.own_inputs)
+            function = _traced(model.call, own)
         except Exception as error:  # whatever a layer hits
             raise ModelRefusedError(f"TensorFlow cannot trace {artifact.path.name}: {one_line(error)}") from error
         self._function: Callable[..., Sequence[Any]] | None = function
+        self._model: object = model  # a function does not keep the variables of its SavedModel alive
         self._into = [(spec.name, convert) for spec, convert in zip(self.inputs, self._input_conversions, strict=True)]
         self._out_of = [
             (spec.name, convert) for spec, convert in zip(self.outputs, self._output_conversions, strict=True)
@@ -103,7 +106,7 @@ class KerasSession(BaseSession):
 
     def close(self) -> None:
         """Drops the function, and the model with it."""
-        self._function = None
+        self._function = self._model = None
 
 
 def _set_threads(options: SessionOptions) -> None:
@@ -131,20 +134,36 @@ def _set_threads(options: SessionOptions) -> None:
             ) from error
 
 
-def _loaded(artifact: ModelArtifact) -> Any:
-    try:
-        return keras.saving.load_model(artifact.path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever the damaged part happens to hit
-        raise ModelRefusedError(f"Keras cannot load {artifact.path.name}: {one_line(error)}") from error
+class _KerasModel:
+    """A model of Keras: names are the record's, in its order."""
 
+    def __init__(self, artifact: ModelArtifact) -> None:
+        self._artifact = artifact
+        try:
+            self._model: Any = keras.saving.load_model(artifact.path, compile=False, safe_mode=True)
+        except Exception as error:  # Keras raises whatever the damaged part happens to hit
+            raise ModelRefusedError(f"Keras cannot load {artifact.path.name}: {one_line(error)}") from error
 
-def _check_fit(artifact: ModelArtifact, own: Sequence[TensorSpec], model: Any) -> None:
-    """Raises `ModelRefusedError` where the file is not what the artifact says: names are the record's, in its order."""
-    taken, given = keras.tree.flatten(_structure(model)), model.outputs
-    names = _names(own, taken)
-    dtypes = [keras.backend.standardize_dtype(each.dtype) for each in taken]
-    found = {name: (dtype, tuple(each.shape)) for name, dtype, each in zip(names, dtypes, taken, strict=True)}
-    check_fit(artifact, own, found, _names(artifact.outputs, given))
+    def check_fit(self, own: Sequence[TensorSpec]) -> None:
+        """Raises `ModelRefusedError` where the file is not what the artifact says."""
+        taken, given = keras.tree.flatten(self._structure), self._model.outputs
+        names = _names(own, taken)
+        dtypes = [keras.backend.standardize_dtype(each.dtype) for each in taken]
+        found = {name: (dtype, tuple(each.shape)) for name, dtype, each in zip(names, dtypes, taken, strict=True)}
+        check_fit(self._artifact, own, found, _names(self._artifact.outputs, given))
+
+    @property
+    def _structure(self) -> Any:
+        """How inputs are nested: a tensor, a list or a dict."""
+        model = self._model
+        functional = getattr(model, "_functional", None) or model
+        return getattr(functional, "_inputs_struct", model.inputs[0] if len(model.inputs) == 1 else model.inputs)
+
+    def call(self, tensors: Sequence[Any]) -> Sequence[Any]:
+        """Outputs of the record, in order, of inputs in order."""
+        found = self._model(keras.tree.pack_sequence_as(self._structure, list(tensors)), training=False)
+        flat: Sequence[Any] = keras.tree.flatten(found)
+        return flat
 
 
 def _names(specs: Sequence[TensorSpec], tensors: Sequence[Any]) -> list[str]:
@@ -152,20 +171,12 @@ def _names(specs: Sequence[TensorSpec], tensors: Sequence[Any]) -> list[str]:
     return [str(each.name) for each in (specs if len(specs) == len(tensors) else tensors)]
 
 
-def _structure(model: Any) -> Any:
-    """How inputs are nested: a tensor, a list or a dict."""
-    functional = getattr(model, "_functional", None) or model
-    return getattr(functional, "_inputs_struct", model.inputs[0] if len(model.inputs) == 1 else model.inputs)
+def _traced(call: Callable[[Sequence[Any]], Sequence[Any]], own: Sequence[TensorSpec]) -> Callable[..., Sequence[Any]]:
+    """A call as a function of tensors of these shapes, in order."""
 
-
-def _traced(model: Any, own: Sequence[TensorSpec]) -> Callable[..., Sequence[Any]]:
-    """The model as a function of tensors of these shapes, in order."""
-    structure = _structure(model)
-
-    def call(*tensors: Any) -> list[Any]:
-        found = model(keras.tree.pack_sequence_as(structure, list(tensors)), training=False)
-        return [tf.identity(each) for each in keras.tree.flatten(found)]
+    def called(*tensors: Any) -> list[Any]:
+        return [tf.identity(each) for each in call(tensors)]
 
     signature = [tf.TensorSpec(spec.shape, spec.dtype) for spec in own]
-    concrete: Callable[..., Sequence[Any]] = tf.function(call, input_signature=signature).get_concrete_function()
+    concrete: Callable[..., Sequence[Any]] = tf.function(called, input_signature=signature).get_concrete_function()
     return concrete

@@ -67,7 +67,7 @@ SHIPPED: dict[str, Shipped] = {
     "tract": Shipped(package="tract", formats=("onnx",), adapter="crossrt.runtimes.tract:Tract", is_optional=True),
     "keras": Shipped(
         package="keras",
-        formats=("keras",),
+        formats=("keras", "saved-model"),
         adapter="crossrt.runtimes.keras:Keras",
         is_default=False,
         beside={"tensorflow": TENSORFLOW},

@@ -14,7 +14,7 @@ def activation_bytes(path: Path, form: ModelFormat) -> int | None:
     Raises:
         ModelError: The file is damaged.
     """
-    if form in ("openvino-ir", "keras"):
+    if form in ("openvino-ir", "keras", "saved-model"):
         return None
     if form == "tflite":
         from crossrt.exporters.sources.tflite_file import read_tflite

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from crossrt.core.artifact import sha256_of
+from crossrt.core.artifact import serving_signature, sha256_of
+from crossrt.core.manifest import ARTIFACT_MANIFEST
+from crossrt.core.owned import open_regular
 from crossrt.exporters.errors import ModelError
 
-DEFAULT = "serving_default"
-_INIT = "__saved_model_init_op"
+_GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
 
 
 def is_saved_model(folder: Path) -> bool:
     """True if a folder looks like a SavedModel."""
-    return any((folder / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt"))
+    return any((folder / name).is_file() for name in _GRAPHS)
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -42,12 +44,35 @@ def choose_signature(names: Sequence[str], folder: Path) -> tuple[str, str | Non
     Raises:
         ModelError: There is none.
     """
-    found = [name for name in names if name != _INIT]
-    if not found:
+    chosen = serving_signature(names)
+    if chosen is None:
         raise ModelError(
             f"{folder} has no signature: save it with model.export('folder') in Keras, or with signatures= in"
             " tf.saved_model.save"
         )
-    chosen = DEFAULT if DEFAULT in found else found[0]
-    others = [name for name in found if name != chosen]
+    others = [name for name in names if name not in (chosen, "__saved_model_init_op")]
     return chosen, f"signature {chosen} is used, not {', '.join(others)}" if others else None
+
+
+def graph_name(folder: Path) -> str:
+    """The name of the file that holds the graph."""
+    return next(name for name in _GRAPHS if (folder / name).is_file())
+
+
+def names_beside(graph: Path) -> tuple[str, ...]:
+    """The names of all other files, relative to the folder; a manifest of ours is none of them."""
+    names = (path.relative_to(graph.parent).as_posix() for path in files_of(graph.parent))
+    return tuple(name for name in names if name not in (graph.name, ARTIFACT_MANIFEST))
+
+
+def copy(source: Path, folder: Path) -> None:
+    """Copies a SavedModel into an artifact's folder.
+
+    Raises:
+        OSError: One cannot be read or written.
+    """
+    graph = source / graph_name(source)
+    for name in (graph.name, *names_beside(graph)):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        with open_regular(source / name) as file, (folder / name).open("wb") as target:
+            shutil.copyfileobj(file, target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,12 +24,14 @@ class Machine:
     Attributes:
         name: Its own, or the beginning of its key.
         key: Of everything that must be equal for times to be compared.
+        is_named: Whether somebody gave it a name, by which it is told from others of equal hardware.
         report: Of the run.
         older: How many older runs of the same are not shown.
     """
 
     name: str
     key: str
+    is_named: bool
     report: Report
     older: int
 
@@ -97,30 +99,26 @@ def groups_of(chosen: Chosen) -> list[Group]:
     """Machines under names that differ: where two have the same, the key follows it."""
     names = _names([member for members in chosen.groups.values() for member in members])
     return [
-        Group(
-            machines=tuple(
-                sorted(
-                    (
-                        Machine(name=names[each.key], key=each.key, report=each.report, older=each.older)
-                        for each in members
-                    ),
-                    key=lambda machine: machine.name,
-                )
-            )
-        )
+        Group(machines=tuple(sorted((_machine(each, names) for each in members), key=lambda machine: machine.name)))
         for members in chosen.groups.values()
     ]
 
 
-def _names(members: Sequence[Member]) -> dict[str, str]:
-    """A name for each key; the newest run says what a machine is called now."""
-    known: dict[str, Member] = {}
-    for each in members:
-        if each.key not in known or each.report.run.started_at > known[each.key].report.run.started_at:
-            known[each.key] = each
-    own = {key: member.report.environment.name for key, member in known.items()}
-    shared = Counter(own.values())
-    return {key: name if name and shared[name] == 1 else _with_key(name, key) for key, name in own.items()}
+def _machine(member: Member, names: Mapping[tuple[str, str | None], str]) -> Machine:
+    return Machine(
+        name=names[member.key, member.name],
+        key=member.key,
+        is_named=member.name is not None,
+        report=member.report,
+        older=member.older,
+    )
+
+
+def _names(members: Sequence[Member]) -> dict[tuple[str, str | None], str]:
+    """A name for each machine, by its key and what it is called."""
+    known = dict.fromkeys((each.key, each.name) for each in members)
+    shared = Counter(name for _, name in known)
+    return {(key, name): name if name and shared[name] == 1 else _with_key(name, key) for key, name in known}
 
 
 def _with_key(name: str | None, key: str) -> str:

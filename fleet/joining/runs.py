@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -29,6 +29,7 @@ class About:
 
     Attributes:
         machine: Key of everything that must be equal for times to be compared.
+        name: What its people call the machine, where they say so.
         subject: Key of model, data, task and sizes of dynamic dimensions.
         started_at: ISO 8601 in UTC.
         run: The run's id.
@@ -36,6 +37,7 @@ class About:
     """
 
     machine: str
+    name: str | None
     subject: str
     started_at: str
     run: str
@@ -48,11 +50,13 @@ class Member:
 
     Attributes:
         key: Of the machine and its settings.
+        name: What its people call it; None where neither this run nor others on the same hardware say so.
         report: Of the run.
         older: How many older runs of the same on this machine are not shown.
     """
 
     key: str
+    name: str | None
     report: Report
     older: int
 
@@ -90,6 +94,7 @@ def about(report: Report | Glimpse) -> About:
     """What a report is joined by."""
     return About(
         machine=environment_key(report),
+        name=report.environment.name,
         subject=subject_key(report.model_sha256, report.data.fingerprint, report.task, report.dimensions),
         started_at=report.run.started_at,
         run=report.run.id,
@@ -122,7 +127,7 @@ def choose_files(paths: Sequence[Path]) -> Chosen:
             chosen.left_out[str(path)] = str(error)
     for found, path, older in newest(known, chosen):
         try:
-            member = Member(key=found.machine, report=read_report(path), older=older)
+            member = Member(key=found.machine, name=found.name, report=read_report(path), older=older)
         except CrossrtError as error:
             chosen.left_out[str(path)] = str(error)
             continue
@@ -136,17 +141,33 @@ def choose_files(paths: Sequence[Path]) -> Chosen:
 def newest(known: Iterable[tuple[About, Place]], chosen: Chosen) -> Iterator[tuple[About, Place, int]]:
     """The newest complete run of each machine and subject, and how many older ones there are.
 
-    A run that is there twice, such as in a folder and its copy, counts once. Interrupted runs are noted in `chosen`.
+    Machines of equal hardware are told apart by their names. A run without a name is of the machine that has one, where
+    only one of that hardware has, whatever it measured. A run that is there twice, such as in a folder and its copy,
+    counts once. Interrupted runs are noted in `chosen`.
     """
-    runs: dict[tuple[str, str], dict[str, tuple[About, Place]]] = {}
+    complete = []
     for each, place in known:
         if each.is_complete:
-            runs.setdefault((each.subject, each.machine), {}).setdefault(each.run, (each, place))
+            complete.append((each, place))
         else:
             chosen.left_out[each.run] = "the run was interrupted"
+    only = _only_names(each for each, _ in complete)
+    runs: dict[tuple[str, str, str | None], dict[str, tuple[About, Place]]] = {}
+    for each, place in complete:
+        named = replace(each, name=each.name or only.get(each.machine))
+        runs.setdefault((named.subject, named.machine, named.name), {}).setdefault(named.run, (named, place))
     for found in runs.values():
         last, place = max(found.values(), key=lambda pair: (pair[0].started_at, pair[0].run))
         yield last, place, len(found) - 1
+
+
+def _only_names(found: Iterable[About]) -> dict[str, str]:
+    """The name of each key that has one, and no more than one."""
+    names: dict[str, set[str]] = {}
+    for each in found:
+        if each.name:
+            names.setdefault(each.machine, set()).add(each.name)
+    return {key: next(iter(those)) for key, those in names.items() if len(those) == 1}
 
 
 def _glance(path: Path) -> About:

@@ -53,7 +53,17 @@ def notes(group: Group) -> list[str]:
     """Failures, versions that differ, and runs that are not shown."""
     found = [*_failures(group), *_versions(group)]
     older = older_text(group)
-    return [*found, *([older] if older else [])]
+    return [*found, *([older] if older else []), *_nameless(group)]
+
+
+def _nameless(group: Group) -> Iterator[str]:
+    """Where runs of several machines may stand as one."""
+    names = [each.name for each in group.machines if each.older and not each.is_named]
+    if names:
+        yield (
+            f"{listed(names, MOST_NAMED)}: machines of equal hardware that have no name count as one; where there are"
+            " several, set CROSSRT_MACHINE on each while it measures"
+        )
 
 
 def _failures(group: Group) -> Iterator[str]:

@@ -14,7 +14,7 @@ from crossrt.datasets.opening import RANDOM, DataRequest
 from crossrt.datasets.reference import Reference, model_file, reference_models, reference_of, references
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspection import RUN_AS_THEY_ARE, Inspection
-from crossrt.exporters.variants import FLOAT_KERAS, Variant, main_variants, variant_of
+from crossrt.exporters.variants import FLOAT_KERAS, FLOAT_SAVED_MODEL, Variant, main_variants, variant_of
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import holds_artifacts, read_folder
 from crossrt.harness.build.foreign_sources import readable
@@ -90,9 +90,11 @@ class Project:
 
     @property
     def buildable(self) -> tuple[Variant, ...]:
-        """The variants, and a Keras model as it is: it is not written for itself, but for a runtime that reads it."""
-        is_keras = self.source is not None and self.source.kind in ("keras", "keras-h5")
-        return (*self.variants, FLOAT_KERAS) if is_keras else self.variants
+        """The variants, and a Keras model or SavedModel as it is: not for itself, but for a runtime that reads it."""
+        kind = self.source.kind if self.source is not None else None
+        if kind in ("keras", "keras-h5"):
+            return (*self.variants, FLOAT_KERAS)
+        return (*self.variants, FLOAT_SAVED_MODEL) if kind == "saved-model" else self.variants
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:

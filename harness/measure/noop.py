@@ -22,9 +22,13 @@ _BYTES_PER_VALUE = 4
 
 @cache
 def noop_artifacts() -> Mapping[ModelFormat, ModelArtifact]:
-    """One no-op model for each file format: float32 `(batch, features)` in and out, both dimensions dynamic."""
+    """One no-op model for each file format: float32 `(batch, features)` in and out, both dimensions dynamic.
+
+    That of Keras stands for SavedModels, too: both are called as the same kind of function.
+    """
     found = [read_manifest(path, ModelArtifact) for path in sorted(FOLDER.glob(f"*/{ARTIFACT_MANIFEST}"))]
-    return {artifact.format: artifact for artifact in found}
+    by_format = {artifact.format: artifact for artifact in found}
+    return by_format | {"saved-model": by_format["keras"]}
 
 
 def noop_dimensions(inputs: Sequence[TensorSpec], batch_size: int) -> Mapping[str, int]:

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from crossrt.harness.measure.effort import FEWEST_ROUNDS
+from crossrt.harness.measure.participant import Participant
 from crossrt.reports.text.cells import counted
 from crossrt.reports.text.progress import Display
 
 TOLERATED: Final = 1.2
 """So many times the time that is left may be needed before anything is said: a first round only tells about how long
 others take."""
+
+
+def beyond(participants: Sequence[Participant], round_s: float, left_s: float) -> list[Participant]:
+    """Those for which the fewest rounds leave no time once the first one is over: whole scenarios, but never the first.
+
+    Args:
+        participants: Of the first round.
+        round_s: What it took.
+        left_s: What is left after it.
+    """
+    scenarios: dict[tuple[int, int], list[Participant]] = {}
+    for each in participants:
+        if each.subject is not None:
+            scenarios.setdefault((each.batch_size, each.threads), []).append(each)
+    found, needed_s = list[Participant](), 0.0
+    for place, key in enumerate(sorted(scenarios)):
+        needed_s += (FEWEST_ROUNDS - 1) * round_s * len(scenarios[key]) / len(participants)
+        if place and needed_s > left_s:
+            found += scenarios[key]
+    return found
 
 
 def say_overtime(

@@ -14,7 +14,7 @@ from random import Random
 
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.measure.effort import FEWEST_ROUNDS
-from crossrt.harness.measure.overtime import say_overtime
+from crossrt.harness.measure.overtime import beyond, say_overtime
 from crossrt.harness.measure.participant import Participant
 from crossrt.harness.measure.settings import Effort, WorkerLimits
 from crossrt.harness.process.affinity import Processors
@@ -32,6 +32,8 @@ class Measurements:
     parent_cpu_s: float = 0.0
     measured_s: float = 0.0
     is_cut_short: bool = False
+    left_out: set[str] = field(default_factory=set)
+    """Keys of what was found to have no time after the first round."""
 
     @property
     def parent_cpu_share(self) -> float | None:
@@ -48,6 +50,7 @@ class RoundSettings:
         limits: What a worker may take.
         seed: Seed of all orders and of the samples that are timed.
         deadline: Moment of `time.monotonic` after which no further round begins, or None.
+        keeps_time: Whether scenarios are left out where the first round shows that the fewest take longer.
         after_round: Called when a round is over and its processes are gone.
     """
 
@@ -55,6 +58,7 @@ class RoundSettings:
     limits: WorkerLimits
     seed: int
     deadline: float | None = None
+    keeps_time: bool = False
     after_round: Callable[[], None] = lambda: None
 
 
@@ -114,8 +118,22 @@ class RoundRunner:
             self.run_round(index, display)
             longest_s = max(longest_s, time.monotonic() - started)
             if index == 0 and self._settings.deadline is not None:
+                if self._settings.keeps_time and effort.rounds > 1:
+                    longest_s *= self._leave_out(beyond(self._participants, longest_s, self._left_s()))
                 left_s, processes = self._settings.deadline - started, len(self._participants)
                 say_overtime("measuring", effort.rounds, longest_s, left_s, processes, display)
+
+    def _left_s(self) -> float:
+        assert self._settings.deadline is not None
+        return self._settings.deadline - time.monotonic()
+
+    def _leave_out(self, those: Sequence[Participant]) -> float:
+        """Forgets participants, for one round has no interval; returns the share of those that stay."""
+        keys, before = {each.key for each in those}, len(self._participants)
+        self._found.left_out |= keys
+        self._found.rounds = {key: rounds for key, rounds in self._found.rounds.items() if key not in keys}
+        self._participants = [each for each in self._participants if each.key not in keys]
+        return len(self._participants) / before
 
     def _is_over(self, moment: float) -> bool:
         return self._settings.deadline is not None and moment > self._settings.deadline

@@ -38,6 +38,7 @@ from crossrt.harness.roofline.report import add_roofline
 from crossrt.harness.run.alone import begin_alone, compared_around
 from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.compose import report_of, settle_baseline
+from crossrt.harness.run.in_time import LEFT_S, TimeLimit
 from crossrt.harness.run.prepare import Opened, artifacts_for, open_project, scratch_folder
 from crossrt.harness.run.run_state import RunState, new_run_id
 from crossrt.harness.run.scenarios import measure_scenarios, single_stream_effort
@@ -46,8 +47,6 @@ from crossrt.reports.text.cells import counted
 from crossrt.reports.text.progress import Display
 
 NOOP_SAMPLES = 8
-_LEFT_S = 1.0
-"""What composing and printing a report takes."""
 
 
 def run_bench(
@@ -102,10 +101,10 @@ def _check_and_measure(
     display: Display,
     checkpoint: Callable[[Report], object] | None,
 ) -> None:
-    began = time.monotonic()
     with measuring_alone(lock_file(), display, is_exclusive=state.settings.exclusive is not None):
         watch = begin_alone(state, display)
-        check_answers(state, found, display)
+        began = time.monotonic()  # now: waiting for other runs is none of the time
+        check_answers(state, found, display, limit=TimeLimit(state, began))
         settle_baseline(state, [case for case in state.cases if state.assessments[case.id].status == "ok"])
         with compared_around(state, prepared_cases(state), watch, display):
             _measure(state, opened.folder, began, display, checkpoint)
@@ -236,7 +235,7 @@ def _measure(
     state.participants = participants
     budget_s = DEFAULT_TIME_S
     if settings.time_s is not None:
-        budget_s = (began + settings.time_s - time.monotonic() - _LEFT_S) / (1 + len(settings.scenarios))
+        budget_s = (began + settings.time_s - time.monotonic() - LEFT_S) / (1 + len(settings.scenarios))
     asked = single_stream_effort(settings)
     state.effort = fitted(asked, [(each, _cost(state, each)) for each in participants], budget_s)
     _say_what_is_cut(state, asked, display)
@@ -246,6 +245,7 @@ def _measure(
         limits=settings.limits,
         seed=settings.seed,
         deadline=deadline,
+        keeps_time=settings.time_s is not None,
         after_round=after_round(lambda: report_of(state, is_over=False), checkpoint),
     )
     RoundRunner(participants, how, state.measurements).run(display)

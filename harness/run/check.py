@@ -25,6 +25,7 @@ from crossrt.harness.evaluate.repeating import Unrepeated
 from crossrt.harness.evaluate.run_data import CHUNK_BYTES, KEPT_BYTES, bytes_of
 from crossrt.harness.measure.case import Case
 from crossrt.harness.process.affinity import usable_cpus
+from crossrt.harness.run.in_time import TimeLimit
 from crossrt.harness.run.prepare import naming_origin
 from crossrt.harness.run.run_state import RunState
 from crossrt.reports.statistics.divergence import CaseOutputs
@@ -43,8 +44,22 @@ _DRAWING_SHARE: Final = 0.25
 """Share of the time for answering that drawing random inputs may take."""
 
 
-def check_answers(state: RunState, found: Artifacts, display: Display, *, compares_pairs: bool = True) -> None:
+def check_answers(
+    state: RunState,
+    found: Artifacts,
+    display: Display,
+    *,
+    compares_pairs: bool = True,
+    limit: TimeLimit | None = None,
+) -> None:
     """Fills in how every case answers, and how far each two are apart; what fails is an assessment.
+
+    Args:
+        state: Takes what is found.
+        found: The files, and the reference's answers where there are some.
+        display: Follows.
+        compares_pairs: Whether it is also told how far each two cases are apart.
+        limit: Leaves out what there is no time to measure; None for no limit.
 
     Raises:
         DataError: Labels do not fit the task, or the task does not fit the outputs.
@@ -64,8 +79,9 @@ def check_answers(state: RunState, found: Artifacts, display: Display, *, compar
         _take_reference(state, outputs, f"the source model {found.reference.model}", display, repeats=repeats)
     else:
         cases = _answer_first(state, cases, assessor, answers, display)
-    for case, tried in assessor.assess_all(cases, state.judge, kept):
-        _keep(state, case, tried, answers, display)
+    for group in limit.affordable(cases, display) if limit is not None else [cases]:
+        for case, tried in assessor.assess_all(group, state.judge, kept):
+            _keep(state, case, tried, answers, display)
     state.cautions += [f"{item}: {caution}" for item, caution in difference_cautions(state).items()]
     state.warnings = list(dict.fromkeys((*state.warnings, *state.data.warnings)))  # all samples were read by now
     order = {case.id: place for place, case in enumerate(state.cases)}

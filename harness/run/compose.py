@@ -20,6 +20,7 @@ from crossrt.harness.evaluate.assess import Assessment, skipped
 from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.measure.case import Case
 from crossrt.harness.process.affinity import pinned_cpu
+from crossrt.harness.run.in_time import slower
 from crossrt.harness.run.run_state import RunState
 from crossrt.harness.run.scenarios import single_stream_effort
 from crossrt.reports.schema.files import problem_of
@@ -242,6 +243,8 @@ def _result(state: RunState, case: Case) -> Result:
         assessment = dataclasses.replace(
             assessment, status="failed", reason=failure.reason, stderr_tail=failure.stderr_tail or None
         )
+    elif assessment.status == "ok" and case.id in state.measurements.left_out:
+        assessment = dataclasses.replace(assessment, status="skipped", reason=slower(state.settings.time_s or 0))
     elif assessment.status == "ok" and not rounds:
         assessment = dataclasses.replace(
             assessment, status="skipped", reason="interrupted before its first round ended"

@@ -15,9 +15,10 @@ def main(runtime_name: str, manifest: str, model_file: str) -> None:
     """Prints whether the file was answered or refused."""
     described = read_manifest(Path(manifest), ModelArtifact)
     artifact = dataclasses.replace(described, path=Path(model_file))
+    options = default_options(described)
     try:
-        with get_runtime(runtime_name).prepare(artifact, default_options(described)) as session:
-            session.run(feeds_of(described, session, 1))
+        with get_runtime(runtime_name).prepare(artifact, options) as session:
+            session.run(feeds_of(described, session, options.batch_size))
     except ModelRefusedError as error:
         print(f"refused: {error}")
     else:

@@ -41,9 +41,7 @@ def artifacts_in(folder: Path) -> tuple[ModelArtifact, ...]:
 def _without_links(artifact: ModelArtifact) -> ModelArtifact:
     folder = Path(tempfile.mkdtemp(prefix="crossrt-conformance-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for each in artifact.path.parent.iterdir():
-        if each.is_file():
-            shutil.copyfile(each, folder / each.name)
+    shutil.copytree(artifact.path.parent, folder, dirs_exist_ok=True)
     return dataclasses.replace(artifact, path=folder / artifact.path.name)
 
 

@@ -13,11 +13,15 @@ from crossrt.runtimes.conformance.samples import artifacts_in, dimensions_of
 KERAS_HAS_NO = ("quantized-integers", "no-batch", "batch-on-axis-1")
 """Its first dimension is the batch, of floats or of integers that stand for themselves."""
 
+AS_KERAS = ("float16", "no-elements")
+
 
 @pytest.fixture(params=get_args(ModelFormat))
 def shipped(request):
     if request.param == "keras" and request.node.callspec.id.endswith(KERAS_HAS_NO):
         pytest.skip("Keras has no such models")
+    if request.param == "saved-model" and request.node.callspec.id.endswith((*KERAS_HAS_NO, *AS_KERAS)):
+        pytest.skip("the runtime of Keras models runs them, and shows this with those")
     return [artifact for artifact in artifacts_in(MODELS) if artifact.format == request.param]
 
 
@@ -58,6 +62,6 @@ def test_data_files_are_no_links_however_the_package_was_installed(tmp_path):
     assert found
     for artifact in found:
         for name in artifact.data_files:
-            data = artifact.path.with_name(name)
+            data = artifact.path.parent / name
             assert not data.is_symlink()
             assert data.stat().st_nlink == 1

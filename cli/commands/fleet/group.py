@@ -86,8 +86,8 @@ def plan(config: Path | None, service: Format, out: Path | None) -> None:
 def report(reports: tuple[Path, ...], place: str | None, max_drop: float, html: Path | None, style: str) -> None:
     """Join REPORT..., report files or folders of them: of each machine the newest complete run of each model.
 
-    Machines whose times may not be compared stand in columns of their own. They are called what CROSSRT_MACHINE said
-    when they measured, or by their environment's key. Times are shown beside each other and never judged across
+    Machines that differ in hardware or in name stand in columns of their own. They are called what CROSSRT_MACHINE
+    said when they measured, or by their environment's key. Times are shown beside each other and never judged across
     machines.
     """
     from crossrt.reports.packages import named_packages

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from crossrt.core.artifact import artifact_from_fields, sha256_of
+from crossrt.core.artifact import artifact_from_fields, serving_signature, sha256_of
 
 
 def test_id_names_model_variant_and_format(make_artifact):
@@ -39,3 +39,16 @@ def test_artifacts_cannot_be_changed(make_artifact):
 def test_hash_is_the_sha256_of_the_bytes(tmp_path):
     (tmp_path / "file").write_bytes(b"abc" * 100_000)
     assert sha256_of(tmp_path / "file") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["first", "serving_default"], "serving_default"),
+        (["__saved_model_init_op", "second", "third"], "second"),
+        (["__saved_model_init_op"], None),
+        ([], None),
+    ],
+)
+def test_of_the_signatures_of_a_saved_model_the_default_one_is_run_or_else_the_first(names, chosen):
+    assert serving_signature(names) == chosen

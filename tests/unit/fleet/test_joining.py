@@ -82,6 +82,43 @@ def test_two_machines_of_one_name_are_told_apart_by_their_keys(write):
     assert len(set(names)) == 3
 
 
+def test_machines_of_equal_hardware_are_told_apart_by_their_names(write):
+    paths = [write(name, "EPYC", day=day) for name in ("rack-1", "rack-2") for day in (1, 2)]
+
+    (group,) = groups_of(choose_files(paths))
+
+    assert [(each.name, each.report.run.id, each.older) for each in group.machines] == [
+        ("rack-1", "rack-1-2", 1),
+        ("rack-2", "rack-2-2", 1),
+    ]
+    assert len({each.key for each in group.machines}) == 1
+
+
+def test_runs_without_a_name_are_of_the_only_machine_of_that_hardware_with_one(write):
+    paths = [write(None, "EPYC", day=2), write("rack-1", "EPYC", day=1), write(None, "Neoverse")]
+
+    (group,) = groups_of(choose_files(paths))
+
+    nameless, named = group.machines
+    assert (named.name, named.report.run.id, named.older) == ("rack-1", "EPYC-2", 1)
+    assert (nameless.name, nameless.older) == (nameless.key[:8], 0)
+
+
+def test_runs_without_a_name_stand_alone_where_two_machines_have_that_hardware(write):
+    paths = [write(name, "EPYC") for name in ("rack-1", "rack-2", None)]
+
+    (group,) = groups_of(choose_files(paths))
+
+    assert len({each.name for each in group.machines}) == 3
+    assert not [line for line in notes(group) if "CROSSRT_MACHINE" in line]
+
+
+def test_several_runs_without_a_name_may_be_of_several_machines_and_that_is_said(write):
+    (group,) = groups_of(choose_files([write(None, "EPYC", day=day) for day in (1, 2)]))
+
+    assert any("set CROSSRT_MACHINE on each" in line for line in notes(group))
+
+
 def test_a_damaged_report_does_not_hide_the_others(write, tmp_path):
     damaged = tmp_path / "report.json"
     damaged.write_text('{"schema_version": 2')
@@ -153,7 +190,7 @@ def test_more_machines_than_columns_are_told_below_each_other(write, tmp_path):
 
 
 def test_a_history_says_the_same_as_its_files(write, tmp_path):
-    for name, cpu in (("epyc", "EPYC"), ("arm", "Neoverse")):
+    for name, cpu in (("epyc", "EPYC"), ("rack-2", "EPYC"), ("arm", "Neoverse")):
         write(name, cpu)
     history = tmp_path / "history.sqlite"
     CliRunner().invoke(cli, ["history", "add", str(tmp_path / "reports"), "--history", str(history)])

@@ -11,6 +11,7 @@ import tempfile
 
 import pytest
 
+from crossrt.core.scratch import LOCK, owned_folder
 from crossrt.fleet.running import node
 
 VERSION = importlib.metadata.version("crossrt")
@@ -108,3 +109,23 @@ def test_a_run_is_a_process_of_its_own_whose_end_is_told(order, tmp_path, monkey
     assert found["exit_code"] == 2
     assert found["report"] is None
     assert "missing.onnx" in found["problem"]
+
+
+@pytest.mark.processes
+def test_what_a_killed_job_left_is_removed_by_the_next_one_and_what_is_in_use_is_not(order, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(node, "_COMMAND", "")
+    left, foreign = tmp_path / "crossrt-fleet-killed", tmp_path / "crossrt-fleet-foreign"
+    for each in (left, foreign):
+        each.mkdir()
+        (each / "stderr").write_text("measuring")
+    (left / LOCK).touch()
+
+    with owned_folder(tmp_path, "crossrt-fleet-") as used:
+        left.mkdir()
+        (left / LOCK).touch()
+        measure(order)
+
+        assert used.exists()
+        assert not left.exists()
+        assert foreign.exists()

@@ -38,10 +38,12 @@ cluster.add_node(num_cpus=0, include_dashboard=False, **small)
 nodes = [cluster.add_node(num_cpus=1, resources={"crossrt-node": 1}, **small) for _ in range(int(sys.argv[1]))]
 print(cluster.address, flush=True)
 for line in sys.stdin:
-    if line.strip() == "kill":
-        cluster.remove_node(nodes.pop(), allow_graceful=False)
+    what, _, which = line.strip().partition(" ")
+    if what == "kill":
+        (node,) = [each for each in nodes if each.node_id.startswith(which)]
+        cluster.remove_node(node, allow_graceful=False)
         cluster.add_node(num_cpus=1, resources={"crossrt-node": 1}, **small)
-    elif line.strip() == "head":
+    elif what == "head":
         cluster.remove_node(cluster.head_node, allow_graceful=False)
     print("done", flush=True)
 cluster.shutdown()
@@ -115,9 +117,9 @@ def wait_for(text, run):
 def test_both_machines_are_measured_although_a_node_dies(cluster, project):
     made = cluster(2)
     run = start(made, project)
-    wait_for("b: on node", run)
+    told = wait_for("a: on node", run)
     time.sleep(2)  # its process has started
-    made.do("kill")
+    made.do(f"kill {told.split('(')[1].split(')')[0]}")
 
     output, errors = run.communicate()
 

@@ -15,7 +15,7 @@ def spec(dtype, *shape):
 
 
 def test_there_is_one_for_each_format_and_its_file_is_the_described_one():
-    assert noop_artifacts().keys() == {"onnx", "tflite", "keras"}
+    assert noop_artifacts().keys() == {"onnx", "tflite", "keras", "saved-model"}
     for artifact in noop_artifacts().values():
         check_file(artifact)
 

@@ -6,6 +6,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from crossrt.core.errors import CrossrtError
@@ -13,7 +14,7 @@ from crossrt.datasets.opening import RANDOM, DataRequest
 from crossrt.datasets.reference import reference_models
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspection import Inspection
-from crossrt.exporters.variants import FLOAT_KERAS
+from crossrt.exporters.variants import FLOAT_KERAS, FLOAT_SAVED_MODEL
 from crossrt.harness.build import project as module
 from crossrt.harness.build.project import resolve
 from crossrt.harness.errors import HarnessError
@@ -192,6 +193,16 @@ def test_a_keras_model_is_a_candidate_as_it_is_and_no_variant(keras, model):
     assert FLOAT_KERAS in project.buildable
     assert FLOAT_KERAS not in project.variants
     assert not any(each.format == "keras" for each in resolve(Subject(models=(model("conv.fp32.onnx"),))).candidates)
+
+
+def test_a_saved_model_is_a_candidate_as_it_is_and_no_variant(keras, monkeypatch):
+    inspected = module.inspect_model
+    monkeypatch.setattr(
+        module, "inspect_model", lambda path, **how: msgspec.structs.replace(inspected(path, **how), kind="saved-model")
+    )
+    project = resolve(Subject(models=(keras,)))
+    assert [each.id for each in project.candidates if each.format == "saved-model"] == ["own.fp32.saved-model"]
+    assert FLOAT_SAVED_MODEL not in project.variants
 
 
 def test_a_keras_model_without_calibration_has_what_needs_none(keras):
