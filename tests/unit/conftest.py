@@ -51,6 +51,16 @@ def pytest_collection_modifyitems(items):
                 item.add_marker("core")
 
 
+NO_TENSORFLOW = Path(__file__).parents[1] / "data" / "no_tensorflow"
+
+
+@pytest.fixture
+def without_tensorflow(monkeypatch) -> None:
+    """Processes find no TensorFlow, whose import takes seconds each time that all runtimes are asked what they are."""
+    path = filter(None, [str(NO_TENSORFLOW), os.environ.get("PYTHONPATH")])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+
+
 @pytest.fixture(scope="session")
 def postgresql_server(request) -> Iterator[str]:
     """URL of a server on a Unix socket, without the database's name at its end."""

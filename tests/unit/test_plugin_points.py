@@ -68,7 +68,7 @@ def model(tmp_path) -> Path:
 
 
 def bench(crossrt, tmp_path, *arguments):
-    crossrt("bench", *arguments, "--rounds", 2, "--time", 6, "--runtime", "ort-cpu")
+    crossrt("bench", *arguments, "--rounds", 1, "--time", 6, "--runtime", "ort-cpu")
     (found,) = (tmp_path / "results").glob("*/report.json")
     return read_report(found)
 

@@ -242,6 +242,7 @@ def test_another_shell_than_those_is_refused(crossrt):
     assert crossrt(_CROSSRT_COMPLETE="tcsh_source").returncode != 0
 
 
+@pytest.mark.usefixtures("without_tensorflow")
 def test_another_build_of_a_runtime_is_named(crossrt, monkeypatch):
     found = {"onnxruntime": {"onnxruntime": "1.30", "onnxruntime-gpu": "1.31.1"}}
     monkeypatch.setattr("crossrt.core.install.installed_builds", lambda package: found.get(package, {}))
