@@ -12,6 +12,8 @@ import onnx
 import onnxruntime
 import pytest
 
+pytestmark = pytest.mark.tensorflow
+
 SCRIPT = Path(__file__).with_name("tf_models.py")
 EXPORTED = [
     "two_inputs_two_outputs",

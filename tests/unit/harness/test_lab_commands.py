@@ -389,8 +389,8 @@ def test_a_folder_says_what_it_holds(crossrt, folder):
         ("kl", "Divergence of columns from rows, in nats"),
     ],
 )
-def test_every_two_cases_are_compared_with_each_other(crossrt, bench, tmp_path, measure, title):
-    write_report(bench(), tmp_path / "report.json")
+def test_every_two_cases_are_compared_with_each_other(crossrt, answered, tmp_path, measure, title):
+    write_report(answered, tmp_path / "report.json")
     code, output, errors = crossrt("accuracy", tmp_path / "report.json", "--measure", measure)
     assert code == 0, errors
     assert title in " ".join(output.split())
@@ -398,8 +398,8 @@ def test_every_two_cases_are_compared_with_each_other(crossrt, bench, tmp_path, 
     assert max(map(len, output.splitlines())) <= 100
 
 
-def test_an_older_report_does_not_say_how_far_outputs_are_apart(crossrt, bench, tmp_path):
-    write_report(msgspec.structs.replace(bench(), distances=()), tmp_path / "report.json")
+def test_an_older_report_does_not_say_how_far_outputs_are_apart(crossrt, answered, tmp_path):
+    write_report(msgspec.structs.replace(answered, distances=()), tmp_path / "report.json")
     code, output, errors = crossrt("accuracy", tmp_path / "report.json", "--measure", "kl")
     assert (code, output) == (2, "")
     assert "measure it again with crossrt bench" in errors
