@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import signal
 import sys
@@ -41,6 +42,22 @@ def own_cache(tmp_path, monkeypatch) -> Path:
     """No test reads or writes the user's cache."""
     monkeypatch.setenv("CROSSRT_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def inspected(tmp_path_factory) -> Path:
+    """What was found out about model files, which takes TensorFlow seconds: a folder for all processes of a session."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "inspected"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def known_files(own_cache, inspected) -> None:
+    """The cache of a test knows the files that other tests looked into."""
+    own_cache.mkdir()
+    (own_cache / "inspections").symlink_to(inspected)
 
 
 @pytest.fixture(autouse=True)

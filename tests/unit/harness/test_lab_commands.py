@@ -18,7 +18,7 @@ from crossrt.exporters.variants import shipped_recipes
 from crossrt.reports.schema.files import write_report
 from crossrt.reports.text.cells import MOST_LISTED
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("known_files")]
 
 MODELS = Path(__file__).parents[2] / "data" / "models"
 MODEL, FLOAT = (MODELS / f"conv.{variant}.tflite" / "model.tflite" for variant in ("int8-io", "fp32"))
