@@ -131,7 +131,7 @@ def test_interrupt_keeps_the_finished_rounds_and_leaves_no_process(run, folder):
     while not list((folder / "interrupted").glob("*/report.json")) and process.poll() is None:  # a round is over
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=1200)
     errors = messages.read_text()
     assert process.returncode == 130, errors
     assert "Traceback" not in errors

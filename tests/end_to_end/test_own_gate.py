@@ -41,7 +41,7 @@ def project(tmp_path_factory) -> Path:
 
 
 def crossrt(*arguments, cwd) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([CROSSRT, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300)
+    return subprocess.run([CROSSRT, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=1200)
 
 
 def gated(project, model) -> str:

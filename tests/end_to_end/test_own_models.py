@@ -63,7 +63,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def crossrt(*arguments, cwd) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([CROSSRT, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([CROSSRT, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=1200)
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
     return done
 

@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
 
 def crossrt(*arguments, cwd, **variables):
     environment = {**os.environ, **variables}
-    return subprocess.run([CROSSRT, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run([CROSSRT, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=1200)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,9 @@ def test_the_rate_that_the_bundled_model_sustains_is_in_the_table_and_in_the_rep
     command = ["bench", "--quick", "--only", "fp32@ort-cpu", "--batch", "1", "--time", "12"]
     scenario = ["--scenario", "server:latency=20ms,percentile=90"]
     for _ in range(3):  # other work on the machine may keep it from any rate
-        done = subprocess.run([CROSSRT, *command, *scenario], cwd=tmp_path, capture_output=True, text=True, timeout=600)
+        done = subprocess.run(
+            [CROSSRT, *command, *scenario], cwd=tmp_path, capture_output=True, text=True, timeout=1200
+        )
         if done.returncode == 0:
             break
     assert done.returncode == 0, done.stdout + done.stderr

@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
 
 
 def crossrt(*arguments, cwd):
-    return subprocess.run([CROSSRT, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300)
+    return subprocess.run([CROSSRT, *arguments], cwd=cwd, capture_output=True, text=True, timeout=1200)
 
 
 def weights(path):

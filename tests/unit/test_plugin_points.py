@@ -51,7 +51,7 @@ def crossrt(tmp_path):
         path = os.pathsep.join(filter(None, [str(tmp_path / "site"), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONPATH": path, "CROSSRT_CACHE_DIR": str(tmp_path / "cache")}
         done = subprocess.run(
-            [CROSSRT, *map(str, arguments)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180
+            [CROSSRT, *map(str, arguments)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1200
         )
         assert done.returncode == expected, done.stdout + done.stderr
         return done

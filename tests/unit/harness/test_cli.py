@@ -35,7 +35,7 @@ def own_cache(inspections, monkeypatch):
 
 def crossrt(*arguments, cwd):
     command = [sys.executable, "-P", "-c", MAIN, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=1200)
 
 
 def imported_by(*arguments, cwd):
@@ -174,7 +174,7 @@ def test_mistakes_in_a_toml_file_are_named(tmp_path, toml, message):
 def crossrt_with(variables, *arguments, cwd, stdout=subprocess.PIPE):
     command = [sys.executable, "-P", "-c", MAIN, *map(str, arguments)]
     return subprocess.run(
-        command, cwd=cwd, stdout=stdout, stderr=subprocess.PIPE, timeout=60, env={**os.environ, **variables}
+        command, cwd=cwd, stdout=stdout, stderr=subprocess.PIPE, timeout=1200, env={**os.environ, **variables}
     )
 
 
