@@ -28,21 +28,29 @@ TOLERANCES = {"float16": 5e-3}
 """Largest error relative to the largest value of an output, by the file's own dtype; 1e-4 for others."""
 
 Pair = tuple[str, ModelArtifact]
+PAIRS = pytest.StashKey[list[Pair]]()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Runs a test on each runtime and each model that it supports."""
-    folder = metafunc.config.getoption("--conformance-artifacts")
-    names = tested_runtimes(metafunc.config)
-    pairs = [(name, artifact) for name in names for artifact in artifacts_in(folder) if supported(name, artifact)]
-    if not pairs:
-        raise pytest.UsageError(f"no runtime is installed that reads a model under {folder}")
+    pairs = _pairs(metafunc.config)
     if "artifact" in metafunc.fixturenames:
         pairs = _selected(pairs, metafunc.fixturenames)
         ids = [f"{name}-{artifact.id}" for name, artifact in pairs]
         metafunc.parametrize(("runtime_name", "artifact"), pairs, ids=ids)
     elif "runtime_name" in metafunc.fixturenames:
         metafunc.parametrize("runtime_name", sorted({name for name, _ in pairs}))
+
+
+def _pairs(config: pytest.Config) -> list[Pair]:
+    """Each runtime with each model that it supports, asked once a session: a missing package is slow to look for."""
+    if PAIRS not in config.stash:
+        folder, names = config.getoption("--conformance-artifacts"), tested_runtimes(config)
+        pairs = [(name, artifact) for name in names for artifact in artifacts_in(folder) if supported(name, artifact)]
+        if not pairs:
+            raise pytest.UsageError(f"no runtime is installed that reads a model under {folder}")
+        config.stash[PAIRS] = pairs
+    return config.stash[PAIRS]
 
 
 def _selected(pairs: list[Pair], fixtures: list[str]) -> list[Pair]:

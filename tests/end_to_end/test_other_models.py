@@ -30,7 +30,7 @@ def run(model, tmp_path_factory) -> Path:
     """A short run in a folder of its own."""
     folder = tmp_path_factory.mktemp(model)
     only = [part for case in CASES for part in ("--only", case)]
-    done = crossrt("bench", model, "--rounds", 2, "--batch", 1, "--diagnose", *ANY_PROCESSOR, *only, cwd=folder)
+    done = crossrt("bench", model, "--rounds", 1, "--batch", 1, "--diagnose", *ANY_PROCESSOR, *only, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     (found,) = (folder / "results").iterdir()
     return found

@@ -14,6 +14,8 @@ pytestmark = pytest.mark.timed
 
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
 MAKE = Path(__file__).with_name("make_own_models.py")
+SAME, SWAPPED = "hundred.keras", "swapped/hundred.keras"
+ATTEMPTS = 4
 CONFIG = """
 [model]
 path = "model.keras"
@@ -39,7 +41,7 @@ def project(tmp_path_factory) -> Path:
 
 
 def crossrt(*arguments, cwd) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([CROSSRT, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300)
+    return subprocess.run([CROSSRT, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=1200)
 
 
 def gated(project, model) -> str:
@@ -52,15 +54,30 @@ def gated(project, model) -> str:
     return re.search(r"^report: \.\./(.*)/report.json$", done.stdout, re.MULTILINE)[1]
 
 
+def judged(project, baseline: str, model: str, earlier: str) -> subprocess.CompletedProcess[str]:
+    """Compares a fresh run of a model with an earlier one of another.
+
+    Other work on the machine may make the later run slower indeed: then both are measured again.
+    """
+    for _ in range(ATTEMPTS):
+        done = crossrt("compare", earlier, gated(project, model), cwd=project)
+        if done.returncode == 0:
+            break
+        earlier = gated(project, baseline)
+    return done
+
+
 def test_gate_passes_the_same_model_and_stops_one_with_two_classes_swapped(project):
-    before = gated(project, "hundred.keras")
-    same = gated(project, "hundred.keras")
-    swapped = gated(project, "swapped/hundred.keras")
-    compared = crossrt("compare", before, same, cwd=project)
+    before = gated(project, SAME)
+    compared = judged(project, SAME, SAME, before)
     assert compared.returncode == 0, compared.stdout
     assert re.search("^No regression", compared.stdout, re.MULTILINE), compared.stdout  # below cautions, if any
+    swapped = gated(project, SWAPPED)
     stopped = crossrt("compare", before, swapped, cwd=project)
     assert stopped.returncode == 1, stopped.stdout
     assert re.search(r"fp32@ort-cpu +top-1 % .*less accurate", stopped.stdout), stopped.stdout
-    assert crossrt("compare", swapped, before, cwd=project).returncode == 0
+    back = crossrt("compare", swapped, before, cwd=project)
+    if back.returncode:
+        back = judged(project, SWAPPED, SAME, swapped)
+    assert back.returncode == 0, back.stdout
     assert crossrt("compare", before, "runs/missing", cwd=project).returncode == 2

@@ -17,7 +17,7 @@ from crossrt.reports.schema.records import Report
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
 MAKE = Path(__file__).with_name("make_own_models.py")
 FASHION = Path("/usr/share/datasets/fashion-mnist")
-SHORT = ("--rounds", 2, "--time", 20)
+SHORT = ("--rounds", 1, "--time", 20)
 FEW = ("--only", "fp32", "--only", "int8-qdq", "--only", "int8@tflite")
 NPZ = {
     "tab": ("tab.reg.keras", "tab.npz", "tab-calibration.npz"),
@@ -63,7 +63,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def crossrt(*arguments, cwd) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([CROSSRT, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([CROSSRT, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=1200)
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
     return done
 

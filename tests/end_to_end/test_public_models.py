@@ -26,7 +26,7 @@ from packages import taken, wheel
 
 ROOT = Path(__file__).parents[2]
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
-SHORT = ("--rounds", 2, "--time", 20)
+SHORT = ("--rounds", 1, "--time", 20)
 PITCH = "basic_pitch/saved_models/icassp_2022/nmp"
 
 
@@ -39,7 +39,7 @@ def downloads(tmp_path_factory) -> Path:
 def crossrt(tmp_path):
     def run(*arguments) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [CROSSRT, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True, timeout=300
+            [CROSSRT, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True, timeout=1200
         )
 
     return run
@@ -162,7 +162,7 @@ def sklearn_models(downloads, tmp_path_factory) -> Path:
     """A folder with a logistic regression as ONNX: with ZipMap, and with an output for each class."""
     folder = tmp_path_factory.mktemp("sklearn")
     command = [sys.executable, Path(__file__).with_name("make_sklearn_models.py"), wheel("skl2onnx", downloads), folder]
-    made = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+    made = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=1200)
     assert made.returncode == 0, made.stderr
     return folder
 
@@ -219,7 +219,7 @@ def test_pages_show_what_is_printed(block, downloads, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=1200,
     )
     lines = [line.rstrip() for line in done.stdout.splitlines()]
     assert missing(block, lines) is None, done.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ def folder(tmp_path_factory):
 
 def crossrt(*arguments, cwd, **variables):
     environment = {**os.environ, **variables}
-    return subprocess.run([CROSSRT, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run([CROSSRT, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=1200)
 
 
 @pytest.fixture(scope="module")
@@ -68,17 +69,26 @@ def test_the_folder_is_benched_and_audited(folder, trained):
     assert "4 of 4 cases measured" in benched.stdout
 
 
-def test_an_interrupted_training_goes_on_to_the_same_files(folder, trained):
-    out = folder / "broken"
-    with subprocess.Popen(
-        [CROSSRT, *TRAIN, "--out", "broken"], cwd=folder, stderr=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL
-    ) as process:
-        deadline = time.monotonic() + 200
-        while not (out / "checkpoints" / "epoch-0001").is_dir() and time.monotonic() < deadline:
+def interrupted(folder, out: Path) -> subprocess.CompletedProcess[str]:
+    """A training that gets Ctrl-C as soon as its first epoch is saved, or that was over before, on a busy machine."""
+    command = [CROSSRT, *TRAIN, "--out", out.name]
+    with (
+        (folder / "told.txt").open("w") as told,
+        subprocess.Popen(command, cwd=folder, stderr=told, stdout=subprocess.DEVNULL) as process,
+    ):
+        while not (out / "checkpoints" / "epoch-0001").is_dir() and process.poll() is None:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
-    assert process.returncode == 130, told
+    return subprocess.CompletedProcess(command, process.returncode, stderr=(folder / "told.txt").read_text())
+
+
+def test_an_interrupted_training_goes_on_to_the_same_files(folder, trained):
+    out = folder / "broken"
+    for _ in range(5):
+        if (done := interrupted(folder, out)).returncode != 0:
+            break
+        shutil.rmtree(out)
+    assert done.returncode == 130, done.stderr
     assert not (out / "scales.json").exists()
     refused = crossrt(*TRAIN, "--out", "broken", cwd=folder)
     assert refused.returncode == 2

@@ -16,7 +16,7 @@ VERSIONS = ("1.30.0", "1.31.1")
 def crossrt(*arguments, cwd):
     environment = {**os.environ, "CROSSRT_CACHE_DIR": str(cwd / "cache")}
     return subprocess.run(
-        [CROSSRT, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
+        [CROSSRT, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=1200
     )
 
 

@@ -39,7 +39,7 @@ print(statistics.median(times[len(times) // 10:]))
 
 
 def crossrt(*arguments, cwd):
-    done = subprocess.run([CROSSRT, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([CROSSRT, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
@@ -47,7 +47,7 @@ def crossrt(*arguments, cwd):
 def looped(model: Path, threads: int) -> float:
     """Median time of a call in a fresh process that does nothing else, in nanoseconds."""
     command = [sys.executable, "-c", LOOP, str(model), str(threads), str(BATCH)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout)
+    return float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=1200).stdout)
 
 
 def fastest(rounds) -> float:

@@ -14,11 +14,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from hypothesis import HealthCheck, settings
 from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.core.artifact import ModelArtifact, Quantization, ReferenceAnswers, sha256_of
 from crossrt.core.tensor import TensorSpec, batching_of
 from crossrt.datasets.fitting import Fit
+
+settings.register_profile("patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")  # a busy machine is no defect
 
 CORE = ("core", "datasets", "reports")
 """Folders of tests that need neither TensorFlow nor a runtime.
@@ -41,7 +45,10 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
+    """Marks what is quick, and has long files begin first: one that begins last keeps the other processors waiting."""
     unit = Path(__file__).parent
+    long = {each.path for each in items if any(map(each.get_closest_marker, ("processes", "tensorflow")))}
+    items.sort(key=lambda item: item.path.is_relative_to(unit) and item.path not in long)
     for item in items:
         if item.path.is_relative_to(unit):
             folders = item.path.relative_to(unit).parts[:-1]
@@ -49,6 +56,16 @@ def pytest_collection_modifyitems(items):
             slow = slow or getattr(item.function, "is_hypothesis_test", False)
             if folders and folders[0] in CORE and not slow:
                 item.add_marker("core")
+
+
+NO_TENSORFLOW = Path(__file__).parents[1] / "data" / "no_tensorflow"
+
+
+@pytest.fixture
+def without_tensorflow(monkeypatch) -> None:
+    """Processes find no TensorFlow, whose import takes seconds each time that all runtimes are asked what they are."""
+    path = filter(None, [str(NO_TENSORFLOW), os.environ.get("PYTHONPATH")])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
 
 
 @pytest.fixture(scope="session")

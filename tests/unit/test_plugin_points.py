@@ -51,7 +51,7 @@ def crossrt(tmp_path):
         path = os.pathsep.join(filter(None, [str(tmp_path / "site"), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONPATH": path, "CROSSRT_CACHE_DIR": str(tmp_path / "cache")}
         done = subprocess.run(
-            [CROSSRT, *map(str, arguments)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180
+            [CROSSRT, *map(str, arguments)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1200
         )
         assert done.returncode == expected, done.stdout + done.stderr
         return done
@@ -68,7 +68,7 @@ def model(tmp_path) -> Path:
 
 
 def bench(crossrt, tmp_path, *arguments):
-    crossrt("bench", *arguments, "--rounds", 2, "--time", 6, "--runtime", "ort-cpu")
+    crossrt("bench", *arguments, "--rounds", 1, "--time", 6, "--runtime", "ort-cpu")
     (found,) = (tmp_path / "results").glob("*/report.json")
     return read_report(found)
 

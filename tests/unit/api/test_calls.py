@@ -16,7 +16,7 @@ from crossrt.reports.schema.records import Duel, Report
 
 pytestmark = pytest.mark.processes
 
-SHORT = {"rounds": 2, "time": 4.0}
+SHORT = {"rounds": 1, "time": 4.0}
 REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
 
 

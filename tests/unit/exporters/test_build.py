@@ -78,7 +78,7 @@ def build(folder, source, items, module="crossrt.exporters.build", variables=Non
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1200,
         check=False,
     )
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
@@ -320,7 +320,7 @@ def inspected(path, **fields):
         input=json.dumps({"path": str(path), **fields}) + "\n",
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1200,
         check=False,
     )
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]

@@ -12,6 +12,8 @@ import onnx
 import onnxruntime
 import pytest
 
+pytestmark = pytest.mark.tensorflow
+
 SCRIPT = Path(__file__).with_name("tf_models.py")
 EXPORTED = [
     "two_inputs_two_outputs",
@@ -39,7 +41,7 @@ def folder(tmp_path_factory):
         [sys.executable, "-P", str(SCRIPT), str(folder)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
         check=False,
         env={**os.environ, "HOME": str(home), "KERAS_HOME": str(home / ".keras"), "KERAS_BACKEND": "jax"},
     )

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +23,8 @@ from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import write_folder
 from crossrt.harness.measure.duel.run import run_duel
 from crossrt.harness.measure.settings import BenchSettings, DuelSettings, Effort, Subject, WorkerLimits
+from crossrt.harness.process import probe
+from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.harness.run.bench import run_bench
 from crossrt.reports.schema.records import Report
 from crossrt.reports.text.progress import Silent
@@ -28,6 +33,8 @@ DATA = Path(__file__).parents[2] / "data"
 CONFORMANCE = Path(__file__).parents[3] / "runtimes" / "conformance" / "models"
 SHORT = Effort(rounds=3, blocks=2, block_target_ns=500_000, warmup_ns=100_000)
 SHORT_DUEL = Effort(rounds=1, blocks=6, block_target_ns=300_000, warmup_ns=100_000, sessions=2)
+KNOWN: dict[str, RuntimeInfo] = {}
+"""What runtimes said that they are."""
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +42,22 @@ def own_cache(tmp_path, monkeypatch) -> Path:
     """No test reads or writes the user's cache."""
     monkeypatch.setenv("CROSSRT_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def inspected(tmp_path_factory) -> Path:
+    """What was found out about model files, which takes TensorFlow seconds: a folder for all processes of a session."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "inspected"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def known_files(own_cache, inspected) -> None:
+    """The cache of a test knows the files that other tests looked into."""
+    own_cache.mkdir()
+    (own_cache / "inspections").symlink_to(inspected)
 
 
 @pytest.fixture(autouse=True)
@@ -122,11 +145,21 @@ def bench(folder, data):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, samples) -> Report:
     """One short bench of everything, the no-op models included, which the tests of a file share."""
-    folder = tmp_path_factory.mktemp("whole")
+    return shared_bench(tmp_path_factory.mktemp("whole"), samples, batch_sizes=(1, 4))
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory, samples) -> Report:
+    """One round of each small model, for tests of a file that read what was answered."""
+    return shared_bench(tmp_path_factory.mktemp("answered"), samples, effort_rounds=1)
+
+
+def shared_bench(folder: Path, samples, **changes) -> Report:
+    """A short bench in a folder of its own."""
     np.savez(folder / "test.npz", allow_pickle=False, **samples)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CROSSRT_CACHE_DIR", str(folder / "cache"))
-        return short_bench(written_models(folder / "models"), folder / "test.npz", batch_sizes=(1, 4))
+        return short_bench(written_models(folder / "models"), folder / "test.npz", **changes)
 
 
 def short_bench(folder: Path, data: Path, **changes) -> Report:
@@ -139,7 +172,28 @@ def short_bench(folder: Path, data: Path, **changes) -> Report:
     display, keep = changes.pop("display", Silent()), changes.pop("keep", lambda _: None)
     checkpoint = changes.pop("checkpoint", None)
     settings = dataclasses.replace(settings, limits=limits, **changes)
-    return run_bench(settings, ["crossrt", "bench"], display, keep, checkpoint)
+    with remembered_runtimes():
+        return run_bench(settings, ["crossrt", "bench"], display, keep, checkpoint)
+
+
+@contextmanager
+def remembered_runtimes() -> Iterator[None]:
+    """Asks what the two runtimes of the small models are once, which takes a process each; others as always."""
+
+    def asked(name, *rest):
+        if name not in ("ort-cpu", "tflite"):
+            return ask(name, *rest)
+        if name in KNOWN:
+            return KNOWN[name]
+        found = ask(name, *rest)
+        if found.problem is None:
+            KNOWN[name] = found
+        return found
+
+    ask = probe._probe
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probe, "_probe", asked)
+        yield
 
 
 @pytest.fixture
@@ -162,7 +216,8 @@ def duel(folder, data, short_duels):
         )
         run = dataclasses.replace(run, **{name: changes.pop(name) for name in ("seed", "threads") if name in changes})
         settings = DuelSettings(run=run, a=str(a), b=str(b or a), **{"budget_s": 0.5, "margin": 0.5, **changes})
-        return run_duel(settings, ["crossrt", "duel"], display or Silent())
+        with remembered_runtimes():
+            return run_duel(settings, ["crossrt", "duel"], display or Silent())
 
     return compare
 

@@ -10,7 +10,7 @@ from crossrt.datasets.opening import DataRequest
 from crossrt.harness.measure.settings import Subject
 from crossrt.reports.schema.files import write_report
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("known_files")]
 
 
 @pytest.fixture

@@ -21,8 +21,10 @@ HEAVY = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai_edge_liter
 
 
 @pytest.fixture(scope="module")
-def inspections(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+def inspections(tmp_path_factory, inspected):
+    folder = tmp_path_factory.mktemp("cache")
+    (folder / "inspections").symlink_to(inspected)
+    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +35,7 @@ def own_cache(inspections, monkeypatch):
 
 def crossrt(*arguments, cwd):
     command = [sys.executable, "-P", "-c", MAIN, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=1200)
 
 
 def imported_by(*arguments, cwd):
@@ -172,7 +174,7 @@ def test_mistakes_in_a_toml_file_are_named(tmp_path, toml, message):
 def crossrt_with(variables, *arguments, cwd, stdout=subprocess.PIPE):
     command = [sys.executable, "-P", "-c", MAIN, *map(str, arguments)]
     return subprocess.run(
-        command, cwd=cwd, stdout=stdout, stderr=subprocess.PIPE, timeout=60, env={**os.environ, **variables}
+        command, cwd=cwd, stdout=stdout, stderr=subprocess.PIPE, timeout=1200, env={**os.environ, **variables}
     )
 
 
@@ -242,6 +244,7 @@ def test_another_shell_than_those_is_refused(crossrt):
     assert crossrt(_CROSSRT_COMPLETE="tcsh_source").returncode != 0
 
 
+@pytest.mark.usefixtures("without_tensorflow")
 def test_another_build_of_a_runtime_is_named(crossrt, monkeypatch):
     found = {"onnxruntime": {"onnxruntime": "1.30", "onnxruntime-gpu": "1.31.1"}}
     monkeypatch.setattr("crossrt.core.install.installed_builds", lambda package: found.get(package, {}))

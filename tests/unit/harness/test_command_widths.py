@@ -24,6 +24,7 @@ COMMANDS = (
 )
 
 
+@pytest.mark.usefixtures("without_tensorflow")
 @pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[0])
 def test_tables_of_a_command_are_whole(crossrt, folder, data, monkeypatch, arguments):
     plain, sheets = terminal.print_sheet, []

@@ -90,6 +90,7 @@ def check(found: list[str]) -> None:
         assert expected in text
 
 
+@pytest.mark.usefixtures("without_tensorflow")
 @pytest.mark.parametrize("home", [None, "read-only", "/proc/nothing"])
 def test_a_home_that_cannot_be_used_is_not_needed(tmp_path, home):
     (tmp_path / "read-only").mkdir(mode=0o555)
@@ -100,6 +101,7 @@ def test_a_home_that_cannot_be_used_is_not_needed(tmp_path, home):
     assert list((tmp_path / "read-only").iterdir()) == []
 
 
+@pytest.mark.usefixtures("without_tensorflow")
 def test_an_ascii_terminal_of_60_columns_shows_whole_lines(tmp_path):
     """Without a locale Python takes UTF-8 unless it is told otherwise, as in old containers."""
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

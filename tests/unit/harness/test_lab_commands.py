@@ -18,7 +18,7 @@ from crossrt.exporters.variants import shipped_recipes
 from crossrt.reports.schema.files import write_report
 from crossrt.reports.text.cells import MOST_LISTED
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("known_files")]
 
 MODELS = Path(__file__).parents[2] / "data" / "models"
 MODEL, FLOAT = (MODELS / f"conv.{variant}.tflite" / "model.tflite" for variant in ("int8-io", "fp32"))
@@ -389,8 +389,8 @@ def test_a_folder_says_what_it_holds(crossrt, folder):
         ("kl", "Divergence of columns from rows, in nats"),
     ],
 )
-def test_every_two_cases_are_compared_with_each_other(crossrt, bench, tmp_path, measure, title):
-    write_report(bench(), tmp_path / "report.json")
+def test_every_two_cases_are_compared_with_each_other(crossrt, answered, tmp_path, measure, title):
+    write_report(answered, tmp_path / "report.json")
     code, output, errors = crossrt("accuracy", tmp_path / "report.json", "--measure", measure)
     assert code == 0, errors
     assert title in " ".join(output.split())
@@ -398,8 +398,8 @@ def test_every_two_cases_are_compared_with_each_other(crossrt, bench, tmp_path, 
     assert max(map(len, output.splitlines())) <= 100
 
 
-def test_an_older_report_does_not_say_how_far_outputs_are_apart(crossrt, bench, tmp_path):
-    write_report(msgspec.structs.replace(bench(), distances=()), tmp_path / "report.json")
+def test_an_older_report_does_not_say_how_far_outputs_are_apart(crossrt, answered, tmp_path):
+    write_report(msgspec.structs.replace(answered, distances=()), tmp_path / "report.json")
     code, output, errors = crossrt("accuracy", tmp_path / "report.json", "--measure", "kl")
     assert (code, output) == (2, "")
     assert "measure it again with crossrt bench" in errors

@@ -164,7 +164,7 @@ def run_in_shell(line, *arguments, cwd):
     program.write_text(ENTRY)
     command = f"{sys.executable} -P {program} {' '.join(map(str, arguments))}"
     return subprocess.run(
-        ["bash", "-c", line.replace("CROSSRT", command)], cwd=cwd, capture_output=True, text=True, timeout=120
+        ["bash", "-c", line.replace("CROSSRT", command)], cwd=cwd, capture_output=True, text=True, timeout=1200
     )
 
 
@@ -271,7 +271,7 @@ def test_a_run_that_is_killed_leaves_what_it_had(tmp_path, folder, data, command
     rest = () if command == "bench" else ("--artifacts", folder)
     command = [sys.executable, "-P", "-c", KILLED_IN_THE_THIRD_ROUND, *map(str, (*what, *rest, "--data", data))]
     variables = {**os.environ, "TMPDIR": str(tmp_path)}
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=variables)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=1200, env=variables)
     assert done.returncode == -signal.SIGKILL, done.stderr
     (path,) = tmp_path.glob("results/*/*.json")
     if path.name == "duel.json":

@@ -28,8 +28,10 @@ SOME = DataRequest(reference="train.npz")
 
 
 @pytest.fixture(scope="module")
-def inspections(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+def inspections(tmp_path_factory, inspected):
+    folder = tmp_path_factory.mktemp("cache")
+    (folder / "inspections").symlink_to(inspected)
+    return folder
 
 
 @pytest.fixture(autouse=True)

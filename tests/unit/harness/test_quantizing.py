@@ -13,7 +13,7 @@ from crossrt.harness.evaluate import judge
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.reports.schema.files import read_report
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("known_files")]
 
 
 @pytest.fixture

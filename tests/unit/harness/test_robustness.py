@@ -16,7 +16,7 @@ from crossrt.harness.measure.settings import Subject
 from crossrt.harness.run.prepare import open_project
 from crossrt.reports.text.progress import Silent
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("known_files")]
 
 SAMPLES = 200
 TOP1 = MetricDefinition(name="top1", label="top-1", unit="share", direction="bigger_is_better", format="percent")

@@ -56,11 +56,11 @@ def test_no_room_for_temporary_files_is_one_clear_error(temporary):
 @pytest.mark.processes
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
 def test_what_is_left_of_a_run_in_another_session_ends_with_it(temporary):
-    stranger = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    stranger = subprocess.Popen(["sleep", "600"], start_new_session=True)
     with scratch_folder():
         own = {**os.environ, **temporary_variables()}
-        left = subprocess.Popen(["sh", "-c", "sleep 60 & wait"], env=own, start_new_session=True)
-    assert left.wait(20) == -signal.SIGKILL
+        left = subprocess.Popen(["sh", "-c", "sleep 600 & wait"], env=own, start_new_session=True)
+    assert left.wait(300) == -signal.SIGKILL
     assert stranger.poll() is None
     stranger.kill()
     stranger.wait()

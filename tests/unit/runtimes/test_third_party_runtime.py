@@ -37,7 +37,7 @@ def test_it_passes_the_conformance_suite(run_suite, tmp_path):
     assert files == {path.stem for path in SUITE.glob("test_*.py")} - FREE_OF_RUNTIMES
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("installed", "without_tensorflow")
 def test_the_command_lists_it(python):
     ended = python("-c", "from crossrt.cli.main import main; raise SystemExit(main())", "runtimes")
     assert ended.returncode == 0, ended.stderr

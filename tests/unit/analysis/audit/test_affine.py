@@ -24,7 +24,7 @@ from crossrt.analysis.audit.affine import (
     quantize_bias,
 )
 
-settings.register_profile("crossrt", max_examples=25, deadline=None, derandomize=True, database=None)
+settings.register_profile("crossrt", settings.default, max_examples=25, derandomize=True, database=None)
 settings.load_profile("crossrt")
 
 REALS = st.floats(-1e6, 1e6, width=32)

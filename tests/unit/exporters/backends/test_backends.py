@@ -31,7 +31,7 @@ def made(tmp_path_factory):
         folder = tmp_path_factory.mktemp(f"{backend}-{part}")
         command = [sys.executable, "-P", str(SCRIPT), str(folder), part]
         environment = {**os.environ, "KERAS_BACKEND": backend}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
         return dict(np.load(folder / f"{part}.npz")), json.loads((folder / f"{part}.json").read_text())
 

@@ -61,7 +61,7 @@ def built(tmp_path_factory):
         input=json.dumps(job) + "\n",
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
         check=False,
         env={"PATH": "", "HOME": str(folder / "home"), "ORT_DISABLE_TELEMETRY": "1"},
     )

@@ -54,7 +54,7 @@ REFUSED = {
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("qat")
     done = subprocess.run(
-        [sys.executable, "-P", str(SCRIPT), str(folder)], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-P", str(SCRIPT), str(folder)], capture_output=True, text=True, timeout=1200, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return folder

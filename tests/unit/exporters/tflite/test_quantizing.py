@@ -32,7 +32,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("quantized")
     script = Path(__file__).with_name("quantizing.py")
     done = subprocess.run(
-        [sys.executable, "-P", str(script), str(folder)], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-P", str(script), str(folder)], capture_output=True, text=True, timeout=1200, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return folder

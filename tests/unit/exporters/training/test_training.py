@@ -20,7 +20,9 @@ pytestmark = pytest.mark.processes
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     script = Path(__file__).with_name("make_trained.py")
-    done = subprocess.run([sys.executable, "-P", str(script), str(folder)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-P", str(script), str(folder)], capture_output=True, text=True, timeout=1200
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     return folder
 

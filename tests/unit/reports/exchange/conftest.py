@@ -66,7 +66,7 @@ def consumer(tmp_path):
 
     def run(*arguments: object, cwd=tmp_path) -> str:
         command = [sys.executable, "-P", "-m", *map(str, arguments)]
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=1200)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
