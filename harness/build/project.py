@@ -44,6 +44,7 @@ class Project:
         data: What is fed.
         calibration: What quantizers are calibrated with, or None.
         is_bundled: Whether the model is the bundled reference, or another that ships.
+        shares_none: Whether test and calibration data are the bundled ones, which have no sample in common.
         notes: What a reader must know.
         expected_ranges: Values that the first model's first layer expects.
     """
@@ -59,6 +60,7 @@ class Project:
     calibration: DataRequest | None
     quantizable: Inspection | None = None
     is_bundled: bool = False
+    shares_none: bool = False
     notes: tuple[str, ...] = ()
     expected_ranges: tuple[ExpectedRange, ...] = ()
 
@@ -74,7 +76,7 @@ class Project:
         if source is None or self.calibration is not None:
             return ()
         missing = [each for each in _variants(source, is_calibrated=True) if each not in self.variants]
-        return tuple(grouped({f"{self.model}.{each.item}": "no calibration data were given" for each in missing}))
+        return tuple(grouped({f"{self.model}.{each.item}": "no calibration data were given: give --calibration DATA" for each in missing}))
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -148,6 +150,7 @@ def _brought(
         calibration=calibration,
         quantizable=quantizable,
         is_bundled=bundled is not None and subject.data is None,
+        shares_none=bundled is not None and subject.data is None and subject.calibration is None,
         notes=tuple(f"{each.model}: {note}" for each in found for note in (*each.preprocessing, *each.notes)),
         expected_ranges=found[0].expected_ranges,
     )
@@ -232,6 +235,7 @@ def _exported(subject: Subject, path: Path) -> Project:
         data=data or _random(subject),
         calibration=subject.calibration or (_calibration(bundled) if bundled else None),
         is_bundled=bundled is not None and subject.data is None,
+        shares_none=bundled is not None and subject.data is None and subject.calibration is None,
     )
 
 

@@ -226,6 +226,8 @@ def test_the_bundled_name_is_the_bundled_reference_with_its_data():
         assert project.batch_sizes == (1, 32)
         assert project.calibration is not None
         assert project.data != project.calibration
+        assert project.shares_none
+        assert not resolve(Subject(models=models, calibration=SOME)).shares_none
 
 
 def test_a_bundled_model_on_data_of_the_user_is_not_the_reference_any_more():
