@@ -56,6 +56,4 @@ class DataRequest:
 
 def calibration_request(reference: str, seed: int, dimensions: Mapping[str, int]) -> DataRequest:
     """What a user names to calibrate with: of data with parts the training part, unless it names another."""
-    return DataRequest(
-        reference=reference, fallback_split=CALIBRATION_SPLIT, seed=seed, dimensions=dict(dimensions)
-    )
+    return DataRequest(reference=reference, fallback_split=CALIBRATION_SPLIT, seed=seed, dimensions=dict(dimensions))

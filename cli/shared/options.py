@@ -157,12 +157,14 @@ _SUBJECT = (
         help="Names of the classes in the order of the output, as cat,dog or a file with one a line: for labels that"
         " are names, and for tables.  [default: the data set's own]",
     ),
-    click.option("--split", metavar="NAME", help="Part of --data that is tested on, where it has parts, such as test or train."),
+    click.option(
+        "--split", metavar="NAME", help="Part of --data that is tested on, where it has parts, such as test or train."
+    ),
     click.option(
         "--calibration",
         metavar="DATA",
-        help="What quantizers are calibrated with; like --data, without labels. Of data with parts it is the part train."
-        "  [default: none; the training data of bundled models]",
+        help="What quantizers are calibrated with; like --data, without labels. Of data with parts it is the part"
+        " train.  [default: none; the training data of bundled models]",
     ),
     click.option(
         "--task",

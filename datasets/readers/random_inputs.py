@@ -112,7 +112,9 @@ def _sizes(spec: TensorSpec, sample: TensorSpec, request: DataRequest) -> tuple[
             f" use {wishes}, or give data with --data"
         )
     if any(size is None for size in bound.shape):
-        raise DataError(f"random inputs cannot be drawn for {described(spec)}: a size is unknown; give data with --data")
+        raise DataError(
+            f"random inputs cannot be drawn for {described(spec)}: a size is unknown; give data with --data"
+        )
     sizes = tuple(size for size in bound.shape if isinstance(size, int))
     if min(sizes, default=0) < 0:
         raise DataError(f"random inputs cannot be drawn for {described(bound)}: a size is negative")

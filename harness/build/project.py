@@ -76,7 +76,11 @@ class Project:
         if source is None or self.calibration is not None:
             return ()
         missing = [each for each in _variants(source, is_calibrated=True) if each not in self.variants]
-        return tuple(grouped({f"{self.model}.{each.item}": "no calibration data were given: give --calibration DATA" for each in missing}))
+        return tuple(
+            grouped(
+                {f"{self.model}.{each.item}": "no calibration data were given (--calibration DATA)" for each in missing}
+            )
+        )
 
     @property
     def candidates(self) -> list[Candidate]:

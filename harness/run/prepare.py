@@ -116,9 +116,10 @@ def open_project(subject: Subject, folder: Path, calibrates: Callable[[Project],
 def _part_note(project: Project, calibration: Dataset | None) -> Iterator[str]:
     """Which part of the data that a user named is calibrated with, where they have parts: its name says it."""
     request = project.calibration
-    if calibration is not None and request is not None and request.fallback_split is not None:
-        if calibration.name not in (request.reference, Path(request.reference).name):
-            yield f"--calibration {request.reference}: {calibration.name}, {counted(len(calibration), 'sample')}"
+    if calibration is None or request is None or request.fallback_split is None:
+        return
+    if calibration.name not in (request.reference, Path(request.reference).name):
+        yield f"--calibration {request.reference}: {calibration.name}, {counted(len(calibration), 'sample')}"
 
 
 @contextmanager
