@@ -59,7 +59,12 @@ class PercentRange(FiniteRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Converts and checks."""
-        return super().convert(str(value).removesuffix("%"), param, ctx) / 100
+        number = str(value).strip().removesuffix("%")
+        try:
+            float(number)
+        except ValueError:
+            self.fail(f"{str(value)!r} is not a percentage: write it like 2% or 2.", param, ctx)
+        return super().convert(number, param, ctx) / 100
 
 
 class SizesParam(click.ParamType[tuple[int, ...]]):

@@ -78,3 +78,10 @@ def test_limits_of_exclusive_use_that_is_not_asked_for_are_refused(tmp_path):
 
     assert result.exit_code == 2
     assert "--max-steal is a limit of --exclusive: add that" in result.output
+
+
+@pytest.mark.parametrize("written", ["5%%", "%", "five", ""])
+def test_a_limit_that_is_no_percentage_is_quoted_as_it_was_written(written):
+    result = CliRunner().invoke(cli, ["bench", "--exclusive", "--max-steal", written])
+    assert result.exit_code == 2
+    assert f"{written!r} is not a percentage: write it like 2% or 2." in result.output
