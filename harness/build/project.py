@@ -16,7 +16,7 @@ from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspection import RUN_AS_THEY_ARE, Inspection
 from crossrt.exporters.variants import FLOAT_KERAS, Variant, main_variants, variant_of
 from crossrt.harness.build.builder import Artifacts
-from crossrt.harness.build.exported import holds_artifacts, read_folder
+from crossrt.harness.build.exported import as_described, holds_artifacts, read_folder
 from crossrt.harness.build.foreign_sources import readable
 from crossrt.harness.build.inspecting import inspect_model
 from crossrt.harness.errors import HarnessError
@@ -139,12 +139,13 @@ def _brought(
     files = [each for each in found if each not in sources]
     model = (sources or found)[0].model
     quantizable = None if sources else _quantizable(files)
+    given = _named(files, model, has_source=bool(sources))
     source = sources[0] if sources else quantizable if calibration is not None else None
     variants = _variants(source, is_calibrated=calibration is not None) if source else ()
     variants += _asked_for(subject.recipes, model, source, variants, is_calibrated=calibration is not None)
     return Project(
-        model=model,
-        given=_named(files, model, has_source=bool(sources)),
+        model=given[0].model if len(given) == 1 and source is None else model,
+        given=given,
         source=source,
         variants=variants,
         folder=None,
@@ -203,9 +204,10 @@ def _asked_for(
 
 
 def _named(files: Sequence[Inspection], model: str, *, has_source: bool) -> tuple[ModelArtifact, ...]:
-    """Files as artifacts: a single one is named after what it holds, several after themselves."""
+    """Files as artifacts: a single one is named by its manifest, or after what it holds, several after themselves."""
     if len(files) == 1 and not has_source:
-        return (files[0].artifact(model, _content(files[0])),)
+        artifact = files[0].artifact(model, _content(files[0]))
+        return (as_described(artifact) if artifact.role == "quantized" else artifact,)
     names = [each.model for each in files]
     counts = Counter((name, each.kind) for name, each in zip(names, files, strict=True))
     found, seen = [], Counter[tuple[str, str]]()
