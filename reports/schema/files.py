@@ -97,7 +97,9 @@ def _header(raw: bytes, name: str) -> _Header:
     try:
         header = msgspec.json.decode(raw, type=_Header)
     except UNREADABLE as error:
-        raise ReportError(f"{name} is not a crossrt report: {parsing_problem(error)}") from error
+        is_json = raw.lstrip()[:1] in (b"{", b"[")
+        problem = parsing_problem(error) if is_json else "expected a report.json, as crossrt bench writes it"
+        raise ReportError(f"{name} is not a crossrt report: {problem}") from error
     if header.schema_version > SCHEMA_VERSION:
         raise ReportError(
             f"{name} has schema version {header.schema_version}; this crossrt reads up to {SCHEMA_VERSION}:"

@@ -75,7 +75,7 @@ def quiet_level(each: Round, used_calls: int | None = None) -> float:
 
 
 class Same:
-    """Rounds that are told from others by what they are, not by what they hold: hashing all calls takes as long."""
+    """Rounds as a key of a cache: the same object, not equal calls, whose hash would take as long as the work saved."""
 
     def __init__(self, rounds: Sequence[Round]) -> None:
         self.rounds = rounds

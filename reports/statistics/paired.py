@@ -98,7 +98,7 @@ def exact_mcnemar(fixed: int, broken: int) -> float:
     if not changed:
         return 1.0
     if fewer <= _MOST_TERMS:
-        return min(1.0, 2 * sum(math.comb(changed, each) for each in range(fewer + 1)) / 2**changed)
+        return min(1.0, 2 * sum(math.comb(changed, each) for each in range(fewer + 1)) / (1 << changed))
     from scipy import special  # not at import: see `student`
 
     return min(1.0, 2 * float(special.bdtr(fewer, changed, 0.5)))
