@@ -123,7 +123,7 @@ def _registered(request: DataRequest) -> Dataset:
             raise DataError(f"the data set {name} has no splits: leave out the split {request.split!r}")
         return dataset_from(plugin, name)
     parts: Mapping[str, Callable[[], Any]] = plugin
-    split = request.split or next(iter(parts), "")
+    split = request.part_of(parts) or next(iter(parts), "")
     if split not in parts:
         raise DataError(f"the data set {name} has no split {split!r}; available: {', '.join(parts)}")
     return dataset_from(parts[split](), name)

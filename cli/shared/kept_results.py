@@ -31,13 +31,15 @@ class _Keys(msgspec.Struct, kw_only=True):
 
 
 def bisection_at(path: Path) -> Path | None:
-    """The file of a bisection, from its own name or that of its folder; None for anything else."""
+    """The file of a bisection, from its kind, from its name where it is damaged, or from its folder; else None."""
     if path.is_dir():
         return path / BISECTION if _is_folder_of(path, BISECTION) else None
     try:
         kind = msgspec.json.decode(read_regular(path), type=_Kind).kind
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except OSError:
         return None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return path if path.name == BISECTION else None
     return path if kind == "bisection" else None
 
 

@@ -59,7 +59,12 @@ class PercentRange(FiniteRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Converts and checks."""
-        return super().convert(str(value).removesuffix("%"), param, ctx) / 100
+        number = str(value).strip().removesuffix("%")
+        try:
+            float(number)
+        except ValueError:
+            self.fail(f"{str(value)!r} is not a percentage: write it like 2% or 2.", param, ctx)
+        return super().convert(number, param, ctx) / 100
 
 
 class SizesParam(click.ParamType[tuple[int, ...]]):
@@ -157,9 +162,14 @@ _SUBJECT = (
         help="Names of the classes in the order of the output, as cat,dog or a file with one a line: for labels that"
         " are names, and for tables.  [default: the data set's own]",
     ),
-    click.option("--split", metavar="NAME", help="Part of a data set that has parts, such as test or train."),
     click.option(
-        "--calibration", metavar="DATA", help="What quantizers are calibrated with; like --data, without labels."
+        "--split", metavar="NAME", help="Part of --data that is tested on, where it has parts, such as test or train."
+    ),
+    click.option(
+        "--calibration",
+        metavar="DATA",
+        help="What quantizers are calibrated with; like --data, without labels. Of data with parts it is the part"
+        " train.  [default: none; the training data of bundled models]",
     ),
     click.option(
         "--task",
@@ -249,7 +259,7 @@ def subject_from(
     seed: int = 0,
 ) -> Subject:
     """What these options name; `sides` are files that the command line names as something else than MODEL."""
-    from crossrt.datasets.opening import DataRequest
+    from crossrt.datasets.request import DataRequest, calibration_request
     from crossrt.harness.measure.settings import Subject
 
     named = sides or (models if is_given("models") or is_given("model") else ())
@@ -272,7 +282,7 @@ def subject_from(
         data=None
         if data is None
         else DataRequest(reference=data, labels=labels, classes=classes, split=split, seed=seed, dimensions=bound),
-        calibration=None if calibration is None else DataRequest(reference=calibration, seed=seed, dimensions=bound),
+        calibration=None if calibration is None else calibration_request(calibration, seed, bound),
         task=task,
         dimensions=bound,
         samples=samples,

@@ -55,7 +55,7 @@ def shipped_dataset(split: Split) -> Dataset:
 def read(path: Path, request: DataRequest, inputs: Sequence[TensorSpec] | None) -> Dataset:
     """Opens a split of the whole data set, `test` where none is named."""
     del inputs
-    name = request.split or "test"
+    name = request.part_of(COUNTS) or "test"
     split = next((each for each in COUNTS if each == name), None)
     if split is None:
         raise DataError(f"the data set {path} has no split {name!r}; available: test, train")

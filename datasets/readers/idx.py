@@ -93,7 +93,7 @@ def _too_large(path: Path, most_bytes: int) -> DataError:
 
 def read(path: Path, request: DataRequest, inputs: Sequence[TensorSpec] | None) -> Dataset:
     """Opens a file of images, or a folder that holds such files, with the labels beside it where there are any."""
-    images = _chosen(path, request.split) if path.is_dir() else path
+    images = _chosen(path, request.part_of(_splits(path))) if path.is_dir() else path
     if not path.is_dir() and request.split is not None:
         raise DataError(f"{path} is one file: name its folder to choose the split {request.split!r}")
     beside = _labels_beside(images)
@@ -118,6 +118,12 @@ def _chosen(folder: Path, split: str | None) -> Path:
         problem = "several files of images" if len(found) > 1 else f"no file of images for the split {split!r}"
         raise DataError(f"{folder} holds {problem}; available: {names}; choose a split (train, test) or name the file")
     return found[0]
+
+
+def _splits(folder: Path) -> list[str]:
+    """The parts of which a folder has a file of images."""
+    names = [path.name for path in _image_files(folder)]
+    return [split for split, starts in _SPLITS.items() if any(name.startswith(starts) for name in names)]
 
 
 def _image_files(folder: Path) -> list[Path]:

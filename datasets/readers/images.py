@@ -75,7 +75,7 @@ class ImageRows:
 
 def read(path: Path, request: DataRequest, inputs: Sequence[TensorSpec] | None) -> Dataset:
     """Opens a folder of images; folders in it are classes, in sorted order."""
-    folder = _part(path, request.split)
+    folder = _part(path, request.part_of(_parts(path)))
     classes = sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
     groups = [_images_in(each) for each in classes] or [_images_in(folder)]
     paths = tuple(each for group in groups for each in group)
@@ -108,13 +108,18 @@ def _check_classes(folder: Path, classes: Sequence[Path], groups: Sequence[Seque
 
 def _part(path: Path, split: str | None) -> Path:
     if split is None:
-        folders = [path / name for name in ("test", "train", "val", "validation")]
-        if found := [each.name for each in folders if each.is_dir() and not _has_images(each)]:
+        if found := _parts(path):
             raise DataError(f"{path} has splits ({', '.join(found)}): choose one, or name its folder")
         return path
     if not (path / split).is_dir():
         raise DataError(f"{path} has no folder {split!r} for the split")
     return path / split
+
+
+def _parts(path: Path) -> list[str]:
+    """Folders in it that are parts of the data by their names, and hold folders of classes."""
+    folders = [path / name for name in ("test", "train", "val", "validation")]
+    return [each.name for each in folders if each.is_dir() and not _has_images(each)]
 
 
 def _images_in(folder: Path) -> list[Path]:

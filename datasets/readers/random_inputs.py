@@ -68,7 +68,7 @@ def random_dataset(request: DataRequest, inputs: Sequence[TensorSpec] | None) ->
     if count > MOST_SAMPLES:
         raise DataError(
             f"{count:,} random samples are asked for, and at most {MOST_SAMPLES:,} are drawn: ask for fewer with"
-            " --samples, or give a data set"
+            " --samples, or give data with --data"
         )
     rows: dict[str, RandomRows] = {}
     shared: dict[str, NDArray[Any]] = {}
@@ -96,10 +96,10 @@ def _check_size(spec: TensorSpec, dtype: np.dtype[Any], shape: tuple[int, ...]) 
 def _dtype(spec: TensorSpec) -> np.dtype[Any]:
     fed = fed_dtype(spec)
     if fed == "str":
-        raise DataError(f"random inputs cannot be drawn for {described(spec)}, which is text: give a data set")
+        raise DataError(f"random inputs cannot be drawn for {described(spec)}, which is text: give data with --data")
     dtype = np.dtype(fed)
     if dtype.kind not in "biuf":
-        raise DataError(f"random inputs cannot be drawn for {described(spec)}: give a data set")
+        raise DataError(f"random inputs cannot be drawn for {described(spec)}: give data with --data")
     return dtype
 
 
@@ -109,10 +109,12 @@ def _sizes(spec: TensorSpec, sample: TensorSpec, request: DataRequest) -> tuple[
         wishes = " ".join(f"--dim '{name}=SIZE'" if "[" in name else f"--dim {name}=SIZE" for name in bound.dynamic)
         raise DataError(
             f"random inputs need a size for the dynamic dimension {', '.join(bound.dynamic)} of {described(spec)}:"
-            f" use {wishes}, or give a data set"
+            f" use {wishes}, or give data with --data"
         )
     if any(size is None for size in bound.shape):
-        raise DataError(f"random inputs cannot be drawn for {described(spec)}: a size is unknown; give a data set")
+        raise DataError(
+            f"random inputs cannot be drawn for {described(spec)}: a size is unknown; give data with --data"
+        )
     sizes = tuple(size for size in bound.shape if isinstance(size, int))
     if min(sizes, default=0) < 0:
         raise DataError(f"random inputs cannot be drawn for {described(bound)}: a size is negative")

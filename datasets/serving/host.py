@@ -47,6 +47,7 @@ class ServeJob:
     Attributes:
         reference: What the user calls the data set.
         split: Which part, or None.
+        fallback_split: Which part where none is named, if there is one of that name.
         inputs: Fields of the specs of the model's inputs, or None where there is no model.
         folder: Where files and the socket go.
         timeout_s: How long a call may take; whoever asks sees to it.
@@ -56,6 +57,7 @@ class ServeJob:
 
     reference: str
     split: str | None
+    fallback_split: str | None
     inputs: Sequence[Mapping[str, Any]] | None
     folder: str
     timeout_s: float
@@ -66,7 +68,8 @@ class ServeJob:
 def _opened(job: ServeJob) -> Dataset:
     inputs = None if job.inputs is None else [_spec(fields) for fields in job.inputs]
     with leaving_copies():
-        return open_here(DataRequest(reference=job.reference, split=job.split), inputs)
+        request = DataRequest(reference=job.reference, split=job.split, fallback_split=job.fallback_split)
+        return open_here(request, inputs)
 
 
 def _spec(fields: Mapping[str, Any]) -> TensorSpec:

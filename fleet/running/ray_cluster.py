@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import re
 import select
 import signal
 import socket
@@ -29,6 +30,8 @@ ANSWER_S: Final = 90.0
 _REACH_S: Final = 10.0
 _LEAVE_S: Final = 10.0
 _MOST_SAID: Final = 600
+_HOST: Final = re.compile(r"[\w.-]+|\[[0-9A-Fa-f:.]+(%\w+)?\]")
+"""A name or an address of IPv4; one of IPv6 stands in brackets, as its colons are not that of the port."""
 
 
 class RayCluster:
@@ -161,11 +164,11 @@ def check_address(address: str) -> None:
         raise FleetError(f"crossrt fleet run needs Ray, which is not installed: {install_command('crossrt[ray]')}")
     if address == "auto":
         return
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not (colon and host and port.isdecimal() and 0 < int(port) < 2**16):
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (_HOST.fullmatch(host) and port.isdecimal() and port.isascii() and 0 < int(port) < 2**16):
         raise FleetError(
-            f"{address!r} is not the address of a Ray head: expected HOST:PORT, such as 10.0.0.1:6379,"
-            " ray://HOST:10001, or auto on a node of the cluster"
+            f"{address!r} is not the address of a Ray head: expected HOST:PORT, such as 10.0.0.1:6379 or"
+            " [::1]:6379, ray://HOST:10001, or auto on a node of the cluster"
         )
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S).close()

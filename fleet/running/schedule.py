@@ -15,6 +15,8 @@ from crossrt.reports.text.cells import counted
 from crossrt.reports.text.progress import Display
 
 STEP_S: Final = 1.0
+TELL_S: Final = 3.0
+"""After so long it is said that a job waits for a node: those of a cluster join one by one."""
 CANCELLING_S: Final = 40.0
 SUSPECT_S: Final = 30.0
 """How long a node under which a task died gets no other: a dead one is still listed for some seconds."""
@@ -48,6 +50,7 @@ class _Open:
         since: When it was handed to its node, or last had none.
         deaths: How many nodes died under it.
         refused: Why nodes would not measure it, by their ids.
+        is_told: Whether it was said that it waits for a node.
     """
 
     job: Job
@@ -55,6 +58,7 @@ class _Open:
     node: Node | None = None
     deaths: int = 0
     refused: dict[str, str] = field(default_factory=dict)
+    is_told: bool = False
 
 
 class Schedule:
@@ -114,6 +118,11 @@ class Schedule:
                 taken.add(node.machine)
                 self._display.remark(f"  {each.job.machine}: on node {node.host} ({node.id[:8]})")
                 self._cluster.submit(node, self._order(each.job, node))
+            elif not each.is_told and self._clock() - each.since >= TELL_S and not self._fitting(each):
+                each.is_told = True
+                self._display.remark(
+                    f"  {each.job.machine}: waiting for {_wanted(each.job)}, at most {self._patience.wait_s:.0f} s"
+                )
 
     def _waiting(self) -> Iterator[_Open]:
         return (each for each in list(self._open.values()) if each.node is None)
@@ -178,9 +187,7 @@ class Schedule:
                 self._fail(machine, self._without_node(each))
 
     def _without_node(self, each: _Open) -> str:
-        wanted = " and ".join(each.job.resources)
-        what = f"no node with the resource {wanted} is alive" if wanted else "no node is alive"
-        return f"{what} that may be measured on (waited {self._patience.wait_s:.0f} s)"
+        return f"{_wanted(each.job).replace('a node', 'no node', 1)} is alive (waited {self._patience.wait_s:.0f} s)"
 
     def _fail(self, machine: str, reason: str) -> None:
         self._close(machine, Row(machine=machine, outcome="failed", text=reason))
@@ -212,3 +219,9 @@ class Schedule:
             pass
         for machine in list(self._open):
             self._close(machine, Row(machine=machine, outcome="interrupted", text="not finished"))
+
+
+def _wanted(job: Job) -> str:
+    """`a node with the resource gpu that may be measured on`."""
+    wanted = " and ".join(job.resources)
+    return f"a node{f' with the resource {wanted}' if wanted else ''} that may be measured on"

@@ -75,4 +75,6 @@ def read_bisection(path: Path) -> BisectionReport:
         return msgspec.json.decode(read_regular(path), type=BisectionReport)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         said = parsing_problem(error)
-        raise HarnessError(f"{path} is not a bisection of schema version {SCHEMA_VERSION} ({said})") from error
+        raise HarnessError(
+            f"{path} is damaged or is not a bisection of schema version {SCHEMA_VERSION}: {said}"
+        ) from error

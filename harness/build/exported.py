@@ -59,6 +59,18 @@ def holds_artifacts(path: Path) -> bool:
     return path.is_dir() and any(path.glob(f"*{MANIFEST_SUFFIX}"))
 
 
+def as_described(artifact: ModelArtifact) -> ModelArtifact:
+    """What the manifest beside a file says of it, names included; the artifact as it is without one of this file."""
+    manifest = artifact.path.with_name(f"{artifact.path.name}{MANIFEST_SUFFIX}")
+    if not manifest.is_file():
+        return artifact
+    try:
+        known = read_manifest(manifest, ModelArtifact)
+    except ArtifactError:
+        return artifact
+    return dataclasses.replace(known, path=artifact.path) if known.sha256 == artifact.sha256 else artifact
+
+
 def read_folder(folder: Path) -> Artifacts:
     """Reads a folder of exported artifacts. A damaged model file becomes a problem of its own case.
 

@@ -16,7 +16,7 @@ from crossrt.exporters.errors import ModelError
 from crossrt.exporters.inspection import RUN_AS_THEY_ARE, Inspection
 from crossrt.exporters.variants import FLOAT_KERAS, FLOAT_SAVED_MODEL, Variant, main_variants, variant_of
 from crossrt.harness.build.builder import Artifacts
-from crossrt.harness.build.exported import holds_artifacts, read_folder
+from crossrt.harness.build.exported import as_described, holds_artifacts, read_folder
 from crossrt.harness.build.foreign_sources import readable
 from crossrt.harness.build.inspecting import inspect_model
 from crossrt.harness.errors import HarnessError
@@ -44,6 +44,7 @@ class Project:
         data: What is fed.
         calibration: What quantizers are calibrated with, or None.
         is_bundled: Whether the model is the bundled reference, or another that ships.
+        shares_none: Whether test and calibration data are the bundled ones, which have no sample in common.
         notes: What a reader must know.
         expected_ranges: Values that the first model's first layer expects.
     """
@@ -59,6 +60,7 @@ class Project:
     calibration: DataRequest | None
     quantizable: Inspection | None = None
     is_bundled: bool = False
+    shares_none: bool = False
     notes: tuple[str, ...] = ()
     expected_ranges: tuple[ExpectedRange, ...] = ()
 
@@ -74,7 +76,11 @@ class Project:
         if source is None or self.calibration is not None:
             return ()
         missing = [each for each in _variants(source, is_calibrated=True) if each not in self.variants]
-        return tuple(grouped({f"{self.model}.{each.item}": "no calibration data were given" for each in missing}))
+        return tuple(
+            grouped(
+                {f"{self.model}.{each.item}": "no calibration data were given (--calibration DATA)" for each in missing}
+            )
+        )
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -135,12 +141,13 @@ def _brought(
     files = [each for each in found if each not in sources]
     model = (sources or found)[0].model
     quantizable = None if sources else _quantizable(files)
+    given = _named(files, model, has_source=bool(sources))
     source = sources[0] if sources else quantizable if calibration is not None else None
     variants = _variants(source, is_calibrated=calibration is not None) if source else ()
     variants += _asked_for(subject.recipes, model, source, variants, is_calibrated=calibration is not None)
     return Project(
-        model=model,
-        given=_named(files, model, has_source=bool(sources)),
+        model=given[0].model if len(given) == 1 and source is None else model,
+        given=given,
         source=source,
         variants=variants,
         folder=None,
@@ -150,6 +157,7 @@ def _brought(
         calibration=calibration,
         quantizable=quantizable,
         is_bundled=bundled is not None and subject.data is None,
+        shares_none=bundled is not None and subject.data is None and subject.calibration is None,
         notes=tuple(f"{each.model}: {note}" for each in found for note in (*each.preprocessing, *each.notes)),
         expected_ranges=found[0].expected_ranges,
     )
@@ -198,9 +206,10 @@ def _asked_for(
 
 
 def _named(files: Sequence[Inspection], model: str, *, has_source: bool) -> tuple[ModelArtifact, ...]:
-    """Files as artifacts: a single one is named after what it holds, several after themselves."""
+    """Files as artifacts: a single one is named by its manifest, or after what it holds, several after themselves."""
     if len(files) == 1 and not has_source:
-        return (files[0].artifact(model, _content(files[0])),)
+        artifact = files[0].artifact(model, _content(files[0]))
+        return (as_described(artifact) if artifact.role == "quantized" else artifact,)
     names = [each.model for each in files]
     counts = Counter((name, each.kind) for name, each in zip(names, files, strict=True))
     found, seen = [], Counter[tuple[str, str]]()
@@ -234,6 +243,7 @@ def _exported(subject: Subject, path: Path) -> Project:
         data=data or _random(subject),
         calibration=subject.calibration or (_calibration(bundled) if bundled else None),
         is_bundled=bundled is not None and subject.data is None,
+        shares_none=bundled is not None and subject.data is None and subject.calibration is None,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crossrt.exporters.variants import Variant, variant_of
 from crossrt.harness.build.export import Exported, float_variants, run_export
-from crossrt.harness.build.project import Project
+from crossrt.harness.build.project import Project, resolve
 from crossrt.harness.build.recipes import check_recipes, choose_recipes
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject, at_least, check_agreement
@@ -121,14 +121,12 @@ def _calibrated(variants: Sequence[Variant]) -> list[Variant]:
 
 def open_source(subject: Subject, folder: Path, display: Display) -> tuple[Subject, Opened]:
     """The project, with a float file as its source; calibration data stand in for test data that are not named."""
-    opened = open_project(subject, folder)
-    if opened.project.is_random and subject.data is None and subject.calibration is not None:
-        calibration = opened.project.calibration
-        subject = dataclasses.replace(subject, data=calibration, calibration=calibration)
-        own = folder / "calibration"  # the other holds the random inputs
-        own.mkdir()
-        opened = open_project(subject, own)
+    if subject.data is None and subject.calibration is not None and resolve(subject).is_random:
+        subject = dataclasses.replace(subject, data=subject.calibration, data_origin=subject.calibration_origin)
         display.remark("  without --data, answers are compared on the calibration data")
+    opened = open_project(subject, folder)
+    for note in opened.notes:
+        display.remark(f"  {note}")
     project = opened.project
     return subject, dataclasses.replace(
         opened, project=dataclasses.replace(project, source=project.source or project.quantizable)

@@ -10,8 +10,6 @@ from typing import Any, Final
 import msgspec
 
 from crossrt.core.artifact import ModelArtifact
-from crossrt.core.errors import ArtifactError
-from crossrt.core.manifest import read_manifest
 from crossrt.core.memory import BUILDING_BYTES, memory_limit
 from crossrt.datasets.opening import DataRequest
 from crossrt.exporters.errors import ExportError, ModelError, RecipeError
@@ -19,7 +17,7 @@ from crossrt.exporters.recipes.recipe import Recipe, SameScales
 from crossrt.exporters.recipes.toml_files import NamedRecipe
 from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant, variant_of
 from crossrt.harness.build.building import get_artifacts
-from crossrt.harness.build.exported import MANIFEST_SUFFIX
+from crossrt.harness.build.exported import as_described
 from crossrt.harness.build.inspecting import inspect_model
 from crossrt.harness.build.project import Project, resolve
 from crossrt.harness.build.recipes import choose_recipes
@@ -144,15 +142,7 @@ def model_artifact(path: Path, *, allow_h5: bool = False, reads_only: bool = Fal
     if found.kind not in ("onnx", "tflite"):
         article = "an" if found.kind.startswith("o") else "a"
         raise ModelError(f"{path} is {article} {found.kind} model: an .onnx or .tflite file is expected here")
-    artifact = found.artifact(found.model, "file")
-    manifest = path.with_name(f"{path.name}{MANIFEST_SUFFIX}")
-    if not manifest.is_file():
-        return artifact
-    try:
-        known = read_manifest(manifest, ModelArtifact)
-    except ArtifactError:
-        return artifact
-    return dataclasses.replace(known, path=path) if known.sha256 == artifact.sha256 else artifact
+    return as_described(found.artifact(found.model, "file"))
 
 
 def _from_file(target: Target, *, reads_only: bool) -> Found:

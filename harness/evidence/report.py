@@ -16,6 +16,12 @@ from crossrt.reports.schema.evidence import CallEvidence, Evidence
 from crossrt.reports.text.progress import Display
 
 
+def say_missing_evidence(state: RunState, display: Display, root: Path = ROOT) -> None:
+    """Says, before anything is measured, what the machine does not show of the evidence that is asked for."""
+    for line in missing_evidence(root) if state.settings.has_evidence else ():
+        display.remark(f"  --evidence: {line}")
+
+
 def add_evidence(state: RunState, prepared: list[Prepared], folder: Path, display: Display, root: Path = ROOT) -> None:
     """Fills in `state.evidence`; a case that fails is told and left out, and where nothing is shown no case is run."""
     missing = list(missing_evidence(root))

@@ -105,10 +105,10 @@ class RoundRunner:
         shares_a_core = any(each.threads == 1 for each in participants)
         self._kept_free = self._processors.pinned_cpu(1) if shares_a_core else None
 
-    def run(self, display: Display) -> None:
+    def run(self, display: Display, name: str = "measuring") -> None:
         """Runs the rounds that there is time for; what fails keeps its finished rounds and is left out then."""
         effort = self._settings.effort
-        display.phase("measuring", effort.rounds * (effort.blocks + 1))
+        display.phase(name, effort.rounds * (effort.blocks + 1))
         longest_s = 0.0
         for index in range(effort.rounds):
             started = time.monotonic()
@@ -121,7 +121,7 @@ class RoundRunner:
                 if self._settings.keeps_time and effort.rounds > 1:
                     longest_s *= self._leave_out(beyond(self._participants, longest_s, self._left_s()))
                 left_s, processes = self._settings.deadline - started, len(self._participants)
-                say_overtime("measuring", effort.rounds, longest_s, left_s, processes, display)
+                say_overtime(name, effort.rounds, longest_s, left_s, processes, display)
 
     def _left_s(self) -> float:
         assert self._settings.deadline is not None

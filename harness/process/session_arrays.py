@@ -25,7 +25,7 @@ def opened(inputs: Sequence[InputFile]) -> dict[str, Array]:
 
 
 def samples(inputs: Sequence[InputFile], arrays: dict[str, Array]) -> int:
-    """How many samples there are: 1 where every input is shared by all of them."""
+    """The number of samples; 1 where every input is shared by all of them."""
     return next((len(arrays[each.name]) for each in inputs if not each.is_shared), 1)
 
 

@@ -37,15 +37,14 @@ def served(
             return request
     except OSError:  # opening it says why
         return request
-    if known is not None and known.served and (known.reference, known.split) == (request.reference, request.split):
+    if known is not None and known.served and _names(known) == _names(request):
         return dataclasses.replace(request, served=known.served)
     own = Path(tempfile.mkdtemp(prefix="served-", dir=folder))
     limit_s = time_limit_s()
     process = UserCodeProcess(MODULE, request.reference)
     try:
         specs = [dataclasses.asdict(each) for each in inputs]
-        job = {"reference": request.reference, "split": request.split, "inputs": specs, "folder": str(own)}
-        process.send({**job, "timeout_s": limit_s, **host_fields()})
+        process.send({**_names(request), "inputs": specs, "folder": str(own), "timeout_s": limit_s, **host_fields()})
         stays = _opened(process, request.reference, limit_s)
     except BaseException:
         process.kill()
@@ -57,6 +56,11 @@ def served(
     else:
         process.close()
     return dataclasses.replace(request, served=str(own))
+
+
+def _names(request: DataRequest) -> dict[str, str | None]:
+    """What tells one data set from another."""
+    return {"reference": request.reference, "split": request.split, "fallback_split": request.fallback_split}
 
 
 def _opened(process: UserCodeProcess, reference: str, limit_s: float) -> bool:

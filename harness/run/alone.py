@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -22,6 +22,7 @@ from crossrt.harness.run.run_state import RunState
 from crossrt.reports.schema.exclusive import Activity, ExclusiveUse, SelfComparison
 from crossrt.reports.statistics.self_comparison import change_text, compared_with_itself, differs
 from crossrt.reports.text.progress import Display
+from crossrt.reports.verdicts.exclusive import activity_text, limits_text
 
 WATCH_S: Final = 2.0
 LOOKS: Final = 5
@@ -50,6 +51,7 @@ def begin_alone(state: RunState, display: Display) -> Sample | None:
             f"this machine is not quiet: {problem}; stop what else runs on it, or allow it by --max-pressure and"
             " --max-steal"
         )
+    display.remark(f"  exclusive use: {activity_text(before)}; {limits_text(asked.max_pressure, asked.max_steal)}")
     state.exclusive = ExclusiveUse(
         lock=str(machine_lock_file()),
         max_pressure=asked.max_pressure,
@@ -85,9 +87,9 @@ def _stolen(before: Sample, after: Sample) -> float | None:
 def problem_of(found: Activity, asked: Exclusivity) -> str | None:
     """What is above the limits, in words."""
     if found.pressure is not None and found.pressure > asked.max_pressure:
-        return f"tasks waited for a CPU {found.pressure:.1%} of the time, and {asked.max_pressure:.1%} is allowed"
+        return f"tasks waited for a CPU {found.pressure:.1%} of the time, and {100 * asked.max_pressure:g}% is allowed"
     if found.stolen is not None and found.stolen > asked.max_steal:
-        return f"the hypervisor took {found.stolen:.1%} of a CPU away, and {asked.max_steal:.1%} is allowed"
+        return f"the hypervisor took {found.stolen:.1%} of a CPU away, and {100 * asked.max_steal:g}% is allowed"
     return None
 
 
@@ -103,7 +105,7 @@ def compared_around(
     if state.exclusive is None or began is None or not prepared:
         yield
         return
-    before = self_comparison(state, prepared, display)
+    before = self_comparison(state, prepared, "before", display)
     state.exclusive = msgspec.structs.replace(state.exclusive, aa_before=before)
     if before is not None and differs(before):
         raise BusyMachineError(
@@ -111,24 +113,25 @@ def compared_around(
             f" {change_text(before)}"
         )
     yield
-    after = self_comparison(state, prepared, display)
+    after = self_comparison(state, prepared, "after", display)
     state.exclusive = msgspec.structs.replace(
         state.exclusive, aa_after=after, stolen=_stolen(began, Sample.take()), after=watched()
     )
 
 
-def self_comparison(state: RunState, prepared: Sequence[Prepared], display: Display) -> SelfComparison | None:
+def self_comparison(
+    state: RunState, prepared: Sequence[Prepared], when: Literal["before", "after"], display: Display
+) -> SelfComparison | None:
     """Some rounds of the baseline and its replicate; None where one of both failed, which the case's row tells."""
     settings = state.settings
     pair = pair_of(prepared, state.baseline, settings.effort.block_target_ns)
     seen = state.assessments[pair[0].key]
     cost = Cost(call_ns=seen.trial_ns, load_ns=seen.load_ns, start_ns=seen.start_ns)
     effort = fitted(dataclasses.replace(settings.effort, rounds=ROUNDS), [(each, cost) for each in pair], LONGEST_S)
-    display.remark(f"  A/A comparison of {pair[0].key}")
     found = Measurements()
     how = RoundSettings(
         effort=effort, limits=settings.limits, seed=settings.seed, deadline=time.monotonic() + LONGEST_S
     )
-    RoundRunner(pair, how, found).run(display)
+    RoundRunner(pair, how, found).run(display, f"A/A comparison {when} the run, {pair[0].key} with itself")
     one, other = (found.rounds.get(each.key, ()) for each in pair)
     return compared_with_itself(pair[0].key, one, other) if one and other else None

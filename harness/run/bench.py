@@ -19,7 +19,7 @@ from crossrt.harness.emulation.run import ALREADY, emulate
 from crossrt.harness.environment import machine_name, read_environment
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.assess import failed, skipped
-from crossrt.harness.evidence.report import add_evidence
+from crossrt.harness.evidence.report import add_evidence, say_missing_evidence
 from crossrt.harness.locations import lock_file
 from crossrt.harness.measure.case import Case, select
 from crossrt.harness.measure.checkpoints import after_round
@@ -101,6 +101,7 @@ def _check_and_measure(
     display: Display,
     checkpoint: Callable[[Report], object] | None,
 ) -> None:
+    say_missing_evidence(state, display)
     with measuring_alone(lock_file(), display, is_exclusive=state.settings.exclusive is not None):
         watch = begin_alone(state, display)
         began = time.monotonic()  # now: waiting for other runs is none of the time

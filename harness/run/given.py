@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crossrt.core.errors import CrossrtError, DataError
 from crossrt.core.in_python import in_python
-from crossrt.datasets.opening import DataRequest
+from crossrt.datasets.request import DataRequest, calibration_request
 from crossrt.datasets.saving import data_path, labels_path
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.saving import saved_model
@@ -58,7 +58,7 @@ def given_subject(
             data=None
             if given is None
             else DataRequest(reference=given, labels=labels_path(labels, folder), seed=seed, dimensions=bound),
-            calibration=None if calibrated is None else DataRequest(reference=calibrated, seed=seed, dimensions=bound),
+            calibration=None if calibrated is None else calibration_request(calibrated, seed, bound),
             task=task,
             dimensions=bound,
             samples=samples,

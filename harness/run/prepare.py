@@ -28,6 +28,7 @@ from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.harness.process.scratch import scratch_folder as temporary_folder
 from crossrt.harness.process.user_code import user_code_in
 from crossrt.harness.process.user_data import served
+from crossrt.reports.text.cells import counted
 from crossrt.reports.text.progress import Display
 
 
@@ -108,8 +109,17 @@ def open_project(subject: Subject, folder: Path, calibrates: Callable[[Project],
         folder=folder,
         cautions=tuple(_cautions(project, dataset, calibration, arrays)),
         warnings=(*data.warnings, *_ranges(project, dataset, calibration)),
-        notes=(*project.notes, *dataset.notes),
+        notes=(*project.notes, *dataset.notes, *_part_note(project, calibration)),
     )
+
+
+def _part_note(project: Project, calibration: Dataset | None) -> Iterator[str]:
+    """Which part of the data that a user named is calibrated with, where they have parts: its name says it."""
+    request = project.calibration
+    if calibration is None or request is None or request.fallback_split is None:
+        return
+    if calibration.name not in (request.reference, Path(request.reference).name):
+        yield f"--calibration {request.reference}: {calibration.name}, {counted(len(calibration), 'sample')}"
 
 
 @contextmanager
@@ -138,7 +148,7 @@ def _cautions(
     """What the data themselves speak against."""
     if project.expected_ranges and not project.is_random:
         yield from unexpected_ranges(value_ranges(dataset), project.expected_ranges, arrays)
-    if calibration is None or project.is_bundled or project.is_random:
+    if calibration is None or project.shares_none or project.is_random:
         return
     if (shared := overlap(dataset, calibration)) is not None:
         yield f"test and calibration data overlap: {shared}; accuracy is judged on what the quantizer has seen"
@@ -150,7 +160,7 @@ def refuse_overlap(opened: Opened) -> None:
     Raises:
         DataError: Samples of the test data are among the calibration data.
     """
-    if opened.project.is_bundled or opened.project.is_random or opened.calibration is None:
+    if opened.project.shares_none or opened.project.is_random or opened.calibration is None:
         return
     if (shared := overlap(opened.data.dataset, opened.calibration)) is not None:
         raise DataError(
@@ -161,7 +171,7 @@ def refuse_overlap(opened: Opened) -> None:
 
 def _ranges(project: Project, dataset: Dataset, calibration: Dataset | None) -> Iterator[str]:
     """Inputs that reach farther than what quantizers are calibrated with: they would be clipped."""
-    if calibration is not None and not project.is_bundled and not project.is_random:
+    if calibration is not None and not project.shares_none and not project.is_random:
         yield from other_ranges(value_ranges(dataset), value_ranges(calibration))
 
 

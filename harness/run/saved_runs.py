@@ -31,7 +31,7 @@ def report_in(path: Path, names: tuple[str, ...] = NAMES[:1], start: Path = Path
         start: The folder in which the user named it.
 
     Raises:
-        HarnessError: There is no such run, or several.
+        HarnessError: There is no such run, or several, or none in a folder.
     """
     if is_word(path) and not (start / path).exists():
         return _of_results(str(path), names, start)
@@ -45,7 +45,15 @@ def report_in(path: Path, names: tuple[str, ...] = NAMES[:1], start: Path = Path
     if runs and not here:
         newest = "\n  ".join(map(str, runs[-5:]))
         raise HarnessError(f"{path} holds {len(runs)} runs: name one of them; the newest are\n  {newest}")
-    return here[0] if here else path / NAMES[0]
+    if not here:
+        raise HarnessError(f"{path} holds no {NAMES[0]}: name the folder of a run, or the file itself{_instead(path)}")
+    return here[0]
+
+
+def _instead(folder: Path) -> str:
+    """What to do with a folder of another command."""
+    kept = next((folder / name for name in ("search.json", "bisection.json") if (folder / name).is_file()), None)
+    return "" if kept is None else f"; crossrt report {folder} --html PAGE shows the {kept.stem} in it"
 
 
 def _runs(folder: Path, names: tuple[str, ...]) -> list[Path]:

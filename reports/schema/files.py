@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -25,6 +25,9 @@ from crossrt.reports.schema.version1 import Duel1, Report1
 SESSION = "pytest"
 """Kind of the file that `pytest --crossrt-save FILE` writes."""
 MOST_BYTES = 256 * 2**20
+_XZ: Final = b"\xfd7zXZ\x00"
+_MOST_DICTIONARY_BYTES: Final = 128 * 2**20
+"""What `xz -9` asks for, twice."""
 HALF_WRITTEN = ".crossrt-half-written-"
 """How the folders are called in which files are written before they are renamed."""
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -94,7 +97,9 @@ def _header(raw: bytes, name: str) -> _Header:
     try:
         header = msgspec.json.decode(raw, type=_Header)
     except UNREADABLE as error:
-        raise ReportError(f"{name} is not a crossrt report: {parsing_problem(error)}") from error
+        is_json = raw.lstrip()[:1] in (b"{", b"[")
+        problem = parsing_problem(error) if is_json else "expected a report.json, as crossrt bench writes it"
+        raise ReportError(f"{name} is not a crossrt report: {problem}") from error
     if header.schema_version > SCHEMA_VERSION:
         raise ReportError(
             f"{name} has schema version {header.schema_version}; this crossrt reads up to {SCHEMA_VERSION}:"
@@ -154,8 +159,24 @@ def _read_bytes(path: Path) -> bytes:
             raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise ReportError(f"{path} cannot be read: {error.strerror}") from error
+    if raw.startswith(_XZ):
+        raw = _unpacked(raw, path)
     if len(raw) > MOST_BYTES:
         raise ReportError(f"{path} has more than {MOST_BYTES} bytes: no report is that large")
+    return raw
+
+
+def _unpacked(packed: bytes, path: Path) -> bytes:
+    """What an .xz file holds, as far as a report may be large and a little further; its dictionary is bounded, too."""
+    import lzma  # not at import: few reports are packed
+
+    unpacking = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_DICTIONARY_BYTES)
+    try:
+        raw = unpacking.decompress(packed, MOST_BYTES + 1)
+    except lzma.LZMAError as error:
+        raise ReportError(f"{path} cannot be unpacked: {str(error).lower()}") from error
+    if len(raw) <= MOST_BYTES and not unpacking.eof:
+        raise ReportError(f"{path} cannot be unpacked: it ends before its end; copy it again")
     return raw
 
 

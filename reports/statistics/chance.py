@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from crossrt.core.evaluation import Evaluation
 from crossrt.reports.schema.records import Report
+from crossrt.reports.statistics.paired import exact_mcnemar
 
 _CERTAINTY: Final = 0.05
 
@@ -54,4 +54,4 @@ def _may_be_chance(evaluation: Evaluation, labels: NDArray[Any] | None, most: in
         return False
     right, constant = packed.unpack().astype(bool), labels == most
     wins, losses = int(np.count_nonzero(right & ~constant)), int(np.count_nonzero(constant & ~right))
-    return wins + losses == 0 or 2 * float(special.bdtr(min(wins, losses), wins + losses, 0.5)) > _CERTAINTY
+    return exact_mcnemar(wins, losses) > _CERTAINTY

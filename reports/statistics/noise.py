@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from crossrt.reports.schema.records import Control, Report, Result
-from crossrt.reports.statistics.contrasts import calls_of, round_contrasts
+from crossrt.reports.statistics.contrasts import Same, calls_of, round_contrasts
 from crossrt.reports.statistics.estimates import CONFIDENCE, Estimate, over_rounds, percentile
 from crossrt.reports.statistics.intervals import LogInterval, pooled_interval
 from crossrt.reports.statistics.metrics import scenario_of
@@ -40,6 +41,12 @@ DECIDING_ALPHA: Final = 0.005
 
 def latency_ratio(one: Result, other: Result) -> LogInterval:
     """Logarithm of the time of `one` over that of `other`, paired block by block."""
+    return _kept_ratio(Same(one.rounds), Same(other.rounds))
+
+
+@lru_cache(maxsize=1024)
+def _kept_ratio(one: Same, other: Same) -> LogInterval:
+    """Several tables, and the advice below them, ask for the same pairs."""
     return pooled_interval(round_contrasts([one.rounds], [other.rounds]), DECIDING_ALPHA)
 
 

@@ -14,6 +14,8 @@ from crossrt.core.metric import MetricDefinition
 from crossrt.reports.statistics.student import t_quantile, t_tail
 
 _BISECTIONS: Final = 60
+_MOST_TERMS: Final = 200
+"""Of a sum of binomial coefficients that is made here: importing scipy takes longer."""
 LABEL: Final = -1
 """Stands for the label in predictions of version 1, which hold only what was given to samples answered wrongly."""
 
@@ -77,19 +79,29 @@ def paired_change(
 
 def paired_shares(before: NDArray[np.bool_], after: NDArray[np.bool_], alpha: float) -> PairedChange:
     """The change of a share of samples that are right: exact McNemar test, Tango's score interval."""
-    from scipy import special  # not at import: see `student`
-
     broken, fixed, samples = int((before & ~after).sum()), int((after & ~before).sum()), before.size
     lower, upper = tango_interval(fixed, broken, samples, alpha)
     return PairedChange(
         change=(fixed - broken) / samples,
         lower=lower,
         upper=upper,
-        p_value=min(1.0, 2 * float(special.bdtr(min(fixed, broken), fixed + broken, 0.5))) if fixed + broken else 1.0,
+        p_value=exact_mcnemar(fixed, broken),
         samples=samples,
         broken=broken,
         fixed=fixed,
     )
+
+
+def exact_mcnemar(fixed: int, broken: int) -> float:
+    """The two-sided p-value of the exact McNemar test: a coin that falls as unevenly, or more so."""
+    fewer, changed = min(fixed, broken), fixed + broken
+    if not changed:
+        return 1.0
+    if fewer <= _MOST_TERMS:
+        return min(1.0, 2 * sum(math.comb(changed, each) for each in range(fewer + 1)) / (1 << changed))
+    from scipy import special  # not at import: see `student`
+
+    return min(1.0, 2 * float(special.bdtr(fewer, changed, 0.5)))
 
 
 def tango_interval(fixed: int, broken: int, samples: int, alpha: float) -> tuple[float, float]:
@@ -105,9 +117,7 @@ def tango_interval(fixed: int, broken: int, samples: int, alpha: float) -> tuple
         samples: Samples in all.
         alpha: Chance of error on each side.
     """
-    from scipy import special  # not at import: see `student`
-
-    z = float(special.ndtri(1 - alpha))
+    z = t_quantile(1 - alpha, math.inf)
     upper = _tango_bound(fixed, broken, samples, z)
     return -_tango_bound(broken, fixed, samples, z), upper
 

@@ -23,6 +23,8 @@ ALPHA: Final = 0.005
 
 MOST_NAMED: Final = 4
 MOST_SAID: Final = 4
+MOST_UNCERTAIN: Final = 10
+"""An interval that reaches further than so many times the value says that nothing is known; tables show it likewise."""
 """Scenarios up to which each has a sentence."""
 
 
@@ -102,7 +104,11 @@ def _against_other(look: Lookup, ordered: Sequence[Result]) -> Iterator[str]:
 
 
 def _interval(ratio: Metric) -> str:
-    return "" if ratio.lower is UNSET or ratio.upper is UNSET else f" [{ratio.lower:.2f}, {ratio.upper:.2f}]"
+    if ratio.lower is UNSET or ratio.upper is UNSET:
+        return ""
+    if ratio.upper > MOST_UNCERTAIN * ratio.value or ratio.value > MOST_UNCERTAIN * ratio.lower:
+        return f" (uncertain by more than {MOST_UNCERTAIN} times)"
+    return f" [{ratio.lower:.2f}, {ratio.upper:.2f}]"
 
 
 def _against_baseline(look: Lookup, first: Result, results: Sequence[Result]) -> Iterator[str]:

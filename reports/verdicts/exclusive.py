@@ -19,12 +19,21 @@ def exclusive_notes(report: Report) -> Iterator[str]:
         if found is not None
     )
     watched = ", ".join(
-        f"{_seen(found)} {when}" for found, when in ((use.before, "before"), (use.after, "after")) if found is not None
+        f"{activity_text(found)} {when}"
+        for found, when in ((use.before, "before"), (use.after, "after"))
+        if found is not None
     )
-    yield f"exclusive use of the machine: A/A comparison {compared or 'not made'}; {watched}"
+    limits = limits_text(use.max_pressure, use.max_steal)
+    yield f"exclusive use of the machine: A/A comparison {compared or 'not made'}; {watched}; {limits}"
 
 
-def _seen(found: Activity) -> str:
+def limits_text(max_pressure: float, max_steal: float) -> str:
+    """`allowed: CPU pressure 5%, stolen time 1%`."""
+    return f"allowed: CPU pressure {100 * max_pressure:g}%, stolen time {100 * max_steal:g}%"
+
+
+def activity_text(found: Activity) -> str:
+    """`CPU pressure 1.2% and stolen time 0.0%`."""
     pressure = "CPU pressure not told" if found.pressure is None else f"CPU pressure {found.pressure:.1%}"
     return pressure if found.stolen is None else f"{pressure} and stolen time {found.stolen:.1%}"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from crossrt.cli.shared.json_output import json_option, recording_console
+from crossrt.cli.shared.max_drop import max_drop_option
 from crossrt.cli.shared.options import FiniteRange, only_option
 
 
@@ -39,15 +40,7 @@ def pareto(report: Path) -> None:
 
 @click.command(short_help="Which case of a report to ship, within a budget.")
 @click.argument("report", type=click.Path(path_type=Path))
-@click.option(
-    "--max-drop",
-    type=FiniteRange(0, 100),
-    default=0.2,
-    show_default=True,
-    metavar="PERCENTAGE_POINTS",
-    help="What may be lost of the task's first metric against the baseline: percentage points of a share, percent of"
-    " any other number; the interval's lower end counts.",
-)
+@max_drop_option
 @click.option("--max-size", type=FiniteRange(0.001), metavar="KB", help="Largest file.")
 @click.option("--batch", type=click.IntRange(min=1), help="Samples per call.  [default: the smallest in the report]")
 @only_option

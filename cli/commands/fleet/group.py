@@ -10,7 +10,7 @@ import click
 from crossrt.cli.commands.fleet.run import run
 from crossrt.cli.commands.history.options import VARIABLE, address_of
 from crossrt.cli.shared.json_output import echo_json, format_option
-from crossrt.cli.shared.options import FiniteRange
+from crossrt.cli.shared.max_drop import max_drop_option
 from crossrt.cli.shared.report_files import ReportsPath
 
 if TYPE_CHECKING:
@@ -73,14 +73,7 @@ def plan(config: Path | None, service: Format, out: Path | None) -> None:
     metavar="FILE_OR_URL",
     help=f"Join the newest runs of a history instead, such as that of {VARIABLE}.",
 )
-@click.option(
-    "--max-drop",
-    type=FiniteRange(0, 100),
-    default=0.2,
-    show_default=True,
-    metavar="PERCENTAGE_POINTS",
-    help="What a case may lose and still be shipped, as for crossrt advise.",
-)
+@max_drop_option
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page.")
 @format_option(("table", "markdown", "json"))
 def report(reports: tuple[Path, ...], place: str | None, max_drop: float, html: Path | None, style: str) -> None:

@@ -97,7 +97,7 @@ def advise(report: Report, budget: Budget) -> Advice:
         raise ReportError(f"--only {' '.join(budget.only)} fits no measured case of this report")
     allowed = [each for each in candidates if each.problem is None]
     tied = [each for each in allowed if each is allowed[0] or _stands(relating, allowed[0], each) == "even"]
-    chosen = min(tied, key=lambda each: _size(relating, each), default=None)
+    chosen = min(tied, key=lambda each: _size(relating, each.result), default=None)
     return Advice(
         baseline=baseline,
         chosen=chosen,
@@ -152,9 +152,8 @@ def _candidate(relating: Relating, result: Result, baseline: Result, budget: Bud
         if error is None:
             raise ReportError(f"the report does not say how {result.case} answered each sample: measure it again")
         problem = f"has a relative error of {error:.2%}" if error > budget.drop else None
-    size = relating.look.metric(result, "size_bytes")
-    if problem is None and budget.size_bytes is not None and size is not None and size.value > budget.size_bytes:
-        problem = f"has {size.value / 1000:,.1f} KB"
+    if problem is None and not is_small_enough(relating, result, budget):
+        problem = f"has {_size(relating, result) / 1000:,.1f} KB"
     return Candidate(result=result, change=change, error=error, problem=problem)
 
 
@@ -174,6 +173,12 @@ def scale_of_budget(definition: MetricDefinition, baseline: Result) -> float:
     return 1.0 if definition.unit == "share" or not value else abs(value)
 
 
-def _size(relating: Relating, candidate: Candidate) -> float:
-    metric = relating.look.metric(candidate.result, "size_bytes")
+def is_small_enough(relating: Relating, result: Result, budget: Budget) -> bool:
+    """Whether a file keeps to the budget's size, as far as its size is known."""
+    size = relating.look.metric(result, "size_bytes")
+    return budget.size_bytes is None or size is None or size.value <= budget.size_bytes
+
+
+def _size(relating: Relating, result: Result) -> float:
+    metric = relating.look.metric(result, "size_bytes")
     return metric.value if metric else float("inf")

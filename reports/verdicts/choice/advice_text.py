@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from crossrt.reports.schema.records import Report, Result
@@ -13,7 +14,7 @@ from crossrt.reports.statistics.rounds import remedy
 from crossrt.reports.statistics.samples_needed import needed_text, samples_needed
 from crossrt.reports.tables.headline import change_text
 from crossrt.reports.text.cells import counted, listed, times_as_fast
-from crossrt.reports.verdicts.choice.advice import Advice, Budget, Candidate, scale_of_budget
+from crossrt.reports.verdicts.choice.advice import Advice, Budget, Candidate, is_small_enough, scale_of_budget
 from crossrt.reports.verdicts.choice.relations import Relating
 
 MOST_NAMED: Final = 6
@@ -23,16 +24,10 @@ def advice_lines(report: Report, advice: Advice, budget: Budget) -> list[str]:
     """The advice in words: what, why, what else was considered, what does not fit."""
     relating = Relating(report)
     label = relating.look.label
-    allowed = _allowed(relating, advice, budget)
-    lines = []
-    if advice.chosen is None:
-        lines.append(f"Nothing fits: {allowed}")
-    else:
-        chosen = advice.chosen
-        where = f"at batch {advice.scenario[0]}"
-        lines.append(f"Ship {label(chosen.result)}: the fastest {where} within the budget ({allowed})")
+    lines = [_head(relating, advice, budget)]
+    if advice.chosen is not None and (advice.chosen.result is not advice.baseline or advice.tied):
         lines.append("")
-        lines.append(_measures(relating, chosen, advice.baseline))
+        lines.append(_measures(relating, advice.chosen, advice.baseline))
         if advice.tied:
             names = ", ".join(label(each.result) for each in advice.tied)
             lines.append(f"statistically indistinguishable from it in latency (99% intervals), and no smaller: {names}")
@@ -43,62 +38,98 @@ def advice_lines(report: Report, advice: Advice, budget: Budget) -> list[str]:
     if rejected:
         more = f"; and {len(rejected) - MOST_NAMED} more" if len(rejected) > MOST_NAMED else ""
         lines.append(f"outside the budget, fastest first: {'; '.join(rejected[:MOST_NAMED])}{more}")
-    if lacking := _lacking(relating, advice.candidates, advice.baseline, budget):
-        lines.append(f"{label(lacking[0].result)}, to keep to the budget: {needed_text(lacking[1], lacking[2])}")
+    if hint := _hint(relating, advice, budget):
+        lines.append(hint)
     return lines
 
 
 def choice_text(report: Report, advice: Advice, budget: Budget) -> str:
-    """The advice in one sentence: what, within which budget, how fast and how large."""
+    """The advice in one sentence: what, within which budget, how fast and how large, and what more samples may show."""
     relating = Relating(report)
-    allowed = _allowed(relating, advice, budget)
+    hint = _hint(relating, advice, budget)
+    after = f"; {hint}" if hint else ""
     if advice.chosen is None:
-        return f"nothing fits: {allowed}"
+        return f"nothing fits: {_allowed(relating, advice, budget)}{after}"
     chosen, baseline = advice.chosen.result, advice.baseline
-    name = relating.look.label(chosen)
     if chosen is baseline:
-        return _baseline_text(relating, advice, budget)
+        return f"{_baseline_text(relating, advice, budget)}{after}"
+    name = relating.look.label(chosen)
     ratio = math.exp(relating.latency_ratio(baseline, chosen).mean)
     sizes = [relating.look.metric(each, "size_bytes") for each in (chosen, baseline)]
     size = f", {sizes[0].value / sizes[1].value:.0%} of the size" if sizes[0] and sizes[1] and sizes[1].value else ""
-    where = f"the fastest at batch {advice.scenario[0]} within the budget ({allowed})"
-    return f"{name}, {where}: {times_as_fast(ratio)} as {relating.look.label(baseline)}{size}"
+    where = f"the fastest at batch {advice.scenario[0]} within the budget ({_allowed(relating, advice, budget)})"
+    return f"{name}, {where}: {times_as_fast(ratio)} as {relating.look.label(baseline)}{size}{after}"
+
+
+def _head(relating: Relating, advice: Advice, budget: Budget) -> str:
+    """What to ship, in its first line."""
+    allowed = _allowed(relating, advice, budget)
+    if advice.chosen is None:
+        return f"Nothing fits: {allowed}"
+    if advice.chosen.result is advice.baseline:
+        return f"Ship {_baseline_text(relating, advice, budget)}"
+    name = relating.look.label(advice.chosen.result)
+    return f"Ship {name}: the fastest at batch {advice.scenario[0]} within the budget ({allowed})"
 
 
 def _baseline_text(relating: Relating, advice: Advice, budget: Budget) -> str:
     """Why the baseline is shipped: it is the fastest, or those that are faster are not within the budget."""
     name, baseline = relating.look.label(advice.baseline), advice.baseline
-    faster = [each for each in advice.candidates if relating.latency(each.result, baseline) == "better"]
-    if not faster:
+    allowed = _allowed(relating, advice, budget)
+    if not _faster(relating, advice, baseline):
         is_first = advice.candidates[0].result is baseline
         found = f"the fastest at batch {advice.scenario[0]}" if is_first else "no other case is known to be faster"
-        return f"{name}, the baseline: {found}"
-    allowed = _allowed(relating, advice, budget, name="it")
-    text = f"{name}, the baseline: no faster case is certain to keep to the budget ({allowed})"
-    lacking = _lacking(relating, faster, baseline, budget)
-    return f"{text}; {needed_text(lacking[1], lacking[2])}" if lacking else text
+        return f"{name}, the baseline: {found} (budget: {allowed})"
+    return f"{name}, the baseline: no faster case is proven to keep to the budget ({allowed})"
 
 
-def _lacking(
-    relating: Relating, candidates: Sequence[Candidate], baseline: Result, budget: Budget
-) -> tuple[Candidate, PairedChange, int] | None:
-    """The case that is outside the budget for want of samples alone, of several the one that lacks fewest."""
+def _faster(relating: Relating, advice: Advice, chosen: Result) -> list[Candidate]:
+    return [each for each in advice.candidates if relating.latency(each.result, chosen) == "better"]
+
+
+def _hint(relating: Relating, advice: Advice, budget: Budget) -> str | None:
+    """Which faster case lacks nothing but samples to be chosen, and how many; also the one that lacks fewest."""
+    chosen, definition = advice.chosen, relating.look.primary
+    faster = advice.candidates if chosen is None else _faster(relating, advice, chosen.result)
+    lacking = _lacking(relating, faster, advice.baseline, budget)
+    if definition is None or not lacking:
+        return None
+    first, fewest = lacking[0], min(lacking, key=lambda each: each.needed)
+    evaluation, label = advice.baseline.evaluation, relating.look.label
+    value = evaluation.values.get(definition.name) if evaluation else None
+    found = change_text(first.change, definition, value)
+    also = f" ({label(fewest.case)}: about {fewest.needed:,})" if fewest.needed < first.needed else ""
+    needed = needed_text(first.change, first.needed)
+    return f"{label(first.case)} is within the budget so far ({found}), but {needed}{also}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lacking:
+    """A case that is outside the budget for want of samples alone, and how many it takes."""
+
+    case: Result
+    change: PairedChange
+    needed: int
+
+
+def _lacking(relating: Relating, candidates: Sequence[Candidate], baseline: Result, budget: Budget) -> list[_Lacking]:
+    """Those that are outside the budget for want of samples alone, in the given order."""
     definition = relating.look.primary
     if definition is None:
-        return None
+        return []
     allowed = budget.drop * scale_of_budget(definition, baseline)
-    found = [
-        (each, each.change, needed)
+    return [
+        _Lacking(case=each.result, change=each.change, needed=needed)
         for each in candidates
         if each.problem is not None
         and each.change is not None
+        and is_small_enough(relating, each.result, budget)
         and (needed := samples_needed(each.change, definition, allowed, DECIDING_ALPHA)) is not None
     ]
-    return min(found, key=lambda each: each[2], default=None)
 
 
-def _allowed(relating: Relating, advice: Advice, budget: Budget, name: str | None = None) -> str:
-    definition, name = relating.look.primary, name or relating.look.label(advice.baseline)
+def _allowed(relating: Relating, advice: Advice, budget: Budget) -> str:
+    definition, name = relating.look.primary, relating.look.label(advice.baseline)
     if definition is None or all(each.change is None for each in advice.candidates):
         allowed = f"a relative error of at most {100 * budget.drop:g}%"
     elif definition.unit == "share":

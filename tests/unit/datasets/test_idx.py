@@ -65,6 +65,9 @@ def test_a_folder_is_opened_by_split(tmp_path):
         opened(tmp_path)
     with pytest.raises(DataError, match="no file of images for the split 'val'"):
         opened(tmp_path, split="val")
+    assert opened(tmp_path, fallback_split="train").feeds([0])["images"].max() == 0
+    (tmp_path / "train-images-idx3-ubyte").unlink()
+    assert opened(tmp_path, fallback_split="train").feeds([0])["images"].max() == 1
 
 
 def test_labels_of_another_number_are_refused(tmp_path):

@@ -111,12 +111,14 @@ def test_an_image_without_a_class_among_classes_is_refused(folder):
     assert "x.png has no class" in refusal(folder)
 
 
-def test_splits_are_folders_and_never_guessed(tmp_path):
+def test_splits_are_folders_and_only_that_of_calibration_is_known(tmp_path):
     write(tmp_path / "train/cat/a.png", 1)
     write(tmp_path / "test/cat/a.png", 2)
     assert opened(tmp_path, split="test").feeds([0])["images"].max() == 2
     assert "has splits (test, train): choose one" in refusal(tmp_path)
     assert "no folder 'val' for the split" in refusal(tmp_path, split="val")
+    assert opened(tmp_path, fallback_split="train").feeds([0])["images"].max() == 1
+    assert len(opened(tmp_path / "test", fallback_split="train")) == 1
 
 
 def test_missing_pillow_says_how_to_install_it(folder, monkeypatch):

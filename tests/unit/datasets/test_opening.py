@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import struct
 from importlib.metadata import EntryPoint
@@ -13,6 +14,7 @@ from crossrt.core.errors import DataError, PluginError
 from crossrt.datasets.opening import DataRequest, open_dataset
 from crossrt.datasets.readers.callables import dataset_from
 from crossrt.datasets.readers.reader import Reader
+from crossrt.datasets.request import calibration_request
 
 
 def opened(reference, **options):
@@ -65,6 +67,15 @@ def test_a_registered_name_may_have_parts(plugins):
     assert len(opened("parts")) == 1
     assert len(opened("parts", split="large")) == 9
     assert "has no split 'huge'; available: small, large" in refusal("parts", split="huge")
+
+
+def test_what_calibrates_is_the_training_part_where_there_is_one(plugins):
+    calibration = calibration_request("mnist", 0, {})
+    assert open_dataset(calibration).name.startswith("MNIST train")
+    plugins("crossrt.datasets", parts="PARTS", two="two_samples")
+    assert len(open_dataset(dataclasses.replace(calibration, reference="parts"))) == 1
+    assert len(open_dataset(dataclasses.replace(calibration, reference="parts", split="large"))) == 9
+    assert len(open_dataset(dataclasses.replace(calibration, reference="two"))) == 2
 
 
 def test_a_registered_name_goes_before_a_path_and_says_so(plugins, tmp_path, monkeypatch):

@@ -97,7 +97,7 @@ def test_dimensions_are_bound_or_named():
 
 
 def test_text_is_refused():
-    with pytest.raises(DataError, match="which is text: give a data set"):
+    with pytest.raises(DataError, match="which is text: give data with --data"):
         drawn(spec("str"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -98,6 +99,17 @@ def schedule(cluster, folder, *machines, patience=PATIENCE, **resources):
         )
 
     return Schedule(jobs, cluster, order, Kept(folder, ABOUT), patience, Silent(), clock=lambda: cluster.now)
+
+
+def test_a_job_that_waits_for_a_node_says_so_once(tmp_path, answer):
+    cluster, told = Fake([node("x")], [ended("answered", answer)]), []
+    made = schedule(cluster, tmp_path, "a", "b", b=("gpu",))
+    made._display = SimpleNamespace(phase=lambda *_: None, step=lambda *_: None, remark=told.append)
+    made.run()
+    assert [each for each in told if "waiting" in each] == [
+        "  b: waiting for a node with the resource gpu that may be measured on, at most 60 s"
+    ]
+    assert made.rows["b"].text == "no node with the resource gpu that may be measured on is alive (waited 60 s)"
 
 
 def test_each_machine_gets_a_report_and_no_node_two_jobs_at_once(tmp_path, answer):

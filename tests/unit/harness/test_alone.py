@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
@@ -9,9 +11,11 @@ from msgspec.structs import replace
 from crossrt.cli.main import cli
 from crossrt.harness.doctor.activity import Sample
 from crossrt.harness.measure.settings import Exclusivity
-from crossrt.harness.run.alone import activity, problem_of
+from crossrt.harness.run import alone
+from crossrt.harness.run.alone import activity, begin_alone, problem_of
 from crossrt.reports.schema.exclusive import Activity, SelfComparison
 from crossrt.reports.statistics.self_comparison import change_text, differs
+from crossrt.reports.verdicts.exclusive import exclusive_notes
 
 QUIET = Activity(watched_s=2, pressure=0.01, stolen=0.0)
 
@@ -24,8 +28,8 @@ def sample(clock_s, stolen=None, pressure=None):
     ("found", "told"),
     [
         (QUIET, None),
-        (replace(QUIET, pressure=0.2), "tasks waited for a CPU 20.0% of the time, and 5.0% is allowed"),
-        (replace(QUIET, stolen=0.5), "the hypervisor took 50.0% of a CPU away, and 1.0% is allowed"),
+        (replace(QUIET, pressure=0.2), "tasks waited for a CPU 20.0% of the time, and 5% is allowed"),
+        (replace(QUIET, stolen=0.5), "the hypervisor took 50.0% of a CPU away, and 1% is allowed"),
         (replace(QUIET, pressure=None, stolen=None), None),
     ],
 )
@@ -57,8 +61,27 @@ def test_a_single_round_is_told_without_an_interval():
     assert change_text(SelfComparison(case="a", ratios=((0.0, 0.001),))) == "+0.0% (no interval)"
 
 
+def test_limits_are_told_whether_they_are_the_defaults_or_not(monkeypatch):
+    told = []
+    monkeypatch.setattr(alone, "watched", lambda: QUIET)
+    state = SimpleNamespace(settings=SimpleNamespace(exclusive=Exclusivity(max_steal=0.3)), exclusive=None)
+    begin_alone(state, SimpleNamespace(doing=lambda _: None, remark=told.append))
+    assert told == [
+        "  exclusive use: CPU pressure 1.0% and stolen time 0.0%; allowed: CPU pressure 5%, stolen time 30%"
+    ]
+    (note,) = exclusive_notes(SimpleNamespace(exclusive=state.exclusive))
+    assert note.endswith("; CPU pressure 1.0% and stolen time 0.0% before; allowed: CPU pressure 5%, stolen time 30%")
+
+
 def test_limits_of_exclusive_use_that_is_not_asked_for_are_refused(tmp_path):
     result = CliRunner().invoke(cli, ["bench", "--max-steal", "2%", "--out", str(tmp_path / "out")])
 
     assert result.exit_code == 2
     assert "--max-steal is a limit of --exclusive: add that" in result.output
+
+
+@pytest.mark.parametrize("written", ["5%%", "%", "five", ""])
+def test_a_limit_that_is_no_percentage_is_quoted_as_it_was_written(written):
+    result = CliRunner().invoke(cli, ["bench", "--exclusive", "--max-steal", written])
+    assert result.exit_code == 2
+    assert f"{written!r} is not a percentage: write it like 2% or 2." in result.output

@@ -100,6 +100,15 @@ def test_a_quantized_file_has_the_role_of_one(model):
     assert (artifact.role, artifact.quantization.weight_type) == ("quantized", "int8")
 
 
+def test_a_quantized_file_keeps_the_name_that_its_manifest_gives(folder, model, tmp_path):
+    path = folder / "conv.int8-io.tflite"
+    project = resolve(Subject(models=(path,)))
+    assert (project.model, [each.variant for each in project.candidates]) == ("conv", ["int8-io"])
+    assert project.given[0].source_sha256 == "5" * 64
+    path.write_bytes(model("conv.int8-io.tflite").read_bytes() + b"\0" * 4)  # not the file of the manifest any more
+    assert [each.variant for each in resolve(Subject(models=(path,))).candidates] == ["int8"]
+
+
 def test_several_files_are_named_after_themselves_and_the_first_names_the_model(model):
     files = (
         model("conv.fp32.onnx", "a.onnx"),
@@ -239,6 +248,8 @@ def test_the_bundled_name_is_the_bundled_reference_with_its_data():
         assert project.batch_sizes == (1, 32)
         assert project.calibration is not None
         assert project.data != project.calibration
+        assert project.shares_none
+        assert not resolve(Subject(models=models, calibration=SOME)).shares_none
 
 
 def test_a_bundled_model_on_data_of_the_user_is_not_the_reference_any_more():

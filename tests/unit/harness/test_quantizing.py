@@ -57,6 +57,17 @@ DATA = ("--calibration", "train.npz", "--data", "test.npz")
 CONV = "op_types_to_quantize names Conv; the model has"
 
 
+def test_calibration_data_stand_for_random_inputs_that_a_model_cannot_be_fed_with(crossrt, dense, tmp_path):
+    model = onnx.load(dense)
+    features = model.graph.input[0].type.tensor_type.shape
+    features.dim[0].dim_value, features.dim[1].dim_param = 1, "width"
+    onnx.save(model, dense)
+    code, output, errors = crossrt("quantize", "own.onnx", "--recipe", "int8-dynamic", "--calibration", "train.npz")
+    assert (code, "random inputs" in errors) == (0, False), errors
+    assert "without --data, answers are compared on the calibration data" in errors
+    assert "int8-dynamic.onnx" in output
+
+
 FEW = ("int8-qdq.onnx", "int8-qdq-conv.onnx", "int8-dynamic.onnx", "w4.onnx", "fp16.onnx")
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
+import click
 import pytest
 
 import crossrt
+from crossrt.cli.shared.max_drop import DropRange
 from crossrt.core.errors import CrossrtError
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.run.saved_runs import NAMES, report_in
@@ -50,3 +53,22 @@ def test_python_knows_the_words_too(results, tmp_path):
         crossrt.load_report("previous")
     with pytest.raises(HarnessError, match="holds 3 runs: name one of them"):
         crossrt.load_report("results")
+
+
+@pytest.mark.parametrize(("kept", "said"), [("search.json", "shows the search in it"), (None, "or the file itself")])
+def test_a_folder_without_a_report_is_said_to_hold_none_and_what_shows_it(tmp_path, kept, said):
+    if kept is not None:
+        (tmp_path / kept).write_text("{}")
+    with pytest.raises(HarnessError, match=f"{tmp_path} holds no report.json: name the folder of a run, .*{said}$"):
+        report_in(tmp_path)
+
+
+@pytest.mark.parametrize(("written", "share"), [("0.2", 0.2), ("0.5pp", 0.5), ("1%", 1.0), ("0.3 pp", 0.3)])
+def test_a_loss_is_written_alike_in_all_commands(written, share):
+    assert DropRange(0, 100).convert(written, None, None) == share
+
+
+@pytest.mark.parametrize("written", ["0.2%%", "pp", "", "two"])
+def test_what_is_no_loss_is_quoted_as_it_was_written(written):
+    with pytest.raises(click.BadParameter, match=re.escape(f"{written!r} is not a loss: write it like 0.2")):
+        DropRange(0, 100).convert(written, None, None)

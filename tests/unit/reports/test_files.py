@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import lzma
 import os
+import zlib
 
 import msgspec
 import pytest
@@ -211,3 +213,30 @@ def test_reports_of_a_pytest_session_are_said_to_be_that(tmp_path):
     path = tmp_path / "baseline.json"
     path.write_text('{"schema_version": 2, "kind": "pytest", "reports": {}}')
     assert f"pytest --crossrt-baseline {path}" in refusal(path)
+
+
+def test_a_report_packed_by_xz_is_read_as_it_is(sample_path, tmp_path):
+    packed = tmp_path / "report.json.xz"
+    packed.write_bytes(lzma.compress(sample_path.read_bytes()))
+    assert read_report(packed) == read_report(sample_path)
+    packed.write_bytes(packed.read_bytes()[:-40])
+    assert f"{packed} cannot be unpacked: it ends before its end" in refusal(packed)
+    packed.write_bytes(packed.read_bytes()[:20] + b"garbage" * 9)
+    assert f"{packed} cannot be unpacked: " in refusal(packed)
+
+
+def test_what_is_unpacked_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MOST_BYTES", 1000)
+    (tmp_path / "bomb.json.xz").write_bytes(lzma.compress(b" " * 10**6))
+    assert "has more than 1000 bytes: no report is that large" in refusal(tmp_path / "bomb.json.xz")
+
+
+def test_the_memory_that_unpacking_takes_is_bounded(tmp_path, sample_path):
+    """A dictionary of 4 GiB is asked for by one byte of the header of a block, whose checksum comes after it."""
+    packed = bytearray(lzma.compress(sample_path.read_bytes()))
+    start, size = 12, 4 * (packed[12] + 1)
+    packed[packed.index(b"\x21\x01", start) + 2] = 40
+    end = start + size
+    packed[end - 4 : end] = zlib.crc32(packed[start : end - 4]).to_bytes(4, "little")
+    (tmp_path / "large.json.xz").write_bytes(packed)
+    assert "cannot be unpacked: memory usage limit exceeded" in refusal(tmp_path / "large.json.xz")

@@ -10,7 +10,7 @@ from crossrt.harness.evidence import call as call_module
 from crossrt.harness.evidence.call import missing_evidence, shows_nothing
 from crossrt.harness.evidence.counters import PerfError, counter_problem, counts_in, perf_stat
 from crossrt.harness.evidence.energy import energy_between, energy_problem, package_meters, read_meters
-from crossrt.harness.evidence.report import add_evidence
+from crossrt.harness.evidence.report import add_evidence, say_missing_evidence
 from crossrt.reports.schema.evidence import Evidence
 from crossrt.reports.schema.files import read_report
 from crossrt.reports.text.progress import Silent
@@ -124,6 +124,14 @@ def test_a_run_on_a_machine_that_shows_nothing_keeps_why_and_runs_no_case(machin
     state = SimpleNamespace(evidence=None)
     add_evidence(state, [object()], tmp_path, Silent(), machine.path)
     assert state.evidence == Evidence(calls=(), missing=missing_evidence(machine.path))
+
+
+def test_what_a_machine_does_not_show_is_said_before_anything_is_measured(machine):
+    told = []
+    state = SimpleNamespace(settings=SimpleNamespace(has_evidence=True))
+    say_missing_evidence(state, SimpleNamespace(remark=told.append), machine.path)
+    assert told == [f"  --evidence: {each}" for each in missing_evidence(machine.path)]
+    assert len(told) == 2
 
 
 @pytest.mark.processes

@@ -190,7 +190,7 @@ def test_a_damaged_record_is_named(given, request_for):
     asked = request_for()
     asked.folder.mkdir(parents=True)
     (asked.folder / "bisection.json").write_text("{}")
-    with pytest.raises(HarnessError, match=r"bisection\.json is not a bisection .*--fresh begins again"):
+    with pytest.raises(HarnessError, match=r"bisection\.json is damaged or is not a bisection .*--fresh begins again"):
         bisecting.run_bisection(asked, Silent())
 
 

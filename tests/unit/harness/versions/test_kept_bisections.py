@@ -63,9 +63,17 @@ def test_show_says_what_it_cannot_show_of_a_bisection(crossrt, kept, options):
     assert "is a bisection: it is shown as table or json" in done.stderr
 
 
+def test_a_damaged_bisection_is_called_the_same_by_its_file_and_its_folder(crossrt, kept):
+    (kept / REPORT).write_text('{"kind": "bisec')
+    said = {crossrt("show", path).stderr for path in (kept, kept / REPORT)}
+    assert said == {
+        f"crossrt: {kept / REPORT} is damaged or is not a bisection of schema version 1: Input data was truncated\n"
+    }
+
+
 def test_a_damaged_bisection_is_an_error(kept):
     (kept / REPORT).write_text('{"kind": "bisection"}')
-    with pytest.raises(HarnessError, match="is not a bisection of schema version 1"):
+    with pytest.raises(HarnessError, match="is damaged or is not a bisection of schema version 1"):
         kept_page(kept)()
 
 

@@ -12,7 +12,7 @@ from crossrt.core.evaluation import OutputError, Packed
 from crossrt.core.metric import MetricDefinition
 from crossrt.reports.errors import ReportError
 from crossrt.reports.verdicts.choice.advice import Budget, advise
-from crossrt.reports.verdicts.choice.advice_text import advice_lines
+from crossrt.reports.verdicts.choice.advice_text import advice_lines, choice_text
 from crossrt.reports.verdicts.choice.front_chart import front_plot
 from crossrt.reports.verdicts.choice.pareto import front_sheet, fronts
 from crossrt.reports.verdicts.choice.relations import Relating
@@ -149,7 +149,36 @@ def test_few_samples_allow_no_advice_on_a_small_loss_even_where_none_changed(rep
     assert chosen(found, drop=0.002) == "fp32@ort-cpu"
     lines = advice_lines(found, advise(found, Budget(drop=0.002)), Budget(drop=0.002))
     assert lines[-2].endswith("int8@tflite may lose up to 3.21 pp")
-    assert lines[-1].startswith("int8@tflite, to keep to the budget: 200 samples are too few: about 3,400 without a ")
+    assert lines[0].startswith(
+        "Ship fp32@ort-cpu, the baseline: no faster case is proven to keep to the budget (at most"
+    )
+    assert lines[-1] == (
+        "int8@tflite is within the budget so far (+0.00 pp [-3.21, +3.21]), but 200 samples are too few: about 3,400"
+        " without a changed answer would show it"
+    )
+
+
+def test_the_last_line_of_a_bench_gives_the_hint_of_the_advice(report):
+    found = report(fp32_at_ort_cpu=(SLOW, 2), int8_at_tflite=(FAST, 2))
+    budget = Budget(drop=0.002)
+    advice = advise(found, budget)
+    assert choice_text(found, advice, budget).endswith(f"; {advice_lines(found, advice, budget)[-1]}")
+
+
+def test_a_faster_case_that_lacks_samples_is_told_where_another_is_shipped(report):
+    found = report(
+        fp32_at_ort_cpu=(SLOW, 2), fine_at_ort_cpu=((45_000, 45_150, 45_075, 44_925), 2), int8_at_tflite=(FAST, 4)
+    )
+    budget = Budget(drop=0.035)
+    advice = advise(found, budget)
+    assert advice.chosen.result.case.endswith("fine@ort-cpu/b1/t1")
+    assert advice_lines(found, advice, budget)[-1].startswith("int8@tflite is within the budget so far (-1.00 pp [")
+
+
+def test_a_case_that_is_too_large_is_not_said_to_lack_samples_alone(report):
+    found = report(fp32_at_ort_cpu=(SLOW, 2), int8_at_tflite=(FAST, 2))
+    budget = Budget(drop=0.002, size_bytes=10)
+    assert "samples are too few" not in "".join(advice_lines(found, advise(found, budget), budget))
 
 
 def test_size_and_patterns_limit_the_choice(report):

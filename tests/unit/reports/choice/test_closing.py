@@ -64,23 +64,23 @@ def test_without_knowing_accuracy_nothing_is_shipped(report):
 
 def test_few_samples_leave_the_baseline(make_report, make_result):
     (line,) = closing_lines(make_report(make_result("int8@tflite", medians=FAST), make_result(medians=SLOW)))
-    assert line.startswith("To ship: fp32@ort-cpu, the baseline: no faster case is certain to keep to the budget")
+    assert line.startswith("To ship: fp32@ort-cpu, the baseline: no faster case is proven to keep to the budget")
 
 
 def test_few_samples_are_told_how_many_would_do(make_report, make_result):
     (line,) = closing_lines(make_report(make_result("int8@tflite", medians=FAST), make_result(medians=SLOW)))
-    assert "below it); 200 samples are too few: about 3,400 without a changed answer would show it" in line
+    assert "), but 200 samples are too few: about 3,400 without a changed answer would show it; crossrt advise" in line
 
 
 def test_the_baseline_is_shipped_as_the_fastest_where_it_is(make_report, make_result):
     (line,) = closing_lines(make_report(make_result("int8@tflite", medians=SLOW), make_result(medians=FAST)))
-    assert line.startswith("To ship: fp32@ort-cpu, the baseline: the fastest at batch 1; ")
+    assert line.startswith("To ship: fp32@ort-cpu, the baseline: the fastest at batch 1 (budget: ")
 
 
 def test_a_faster_case_that_loses_too_much_needs_no_more_samples(make_report, make_result, make_evaluation):
     poor = make_result("int8@tflite", medians=FAST, evaluation=make_evaluation(wrong=60))
     (line,) = closing_lines(make_report(poor, make_result(medians=SLOW)))
-    assert "no faster case is certain to keep to the budget" in line
+    assert "no faster case is proven to keep to the budget" in line
     assert "too few" not in line
 
 
