@@ -11,10 +11,8 @@ import click
 from crossrt.cli.shared.config import config_option
 from crossrt.cli.shared.exclusive_options import exclusive_options, exclusivity
 from crossrt.cli.shared.json_output import echo_json, json_report_option
+from crossrt.cli.shared.option_types import COUNT, SIZES, FiniteRange
 from crossrt.cli.shared.options import (
-    COUNT,
-    SIZES,
-    FiniteRange,
     cpu_option,
     margin_option,
     minimum_agreement_option,

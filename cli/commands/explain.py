@@ -9,7 +9,7 @@ import click
 
 from crossrt.cli.shared.config import config_option
 from crossrt.cli.shared.json_output import json_option
-from crossrt.cli.shared.options import COUNT
+from crossrt.cli.shared.option_types import COUNT
 from crossrt.cli.shared.subject_options import target_of, target_options
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from crossrt.cli.shared.options import ModelPath
+from crossrt.cli.shared.option_types import ModelPath
 
 
 @click.command(short_help="Inputs, outputs, dimensions, operators and quantization of a model, and the data that fit.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossrt.cli.shared.json_output import json_option, recording_console
-from crossrt.cli.shared.options import COUNT, FiniteRange
+from crossrt.cli.shared.option_types import COUNT, FiniteRange
 
 if TYPE_CHECKING:
     from crossrt.datasets.request import DataRequest

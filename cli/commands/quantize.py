@@ -10,12 +10,7 @@ import click
 from crossrt.cli.commands.recipes import recipe_file_option
 from crossrt.cli.shared.config import config_option
 from crossrt.cli.shared.json_output import json_option
-from crossrt.cli.shared.options import (
-    artifacts_out_option,
-    minimum_agreement_option,
-    models_argument,
-    subject_options,
-)
+from crossrt.cli.shared.options import artifacts_out_option, minimum_agreement_option, models_argument, subject_options
 
 SAME_SCALES = "int8-same"
 

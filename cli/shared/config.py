@@ -12,7 +12,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from crossrt.cli.shared.options import CONFIGURATION, Configuration, DimensionParam, PercentRange, SizesParam
+from crossrt.cli.shared.option_types import DimensionParam, PercentRange, SizesParam
+from crossrt.cli.shared.options import CONFIGURATION, Configuration
 from crossrt.cli.shared.verbosity import note
 from crossrt.core.errors import parsing_problem
 from crossrt.core.owned import read_regular

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from crossrt.cli.shared.options import PercentRange
+from crossrt.cli.shared.option_types import PercentRange
 
 if TYPE_CHECKING:
     from crossrt.harness.measure.settings import Exclusivity

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from crossrt.cli.shared.options import FiniteRange
+from crossrt.cli.shared.option_types import FiniteRange
 
 
 class DropRange(FiniteRange):

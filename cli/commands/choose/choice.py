@@ -8,7 +8,8 @@ import click
 
 from crossrt.cli.shared.json_output import json_option, recording_console
 from crossrt.cli.shared.max_drop import max_drop_option
-from crossrt.cli.shared.options import FiniteRange, only_option
+from crossrt.cli.shared.option_types import FiniteRange
+from crossrt.cli.shared.options import only_option
 
 
 @click.command(short_help="Which cases of a report no other beats?")

@@ -10,14 +10,8 @@ import click
 from crossrt.cli.exit_codes import INTERRUPTED, UNJUDGED
 from crossrt.cli.shared.config import config_option
 from crossrt.cli.shared.json_output import json_option, recording_console
-from crossrt.cli.shared.options import (
-    COUNT,
-    FiniteRange,
-    PercentRange,
-    models_argument,
-    subject_options,
-    timeout_option,
-)
+from crossrt.cli.shared.option_types import COUNT, FiniteRange, PercentRange
+from crossrt.cli.shared.options import models_argument, subject_options, timeout_option
 
 if TYPE_CHECKING:
     from crossrt.analysis.search.result import SearchReport

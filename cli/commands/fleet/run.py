@@ -9,7 +9,7 @@ import click
 
 from crossrt.cli.exit_codes import INTERRUPTED
 from crossrt.cli.shared.json_output import json_option
-from crossrt.cli.shared.options import COUNT, FiniteRange
+from crossrt.cli.shared.option_types import COUNT, FiniteRange
 
 if TYPE_CHECKING:
     from crossrt.fleet.plans.machines import Fleet

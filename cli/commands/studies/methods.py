@@ -11,7 +11,8 @@ from crossrt.cli.commands.recipes import recipe_file_option
 from crossrt.cli.exit_codes import INTERRUPTED
 from crossrt.cli.shared.config import config_option
 from crossrt.cli.shared.json_output import json_option
-from crossrt.cli.shared.options import FiniteRange, models_argument, subject_options
+from crossrt.cli.shared.option_types import FiniteRange
+from crossrt.cli.shared.options import models_argument, subject_options
 
 _TIME_S = 4.0
 

@@ -10,7 +10,8 @@ import click
 from crossrt.cli.exit_codes import INTERRUPTED
 from crossrt.cli.shared.config import config_option
 from crossrt.cli.shared.json_output import echo_json, json_report_option
-from crossrt.cli.shared.options import FiniteRange, PercentRange, measuring_options, subject_options
+from crossrt.cli.shared.option_types import FiniteRange, PercentRange
+from crossrt.cli.shared.options import measuring_options, subject_options
 
 if TYPE_CHECKING:
     from crossrt.analysis.bisection.record import BisectionReport

@@ -3,7 +3,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from crossrt.cli.shared.options import SIZES
+from crossrt.cli.shared.option_types import SIZES
 
 
 @pytest.mark.parametrize(
