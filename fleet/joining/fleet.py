@@ -24,7 +24,7 @@ class Machine:
     Attributes:
         name: Its own, or the beginning of its key.
         key: Of everything that must be equal for times to be compared.
-        is_named: Whether somebody gave it a name, by which it is told from others of equal hardware.
+        is_named: Whether somebody gave it a name, which distinguishes it from others of equal hardware.
         report: Of the run.
         older: How many older runs of the same are not shown.
     """
