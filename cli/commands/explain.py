@@ -67,7 +67,7 @@ def split_name(name: str) -> tuple[str, str | None]:
         return name, None
     what, sign, runtime = name.rpartition("@")
     if not sign or not what or not runtime:
-        from crossrt.harness.build.subject import is_model_file
+        from crossrt.harness.build.model_files import is_model_file
 
         is_model_file(name)  # says so where a path is meant
         raise click.UsageError(
@@ -91,7 +91,7 @@ def _explained(
     target: Target, runtime: str | None, batch: int, threads: int, folder: Path, display: Display
 ) -> Explanation:
     from crossrt.harness.analyze.explain import check_case, chosen_file, run_explain, session_options
-    from crossrt.harness.build.subject import is_model_file, model_artifact
+    from crossrt.harness.build.model_files import is_model_file, model_artifact
     from crossrt.harness.build.variant_files import known_variants, variant_files
     from crossrt.harness.errors import HarnessError
     from crossrt.harness.process.probe import check_formats, names_versions

@@ -12,7 +12,8 @@ import msgspec
 from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Check, Severity
 from crossrt.analysis.findings.names import claims
 from crossrt.core.artifact import ModelArtifact
-from crossrt.harness.build.subject import Found, Target, ask_about, find_subject, refuse_float
+from crossrt.harness.build.asking import ask_about
+from crossrt.harness.build.subject import Found, Target, find_subject, refuse_float
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.packages import AUDITING, READING
 from crossrt.harness.qat.auditing import COMPARED, with_trained

@@ -14,8 +14,8 @@ from crossrt.core.errors import CrossrtError
 from crossrt.datasets.opening import RANDOM, DataRequest, open_dataset
 from crossrt.exporters.variants import Variant
 from crossrt.harness.analyze.unfused_operators import can_be_explained, find_unfused_operators, unfused_lines
+from crossrt.harness.build.model_files import is_named
 from crossrt.harness.build.project import Project
-from crossrt.harness.build.subject import is_named
 from crossrt.harness.build.variant_files import VariantFiles
 from crossrt.harness.errors import ChildFailedError, HarnessError, NoAnswerError
 from crossrt.harness.evaluate.assess import limits_for

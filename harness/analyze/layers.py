@@ -12,7 +12,9 @@ from crossrt.analysis.diagnosis.record import DiagnosedTensor, Diagnosis
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import CrossrtError
 from crossrt.harness.analyze.diagnosis.run import diagnose_file
-from crossrt.harness.build.subject import TIMEOUT_S, Found, as_found, float_counterpart
+from crossrt.harness.build.asking import TIMEOUT_S
+from crossrt.harness.build.model_files import float_counterpart
+from crossrt.harness.build.subject import Found, as_found
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.process.pool import DrivingPool

@@ -14,9 +14,9 @@ from crossrt.exporters.recipes.plain import plain_of
 from crossrt.exporters.recipes.toml_files import NamedRecipe
 from crossrt.exporters.variants import method_recipes, shipped_recipes, variant_of
 from crossrt.harness.build.export import Exported, float_variants, run_export
+from crossrt.harness.build.model_files import float_counterpart
 from crossrt.harness.build.quantizing import open_source
 from crossrt.harness.build.recipes import choose_recipes
-from crossrt.harness.build.subject import float_counterpart
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.duel.run import run_duel
 from crossrt.harness.measure.settings import BenchSettings, DuelSettings, Subject, at_least

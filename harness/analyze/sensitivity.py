@@ -20,8 +20,9 @@ from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant
 from crossrt.harness.analyze.audit import audit_file
 from crossrt.harness.analyze.diagnosis.trials import worst_sqnr
 from crossrt.harness.build.export import run_export
+from crossrt.harness.build.model_files import float_counterpart
 from crossrt.harness.build.recipes import choose_recipes
-from crossrt.harness.build.subject import Found, Target, float_counterpart
+from crossrt.harness.build.subject import Found, Target
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.run.prepare import Opened, open_project
 from crossrt.reports.text.cells import Cell, Sheet, listed, title_of, written

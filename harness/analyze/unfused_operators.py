@@ -11,7 +11,7 @@ import msgspec
 
 from crossrt.analysis.explanation.record import IN_FLOAT, ExplanationJob, UnfusedKind, UnfusedOperator
 from crossrt.core.artifact import ModelArtifact
-from crossrt.harness.build.subject import ask_about
+from crossrt.harness.build.asking import ask_about
 from crossrt.reports.text.cells import counted, listed
 from crossrt.reports.text.tensor_names import short_name
 from crossrt.runtimes.kernels import Profile

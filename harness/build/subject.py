@@ -7,30 +7,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from crossrt.core.artifact import ModelArtifact
-from crossrt.core.memory import BUILDING_BYTES, memory_limit
 from crossrt.datasets.opening import DataRequest
 from crossrt.exporters.errors import ExportError, ModelError, RecipeError
-from crossrt.exporters.recipes.recipe import Recipe, SameScales
+from crossrt.exporters.recipes.recipe import SameScales
 from crossrt.exporters.recipes.toml_files import NamedRecipe
 from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant, variant_of
+from crossrt.harness.build.asking import TIMEOUT_S
 from crossrt.harness.build.building import get_artifacts
-from crossrt.harness.build.exported import as_described
-from crossrt.harness.build.inspecting import inspect_model
+from crossrt.harness.build.model_files import float_counterpart, is_model_file, is_named, model_artifact, recipe_of
 from crossrt.harness.build.project import Project, resolve
 from crossrt.harness.build.recipes import choose_recipes
-from crossrt.harness.errors import ChildFailedError, HarnessError, NoAnswerError
+from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject
-from crossrt.harness.process.child import ChildProcess
-from crossrt.harness.process.packages import QUIET, READING, check_packages
 from crossrt.harness.process.user_data import served
 from crossrt.harness.run.prepare import Opened, build_request, open_project
 from crossrt.reports.text.cells import listed
 from crossrt.reports.text.progress import Display
 
-TIMEOUT_S: Final = 600.0
 MODEL_SUFFIXES: Final = (".onnx", ".tflite")
 
 
@@ -114,37 +108,6 @@ def _with_served_data(found: Found, folder: Path) -> Found:
     return dataclasses.replace(found, data=data, calibration=calibration)
 
 
-def is_model_file(name: str) -> bool:
-    """True if a path is meant, not the name of a variant.
-
-    Raises:
-        ModelError: A path is meant, and there is nothing.
-    """
-    path = Path(name)
-    if path.is_file():
-        return True
-    if path.is_symlink() and not path.exists():
-        raise ModelError(f"{name} is a link that leads to no file: give an .onnx or .tflite file")
-    if path.exists() and not path.is_dir():
-        raise ModelError(f"{name} is not a regular file: give an .onnx or .tflite file")
-    if path.is_dir() or len(path.parts) > 1:
-        raise ModelError(f"{name} is not a model file: give an .onnx or .tflite file, or the name of a variant")
-    return False
-
-
-def model_artifact(path: Path, *, allow_h5: bool = False, reads_only: bool = False) -> ModelArtifact:
-    """A model file of the user's; what a manifest beside it says of it counts, if it is the manifest of that file.
-
-    Raises:
-        ModelError: It is not an ONNX or TFLite file, or cannot be used.
-    """
-    found = inspect_model(path, allow_h5=allow_h5, reads_only=reads_only)
-    if found.kind not in ("onnx", "tflite"):
-        article = "an" if found.kind.startswith("o") else "a"
-        raise ModelError(f"{path} is {article} {found.kind} model: an .onnx or .tflite file is expected here")
-    return as_described(found.artifact(found.model, "file"))
-
-
 def _from_file(target: Target, *, reads_only: bool) -> Found:
     subject = target.subject
     artifact = model_artifact(Path(target.name), reads_only=reads_only)
@@ -178,24 +141,6 @@ def refuse_float(found: Found, to_do: str) -> None:
         )
 
 
-def recipe_of(artifact: ModelArtifact) -> Mapping[str, Any] | None:
-    """The recipe of a file, or None where it names none.
-
-    Raises:
-        HarnessError: Its manifest names one that this crossrt does not know.
-    """
-    if artifact.quantization is None or artifact.quantization.recipe is None:
-        return None
-    recipe = dict(artifact.quantization.recipe)
-    try:
-        msgspec.convert(recipe, Recipe)
-    except msgspec.ValidationError as error:
-        raise HarnessError(
-            f"the manifest of {artifact.id} holds no known recipe ({error}): quantize it again"
-        ) from error
-    return recipe
-
-
 def as_found(artifact: ModelArtifact, original: ModelArtifact) -> Found:
     """A quantized file and its float file, with the recipe between them where it is known.
 
@@ -205,62 +150,6 @@ def as_found(artifact: ModelArtifact, original: ModelArtifact) -> Found:
     if artifact.quantization is None:
         raise HarnessError(f"{artifact.id} is not quantized: name a file that is")
     return Found(artifact=artifact, original=original, recipe=recipe_of(artifact))
-
-
-def float_counterpart(artifact: ModelArtifact, artifacts: Sequence[ModelArtifact]) -> ModelArtifact | None:
-    """The float file of the same format; a float32 one rather than one of fewer bits."""
-    fitting = [each for each in artifacts if each.role == "float" and each.format == artifact.format]
-    fitting.sort(key=lambda each: each.quantization is not None)
-    return fitting[0] if fitting else None
-
-
-def ask_about(
-    name: str,
-    module: str,
-    job: Mapping[str, Any],
-    answer: str,
-    packages: Sequence[str] = READING,
-    timeout_s: float = TIMEOUT_S,
-) -> Mapping[str, Any]:
-    """Lets a process of its own look at a file, and returns its one answer.
-
-    Args:
-        name: What messages call the file.
-        module: What the process runs.
-        job: What it reads; its `folder` is where it may leave files.
-        answer: The event that holds the answer.
-        packages: What it needs.
-        timeout_s: How long it may take.
-
-    Raises:
-        HarnessError: Packages for it are missing.
-        ExportError: The file cannot be looked at, or the process crashed or hung on it.
-    """
-    check_packages(module.split(".")[1], packages)
-    try:
-        limit = memory_limit(_files_of(job), BUILDING_BYTES)
-        with ChildProcess(module, variables={**QUIET, "TMPDIR": str(job["folder"])}, memory_limit_bytes=limit) as child:
-            child.send(job)
-            event = child.receive(timeout_s)
-    except NoAnswerError as failure:
-        raise ExportError(f"{name}: {failure.reason}; give it more time with --timeout") from failure
-    except ChildFailedError as failure:
-        raise ExportError(f"{name}: {failure.reason}") from failure
-    if event["event"] != answer:
-        reason = str(event["reason"])
-        raise ExportError(reason if reason.startswith(name) else f"{name}: {reason}")
-    return event
-
-
-def _files_of(job: Mapping[str, Any]) -> list[Path]:
-    """The model files that a job names, at any depth."""
-    found = []
-    for key, value in job.items():
-        if isinstance(value, Mapping):
-            found += _files_of(value)
-        elif key.endswith("path") and isinstance(value, str) and Path(value).is_file():
-            found.append(Path(value))
-    return found
 
 
 def _from_folder(target: Target, project: Project) -> Found:
@@ -279,12 +168,6 @@ def _from_folder(target: Target, project: Project) -> Found:
         raise HarnessError(problem.reason)
     known = as_found(artifact, original)
     return dataclasses.replace(known, data=project.data, calibration=project.calibration)
-
-
-def is_named(artifact: ModelArtifact, name: str) -> bool:
-    """True if a name is that of an artifact, with or without its format and its model."""
-    item = f"{artifact.variant}.{artifact.format}"
-    return name in (artifact.variant, item, artifact.id)
 
 
 def _only(fitting: Sequence[ModelArtifact], name: str, known: Sequence[str]) -> ModelArtifact:
@@ -345,9 +228,3 @@ def _twin(target: Target, named: NamedRecipe) -> list[Variant]:
         return []
     others = choose_recipes(target.recipes, [named.name], "").recipes
     return [variant_of(each) for each in others if each.item != named.item and isinstance(each.recipe, SameScales)]
-
-
-def is_same_scales(artifact: ModelArtifact) -> bool:
-    """True for a file of a recipe that gives the files of two formats the same scales."""
-    recipe = recipe_of(artifact)
-    return recipe is not None and isinstance(msgspec.convert(dict(recipe), Recipe), SameScales)

@@ -8,7 +8,7 @@ from pathlib import Path
 from crossrt.core.artifact import ModelArtifact
 from crossrt.datasets.protocol import Dataset
 from crossrt.exporters.training.qat.trained import TRAINED
-from crossrt.harness.build.subject import is_same_scales
+from crossrt.harness.build.model_files import is_same_scales
 from crossrt.harness.qat.proving import answers_of, prove
 from crossrt.harness.qat.request import LEAST_WITHIN_ONE, SCALES, Proof
 from crossrt.reports.text.cells import counted

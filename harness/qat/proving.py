@@ -19,7 +19,7 @@ from crossrt.datasets.fitting import fit, model_feeds
 from crossrt.datasets.protocol import Dataset
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.training.qat.jobs import COMPARED_SAMPLES, STEPS
-from crossrt.harness.build.subject import ask_about
+from crossrt.harness.build.asking import ask_about
 from crossrt.harness.errors import ChildFailedError
 from crossrt.harness.evaluate.answers import Outputs, collect_answers
 from crossrt.harness.evaluate.assess import limits_for

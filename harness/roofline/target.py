@@ -12,7 +12,8 @@ from crossrt.datasets.opening import DataRequest
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.sources.work import UNKNOWN, count_work
 from crossrt.harness.analyze.explain import chosen_file
-from crossrt.harness.build.subject import Target, is_model_file, model_artifact
+from crossrt.harness.build.model_files import is_model_file, model_artifact
+from crossrt.harness.build.subject import Target
 from crossrt.harness.build.variant_files import known_variants, variant_files
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.probe import RuntimeInfo

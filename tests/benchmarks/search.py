@@ -28,7 +28,7 @@ from crossrt.analysis.search.budget import Budget, drop_in
 from crossrt.analysis.search.result import Candidate, SearchReport
 from crossrt.datasets.opening import DataRequest
 from crossrt.datasets.reference import model_file
-from crossrt.harness.build.subject import model_artifact
+from crossrt.harness.build.model_files import model_artifact
 from crossrt.harness.measure.settings import BenchSettings, Subject
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.harness.search.ledger import read_search

@@ -12,7 +12,8 @@ import msgspec
 
 from crossrt.analysis.diagnosis.record import DiagnosedTensor, Diagnosis, DiagnosisJob
 from crossrt.datasets.opening import DataRequest
-from crossrt.harness.build.subject import TIMEOUT_S, Found, ask_about, refuse_float
+from crossrt.harness.build.asking import TIMEOUT_S, ask_about
+from crossrt.harness.build.subject import Found, refuse_float
 from crossrt.harness.errors import HarnessError
 
 SATURATING_DB: Final = 3.0

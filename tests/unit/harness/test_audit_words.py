@@ -10,7 +10,7 @@ import pytest
 from crossrt.analysis.audit.record import AuditedTensor, Check
 from crossrt.exporters.errors import ModelError
 from crossrt.harness.analyze.audit import Audit, audit_headline, check_sheet
-from crossrt.harness.build.subject import is_model_file
+from crossrt.harness.build.model_files import is_model_file
 
 
 def audit_of(severity, verdict, kind="ONNX, static"):

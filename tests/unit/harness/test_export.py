@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.export import CHECK_BATCH, _state
-from crossrt.harness.build.subject import model_artifact
+from crossrt.harness.build.model_files import model_artifact
 from crossrt.harness.measure.settings import Subject
 from crossrt.harness.run.prepare import open_project
 

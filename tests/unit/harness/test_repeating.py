@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 
 from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.datasets.opening import DataRequest
-from crossrt.harness.build.subject import model_artifact
+from crossrt.harness.build.model_files import model_artifact
 from crossrt.harness.evaluate.judge import agreement_problem
 from crossrt.harness.evaluate.reference_check import reference_cautions
 from crossrt.harness.evaluate.repeating import unrepeated

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 from crossrt.core.artifact import ModelArtifact
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.sources.work import count_work
-from crossrt.harness.build.subject import model_artifact
+from crossrt.harness.build.model_files import model_artifact
 
 FLOAT = TensorProto.FLOAT
 
