@@ -20,7 +20,7 @@ from crossrt.exporters.quantizers.methods.sessions import tensors_of
 from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxStatic
 
-SAMPLES, STEPS = 128, 250
+SAMPLES, STEPS = 128, 120
 FOUR_BITS = {"weight_type": "int4", "per_channel": True, "quantize_outputs": False}
 
 
