@@ -37,8 +37,17 @@ from crossrt.reports.text.cells import counted, listed
 from crossrt.reports.text.progress import Display
 
 BUILD_TIMEOUT_S = 600.0
+LEARNING_TIMEOUT_S = 3_600.0
+"""For weights whose rounding is learned: minutes on an idle machine, and many more where other work goes on."""
+
 _COPIES = 3
 """How many times the size of a model a build may need while it goes on."""
+
+
+def patience_s(job: BuildJob, item: str) -> float:
+    """How long nothing may be heard while an item is built."""
+    learns = job.recipes.get(item, {}).get("weight_rounding", "nearest") != "nearest"
+    return LEARNING_TIMEOUT_S if learns else BUILD_TIMEOUT_S
 
 
 def get_artifacts(request: BuildRequest, folder: Path, display: Display) -> Artifacts:
@@ -239,7 +248,7 @@ class _Building:
             child.send(dataclasses.asdict(job))
             while True:
                 try:
-                    event = child.receive(BUILD_TIMEOUT_S)
+                    event = child.receive(patience_s(job, current))
                 except ChildFailedError as failure:
                     if self._gave_up:
                         return None
