@@ -40,6 +40,10 @@ BUILD_TIMEOUT_S = 600.0
 LEARNING_TIMEOUT_S = 3_600.0
 """For weights whose rounding is learned: minutes on an idle machine, and many more where other work goes on."""
 
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""Of numpy's matrix products: learning makes many small ones, whose threads wait for each other for minutes where other
+work has the processors. Runtimes and converters have threads of their own."""
+
 _COPIES = 3
 """How many times the size of a model a build may need while it goes on."""
 
@@ -244,7 +248,9 @@ class _Building:
         """Builds items; returns the one at which the process ended before its time."""
         current = job.items[0]
         limit = memory_limit([Path(job.source)], BUILDING_BYTES)
-        with ChildProcess(module, variables={**QUIET, "TMPDIR": job.folder}, memory_limit_bytes=limit) as child:
+        with ChildProcess(
+            module, variables={**QUIET, **ONE_THREAD, "TMPDIR": job.folder}, memory_limit_bytes=limit
+        ) as child:
             child.send(dataclasses.asdict(job))
             while True:
                 try:
