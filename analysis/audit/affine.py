@@ -64,6 +64,11 @@ def integer_range(dtype: str, *, is_symmetric: bool = False, is_reduced: bool = 
     return (-high, high) if is_symmetric and dtype in _RESTRICTED else (low, high)
 
 
+def widened_codes(codes: NDArray[Any]) -> NDArray[Any]:
+    """Integers as differences and magnitudes of them can be computed: int16 for those of 8 bits and fewer, or int64."""
+    return codes.astype(np.int16 if codes.dtype.itemsize == 1 else np.int64)
+
+
 def affine_from_range(low: Floats, high: Floats, integers: tuple[int, int], *, is_symmetric: bool) -> Affine:
     """Scale and zero point for values between two bounds; the range is widened to hold zero.
 

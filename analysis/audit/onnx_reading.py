@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from crossrt.analysis.audit.added_biases import added_to, is_vector
-from crossrt.analysis.audit.affine import TYPES, Affine
+from crossrt.analysis.audit.affine import TYPES, Affine, widened_codes
 from crossrt.analysis.audit.record import Role, Stored
 from crossrt.analysis.onnx_graph import DEQUANTIZE, QUANTIZE, Graph, constant, dtype_of, name_of, taken
 
@@ -107,15 +107,16 @@ def _stored(
     is_added = names is None and integers is not None and is_vector(integers.shape) and added_to(value) is not None
     role: Role = "bias" if names or is_added else "weight" if integers is not None else "activation"
     zeros = np.zeros(scale.shape, np.int64) if zero_point is None else zero_point.astype(np.int64)
-    is_stored = integers is not None and integers.dtype.kind != "f"
-    codes = np.float32 if dtype.startswith("float") else np.int64
+    codes = None if integers is None or integers.dtype.kind == "f" else integers
+    if codes is not None:
+        codes = codes.astype(np.float32) if dtype.startswith("float") else widened_codes(codes)
     yield Stored(
         name=real_name(node.outputs[0] if node.op_type == QUANTIZE else value),
         role=role,
         dtype=dtype,
         affine=Affine(np.asarray(scale, np.float32), np.resize(zeros, scale.shape)),
         axis=_axis(node) if scale.size > 1 else None,
-        integers=np.asarray(integers).astype(codes) if is_stored and integers is not None else None,
+        integers=codes,
         source=names[0] or None if names else None,
         weight=names[1] or None if names else None,
         block_size=_block_size(node) if scale.size > 1 else None,

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from crossrt.analysis.audit.affine import Affine
+from crossrt.analysis.audit.affine import Affine, widened_codes
 from crossrt.analysis.audit.onnx_reading import plain_name
 from crossrt.analysis.audit.record import Stored
 from crossrt.analysis.onnx_graph import constant, taken
@@ -61,7 +61,7 @@ def _stored(
         dtype=f"uint{bits}",
         affine=Affine(scale.astype(np.float32), zero_point),
         axis=codes.ndim - 1,
-        integers=codes.astype(np.int64),
+        integers=widened_codes(codes),
         block_size=_number(node, "block_size", 32),
     )
 

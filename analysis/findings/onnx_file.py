@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from crossrt.analysis.audit.affine import Affine
+from crossrt.analysis.audit.affine import Affine, widened_codes
 from crossrt.analysis.audit.onnx_reading import name_behind, plain_name, read_onnx, real_name
 from crossrt.analysis.audit.record import Stored
 from crossrt.analysis.findings.onnx_blocks import BLOCKS, in_blocks
@@ -199,7 +199,7 @@ def _dynamic_layer(node: ir.Node) -> Layer | None:
         dtype=dtype_of(value) or "uint8",
         affine=Affine(scale.astype(np.float32), np.resize(zeros, scale.shape)),
         axis=axis if scale.size > 1 else None,
-        integers=codes.astype(np.int64),
+        integers=widened_codes(codes),
     )
     return _layer(
         node, weight=weight, channel_axis=axis, is_dynamic=True, is_depthwise=_is_depthwise(node, codes.shape)

@@ -10,7 +10,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from crossrt.analysis.audit.affine import TYPES, Affine
+from crossrt.analysis.audit.affine import TYPES, Affine, widened_codes
 from crossrt.analysis.audit.record import Role, Stored
 from crossrt.analysis.findings.onnx_blocks import unpacked
 from crossrt.analysis.findings.quantized_file import Operator
@@ -172,6 +172,6 @@ class TfliteGraph:
             dtype=self.dtype(index),
             affine=affine,
             axis=axis,
-            integers=None if values is None else values.astype(np.int64),
+            integers=None if values is None else widened_codes(values),
             block_size=block_size,
         )

@@ -37,8 +37,21 @@ from crossrt.reports.text.cells import counted, listed
 from crossrt.reports.text.progress import Display
 
 BUILD_TIMEOUT_S = 600.0
+LEARNING_TIMEOUT_S = 3_600.0
+"""For weights whose rounding is learned: minutes on an idle machine, and many more where other work goes on."""
+
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""Of numpy's matrix products: learning makes many small ones, whose threads wait for each other for minutes where other
+work has the processors. Runtimes and converters have threads of their own."""
+
 _COPIES = 3
 """How many times the size of a model a build may need while it goes on."""
+
+
+def patience_s(job: BuildJob, item: str) -> float:
+    """How long nothing may be heard while an item is built."""
+    learns = job.recipes.get(item, {}).get("weight_rounding", "nearest") != "nearest"
+    return LEARNING_TIMEOUT_S if learns else BUILD_TIMEOUT_S
 
 
 def get_artifacts(request: BuildRequest, folder: Path, display: Display) -> Artifacts:
@@ -235,11 +248,13 @@ class _Building:
         """Builds items; returns the one at which the process ended before its time."""
         current = job.items[0]
         limit = memory_limit([Path(job.source)], BUILDING_BYTES)
-        with ChildProcess(module, variables={**QUIET, "TMPDIR": job.folder}, memory_limit_bytes=limit) as child:
+        with ChildProcess(
+            module, variables={**QUIET, **ONE_THREAD, "TMPDIR": job.folder}, memory_limit_bytes=limit
+        ) as child:
             child.send(dataclasses.asdict(job))
             while True:
                 try:
-                    event = child.receive(BUILD_TIMEOUT_S)
+                    event = child.receive(patience_s(job, current))
                 except ChildFailedError as failure:
                     if self._gave_up:
                         return None

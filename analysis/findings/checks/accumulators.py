@@ -17,6 +17,7 @@ from crossrt.analysis.audit.affine import TYPES
 from crossrt.analysis.audit.record import Finding
 from crossrt.analysis.findings.protocol import Outcome, check, named, not_applicable
 from crossrt.analysis.findings.quantized_file import Layer, QuantizedFile, bits_of
+from crossrt.analysis.findings.weight_sums import parts_of, weight_sums
 
 _INT16, _INT32 = TYPES["int16"], TYPES["int32"]
 _BYTE: Final = 255
@@ -51,15 +52,11 @@ def _rows(layer: Layer) -> NDArray[Any] | None:
 
 def _bounds(layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Least and greatest sum for each channel: each weight meets the code that makes it worst."""
-    rows, weight = _rows(layer), layer.weight
-    assert rows is not None
-    assert weight is not None
-    zero_point = weight.affine.zero_point.reshape(-1)
-    rows = rows.astype(np.float64) - (zero_point[:, None] if zero_point.size == len(rows) else zero_point[0])
-    positive, negative = np.maximum(rows, 0).sum(axis=1), np.minimum(rows, 0).sum(axis=1)
+    sums = weight_sums(layer)
+    positive, negative = sums.positive, sums.negative
     low, high = _codes(layer)
-    bias = np.zeros(len(rows))
-    if layer.bias is not None and layer.bias.integers is not None and layer.bias.integers.size == len(rows):
+    bias = np.zeros(len(positive))
+    if layer.bias is not None and layer.bias.integers is not None and layer.bias.integers.size == len(positive):
         bias = layer.bias.integers.reshape(-1).astype(np.float64)
     return positive * low + negative * high + bias, positive * high + negative * low + bias
 
@@ -103,11 +100,14 @@ def int16_pairs(file: QuantizedFile) -> Outcome:
 def _saturating(layer: Layer) -> Iterator[Finding]:
     rows = _rows(layer)
     assert rows is not None
-    if rows.shape[1] % 2:
-        rows = np.pad(rows, ((0, 0), (0, 1)))
-    first, second = (rows[:, place::2].astype(np.int16) for place in (0, 1))
-    high = (np.maximum(first, 0) + np.maximum(second, 0)).max(axis=1).astype(np.int64) * _BYTE
-    low = (np.minimum(first, 0) + np.minimum(second, 0)).min(axis=1).astype(np.int64) * _BYTE
+    low, high = np.zeros((2, len(rows)), np.int64)
+    for some in parts_of(rows):
+        part = rows[some].astype(np.int16)
+        part = np.pad(part, ((0, 0), (0, part.shape[1] % 2)))
+        first, second = part[:, ::2], part[:, 1::2]
+        high[some[0]] = np.maximum(high[some[0]], (np.maximum(first, 0) + np.maximum(second, 0)).max(axis=1))
+        low[some[0]] = np.minimum(low[some[0]], (np.minimum(first, 0) + np.minimum(second, 0)).min(axis=1))
+    low, high = low * _BYTE, high * _BYTE
     is_over = (high > _INT16[1]) | (low < _INT16[0])
     if is_over.any():
         yield Finding(

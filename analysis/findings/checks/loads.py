@@ -59,6 +59,8 @@ def _onnx(path: Path) -> tuple[str, str | None]:
         return "ONNX's checker", _checked(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.add_session_config_entry("session.disable_prepacking", "1")  # nothing is run
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     try:
         onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])

@@ -16,6 +16,7 @@ from crossrt.analysis.audit.affine import TYPES
 from crossrt.analysis.audit.record import Finding, Stored
 from crossrt.analysis.findings.protocol import Outcome, check, named, not_applicable
 from crossrt.analysis.findings.quantized_file import Layer, QuantizedFile
+from crossrt.analysis.findings.weight_sums import weight_sums
 
 _MOST: Final = 16.0
 """Times the bound: no value comes near the ends of such a range."""
@@ -30,11 +31,16 @@ def ranges_of_layers(file: QuantizedFile) -> Outcome:
     layers = [each for each in file.layers if each.source is not None and each.output is not None and _is_known(each)]
     if not layers:
         return not_applicable("no layer has integer weights between quantized tensors")
-    large = [each for layer in layers for each in _too_large(layer)]
+    sizes = [_sizes(each) for each in layers]
+    large = [each for layer, (sums, _) in zip(layers, sizes, strict=True) for each in _too_large(layer, sums)]
     named_large = {each.where for each in large}
     clips = {each.inputs[0] for each in file.operators if each.kind == "Clip" and each.inputs}
-    rest = [each for each in layers if each.source is not None and each.source.name not in named_large]
-    small = [each for layer in rest if not _is_clipped(layer, clips) for each in _too_small(layer)]
+    small = [
+        each
+        for layer, (_, norms) in zip(layers, sizes, strict=True)
+        if layer.source is not None and layer.source.name not in named_large and not _is_clipped(layer, clips)
+        for each in _too_small(layer, norms)
+    ]
     if not large and not small:
         return Outcome("each output holds what its input and weights can give")
     found = [*large, *small]
@@ -52,16 +58,13 @@ def _is_clipped(layer: Layer, clips: set[str]) -> bool:
     return layer.activation in _CLIPPED or layer.tensor in clips
 
 
-def _real_rows(layer: Layer) -> NDArray[np.float64]:
-    """Weights as they are multiplied, a row for each channel."""
-    rows, weight = layer.rows(), layer.weight
-    assert rows is not None
-    assert weight is not None
-    scale, zero_point = (
-        each.astype(np.float64).reshape(-1) for each in (weight.affine.scale, weight.affine.zero_point)
-    )
-    scale, zero_point = (each[:, None] if each.size == len(rows) else each[0] for each in (scale, zero_point))
-    return np.asarray((rows - zero_point) * scale)
+def _sizes(layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum of the magnitudes of each channel's weights, as they are multiplied, and their norm."""
+    assert layer.weight is not None
+    sums = weight_sums(layer)
+    scale = np.abs(layer.weight.affine.scale.astype(np.float64).reshape(-1))
+    scale = scale if scale.size == len(sums.positive) else scale[:1]
+    return (sums.positive - sums.negative) * scale, np.sqrt(sums.squares) * scale
 
 
 def _reach(stored: Stored) -> float:
@@ -78,15 +81,11 @@ def _bias(layer: Layer) -> Any:
     return np.abs(bias.integers.astype(np.float64) * bias.affine.scale).reshape(-1)
 
 
-def _bound(layer: Layer) -> float:
+def _too_large(layer: Layer, magnitudes: NDArray[np.float64]) -> Iterator[Finding]:
     assert layer.source is not None
-    sums = np.abs(_real_rows(layer)).sum(axis=1) * _reach(layer.source)
-    return float(sums.max() + np.max(_bias(layer)))
-
-
-def _too_large(layer: Layer) -> Iterator[Finding]:
     assert layer.output is not None
-    reach, bound = _reach(layer.output), _bound(layer)
+    reach = _reach(layer.output)
+    bound = float(magnitudes.max() * _reach(layer.source) + np.max(_bias(layer)))
     is_placeholder = bool((layer.output.affine.scale == 1).all())  # of a tensor of zeros: see constant scales
     if bound > 0 and reach > _MOST * bound and not is_placeholder:
         yield Finding(
@@ -98,11 +97,10 @@ def _too_large(layer: Layer) -> Iterator[Finding]:
         )
 
 
-def _too_small(layer: Layer) -> Iterator[Finding]:
+def _too_small(layer: Layer, norms: NDArray[np.float64]) -> Iterator[Finding]:
     assert layer.source is not None
     assert layer.output is not None
     reach = _reach(layer.output)
-    norms = np.sqrt((_real_rows(layer) ** 2).sum(axis=1))
     usual = float(norms.max() * _reach(layer.source))
     if np.isfinite(usual) and reach < _LEAST * usual:
         yield Finding(

@@ -77,7 +77,16 @@ def zero_channels(layer: Layer) -> NDArray[np.bool_]:
     zero_point = weight.affine.zero_point.reshape(-1)
     if rows is None or zero_point.size not in (1, len(rows)):
         return np.zeros(0, bool)
-    return np.asarray((rows == zero_point[:, None]).all(axis=1))
+    if not rows.shape[1]:
+        return np.ones(len(rows), bool)
+    least, greatest = _ends(rows)
+    return np.asarray((least == zero_point) & (greatest == zero_point))
+
+
+def _ends(rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Least and greatest code of each row, which must not be empty."""
+    rows = np.ascontiguousarray(rows)  # rows that lie across memory take many times as long
+    return rows.min(axis=1), rows.max(axis=1)
 
 
 def _of(stored: Stored, *, is_widened: bool) -> Iterator[Finding]:
@@ -104,16 +113,16 @@ def _used(stored: Stored) -> tuple[NDArray[np.float64], float]:
     With a zero point in the middle that is one side; with another it is the width of the codes over that of the type.
     """
     codes = _by_scale(stored)
-    zero_point = stored.affine.zero_point.reshape(-1, 1) if len(codes) == stored.affine.zero_point.size else 0
-    from_zero = codes - zero_point
     low, high = TYPES[stored.dtype]
-    is_used = (from_zero != 0).any(axis=1) if codes.size else np.zeros(0, bool)
-    if stored.is_symmetric:
-        used, full = np.abs(from_zero).max(axis=1), (high - low) // 2
-    else:
-        used, full = np.maximum(from_zero.max(axis=1), 0) - np.minimum(from_zero.min(axis=1), 0), high - low
+    full = float((high - low) // 2 if stored.is_symmetric else high - low)
+    if not codes.size:
+        return np.full(1, full), full
+    zero_point = stored.affine.zero_point.reshape(-1) if len(codes) == stored.affine.zero_point.size else 0
+    least, greatest = (each - zero_point for each in _ends(codes))
+    is_used = (least != 0) | (greatest != 0)
+    used = np.maximum(-least, greatest) if stored.is_symmetric else np.maximum(greatest, 0) - np.minimum(least, 0)
     kept = used[is_used].astype(np.float64)
-    return (kept if kept.size else np.full(1, float(full))), float(full)
+    return (kept if kept.size else np.full(1, full)), full
 
 
 def _by_scale(stored: Stored) -> NDArray[Any]:

@@ -76,11 +76,11 @@ def inverse(share: Array) -> Array:
     return np.asarray(np.log(sigmoid / (1 - sigmoid)), np.float32)
 
 
-def pull(share: Array, progress: float) -> Array | float:
+def pull(share: Array, progress: float, weight: float = _LAMBDA) -> Array | float:
     """Gradient of the regularizer by the share."""
     if progress < _WITHOUT:
         return 0.0
     done = (progress - _WITHOUT) / (1 - _WITHOUT)
     beta = _BETAS[1] + (_BETAS[0] - _BETAS[1]) * (1 + math.cos(math.pi * done)) / 2
     centred = 2 * share - 1
-    return np.asarray(-_LAMBDA * 2 * beta * np.abs(centred) ** (beta - 1) * np.sign(centred))
+    return np.asarray(-weight * 2 * beta * np.abs(centred) ** (beta - 1) * np.sign(centred))

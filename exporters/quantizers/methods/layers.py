@@ -125,10 +125,10 @@ def array(value: ir.Value | None) -> Array:
 
 
 def replace(value: ir.Value, values: Array) -> None:
-    """Gives a constant other values, of the same type."""
+    """Gives a constant other values, of the same type; a scalar stays one."""
     assert value.const_value is not None
     dtype = value.const_value.dtype
-    value.const_value = ir.tensor(np.ascontiguousarray(values.astype(dtype.numpy())), dtype=dtype, name=value.name)
+    value.const_value = ir.tensor(values.astype(dtype.numpy(), order="C"), dtype=dtype, name=value.name)
 
 
 def number(node: ir.Node, name: str, otherwise: int) -> int:

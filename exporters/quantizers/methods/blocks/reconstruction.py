@@ -49,6 +49,7 @@ def reconstruct(original: ir.Model, quantized: ir.Model, feeds: Feeds) -> int:
     blocks = found_blocks(original, quantized)
     if not any(len(each.layers) > 1 and not each.unknown for each in blocks):
         raise UnfitRecipeError(_no_block(blocks))
+    _check_samples(feeds)
     models, changed = (original, quantized), 0
     alone = {id(each.node): each for each in _layer_by_layer(original, quantized, blocks)}
     for block in blocks:
@@ -107,23 +108,26 @@ def _no_block(blocks: Sequence[Block]) -> str:
 
 
 def _learn(block: Block, floats: dict[str, Layer], models: tuple[ir.Model, ir.Model], feeds: Feeds) -> int:
-    """Learns one block; how many of its layers have other integers than before."""
-    examples = _examples(block, models, feeds)
-    if len(examples) < FEWEST_SAMPLES:
-        raise UnfitRecipeError(
-            f"{_NAME} has {len(examples)} samples, fewer than {FEWEST_SAMPLES}: give more calibration samples"
-        )
+    """Rounds the layers of a block one after the other, then all together; how many have other integers than before."""
+    before = [each.values for each in block.layers]
+    for each in filter(can_be_rounded, block.layers):
+        _round(each, floats[each.name], models, feeds)
     layers = [
         Weights(layer=each, exact=floats[each.name].matrices(floats[each.name].values), grid=grid_of(each))
         for each in block.layers
     ]
-    learned = learn(BlockError(block, examples), layers, len(examples), learning.STEPS)
-    changed = 0
-    for layer, integers in zip(block.layers, learned or (), strict=learned is not None):
-        before = layer.values
-        replace(layer.weight, layer.from_matrices(integers))
-        changed += not np.array_equal(before, layer.values)
-    return changed
+    learned = learn(BlockError(block, _examples(block, models, feeds)), layers, learning.STEPS)
+    for each, integers in zip(block.layers, learned or (), strict=learned is not None):
+        replace(each.weight, each.from_matrices(integers))
+    return sum(not np.array_equal(values, each.values) for values, each in zip(before, block.layers, strict=True))
+
+
+def _check_samples(feeds: Feeds) -> None:
+    samples = sum(len(next(iter(each.values()))) for each in feeds())
+    if samples < FEWEST_SAMPLES:
+        raise UnfitRecipeError(
+            f"{_NAME} has {samples} samples, fewer than {FEWEST_SAMPLES}: give more calibration samples"
+        )
 
 
 def _examples(block: Block, models: tuple[ir.Model, ir.Model], feeds: Feeds) -> Examples:

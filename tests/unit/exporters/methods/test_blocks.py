@@ -20,7 +20,7 @@ from crossrt.exporters.quantizers.methods.sessions import tensors_of
 from crossrt.exporters.quantizers.ort.quantize import OnnxQuantizer
 from crossrt.exporters.recipes.recipe import OnnxStatic
 
-SAMPLES, STEPS = 128, 250
+SAMPLES, STEPS = 128, 120
 FOUR_BITS = {"weight_type": "int4", "per_channel": True, "quantize_outputs": False}
 
 
@@ -221,7 +221,7 @@ def total(error, layers, integers):
 def test_learned_integers_lie_beside_the_weights_and_their_block_is_off_less(residual, quantized):
     error, layers = problem_of(*quantized(residual, **FOUR_BITS))
     before = [each.layer.matrices(each.layer.values).astype(np.int64) for each in layers]
-    after = learn(error, layers, SAMPLES, steps=STEPS)
+    after = learn(error, layers, steps=STEPS)
     assert after is not None
     assert total(error, layers, after) < 0.8 * total(error, layers, before)
     for each, integers in zip(layers, after, strict=True):
@@ -231,7 +231,7 @@ def test_learned_integers_lie_beside_the_weights_and_their_block_is_off_less(res
 
 def test_nothing_is_learned_where_nothing_is_better(residual, quantized):
     error, layers = problem_of(*quantized(residual, **FOUR_BITS))
-    assert learn(error, layers, SAMPLES, steps=0) is None
+    assert learn(error, layers, steps=0) is None
 
 
 def test_a_block_learned_as_a_whole_brings_answers_nearer(residual, quantized, monkeypatch):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from crossrt.exporters.quantizers.methods.adaround import adaround
+from crossrt.exporters.quantizers.methods.added_bias import AddedBias
 from crossrt.exporters.quantizers.methods.clipping import least_squares_range
 from crossrt.exporters.quantizers.methods.gpfq import gpfq
 from crossrt.exporters.quantizers.methods.grid import Grid
+from crossrt.exporters.quantizers.methods.layers import array
 from crossrt.exporters.quantizers.methods.moments import Moments
 
 INPUTS, OUTPUTS, ROWS = 24, 5, 400
@@ -140,3 +143,18 @@ def test_least_squares_leaves_even_values_alone():
 def test_a_range_of_nothing_but_zeros_stays_as_it_is():
     counts, edges = np.histogram(np.zeros(10), 16, range=(-1, 1))
     assert least_squares_range(counts, edges, 0.0, 0.0, 256) == (0.0, 0.0)
+
+
+def constant_of(name, values):
+    return ir.Value(name=name, const_value=ir.tensor(np.asarray(values), name=name))
+
+
+def test_a_bias_beyond_its_range_widens_it_and_its_scale_stays_a_scalar():
+    codes = constant_of("codes", np.array([0, 128, 255], np.uint8))
+    scale, zero_point = constant_of("scale", np.float32(0.01)), constant_of("zero", np.uint8(128))
+    added = AddedBias(value=codes, scale=0.01, zero_point=128, parameters=(scale, zero_point))
+    wanted = np.array([-1.0, 0.5, 4.1])
+    assert added.shift(wanted)
+    assert array(scale).shape == array(zero_point).shape == ()
+    found = (array(codes).astype(np.float64) - array(zero_point)) * array(scale)
+    assert found == pytest.approx(wanted, abs=5.1 / 255)
