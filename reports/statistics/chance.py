@@ -49,8 +49,6 @@ def _judged(evaluation: Evaluation, labels: NDArray[Any] | None) -> str | None:
 
 def _may_be_chance(evaluation: Evaluation, labels: NDArray[Any] | None, most: int) -> bool:
     """Whether an exact McNemar test does not distinguish the answers from a constant one."""
-    from scipy import special  # not at import: see `student`
-
     packed = evaluation.per_sample.get("top1")
     if packed is None or labels is None or labels.shape != packed.shape:
         return False
