@@ -10,10 +10,8 @@ from typing import Final
 from crossrt.analysis.search.budget import Budget
 from crossrt.analysis.search.result import Candidate, Loss, Speed
 
-SAFE_SHARE: Final = 0.6
-"""Of the allowed loss. Where c of n answers change, half of them to the worse, the loss varies by sqrt(c) / n, and its
-bound lies 2 sqrt(c) / n above it: at this share of the budget it holds in 19 of 20 other sets of samples or more, as
-long as the loss that is allowed is some ten samples."""
+SAFER_DB: Final = 6.0
+"""Half the noise: answers change where noise is larger than the distance to the next one, so about half as many do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +49,17 @@ class Keeping:
         loss = candidate.loss
         return math.inf if loss is None else max(loss.loss, 0.0) + loss.upper - loss.loss
 
-    def is_safe(self, candidate: Candidate) -> bool:
-        """Whether the budget is to be expected to hold on other samples, too."""
-        return candidate.problem is None and self.expected_upper(candidate) <= SAFE_SHARE * self.allowed
+    def sureness(self, candidate: Candidate) -> tuple[float, float]:
+        """The greatest is the one to rely on for other samples.
+
+        Noise is measured over many values, and says how many answers will change; how many did change is a small
+        count, by which one is lucky that will not be so again.
+        """
+        return candidate.sqnr_db or 0.0, -self.expected_upper(candidate)
+
+    def is_safer(self, candidate: Candidate, sqnr_db: float) -> bool:
+        """Whether a candidate keeps its accuracy and has half the noise of one that lost too much on other samples."""
+        return self.accuracy(candidate.loss) and (candidate.sqnr_db or 0.0) >= sqnr_db + SAFER_DB
 
     def size(self, size_bytes: int) -> bool:
         """Whether a file is small enough."""

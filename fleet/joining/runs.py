@@ -141,9 +141,9 @@ def choose_files(paths: Sequence[Path]) -> Chosen:
 def newest(known: Iterable[tuple[About, Place]], chosen: Chosen) -> Iterator[tuple[About, Place, int]]:
     """The newest complete run of each machine and subject, and how many older ones there are.
 
-    Machines of equal hardware are distinguished by their names. A run without a name is of the machine that has one, where
-    only one of that hardware has, whatever it measured. A run that is there twice, such as in a folder and its copy,
-    counts once. Interrupted runs are noted in `chosen`.
+    Machines of equal hardware are distinguished by their names. A run without a name is of the machine that has one,
+    where only one of that hardware has, whatever it measured. A run that is there twice, such as in a folder and its
+    copy, counts once. Interrupted runs are noted in `chosen`.
     """
     complete = []
     for each, place in known:

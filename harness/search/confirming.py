@@ -55,7 +55,7 @@ class Court:
             if left[0].speed is None and self._trier.left_s < least_s(self._aside):
                 return None
             if looked:  # the first did not hold: now the one that is surest
-                left.sort(key=self._ledger.keeping.expected_upper)
+                left.sort(key=self._ledger.keeping.sureness, reverse=True)
             found = self._look(left[0])
             self._ledger.confirm(found)
             if found.passes:

@@ -157,16 +157,17 @@ class Hunt:
         return True
 
     def grow_safer(self) -> None:
-        """More units in float until one is safe, after what was confirmed first lost too much on other samples."""
+        """More units in float, until noise is half of that of the file that lost too much on the samples kept aside."""
         keeping, report = self._ledger.keeping, self._ledger.report
-        looked = {each.candidate: keeping.accuracy(each.loss) for each in report.confirmations}
-        if self._grown is None or all(looked.values()):
+        lost = [each.candidate for each in report.confirmations if not keeping.accuracy(each.loss)]
+        if self._grown is None or not lost:
             return
         base, units, count = self._grown
-        is_safe = any(keeping.is_safe(each) for each in report.candidates if each.name not in looked)
+        noise_db = max(_db(self._named(name)) for name in lost)
+        is_safe = any(keeping.is_safer(each, noise_db) for each in report.candidates)
         while not is_safe and count < len(units) and self._has_time(self._trier.score_s, "a safer candidate"):
             count = min(2 * count, len(units))
-            is_safe = keeping.is_safe(self._score(self._sieved(base.with_float(units[:count]))))
+            is_safe = keeping.is_safer(self._score(self._sieved(base.with_float(units[:count]))), noise_db)
 
     def _base_of(self, plans: Sequence[Plan]) -> Plan | None:
         """The least noisy recipe among those that are fast and small enough, or else of all; of equals the fastest."""

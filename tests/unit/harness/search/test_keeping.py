@@ -200,6 +200,17 @@ def test_the_surest_is_not_who_was_lucky_on_the_samples_of_the_search(court):
     assert judge.judge(most=1).candidate == "steady"
 
 
+def test_the_surest_is_the_one_with_the_least_noise(court):
+    judge, _ = court(
+        {"first": 0.02, "few changes": 0.02, "little noise": 0.003},
+        candidate("first", ratio=2.0),
+        candidate("few changes", upper=0.001),
+        msgspec.structs.replace(candidate("little noise", upper=0.006, ratio=1.2), sqnr_db=34.0),
+    )
+    assert judge.judge(most=1) is None
+    assert judge.judge(most=1).candidate == "little noise"
+
+
 def test_the_samples_kept_aside_are_looked_at_twice_at_most(court):
     judge, book = court(
         {"a": 0.02, "b": 0.02, "c": 0.001}, candidate("a", ratio=2.0), candidate("b", ratio=1.6), candidate("c")
@@ -353,13 +364,17 @@ def test_preparing_has_half_a_minute_or_all_the_time_there_is(time_s, preparing_
     assert run.preparing_s(time_s) == pytest.approx(preparing_s)
 
 
+def with_noise(name: str, sqnr_db: float) -> Candidate:
+    return msgspec.structs.replace(candidate(name, upper=0.008), sqnr_db=sqnr_db)
+
+
 UNITS = [Unit(name=f"u{number}", op_type="Conv", nodes=(f"u{number}",)) for number in range(8)]
 TOO_MUCH = Confirmation(candidate="a", loss=loss(0.02), speed=None, passes=False, reasons=("it loses",))
 
 
 @pytest.fixture
 def hunted(tmp_path):
-    """`hunted(confirmation)`: units in float of what a hunt adds; n of them leave a loss of 0.014 / n."""
+    """`hunted(confirmation)`: units in float of what a hunt adds; n of them give 30 + n dB."""
 
     def run_hunt(*confirmed: Confirmation) -> list[int]:
         book = Ledger(report(candidates=(candidate("a", upper=0.008),)), keeping(), tmp_path, 0.0)
@@ -367,7 +382,7 @@ def hunted(tmp_path):
             book.confirm(each)
         counts = []
         trier = SimpleNamespace(
-            sieve=lambda plan: (counts.append(len(plan.in_float)), candidate(plan.name, upper=0.014 / counts[-1]))[1],
+            sieve=lambda plan: (counts.append(len(plan.in_float)), with_noise(plan.name, 30.0 + counts[-1]))[1],
             score=lambda found: found,
             score_s=1.0,
             left_s=100.0,
@@ -381,7 +396,7 @@ def hunted(tmp_path):
 
 
 def test_units_stay_in_float_until_a_candidate_is_safe_where_the_first_lost_too_much(hunted):
-    assert hunted(TOO_MUCH) == [2, 4]  # 0.007, then 0.0035 of the 0.01 that are allowed
+    assert hunted(TOO_MUCH) == [2, 4, 8]  # the first has 30 dB: 6 more is half the noise
 
 
 def test_nothing_safer_is_made_where_the_first_held_or_was_too_slow(hunted):
