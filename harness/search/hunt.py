@@ -166,7 +166,7 @@ class Hunt:
         noise_db = max(_db(self._named(name)) for name in lost)
         is_safe = any(keeping.is_safer(each, noise_db) for each in report.candidates)
         while not is_safe and count < len(units) and self._has_time(self._trier.score_s, "a safer candidate"):
-            count = min(2 * count, len(units))
+            count = min(count + (count + 1) // 2, len(units))
             is_safe = keeping.is_safer(self._score(self._sieved(base.with_float(units[:count]))), noise_db)
 
     def _base_of(self, plans: Sequence[Plan]) -> Plan | None:
