@@ -207,7 +207,7 @@ def main() -> None:
         runs = not chosen or any(ROOT / name in chosen for name in RUN)
         found = {block.place: lines for block, lines in outputs.of_pages()} if runs else {}
         if not chosen or samples.PICTURE in chosen:
-            report = read_report(outputs.folder / "reference.json")
+            report = read_report(outputs.folder / samples.PICTURED)
             samples.PICTURE.write_text(samples.picture(report), encoding="utf-8")
         for page in chosen or pages():
             texts = dict[int, str]()

@@ -26,13 +26,15 @@ from generator.links import ROOT
 
 FOLDER: Final = ROOT / "docs" / "samples"
 PICTURE: Final = ROOT / "docs" / "terminal.svg"
+PICTURED: Final = "runtimes.json"
+"""The sample that the picture shows."""
 WIDTH: Final = 100
 SEARCH: Final = (
     "crossrt search faulty.onnx --data test.npz --calibration train.npz --max-drop 0.5pp --time 4m --out found"
 )
 """The command of search.json, which does not hold it."""
 
-_PICTURED: Final = ("model ", "Size and accuracy", "Batch 1, 1 thread: latency", "Batch 1, 1 thread: int8-dynamic")
+_PICTURED: Final = ("model ", "Size and accuracy", "Batch 1, 1 thread: latency", "Batch 1, 1 thread: int8")
 """How the first lines of the parts begin that the picture shows; each ends before an empty line or a note."""
 _OF_THEN: Final = "run "
 """How the line begins that the picture leaves out: the date and version of a run that no reader can look up."""

@@ -148,7 +148,7 @@ class Hunt:
             return False
         self._grown = base, units, count
         chosen = self._refined(base, units[:count])
-        if isinstance(base.recipe, OnnxStatic) and base.recipe.activation_type == "uint8":
+        if _has_narrow_activations(base):
             self._score(self._sieved(base.with_wide(chosen)))
         if base.is_per_tensor:
             self._score(self._sieved(base.with_channels(chosen)))
@@ -156,18 +156,36 @@ class Hunt:
             self._score(self._sieved(base.with_float(units[: count + 1])))
         return True
 
-    def grow_safer(self) -> None:
-        """More units in float, until noise is half of that of the file that lost too much on the samples kept aside."""
+    def grow_safer(self, plans: Sequence[Plan]) -> None:
+        """Makes a file with half the noise of the one that lost too much on the samples kept aside.
+
+        All activations get 16 bits, where a file may be slower than float, as it will be; else, and where that does not
+        do, more units stay in float.
+        """
         keeping, report = self._ledger.keeping, self._ledger.report
         lost = [each.candidate for each in report.confirmations if not keeping.accuracy(each.loss)]
-        if self._grown is None or not lost:
+        if not lost:
+            return
+        noise_db = max(_db(self._named(name)) for name in lost)
+        if keeping.budget.min_speedup is None:
+            self._widen(plans)
+        is_safe = any(keeping.is_safer(each, noise_db) for each in self._ledger.report.candidates)
+        if is_safe or self._grown is None:
             return
         base, units, count = self._grown
-        noise_db = max(_db(self._named(name)) for name in lost)
-        is_safe = any(keeping.is_safer(each, noise_db) for each in report.candidates)
         while not is_safe and count < len(units) and self._has_time(self._trier.score_s, "a safer candidate"):
             count = min(count + (count + 1) // 2, len(units))
             is_safe = keeping.is_safer(self._score(self._sieved(base.with_float(units[:count]))), noise_db)
+
+    def _widen(self, plans: Sequence[Plan]) -> None:
+        """Scores the least noisy recipe with 16 bits for all activations."""
+        static = [plan for plan in plans if _has_narrow_activations(plan)]
+        found = [
+            self._sieved(plan.with_wide([unit for unit in self._opened.units if plan.covers(unit)])) for plan in static
+        ]
+        usable = [each for each in found if each.problem is None]
+        if usable:
+            self._score(max(usable, key=_db))
 
     def _base_of(self, plans: Sequence[Plan]) -> Plan | None:
         """The least noisy recipe among those that are fast and small enough, or else of all; of equals the fastest."""
@@ -303,3 +321,7 @@ class Hunt:
 
 def _db(candidate: Candidate) -> float:
     return 0.0 if candidate.sqnr_db is None else candidate.sqnr_db
+
+
+def _has_narrow_activations(plan: Plan) -> bool:
+    return isinstance(plan.recipe, OnnxStatic) and plan.recipe.activation_type == "uint8"

@@ -178,7 +178,7 @@ class _Search:
                 hunt.time_fitting(share=LAST_TIMING_SHARE)
                 passed = court.judge(most=1, untimed=True)
         if passed is None:
-            hunt.grow_safer()
+            hunt.grow_safer(plans)
             hunt.time_fitting(share=LAST_TIMING_SHARE)
             passed = court.judge(most=2, untimed=True)
         if passed is None:

@@ -52,7 +52,7 @@ def test_every_sample_is_shown(found):
 
 
 def test_the_picture_is_that_of_the_saved_report(found):
-    report = read_report(found.folder / "reference.json")
+    report = read_report(found.folder / samples.PICTURED)
     assert samples.PICTURE.read_text(encoding="utf-8") == samples.picture(report), outputs.UPDATE
 
 

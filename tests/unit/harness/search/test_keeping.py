@@ -11,7 +11,7 @@ from rich.console import Console
 
 from crossrt.analysis.search.budget import Budget, Drop
 from crossrt.analysis.search.keeping import Keeping
-from crossrt.analysis.search.plans import bases
+from crossrt.analysis.search.plans import Plan, bases
 from crossrt.analysis.search.record import Unit
 from crossrt.analysis.search.result import Candidate, Confirmation, Loss, NodeSensitivity, SearchReport, Speed
 from crossrt.analysis.search.sentence import is_unjudged, none_sentence
@@ -374,29 +374,40 @@ TOO_MUCH = Confirmation(candidate="a", loss=loss(0.02), speed=None, passes=False
 
 @pytest.fixture
 def hunted(tmp_path):
-    """`hunted(confirmation)`: units in float of what a hunt adds; n of them give 30 + n dB."""
+    """`hunted(confirmation)`: units in float, and with 16 bits, of what a hunt adds: 1 and half a dB better each."""
 
-    def run_hunt(*confirmed: Confirmation) -> list[int]:
-        book = Ledger(report(candidates=(candidate("a", upper=0.008),)), keeping(), tmp_path, 0.0)
+    def run_hunt(*confirmed: Confirmation, **budget) -> list[tuple[int, int]]:
+        book = Ledger(report(candidates=(candidate("a", upper=0.008),)), keeping(**budget), tmp_path, 0.0)
         for each in confirmed:
             book.confirm(each)
         counts = []
-        trier = SimpleNamespace(
-            sieve=lambda plan: (counts.append(len(plan.in_float)), with_noise(plan.name, 30.0 + counts[-1]))[1],
-            score=lambda found: found,
-            score_s=1.0,
-            left_s=100.0,
-        )
-        hunt = Hunt(None, None, trier, None, book, Silent(), 5.0, 5.0)
-        hunt._grown = next(iter(bases(UNITS))), UNITS, 1
-        hunt.grow_safer()
+
+        def sieve(plan: Plan) -> Candidate:
+            counts.append((len(plan.in_float), len(plan.wide)))
+            return with_noise(plan.name, 30.0 + len(plan.in_float) + len(plan.wide) / 2)
+
+        def score(found: Candidate) -> Candidate:
+            book.add(found, None)
+            return found
+
+        trier = SimpleNamespace(sieve=sieve, score=score, score_s=1.0, left_s=100.0)
+        opened = SimpleNamespace(units=UNITS)
+        hunt = Hunt(None, opened, trier, None, book, Silent(), 5.0, 5.0)
+        plan = next(iter(bases(UNITS)))
+        hunt._grown = plan, UNITS, 1
+        hunt.grow_safer([plan])
         return counts
 
     return run_hunt
 
 
 def test_units_stay_in_float_until_a_candidate_is_safe_where_the_first_lost_too_much(hunted):
-    assert hunted(TOO_MUCH) == [2, 3, 5, 8]  # the first has 30 dB: 6 more is half the noise
+    steps = [(2, 0), (3, 0), (5, 0), (8, 0)]  # the first has 30 dB: 6 more is half the noise
+    assert hunted(TOO_MUCH, min_speedup=1.0) == steps
+
+
+def test_all_activations_get_16_bits_first_where_a_file_may_be_slow(hunted):
+    assert hunted(TOO_MUCH) == [(0, 8), (2, 0), (3, 0), (5, 0), (8, 0)]  # 34 dB do not do
 
 
 def test_nothing_safer_is_made_where_the_first_held_or_was_too_slow(hunted):
