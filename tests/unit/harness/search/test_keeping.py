@@ -407,7 +407,7 @@ def test_units_stay_in_float_until_a_candidate_is_safe_where_the_first_lost_too_
 
 
 def test_all_activations_get_16_bits_first_where_a_file_may_be_slow(hunted):
-    assert hunted(TOO_MUCH) == [(0, 8), (2, 0), (3, 0), (5, 0), (8, 0)]  # 34 dB do not do
+    assert hunted(TOO_MUCH, min_speedup=None) == [(0, 8), (2, 0), (3, 0), (5, 0), (8, 0)]  # 34 dB do not do
 
 
 def test_nothing_safer_is_made_where_the_first_held_or_was_too_slow(hunted):
