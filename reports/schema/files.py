@@ -99,6 +99,7 @@ def _header(raw: bytes, name: str) -> _Header:
     except UNREADABLE as error:
         is_json = raw.lstrip()[:1] in (b"{", b"[")
         problem = parsing_problem(error) if is_json else "expected a report.json, as crossrt bench writes it"
+        problem = problem if raw.strip() else "it is empty"
         raise ReportError(f"{name} is not a crossrt report: {problem}") from error
     if header.schema_version > SCHEMA_VERSION:
         raise ReportError(

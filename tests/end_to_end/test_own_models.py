@@ -17,7 +17,7 @@ from crossrt.reports.schema.records import Report
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
 MAKE = Path(__file__).with_name("make_own_models.py")
 FASHION = Path("/usr/share/datasets/fashion-mnist")
-SHORT = ("--rounds", 1, "--time", 20)
+SHORT = ("--rounds", 1, "--time", 120)
 FEW = ("--only", "fp32", "--only", "int8-qdq", "--only", "int8@tflite")
 NPZ = {
     "tab": ("tab.reg.keras", "tab.npz", "tab-calibration.npz"),

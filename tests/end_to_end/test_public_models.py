@@ -26,7 +26,7 @@ from packages import taken, wheel
 
 ROOT = Path(__file__).parents[2]
 CROSSRT = str(Path(sys.executable).with_name("crossrt"))
-SHORT = ("--rounds", 1, "--time", 20)
+SHORT = ("--rounds", 1, "--time", 120)
 PITCH = "basic_pitch/saved_models/icassp_2022/nmp"
 
 

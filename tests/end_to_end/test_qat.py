@@ -63,7 +63,7 @@ def test_the_folder_is_benched_and_audited(folder, trained):
     assert audited.returncode == 0, audited.stderr
     assert "are the trained ones, in quarters.int8-qat.tflite as well" in " ".join(audited.stdout.split())
     benched = crossrt(
-        "bench", "--artifacts", "whole", "--data", "test.npz", "--rounds", "1", "--time", "10", cwd=folder
+        "bench", "--artifacts", "whole", "--data", "test.npz", "--rounds", "1", "--time", "60", cwd=folder
     )
     assert benched.returncode == 0, benched.stderr
     assert "4 of 4 cases measured" in benched.stdout

@@ -10,7 +10,7 @@ from crossrt.reports.schema.files import read_duel, read_report
 
 pytestmark = pytest.mark.processes
 
-SHORT = ("--rounds", 2, "--time", 5)
+SHORT = ("--rounds", 2, "--time", 60)
 
 
 @pytest.fixture(scope="module")

@@ -111,7 +111,7 @@ def test_damaged_reports_are_refused(crossrt, tmp_path, content, message):
         (["duel"], "Missing argument"),
         (["duel", "fp32@tflite", "--margin", "0%"], "is not in the range"),
         (["duel", "fp32@tflite", "--margin", "2%", "--fail-if-slower", "2%"], "exclude each other"),
-        (["duel", "fp32@tflite", "--fail-if-slower", "two"], "is not a valid"),
+        (["duel", "fp32@tflite", "--fail-if-slower", "two"], "is not a percentage"),
         (["duel", "fp32@tflite", "--budget", "inf"], "is not"),
         (["duel", "fp32@tflite", "--python-b", "none"], "does not exist"),
     ],

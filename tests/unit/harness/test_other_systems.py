@@ -48,7 +48,7 @@ def test_a_model_is_measured_where_processes_cannot_be_pinned_nor_their_memory_b
         "PYTHONPATH": str(DATA / "other_system"),
         "CROSSRT_CACHE_DIR": str(tmp_path / "cache"),
     }
-    command = [CROSSRT, "bench", str(model), "--rounds", "2", "--time", "5", "--out", str(tmp_path)]
+    command = [CROSSRT, "bench", str(model), "--rounds", "2", "--time", "60", "--out", str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     (report,) = (read_report(path) for path in tmp_path.glob("*/report.json"))

@@ -148,7 +148,7 @@ def weightless(tmp_path):
     np.savez(tmp_path / "train.npz", x=np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32))
 
 
-SHORT = ("own.onnx", "--data", "train.npz", "--calibration", "train.npz", "--rounds", 2, "--time", 5)
+SHORT = ("own.onnx", "--data", "train.npz", "--calibration", "train.npz", "--rounds", 2, "--time", 60)
 
 
 def test_what_cannot_fit_and_nobody_named_is_left_out_of_a_bench_with_the_reason(crossrt, weightless, tmp_path):

@@ -102,7 +102,7 @@ def drawn(tmp_path):
 @pytest.mark.processes
 def test_a_random_reference_is_a_caution_above_everything(crossrt, tmp_path, drawn):
     noisy = write_model(tmp_path / "noisy.onnx", "RandomNormalLike")
-    arguments = (noisy, "--data", drawn, "--only", "fp32@ort-cpu", "--batch", 1, "--rounds", 2, "--time", 5)
+    arguments = (noisy, "--data", drawn, "--only", "fp32@ort-cpu", "--batch", 1, "--rounds", 2, "--time", 60)
     done = crossrt("bench", *arguments, COLUMNS="300")
     assert done.stdout.startswith("CAUTION: the reference does not repeat its own answers: fp32 on ort-cpu"), done
     (path,) = tmp_path.glob("results/*/report.json")
@@ -114,7 +114,7 @@ def test_a_random_reference_is_a_caution_above_everything(crossrt, tmp_path, dra
 def test_a_random_file_beside_a_steady_reference_fails_with_that_as_its_cause(crossrt, tmp_path, drawn):
     operators = {"steady": "Relu", "noisy": "RandomNormalLike", "other": "Neg"}  # the last one answers zero, always
     models = [write_model(tmp_path / f"{name}.onnx", operator) for name, operator in operators.items()]
-    arguments = ("--data", drawn, "--only", "ort-cpu", "--batch", 1, "--rounds", 1, "--time", 5)
+    arguments = ("--data", drawn, "--only", "ort-cpu", "--batch", 1, "--rounds", 1, "--time", 60)
     done = crossrt("bench", *models, *arguments, COLUMNS="300")
     assert not done.stdout.startswith("CAUTION: the reference"), done
     (path,) = tmp_path.glob("results/*/report.json")
