@@ -80,7 +80,7 @@ COMPLETE = "_CROSSRT_COMPLETE"  # what shells ask for completions with, as click
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 fine, 1 a case failed or became worse, 2 wrong usage or input, 3 nothing comparable,"
-    " 75 the machine is not quiet (--exclusive), 130 interrupted.",
+    " 70 a defect of crossrt, 75 the machine is not quiet (--exclusive), 130 interrupted.",
 )
 @click.option(
     "--version",

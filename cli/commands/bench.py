@@ -11,7 +11,7 @@ import click
 from crossrt.cli.shared.config import config_option
 from crossrt.cli.shared.exclusive_options import exclusive_options, exclusivity
 from crossrt.cli.shared.json_output import echo_json, json_report_option
-from crossrt.cli.shared.option_types import COUNT, SIZES, FiniteRange
+from crossrt.cli.shared.option_types import COUNT, SIZES, TimeRange
 from crossrt.cli.shared.options import (
     cpu_option,
     margin_option,
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 @click.option(
     "--time",
     "time_s",
-    type=FiniteRange(5, 86_400),
-    metavar="SECONDS",
-    help="How long checking and measuring may take; what does not fit is cut, and said. Building comes on top. "
-    " [default: what ten rounds take, at most two minutes of measuring]",
+    type=TimeRange(5, 86_400),
+    metavar="TIME",
+    help="How long checking and measuring may take, such as 90s or 10m; what does not fit is cut, and said. Building"
+    " comes on top. [default: what ten rounds take, at most two minutes of measuring]",
 )
 @subject_options
 @only_option

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 COUNT: Final = click.IntRange(min=1)
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 
 
 class FiniteRange(click.FloatRange):
@@ -35,6 +36,23 @@ class PercentRange(FiniteRange):
         except ValueError:
             self.fail(f"{str(value)!r} is not a percentage: write it like 2% or 2.", param, ctx)
         return super().convert(number, param, ctx) / 100
+
+
+class TimeRange(FiniteRange):
+    """Seconds between two bounds, written `90`, `90s`, `10m` or `1h`."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Converts and checks."""
+        number, unit = str(value).strip(), 1
+        if number[-1:] in _SECONDS:
+            number, unit = number[:-1], _SECONDS[number[-1]]
+        try:
+            seconds = float(number) * unit
+        except ValueError:
+            self.fail(f"{str(value)!r} is not a time: write it like 90, 90s, 10m or 1h.", param, ctx)
+        return super().convert(seconds, param, ctx)
 
 
 class SizesParam(click.ParamType[tuple[int, ...]]):

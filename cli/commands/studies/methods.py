@@ -11,7 +11,7 @@ from crossrt.cli.commands.recipes import recipe_file_option
 from crossrt.cli.exit_codes import INTERRUPTED
 from crossrt.cli.shared.config import config_option
 from crossrt.cli.shared.json_output import json_option
-from crossrt.cli.shared.option_types import FiniteRange
+from crossrt.cli.shared.option_types import TimeRange
 from crossrt.cli.shared.options import models_argument, subject_options
 
 _TIME_S = 4.0
@@ -36,10 +36,10 @@ _TIME_S = 4.0
 @click.option("--time", "is_timed", is_flag=True, help="Time each side by side with its plain recipe as well.")
 @click.option(
     "--budget",
-    type=FiniteRange(1, 3600),
+    type=TimeRange(1, 3600),
     default=_TIME_S,
     show_default=True,
-    metavar="SECONDS",
+    metavar="TIME",
     help="How long each is timed before the verdict, with --time.",
 )
 @subject_options

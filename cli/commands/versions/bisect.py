@@ -10,7 +10,7 @@ import click
 from crossrt.cli.exit_codes import INTERRUPTED
 from crossrt.cli.shared.config import config_option
 from crossrt.cli.shared.json_output import echo_json, json_report_option
-from crossrt.cli.shared.option_types import FiniteRange, PercentRange
+from crossrt.cli.shared.option_types import FiniteRange, PercentRange, TimeRange
 from crossrt.cli.shared.options import measuring_options, subject_options
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--budget",
-    type=FiniteRange(1, 3600),
+    type=TimeRange(1, 3600),
     default=8.0,
     show_default=True,
-    metavar="SECONDS",
+    metavar="TIME",
     help="How long each comparison may measure; three times as long where it stays open.",
 )
 @click.option("--batch", type=click.IntRange(min=1), help="Samples per call.  [default: 1, or the model's own]")

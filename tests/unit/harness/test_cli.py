@@ -92,6 +92,7 @@ def test_every_command_explains_itself(tmp_path, command):
         (["inspect", ""], "the path is empty: give a model file"),
         (["bench", ""], "the path is empty: give a model file"),
         (["bench", "--time", "1"], "is not in the range"),
+        (["bench", "--time", "1d"], "'1d' is not a time: write it like 90, 90s, 10m or 1h"),
         (["bench", "--artifacts", "."], "holds no artifacts"),
         (["export", "--only", "nonesuch"], "selects no artifact"),
         (["show", "missing.json"], "missing.json cannot be read: No such file or directory"),
