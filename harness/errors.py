@@ -21,6 +21,12 @@ class BusyMachineError(HarnessError):
     exit_code = 75  # EX_TEMPFAIL of sysexits.h: never to be taken for a verdict
 
 
+class OutOfTimeError(HarnessError):
+    """The time was over before anything could be judged; more of it may be enough."""
+
+    exit_code = 3
+
+
 LONGEST_REASON = 1_000
 
 

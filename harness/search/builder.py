@@ -13,7 +13,7 @@ from crossrt.analysis.search.record import Built, Opened, SearchJob
 from crossrt.core.memory import BUILDING_BYTES, memory_limit
 from crossrt.exporters.errors import ExportError
 from crossrt.exporters.recipes.recipe import OnnxRecipe
-from crossrt.harness.errors import ChildFailedError, NoAnswerError
+from crossrt.harness.errors import ChildFailedError, NoAnswerError, OutOfTimeError
 from crossrt.harness.process.child import ChildProcess
 from crossrt.harness.process.packages import QUIET
 
@@ -35,14 +35,15 @@ class Builder:
         """Starts the process, which prepares the model and answers in float.
 
         Raises:
-            ExportError: The model or the data cannot be used, or it takes too long.
+            ExportError: The model or the data cannot be used.
+            OutOfTimeError: It takes too long.
         """
         limit = memory_limit([Path(self._job.float_path)], BUILDING_BYTES)
         self._process = ChildProcess(MODULE, variables={**QUIET, "TMPDIR": self._job.folder}, memory_limit_bytes=limit)
         try:
             event = self._process.ask(dataclasses.asdict(self._job), timeout_s)
         except NoAnswerError as failure:
-            raise ExportError(
+            raise OutOfTimeError(
                 f"preparing {self._job.model} took longer than {timeout_s:.0f} s, its part of --time: give more --time"
             ) from failure
         except ChildFailedError as failure:

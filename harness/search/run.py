@@ -21,7 +21,7 @@ from crossrt.exporters.sources.onnx_file import total_bytes
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import BenchSettings
 from crossrt.harness.process.interrupts import Interrupts, interruptible
-from crossrt.harness.process.out import check_writable
+from crossrt.harness.process.out import alone_in, check_writable, made_folder
 from crossrt.harness.process.packages import QUANTIZING, check_packages
 from crossrt.harness.run.prepare import scratch_folder
 from crossrt.harness.search.builder import Builder
@@ -60,9 +60,16 @@ def run_search(
     """
     check_writable(request.out)
     check_packages("a search", QUANTIZING)
-    previous = _previous(request)
-    if previous is not None and previous.status == "found":
-        return previous
+    with made_folder(request.out), alone_in(request.out):
+        previous = _previous(request)
+        if previous is not None and previous.status == "found":
+            return previous
+        return _searched(request, previous, display, keep)
+
+
+def _searched(
+    request: SearchRequest, previous: SearchReport | None, display: Display, keep: Callable[[SearchReport], object]
+) -> SearchReport:
     with interruptible() as interrupts, scratch_folder() as folder:
         start = open_search(request, folder, display)
         deadline = time.monotonic() + request.time_s

@@ -8,10 +8,12 @@ import numpy as np
 import onnx
 import pytest
 
+from crossrt.cli.exit_codes import UNJUDGED
 from crossrt.core.errors import DataError
 from crossrt.datasets.opening import DataRequest
 from crossrt.harness.build.exported import read_folder
-from crossrt.harness.errors import HarnessError
+from crossrt.harness.errors import HarnessError, NoAnswerError, OutOfTimeError
+from crossrt.harness.process.out import alone_in
 from crossrt.harness.search import hunt, ledger
 from crossrt.harness.search.opening import open_search
 from crossrt.harness.search.run import run_search
@@ -130,3 +132,22 @@ def test_labels_that_fit_no_answer_are_named_before_anything_is_prepared(planted
     )
     with pytest.raises(DataError, match=said):
         open_search(dataclasses.replace(planted.request(tmp_path), subject=subject), tmp_path, Silent())
+
+
+def test_a_second_search_in_the_same_folder_is_refused_while_the_first_one_runs(planted, tmp_path):
+    out = tmp_path / "found"
+    out.mkdir()
+    with alone_in(out), pytest.raises(HarnessError, match=r"another run is writing .*found now"):
+        run_search(planted.request(out), Silent())
+    assert list(out.iterdir()) == []
+
+
+def test_preparing_that_takes_too_long_leaves_everything_unjudged(planted, tmp_path, monkeypatch):
+    def slow(*_):
+        raise NoAnswerError("no answer", "")
+
+    monkeypatch.setattr("crossrt.harness.search.builder.ChildProcess.ask", slow)
+    with pytest.raises(OutOfTimeError, match=r"took longer than .* its part of --time") as caught:
+        run_search(planted.request(tmp_path / "found"), Silent())
+    assert caught.value.exit_code == UNJUDGED
+    assert not (tmp_path / "found").exists()
