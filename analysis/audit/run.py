@@ -63,7 +63,7 @@ def audit_any(job: AuditJob) -> Audited:
     """
     file = read_file(Path(job.path), job.format)
     original = None if job.float_path is None else read_file(Path(job.float_path), job.format)
-    tensors = tuple(map(as_stored, file.stored))
+    tensors = tuple(as_stored(each) for each in file.stored if each.affine.scale.size and each.affine.zero_point.size)
     read = Audited(tensors=tensors, checks=tuple(run_checks(file, original)), kind=kind_of(file))
     if job.float_path is None:
         return read

@@ -216,7 +216,11 @@ class Summary:
     def _names(self, runtime: str, results: Sequence[Result]) -> list[str]:
         if len(results) > MOST_ROWS_OF_A_REASON:
             return [f"{len(results)} cases on {runtime}"]
-        return [f"{self._look.label(result)}, batch {result.batch_size}" for result in results]
+        several = len({each[1] for each in self.scenarios} | {result.threads for result in self.report.results}) > 1
+        return [
+            f"{self._look.label(result)}, batch {result.batch_size}" + f", t{result.threads}" * several
+            for result in results
+        ]
 
     def _first_of_each_subject(self) -> list[Result]:
         found: dict[str, Result] = {}

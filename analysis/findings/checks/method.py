@@ -27,8 +27,8 @@ def quantized_weights(file: QuantizedFile) -> Outcome:
     integers = sum(sizes[name] for name in sizes if name in INTEGERS or name.startswith("float8"))
     floats = sum(sizes[name] for name in FLOATS)
     halves = sum(sizes[name] for name in _SMALL_FLOATS)
-    if integers:
-        share = integers / (integers + floats)
+    if integers or any(name in INTEGERS for name in sizes):  # weights of no elements are integers, too
+        share = integers / max(1, integers + floats)
         what = "codes of 8 bits" if any(name.startswith("float8") for name in sizes) else "integers"
         return Outcome(f"{share:.1%} of the bytes of weights are {what}", list(_little(file, share, floats)))
     if halves * 2 > floats:

@@ -189,6 +189,11 @@ def test_many_cases_with_one_reason_share_a_row(make_result, make_report, count,
     assert list(rows(Summary(make_report(*skipped, other)).unmeasured())) == [*names, "int8@tflite, batch 1"]
 
 
+def test_where_there_are_several_numbers_of_threads_a_row_without_result_names_its_own(make_result, make_report):
+    absent = make_result(threads=2, status="skipped", reason="no time", rounds=())
+    assert list(rows(Summary(make_report(make_result(), absent)).unmeasured())) == ["fp32@ort-cpu, batch 1, t2"]
+
+
 def test_a_case_without_a_known_reason_says_that(make_result, make_report):
     summary = Summary(make_report(make_result(status="failed", rounds=())))
     assert [row["reason"] for row in rows(summary.unmeasured()).values()] == ["no reason is known"]

@@ -336,6 +336,29 @@ def test_a_float_file_has_no_quantized_weights(network, scratch):
     assert checks["float weights"].text.startswith("left in the file: ")
 
 
+def test_weights_and_scales_without_elements_are_read_as_what_they_are(scratch, tmp_path):
+    values = {
+        "w": np.zeros((16, 0), np.int8),
+        "scale": np.float32(0.01),
+        "zero": np.int8(0),
+        "bias": np.ones(3, np.float32),
+    }
+    values["empty"] = np.zeros(0, np.float32)
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "scale", "zero"], ["wide"]),
+        helper.make_node("MatMul", ["x", "wide"], ["y"]),
+        helper.make_node("QuantizeLinear", ["x", "empty"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "empty"], ["z"]),
+    ]
+    given = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 16])]
+    asked = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in "yz"]
+    constants = [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()]
+    model = helper.make_model(helper.make_graph(nodes, "g", given, asked, constants))
+    onnx.save(model, tmp_path / "empty.onnx")
+    found = audit(job_of(tmp_path / "empty.onnx", scratch))
+    assert {each.name: each.severity for each in found.checks}["quantized weights"] != "wrong"
+
+
 def test_a_tflite_file_is_read_without_a_recipe(scratch):
     found = audit(job_of(MODELS / "conv.int8-io.tflite" / "model.tflite", scratch))
     assert [each.role for each in found.tensors].count("weight") == 2
