@@ -59,6 +59,13 @@ def graph_name(folder: Path) -> str:
     return next(name for name in _GRAPHS if (folder / name).is_file())
 
 
+def check_graph(folder: Path) -> None:
+    """Raises `ModelError` for a graph without a byte, of which TensorFlow would say that it wants tags."""
+    graph = folder / graph_name(folder)
+    if graph.stat().st_size == 0:
+        raise ModelError(f"{graph} is empty: export the model again")
+
+
 def names_beside(graph: Path) -> tuple[str, ...]:
     """The names of all other files, relative to the folder; a manifest of ours is none of them."""
     names = (path.relative_to(graph.parent).as_posix() for path in files_of(graph.parent))

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from crossrt.core.tensor import TensorSpec
 from crossrt.exporters.errors import ModelError, first_line
-from crossrt.exporters.sources.saved_model import choose_signature
+from crossrt.exporters.sources.saved_model import check_graph, choose_signature
 from crossrt.exporters.tf.serving import (
     Serving,
     dynamic_shape,
@@ -28,6 +28,7 @@ def saved_model_serving(folder: Path) -> Serving:
     Raises:
         ModelError: It is damaged, has no signature, or takes text or tensors of unknown shape.
     """
+    check_graph(folder)
     try:
         loaded = tf.saved_model.load(str(folder))
     except Exception as error:  # TensorFlow raises whatever the damaged part happens to hit

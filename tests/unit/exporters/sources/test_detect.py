@@ -12,6 +12,7 @@ import pytest
 from crossrt.exporters.errors import ModelError
 from crossrt.exporters.sources import keras_file
 from crossrt.exporters.sources.detect import check_source, detect, model_name, source_sha256
+from crossrt.exporters.sources.saved_model import check_graph
 
 MODELS = Path(__file__).parents[3] / "data" / "models"
 ONNX, TFLITE = MODELS / "conv.fp32.onnx" / "model.onnx", MODELS / "conv.fp32.tflite" / "model.tflite"
@@ -162,3 +163,9 @@ def test_detecting_imports_nothing_heavy():
     command = [sys.executable, "-P", "-c", source]
     imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert not {"keras", "tensorflow", "onnx", "onnxruntime", "scipy", "ai_edge_litert"} & set(imported)
+
+
+def test_a_saved_model_without_a_graph_in_its_file_is_refused(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"saved_model.pb is empty: export the model again"):
+        check_graph(tmp_path)
