@@ -132,15 +132,15 @@ def ship_sheet(group: Group, drop: float) -> Sheet:
 
 def _shipped(machine: Machine, drop: float) -> tuple[Cell, ...]:
     advice = machine.advice(drop)
-    if isinstance(advice, str) or advice.chosen is None:
+    if isinstance(advice, str) or advice.chosen is None or advice.shipped is None:
         reason = advice if isinstance(advice, str) else "nothing fits the budget"
         return (Cell(text=machine.name), Cell(text=reason), *(Cell(text=ABSENT) for _ in range(4)))
     chosen, look = advice.chosen, machine.look
-    result, baseline = chosen.result, advice.baseline
+    result, baseline = advice.shipped, advice.baseline
     size = look.metric(result, "size_bytes")
     return (
         Cell(text=machine.name),
-        Cell(text=look.label(result)),
+        Cell(text=look.label(result) + ", as no case is proven to be faster" * (not advice.is_proven)),
         look.cell(result, P50, interval=True),
         Cell(text=_ratio(machine, result, baseline)),
         Cell(text=_change(machine, chosen, baseline)),

@@ -17,8 +17,8 @@ def headline(group: Group, drop: float) -> list[str]:
     chosen: dict[str, list[str]] = {}
     for machine in group.machines:
         advice = machine.advice(drop)
-        if not isinstance(advice, str) and advice.chosen is not None:
-            chosen.setdefault(machine.look.label(advice.chosen.result), []).append(machine.name)
+        if not isinstance(advice, str) and advice.shipped is not None:
+            chosen.setdefault(machine.look.label(advice.shipped), []).append(machine.name)
     if not chosen:
         return ["Nothing to ship: no machine has a case of which its report can say that it keeps to the budget."]
     if len(chosen) == 1 and len(next(iter(chosen.values()))) == len(group.machines) > 1:

@@ -87,7 +87,7 @@ def _of_others(look: Lookup, found: Fastest, ordered: Sequence[Result]) -> Itera
     if not found.undecided:
         return
     names = "the others"
-    if found.is_told:
+    if len(found.undecided) < len(ordered) - 1:
         names = named(look, [each.case for each in ordered if each.case in found.undecided], MOST_NAMED)
     rounds = rounds_made(look.report)
     few = f"{counted(rounds, 'round')} {'is' if rounds == 1 else 'are'} too few to tell it from {names}"
@@ -100,10 +100,11 @@ def _against_other(look: Lookup, ordered: Sequence[Result]) -> Iterator[str]:
         return
     ratio = look.metric(ordered[1], "slowdown_p50")
     if ratio is not None:
-        yield f"{times_as_fast(ratio.value)} as {look.label(ordered[1])}{_interval(ratio)}"
+        yield f"{times_as_fast(ratio.value)} as {look.label(ordered[1])}{ratio_interval(ratio)}"
 
 
-def _interval(ratio: Metric) -> str:
+def ratio_interval(ratio: Metric) -> str:
+    """` [1.98, 2.05]`, to follow a ratio; empty where no interval is known."""
     if ratio.lower is UNSET or ratio.upper is UNSET:
         return ""
     if ratio.upper > MOST_UNCERTAIN * ratio.value or ratio.value > MOST_UNCERTAIN * ratio.lower:
@@ -116,7 +117,7 @@ def _against_baseline(look: Lookup, first: Result, results: Sequence[Result]) ->
     if baseline is None or baseline.case == first.case:
         return
     if ratio := look.metric(first, "speedup_p50"):
-        yield f"{times_as_fast(ratio.value)} as {look.label(baseline)}{_interval(ratio)}"
+        yield f"{times_as_fast(ratio.value)} as {look.label(baseline)}{ratio_interval(ratio)}"
     yield from _answers(look, first, baseline)
 
 

@@ -30,7 +30,7 @@ class Fastest:
         first: The case with the lowest p50.
         tied: Those that are statistically indistinguishable from it.
         undecided: Those of which the rounds are too few to say so or otherwise.
-        is_told: Whether anything is known of any other case.
+        is_told: Whether it is known of every other case that the first is faster, or indistinguishable from it.
     """
 
     first: str
@@ -40,7 +40,7 @@ class Fastest:
 
     @property
     def marked(self) -> frozenset[str]:
-        """The cases that tables mark: none where nothing is known of the others."""
+        """The cases that tables mark: none where another one may be faster, for all that the rounds tell."""
         return frozenset({self.first, *self.tied}) if self.is_told else frozenset()
 
 
@@ -56,7 +56,7 @@ def fastest_of(look: Lookup, results: Sequence[Result]) -> Fastest | None:
         first=first.case,
         tied=frozenset(case for case, order in found.items() if order == "even"),
         undecided=frozenset(case for case, order in found.items() if order == "undecided"),
-        is_told=any(order != "undecided" for order in found.values()),
+        is_told="undecided" not in found.values(),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from crossrt.core.metric import SMALLER, MetricDefinition
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.records import Report, Result
@@ -14,7 +16,7 @@ from crossrt.reports.statistics.paired import PairedChange
 from crossrt.reports.tables.lookup import Scenario
 from crossrt.reports.text.patterns import case_matches
 from crossrt.reports.verdicts.choice.pareto import p50
-from crossrt.reports.verdicts.choice.relations import Relating, Relation, relative_error
+from crossrt.reports.verdicts.choice.relations import LEAST_SIZE, Relating, Relation, relative_error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,10 @@ class Advice:
 
     Attributes:
         baseline: What accuracy is compared with.
-        chosen: The fastest within the budget; among those that are indistinguishable from it, the smallest file.
+        chosen: The fastest within the budget of those that are proven to be no slower than the baseline; among those
+            that are indistinguishable from it, the smallest file. Where none is proven to be, the one with the lowest
+            p50.
+        is_proven: Whether the rounds show that the chosen one is faster than the baseline, or as fast and smaller.
         tied: Others that are statistically indistinguishable from the fastest.
         undecided: Others within the budget of which too few rounds were made to tell them from the fastest.
         candidates: All that were considered, fastest first.
@@ -67,10 +72,18 @@ class Advice:
 
     baseline: Result
     chosen: Candidate | None
+    is_proven: bool
     tied: tuple[Candidate, ...]
     undecided: tuple[Candidate, ...]
     candidates: tuple[Candidate, ...]
     scenario: Scenario
+
+    @property
+    def shipped(self) -> Result | None:
+        """The chosen case where it is proven, else the baseline; None where nothing fits."""
+        if self.chosen is None:
+            return None
+        return self.chosen.result if self.is_proven else self.baseline
 
 
 def advise(report: Report, budget: Budget) -> Advice:
@@ -96,20 +109,42 @@ def advise(report: Report, budget: Budget) -> Advice:
     if not candidates:
         raise ReportError(f"--only {' '.join(budget.only)} fits no measured case of this report")
     allowed = [each for each in candidates if each.problem is None]
-    tied = [each for each in allowed if each is allowed[0] or _stands(relating, allowed[0], each) == "even"]
-    chosen = min(tied, key=lambda each: _size(relating, each.result), default=None)
+    proven = [each for each in allowed if _is_proven(relating, each, baseline, is_first=each is allowed[0])]
+    pool = proven or allowed
+    tied = [each for each in pool if each is pool[0] or _stands(relating, pool[0], each) == "even"]
+    chosen = min(tied, key=lambda each: (_size(relating, each.result), each.result is not baseline), default=None)
     return Advice(
         baseline=baseline,
         chosen=chosen,
+        is_proven=bool(proven),
         tied=tuple(each for each in tied if each is not chosen),
-        undecided=tuple(each for each in allowed[1:] if _stands(relating, allowed[0], each) == "undecided"),
+        undecided=tuple(
+            each for each in allowed if each is not chosen and _stands(relating, pool[0], each) == "undecided"
+        ),
         candidates=candidates,
         scenario=scenario,
     )
 
 
 def _stands(relating: Relating, fastest: Candidate, other: Candidate) -> Relation:
+    if other is fastest:
+        return "even"
     return relating.latency(other.result, fastest.result)  # in this order also known without rounds
+
+
+def _is_proven(relating: Relating, candidate: Candidate, baseline: Result, *, is_first: bool) -> bool:
+    """Whether there is a known reason to ship it: the rounds show it faster than the baseline, or as fast and smaller.
+
+    The baseline itself needs no more reason than the lowest p50.
+    """
+    result = candidate.result
+    if result is baseline:
+        return is_first
+    order = relating.latency(baseline, result)
+    if order == "even":
+        return _size(relating, result) < (1 - LEAST_SIZE) * _size(relating, baseline)
+    speedup = relating.look.metric(result, "speedup_p50")
+    return order == "worse" and (speedup is None or speedup.lower is UNSET or speedup.lower > 1)
 
 
 def refusal(report: Report) -> str | None:

@@ -12,7 +12,7 @@ from crossrt.reports.statistics.noise import DECIDING_ALPHA
 from crossrt.reports.statistics.paired import PairedChange
 from crossrt.reports.statistics.rounds import remedy
 from crossrt.reports.statistics.samples_needed import needed_text, samples_needed
-from crossrt.reports.tables.headline import change_text
+from crossrt.reports.tables.headline import change_text, ratio_interval
 from crossrt.reports.text.cells import counted, listed, times_as_fast
 from crossrt.reports.verdicts.choice.advice import Advice, Budget, Candidate, is_small_enough, scale_of_budget
 from crossrt.reports.verdicts.choice.relations import Relating
@@ -51,14 +51,28 @@ def choice_text(report: Report, advice: Advice, budget: Budget) -> str:
     if advice.chosen is None:
         return f"nothing fits: {_allowed(relating, advice, budget)}{after}"
     chosen, baseline = advice.chosen.result, advice.baseline
-    if chosen is baseline:
+    if chosen is baseline or not advice.is_proven:
         return f"{_baseline_text(relating, advice, budget)}{after}"
     name = relating.look.label(chosen)
-    ratio = math.exp(relating.latency_ratio(baseline, chosen).mean)
     sizes = [relating.look.metric(each, "size_bytes") for each in (chosen, baseline)]
     size = f", {sizes[0].value / sizes[1].value:.0%} of the size" if sizes[0] and sizes[1] and sizes[1].value else ""
-    where = f"the fastest at batch {advice.scenario[0]} within the budget ({_allowed(relating, advice, budget)})"
-    return f"{name}, {where}: {times_as_fast(ratio)} as {relating.look.label(baseline)}{size}{after}"
+    where = f"{_reason(relating, advice)} within the budget ({_allowed(relating, advice, budget)})"
+    return f"{name}, {where}: {_ratio_text(relating, chosen, baseline, relating.look.label(baseline))}{size}{after}"
+
+
+def _reason(relating: Relating, advice: Advice) -> str:
+    batch = advice.scenario[0]
+    if advice.chosen and relating.latency(advice.baseline, advice.chosen.result) == "even":
+        return f"not told from the baseline in latency at batch {batch}, and smaller,"
+    return f"the fastest at batch {batch}"
+
+
+def _ratio_text(relating: Relating, case: Result, baseline: Result, name: str) -> str:
+    """`2.67 times as fast as fp32@ort-cpu [2.51, 2.84]`: as the tables have it, with its 95% interval."""
+    metric = relating.look.metric(case, "speedup_p50")
+    if metric is None:
+        return f"{times_as_fast(math.exp(relating.latency_ratio(baseline, case).mean))} as {name}"
+    return f"{times_as_fast(metric.value)} as {name}{ratio_interval(metric)}"
 
 
 def _head(relating: Relating, advice: Advice, budget: Budget) -> str:
@@ -66,16 +80,24 @@ def _head(relating: Relating, advice: Advice, budget: Budget) -> str:
     allowed = _allowed(relating, advice, budget)
     if advice.chosen is None:
         return f"Nothing fits: {allowed}"
-    if advice.chosen.result is advice.baseline:
+    if advice.chosen.result is advice.baseline or not advice.is_proven:
         return f"Ship {_baseline_text(relating, advice, budget)}"
     name = relating.look.label(advice.chosen.result)
-    return f"Ship {name}: the fastest at batch {advice.scenario[0]} within the budget ({allowed})"
+    return f"Ship {name}: {_reason(relating, advice)} within the budget ({allowed})"
 
 
 def _baseline_text(relating: Relating, advice: Advice, budget: Budget) -> str:
     """Why the baseline is shipped: it is the fastest, or those that are faster are not within the budget."""
     name, baseline = relating.look.label(advice.baseline), advice.baseline
     allowed = _allowed(relating, advice, budget)
+    if advice.chosen is not None and not advice.is_proven:
+        lowest = advice.chosen.result
+        ratio = _ratio_text(relating, lowest, baseline, "it")
+        return (
+            f"{name}, the baseline: these rounds do not show that any case is faster at batch {advice.scenario[0]}"
+            f" (lowest p50 within the budget: {relating.look.label(lowest)}, {ratio});"
+            f" {remedy(relating.look.report)} or a quiet machine would tell (budget: {allowed})"
+        )
     if not _faster(relating, advice, baseline):
         is_first = advice.candidates[0].result is baseline
         found = f"the fastest at batch {advice.scenario[0]}" if is_first else "no other case is known to be faster"
@@ -142,8 +164,8 @@ def _allowed(relating: Relating, advice: Advice, budget: Budget) -> str:
 
 
 def _measures(relating: Relating, candidate: Candidate, baseline: Result) -> str:
-    ratio = math.exp(relating.latency_ratio(baseline, candidate.result).mean)
-    text = f"{relating.look.label(candidate.result)}: {times_as_fast(ratio)} as the baseline"
+    ratio = _ratio_text(relating, candidate.result, baseline, "the baseline")
+    text = f"{relating.look.label(candidate.result)}: {ratio}"
     change, definition = candidate.change, relating.look.primary
     if change is None or definition is None:
         return f"{text}; relative error of the outputs {candidate.error or 0.0:.2%}"

@@ -291,6 +291,6 @@ def test_speed_is_said_in_words(report):
     found = report(fp32_at_ort_cpu=(SLOW, 2), int8_at_tflite=(FAST, 2))
     budget = Budget(drop=0.05)
     assert (
-        "int8@tflite: twice as fast as the baseline; top-1 +0.00 pp"
+        "int8@tflite: twice as fast as the baseline [1.99, 2.01]; top-1 +0.00 pp"
         in advice_lines(found, advise(found, budget), budget)[2]
     )
