@@ -143,7 +143,7 @@ def _shipped(machine: Machine, drop: float) -> tuple[Cell, ...]:
         Cell(text=look.label(result) + ", as no case is proven to be faster" * (not advice.is_proven)),
         look.cell(result, P50, interval=True),
         Cell(text=_ratio(machine, result, baseline)),
-        Cell(text=_change(machine, chosen, baseline)),
+        Cell(text=ABSENT if result is baseline else _change(machine, chosen, baseline)),
         Cell(text=value_text(size, look.definitions["size_bytes"]) if size else ABSENT),
     )
 

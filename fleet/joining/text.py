@@ -27,7 +27,9 @@ def sheets_of(group: Group, drop: float) -> Iterator[Sheet]:
 
 def print_fleet(groups: Sequence[Group], drop: float, console: Console) -> None:
     """Prints tables, notes and what to ship, for each model and its data."""
-    for group in groups:
+    for place, group in enumerate(groups):
+        if place:
+            console.print()
         print_cautions(cautions(group), console)
         print_note(about(group), console)
         for sheet in sheets_of(group, drop):
@@ -38,12 +40,11 @@ def print_fleet(groups: Sequence[Group], drop: float, console: Console) -> None:
             print_note(note, console)
         for line in headline(group, drop):
             console.print(Trimmed(Text(whole_names(line, console.width), style="bold")))
-        console.print()
 
 
 def fleet_as_markdown(groups: Sequence[Group], drop: float) -> str:
     """The same as GitHub-flavoured Markdown."""
-    return "\n".join(line for group in groups for line in _lines(group, drop)) + "\n"
+    return "\n".join(line for group in groups for line in _lines(group, drop)).rstrip("\n") + "\n"
 
 
 def _lines(group: Group, drop: float) -> Iterator[str]:

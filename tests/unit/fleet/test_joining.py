@@ -11,11 +11,13 @@ from msgspec.structs import replace
 
 from crossrt.cli.main import cli
 from crossrt.fleet.errors import FleetError
-from crossrt.fleet.joining.fleet import groups_of
+from crossrt.fleet.joining.fleet import Machine, groups_of
 from crossrt.fleet.joining.runs import choose_files
-from crossrt.fleet.joining.sheets import machine_sheet
+from crossrt.fleet.joining.sheets import machine_sheet, ship_sheet
 from crossrt.fleet.joining.words import headline, notes
 from crossrt.reports.schema.files import read_report, write_report
+from crossrt.reports.statistics.metrics import scenario_of
+from crossrt.reports.verdicts.choice.advice import Advice, Candidate
 
 SAMPLE = Path(__file__).parents[2] / "data" / "report-v1.json"
 DAY = "2026-10-{:02}T03:00:00+00:00"
@@ -239,6 +241,35 @@ def test_the_same_choice_everywhere_is_one_sentence(write):
     lines = headline(group, 0.002)
 
     assert len(lines) == 1
+
+
+def test_a_baseline_that_is_shipped_has_no_change_from_itself(write, monkeypatch):
+    (group,) = groups_of(choose_files([write("epyc", "EPYC")]))
+    machine = group.machines[0]
+    own = next(each for each in machine.report.results if each.status == "ok")
+    itself = Candidate(result=own, change=None, error=0.0, problem=None)
+    advice = Advice(
+        baseline=own,
+        chosen=itself,
+        is_proven=True,
+        tied=(),
+        undecided=(),
+        candidates=(itself,),
+        scenario=scenario_of(own),
+    )
+    monkeypatch.setattr(Machine, "advice", lambda *_: advice)
+
+    ((_, case, *_, change, _),) = ship_sheet(group, 0.002).rows
+
+    assert (case.text, change.text) == (machine.look.label(own), "-")
+
+
+@pytest.mark.parametrize("style", [(), ("--format", "markdown")])
+def test_nothing_follows_the_last_line(write, tmp_path, style):
+    write("epyc", "EPYC")
+    printed = invoke(tmp_path / "reports", *style).stdout
+    assert printed.endswith("\n")
+    assert not printed.endswith("\n\n")
 
 
 @pytest.mark.processes
