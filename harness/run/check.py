@@ -187,6 +187,9 @@ def _answer_first(
         again = None if state.project.is_bundled else assessor.unrepeated(case, tried.answers.outputs)
         repeats = _repeats(state, case, again, display)
         name = reference_name(case.label, case.runtime)
+        if missing := _without_float(state, case, name):
+            state.cautions.append(missing)
+            display.remark(f"  CAUTION: {missing}")
         _take_reference(state, tried.answers.outputs, name, display, repeats=repeats)
         judge = state.judge
         assert judge is not None
@@ -199,6 +202,17 @@ def _answer_first(
         _keep(state, case, Tried(assessment=assessment, answers=own), answers, display)
         break
     return [case for case in cases if case in left]
+
+
+def _without_float(state: RunState, case: Case, name: str) -> str | None:
+    """What must be said where `--only` left out the float model, and a quantized file is the reference in its place."""
+    floats = [each.variant for each in state.project.candidates if each.role == "float"]
+    if not state.settings.only or not floats or state.artifacts[case.artifact_id].role == "float":
+        return None
+    return (
+        f"no float model is among the cases that --only selects: answers are compared with those of {name} itself, so"
+        f" nothing tells what quantization cost; add --only {floats[0]}"
+    )
 
 
 def _reference_order(state: RunState) -> Callable[[Case], tuple[bool, int]]:

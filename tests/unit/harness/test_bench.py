@@ -70,6 +70,10 @@ def test_integer_model_takes_its_own_types_in_native_mode(bench):
     assert case(report, "int8-io").case.endswith("/b1/t1/native")
     both = bench(only=("int8-io",), effort_rounds=1)
     assert case(both, "int8-io").evaluation.answers_sha256 == case(report, "int8-io").evaluation.answers_sha256
+    for found in (report, both):  # the folder's float model was left out, and would have been the reference
+        (caution,) = found.cautions
+        assert caution.startswith("no float model is among the cases that --only selects: answers are compared with")
+        assert caution.endswith("add --only fp32")
 
 
 def test_threads_are_passed_on_and_not_pinned(bench):
@@ -128,7 +132,9 @@ def test_interrupt_after_the_last_round_loses_nothing(bench, monkeypatch):
 
     report_of = module.report_of
     monkeypatch.setattr(module, "report_of", interrupted)
-    assert [len(result.rounds) for result in bench(only=("fp32@ort",)).results] == [3]
+    report = bench(only=("fp32@ort",))
+    assert [len(result.rounds) for result in report.results] == [3]
+    assert report.cautions == ()
 
 
 def test_interrupt_while_the_last_round_is_left_keeps_all_rounds(bench, monkeypatch):
