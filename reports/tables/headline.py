@@ -13,6 +13,7 @@ from crossrt.reports.schema.records import Metric, Report, Result
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.statistics.paired import PairedChange, answered_alike, paired_change
 from crossrt.reports.statistics.rounds import remedy, rounds_made
+from crossrt.reports.tables.accuracy import change_from_reference
 from crossrt.reports.tables.latency import named, scenario_text
 from crossrt.reports.tables.lookup import Lookup, Scenario
 from crossrt.reports.tables.order import Fastest, fastest_of
@@ -125,6 +126,10 @@ def _answers(look: Lookup, first: Result, baseline: Result) -> Iterator[str]:
     """The change of the primary metric where the data has labels, else how many answers are the same."""
     definition, one, other = look.primary, first.evaluation, baseline.evaluation
     if one is None or other is None or look.report.data.is_random:
+        return
+    if look.hides_float(baseline):
+        if definition and one.reference_values.get(definition.name) is not None:
+            yield f"{definition.label} {change_from_reference(one, definition)} from {look.report.reference}"
         return
     if definition and (change := paired_change(other, one, definition, ALPHA)):
         yield f"{definition.label} {change_text(change, definition, other.values.get(definition.name))}"

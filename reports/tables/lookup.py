@@ -85,6 +85,16 @@ class Lookup:
         """Whether others are compared with the answers of this case; that it agrees with itself has no interval."""
         return self.report.reference == reference_name(result.variant, result.runtime)
 
+    def hides_float(self, result: Result) -> bool:
+        """Whether a baseline is a quantized file and answers are compared with a model that is none of the cases.
+
+        A change from such a baseline is another than that from the reference, and says nothing of the float model.
+        """
+        roles = {each.id: each.role for each in self.report.artifacts}
+        if self.report.reference is None or roles.get(result.artifact, "float") == "float":
+            return False
+        return not any(self.is_reference(each) for each in self.report.results)
+
     def extreme(self, name: str, results: Sequence[Result]) -> frozenset[str]:
         """Cases with the best value of a metric without chance; none where all have the same."""
         found = [metric for result in results if (metric := self.metric(result, name))]

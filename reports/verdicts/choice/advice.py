@@ -13,7 +13,7 @@ from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.statistics.chance import near_chance
 from crossrt.reports.statistics.metrics import scenario_of
 from crossrt.reports.statistics.paired import PairedChange
-from crossrt.reports.tables.lookup import Scenario
+from crossrt.reports.tables.lookup import Lookup, Scenario
 from crossrt.reports.text.patterns import case_matches
 from crossrt.reports.verdicts.choice.pareto import p50
 from crossrt.reports.verdicts.choice.relations import LEAST_SIZE, Relating, Relation, relative_error
@@ -153,7 +153,18 @@ def refusal(report: Report) -> str | None:
         return "inputs were random, so nothing about accuracy was measured; give --data"
     if report.cautions:
         return report.cautions[0]
-    return near_chance(report)
+    return near_chance(report) or _quantized_baseline(report)
+
+
+def _quantized_baseline(report: Report) -> str | None:
+    look = Lookup(report)
+    for result in report.results:
+        if result.subject == look.baseline and look.hides_float(result):
+            return (
+                f"the baseline {look.label(result)} is a quantized file, which hides what quantization costs:"
+                " measure a float case as well (such as --only fp32)"
+            )
+    return None
 
 
 def _scenario(measured: Sequence[Result], budget: Budget) -> Scenario:

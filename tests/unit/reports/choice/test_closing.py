@@ -9,6 +9,7 @@ import pytest
 
 from crossrt.reports.page.report_page import report_page
 from crossrt.reports.schema.scenarios import ColdStart
+from crossrt.reports.tables.headline import headline
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.tables.order import fastest_of
 from crossrt.reports.verdicts.choice.advice import Budget, advise
@@ -124,3 +125,17 @@ def test_a_speed_up_whose_interval_includes_1_is_not_advised(make_report, make_r
 def test_the_speed_up_of_what_is_shipped_has_its_interval(report):
     (line,) = closing_lines(report)
     assert re.search(r"twice as fast as fp32@ort-cpu \[1\.\d\d, 2\.\d\d\]", line)
+
+
+def test_changes_are_from_the_source_model_where_the_baseline_is_quantized(make_report, make_result, make_evaluation):
+    report = make_report(
+        make_result("int8-qdq@ort-cpu", medians=SLOW, evaluation=make_evaluation(wrong=2)),
+        make_result("int8@tflite", medians=FAST, evaluation=make_evaluation(wrong=4)),
+    )
+    settings = msgspec.structs.replace(report.run.settings, baseline=report.results[0].subject)
+    quantized = tuple(msgspec.structs.replace(each, role="quantized") for each in report.artifacts)
+    run = msgspec.structs.replace(report.run, settings=settings)
+    report = msgspec.structs.replace(report, run=run, artifacts=quantized, reference="the source model own.keras")
+    assert "top-1 -2.00 pp from the source model own.keras" in headline(report)[0]
+    (line,) = closing_lines(report)
+    assert line.startswith("To ship: no advice, as the baseline int8-qdq@ort-cpu is a quantized file")
