@@ -112,7 +112,8 @@ def advise(report: Report, budget: Budget) -> Advice:
     proven = [each for each in allowed if _is_proven(relating, each, baseline, is_first=each is allowed[0])]
     pool = proven or allowed
     tied = [each for each in pool if each is pool[0] or _stands(relating, pool[0], each) == "even"]
-    chosen = min(tied, key=lambda each: (_size(relating, each.result), each.result is not baseline), default=None)
+    alike = tied if proven else pool[:1]
+    chosen = min(alike, key=lambda each: (_size(relating, each.result), each.result is not baseline), default=None)
     return Advice(
         baseline=baseline,
         chosen=chosen,

@@ -28,7 +28,7 @@ def advice_lines(report: Report, advice: Advice, budget: Budget) -> list[str]:
     if advice.chosen is not None and (advice.chosen.result is not advice.baseline or advice.tied):
         lines.append("")
         lines.append(_measures(relating, advice.chosen, advice.baseline))
-        if advice.tied:
+        if advice.tied and advice.is_proven:
             names = ", ".join(label(each.result) for each in advice.tied)
             lines.append(f"statistically indistinguishable from it in latency (99% intervals), and no smaller: {names}")
     if advice.undecided:
@@ -94,8 +94,8 @@ def _baseline_text(relating: Relating, advice: Advice, budget: Budget) -> str:
         lowest = advice.chosen.result
         ratio = _ratio_text(relating, lowest, baseline, "it")
         return (
-            f"{name}, the baseline: these rounds do not show that any case is faster at batch {advice.scenario[0]}"
-            f" (lowest p50 within the budget: {relating.look.label(lowest)}, {ratio});"
+            f"{name}, the baseline: these rounds do not show that any case within the budget is faster at batch"
+            f" {advice.scenario[0]} (lowest p50: {relating.look.label(lowest)}, {ratio});"
             f" {remedy(relating.look.report)} or a quiet machine would tell (budget: {allowed})"
         )
     if not _faster(relating, advice, baseline):
