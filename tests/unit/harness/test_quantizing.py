@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -99,6 +101,23 @@ def test_without_calibration_what_needs_none_is_built(crossrt, dense, few, tmp_p
     assert {"own.int8-dynamic.onnx", "own.w4.onnx", "own.fp16.onnx", "own.fp32.onnx"} <= built
     assert "own.int8-qdq.onnx" not in built
     assert "left out int8-qdq.onnx, int8-qdq-conv.onnx: --calibration DATA adds them" in output
+
+
+def test_a_file_that_is_quantized_already_is_said_to_be(crossrt):
+    quantized = Path(__file__).parents[2] / "data" / "models" / "conv.int8-io.tflite" / "model.tflite"
+    code, _, errors = crossrt("quantize", str(quantized), "--calibration", "train.npz")
+    assert code == 2
+    assert f"{quantized.name} is already quantized: give the float model that it was made from" in " ".join(
+        errors.split()
+    )
+
+
+def test_what_needs_no_calibration_is_diagnosed_without_it(crossrt, dense):
+    code, output, errors = crossrt(
+        "diagnose", "w4.onnx", "--model", "own.onnx", "--data", "test.npz", "--samples", "20", "--no-advice"
+    )
+    assert code == 0, errors
+    assert "w4" in output
 
 
 def test_a_named_recipe_without_the_data_that_it_needs_fails(crossrt, dense):
