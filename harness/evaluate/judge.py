@@ -140,7 +140,8 @@ def agreement_problem(
         by_accuracy = change if quantization is not None and is_near else None
         if by_accuracy is not None and _keeps_accuracy(by_accuracy, minimum):
             return None
-        return f"answers {agreement:.2%} of the samples like the reference; {_rule(minimum, change, by_accuracy)}{cause}"
+        rule = _rule(minimum, change, by_accuracy)
+        return f"answers {agreement:.2%} of the samples like the reference; {rule}{cause}"
     for each in evaluation.outputs if artifact.training is None or change is None else ():
         if each.relative is not None and each.relative >= 1:
             return (

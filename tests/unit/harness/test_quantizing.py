@@ -105,7 +105,7 @@ def test_without_calibration_what_needs_none_is_built(crossrt, dense, few, tmp_p
 
 def test_a_file_that_is_quantized_already_is_said_to_be(crossrt):
     quantized = Path(__file__).parents[2] / "data" / "models" / "conv.int8-io.tflite" / "model.tflite"
-    code, _, errors = crossrt("quantize", str(quantized), "--calibration", "train.npz")
+    code, _, errors = crossrt("quantize", str(quantized))
     assert code == 2
     assert f"{quantized.name} is already quantized: give the float model that it was made from" in " ".join(
         errors.split()
