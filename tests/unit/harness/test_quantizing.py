@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.exporters.variants import shipped_recipes
 from crossrt.harness.build import recipes
+from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.evaluate import judge
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.reports.schema.files import read_report
@@ -56,7 +57,7 @@ def dense(tmp_path):
 
 
 DATA = ("--calibration", "train.npz", "--data", "test.npz")
-CONV = "op_types_to_quantize names Conv; the model has"
+CONV = "it quantizes Conv only (op_types_to_quantize), and the model has other operators:"
 
 
 def test_calibration_data_stand_for_random_inputs_that_a_model_cannot_be_fed_with(crossrt, dense, tmp_path):
@@ -85,6 +86,14 @@ def test_a_named_recipe_that_does_not_fit_is_a_failure_that_is_told_once(crossrt
     assert code == 1
     assert (output + errors).count(CONV) == 1
     assert f"failed own.int8-qdq-conv.onnx: {CONV}" in output
+
+
+def test_a_recipe_that_only_a_pattern_selects_and_that_does_not_fit_is_left_out():
+    unfit = {"own.int8-qdq-conv.onnx": "it has no Conv", "own.w4.onnx": "it has no product"}
+    found = Artifacts(unfit=unfit)
+    recipes.fail_named(found, ("int8-*", "w4"), "own")
+    assert found.unfit == {"own.int8-qdq-conv.onnx": "it has no Conv"}
+    assert {key: each.reason for key, each in found.problems.items()} == {"own.w4.onnx": "it has no product"}
 
 
 def test_recipes_that_nobody_named_and_that_do_not_fit_are_left_out(crossrt, dense, few):
