@@ -53,12 +53,14 @@ class Quantized:
 
     Attributes:
         model: Name of the model.
+        subject: What the user brought, with calibration data for test data where only those were given.
         exported: What was built, and what failed.
         left_out: What was not built, each in one line with the reason.
         proofs: For each variant whose two files share their scales, what was compared, by `<model>.<variant>`.
     """
 
     model: str
+    subject: Subject
     exported: Exported
     left_out: tuple[str, ...]
     proofs: Mapping[str, Proof] = field(default_factory=dict)
@@ -92,7 +94,7 @@ def run_quantize(asked: Quantizing, folder: Path, display: Display) -> Quantized
     if lacking:
         left_out.append(f"{listed([each.item for each in lacking])}: --calibration DATA adds them")
     proofs = prove_pairs(exported.found.artifacts, opened.data.dataset, folder, display)
-    return Quantized(model=project.model, exported=exported, left_out=tuple(left_out), proofs=proofs)
+    return Quantized(model=project.model, subject=subject, exported=exported, left_out=tuple(left_out), proofs=proofs)
 
 
 def _of_format(asked: Quantizing, variants: Sequence[Variant], project: Project) -> tuple[list[Variant], list[Variant]]:

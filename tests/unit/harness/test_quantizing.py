@@ -214,3 +214,11 @@ def test_an_export_leaves_out_what_cannot_fit_unless_it_is_named(crossrt, weight
     assert code == 0, output + errors
     assert output.count("left out") == 1
     assert crossrt(*export, "--only", "int8-qdq")[0] == 1
+
+
+def test_the_command_that_follows_a_failure_names_the_data_that_were_answered(crossrt, dense, monkeypatch):
+    monkeypatch.setattr(judge, "agreement_problem", lambda _, __, file, *___, **____: file.quantization and "too far")
+    asked = ("--recipe", "w4", "--calibration", "train.npz")
+    code, output, _ = crossrt("quantize", "own.onnx", "--out", "lab", *asked)
+    assert code == 1
+    assert "crossrt diagnose w4.onnx --model own.onnx --data train.npz --calibration train.npz" in output
