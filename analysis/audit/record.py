@@ -19,7 +19,7 @@ Verdict = Literal["exact", "rounding", "narrower", "different", "stored"]
 
 `stored` is a tensor that is only read: no recipe says what it should be.
 """
-Severity = Literal["not applicable", "ok", "note", "caution", "wrong"]
+Severity = Literal["not checked", "not applicable", "ok", "note", "caution", "wrong"]
 """The last three are findings: worth knowing, doubtful, and wrong."""
 
 

@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     from crossrt.analysis.onnx_graph import Graph
 
 _OTHER_KERNELS: Final = "the converter calibrates on TensorFlow's kernels, whose sums can differ in the last bit"
+_NEEDS_DATA: Final = (
+    "the scales of activations are not checked: they follow from calibration data (give them with --calibration DATA)"
+)
+_NEEDS_ALL_DATA: Final = (
+    "scales are not checked: its recipe changes weights by methods that need the calibration data (give them with"
+    " --calibration DATA)"
+)
 
 
 def audit(job: AuditJob) -> Audited:
@@ -50,9 +57,22 @@ def audit(job: AuditJob) -> Audited:
     recipe = msgspec.convert(job.recipe, Recipe)
     if isinstance(recipe, SameScales):  # both files are compared with the numbers that they were written from
         return audit_any(dataclasses.replace(job, float_path=None))
-    tensors = compared_with_recipe(job, recipe, Path(job.float_path))
     file, original = (read_file(Path(path), job.format) for path in (job.path, job.float_path))
-    return Audited(tensors=tuple(tensors), checks=tuple(run_checks(file, original)))
+    checks = tuple(run_checks(file, original))
+    if job.data is None and selection_of(recipe) is not None:
+        return _without_data(job, recipe, Audited(tensors=tuple(map(as_stored, file.stored)), checks=checks))
+    return Audited(tensors=compared_with_recipe(job, recipe, Path(job.float_path)), checks=checks)
+
+
+def _without_data(job: AuditJob, recipe: Recipe, read: Audited) -> Audited:
+    """What can be compared with a recipe that was calibrated: the weights, unless its methods changed them by data."""
+    from crossrt.exporters.quantizers.methods.applying import needs_methods
+
+    if isinstance(recipe, OnnxStatic) and needs_methods(recipe):
+        return msgspec.structs.replace(read, not_compared=_NEEDS_ALL_DATA)
+    assert job.float_path is not None
+    found = compared_with_recipe(job, recipe, Path(job.float_path))
+    return msgspec.structs.replace(read, tensors=tuple(map(_without_range, found)), not_compared=_NEEDS_DATA)
 
 
 def audit_any(job: AuditJob) -> Audited:
@@ -101,9 +121,7 @@ def _compared(job: AuditJob, read: Audited, float_path: Path) -> Audited:
         tensors=(*found, *others),
         checks=read.checks if check is None else (*read.checks, check),
         inferred=said_recipe(recipe),
-        not_compared="the scales of activations follow from calibration data: give them with --calibration DATA"
-        if lacks_data
-        else None,
+        not_compared=_NEEDS_DATA if lacks_data else None,
     )
 
 
@@ -156,7 +174,7 @@ def _audit_onnx(job: AuditJob, recipe: OnnxStatic | OnnxDynamic, float_path: Pat
     observed = observe_onnx(prepared, _calls(job, recipe, onnx_specs(float_path)[0]), folder)
     if weights != prepared:
         observed = dataclasses.replace(observed, constants=Graph.load(weights).constants)
-    if isinstance(recipe, OnnxStatic) and (recipe.calibrate_method != "minmax" or recipe.calibration_symmetric):
+    if isinstance(recipe, OnnxStatic) and _chooses_ranges(recipe) and job.data is not None:
         observed = dataclasses.replace(observed, ranges=_ranges_of_method(job, recipe, prepared, float_path))
     stored = stored_in_onnx(Graph.load(Path(job.path)), Graph.load(prepared))
     if job.recipe is None:
@@ -210,6 +228,11 @@ def _scheme(recipe: OnnxStatic | OnnxDynamic) -> Scheme:
     )
 
 
+def _chooses_ranges(recipe: OnnxStatic) -> bool:
+    """Whether its ranges are others than those of the values that were seen."""
+    return recipe.calibrate_method != "minmax" or recipe.calibration_symmetric
+
+
 def _ranges_of_method(
     job: AuditJob, recipe: OnnxStatic, prepared: Path, float_path: Path
 ) -> Mapping[str, tuple[Any, Any]]:
@@ -251,18 +274,10 @@ def _with_kernels_named(tensor: AuditedTensor) -> AuditedTensor:
 
 
 def _calls(job: AuditJob, recipe: Recipe, inputs: Sequence[TensorSpec], most: int = BATCH) -> Iterable[Arrays]:
-    """Feeds of the samples that calibrated it, as many a call as then; none where nothing was calibrated, or is known.
-
-    Raises:
-        ExportError: It was calibrated, and no data are given.
-    """
+    """Feeds of the samples that calibrated it, as many a call as then; none where it was not, or no data are given."""
     which = selection_of(recipe)
-    if which is None:
+    if which is None or job.data is None:
         return ()
-    if job.data is None and job.recipe is None:
-        return ()  # weights can be compared without them
-    if job.data is None:
-        raise ExportError("its scales follow from calibration data: give them with --calibration DATA")
     samples = Samples.open(job.data, inputs, job.dimensions)
     return samples.calls(which.indices(len(samples)), most)
 

@@ -22,7 +22,7 @@ from crossrt.analysis.findings.quantized_file import QuantizedFile
 from crossrt.exporters.errors import first_line
 
 _MOST_NAMED: Final = 4
-_ORDER: Final[Sequence[Severity]] = ("not applicable", "ok", "note", "caution", "wrong")
+_ORDER: Final[Sequence[Severity]] = ("not checked", "not applicable", "ok", "note", "caution", "wrong")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,13 @@ class Outcome:
         text: In one line.
         findings: What is not as expected.
         applies: Whether it can be asked of such a file.
+        is_checked: False where what the check needs was not given.
     """
 
     text: str
     findings: Sequence[Finding] = field(default=())
     applies: bool = True
+    is_checked: bool = True
 
 
 Look = Callable[[QuantizedFile], Outcome]
@@ -65,7 +67,7 @@ def check(name: str, *, place: int) -> Callable[[Look], Look]:
 
 
 def compare(name: str, *, place: int) -> Callable[[Compare], Compare]:
-    """The same for one that needs the float file, and does not apply without it."""
+    """The same for one that needs the float file, and is not done without it."""
 
     def register(look: Compare) -> Compare:
         _FOUND[name] = place, None, look
@@ -110,11 +112,12 @@ def _outcome(file: QuantizedFile, original: QuantizedFile | None, look: Look | N
         return look(file)
     if beside is not None and original is not None:
         return beside(file, original)
-    return not_applicable("needs the float file: give it with --float FLOAT_FILE")
+    return Outcome("needs the float file (--float FLOAT_FILE)", is_checked=False)
 
 
 def _judged(name: str, outcome: Outcome) -> Check:
     least: Severity = "ok" if outcome.applies else "not applicable"
+    least = least if outcome.is_checked else "not checked"
     severity = max((each.severity for each in outcome.findings), key=_ORDER.index, default=least)
     return Check(name=name, severity=severity, text=outcome.text, findings=tuple(outcome.findings))
 

@@ -88,7 +88,7 @@ def quantize(
     for item, failure in found.problems.items():
         console.print(f"failed  {item}: {printable(failure.reason)}", markup=False)
         if item in quantized.exported.answered:
-            command = diagnose_command(item.removeprefix(f"{quantized.model}."), asked.subject, file)
+            command = diagnose_command(item.removeprefix(f"{quantized.model}."), quantized.subject, file)
             console.print(f"  where its error comes from: {command}", markup=False, soft_wrap=True)
     for line in quantized.left_out:
         console.print(f"left out  {printable(line)}", markup=False)

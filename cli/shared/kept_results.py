@@ -12,6 +12,7 @@ from crossrt.analysis.bisection.record import REPORT as BISECTION
 from crossrt.analysis.search.result import REPORT
 from crossrt.core.owned import read_regular
 from crossrt.reports.errors import ReportError
+from crossrt.reports.schema.files import read_unpacked
 
 
 class _Kind(msgspec.Struct):
@@ -53,8 +54,8 @@ def kept_page(path: Path) -> Callable[[], str] | None:
         return lambda: _bisection_page(bisection)
     path = path / REPORT if _is_folder_of(path, REPORT) else path
     try:
-        keys = msgspec.json.decode(read_regular(path), type=_Keys)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        keys = msgspec.json.decode(read_unpacked(path), type=_Keys)
+    except (ReportError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     if keys.candidates is not UNSET and keys.confirmations is not UNSET:
         return lambda: _search_page(path)
@@ -86,7 +87,7 @@ def _printed_page(path: Path) -> str:
     from crossrt.reports.tables.recording import Printed
 
     try:
-        printed = msgspec.json.decode(read_regular(path), type=Printed)
+        printed = msgspec.json.decode(read_unpacked(path), type=Printed)
     except msgspec.MsgspecError as error:
         raise ReportError(f"{path} is not what a command of crossrt printed with --json: {error}") from error
     if not printed.tables:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),
-    help="What variants are built from: a Keras or SavedModel model, a float ONNX or TFLite file beside"
-    " --calibration, or the name of a bundled model.  [default: the model of crossrt.toml, or the bundled reference]",
+    help="What variants are built from: a Keras or SavedModel model, a float ONNX or TFLite file (with"
+    " --calibration where the recipe needs it), or the name of a bundled model."
+    "  [default: the model of crossrt.toml, or the bundled reference]",
 )
 
 float_option = click.option(

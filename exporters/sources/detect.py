@@ -30,6 +30,8 @@ def detect(path: Path) -> SourceKind:
     if not head:
         raise ModelError(f"{path} is empty (0 bytes): it was cut short when it was written or copied")
     suffix = path.suffix.lower()
+    if path.name in saved_model.GRAPHS:
+        raise ModelError(f"{path} is the graph of a SavedModel: give the folder that it lies in, {path.parent}")
     if head.startswith(_ZIP):
         return "keras"
     if head.startswith(_HDF):

@@ -12,12 +12,12 @@ from crossrt.core.manifest import ARTIFACT_MANIFEST
 from crossrt.core.owned import open_regular
 from crossrt.exporters.errors import ModelError
 
-_GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
+GRAPHS = ("saved_model.pb", "saved_model.pbtxt")
 
 
 def is_saved_model(folder: Path) -> bool:
     """True if a folder looks like a SavedModel."""
-    return any((folder / name).is_file() for name in _GRAPHS)
+    return any((folder / name).is_file() for name in GRAPHS)
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -56,7 +56,7 @@ def choose_signature(names: Sequence[str], folder: Path) -> tuple[str, str | Non
 
 def graph_name(folder: Path) -> str:
     """The name of the file that holds the graph."""
-    return next(name for name in _GRAPHS if (folder / name).is_file())
+    return next(name for name in GRAPHS if (folder / name).is_file())
 
 
 def check_graph(folder: Path) -> None:

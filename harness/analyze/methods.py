@@ -16,7 +16,7 @@ from crossrt.exporters.variants import method_recipes, shipped_recipes, variant_
 from crossrt.harness.build.export import Exported, float_variants, run_export
 from crossrt.harness.build.model_files import float_counterpart
 from crossrt.harness.build.quantizing import open_source
-from crossrt.harness.build.recipes import choose_recipes
+from crossrt.harness.build.recipes import choose_recipes, fail_named
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.duel.run import run_duel
 from crossrt.harness.measure.settings import BenchSettings, DuelSettings, Subject, at_least
@@ -131,8 +131,9 @@ def _evaluated(asked: Methods, folder: Path, display: Display) -> League:
     if project.calibration is None and any(each.needs_calibration for each in variants):
         raise HarnessError("methods are calibrated: give data with --calibration DATA")
     floats = float_variants(opened, list({variant.format for variant in variants}))
-    is_named = bool(asked.patterns or asked.file)
+    is_named = asked.file is not None and not asked.patterns
     exported = run_export(opened, subject, [*floats, *variants], 0.0, display, is_named=is_named, keeps=True)
+    fail_named(exported.found, asked.patterns, project.model)
     return _league(exported, project.model, {name: plain for name, (_, plain) in chosen.items()})
 
 

@@ -29,6 +29,7 @@ def diagnose_command(item: str, subject: Subject, recipes: Path | None = None) -
         words += ["--labels", subject.data.labels] if subject.data.labels else []
         words += ["--classes", subject.data.classes] if subject.data.classes else []
         words += ["--split", subject.data.split] if subject.data.split else []
+    words += ["--allow-h5"] if subject.allow_h5 else []
     words += [word for name, size in subject.dimensions.items() for word in ("--dim", f"{name}={size}")]
     return shlex.join(str(word) for word in words)
 

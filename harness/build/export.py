@@ -85,10 +85,7 @@ def run_export(
     """
     project = opened.project
     if project.source is None:
-        raise ExportError(
-            f"nothing can be built from {project.model}: give a Keras or SavedModel model, or a float ONNX or"
-            " TFLite file (with --calibration, unless crossrt quantize is to build what needs none)"
-        )
+        raise ExportError(nothing_built(project, "give"))
     _check_runtimes({each.format for each in variants} | {each.format for each in project.given})
     found = get_artifacts(build_request(opened, subject, variants, is_named=is_named), opened.folder, display)
     found.artifacts = {**{each.id: each for each in project.given}, **found.artifacts}
@@ -123,6 +120,22 @@ def run_export(
         reference_cautions=tuple(each for each in dict.fromkeys(reference_cautions) if each not in of_files),
         answered=tuple(answered),
         is_interrupted=is_interrupted,
+    )
+
+
+def nothing_built(project: Project, takes: str) -> str:
+    """Why no variant can be made of what the user brought, and what to bring.
+
+    Args:
+        project: What was brought.
+        takes: How the sentence goes on before what is taken, such as `give`.
+    """
+    quantized = next((each.path.name for each in project.given if each.role == "quantized"), None)
+    if quantized is not None:
+        return f"{quantized} is already quantized: {takes} the float model that it was made from"
+    return (
+        f"nothing can be built from {project.model}: {takes} a Keras or SavedModel model, or a single float ONNX or"
+        " TFLite file (with --calibration, unless a recipe needs none)"
     )
 
 

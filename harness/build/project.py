@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +20,15 @@ from crossrt.harness.build.exported import as_described, holds_artifacts, read_f
 from crossrt.harness.build.foreign_sources import readable
 from crossrt.harness.build.inspecting import inspect_model
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.measure.plan import Candidate
-from crossrt.harness.measure.settings import Subject
+from crossrt.harness.measure.case import select
+from crossrt.harness.measure.plan import Candidate, plan_cases
+from crossrt.harness.measure.settings import BenchSettings, Subject
+from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.reports.text.cells import grouped
 
 RANDOM_SAMPLES: Final = 64
+_NEEDED: Final = "no calibration data were given (--calibration DATA)"
+_FREE: Final = "crossrt bench builds nothing from a float file without --calibration DATA; crossrt quantize builds this"
 _SHORT: Final = {"float32": "fp32", "float16": "fp16", "float64": "fp64", "bfloat16": "bf16"}
 
 
@@ -69,18 +73,24 @@ class Project:
         """Whether inputs are drawn from the model's specs, so that nothing follows about accuracy."""
         return self.data.reference == RANDOM
 
-    @property
-    def uncalibrated(self) -> tuple[str, ...]:
-        """What is not built for want of calibration data, in one line with that reason."""
+    def uncalibrated(self, runtimes: Sequence[RuntimeInfo], settings: BenchSettings) -> list[str]:
+        """What a run would take and has not for want of calibration data, each reason once.
+
+        Args:
+            runtimes: Those of the run.
+            settings: Its patterns, and its batch sizes.
+        """
         source = self.source or self.quantizable
         if source is None or self.calibration is not None:
-            return ()
-        missing = [each for each in _variants(source, is_calibrated=True) if each not in self.variants]
-        return tuple(
-            grouped(
-                {f"{self.model}.{each.item}": "no calibration data were given (--calibration DATA)" for each in missing}
-            )
-        )
+            return []
+        variants = [each for each in _variants(source, is_calibrated=True) if each not in self.variants]
+        missing = {each: candidate_of(self.model, each) for each in variants}
+        if not any(each.format in runtime.formats for each in variants for runtime in runtimes):
+            return []
+        cases = plan_cases(list(missing.values()), runtimes, replace(settings, needs_only=False))
+        planned = {case.artifact_id for case in select(cases, settings.only)}
+        reasons = {each.id: _NEEDED if one.needs_calibration else _FREE for one, each in missing.items()}
+        return grouped({name: reason for name, reason in reasons.items() if name in planned})
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -88,11 +98,7 @@ class Project:
         found = [
             Candidate(model=each.model, variant=each.variant, format=each.format, role=each.role) for each in self.given
         ]
-        found += [
-            Candidate(model=self.model, variant=each.name, format=each.format, role=each.role)
-            for each in self.buildable
-        ]
-        return found
+        return found + [candidate_of(self.model, each) for each in self.buildable]
 
     @property
     def buildable(self) -> tuple[Variant, ...]:
@@ -108,6 +114,11 @@ class Project:
         if self.batching.dimension is None:
             return (self.batching.size or 1,)
         return (1, 32) if self.is_bundled else (1,)
+
+
+def candidate_of(model: str, variant: Variant) -> Candidate:
+    """The file that a variant of a model is or would be."""
+    return Candidate(model=model, variant=variant.name, format=variant.format, role=variant.role)
 
 
 def resolve(subject: Subject) -> Project:

@@ -10,7 +10,7 @@ from pathlib import Path
 from crossrt.exporters.variants import Variant, variant_of
 from crossrt.harness.build.export import Exported, float_variants, run_export
 from crossrt.harness.build.project import Project, resolve
-from crossrt.harness.build.recipes import check_recipes, choose_recipes
+from crossrt.harness.build.recipes import check_recipes, choose_recipes, fail_named
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject, at_least, check_agreement
 from crossrt.harness.qat.pairs import prove_pairs
@@ -43,7 +43,7 @@ class Quantizing:
 
     @property
     def is_named(self) -> bool:
-        """Whether the user named recipes: one that does not fit the model is then a failure."""
+        """Whether the user chose recipes, by a pattern or a file."""
         return bool(self.patterns or self.file)
 
 
@@ -53,12 +53,14 @@ class Quantized:
 
     Attributes:
         model: Name of the model.
+        subject: What the user brought, with calibration data for test data where only those were given.
         exported: What was built, and what failed.
         left_out: What was not built, each in one line with the reason.
         proofs: For each variant whose two files share their scales, what was compared, by `<model>.<variant>`.
     """
 
     model: str
+    subject: Subject
     exported: Exported
     left_out: tuple[str, ...]
     proofs: Mapping[str, Proof] = field(default_factory=dict)
@@ -83,16 +85,16 @@ def run_quantize(asked: Quantizing, folder: Path, display: Display) -> Quantized
     lacking = [] if asked.is_named or project.calibration is not None else _calibrated(variants)
     variants = [each for each in variants if each not in lacking]
     floats = float_variants(opened, list({variant.format for variant in variants}))
-    exported = run_export(
-        opened, subject, [*floats, *variants], asked.minimum_agreement, display, is_named=asked.is_named
-    )
+    is_named = asked.is_named and not asked.patterns  # by a file; of patterns only whole names are names
+    exported = run_export(opened, subject, [*floats, *variants], asked.minimum_agreement, display, is_named=is_named)
+    fail_named(exported.found, asked.patterns, project.model)
     left_out = grouped({**chosen.rejected, **exported.found.unfit})
     if foreign and asked.is_named:
         left_out.append(f"{listed([each.item for each in foreign])}: {_made_from(project)}")
     if lacking:
         left_out.append(f"{listed([each.item for each in lacking])}: --calibration DATA adds them")
     proofs = prove_pairs(exported.found.artifacts, opened.data.dataset, folder, display)
-    return Quantized(model=project.model, exported=exported, left_out=tuple(left_out), proofs=proofs)
+    return Quantized(model=project.model, subject=subject, exported=exported, left_out=tuple(left_out), proofs=proofs)
 
 
 def _of_format(asked: Quantizing, variants: Sequence[Variant], project: Project) -> tuple[list[Variant], list[Variant]]:

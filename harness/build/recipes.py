@@ -17,7 +17,9 @@ from crossrt.exporters.errors import RecipeError
 from crossrt.exporters.recipes.recipe import Recipe
 from crossrt.exporters.recipes.toml_files import NamedRecipe, RecipeFile, read_recipes
 from crossrt.exporters.variants import shipped_recipes, usual_recipes
+from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.export import Exported
+from crossrt.harness.errors import ChildFailedError
 from crossrt.reports.tables.accuracy import QUANTIZED, QUANTIZED_NOTE, largest_error, share_text
 from crossrt.reports.text.cells import Cell, Sheet, grouped, listed
 from crossrt.reports.text.patterns import matches
@@ -69,6 +71,14 @@ def check_recipes(file: Path | None, patterns: Sequence[str]) -> None:
     for name in patterns:
         if not _is_shell_pattern(name):
             choose_recipes(file, (name,), name.partition(".")[0])
+
+
+def fail_named(found: Artifacts, patterns: Sequence[str], model: str) -> None:
+    """Makes a recipe that does not fit the model a problem where the user gave its name, not only a shell pattern."""
+    names = [each for each in patterns if not _is_shell_pattern(each)]
+    for key in list(found.unfit):
+        if any(_fits(name, model, key.removeprefix(f"{model}.")) for name in names):
+            found.problems[key] = ChildFailedError(found.unfit.pop(key), "")
 
 
 def _is_shell_pattern(text: str) -> bool:

@@ -15,6 +15,7 @@ from crossrt.exporters.recipes.toml_files import NamedRecipe
 from crossrt.exporters.variants import FLOAT_ONNX, FLOAT_TFLITE, Variant, variant_of
 from crossrt.harness.build.asking import TIMEOUT_S
 from crossrt.harness.build.building import get_artifacts
+from crossrt.harness.build.export import nothing_built
 from crossrt.harness.build.model_files import float_counterpart, is_model_file, is_named, model_artifact, recipe_of
 from crossrt.harness.build.project import Project, resolve
 from crossrt.harness.build.recipes import choose_recipes
@@ -195,12 +196,10 @@ def _built(target: Target, folder: Path, display: Display) -> Found:
         )
     variant = variant_of(recipes[0])
     opened = open_project(target.subject, folder)
-    project = opened.project
+    project = dataclasses.replace(opened.project, source=opened.project.source or opened.project.quantizable)
+    opened = dataclasses.replace(opened, project=project)
     if project.source is None:
-        raise HarnessError(
-            f"nothing can be built from {project.model}: --model takes a Keras or SavedModel model, or a float"
-            " ONNX or TFLite file beside --calibration DATA"
-        )
+        raise HarnessError(nothing_built(project, "--model takes"))
     if variant.needs_calibration and project.calibration is None:
         raise HarnessError(f"{variant.item} is calibrated: give data with --calibration DATA")
     exported = [each for each in (FLOAT_ONNX, FLOAT_TFLITE) if each.format == variant.format]

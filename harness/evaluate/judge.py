@@ -137,13 +137,11 @@ def agreement_problem(
     is_strict = evaluation.predictions is not None or artifact.role == "float"
     if is_strict and agreement is not None and agreement < minimum:
         is_near = agreement >= LEAST_AGREEMENT or artifact.training is not None
-        if quantization is not None and change is not None and is_near and _keeps_accuracy(change, minimum):
+        by_accuracy = change if quantization is not None and is_near else None
+        if by_accuracy is not None and _keeps_accuracy(by_accuracy, minimum):
             return None
-        loss = "" if change is None else f"; accuracy changes by {_points(change)}"
-        return (
-            f"answers {agreement:.2%} of the samples like the reference; --min-agreement asks for"
-            f" {minimum:.2%}{loss}{cause}"
-        )
+        rule = _rule(minimum, change, by_accuracy)
+        return f"answers {agreement:.2%} of the samples like the reference; {rule}{cause}"
     for each in evaluation.outputs if artifact.training is None or change is None else ():
         if each.relative is not None and each.relative >= 1:
             return (
@@ -176,6 +174,15 @@ def _keeps_accuracy(change: PairedChange, minimum: float) -> bool:
     Chance alone means that the interval of the paired change holds 0.
     """
     return not (change.change < minimum - 1 and change.upper < 0)
+
+
+def _rule(minimum: float, change: PairedChange | None, by_accuracy: PairedChange | None) -> str:
+    """The rule that was broken: by how much accuracy may fall where that judges a file, else how many must agree."""
+    loss = "" if change is None else f"; accuracy changes by {_points(change)}"
+    if by_accuracy is not None:
+        most = f"{100 * (1 - minimum):.2f} pp"
+        return f"fewer than --min-agreement {minimum:.2%} pass only where accuracy falls by at most {most}{loss}"
+    return f"--min-agreement asks for {minimum:.2%}{loss}"
 
 
 def _points(change: PairedChange) -> str:

@@ -10,7 +10,7 @@ from crossrt.core.artifact import ModelFormat, Role
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.case import Case, Scenario, select
 from crossrt.harness.measure.settings import BenchSettings
-from crossrt.harness.process.probe import RuntimeInfo
+from crossrt.harness.process.probe import RuntimeInfo, not_read
 from crossrt.reports.text.cells import listed
 
 
@@ -45,8 +45,9 @@ def plan_cases(candidates: Sequence[Candidate], runtimes: Sequence[RuntimeInfo],
     ]
     chosen = select(cases, settings.only)
     if not cases:
-        formats = ", ".join(dict.fromkeys(each.format for each in candidates))
-        raise HarnessError(f"no runtime of this run reads {formats}: see crossrt runtimes")
+        raise HarnessError(
+            not_read([each.format for each in candidates], {each.name: each.formats for each in runtimes})
+        )
     if not chosen and not settings.needs_only:
         return cases
     if not chosen:

@@ -120,8 +120,21 @@ def check_formats(names: Sequence[str], formats: Sequence[ModelFormat]) -> None:
     Raises:
         HarnessError: None does, as far as shipped runtimes are concerned.
     """
-    if not any(set(stated_formats(each)) & set(formats) for each in named_runtimes(names).values()):
-        raise HarnessError(f"no runtime of this run reads {', '.join(dict.fromkeys(formats))}: see crossrt runtimes")
+    reads = {each.text: stated_formats(each) for each in named_runtimes(names).values()}
+    if not any(set(each) & set(formats) for each in reads.values()):
+        raise HarnessError(not_read(formats, reads))
+
+
+def not_read(formats: Sequence[str], reads: Mapping[str, Sequence[str]]) -> str:
+    """What there is that no runtime reads, and what these read.
+
+    Args:
+        formats: Formats of the files.
+        reads: The formats of each runtime, by its name.
+    """
+    known = "; ".join(f"{name} reads {', '.join(each)}" for name, each in reads.items() if each)
+    told = f" ({known})" if known else ""
+    return f"no runtime of this run reads {', '.join(dict.fromkeys(formats))}{told}: crossrt runtimes lists all"
 
 
 def _distinct(found: Sequence[RuntimeInfo]) -> list[RuntimeInfo]:

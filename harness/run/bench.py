@@ -174,7 +174,7 @@ def begin(
         effort=settings.effort,
         cautions=list(opened.cautions),
         warnings=[*opened.warnings, *missing_abilities(), *too_many_threads(settings.thread_counts)],
-        left_out=[*found.left_out, *opened.project.uncalibrated],
+        left_out=[*found.left_out, *opened.project.uncalibrated(runtimes, settings)],
     )
     return state, runtimes, found, opened
 

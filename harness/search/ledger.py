@@ -25,10 +25,11 @@ from crossrt.analysis.search.result import (
 )
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import parsing_problem
-from crossrt.core.owned import read_regular
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import MANIFEST_SUFFIX, write_folder
 from crossrt.harness.errors import HarnessError
+from crossrt.reports.errors import ReportError
+from crossrt.reports.schema.files import read_unpacked
 
 BEST: Final = "best"
 """Variant of the file that is shipped."""
@@ -47,8 +48,8 @@ def read_search(folder: Path) -> SearchReport | None:
 def read_search_file(path: Path) -> SearchReport:
     """A report by its file; raises `HarnessError` like `read_search`."""
     try:
-        found = msgspec.json.decode(read_regular(path), type=SearchReport)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        found = msgspec.json.decode(read_unpacked(path), type=SearchReport)
+    except (ReportError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise HarnessError(
             f"{path} is not the report of a search ({parsing_problem(error)}): delete it, or choose another --out"
         ) from error

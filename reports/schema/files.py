@@ -38,8 +38,11 @@ Saved = TypeVar("Saved", Report, Duel, Report1, Duel1)
 
 
 class _Header(msgspec.Struct):
+    """What tells the kinds of files apart: only the record of a search has confirmations."""
+
     schema_version: int
     kind: str | None = None
+    confirmations: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 def read_report(path: Path) -> Report:
@@ -89,7 +92,7 @@ def decode_report(raw: bytes, name: str) -> Report:
 
 
 def _read_header(path: Path) -> tuple[bytes, _Header]:
-    raw = _read_bytes(path)
+    raw = read_unpacked(path)
     return raw, _header(raw, str(path))
 
 
@@ -101,6 +104,12 @@ def _header(raw: bytes, name: str) -> _Header:
         problem = parsing_problem(error) if is_json else "expected a report.json, as crossrt bench writes it"
         problem = problem if raw.strip() else "it is empty"
         raise ReportError(f"{name} is not a crossrt report: {problem}") from error
+    kept = "search" if header.confirmations is not msgspec.UNSET else header.kind
+    if kept in ("search", "bisection"):
+        raise ReportError(
+            f"{name} is the result of a {kept}, not a report of crossrt bench: crossrt report {name} --html PAGE shows"
+            f" the {kept} in it"
+        )
     if header.schema_version > SCHEMA_VERSION:
         raise ReportError(
             f"{name} has schema version {header.schema_version}; this crossrt reads up to {SCHEMA_VERSION}:"
@@ -153,7 +162,12 @@ def _decode(raw: bytes, kind: type[Saved], name: str) -> Saved:
         raise ReportError(f"{name} is damaged or was edited by hand: {parsing_problem(error)}") from error
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_unpacked(path: Path) -> bytes:
+    """All bytes of a file, or those that it packs by xz.
+
+    Raises:
+        ReportError: It cannot be read or unpacked, or is larger than any result.
+    """
     _LOG.info("reading %s", path)
     try:
         with open_regular(path) as file:

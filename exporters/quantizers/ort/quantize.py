@@ -218,6 +218,6 @@ def _check_names(recipe: OnnxStatic | OnnxDynamic, prepared: Path) -> None:
     present = {node.op_type for node in model.graph.node}
     if recipe.op_types_to_quantize and not present & set(recipe.op_types_to_quantize):
         raise NothingToQuantizeError(
-            f"op_types_to_quantize names {', '.join(recipe.op_types_to_quantize)}; the model has"
-            f" {', '.join(sorted(present))}"
+            f"it quantizes {', '.join(recipe.op_types_to_quantize)} only (op_types_to_quantize), and the model has"
+            f" other operators: {', '.join(sorted(present))}"
         )

@@ -30,6 +30,11 @@ def test_the_command_names_model_data_and_recipes():
     )
 
 
+def test_the_command_loads_a_legacy_file_where_that_was_allowed():
+    command = diagnose_command("w4.onnx", Subject(models=(Path("net.h5"),), allow_h5=True))
+    assert command == "crossrt diagnose w4.onnx --model net.h5 --allow-h5"
+
+
 @pytest.fixture
 def report():
     """A report in which one variant of a recipe answered too differently, at two batch sizes."""

@@ -121,6 +121,17 @@ def test_with_labels_accuracy_judges_quantized_classes(make_artifact, samples, w
     assert problem is None or "accuracy changes by " in problem
 
 
+def test_the_rule_that_failed_is_named(make_artifact):
+    artifact = make_artifact(outputs=(TensorSpec(name="logits", dtype="float32", shape=("batch", 5)),))
+    judge, answers = labelled(1000, 20)
+    assert judge.problem(judge.evaluate(answers, artifact), 0.99, artifact).startswith(
+        "answers 98.00% of the samples like the reference; fewer than --min-agreement 99.00% pass only where accuracy"
+        " falls by at most 1.00 pp; accuracy changes by -2.00 pp ["
+    )
+    judge, answers = labelled(1000, 60, 60)
+    assert "; --min-agreement asks for 99.00%" in judge.problem(judge.evaluate(answers, artifact), 0.99, artifact)
+
+
 @pytest.mark.parametrize(
     ("wrong", "changed", "fails"),
     [

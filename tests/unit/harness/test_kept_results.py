@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+
 import click
 import msgspec
 import pytest
@@ -12,6 +14,7 @@ from crossrt.cli.commands.report import report
 from crossrt.cli.shared.kept_results import kept_page
 from crossrt.core.errors import CrossrtError
 from crossrt.datasets.tasks.classification import TOP1
+from crossrt.reports.schema.files import read_report
 from crossrt.reports.tables.recording import Printed, Table
 
 LOSS = Loss(value=0.98, loss=0.002, upper=0.004, confidence=0.975, samples=1000, changed=4)
@@ -63,6 +66,20 @@ def test_the_page_of_a_search_has_its_front_as_plot_and_table(tmp_path):
     assert "Ship net.best.onnx" in page
     assert "<svg" in page
     assert all(text in page for text in ("not scored: too noisy", "1.50 [1.45, 1.55]", "passes"))
+
+
+def test_a_search_that_is_packed_has_the_same_page(tmp_path):
+    packed = kept(tmp_path, "search.json.xz", lzma.compress(msgspec.json.encode(SEARCH)))
+    assert kept_page(packed)() == kept_page(kept(tmp_path, "search.json", SEARCH))()
+
+
+@pytest.mark.parametrize(
+    ("content", "what"), [(SEARCH, "search"), ({"schema_version": 1, "kind": "bisection"}, "bisection")]
+)
+def test_commands_that_read_reports_say_what_such_a_file_is_and_what_shows_it(content, what, tmp_path):
+    path = kept(tmp_path, "kept.json", content)
+    with pytest.raises(CrossrtError, match=rf"is the result of a {what}, .*: crossrt report {path} --html PAGE shows"):
+        read_report(path)
 
 
 def test_a_search_without_a_timed_candidate_has_no_plot(tmp_path):

@@ -21,6 +21,7 @@ from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.duel.arms import parse_side
 from crossrt.harness.measure.duel.prepare import may_be_calibrated, paths_of, with_files
 from crossrt.harness.measure.settings import BenchSettings, Subject
+from crossrt.harness.process.probe import RuntimeInfo
 
 pytestmark = pytest.mark.processes
 
@@ -335,3 +336,21 @@ def test_calibration_data_of_a_configuration_are_for_sides_that_may_be_calibrate
     assert (found.calibration is not None, found.calibration_origin is not None) == (expected, expected)
     named = with_files(BenchSettings(subject=Subject(calibration=SOME)), [parse_side(side)] * 2).subject
     assert named.calibration == SOME
+
+
+def test_what_lacks_calibration_data_is_said_of_what_runtimes_and_patterns_take(model):
+    subject = Subject(models=(model("pair.fp32.onnx", "pair.onnx"),))
+    project = resolve(subject)
+
+    def said(*only, reads="onnx"):
+        runtimes = [RuntimeInfo(name="ort-cpu", version="1", formats=(reads,))]
+        return project.uncalibrated(runtimes, BenchSettings(subject=subject, only=only, batch_sizes=(1,)))
+
+    needed = "no calibration data were given (--calibration DATA)"
+    assert said() == [
+        f"pair.int8-qdq.onnx, pair.int8-qoperator.onnx: {needed}",
+        "pair.int8-dynamic.onnx: crossrt bench builds nothing from a float file without --calibration DATA; crossrt"
+        " quantize builds this",
+    ]
+    assert said("int8-qdq*") == [f"pair.int8-qdq.onnx: {needed}"]
+    assert said("fp32") == said(reads="tflite") == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -9,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.exporters.variants import shipped_recipes
 from crossrt.harness.build import recipes
+from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.evaluate import judge
 from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.reports.schema.files import read_report
@@ -54,7 +57,7 @@ def dense(tmp_path):
 
 
 DATA = ("--calibration", "train.npz", "--data", "test.npz")
-CONV = "op_types_to_quantize names Conv; the model has"
+CONV = "it quantizes Conv only (op_types_to_quantize), and the model has other operators:"
 
 
 def test_calibration_data_stand_for_random_inputs_that_a_model_cannot_be_fed_with(crossrt, dense, tmp_path):
@@ -85,6 +88,14 @@ def test_a_named_recipe_that_does_not_fit_is_a_failure_that_is_told_once(crossrt
     assert f"failed own.int8-qdq-conv.onnx: {CONV}" in output
 
 
+def test_a_recipe_that_only_a_pattern_selects_and_that_does_not_fit_is_left_out():
+    unfit = {"own.int8-qdq-conv.onnx": "it has no Conv", "own.w4.onnx": "it has no product"}
+    found = Artifacts(unfit=unfit)
+    recipes.fail_named(found, ("int8-*", "w4"), "own")
+    assert found.unfit == {"own.int8-qdq-conv.onnx": "it has no Conv"}
+    assert {key: each.reason for key, each in found.problems.items()} == {"own.w4.onnx": "it has no product"}
+
+
 def test_recipes_that_nobody_named_and_that_do_not_fit_are_left_out(crossrt, dense, few):
     _, output, errors = crossrt("quantize", "own.onnx", *DATA, "--out", "lab")
     assert f"left out own.int8-qdq-conv.onnx: {CONV} MatMul, Relu" in output
@@ -99,6 +110,23 @@ def test_without_calibration_what_needs_none_is_built(crossrt, dense, few, tmp_p
     assert {"own.int8-dynamic.onnx", "own.w4.onnx", "own.fp16.onnx", "own.fp32.onnx"} <= built
     assert "own.int8-qdq.onnx" not in built
     assert "left out int8-qdq.onnx, int8-qdq-conv.onnx: --calibration DATA adds them" in output
+
+
+def test_a_file_that_is_quantized_already_is_said_to_be(crossrt):
+    quantized = Path(__file__).parents[2] / "data" / "models" / "conv.int8-io.tflite" / "model.tflite"
+    code, _, errors = crossrt("quantize", str(quantized))
+    assert code == 2
+    assert f"{quantized.name} is already quantized: give the float model that it was made from" in " ".join(
+        errors.split()
+    )
+
+
+def test_what_needs_no_calibration_is_diagnosed_without_it(crossrt, dense):
+    code, output, errors = crossrt(
+        "diagnose", "w4.onnx", "--model", "own.onnx", "--data", "test.npz", "--samples", "20", "--no-advice"
+    )
+    assert code == 0, errors
+    assert "w4" in output
 
 
 def test_a_named_recipe_without_the_data_that_it_needs_fails(crossrt, dense):
@@ -186,3 +214,11 @@ def test_an_export_leaves_out_what_cannot_fit_unless_it_is_named(crossrt, weight
     assert code == 0, output + errors
     assert output.count("left out") == 1
     assert crossrt(*export, "--only", "int8-qdq")[0] == 1
+
+
+def test_the_command_that_follows_a_failure_names_the_data_that_were_answered(crossrt, dense, monkeypatch):
+    monkeypatch.setattr(judge, "agreement_problem", lambda _, __, file, *___, **____: file.quantization and "too far")
+    asked = ("--recipe", "w4", "--calibration", "train.npz")
+    code, output, _ = crossrt("quantize", "own.onnx", "--out", "lab", *asked)
+    assert code == 1
+    assert "crossrt diagnose w4.onnx --model own.onnx --data train.npz --calibration train.npz" in output

@@ -153,9 +153,36 @@ def test_other_samples_than_those_of_the_calibration_are_noticed(audited):
     assert found["kernel"] == "exact"
 
 
-def test_scales_that_follow_from_data_need_the_data(audited):
-    with pytest.raises(ExportError, match="give them with --calibration DATA"):
-        audited(OnnxStatic(), data=None)
+@pytest.mark.parametrize(
+    "made_by",
+    [
+        OnnxStatic(calibration_samples=SAMPLES, per_channel=True),
+        OnnxStatic(calibration_samples=SAMPLES, quant_format="qoperator", calibrate_method="entropy"),
+    ],
+)
+def test_without_data_a_recipe_is_compared_as_far_as_it_does_not_follow_from_them(made_by, network, quantized, scratch):
+    found = audit(job_of(quantized(made_by), scratch, float_path=network(), recipe=made_by))
+    verdicts = {each.name: each.verdict for each in found.tensors}
+    assert verdicts["kernel"] == "exact"
+    assert verdicts["logits"] == "stored"
+    assert "different" not in verdicts.values()
+    assert "scales of activations are not checked" in found.not_compared
+    assert found.kind is None
+
+
+def test_without_data_nothing_is_compared_where_methods_changed_the_weights(network, quantized, scratch):
+    recipe = OnnxStatic(calibration_samples=SAMPLES)
+    corrected = OnnxStatic(calibration_samples=SAMPLES, bias_correction=True)
+    found = audit(job_of(quantized(recipe), scratch, float_path=network(), recipe=corrected))
+    assert {each.verdict for each in found.tensors} == {"stored"}
+    assert "need the calibration data" in found.not_compared
+
+
+def test_what_needs_the_float_file_is_not_checked_without_it(quantized, scratch):
+    recipe = OnnxStatic(calibration_samples=SAMPLES)
+    checks = {each.name: each for each in audit(job_of(quantized(recipe), scratch, recipe=recipe)).checks}
+    assert checks["float file's weights"].severity == "not checked"
+    assert checks["float file's weights"].text == "needs the float file (--float FLOAT_FILE)"
 
 
 def operands(path, nodes, constants):
