@@ -63,7 +63,7 @@ def choice_text(report: Report, advice: Advice, budget: Budget) -> str:
 def _reason(relating: Relating, advice: Advice) -> str:
     batch = advice.scenario[0]
     if advice.chosen and relating.latency(advice.baseline, advice.chosen.result) == "even":
-        return f"not told from the baseline in latency at batch {batch}, and smaller,"
+        return f"as fast as the baseline at batch {batch} as far as the rounds show, and smaller,"
     return f"the fastest at batch {batch}"
 
 
