@@ -140,7 +140,7 @@ def test_machines_that_differ_in_case_alone_are_refused():
         (["-h"], "nothing is measured"),
         (["--quick", "$(id)"], "'$(id)' is not an option: name models as path of the table [model]"),
         (["--", "model.onnx"], "'model.onnx' is not an option"),
-        (["--time=soon"], "Invalid value for '--time': 'soon' is not a valid"),
+        (["--time=soon"], "Invalid value for '--time': 'soon' is not a time"),
         (["--scenario=serve"], "'serve' is not a scenario"),
     ],
 )
