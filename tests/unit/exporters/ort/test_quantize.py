@@ -102,7 +102,10 @@ def test_nodes_can_stay_in_float(quantized):
     [
         (OnnxStatic(nodes_to_exclude=("nothing",)), "names nothing; the model's nodes are .*conv"),
         (OnnxWeightOnly(nodes_to_exclude=("nothing",)), "names nothing; the model's nodes are"),
-        (OnnxStatic(op_types_to_quantize=("LSTM",)), "it quantizes LSTM only .*, and the model has other operators: Conv"),
+        (
+            OnnxStatic(op_types_to_quantize=("LSTM",)),
+            "it quantizes LSTM only .*, and the model has other operators: Conv",
+        ),
         (OnnxWeightOnly(nodes_to_exclude=("dense",)), "holds no quantized weights: it holds .* bytes of float32"),
     ],
 )
