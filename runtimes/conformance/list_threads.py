@@ -58,7 +58,7 @@ def main(runtime_name: str, manifest: str, options: str) -> None:
         return
     before, looks = threads(), []
     with runtime.prepare(artifact, session_options) as session:
-        feeds = feeds_of(artifact, session, 1)
+        feeds = feeds_of(artifact, session, session_options.batch_size)
         session.run(feeds)
         idle_since = settled_run_times()
         for _ in range(CALLS):
