@@ -9,7 +9,6 @@ from typing import Any, Final
 import click
 
 COUNT: Final = click.IntRange(min=1)
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 
 
 class FiniteRange(click.FloatRange):
@@ -45,14 +44,17 @@ class TimeRange(FiniteRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Converts and checks."""
-        number, unit = str(value).strip(), 1
-        if number[-1:] in _SECONDS:
-            number, unit = number[:-1], _SECONDS[number[-1]]
+        from crossrt.harness.errors import HarnessError
+        from crossrt.harness.search.request import seconds_in
+
         try:
-            seconds = float(number) * unit
+            float(value)
         except ValueError:
-            self.fail(f"{str(value)!r} is not a time: write it like 90, 90s, 10m or 1h.", param, ctx)
-        return super().convert(seconds, param, ctx)
+            try:
+                value = seconds_in(value)
+            except HarnessError:
+                self.fail(f"{value!r} is not a time: write it like 90, 90s, 10m or 1h.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class SizesParam(click.ParamType[tuple[int, ...]]):

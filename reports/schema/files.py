@@ -100,9 +100,12 @@ def _header(raw: bytes, name: str) -> _Header:
     try:
         header = msgspec.json.decode(raw, type=_Header)
     except UNREADABLE as error:
-        is_json = raw.lstrip()[:1] in (b"{", b"[")
-        problem = parsing_problem(error) if is_json else "expected a report.json, as crossrt bench writes it"
-        problem = problem if raw.strip() else "it is empty"
+        if not raw.strip():
+            problem = "it is empty"
+        elif raw.lstrip()[:1] in (b"{", b"["):
+            problem = parsing_problem(error)
+        else:
+            problem = "expected a report.json, as crossrt bench writes it"
         raise ReportError(f"{name} is not a crossrt report: {problem}") from error
     kept = "search" if header.confirmations is not msgspec.UNSET else header.kind
     if kept in ("search", "bisection"):

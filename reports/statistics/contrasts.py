@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -74,29 +73,9 @@ def quiet_level(each: Round, used_calls: int | None = None) -> float:
     return float(np.percentile(block_medians(each, used_calls), 10))
 
 
-class Same:
-    """Rounds as a key of a cache: the same object, not equal calls, whose hash would take as long as the work saved."""
-
-    def __init__(self, rounds: Sequence[Round]) -> None:
-        self.rounds = rounds
-
-    def __hash__(self) -> int:
-        return id(self.rounds)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.rounds is other.rounds
-
-
 def by_round(rounds: Sequence[Round], used_calls: int | None = None) -> Mapping[int, Logs]:
     """`block_logs` of each round, under the round's index."""
-    if isinstance(rounds, tuple):  # which nobody changes: each case is compared with several others
-        return _kept_by_round(Same(rounds), used_calls)
     return {each.index: block_logs(each, used_calls) for each in rounds}
-
-
-@lru_cache(maxsize=256)
-def _kept_by_round(same: Same, used_calls: int | None) -> Mapping[int, Logs]:
-    return {each.index: block_logs(each, used_calls) for each in same.rounds}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +100,10 @@ def contrasts(positive: Sequence[Mapping[int, Logs]], negative: Sequence[Mapping
     found = []
     for index in sorted(shared):
         length = min(len(each[index]) for each in (*positive, *negative))
-        found.append(_median(_mean(positive, index, length) - _mean(negative, index, length)))
+        above = np.mean([each[index][:length] for each in positive], axis=0)
+        below = np.mean([each[index][:length] for each in negative], axis=0)
+        found.append(_median(above - below))
     return found
-
-
-def _mean(processes: Sequence[Mapping[int, Logs]], index: int, length: int) -> Logs:
-    if len(processes) == 1:
-        return processes[0][index][:length]
-    return np.asarray(np.mean([each[index][:length] for each in processes], axis=0))
 
 
 def round_contrasts(positive: Sequence[Sequence[Round]], negative: Sequence[Sequence[Round]]) -> list[Contrast]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from crossrt.reports.schema.records import Control, Report, Result
-from crossrt.reports.statistics.contrasts import Same, calls_of, round_contrasts
+from crossrt.reports.statistics.contrasts import calls_of, round_contrasts
 from crossrt.reports.statistics.estimates import CONFIDENCE, Estimate, over_rounds, percentile
 from crossrt.reports.statistics.intervals import LogInterval, pooled_interval
 from crossrt.reports.statistics.metrics import scenario_of
@@ -39,15 +39,28 @@ DECIDING_ALPHA: Final = 0.005
 """Chance of error on each side of the interval by which two cases of a run are distinguished, in every command."""
 
 
+class _Same:
+    """A result as a key of a cache: the object itself, as a hash of its calls would take as long as what is saved."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+
+    def __hash__(self) -> int:
+        return id(self.result)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.result is other.result
+
+
 def latency_ratio(one: Result, other: Result) -> LogInterval:
     """Logarithm of the time of `one` over that of `other`, paired block by block."""
-    return _kept_ratio(Same(one.rounds), Same(other.rounds))
+    return _kept_ratio(_Same(one), _Same(other))
 
 
 @lru_cache(maxsize=1024)
-def _kept_ratio(one: Same, other: Same) -> LogInterval:
+def _kept_ratio(one: _Same, other: _Same) -> LogInterval:
     """Several tables, and the advice below them, ask for the same pairs."""
-    return pooled_interval(round_contrasts([one.rounds], [other.rounds]), DECIDING_ALPHA)
+    return pooled_interval(round_contrasts([one.result.rounds], [other.result.rounds]), DECIDING_ALPHA)
 
 
 def is_distinguished(ratio: LogInterval, noise: Noise | None) -> bool:
