@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from crossrt.reports.schema.records import Duel, Look
-from crossrt.reports.statistics.contrasts import Contrast, Logs, by_round, contrasts, shared_calls
+from crossrt.reports.schema.records import Duel, Look, Round
+from crossrt.reports.statistics.contrasts import Contrast
 from crossrt.reports.statistics.intervals import LogInterval, pooled_interval
+from crossrt.reports.statistics.levels import level_contrasts
 
 Verdict = Literal["A faster", "B faster", "same", "inconclusive"]
 
@@ -71,11 +72,12 @@ class Judgement:
 
 
 def samples_of(
-    a: Mapping[int, Logs], a_replicate: Mapping[int, Logs], b: Mapping[int, Logs], b_replicate: Mapping[int, Logs]
+    a: Sequence[Round], a_replicate: Sequence[Round], b: Sequence[Round], b_replicate: Sequence[Round]
 ) -> Samples:
     """One number a round, from the blocks of its four processes."""
     return Samples(
-        ratio=contrasts([b, b_replicate], [a, a_replicate]), control=contrasts([a, b], [a_replicate, b_replicate])
+        ratio=level_contrasts([b, b_replicate], [a, a_replicate]),
+        control=level_contrasts([a, b], [a_replicate, b_replicate]),
     )
 
 
@@ -138,12 +140,8 @@ def judge_looks(samples: Samples, looks: Sequence[Look], margin: float) -> Judge
 def judge_duel(duel: Duel) -> Judgement:
     """The verdict of a saved A/B comparison."""
     arms = (duel.a, duel.b)
-    rounds = [each for arm in arms for each in (arm.result.rounds, arm.replicate_rounds)]
-    used = shared_calls(*rounds)
-    logs = [by_round(each, used) for each in rounds]
-    if not set.intersection(*(set(each) for each in logs)):
-        return judge_samples(Samples(ratio=[], control=[]), ALPHA, duel.margin)
-    if any(arm.result.status != "ok" for arm in arms):
-        found = judge_samples(samples_of(*logs), ALPHA, duel.margin)
+    samples = samples_of(*(each for arm in arms for each in (arm.result.rounds, arm.replicate_rounds)))
+    if not samples.ratio or any(arm.result.status != "ok" for arm in arms):
+        found = judge_samples(samples, ALPHA, duel.margin)
         return dataclasses.replace(found, verdict="inconclusive", recurred=None)
-    return judge_looks(samples_of(*logs), duel.looks, duel.margin)
+    return judge_looks(samples, duel.looks, duel.margin)

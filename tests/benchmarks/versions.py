@@ -80,14 +80,23 @@ def trial(model: Path, version: str, python: Path, cache: Path, options: list[st
 @click.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--version", default="1.31.1", show_default=True)
-@click.option("--trials", default=100, show_default=True)
+@click.option("--trials", default=100, show_default=True, help="With what is planted.")
+@click.option("--equals", default=100, show_default=True, help="Trials of one version twice.")
 @click.option("--share", default=0.03, show_default=True, help="What is planted, of each call.")
 @click.option("--margin", default="1%", show_default=True)
 @click.option("--budget", default=10, show_default=True, help="Seconds of each comparison.")
 @click.option("--batch", default=32, show_default=True)
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("results/versions"), show_default=True)
 def main(
-    model: Path, version: str, trials: int, share: float, margin: str, budget: int, batch: int, folder: Path
+    model: Path,
+    version: str,
+    trials: int,
+    equals: int,
+    share: float,
+    margin: str,
+    budget: int,
+    batch: int,
+    folder: Path,
 ) -> None:
     """Runs the trials that are missing and prints the table."""
     folder = folder.absolute()
@@ -95,8 +104,9 @@ def main(
     pythons, results = environments(folder, version, share), folder / "trials.jsonl"
     found = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
     options = ["--margin", margin, "--budget", str(budget), "--batch", str(batch)]
-    for number in range(trials):
-        for side in ("same", "planted"):
+    wanted = {"same": equals, "planted": trials}
+    for number in range(max(wanted.values())):
+        for side in (side for side, most in wanted.items() if number < most):
             if any((each["side"], each["number"]) == (side, number) for each in found):
                 continue
             seed = ["--seed", str(number)]

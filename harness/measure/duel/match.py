@@ -13,7 +13,6 @@ from crossrt.harness.measure.settings import DuelSettings
 from crossrt.harness.process.pythons.foreign import ForeignPython
 from crossrt.harness.run.run_state import RunState
 from crossrt.reports.schema.records import Look
-from crossrt.reports.statistics.contrasts import by_round
 from crossrt.reports.verdicts.duel import Samples, samples_of
 
 
@@ -65,5 +64,4 @@ class Match:
     def samples(self) -> Samples:
         """One logarithm for each finished round."""
         found = self.state.measurements.rounds
-        logs = [by_round(found.get(key, ())) for arm in self.arms for key in arm.keys]
-        return samples_of(*logs)
+        return samples_of(*(found.get(key, ()) for arm in self.arms for key in arm.keys))

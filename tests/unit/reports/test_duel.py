@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from crossrt.reports.schema.records import Look, Round
-from crossrt.reports.statistics.contrasts import Contrast, by_round
+from crossrt.reports.statistics.contrasts import Contrast
 from crossrt.reports.statistics.spending import Spending
 from crossrt.reports.verdicts.duel import ALPHA, Samples, judge_looks, judge_samples, samples_of
 
@@ -89,7 +89,7 @@ def duel_samples(ratio: float, kind: str, rounds: int, seed: int) -> Samples:
         for arm, rounds_of_arm in enumerate(found):
             calls = tuple((call,) for call in times[:, arm].astype(int).tolist())
             rounds_of_arm.append(Round(index=index, position=arm, load_ns=1, first_inference_ns=1, blocks_ns=calls))
-    return samples_of(*(by_round(each) for each in found))
+    return samples_of(*found)
 
 
 def verdicts(ratio, kind, trials, *, confirm=True):
