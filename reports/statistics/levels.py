@@ -1,9 +1,9 @@
 """How fast processes of one round are, told from blocks that they timed in turn while the machine was not left alone.
 
 Two things disturb a block. The machine changes its speed, for all processes alike; and a neighbour, an interrupt or a
-page of the cache slows that one block. Both only ever make it slower. So a block's logarithm is taken to be the level of
-its process, plus the drift of its turn, plus a disturbance that is never negative: a two-way table (Tukey 1977,
-Exploratory Data Analysis, chapter 11) of which the quiet side is fitted in place of the middle.
+cold cache slows that one block. Both only ever make it slower. So a block's logarithm is taken to be the level of its
+process, plus the drift of its turn, plus a disturbance that is never negative: a two-way table (Tukey 1977, Exploratory
+Data Analysis, chapter 11) of which the quiet side is fitted in place of the middle.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _faster_half(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _errors(kept: Logs, turns: int) -> Logs:
-    """Standard errors of the means of `kept`, `(processes, kept turns)`: what was dropped counts as the largest kept."""
+    """Standard errors of means of `kept`, `(processes, kept)`: what was dropped counts as the largest kept."""
     if kept.shape[1] < 2:
         return np.zeros(len(kept))
     dropped = np.repeat(kept[:, -1:], turns - kept.shape[1], axis=1)
