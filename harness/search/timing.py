@@ -21,8 +21,9 @@ from crossrt.harness.measure.rounds import Measurements, RoundRunner, RoundSetti
 from crossrt.harness.measure.settings import BenchSettings, Effort
 from crossrt.harness.process.lock import measuring_alone
 from crossrt.harness.search.scoring import Scorer, case_of
-from crossrt.reports.statistics.contrasts import calls_of, round_contrasts
+from crossrt.reports.statistics.contrasts import calls_of
 from crossrt.reports.statistics.intervals import pooled_interval
+from crossrt.reports.statistics.levels import level_contrasts
 from crossrt.reports.text.progress import Display
 from crossrt.runtimes.registry import shipped_runtime_for
 
@@ -102,7 +103,7 @@ def _speed(measurements: Measurements, key: str) -> Speed | None:
     sides = [[measurements.rounds.get(f"{name} {copy}", []) for copy in (1, 2)] for name in (key, _FLOAT)]
     if any(len(rounds) < 2 for side in sides for rounds in side):
         return None
-    found = round_contrasts(sides[1], sides[0])
+    found = level_contrasts(sides[1], sides[0])
     if len(found) < 2:
         return None
     ratio = pooled_interval(found, ALPHA)

@@ -26,7 +26,7 @@ _CLEARLY = 0.8
 BUSY = 0.1
 """Share of blocks that were disturbed twice above which a reader is warned."""
 
-_OF_TIMES = "(µs: p50 as crossrt bench has it; the ratio below pairs blocks that were timed side by side)"
+_OF_TIMES = "(µs: p50 as crossrt bench has it; the ratio below is that of the calls that nothing disturbed)"
 _BAR_WIDTH = 33
 _NAME_WIDTH = len("time of B / time of A")
 _STYLES = {"A faster": "bold", "B faster": "bold", "same": "bold", "inconclusive": "bold yellow"}
