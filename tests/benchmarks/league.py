@@ -63,9 +63,13 @@ def table(found: dict[str, dict]) -> Iterator[str]:
     """Lines of Markdown; recipes in the order in which any model has them, plain ones in front of theirs."""
     columns = {model: cells_of(each) for model, each in found.items()}
     plain: dict[str, list[str]] = {}
-    for each in found.values():
+    names = [[name for name, *_ in each["tables"][0]["rows"]] for each in found.values()]
+    compared = {name.strip() for each in names for name in each if name.startswith(" ")}
+    for each in names:
         group = ""
-        for name, *_ in each["tables"][0]["rows"]:
+        for name in (
+            name for name in each if name not in compared
+        ):  # those without their plain recipe have it elsewhere
             group = group if name.startswith(" ") else name
             members = plain.setdefault(group, [])
             members += [name] if name not in members else []
