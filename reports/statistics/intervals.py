@@ -133,13 +133,23 @@ def trimmed_mean(values: Sequence[float]) -> float:
 
 
 def trimmed_error(values: Sequence[float]) -> float:
-    """Standard error of the trimmed mean, from the winsorized variance (Tukey and McLaughlin 1963)."""
+    """Standard error of the trimmed mean."""
     ordered = np.sort(np.asarray(values, dtype=np.float64))
-    count = len(ordered)
-    fast, slow = _dropped(count)
+    return float(winsorized_error(ordered, *_dropped(len(ordered))))
+
+
+def winsorized_error(ordered: NDArray[np.float64], fast: int, slow: int) -> NDArray[np.float64]:
+    """Standard error of the mean of what is kept, from the winsorized variance (Tukey and McLaughlin 1963): `(...)`.
+
+    Args:
+        ordered: Values in ascending order: `(..., values)`.
+        fast: How many of the smallest are dropped.
+        slow: How many of the largest are.
+    """
+    count = ordered.shape[-1]
     kept = count - fast - slow
-    winsorized = np.clip(ordered, ordered[fast], ordered[count - slow - 1])
-    return math.sqrt((count - 1) * float(winsorized.var(ddof=1)) / (kept * (kept - 1)))
+    winsorized = np.clip(ordered, ordered[..., fast, None], ordered[..., count - slow - 1, None])
+    return np.asarray(np.sqrt((count - 1) * winsorized.var(axis=-1, ddof=1) / (kept * (kept - 1))))
 
 
 def _dropped(count: int) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from crossrt.reports.schema.records import Round
 from crossrt.reports.statistics.contrasts import UNKNOWN_ERROR, Contrast, Logs, shared_calls
+from crossrt.reports.statistics.intervals import winsorized_error
 
 _PASSES: Final = 3
 """Fits of drift and levels in turn; a fourth changes the result by far less than its error."""
@@ -54,7 +55,11 @@ def quiet_blocks(each: Round, used_calls: int | None = None) -> Logs:
         each: The round.
         used_calls: How many calls of a block count, from the first; None for all.
     """
-    return np.array([_faster_half(np.log(np.maximum(block[:used_calls], 1.0))).mean() for block in each.blocks_ns])
+    return np.array([_faster_half(np.log(np.maximum(block[:used_calls], 1.0))) for block in each.blocks_ns])
+
+
+def _faster_half(values: NDArray[np.float64]) -> float:
+    return float(np.sort(values)[: max(1, len(values) // 2)].mean())
 
 
 def levels_of(blocks: Logs) -> tuple[Logs, Logs]:
@@ -63,31 +68,17 @@ def levels_of(blocks: Logs) -> tuple[Logs, Logs]:
     The drift of a turn is the smallest excess of any process over its own level; the level of a process is the mean
     over the faster half of its blocks without drift.
 
-    The errors are those of trimmed means, from winsorized variances (Tukey and McLaughlin 1963). As the drift was
-    fitted too they are too small, by up to 1.8 times where nothing but normal noise disturbs: rounds are weighted by
-    them, and their own scatter tells how sure the mean is (`pooled_interval`). A jackknife would have the right mean,
-    and weights so uncertain that equals were called different 1.7 times as often as promised under bursts of load.
+    The errors are those of trimmed means. As the drift was fitted too they are too small, by up to 1.8 times where
+    nothing but normal noise disturbs: rounds are weighted by them, and their own scatter tells how sure the mean is
+    (`pooled_interval`). A jackknife would have the right mean, and weights so uncertain that equals were called
+    different 1.7 times as often as promised under bursts of load.
 
     Args:
         blocks: Logarithms, those of one turn side by side: `(processes, turns)`.
     """
-    levels = np.median(blocks, axis=1)
+    levels, kept = np.median(blocks, axis=1), max(1, blocks.shape[1] // 2)
     for _ in range(_PASSES):
         drift = (blocks - levels[:, None]).min(axis=0)
-        kept = _faster_half(blocks - drift)
-        levels = kept.mean(axis=1)
-    return levels, _errors(kept, blocks.shape[1])
-
-
-def _faster_half(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The smaller half along the last axis, sorted; at least one value."""
-    return np.sort(values, axis=-1)[..., : max(1, values.shape[-1] // 2)]
-
-
-def _errors(kept: Logs, turns: int) -> Logs:
-    """Of the means of `kept`, `(processes, kept turns)`, where what was dropped counts as the largest kept."""
-    if kept.shape[1] < 2:
-        return np.zeros(len(kept))
-    dropped = np.repeat(kept[:, -1:], turns - kept.shape[1], axis=1)
-    winsorized = np.concatenate([kept, dropped], axis=1).var(axis=1, ddof=1)
-    return np.asarray(np.sqrt((turns - 1) * winsorized / (kept.shape[1] * (kept.shape[1] - 1))))
+        ordered = np.sort(blocks - drift, axis=1)
+        levels = ordered[:, :kept].mean(axis=1)
+    return levels, winsorized_error(ordered, 0, blocks.shape[1] - kept) if kept > 1 else np.zeros(len(blocks))
