@@ -11,7 +11,8 @@ from crossrt.fleet.joining.fleet import Group, Machine
 from crossrt.fleet.joining.sheets import P50, answer_sheet, latency_sheets, machine_sheet, ship_sheet
 from crossrt.fleet.joining.words import about, cautions, headline, notes
 from crossrt.reports.page.document import Header, Section, document, figure, joined, table
-from crossrt.reports.page.figures import COLORS, as_svg, dot, legend_below, log_ticks, new_figure, shortened
+from crossrt.reports.page.figures import COLORS, as_svg, dot, legend_below, new_figure, shortened
+from crossrt.reports.page.ticks import log_ticks
 from crossrt.reports.tables.latency import scenario_text
 from crossrt.reports.tables.lookup import Scenario
 from crossrt.reports.text.cells import counted
@@ -52,13 +53,16 @@ def _figures(group: Group, scenario: Scenario) -> list[Markup]:
         return []
     names = list(dict.fromkeys(name for _, _, name, _ in points))
     drawing, axes = new_figure(
-        WIDTH_IN, 1.2 + _CASE_IN * len(names), names=[shortened(name) for name in names], has_legend=True
+        WIDTH_IN,
+        1.2 + _CASE_IN * len(names),
+        names=[shortened(name) for name in names],
+        legend=[machine.name for machine in group.machines],
     )
     axes.set_xscale("log")
     axes.set_xlabel("p50 of one call, µs")
     axes.set_yticks(range(len(names)), [shortened(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
-    log_ticks(axes.xaxis, [value for *_, value in points], "{x:g}")
+    log_ticks(axes.xaxis)
     for place, machine, name, value in points:
         dot(axes, value, names.index(name), COLORS[place], text=f"{name} on {machine.name}: {value:.4g} µs")
     for place, machine in numbered:

@@ -14,6 +14,9 @@ from crossrt.reports.text.cells import unit_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+ROW_IN = 0.16
+"""Height of a candidate's name."""
+
 
 def write_plot(report: SearchReport, folder: Path) -> None:
     """Writes `search.svg` and `search.png` into a folder; nothing without matplotlib, or without two numbers."""
@@ -35,6 +38,7 @@ def drawn_front(report: SearchReport) -> Figure | None:
 
 def _drawn(report: SearchReport, timed: list[Candidate]) -> Figure:
     from crossrt.reports.page.figures import COLORS, MUTED, dot, new_figure, shortened
+    from crossrt.reports.page.plots.names import Named, name_points
 
     scale = 100 if report.metric.unit == "share" else 1
     unit = "pp" if report.metric.unit == "share" else unit_of(report.metric)
@@ -42,22 +46,22 @@ def _drawn(report: SearchReport, timed: list[Candidate]) -> Figure:
     names = {
         each.name: f"{shortened(each.name)}, {each.size_bytes / report.float_size_bytes:.0%} of size" for each in timed
     }
-    figure, axes = new_figure(9.0, 4.2, beside=list(names.values()))
+    figure, axes = new_figure(9.0, max(4.2, 0.9 + ROW_IN * len(names)), beside=list(names.values()))
     axes.set_title(f"{report.model}: candidates on {report.search_samples:,} samples")
     axes.set_xlabel("speed-up over float")
     axes.set_ylabel(f"loss of {report.metric.label} at most, {unit}".strip(", "))
-    ordered = sorted(timed, key=lambda each: -_upper(each))
-    for place, each in enumerate(ordered):
+    points: list[Named] = []
+    for place, each in enumerate(sorted(timed, key=lambda each: -_upper(each))):
         assert each.speed is not None
         color = COLORS[place % len(COLORS)]
         x, y = each.speed.ratio, scale * _upper(each)
         axes.plot([each.speed.lower, each.speed.upper], [y, y], color=color, linewidth=0.8)
         dot(axes, x, y, color, is_filled=each.name in front, text=names[each.name], size=6.5)
-        row = 1 - (place + 0.5) / max(len(ordered), 8)
-        axes.text(1.02, row, names[each.name], transform=axes.transAxes, va="center", fontsize=8, color=color)
+        points.append(Named(x=x, y=y, name=names[each.name], color=color))
     axes.axhline(scale * report.allowed, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
     least = report.budget.min_speedup
     axes.axvline(least if least is not None else 1.0, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    name_points(axes, points)
     return figure
 
 

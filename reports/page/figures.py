@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import re
 import warnings
@@ -19,9 +20,7 @@ with named_packages():
     from markupsafe import Markup, escape
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 COLORS: Final = ("#0a66c2", "#c2410c", "#15803d", "#7c3aed", "#a16207", "#be185d", "#0e7490", "#4d5a0f")
 """Of series, in order; each stands out from white and, in its dark form, from near black."""
@@ -30,9 +29,6 @@ INK: Final = "#1c2127"
 MUTED: Final = "#5b6570"
 GRID: Final = "#dde2e8"
 PAPER: Final = "#ffffff"
-
-WIDE: Final = 8.0
-"""A ratio of the largest to the smallest number from which on ticks go by factors."""
 
 MOST_LETTERS: Final = 40
 """Of a name in a figure; the rest is in its tip."""
@@ -50,6 +46,7 @@ _WITHOUT_METADATA: Final = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _DOTS_PER_INCH: Final = 160
 _LETTER_IN: Final = 0.078
 _EDGE_IN, _NUMBERS_IN, _TITLE_IN, _LABEL_IN, _LEGEND_IN = 0.15, 0.8, 0.35, 0.55, 0.3
+_LEGEND_LETTER_IN, _HANDLE_IN, _BETWEEN_IN = 0.07, 0.29, 0.25
 
 mpl.rcParams.update(
     {
@@ -89,7 +86,7 @@ def new_figure(
     *,
     names: Sequence[str] = (),
     beside: Sequence[str] = (),
-    has_legend: bool = False,
+    legend: Sequence[str] = (),
 ) -> tuple[Figure, Axes]:
     """An empty figure with one pair of axes, and room around them.
 
@@ -97,14 +94,16 @@ def new_figure(
 
     Args:
         width_in: Inches.
-        height_in: Inches.
+        height_in: Inches, with a legend of one line.
         names: What stands left of the axes, where that is longer than numbers.
         beside: What stands right of them.
-        has_legend: Whether `legend_below` follows.
+        legend: What `legend_below` will show.
     """
-    figure = Figure(figsize=(width_in, height_in))
     left, right = max(_NUMBERS_IN, _room_in(names)), max(_EDGE_IN, _room_in(beside))
-    bottom = _LABEL_IN + (_LEGEND_IN if has_legend else 0.0)
+    lines = math.ceil(len(legend) / _legend_columns(legend, width_in - left))
+    height_in += _LEGEND_IN * max(lines - 1, 0)
+    bottom = _LABEL_IN + _LEGEND_IN * lines
+    figure = Figure(figsize=(width_in, height_in))
     area = (
         left / width_in,
         bottom / height_in,
@@ -126,10 +125,22 @@ def _room_in(texts: Sequence[str]) -> float:
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
-    """A legend of one line below the axes."""
+    """A legend below the axes, of as many lines as its texts need; `new_figure` leaves room for them."""
+    width_in = figure.get_size_inches()[0]
+    texts = axes.get_legend_handles_labels()[1]
     left = axes.get_position().x0
-    entries = len(axes.get_legend_handles_labels()[1])
-    figure.legend(loc="lower left", bbox_to_anchor=(left, 0), ncols=max(entries, 1), handletextpad=0.3, borderpad=0.2)
+    if _legend_columns(texts, (1 - left) * width_in) < len(texts):
+        left = min(each.get_position().x0 for each in figure.axes)
+    columns = _legend_columns(texts, (1 - left) * width_in)
+    figure.legend(loc="lower left", bbox_to_anchor=(left, 0), ncols=columns, handletextpad=0.3, borderpad=0.2)
+
+
+def _legend_columns(texts: Sequence[str], room_in: float) -> int:
+    """How many entries of a legend stand beside each other: all of them, or as many as the longest allows."""
+    widths = [_LEGEND_LETTER_IN * len(text) + _HANDLE_IN + _BETWEEN_IN for text in texts]
+    if sum(widths) - _BETWEEN_IN <= room_in:
+        return max(len(texts), 1)
+    return max(int((room_in + _BETWEEN_IN) / max(widths)), 1)
 
 
 def dot(axes: Axes, x: float, y: float, color: str, *, is_filled: bool = True, text: str = "", size: float = 5) -> None:
@@ -138,20 +149,6 @@ def dot(axes: Axes, x: float, y: float, color: str, *, is_filled: bool = True, t
     (drawn,) = axes.plot([x], [y], "o", color=inside, markeredgecolor=color, markersize=size, zorder=3)
     if text:
         tip(drawn, text)
-
-
-def log_ticks(axis: Axis, numbers: Sequence[float], style: str) -> None:
-    """Readable ticks on a logarithmic axis, whether the numbers span percents or decades.
-
-    Args:
-        axis: The axis.
-        numbers: What it shows.
-        style: How a tick is written, such as `{x:g}`.
-    """
-    is_wide = max(numbers) > WIDE * min(numbers)
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if is_wide else MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axis.set_major_formatter(style)
-    axis.set_minor_locator(NullLocator())
 
 
 def tip(artist: Artist, text: str) -> None:

@@ -31,9 +31,10 @@ def footprint(report: Report) -> Plot | None:
     if not subjects:
         return None
     names = [shortened(name) for name in subjects]
-    figure, left = new_figure(WIDTH_IN, 1.1 + ROW_IN * len(subjects), names=names, has_legend=True)
-    right = _second_half(figure, left)
     batches = sorted({result.batch_size for result in report.results})
+    labels = [f"batch {batch}" for batch in batches]
+    figure, left = new_figure(WIDTH_IN, 1.1 + ROW_IN * len(subjects), names=names, legend=labels)
+    right = _second_half(figure, left)
     for row, (name, results) in enumerate(subjects.items()):
         _size(left, look, row, name, results[0])
         for result in sorted(results, key=lambda result: -result.batch_size):
@@ -44,8 +45,8 @@ def footprint(report: Report) -> Plot | None:
     right.set_title("Peak memory, MB")
     for axes in (left, right):
         axes.grid(visible=False, axis="y")
-    for batch in batches:
-        right.plot([], [], "o", color=_color(batch, batches), label=f"batch {batch}")
+    for batch, label in zip(batches, labels, strict=True):
+        right.plot([], [], "o", color=_color(batch, batches), label=label)
     legend_below(figure, right)
     right.set_xlim(left=0)
     return Plot(name="size-memory", figure=figure, caption=CAPTION)

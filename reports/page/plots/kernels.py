@@ -59,7 +59,7 @@ def _bars(
     if not parts:
         return None
     names = [shortened(case) for case in parts]
-    figure, axes = new_figure(WIDTH_IN, 1.2 + ROW_IN * len(parts), names=names, has_legend=True)
+    figure, axes = new_figure(WIDTH_IN, 1.2 + ROW_IN * len(parts), names=names, legend=KINDS)
     longest = max(sum(numbers) for numbers in parts.values())
     for row, (case, numbers) in enumerate(parts.items()):
         _bar(axes, row, case, numbers, text, longest)

@@ -29,7 +29,7 @@ def _of_file(file: LayerErrors, artifact: Artifact | None) -> Plot | None:
     if not noisy:
         return None
     names = [shortened(short_name(each.tensor, artifact.model if artifact else "")) for each, _ in noisy]
-    figure, axes = new_figure(WIDTH_IN, 1.2 + ROW_IN * len(noisy), names=names, has_legend=True)
+    figure, axes = new_figure(WIDTH_IN, 1.2 + ROW_IN * len(noisy), names=names, legend=list(ROLES))
     worst = min(0.0, *(sqnr_db for _, sqnr_db in noisy))
     for row, (tensor, sqnr_db) in enumerate(noisy):
         axes.plot([worst, sqnr_db], [row, row], color=GRID, linewidth=1, zorder=1)

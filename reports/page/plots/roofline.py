@@ -6,9 +6,10 @@ from typing import Final
 
 from matplotlib.axes import Axes
 
-from crossrt.reports.page.figures import INK, MUTED, dot, legend_below, log_ticks, new_figure, shortened
+from crossrt.reports.page.figures import INK, MUTED, dot, legend_below, new_figure, shortened
+from crossrt.reports.page.plots.names import Named, name_points
 from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, color_of
-from crossrt.reports.page.plots.tradeoff import spread
+from crossrt.reports.page.ticks import log_ticks
 from crossrt.reports.schema.records import Report
 from crossrt.reports.schema.roofline import Limits
 from crossrt.reports.statistics.roofline import Point, peak_of
@@ -30,7 +31,8 @@ def roofline(report: Report) -> Plot | None:
         return None
     limits = report.roofline.limits
     beside = [_label(limits, name, point) for name, _, point in points]
-    figure, axes = new_figure(WIDTH_IN, 4.4, beside=beside, has_legend=True)
+    runtimes = list(dict.fromkeys(runtime for _, runtime, _ in points))
+    figure, axes = new_figure(WIDTH_IN, 4.4, beside=beside, legend=runtimes)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("operations for each byte")
@@ -40,7 +42,6 @@ def roofline(report: Report) -> Plot | None:
     xs = [*(point.intensity for _, _, point in points), *ridges]
     low, high = min(xs) / _MARGIN, max(xs) * _MARGIN
     _roofs(axes, limits, low, high)
-    runtimes = list(dict.fromkeys(runtime for _, runtime, _ in points))
     for name, runtime, point in points:
         said = " ".join(cell.text for cell in point_cells(limits, point)[2:4])
         text = f"{name}: {said}% of the peak"
@@ -49,9 +50,9 @@ def roofline(report: Report) -> Plot | None:
     axes.set_xlim(low, high)
     top = max(peak.ops_per_s for peak in limits.peaks) / 1e9
     axes.set_ylim(min(reached) / _MARGIN, top * _MARGIN)
-    log_ticks(axes.yaxis, [min(reached) / _MARGIN, top * _MARGIN], "{x:,g}")
-    log_ticks(axes.xaxis, [low, high], "{x:,g}")
-    _labels(axes, limits, points, runtimes)
+    log_ticks(axes.yaxis)
+    log_ticks(axes.xaxis)
+    name_points(axes, [_named(limits, each, runtimes) for each in points])
     for runtime in runtimes:
         axes.plot([], [], "o", color=color_of(runtime, runtimes), label=runtime)
     legend_below(figure, axes)
@@ -67,27 +68,16 @@ def _roofs(axes: Axes, limits: Limits, low: float, high: float) -> None:
     for peak in limits.peaks:
         level = peak.ops_per_s / 1e9
         axes.plot([level / bandwidth, high], [level, level], color=MUTED, linewidth=1.2)
-        axes.text(high, level * 1.08, f"{NAMES[peak.dtype]} {level:,.0f}", ha="right", va="bottom", fontsize=8)
-
-
-def _labels(axes: Axes, limits: Limits, points: list[tuple[str, str, Point]], runtimes: list[str]) -> None:
-    """Names right of the axes, each with its share of the peak and a line to its point."""
-    ordered = sorted(points, key=lambda each: -each[2].ops_per_s)
-    places = [
-        axes.transAxes.inverted().transform(axes.transData.transform((point.intensity, point.ops_per_s / 1e9)))
-        for _, _, point in ordered
-    ]
-    rows = spread([y for _, y in places])
-    for (name, runtime, point), (x, y), row in zip(ordered, places, rows, strict=True):
-        color = color_of(runtime, runtimes)
-        ends = ([x, 1.015], [y, row])
-        axes.plot(*ends, color=color, linewidth=0.7, alpha=0.5, transform=axes.transAxes, clip_on=False, zorder=0)
-        axes.text(
-            1.02, row, _label(limits, name, point), transform=axes.transAxes, va="center", fontsize=8, color=color
-        )
+        axes.text(level / bandwidth * 1.6, level * 1.06, f"{NAMES[peak.dtype]} {level:,.0f} GOP/s", fontsize=8)
 
 
 def _label(limits: Limits, name: str, point: Point) -> str:
     peak = peak_of(limits, point.dtype)
     share = "" if peak is None else f" {100 * point.ops_per_s / peak.ops_per_s:.0f}%"
     return shortened(name) + share
+
+
+def _named(limits: Limits, case: tuple[str, str, Point], runtimes: list[str]) -> Named:
+    name, runtime, point = case
+    color = color_of(runtime, runtimes)
+    return Named(x=point.intensity, y=point.ops_per_s / 1e9, name=_label(limits, name, point), color=color)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from crossrt.reports.page.figures import log_ticks, new_figure, shortened, tip
+from crossrt.reports.page.figures import new_figure, shortened, tip
 from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, bounds, color_of
+from crossrt.reports.page.ticks import log_ticks
 from crossrt.reports.schema.records import Metric, Report, Result
 from crossrt.reports.tables.lookup import Lookup
+from crossrt.reports.text.cells import counted
 
 CAPTION: Final = (
     "Samples per second, batch size over p50; bars are 95% intervals. A colour is a runtime, a marker a variant. Both"
@@ -32,7 +34,7 @@ def scaling(report: Report) -> Plot | None:
     axes.set_ylabel("samples/s")
     axes.set_xticks(sorted({result.batch_size for points in lines.values() for result, _ in points}))
     axes.xaxis.set_major_formatter("{x:g}")
-    log_ticks(axes.yaxis, [metric.value for points in lines.values() for _, metric in points], "{x:,.0f}")
+    log_ticks(axes.yaxis)
     runtimes = list(dict.fromkeys(result.runtime for result in report.results))
     variants = list(dict.fromkeys(_variant(result) for result in report.results))
     for name, points in sorted(lines.items(), key=lambda line: -line[1][-1][1].value):
@@ -58,9 +60,9 @@ def _variant(result: Result) -> tuple[str, str]:
 
 def _lines(report: Report, look: Lookup) -> dict[str, list[Point]]:
     found: dict[str, list[Point]] = {}
-    threads = len({result.threads for result in report.results}) > 1
+    is_threaded = len({result.threads for result in report.results}) > 1
     for result in sorted(report.results, key=lambda result: result.batch_size):
         if result.status == "ok" and (metric := look.metric(result, "throughput_per_s")):
-            name = look.label(result) + (f", {result.threads} threads" if threads else "")
+            name = look.label(result) + (f", {counted(result.threads, 'thread')}" if is_threaded else "")
             found.setdefault(name, []).append((result, metric))
     return found

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from crossrt.reports.page.figures import COLORS, MUTED, legend_below, log_ticks, new_figure, shortened, tip
+from crossrt.reports.page.figures import COLORS, MUTED, legend_below, new_figure, shortened, tip
 from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, safe_name
+from crossrt.reports.page.ticks import log_ticks
 from crossrt.reports.schema.records import Report, Result
 from crossrt.reports.schema.scenarios import ColdStart, Offline, Server, Trial
 from crossrt.reports.statistics.scenarios import bound_text, part_metrics, scenario_estimates
 from crossrt.reports.tables.lookup import Lookup
 from crossrt.reports.tables.sweep import Grid, offline_grid, swept
+from crossrt.reports.text.cells import counted
 
 _SCALING: Final = (
     "Samples per second over batch sizes, a line for each number of threads; both axes are logarithmic. Where a line is"
@@ -52,7 +54,9 @@ def scaling_curves(look: Lookup) -> Iterator[Plot]:
 
 
 def _curve(title: str, file: str, grid: Grid) -> Plot:
-    figure, axes = new_figure(WIDTH_IN, 3.4, has_legend=True)
+    threads = sorted({each for _, each in grid})
+    labels = [counted(each, "thread") for each in threads]
+    figure, axes = new_figure(WIDTH_IN, 3.4, legend=labels)
     axes.set_title(shortened(title))
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
@@ -60,10 +64,9 @@ def _curve(title: str, file: str, grid: Grid) -> Plot:
     axes.set_ylabel("samples/s")
     axes.set_xticks(sorted({size for size, _ in grid}))
     axes.xaxis.set_major_formatter("{x:g}")
-    log_ticks(axes.yaxis, [place.samples_per_s for place in grid.values()], "{x:,.0f}")
-    for number, threads in enumerate(sorted({each for _, each in grid})):
-        points = sorted((size, place.samples_per_s) for (size, each), place in grid.items() if each == threads)
-        label = "1 thread" if threads == 1 else f"{threads} threads"
+    log_ticks(axes.yaxis)
+    for number, (count, label) in enumerate(zip(threads, labels, strict=True)):
+        points = sorted((size, place.samples_per_s) for (size, each), place in grid.items() if each == count)
         sizes, rates = zip(*points, strict=True)
         (line,) = axes.plot(sizes, rates, "o-", color=_color(number), markersize=4.5, linewidth=1.2, label=label)
         tip(line, f"{title}, {label}")
@@ -88,9 +91,8 @@ def server_plot(look: Lookup, pairs: Sequence[tuple[Result, Server]]) -> Plot:
             chosen = [trial for trial in trials if (trial.verdict == "held") == is_held]
             _dots(axes, chosen, name, _color(number), is_held=is_held)
     axes.axhline(first.latency_ns / 1e6, color=MUTED, linewidth=1, linestyle="--")
-    every = [trial for _, outcome in pairs for each in outcome.rounds for trial in each.trials if trial.tail_ns]
-    log_ticks(axes.xaxis, [trial.rate_per_s for trial in every], "{x:,.0f}")
-    log_ticks(axes.yaxis, [*(trial.tail_ns / 1e6 for trial in every), first.latency_ns / 1e6], "{x:g}")
+    log_ticks(axes.xaxis)
+    log_ticks(axes.yaxis)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
     name = f"server-{safe_name(bound_text(first.latency_ns))}-p{first.percentile:g}"
     return Plot(name=name, figure=figure, caption=_SERVER)
@@ -108,12 +110,13 @@ def _dots(axes: object, trials: Sequence[Trial], name: str, color: str, *, is_he
 def cold_plot(look: Lookup, pairs: Sequence[tuple[Result, ColdStart]]) -> Plot:
     """The parts of a start, one bar for each case."""
     names = [shortened(look.label(result)) for result, _ in pairs]
-    figure, axes = new_figure(WIDTH_IN, 1.4 + 0.3 * len(names), names=names, has_legend=True)
+    parts = part_metrics(pairs[0][1])
+    figure, axes = new_figure(WIDTH_IN, 1.4 + 0.3 * len(names), names=names, legend=list(parts))
     axes.set_xlabel("ms")
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     left = [0.0] * len(pairs)
-    for number, (label, metric) in enumerate(part_metrics(pairs[0][1]).items()):
+    for number, (label, metric) in enumerate(parts.items()):
         widths = [dict(scenario_estimates(outcome))[metric].value / 1e6 for _, outcome in pairs]
         axes.barh(names, widths, left=left, height=0.6, color=_color(number), label=label)
         left = [before + width for before, width in zip(left, widths, strict=True)]

@@ -11,12 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from crossrt.core.artifact import Score, Training
-from crossrt.reports.page.figures import COLORS, MUTED, WIDE, dot, legend_below, log_ticks, new_figure, tip
+from crossrt.reports.page.figures import COLORS, MUTED, dot, legend_below, new_figure, tip
 from crossrt.reports.page.plots.plot import WIDTH_IN, Plot, safe_name
+from crossrt.reports.page.ticks import log_ticks
 from crossrt.reports.schema.records import Report
 
 HEIGHT_IN: Final = 3.4
 HALF_IN: Final = 4.4
+LEGEND: Final = ("training", "validation", "float model")
+WIDE: Final = 8.0
+"""A ratio of the largest to the smallest loss from which on the axis is logarithmic."""
+
 MOST_DOTS: Final = 60
 """Epochs up to which each is a dot with a tip; of more there are lines alone."""
 
@@ -56,7 +61,7 @@ def trainings(report: Report) -> list[Trained]:
 
 def curves(training: Training, title: str = "") -> Figure:
     """Both curves side by side, for a file."""
-    figure, left = new_figure(WIDTH_IN, HEIGHT_IN, has_legend=True)
+    figure, left = new_figure(WIDTH_IN, HEIGHT_IN, legend=LEGEND)
     area = left.get_position()
     gap = 0.09
     width = (area.width - gap) / 2
@@ -75,7 +80,7 @@ def curves(training: Training, title: str = "") -> Figure:
 def halves(trained: Trained) -> Iterator[Plot]:
     """Both curves, each in a figure that a narrow screen has room for."""
     for name, take in (("loss", _loss), (trained.metric, _metric)):
-        figure, axes = new_figure(HALF_IN, HEIGHT_IN, has_legend=True)
+        figure, axes = new_figure(HALF_IN, HEIGHT_IN, legend=LEGEND)
         _draw(axes, trained.training, take, name)
         axes.set_title(name.capitalize())
         legend_below(figure, axes)
@@ -149,7 +154,7 @@ def _scale(axes: Axes, values: Sequence[float], *, is_share: bool) -> None:
         axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.6g}%")
     elif values and min(values) > 0 and max(values) > WIDE * min(values):
         axes.set_yscale("log")
-        log_ticks(axes.yaxis, values, "{x:g}")
+        log_ticks(axes.yaxis)
 
 
 def _text(value: float, *, is_share: bool) -> str:

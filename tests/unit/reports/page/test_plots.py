@@ -17,8 +17,9 @@ from crossrt.reports.page.plots.distributions import distributions
 from crossrt.reports.page.plots.footprint import footprint
 from crossrt.reports.page.plots.kernels import kernels
 from crossrt.reports.page.plots.layers import layers
+from crossrt.reports.page.plots.names import LEAST_GAP, LINES_END, label_rows, spread
 from crossrt.reports.page.plots.scaling import scaling
-from crossrt.reports.page.plots.tradeoff import LEAST_GAP, LINES_END, label_rows, spread, tradeoff
+from crossrt.reports.page.plots.tradeoff import tradeoff
 from crossrt.reports.page.plots.training import Trained, curves, trainings
 from crossrt.reports.page.report_page import report_page
 from crossrt.reports.page.training import picture_files, told
