@@ -66,7 +66,9 @@ def _in_folder(path: Path) -> SourceKind:
     files = sorted(each.name for each in path.iterdir() if each.suffix in (".onnx", ".keras", ".tflite", ".h5"))
     if files:
         raise ModelError(f"{path} is a folder, not a SavedModel: name the model in it, such as {path / files[0]}")
-    raise ModelError(f"{path} is a folder without a model: a SavedModel folder holds saved_model.pb")
+    raise ModelError(
+        f"{path} is a folder without a model: give a model file, or a SavedModel folder, which holds saved_model.pb"
+    )
 
 
 def _head(path: Path) -> bytes:

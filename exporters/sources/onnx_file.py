@@ -35,7 +35,9 @@ def read_structure(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(path, load_external_data=False)
     except (DecodeError, ValueError, OSError, RecursionError) as error:
-        raise ModelError(f"{path} ({size} bytes) is a damaged ONNX file: {first_line(error)}") from error
+        raise ModelError(
+            f"{path} ({size} bytes) is not an ONNX model, or damaged: copy or export it again ({first_line(error)})"
+        ) from error
     if not model.graph.output:
         raise ModelError(f"{path} ({size} bytes) holds no ONNX graph with outputs: it is damaged, or of another kind")
     return model

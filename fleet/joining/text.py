@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
-from rich.text import Text
 
 from crossrt.fleet.joining.fleet import Group
 from crossrt.fleet.joining.sheets import answer_sheet, latency_sheets, machine_sheet, ship_sheet
 from crossrt.fleet.joining.words import about, cautions, headline, notes
-from crossrt.reports.tables.terminal import print_cautions, print_note, print_sheet, whole_names
+from crossrt.reports.tables.terminal import line_of, print_cautions, print_note, print_sheet
 from crossrt.reports.text.cells import Sheet
 from crossrt.reports.text.markdown import escaped, sheet_as_markdown
-from crossrt.reports.text.trimmed import Trimmed
 
 
 def sheets_of(group: Group, drop: float) -> Iterator[Sheet]:
@@ -39,7 +37,7 @@ def print_fleet(groups: Sequence[Group], drop: float, console: Console) -> None:
         for note in notes(group):
             print_note(note, console)
         for line in headline(group, drop):
-            console.print(Trimmed(Text(whole_names(line, console.width), style="bold")))
+            console.print(line_of(line, console.width, "bold"))
 
 
 def fleet_as_markdown(groups: Sequence[Group], drop: float) -> str:

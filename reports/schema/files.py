@@ -175,6 +175,8 @@ def read_unpacked(path: Path) -> bytes:
     try:
         with open_regular(path) as file:
             raw = file.read(MOST_BYTES + 1)
+    except FileNotFoundError as error:
+        raise ReportError(f"{path} does not exist: name a report.json or the folder of a run") from error
     except OSError as error:
         raise ReportError(f"{path} cannot be read: {error.strerror}") from error
     if raw.startswith(_XZ):

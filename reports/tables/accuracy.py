@@ -28,6 +28,7 @@ QUANTIZED: Final = "quantized %"
 QUANTIZED_NOTE: Final = (
     f"{QUANTIZED}: of the bytes of weights, those stored as integers or, where a recipe asks for that, as float16"
 )
+KERAS_NOTE: Final = "size: of the whole file; a .keras file may hold the state of its optimizer as well as the weights"
 HOLLOW_SHARE: Final = 0.1
 """A file with less of its weights quantized is hardly another than the float one."""
 
@@ -60,8 +61,16 @@ def accuracy_sheet(look: Lookup, results: Sequence[Result]) -> Sheet:
         columns=tuple(titles),
         rows=tuple(rows),
         dropped_first=tuple(order),
-        footer=(QUANTIZED_NOTE,) if QUANTIZED in titles else (),
+        footer=tuple(_footer(look, results, titles)),
     )
+
+
+def _footer(look: Lookup, results: Sequence[Result], titles: Sequence[str]) -> Iterator[str]:
+    if QUANTIZED in titles:
+        yield QUANTIZED_NOTE
+    keras = {each.id for each in look.report.artifacts if each.format == "keras"}
+    if look.title(SIZE) in titles and any(result.artifact in keras for result in results):
+        yield KERAS_NOTE
 
 
 def _columns(look: Lookup, results: Sequence[Result], sound: Sequence[Result]) -> Iterator[Column]:

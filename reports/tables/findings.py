@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import UNSET
 
+from crossrt.core.evaluation import Evaluation
 from crossrt.reports.schema.records import Artifact, Metric, Quantization, Report, Result
 from crossrt.reports.statistics.chance import near_chance
 from crossrt.reports.statistics.metrics import scenario_of
@@ -68,15 +69,21 @@ def batch_notes(report: Report, label: Callable[[Result], str]) -> list[str]:
         other = first.setdefault(result.subject, result)
         if result.evaluation is None or other.evaluation is None:
             continue
-        for name, count in result.evaluation.counts.items():
-            before = other.evaluation.counts.get(name)
-            if before is not None and before != count and result.evaluation.samples == other.evaluation.samples:
-                notes.append(
-                    f"{label(result)}: {titles.get(name, name)} is that of {count:,} of {result.evaluation.samples:,}"
-                    f" samples at batch {result.batch_size} and of {before:,} at batch {other.batch_size}: its answers"
-                    " depend on the batch size"
-                )
+        if changed := _counted_otherwise(other.evaluation, result.evaluation):
+            told = ", ".join(f"{titles.get(name, name)} {before:,} and {now:,}" for name, before, now in changed)
+            notes.append(
+                f"{label(result)}: its answers depend on the batch size: at batch {other.batch_size} and"
+                f" {result.batch_size}, of {result.evaluation.samples:,} samples, {told}"
+            )
     return notes
+
+
+def _counted_otherwise(one: Evaluation, other: Evaluation) -> list[tuple[str, int, int]]:
+    """The metrics that count another number of the same samples, with both numbers."""
+    if one.samples != other.samples:
+        return []
+    both = [(name, one.counts.get(name), now) for name, now in other.counts.items()]
+    return [(name, before, now) for name, before, now in both if before is not None and before != now]
 
 
 def disturbance_notes(report: Report) -> list[str]:
@@ -84,10 +91,8 @@ def disturbance_notes(report: Report) -> list[str]:
     blocks, repeated, kept = disturbances(report)
     if not repeated:
         return []
-    return [
-        f"{repeated:,} of {blocks:,} blocks of calls were hit by other load or stolen time and timed again; {kept:,}"
-        " were hit once more and kept."
-    ]
+    again = f"; {kept:,} were hit once more and kept" if kept else ""
+    return [f"{repeated:,} of {blocks:,} blocks of calls were hit by other load or stolen time and timed again{again}"]
 
 
 def caution_notes(report: Report) -> list[str]:

@@ -129,16 +129,27 @@ class Summary:
         return [*notes[: most - 1], f"{len(notes) - most + 1} more notes: crossrt show REPORT"]
 
     def _legend(self) -> Iterator[str]:
-        yield (
-            f"* best of its column, or statistically indistinguishable from it; ± half of a 95% interval, ×÷2 from half"
-            f" of the value to twice it; {ABSENT} not measured, or too few calls"
+        """What the signs and columns mean that the tables have."""
+        sheets = self.sheets()
+        cells = [cell for sheet in sheets if not sheet.is_text for row in sheet.rows for cell in row[1:]]
+        signs = (
+            ("* best of its column, or statistically indistinguishable from it", any(cell.best for cell in cells)),
+            ("± half of a 95% interval", any("±" in cell.text for cell in cells)),
+            ("×÷2 from half of the value to twice it", any("×÷" in cell.text for cell in cells)),
+            (f"{ABSENT} not measured, or too few calls", any(cell.text == ABSENT for cell in cells)),
         )
-        yield (
-            f"speed-up: over {self._look.label_of(self._look.baseline)}, paired block by block, end to end;"
-            " what is best or indistinguishable, and changes of answers, are judged at 99%"
-        )
-        if self.report.reference is not None and not self.report.data.is_random:
-            yield f"change, agreement and error: compared with {self.report.reference}"
+        if used := [meaning for meaning, is_used in signs if is_used]:
+            yield "; ".join(used)
+        compared_times = {each.case for each in self.report.results if each.subject != self._look.baseline}
+        if any(metric.name == "speedup_p50" and metric.case in compared_times for metric in self.report.metrics):
+            yield (
+                f"speed-up: over {self._look.label_of(self._look.baseline)}, paired block by block, end to end;"
+                " what is best or indistinguishable, and changes of answers, are judged at 99%"
+            )
+        columns = {column for sheet in sheets for column in sheet.columns}
+        compared = [name for name in ("change", "agreement", "error") if {name, f"{name} %"} & columns]
+        if compared and self.report.reference is not None and not self.report.data.is_random:
+            yield f"{_and(compared)}: compared with {self.report.reference}"
 
     @property
     def _emulated(self) -> Answered:
@@ -229,3 +240,8 @@ class Summary:
             if known is None or (known.evaluation is None and result.evaluation is not None):
                 found[result.subject] = result
         return list(found.values())
+
+
+def _and(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from crossrt.reports.schema.records import Result
+from crossrt.reports.schema.records import Metric, Result
 from crossrt.reports.schema.scenarios import Offline
+from crossrt.reports.statistics.estimates import Estimate
 from crossrt.reports.statistics.scenarios import curve
 from crossrt.reports.tables.lookup import ABSENT, Lookup
-from crossrt.reports.text.cells import Cell, Sheet, written
+from crossrt.reports.text.cells import Cell, Sheet, range_text, written
 
 MOST_SEPARATE: Final = 4
 """Scenarios up to which each has a table of its own, with all cases side by side."""
@@ -21,10 +22,15 @@ MOST_BESIDE: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """What a case does at a batch size and a number of threads."""
+    """What a case does at a batch size and a number of threads.
 
-    samples_per_s: float
-    call_ns: float
+    Attributes:
+        samples_per_s: Throughput, batch size over p50.
+        call_ns: p50 of one call.
+    """
+
+    samples_per_s: Estimate
+    call_ns: Estimate
 
 
 Grid = Mapping[tuple[int, int], Place]
@@ -46,7 +52,7 @@ def offline_grid(outcome: Offline) -> Grid:
     """The curve of an outcome, as a table."""
     return {
         (point.batch_size, point.threads): Place(
-            samples_per_s=estimate.value, call_ns=1e9 * point.batch_size / estimate.value
+            samples_per_s=estimate, call_ns=estimate.reciprocal(1e9 * point.batch_size)
         )
         for point, estimate in curve(outcome)
     }
@@ -63,7 +69,14 @@ def swept(look: Lookup) -> dict[str, Grid]:
 
 def _place(look: Lookup, result: Result) -> Place | None:
     rate, call = (look.metric(result, name) for name in ("throughput_per_s", "latency_p50_ns"))
-    return Place(samples_per_s=rate.value, call_ns=call.value) if rate and call and result.status == "ok" else None
+    if rate is None or call is None or result.status != "ok":
+        return None
+    return Place(samples_per_s=_estimate(rate), call_ns=_estimate(call))
+
+
+def _estimate(metric: Metric) -> Estimate:
+    lower, upper = metric.interval or (None, None)
+    return Estimate(value=metric.value, lower=lower, upper=upper)
 
 
 def _sheets(name: str, grid: Grid) -> Iterator[Sheet]:
@@ -83,7 +96,7 @@ def _on(threads: int, every: Sequence[int]) -> str:
 
 
 def _sheet(title: str, grid: Grid, columns: Sequence[tuple[str, int, bool]]) -> Sheet:
-    best = max(grid.values(), key=lambda place: place.samples_per_s)
+    best = max(grid.values(), key=lambda place: place.samples_per_s.value)
     rows = tuple(
         (
             Cell(text=f"batch {size}"),
@@ -98,5 +111,6 @@ def _cell(place: Place | None, best: Place, is_rate: bool) -> Cell:
     if place is None:
         return Cell(text=ABSENT)
     if is_rate:
-        return Cell(text=written(place.samples_per_s, "count"), best=place is best)
-    return Cell(text=written(place.call_ns, "microseconds"))
+        return Cell(text=written(place.samples_per_s.value, "count"), best=place is best)
+    call = place.call_ns
+    return Cell(text=range_text(call.value, call.lower, call.upper, "microseconds"))

@@ -22,6 +22,9 @@ from crossrt.reports.text.printable import printable
 from crossrt.reports.text.trimmed import Trimmed
 
 MARK: Final = "*"
+HANGING: Final = 2
+"""Columns by which the second and all further lines of a sentence are indented."""
+
 _GAP: Final = 2
 _LEAST_TEXT: Final = 20
 """Characters that a column of running text keeps; it is wrapped at blanks."""
@@ -61,20 +64,20 @@ def print_report(report: Report, console: Console, most_notes: int | None = MOST
         console.print(_dim(note, console.width))
     console.print()
     for line in summary.verdict():
-        console.print(Trimmed(Text(whole_names(line, console.width), style="bold")))
+        console.print(line_of(line, console.width, "bold"))
 
 
 def print_warnings(report: Report, console: Console) -> None:
     """Prints what speaks against believing a report: above whatever any command prints of it."""
     for line in Summary(report).warnings():
-        console.print(Trimmed(Text(whole_names(line, console.width), style="bold yellow")))
+        console.print(line_of(line, console.width, "bold yellow"))
 
 
 def print_cautions(cautions: Iterable[str], console: Console) -> None:
     """Prints what speaks against believing what follows, above it."""
     for text in cautions:
         line = text if text.startswith(CAUTION) else f"{CAUTION}{text}"
-        console.print(Trimmed(Text(whole_names(line, console.width), style="bold yellow")))
+        console.print(line_of(line, console.width, "bold yellow"))
 
 
 def print_sheet(sheet: Sheet, console: Console) -> None:
@@ -96,7 +99,14 @@ def print_note(text: str, console: Console) -> None:
 
 
 def _dim(text: str, width: int) -> Trimmed:
-    return Trimmed(Text(whole_names(text, width), style="dim"))
+    return line_of(text, width, "dim")
+
+
+def line_of(text: str, width: int, style: str) -> Trimmed:
+    """A sentence; where it takes several lines, all but the first are indented, so that the next one is seen."""
+    indent = len(text) - len(text.lstrip(" "))
+    whole = whole_names(text, width - HANGING) if cell_len(text) > width else whole_names(text, width)
+    return Trimmed(Text(whole, style=style), hanging=indent + HANGING)
 
 
 def whole_names(text: str, width: int) -> str:

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from msgspec import UNSET
-
 from crossrt.core.metric import MetricDefinition, NumberFormat
 from crossrt.reports.schema.records import Metric
 
@@ -137,15 +135,21 @@ def value_text(metric: Metric, definition: MetricDefinition) -> str:
 
 def interval_text(metric: Metric, definition: MetricDefinition) -> str:
     """A metric and half of its interval, rounded up; a wide interval is symmetric in factors, and said as one."""
-    text = written(metric.value, definition.format)
-    if metric.lower is UNSET or metric.upper is UNSET:
+    lower, upper = metric.interval or (None, None)
+    return range_text(metric.value, lower, upper, definition.format)
+
+
+def range_text(value: float, lower: float | None, upper: float | None, number_format: NumberFormat) -> str:
+    """Likewise, of a value and its bounds; without them where one is None."""
+    text = written(value, number_format)
+    if lower is None or upper is None:
         return text
-    factor, decimals, _ = _SCALES[definition.format]
-    lower, upper, value = metric.lower * factor, metric.upper * factor, metric.value * factor
-    if definition.format != "percent" and lower > 0 and (upper - lower) / 2 > WIDEST_SYMMETRIC * value:
+    factor, decimals, _ = _SCALES[number_format]
+    lower, upper, value = lower * factor, upper * factor, value * factor
+    if number_format != "percent" and lower > 0 and (upper - lower) / 2 > WIDEST_SYMMETRIC * value:
         factor_of_half = math.ceil(math.sqrt(upper / lower) * 10) / 10
         return f"{text} ×÷{factor_of_half:.1f}" if factor_of_half <= MOST_FACTOR else f"{text} ×÷>{MOST_FACTOR}"
-    if definition.format == "significant":
+    if number_format == "significant":
         return f"{text} ±{(upper - lower) / 2:.2g}"
     places = _decimals(value) if decimals is None else decimals
     half = math.ceil((upper - lower) / 2 * 10**places) / 10**places

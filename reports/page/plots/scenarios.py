@@ -66,7 +66,7 @@ def _curve(title: str, file: str, grid: Grid) -> Plot:
     axes.xaxis.set_major_formatter("{x:g}")
     log_ticks(axes.yaxis)
     for number, (count, label) in enumerate(zip(threads, labels, strict=True)):
-        points = sorted((size, place.samples_per_s) for (size, each), place in grid.items() if each == count)
+        points = sorted((size, place.samples_per_s.value) for (size, each), place in grid.items() if each == count)
         sizes, rates = zip(*points, strict=True)
         (line,) = axes.plot(sizes, rates, "o-", color=_color(number), markersize=4.5, linewidth=1.2, label=label)
         tip(line, f"{title}, {label}")

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from rich.console import Console
-from rich.text import Text
 
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.records import Report
 from crossrt.reports.tables.lookup import Lookup
-from crossrt.reports.tables.terminal import whole_names
+from crossrt.reports.tables.terminal import line_of
 from crossrt.reports.text.cells import counted, listed
-from crossrt.reports.text.trimmed import Trimmed
 from crossrt.reports.verdicts.choice.advice import Budget, advise, refusal
 from crossrt.reports.verdicts.choice.advice_text import choice_text
 
@@ -34,7 +32,7 @@ def print_closing(report: Report, console: Console) -> None:
     """Prints them, below everything else that is printed of a report."""
     for line in closing_lines(report):
         style = "bold red" if line.startswith(_FAILED) else "bold"
-        console.print(Trimmed(Text(whole_names(line, console.width), style=style)))
+        console.print(line_of(line, console.width, style))
 
 
 def _failed(report: Report) -> Iterator[str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.text import Text
 
-from crossrt.reports.tables.terminal import print_sheet, whole_names
+from crossrt.reports.tables.terminal import line_of, print_sheet
 from crossrt.reports.text.markdown import escaped, sheet_as_markdown
-from crossrt.reports.text.trimmed import Trimmed
 from crossrt.reports.verdicts.comparison.findings import Comparison
 from crossrt.reports.verdicts.comparison.sheets import (
     NOT_JUDGED,
@@ -38,7 +36,7 @@ def print_comparison(comparison: Comparison, console: Console, *, everything: bo
 
 
 def _print(text: str, style: str, console: Console) -> None:
-    console.print(Trimmed(Text(whole_names(text, console.width), style=style)))
+    console.print(line_of(text, console.width, style))
 
 
 def comparison_as_markdown(comparison: Comparison, *, everything: bool = False, title: str = "crossrt compare") -> str:

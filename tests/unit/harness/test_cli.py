@@ -95,7 +95,7 @@ def test_every_command_explains_itself(tmp_path, command):
         (["bench", "--time", "1d"], "'1d' is not a time: write it like 90, 90s, 10m or 1h"),
         (["bench", "--artifacts", "."], "holds no artifacts"),
         (["export", "--only", "nonesuch"], "selects no artifact"),
-        (["show", "missing.json"], "missing.json cannot be read: No such file or directory"),
+        (["show", "missing.json"], "missing.json does not exist: name a report.json or the folder of a run"),
         (["train", "--out", "model.h5"], "does not end in .keras"),
         (["nonesuch"], "No such command"),
     ],

@@ -121,8 +121,8 @@ def test_nothing_is_said_of_cases_that_never_answered(make_pair, notes_of):
 
 def test_a_batch_size_that_changes_answers_is_noted(make_result, make_evaluation, make_report):
     report = make_report(make_result(), make_result(batch_size=32, evaluation=make_evaluation(wrong=5)))
-    said = "is that of 195 of 200 samples at batch 32 and of 198 at batch 1: its answers depend on the batch size"
-    assert batch_notes(report, label) == [f"fp32@ort-cpu: top-1 {said}", f"fp32@ort-cpu: agreement {said}"]
+    said = "at batch 1 and 32, of 200 samples, top-1 198 and 195, agreement 198 and 195"
+    assert batch_notes(report, label) == [f"fp32@ort-cpu: its answers depend on the batch size: {said}"]
 
 
 def test_a_batch_size_that_changes_nothing_is_not_noted(make_result, make_report):

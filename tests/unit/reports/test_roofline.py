@@ -79,7 +79,7 @@ def test_a_report_without_limits_shows_none(sample):
 def test_the_plot_has_a_name_for_each_point_and_a_roof_for_each_peak(counted):
     plot = roofline(counted)
     texts = [text.get_text() for text in plot.figure.axes[0].texts]
-    assert {"fp32 100", "int8 400", "memory 10 GB/s"} <= set(texts)
+    assert {"fp32 100 GOP/s", "int8 400 GOP/s", "memory 10 GB/s"} <= set(texts)
     assert len(texts) == 3 + len(roofline_sheet(counted).rows)
 
 

@@ -221,7 +221,7 @@ def test_notes_name_the_baseline(sample):
 def test_notes_end_with_what_the_run_found(make_result, make_report, make_evaluation):
     other = make_result(batch_size=32, evaluation=make_evaluation(wrong=5))
     assert any(
-        "top-1 is that of 195 of 200 samples at batch 32" in note
+        "at batch 1 and 32, of 200 samples, top-1 198 and 195" in note
         for note in Summary(make_report(make_result(), other)).notes()
     )
 
@@ -266,21 +266,21 @@ def test_columns_follow_from_the_definitions_of_the_task(make_result, make_repor
 
 
 def test_notes_are_few_and_say_how_many_more_there_are(make_result, make_report, make_evaluation):
-    others = [make_result(batch_size=size, evaluation=make_evaluation(wrong=size)) for size in (4, 8, 16, 32)]
+    others = [make_result(batch_size=size, evaluation=make_evaluation(wrong=size)) for size in (4, 8, 16, 24, 32, 64)]
     summary = Summary(make_report(make_result(), *others))
     assert len(summary.notes()) == MOST_NOTES
     assert summary.notes()[-1] == f"{len(summary.notes(None)) - MOST_NOTES + 1} more notes: crossrt show REPORT"
 
 
 def test_show_prints_the_notes_that_bench_has_no_room_for(make_result, make_report, make_evaluation):
-    others = [make_result(batch_size=size, evaluation=make_evaluation(wrong=size)) for size in (4, 8, 16, 32)]
+    others = [make_result(batch_size=size, evaluation=make_evaluation(wrong=size)) for size in (4, 8, 16, 24, 32, 64)]
     texts = []
     for most in (MOST_NOTES, None):
         console = Console(width=200, file=io.StringIO(), highlight=False)
         print_report(make_report(make_result(), *others), console, most)
         texts.append(console.file.getvalue())
     assert ["more notes: " in text for text in texts] == [True, False]
-    assert [text.count("its answers depend on the batch size") for text in texts] == [2, 8]
+    assert [text.count("its answers depend on the batch size") for text in texts] == [3, 6]
 
 
 def test_the_verdict_comes_last(sample, printed):
@@ -340,3 +340,30 @@ def test_tables_and_columns_in_which_nothing_stands_are_left_out(make_result, ma
 
 def test_a_report_without_a_model_file_says_so(make_report):
     assert Summary(make_report()).headline()[0].startswith("no model file; ")
+
+
+def test_signs_are_explained_only_where_tables_have_them(make_result, make_report):
+    alone = Summary(make_report(make_result())).notes()
+    assert not any("speed-up" in note or "×÷" in note or note.startswith("*") for note in alone)
+    several = Summary(make_report(make_result(), make_result("int8@tflite", medians=[9_000, 40_000, 90_000]))).notes()
+    assert any("×÷2" in note for note in several)
+    assert any(note.startswith("speed-up: over fp32@ort-cpu") for note in several)
+
+
+def test_a_long_sentence_hangs_so_that_the_next_one_is_seen(make_result, make_report):
+    cautions = ("one thing speaks against this " * 4,)
+    report = msgspec.structs.replace(make_report(make_result()), cautions=cautions)
+    console = Console(width=60, file=io.StringIO(), highlight=False)
+    print_report(report, console)
+    first, second, third, *_ = console.file.getvalue().splitlines()
+    assert first.startswith("CAUTION: one")
+    assert second.startswith("  ")
+    assert third.startswith("  ")
+    assert all(len(line) <= 60 for line in console.file.getvalue().splitlines())
+
+
+def test_the_size_of_a_keras_file_is_explained(make_result, make_report):
+    report = make_report(make_result())
+    keras = tuple(msgspec.structs.replace(each, format="keras") for each in report.artifacts)
+    assert not any(".keras" in line for line in Summary(report).accuracy().footer)
+    assert any(".keras" in line for line in Summary(msgspec.structs.replace(report, artifacts=keras)).accuracy().footer)

@@ -152,7 +152,7 @@ def test_the_newest_run_is_a_baseline_by_its_word(project):
     project.use('@pytest.mark.limit_slowdown("5%")', project.slower(1.5))
     done = project.run("-rs", "--crossrt-baseline", "latest")
     done.assert_outcomes(skipped=1)
-    done.stdout.fnmatch_lines(["*latest is the newest run in *results, which holds 0:*"])
+    done.stdout.fnmatch_lines(["*latest is the newest run in *results, which holds 0 runs:*"])
     run = project.pytester.mkdir("results") / "20260101T000000Z-aaaa"
     run.mkdir()
     project.write(run / "report.json")
