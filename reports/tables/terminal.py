@@ -19,12 +19,9 @@ from crossrt.reports.tables.recording import RecordingConsole
 from crossrt.reports.tables.summary import MOST_NOTES, Summary
 from crossrt.reports.text.cells import Cell, Sheet
 from crossrt.reports.text.printable import printable
-from crossrt.reports.text.trimmed import Trimmed
+from crossrt.reports.text.trimmed import HANGING, Trimmed
 
 MARK: Final = "*"
-HANGING: Final = 2
-"""Columns by which the second and all further lines of a sentence are indented."""
-
 _GAP: Final = 2
 _LEAST_TEXT: Final = 20
 """Characters that a column of running text keeps; it is wrapped at blanks."""

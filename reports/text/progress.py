@@ -15,9 +15,11 @@ from typing import Any, Protocol, Self
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
+from rich.text import Text
 
 from crossrt.core.errors import indented, one_line, shortened
 from crossrt.reports.text.printable import printable
+from crossrt.reports.text.trimmed import HANGING, Trimmed
 
 _REDRAW_EVERY_S = 0.5
 
@@ -167,7 +169,9 @@ class Terminal:
     @_unless_nobody_reads
     def remark(self, text: str) -> None:
         """Prints a line above the bars."""
-        self._console.print(printable(indented(shortened(text))), highlight=False, markup=False)
+        for line in printable(indented(shortened(text))).splitlines():
+            indent = len(line) - len(line.lstrip(" "))
+            self._console.print(Trimmed(Text(line), hanging=indent + HANGING))
 
     @_unless_nobody_reads
     def row(self, text: str) -> None:

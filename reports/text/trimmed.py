@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 from rich.text import Text
+
+HANGING: Final = 2
+"""Columns by which the second and all further lines of a sentence are indented."""
 
 
 class Trimmed:
