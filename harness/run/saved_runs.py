@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 from crossrt.harness.errors import HarnessError
-from crossrt.reports.text.cells import counted
 
 NAMES: Final = ("report.json", "duel.json")
 RESULTS: Final = Path("results")
@@ -68,6 +67,6 @@ def _of_results(word: str, names: tuple[str, ...], start: Path) -> Path:
     if len(runs) < ago:
         raise HarnessError(
             f"{word} is the {'newest run' if ago == 1 else 'run before the newest'} in {folder.resolve()}, which holds"
-            f" {counted(len(runs), 'run')}: crossrt bench adds one; name a report.json or the folder of a run"
+            f" {len(runs)} run{'' if len(runs) == 1 else 's'}: crossrt bench adds one; name a report.json or the folder of a run"
         )
     return report_in(runs[-ago])

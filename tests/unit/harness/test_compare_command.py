@@ -103,7 +103,7 @@ def test_damaged_reports_are_refused(crossrt, tmp_path, content, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["compare", REPORT, "none.json"], "none.json cannot be read"),
+        (["compare", REPORT, "none.json"], "none.json does not exist"),
         (["compare", REPORT, REPORT, "--margin", "latency=3%"], "names no metric"),
         (["compare", REPORT, REPORT, "--margin", "p50"], "is not written"),
         (["compare", REPORT, REPORT, "--history", "none"], "does not exist"),

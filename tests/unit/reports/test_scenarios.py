@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import msgspec
 import pytest
 
@@ -203,6 +204,7 @@ def test_a_sweep_is_a_table_for_each_case(make_report, make_result, printed):
     text = printed(make_report(*results))
     assert "fp32@ort-cpu: throughput and latency of one call" in text
     assert "samples/s t1  samples/s t2" in text
+    assert re.search(r"batch 4 .* 90\.0 ±", text)
     assert "Batch 1, 1 thread: latency of one call" not in text
     assert max(map(len, text.splitlines())) <= 80
     names = [plot.name for plot in all_plots(make_report(*results))]
