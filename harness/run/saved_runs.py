@@ -67,6 +67,7 @@ def _of_results(word: str, names: tuple[str, ...], start: Path) -> Path:
     if len(runs) < ago:
         raise HarnessError(
             f"{word} is the {'newest run' if ago == 1 else 'run before the newest'} in {folder.resolve()}, which holds"
-            f" {len(runs)} run{'' if len(runs) == 1 else 's'}: crossrt bench adds one; name a report.json or the folder of a run"
+            f" {len(runs)} run{'' if len(runs) == 1 else 's'}: crossrt bench adds one; name a report.json or the folder"
+            " of a run"
         )
     return report_in(runs[-ago])
