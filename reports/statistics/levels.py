@@ -1,4 +1,4 @@
-"""How fast processes of one round are, told from blocks that they timed in turn while the machine was not left alone.
+"""How fast processes of one round are, by blocks that they timed in turn while the machine was not left alone.
 
 Two things disturb a block. The machine changes its speed, for all processes alike; and a neighbour, an interrupt or a
 cold cache slows that one block. Both only ever make it slower. So a block's logarithm is taken to be the level of its
