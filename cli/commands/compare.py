@@ -66,6 +66,6 @@ def compare(
 
 def _history(paths: tuple[Path, ...]) -> list[Report]:
     from crossrt.reports.schema.files import read_report
+    from crossrt.reports.schema.folders import report_files
 
-    files = [each for path in paths for each in (sorted(path.glob("**/report.json")) if path.is_dir() else [path])]
-    return [read_report(path) for path in files]
+    return [read_report(path) for path in report_files(paths)]
