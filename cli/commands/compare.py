@@ -50,7 +50,8 @@ def compare(
     \b
     crossrt compare results/before results/after
     crossrt compare previous latest
-    crossrt compare before.json after.json --margin latency_p50_ns=3% --margin 'int8*:size_bytes=off'
+    crossrt compare before.json after.json --margin latency_p50_ns=3% \\
+        --margin 'int8*:size_bytes=off'
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.run.saved_runs import report_in
     from crossrt.reports.schema.files import read_report
