@@ -95,18 +95,18 @@ def cli() -> None:
 
     \b
     crossrt inspect MODEL   what a model takes and gives, and the data that fit
-    crossrt bench MODEL     check and measure a model on every runtime; without MODEL a bundled one
+    crossrt bench MODEL     check and measure a model on every runtime
     crossrt quantize MODEL  build and check every quantization recipe, or some
-    crossrt search MODEL    the fastest int8 or mixed file within a budget of accuracy, confirmed on other samples
-    crossrt methods MODEL   every quantization method on one model: what repairs it, and what is worth it
-    crossrt qat MODEL       train a Keras model for int8: ONNX and TFLite with the same scales
-    crossrt duel A B        two models or variants side by side: which is faster, and how sure is that?
+    crossrt search MODEL    the fastest file within a budget of accuracy
+    crossrt methods MODEL   every quantization method on one model compared
+    crossrt qat MODEL       train a Keras model for int8, for ONNX and TFLite
+    crossrt duel A B        which of two is faster, and how sure is that?
     crossrt compare A B     did anything become worse from report A to report B?
     crossrt history trend METRIC
-                            how did results move over time, and where did they change?
+                            how did results move, and where did they change?
     crossrt fleet report FOLDER
                             the reports of many machines side by side
-    crossrt audit FILE      are the scales of a quantized file what the formula gives?
+    crossrt audit FILE      are its scales what the formula gives?
     crossrt diagnose FILE   where does its error come from, and what would help?
     crossrt explain FILE    which kernels run, and why not on integers?
     crossrt roofline FILE   how near is it to the limits of this machine?
@@ -114,7 +114,7 @@ def cli() -> None:
     crossrt doctor          is this machine fit to measure on?
     crossrt show REPORT     print a saved report again
     crossrt report REPORT --html FILE
-                            a page to look at; --markdown for a pull request, --to for other tools
+                            a page to look at; --markdown, or --to other tools
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 

@@ -124,12 +124,12 @@ def bench(
     first, then all are measured in interleaved rounds of fresh processes. Prints tables and writes a JSON report.
 
     \b
-    crossrt bench                                                the bundled reference
-    crossrt bench my.onnx                                        random inputs: speed, size, memory, agreement
+    crossrt bench                                        the bundled reference
+    crossrt bench my.onnx                                speed, size, memory
     crossrt bench my.keras --data test.npz --calibration train.npz
     crossrt bench a.onnx b.onnx c.tflite --data test.npz --task classification
     crossrt bench encoder.onnx --dim seq=128 --batch 1,8 --time 60
-    crossrt bench my.onnx --threads 1,2,4 --batch 1..64          how it scales
+    crossrt bench my.onnx --threads 1,2,4 --batch 1..64  how it scales
     crossrt bench my.onnx --scenario server:latency=2ms,percentile=99
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.cli.shared.measured import Measured

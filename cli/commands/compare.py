@@ -50,7 +50,8 @@ def compare(
     \b
     crossrt compare results/before results/after
     crossrt compare previous latest
-    crossrt compare before.json after.json --margin latency_p50_ns=3% --margin 'int8*:size_bytes=off'
+    crossrt compare before.json after.json --margin latency_p50_ns=3% \\
+        --margin 'int8*:size_bytes=off'
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.harness.run.saved_runs import report_in
     from crossrt.reports.schema.files import read_report
@@ -66,6 +67,6 @@ def compare(
 
 def _history(paths: tuple[Path, ...]) -> list[Report]:
     from crossrt.reports.schema.files import read_report
+    from crossrt.reports.schema.folders import report_files
 
-    files = [each for path in paths for each in (sorted(path.glob("**/report.json")) if path.is_dir() else [path])]
-    return [read_report(path) for path in files]
+    return [read_report(path) for path in report_files(paths)]

@@ -71,7 +71,8 @@ def duel(out: Path, as_json: bool, **options: Any) -> int:
     crossrt duel a.onnx b.onnx
     crossrt duel int8-qdq@ort-cpu int8@tflite
     crossrt duel fp32@ort-cpu/t1 fp32@ort-cpu/t2
-    crossrt duel int8-qdq@ort-cpu --python-b ~/newer-ort/bin/python --fail-if-slower 2%
+    crossrt duel int8-qdq@ort-cpu --python-b ~/newer-ort/bin/python \\
+        --fail-if-slower 2%
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.cli.shared.options import message_console, result_console
     from crossrt.cli.shared.saving import Saved

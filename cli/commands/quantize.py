@@ -47,7 +47,8 @@ def quantize(
 
     \b
     crossrt quantize my.onnx --calibration train.npz --data test.npz --out lab
-    crossrt quantize my.keras --same-scales --calibration train.npz --data test.npz --out lab
+    crossrt quantize my.keras --same-scales --calibration train.npz \\
+        --data test.npz --out lab
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.cli.shared.options import message_console, result_console, subject_from
     from crossrt.harness.build.diagnosing import diagnose_command

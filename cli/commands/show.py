@@ -27,7 +27,8 @@ FORMATS = ("table", "markdown", "json", "pytest-benchmark")
 def show(report: Path, style: str, case: str | None) -> None:
     """Print REPORT, a report.json, duel.json or bisection.json, its folder, or `latest`: the newest run in results.
 
-    A report may be packed by xz. The format pytest-benchmark writes what `pytest-benchmark compare` reads.
+    A report may be packed by xz, as report.json.xz. The format pytest-benchmark writes what `pytest-benchmark
+    compare` reads.
     """
     from crossrt.cli.shared.kept_results import bisection_at
     from crossrt.harness.run.saved_runs import NAMES, report_in

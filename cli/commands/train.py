@@ -64,7 +64,8 @@ def train(
     \b
     crossrt train
     crossrt train --architecture NAME --data FOLDER --recipe paper --out big.keras
-    crossrt train --architecture NAME --data FOLDER --recipe paper --out big.keras --resume
+    crossrt train --architecture NAME --data FOLDER --recipe paper \\
+        --out big.keras --resume
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.cli.shared.options import message_console, result_console
     from crossrt.harness.build.training import TrainingRequest, architectures, run_training

@@ -13,6 +13,7 @@ from crossrt.analysis.search.result import REPORT
 from crossrt.core.owned import read_regular
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.files import read_unpacked
+from crossrt.reports.schema.folders import kept_file
 
 
 class _Kind(msgspec.Struct):
@@ -65,7 +66,7 @@ def kept_page(path: Path) -> Callable[[], str] | None:
 
 
 def _is_folder_of(path: Path, name: str) -> bool:
-    return path.is_dir() and (path / name).is_file() and not (path / "report.json").exists()
+    return path.is_dir() and (path / name).is_file() and kept_file(path) is None
 
 
 def _bisection_page(path: Path) -> str:

@@ -22,7 +22,7 @@ from crossrt.harness.measure.duel.run import run_duel
 from crossrt.harness.measure.settings import BenchSettings, DuelSettings, Subject, at_least
 from crossrt.harness.process.interrupts import interruptible
 from crossrt.harness.run.prepare import refuse_overlap, scratch_folder
-from crossrt.reports.text.cells import listed
+from crossrt.reports.text.cells import grouped, listed
 from crossrt.reports.text.progress import Display
 from crossrt.reports.verdicts.duel import Judgement, judge_duel
 from crossrt.runtimes.registry import shipped_runtime_for
@@ -134,6 +134,9 @@ def _evaluated(asked: Methods, folder: Path, display: Display) -> League:
     is_named = asked.file is not None and not asked.patterns
     exported = run_export(opened, subject, [*floats, *variants], 0.0, display, is_named=is_named, keeps=True)
     fail_named(exported.found, asked.patterns, project.model)
+    found = exported.found
+    if found.unfit and not found.problems and all(each.role == "float" for each in found.artifacts.values()):
+        raise HarnessError(f"nothing that was chosen fits this model: {'; '.join(grouped(found.unfit))}")
     return _league(exported, project.model, {name: plain for name, (_, plain) in chosen.items()})
 
 

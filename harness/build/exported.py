@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
 from crossrt.core.errors import ArtifactError
 from crossrt.core.manifest import check_file, read_manifest, write_manifest
 from crossrt.core.scratch import owned_folder
+from crossrt.core.tensor import TensorSpec, described
 from crossrt.exporters.variants import main_variants
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.errors import ChildFailedError, HarnessError
@@ -60,7 +61,14 @@ def holds_artifacts(path: Path) -> bool:
 
 
 def as_described(artifact: ModelArtifact) -> ModelArtifact:
-    """What the manifest beside a file says of it, names included; the artifact as it is without one of this file."""
+    """What the manifest beside a file says of it, names included; the artifact as it is without one of this file.
+
+    Args:
+        artifact: What the file itself says, under names of its own.
+
+    Raises:
+        ArtifactError: The manifest says something else of what the file itself tells.
+    """
     manifest = artifact.path.with_name(f"{artifact.path.name}{MANIFEST_SUFFIX}")
     if not manifest.is_file():
         return artifact
@@ -68,7 +76,44 @@ def as_described(artifact: ModelArtifact) -> ModelArtifact:
         known = read_manifest(manifest, ModelArtifact)
     except ArtifactError:
         return artifact
-    return dataclasses.replace(known, path=artifact.path) if known.sha256 == artifact.sha256 else artifact
+    if known.sha256 != artifact.sha256:
+        return artifact
+    for what, said, found in _contradictions(known, artifact):
+        raise ArtifactError(
+            f"{manifest} contradicts its file, so one of them was edited: {what} {said} in the manifest, {found} in"
+            " the file itself; delete the manifest, or build both again"
+        )
+    quantization = known.quantization or artifact.quantization
+    return dataclasses.replace(
+        known,
+        path=artifact.path,
+        size_bytes=artifact.size_bytes,
+        data_files=artifact.data_files,
+        quantization=quantization,
+    )
+
+
+def _contradictions(known: ModelArtifact, artifact: ModelArtifact) -> Iterator[tuple[str, str, str]]:
+    """What a manifest says otherwise than the file itself, each in words; names of dimensions may be its own."""
+    if known.format != artifact.format:
+        yield "format", known.format, artifact.format
+    if known.role != artifact.role:
+        yield "role", known.role, artifact.role
+    for what, said, found in (("input", known.inputs, artifact.inputs), ("output", known.outputs, artifact.outputs)):
+        by_name = {spec.name: spec for spec in found}
+        if {spec.name for spec in said} != by_name.keys():
+            yield f"{what}s", ", ".join(map(described, said)), ", ".join(map(described, found))
+            return
+        for spec in said:
+            if not _are_alike(spec, by_name[spec.name]):
+                yield what, described(spec), described(by_name[spec.name])
+
+
+def _are_alike(one: TensorSpec, other: TensorSpec) -> bool:
+    sizes = zip(one.shape, other.shape, strict=False)
+    is_fixed = (each for each in sizes if all(isinstance(size, int) for size in each))
+    has_same_sizes = len(one.shape) == len(other.shape) and all(one == other for one, other in is_fixed)
+    return one.dtype == other.dtype and has_same_sizes
 
 
 def read_folder(folder: Path) -> Artifacts:

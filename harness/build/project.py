@@ -24,7 +24,7 @@ from crossrt.harness.measure.case import select
 from crossrt.harness.measure.plan import Candidate, plan_cases
 from crossrt.harness.measure.settings import BenchSettings, Subject
 from crossrt.harness.process.probe import RuntimeInfo
-from crossrt.reports.text.cells import grouped
+from crossrt.reports.text.cells import grouped, listed
 
 RANDOM_SAMPLES: Final = 64
 _NEEDED: Final = "no calibration data were given (--calibration DATA)"
@@ -155,7 +155,9 @@ def _brought(
     given = _named(files, model, has_source=bool(sources))
     source = sources[0] if sources else quantizable if calibration is not None else None
     variants = _variants(source, is_calibrated=calibration is not None) if source else ()
-    variants += _asked_for(subject.recipes, model, source, variants, is_calibrated=calibration is not None)
+    asked = _asked_for(subject.recipes, model, source, variants)
+    lacking = [] if calibration is not None else _lacking(subject.recipes, model, asked)
+    variants += tuple(each for each in asked if each not in lacking)
     return Project(
         model=given[0].model if len(given) == 1 and source is None else model,
         given=given,
@@ -169,7 +171,10 @@ def _brought(
         quantizable=quantizable,
         is_bundled=bundled is not None and subject.data is None,
         shares_none=bundled is not None and subject.data is None and subject.calibration is None,
-        notes=tuple(f"{each.model}: {note}" for each in found for note in (*each.preprocessing, *each.notes)),
+        notes=(
+            *(f"{each.model}: {note}" for each in found for note in (*each.preprocessing, *each.notes)),
+            *(f"left out: {each.item}: --calibration DATA adds it" for each in lacking),
+        ),
         expected_ranges=found[0].expected_ranges,
     )
 
@@ -194,8 +199,6 @@ def _asked_for(
     model: str,
     source: Inspection | None,
     known: tuple[Variant, ...],
-    *,
-    is_calibrated: bool,
 ) -> tuple[Variant, ...]:
     """Further recipes that the user names.
 
@@ -211,9 +214,25 @@ def _asked_for(
     fitting = [each for each in found if source is not None and each.format in source.exports]
     if found and not fitting:
         raise HarnessError(f"{' '.join(patterns)} cannot be built from {model}: none is of a format that it exports to")
-    if any(each.needs_calibration for each in fitting) and not is_calibrated:
-        raise HarnessError(f"{' '.join(patterns)} needs data to calibrate with: give --calibration DATA")
     return tuple(each for each in fitting if each not in known)
+
+
+def _lacking(patterns: tuple[str, ...], model: str, asked: Sequence[Variant]) -> list[Variant]:
+    """Further recipes that cannot be made for want of calibration data, and that only a shell pattern names.
+
+    Raises:
+        HarnessError: One is named, or nothing else is.
+    """
+    from crossrt.harness.build.recipes import is_whole_name  # it needs projects
+
+    lacking = [each for each in asked if each.needs_calibration]
+    named = [each.item for each in lacking if is_whole_name(patterns, model, each.item)]
+    if named or (lacking and len(lacking) == len(asked)):
+        needed = named or [each.item for each in lacking]
+        raise HarnessError(
+            f"{listed(needed)} {'need' if len(needed) > 1 else 'needs'} data to calibrate with: give --calibration DATA"
+        )
+    return lacking
 
 
 def _named(files: Sequence[Inspection], model: str, *, has_source: bool) -> tuple[ModelArtifact, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from crossrt.exporters.variants import Variant, variant_of
 from crossrt.harness.build.export import Exported, float_variants, run_export
 from crossrt.harness.build.project import Project, resolve
-from crossrt.harness.build.recipes import check_recipes, choose_recipes, fail_named
+from crossrt.harness.build.recipes import check_recipes, choose_recipes, fail_named, is_whole_name
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.settings import Subject, at_least, check_agreement
 from crossrt.harness.qat.pairs import prove_pairs
@@ -82,7 +82,7 @@ def run_quantize(asked: Quantizing, folder: Path, display: Display) -> Quantized
     project = opened.project
     chosen = choose_recipes(asked.file, asked.patterns, project.model)
     variants, foreign = _of_format(asked, list(map(variant_of, chosen.recipes)), project)
-    lacking = [] if asked.is_named or project.calibration is not None else _calibrated(variants)
+    lacking = _lacking(asked, variants, project)
     variants = [each for each in variants if each not in lacking]
     floats = float_variants(opened, list({variant.format for variant in variants}))
     is_named = asked.is_named and not asked.patterns  # by a file; of patterns only whole names are names
@@ -117,8 +117,21 @@ def _made_from(project: Project) -> str:
     return f"{Path(project.source.path).name} is quantized to {formats} only (crossrt recipes lists what makes which)"
 
 
-def _calibrated(variants: Sequence[Variant]) -> list[Variant]:
-    return [each for each in variants if each.needs_calibration]
+def _lacking(asked: Quantizing, variants: Sequence[Variant], project: Project) -> list[Variant]:
+    """Those that need calibration data, where there are none and the user named them by no more than a shell pattern.
+
+    Raises:
+        HarnessError: Nothing else was chosen.
+    """
+    if project.calibration is not None or (asked.file is not None and not asked.patterns):
+        return []
+    names = [each for each in variants if is_whole_name(asked.patterns, project.model, each.item)]
+    found = [each for each in variants if each.needs_calibration and each not in names]
+    if found and asked.patterns and len(found) == len(variants):
+        raise HarnessError(
+            f"{listed([each.item for each in found])}: give data to calibrate with by --calibration DATA"
+        )
+    return found
 
 
 def open_source(subject: Subject, folder: Path, display: Display) -> tuple[Subject, Opened]:

@@ -75,10 +75,14 @@ def check_recipes(file: Path | None, patterns: Sequence[str]) -> None:
 
 def fail_named(found: Artifacts, patterns: Sequence[str], model: str) -> None:
     """Makes a recipe that does not fit the model a problem where the user gave its name, not only a shell pattern."""
-    names = [each for each in patterns if not _is_shell_pattern(each)]
     for key in list(found.unfit):
-        if any(_fits(name, model, key.removeprefix(f"{model}.")) for name in names):
+        if is_whole_name(patterns, model, key.removeprefix(f"{model}.")):
             found.problems[key] = ChildFailedError(found.unfit.pop(key), "")
+
+
+def is_whole_name(patterns: Sequence[str], model: str, item: str) -> bool:
+    """Whether the user gave the name of a recipe, not only a shell pattern that it fits."""
+    return any(_fits(each, model, item) for each in patterns if not _is_shell_pattern(each))
 
 
 def _is_shell_pattern(text: str) -> bool:

@@ -15,13 +15,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from crossrt.core.errors import one_line
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.locations import CACHE_VARIABLE, MACHINE_LOCK_VARIABLE, machine_lock_file
+from crossrt.reports.text.printable import printable
 from crossrt.reports.text.progress import Display
 
 _LOOK_EVERY_S: Final = 0.5
 _SAFELY: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MOST_BYTES: Final = 32
+_LONGEST_COMMAND: Final = 120
 
 
 @contextmanager
@@ -91,7 +94,7 @@ def _on_this_machine(path: Path, display: Display, *, is_exclusive: bool) -> Ite
     try:
         if not is_taken:
             display.remark(
-                "waiting: other crossrt runs are measuring on this machine"
+                f"waiting: other crossrt runs are measuring on this machine{_holders(descriptor)}"
                 if is_exclusive
                 else f"waiting: a crossrt run (process {_owner(descriptor)}) has this machine to itself"
             )
@@ -150,6 +153,31 @@ def _sign(descriptor: int) -> None:
         with suppress(OSError):  # a full disk
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+
+
+def _holders(descriptor: int) -> str:
+    """The processes that hold the lock, as the kernel lists them (proc_locks(5)), each with its command and its age."""
+    found = os.fstat(descriptor)
+    file = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    pids = []
+    with suppress(OSError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            fields = line.split()
+            if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == file:  # one that waits has -> in between
+                pids.append(int(fields[4]))
+    told = [text for pid in dict.fromkeys(pids) if (text := _described(pid)) is not None]
+    return f": {'; '.join(told)}" if told else ""
+
+
+def _described(pid: int) -> str | None:
+    """A process in words; None where another user's, or one of another container, does not show itself."""
+    try:
+        command = Path("/proc", str(pid), "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        started = int(Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[19])
+        age_s = float(Path("/proc/uptime").read_text().split()[0]) - started / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
+    return f"process {pid} ({printable(one_line(command))[:_LONGEST_COMMAND]}), for {max(age_s, 0):,.0f} s"
 
 
 def _owner(descriptor: int) -> str:

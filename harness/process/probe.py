@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from typing import Final, get_args
 
 from crossrt.core.artifact import ModelFormat
-from crossrt.harness.errors import ChildFailedError, HarnessError, NotInstalledError, OptionFailedError
+from crossrt.harness.errors import (
+    ChildFailedError,
+    HarnessError,
+    NoAnswerError,
+    NotInstalledError,
+    OptionFailedError,
+)
 from crossrt.harness.measure.settings import WorkerLimits
 from crossrt.harness.process.case_worker import CaseWorker
 from crossrt.harness.process.pool import DrivingPool
@@ -180,4 +186,5 @@ def _probe(text: str, asked: RuntimeSelector, opened: Opened | None, limits: Wor
 
 
 def _reason(failure: ChildFailedError) -> str:
-    return failure.reason.removeprefix("importing the runtime: ")
+    reason = failure.reason.removeprefix("importing the runtime: ")
+    return f"{reason}; give it more time with --timeout" if isinstance(failure, NoAnswerError) else reason

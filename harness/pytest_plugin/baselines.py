@@ -17,6 +17,7 @@ import msgspec
 from crossrt.core.owned import read_regular
 from crossrt.harness.errors import HarnessError
 from crossrt.reports.schema.files import SESSION, decode_report, read_report, write_atomically
+from crossrt.reports.schema.folders import kept_file
 from crossrt.reports.schema.records import SCHEMA_VERSION, Report
 
 _LONGEST_NAME: Final = 80
@@ -56,10 +57,10 @@ def read_baseline(path: Path, test: str) -> Baseline | None:
         HarnessError: The file is neither.
     """
     if path.is_dir():
-        plain = path / "report.json"
-        files = [plain] if plain.is_file() else _files_of(path, test)
+        plain = kept_file(path)
+        files = [plain] if plain is not None else _files_of(path, test)
         found = tuple(read_report(each) for each in files)
-        return Baseline(reports=found, is_plain=plain.is_file()) if found else None
+        return Baseline(reports=found, is_plain=plain is not None) if found else None
     if not path.exists():
         return None
     try:

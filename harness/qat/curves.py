@@ -12,6 +12,7 @@ from crossrt.harness.build.exported import MANIFEST_SUFFIX
 from crossrt.harness.errors import HarnessError
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.files import write_together
+from crossrt.reports.schema.folders import kept_file
 
 CURVES = "curves.jsonl"
 
@@ -20,7 +21,7 @@ def curves_in(path: Path) -> Path | None:
     """The curves that a path stands for: a file of JSON lines, or a folder that holds one and no report."""
     if path.suffix == ".jsonl":
         return path
-    is_training = path.is_dir() and not (path / "report.json").exists()
+    is_training = path.is_dir() and kept_file(path) is None
     return path / CURVES if is_training and (path / CURVES).is_file() else None
 
 

@@ -17,7 +17,7 @@ from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import MetricDefinition
 from crossrt.datasets.reference import reference_of
 from crossrt.datasets.request import DataRequest
-from crossrt.exporters.training.qat.jobs import Bits, Epoch, Optimizer, Ranges, TaskName
+from crossrt.exporters.training.qat.jobs import Bits, Epoch, Optimizer, Ranges, TaskName, check_trainable
 from crossrt.harness.build.project import model_path
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.run.arguments import check_types
@@ -98,9 +98,11 @@ def with_bundled(
     """The file of a model, and its data: those of a bundled model where none are named, but never its test data.
 
     Raises:
+        ModelError: It is not a Keras model.
         HarnessError: There are no data.
     """
     path = model_path(model)
+    check_trainable(path)
     bundled = reference_of(path)
     if data is None:
         if bundled is None:

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
-
-import numpy as np
 
 from crossrt.core.errors import DataError
 from crossrt.core.tensor import described
-from crossrt.datasets.classes import classes_of
-from crossrt.datasets.tasks.choosing import chance_caution, check_class_names
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.errors import ChildFailedError
-from crossrt.harness.evaluate.answers import Outputs, read_reference
+from crossrt.harness.evaluate.answers import read_reference
 from crossrt.harness.evaluate.assess import Assessor, Tried, failed
 from crossrt.harness.evaluate.distances import case_outputs, first_cases, measure_distances
 from crossrt.harness.evaluate.feeding import feeding_of
-from crossrt.harness.evaluate.hosted_task import chosen_task
-from crossrt.harness.evaluate.judge import Judge, Reference, difference_caution
-from crossrt.harness.evaluate.repeating import Unrepeated
+from crossrt.harness.evaluate.judge import difference_caution
 from crossrt.harness.evaluate.run_data import CHUNK_BYTES, KEPT_BYTES, bytes_of
 from crossrt.harness.measure.case import Case
 from crossrt.harness.process.affinity import usable_cpus
 from crossrt.harness.run.in_time import TimeLimit
-from crossrt.harness.run.prepare import naming_origin
+from crossrt.harness.run.reference import (
+    answer_unselected,
+    does_repeat,
+    reference_order,
+    say_uncompared,
+    take_reference,
+    without_float,
+)
 from crossrt.harness.run.run_state import RunState
 from crossrt.reports.statistics.divergence import CaseOutputs
 from crossrt.reports.text.labels import reference_name
@@ -37,7 +38,6 @@ MOST_PREVIEWED: Final = 8
 """Cases for which a first rough latency is told while the run goes on."""
 
 FEWEST_SAMPLES: Final = 64
-_CHUNK: Final = 4096
 _MOST_TRIED: Final = 16
 """Random samples that are drawn to see how long one takes."""
 _DRAWING_SHARE: Final = 0.25
@@ -74,9 +74,9 @@ def check_answers(
     answers: list[CaseOutputs] = []
     if found.reference is not None:
         outputs = read_reference(found.reference, state.data.samples)
-        first = min(cases, key=_reference_order(state))
-        repeats = _repeats(state, first, None if state.project.is_bundled else assessor.unrepeated(first), display)
-        _take_reference(state, outputs, f"the source model {found.reference.model}", display, repeats=repeats)
+        first = min(cases, key=reference_order(state))
+        repeats = does_repeat(state, first, None if state.project.is_bundled else assessor.unrepeated(first), display)
+        take_reference(state, outputs, f"the source model {found.reference.model}", display, repeats=repeats)
     else:
         cases = _answer_first(state, cases, assessor, answers, display)
     for group in limit.affordable(cases, display) if limit is not None else [cases]:
@@ -176,8 +176,13 @@ def _limit_random(state: RunState, cases: Sequence[Case], display: Display) -> N
 def _answer_first(
     state: RunState, cases: Sequence[Case], assessor: Assessor, answers: list[CaseOutputs], display: Display
 ) -> list[Case]:
-    """Where files are run as they are, the first that answers is the reference; the other cases are returned."""
-    left = sorted(cases, key=_reference_order(state))
+    """Where files are run as they are, the first that answers is the reference; the other cases are returned.
+
+    A float model that `--only` leaves out is the reference all the same: it answers, and is not timed.
+    """
+    if answer_unselected(state, cases, assessor, display):
+        return list(cases)
+    left = sorted(cases, key=reference_order(state))
     while left:
         case = left.pop(0)
         tried = assessor.assess(case, None, keeps=True)
@@ -185,16 +190,15 @@ def _answer_first(
             _keep(state, case, tried, answers, display)
             continue
         again = None if state.project.is_bundled else assessor.unrepeated(case, tried.answers.outputs)
-        repeats = _repeats(state, case, again, display)
+        repeats = does_repeat(state, case, again, display)
         name = reference_name(case.label, case.runtime)
-        if missing := _without_float(state, case, name):
+        if missing := without_float(state, case, name):
             state.cautions.append(missing)
             display.remark(f"  CAUTION: {missing}")
-        _take_reference(state, tried.answers.outputs, name, display, repeats=repeats)
+        take_reference(state, tried.answers.outputs, name, display, repeats=repeats)
         judge = state.judge
         assert judge is not None
-        for name, problem in tried.answers.problems.items():
-            display.remark(f"  the output {name} is not compared: {problem}")
+        say_uncompared(tried.answers, display)
         other = tried if repeats else assessor.assess(case, None, keeps=True)  # agreement is then that with itself
         own = other.answers or tried.answers
         evaluation = judge.evaluate(own.outputs, state.artifacts[case.artifact_id])
@@ -202,76 +206,6 @@ def _answer_first(
         _keep(state, case, Tried(assessment=assessment, answers=own), answers, display)
         break
     return [case for case in cases if case in left]
-
-
-def _without_float(state: RunState, case: Case, name: str) -> str | None:
-    """What must be said where `--only` left out the float model, and a quantized file is the reference in its place."""
-    floats = [each.variant for each in state.project.candidates if each.role == "float"]
-    if not state.settings.only or not floats or state.artifacts[case.artifact_id].role == "float":
-        return None
-    return (
-        f"no float model is among the cases that --only selects: answers are compared with those of {name} itself, so"
-        f" nothing tells what quantization cost; add --only {floats[0]}"
-    )
-
-
-def _reference_order(state: RunState) -> Callable[[Case], tuple[bool, int]]:
-    """Files that are named side by side in their order; else float files first, for the others come from them."""
-    places = {each.id: place for place, each in enumerate(state.project.candidates)}
-    floats = {each.id for each in state.artifacts.values() if each.role == "float"}
-    is_side_by_side = state.project.folder is None and len(state.project.given) > 1
-
-    def order(case: Case) -> tuple[bool, int]:
-        return not is_side_by_side and case.artifact_id not in floats, places.get(case.artifact_id, len(places))
-
-    return order
-
-
-def _repeats(state: RunState, case: Case, found: Unrepeated | None, display: Display) -> bool:
-    """Says above everything if the reference gives other answers to the same samples."""
-    if found is not None:
-        caution = found.caution(reference_name(case.label, case.runtime))
-        state.cautions.insert(0, caution)
-        display.remark(f"  CAUTION: {caution}")
-    return found is None
-
-
-def _take_reference(state: RunState, outputs: Outputs, description: str, display: Display, *, repeats: bool) -> None:
-    """Chooses the task by labels and the reference's outputs, and looks whether the reference itself is any good."""
-    labels = state.data.labels
-    if not outputs:
-        raise DataError("no output of the reference can be compared over samples: each differs in shape")
-    subject = state.settings.subject
-    with naming_origin("data", subject.data_origin):
-        chosen = chosen_task(subject.task, labels, outputs, state.data.folder)
-        task = chosen.task
-        if chosen.inferred:
-            display.remark(f"  {chosen.inferred}")
-        task.check(outputs, labels)
-        check_class_names(task, classes_of(state.data.dataset), outputs, labels)
-    for missing in _missing_numbers(outputs):
-        state.cautions.append(missing)
-        display.remark(f"  CAUTION: {missing}")
-    state.judge = Judge(task, labels, Reference(outputs=outputs, description=description, repeats=repeats))
-    if labels is not None and not state.project.is_random:
-        caution = chance_caution(task, task.evaluate(outputs, labels, None, {}), labels)
-        if caution is not None:
-            state.cautions.append(caution)
-            display.remark(f"  CAUTION: {caution}")
-
-
-def _missing_numbers(outputs: Outputs) -> Iterator[str]:
-    """Outputs of the reference that hold NaN: an argmax finds a class in them all the same."""
-    for name, values in outputs.items():
-        if values.dtype.kind != "f":
-            continue
-        parts = (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))
-        found = sum(int(np.isnan(part.reshape(len(part), -1)).any(axis=1).sum()) for part in parts)
-        if found:
-            yield (
-                f"the reference's output {name} holds NaN in {found:,} of {len(values):,} samples: agreement and"
-                " accuracy mean nothing there; look at the model's weights and at the data"
-            )
 
 
 def _keep(state: RunState, case: Case, tried: Tried, answers: list[CaseOutputs], display: Display) -> None:

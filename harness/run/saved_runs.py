@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from crossrt.harness.errors import HarnessError
+from crossrt.reports.schema.folders import PACKED, kept_file
 
 NAMES: Final = ("report.json", "duel.json")
 RESULTS: Final = Path("results")
@@ -21,6 +22,8 @@ def is_word(name: Path | str) -> bool:
 
 def report_in(path: Path, names: tuple[str, ...] = NAMES[:1], start: Path = Path()) -> Path:
     """A file, the report in a run's folder, or that of a folder's only run; of many runs one has to be named.
+
+    In folders, a report may be packed by xz.
 
     `latest` and `previous` are the newest run in `results`, and the one before it, where nothing else is called so.
 
@@ -39,7 +42,7 @@ def report_in(path: Path, names: tuple[str, ...] = NAMES[:1], start: Path = Path
     if not path.is_dir():
         return path
     runs = _runs(path, NAMES)
-    here = [path / name for name in NAMES if (path / name).is_file()]
+    here = [found for name in NAMES if (found := kept_file(path, name)) is not None]
     if len(runs) == 1 and not here:
         return report_in(runs[0])
     if runs and not here:
@@ -58,7 +61,7 @@ def _instead(folder: Path) -> str:
 
 def _runs(folder: Path, names: tuple[str, ...]) -> list[Path]:
     """Folders of runs, the oldest first: their names begin with the time."""
-    return sorted({found.parent for name in names for found in folder.glob(f"*/{name}")})
+    return sorted({found.parent for name in names for end in ("", PACKED) for found in folder.glob(f"*/{name}{end}")})
 
 
 def _of_results(word: str, names: tuple[str, ...], start: Path) -> Path:

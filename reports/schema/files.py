@@ -197,6 +197,11 @@ def _unpacked(packed: bytes, path: Path) -> bytes:
         raise ReportError(f"{path} cannot be unpacked: {str(error).lower()}") from error
     if len(raw) <= MOST_BYTES and not unpacking.eof:
         raise ReportError(f"{path} cannot be unpacked: it ends before its end; copy it again")
+    if rest := unpacking.unused_data.lstrip(b"\0"):  # zeros may fill a file up, by the format
+        raise ReportError(
+            f"{path} is damaged: {len(rest):,} bytes follow the end of what xz packed; copy it again, or pack the"
+            " report anew"
+        )
     return raw
 
 

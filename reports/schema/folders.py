@@ -1,4 +1,4 @@
-"""Reports in folders."""
+"""Reports in folders, as they are or packed by xz."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from typing import Final
 from crossrt.reports.errors import ReportError
 
 NAME: Final = "report.json"
+PACKED: Final = ".xz"
+"""What `xz` puts behind the name of a file that it packs."""
+
+
+def kept_file(folder: Path, name: str = NAME) -> Path | None:
+    """A file of a folder as it is, or else packed by xz; None where it is in neither form."""
+    return next((path for path in (folder / name, folder / f"{name}{PACKED}") if path.is_file()), None)
 
 
 def report_files(paths: Sequence[Path]) -> list[Path]:
@@ -29,4 +36,5 @@ def _beneath(folder: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise ReportError(f"{error.filename} cannot be read: {error.strerror}") from error
 
-    return sorted(Path(here) / NAME for here, _, names in os.walk(folder, onerror=refuse) if NAME in names)
+    walked = (Path(here) for here, _, _ in os.walk(folder, onerror=refuse))
+    return sorted(found for here in walked if (found := kept_file(here)) is not None)

@@ -186,6 +186,13 @@ def test_help_uses_the_words_of_the_field(path):
     check_words(" ".join(command.get_help(context).split()))
 
 
+@pytest.mark.parametrize("path", ["crossrt", *COMMANDS])
+def test_help_fits_a_terminal_of_80_columns(path):
+    command = COMMANDS[path][0] if path in COMMANDS else cli
+    context = click.Context(command, info_name=path, terminal_width=80, max_content_width=80)
+    assert [line for line in command.get_help(context).splitlines() if len(line) > 80] == []
+
+
 def test_the_page_of_commands_names_every_command():
     page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     missing = [name for name in cli.list_commands(click.Context(cli)) if f"`crossrt {name}" not in page]

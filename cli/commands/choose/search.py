@@ -81,8 +81,10 @@ def search(**options: Any) -> int:
     if nothing keeps to the budget, 3 if the time was over before any file could be judged.
 
     \b
-    crossrt search my.onnx --calibration train.npz --data test.npz --max-drop 0.2pp
-    crossrt search my.onnx --calibration train.npz --data test.npz --max-drop 0.5pp --min-speedup 1.5 --max-size 40%
+    crossrt search my.onnx --calibration train.npz --data test.npz \\
+        --max-drop 0.2pp
+    crossrt search my.onnx --calibration train.npz --data test.npz \\
+        --max-drop 0.5pp --min-speedup 1.5 --max-size 40%
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.analysis.search.tables import notes_of, print_found
     from crossrt.cli.shared.options import message_console, result_console

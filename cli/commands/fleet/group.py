@@ -26,10 +26,10 @@ def fleet() -> None:
     """Measure one model on many machines, and see them side by side.
 
     \b
-    crossrt fleet plan crossrt.toml --format github    a workflow with a job for each machine
-    crossrt fleet run crossrt.toml --ray HOST:6379     the same jobs as tasks of a Ray cluster
-    crossrt fleet report reports                       one table of all reports in a folder
-    crossrt fleet report --history postgresql://...    or of the newest runs in a history
+    crossrt fleet plan crossrt.toml --format github  jobs for each machine
+    crossrt fleet run crossrt.toml --ray HOST:6379   the same on a Ray cluster
+    crossrt fleet report reports                     a table of all reports
+    crossrt fleet report --history postgresql://...  or of the newest runs
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 

@@ -30,9 +30,9 @@ def history() -> None:
     """Keep what runs found in a SQLite file, or on a PostgreSQL server that many machines write to.
 
     \b
-    crossrt history add results                          every report in a folder
-    crossrt history trend latency_p50_ns --case int8     where did it change?
-    crossrt history gate results/<run>                   is it worse than the last runs?
+    crossrt history add results                       every report in a folder
+    crossrt history trend latency_p50_ns --case int8  where did it change?
+    crossrt history gate results/<run>                worse than before?
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 

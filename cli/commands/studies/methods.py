@@ -55,7 +55,8 @@ def methods(
 
     \b
     crossrt methods my.onnx --calibration train.npz --data test.npz
-    crossrt methods my.onnx --calibration train.npz --data test.npz --recipe '*equalized*' --time
+    crossrt methods my.onnx --calibration train.npz --data test.npz \\
+        --recipe '*equalized*' --time
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.cli.shared.options import message_console, result_console, subject_from
     from crossrt.harness.analyze.methods import Methods, run_methods

@@ -20,7 +20,8 @@ def sensitivity(name: str, subsets: int, **options: Any) -> None:
     """Build VARIANT over several sets of calibration samples: spread of scales, of signal to noise, and of accuracy.
 
     \b
-    crossrt sensitivity int8-qdq --model my.onnx --calibration train.npz --data test.npz
+    crossrt sensitivity int8-qdq --model my.onnx --calibration train.npz \\
+        --data test.npz
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.cli.shared.options import message_console, result_console
     from crossrt.harness.analyze.sensitivity import answers_sheet, run_sensitivity, scales_sheet

@@ -82,7 +82,8 @@ def bisect_runtime(as_json: bool, **options: Any) -> int:
 
     \b
     crossrt bisect-runtime my.onnx --runtime ort-cpu --good 1.27.0 --bad 1.31.1
-    crossrt bisect-runtime my.onnx --runtime ort-cpu --good 1.27.0 --bad 1.31.1 --by answers --data test.npz
+    crossrt bisect-runtime my.onnx --runtime ort-cpu --good 1.27.0 \\
+        --bad 1.31.1 --by answers --data test.npz
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.analysis.bisection.record import REPORT
     from crossrt.analysis.bisection.tables import print_bisection

@@ -46,9 +46,9 @@ def cache(context: click.Context, as_json: bool) -> None:
     """List what crossrt keeps in its cache folder, which CROSSRT_CACHE_DIR names: everything there can be made again.
 
     \b
-    crossrt cache                                what there is, how large, and when it was last used
-    crossrt cache prune --older-than 7d          remove what was not used for a week
-    crossrt cache prune --environments --all     remove the environments of other versions of runtimes
+    crossrt cache                             what there is and how large
+    crossrt cache prune --older-than 7d       remove what was not used for a week
+    crossrt cache prune --environments --all  and runtimes of other versions
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     if context.invoked_subcommand is None:
         context.invoke(listing, as_json=as_json)

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from crossrt.core.artifact import Epoch as Epoch
 from crossrt.core.artifact import Score as Score
 from crossrt.core.install import Backend
+from crossrt.exporters.errors import ModelError
+from crossrt.exporters.inspection import SourceKind
+from crossrt.exporters.sources.detect import detect
 
 Bits = Literal[4, 8]
 TaskName = Literal["classification", "regression"]
 Ranges = Literal["moving-average", "learned"]
 Optimizer = Literal["adam", "sgd"]
+_KINDS: Final[Mapping[SourceKind, str]] = {
+    "saved-model": "a SavedModel",
+    "onnx": "an ONNX model",
+    "tflite": "a TFLite model",
+    "openvino-ir": "an OpenVINO model",
+}
 FLOAT_VARIANT: Final = "fp32"
 VARIANTS: Final[Mapping[int, str]] = {8: "int8-qat", 4: "w4a8-qat"}
 """Names of what is written, by the bits of weights."""
@@ -23,6 +33,19 @@ COMPARED_SAMPLES: Final = 32
 """On how many samples every layer is compared."""
 ANSWERS: Final = "fake-quant.npz"
 """What the trained model answers before it is written as a file; in the folder of the job."""
+
+
+def check_trainable(source: Path) -> None:
+    """Looks at the kind of a model before anything heavy is imported or any data are opened.
+
+    Raises:
+        ModelError: It is not a model, or one that Keras does not train.
+    """
+    kind = detect(source)
+    if kind in ("keras", "keras-h5"):
+        return
+    otherwise = "" if kind == "openvino-ir" else f"; crossrt quantize {source} needs no training"
+    raise ModelError(f"{source} is {_KINDS[kind]}: quantization-aware training takes a Keras model (.keras){otherwise}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

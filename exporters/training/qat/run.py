@@ -18,7 +18,15 @@ from crossrt.exporters.errors import ExportError, ModelError
 from crossrt.exporters.jobs import BuildJob, write_artifact
 from crossrt.exporters.sources.detect import check_source
 from crossrt.exporters.training import environment as environment
-from crossrt.exporters.training.qat.jobs import ANSWERS, COMPARED_SAMPLES, FLOAT_VARIANT, STEPS, VARIANTS, QatJob
+from crossrt.exporters.training.qat.jobs import (
+    ANSWERS,
+    COMPARED_SAMPLES,
+    FLOAT_VARIANT,
+    STEPS,
+    VARIANTS,
+    QatJob,
+    check_trainable,
+)
 from crossrt.exporters.variants import Variant
 
 if TYPE_CHECKING:
@@ -119,9 +127,8 @@ def prepare(job: QatJob) -> Prepared:
     from crossrt.exporters.training.qat.objective import objective_for
     from crossrt.exporters.training.qat.reading import read_network
 
+    check_trainable(Path(job.source))
     kind = check_source(Path(job.source), allow_h5=job.allow_h5)
-    if kind not in ("keras", "keras-h5"):
-        raise ModelError(f"{job.source} is {kind}: quantization-aware training takes a Keras model (.keras)")
     serving = load_serving(Path(job.source), kind)
     serving.check_weights()
     network = read_network(serving.keras_model, job.source)

@@ -71,7 +71,7 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
         if case.artifact_id in found.problems:
             raise ArmFailedError(f"{case.artifact_id}: {found.problems[case.artifact_id].reason}")
     state = _begin(run, command, runtimes, cases, opened, found, display)
-    assessments = _assess(state, cases, found, python, display)
+    assessments = _assess(state, cases, sides, found, python, display)
     calls = calls_for(sum(each.trial_ns for each in assessments) // 2, DUEL_EFFORT.block_target_ns)
     a, b = (
         _arm(state, label, case, assessment, calls)
@@ -224,7 +224,12 @@ def _begin(
 
 
 def _assess(
-    state: RunState, cases: Sequence[Case], found: Artifacts, python: ForeignPython | None, display: Display
+    state: RunState,
+    cases: Sequence[Case],
+    sides: Sequence[Side],
+    found: Artifacts,
+    python: ForeignPython | None,
+    display: Display,
 ) -> list[Assessment]:
     """Checks the answers of both sides; those of B in its own Python."""
     check_answers(state, found, display)
@@ -235,14 +240,27 @@ def _assess(
         )
         assessments[1] = assessor.assess(cases[1], state.judge, keeps=False).assessment
     wrong = []
-    for label, case, assessment in zip("AB", cases, assessments, strict=True):
+    for label, case, side, assessment in zip("AB", cases, sides, assessments, strict=True):
         if assessment.status != "ok":
             where = f" with {python.path}" if python and label == "B" else ""
-            wrong.append(f"{label} ({case.id}{where}) {assessment.status}: {assessment.reason}")
+            name = side.text if side.runtime is not None else f"{side.text} on {case.runtime}"
+            wrong.append(f"{label} ({name}{where}) {assessment.status}: {assessment.reason}")
     if wrong:
         statuses = {each.status for each in assessments}
-        raise (ArmFailedError if "failed" in statuses else HarnessError)("; ".join(wrong))
+        error = ArmFailedError if "failed" in statuses else HarnessError
+        raise error("; ".join(wrong) + _one_network(state, cases, assessments))
     return assessments
+
+
+def _one_network(state: RunState, cases: Sequence[Case], assessments: Sequence[Assessment]) -> str:
+    """What to do where the sides answer differently, which files of different networks do; else nothing."""
+    has_other_answers = any(each.status == "failed" and each.evaluation is not None for each in assessments)
+    if state.judge is None or not has_other_answers or len({case.artifact_id for case in cases}) == 1:
+        return ""
+    return (
+        f". The reference is {state.judge.reference.description}: a ratio of times says something where both sides are"
+        " the same network. Name files of one model, or measure different ones with crossrt bench, one by one"
+    )
 
 
 def _arm(state: RunState, label: str, case: Case, assessment: Assessment, calls: int) -> Arm:

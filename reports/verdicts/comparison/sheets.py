@@ -15,6 +15,7 @@ ABSENT: Final = "-"
 NOT_JUDGED: Final = "NOT JUDGED"
 CAUTION: Final = "CAUTION"
 _COUNTED: Final[dict[Verdict, str]] = {"same": "not worse", "better": "better", "inconclusive": "inconclusive"}
+_START_UP: Final = ("load_ns", "first_inference_ns")
 _FAR: Final = 10.0
 """A change beyond which an interval's end is no longer spelt out."""
 
@@ -52,7 +53,7 @@ def _changed_answers(findings: Sequence[Finding]) -> str:
 
 def findings_sheet(comparison: Comparison, *, everything: bool = False) -> Sheet:
     """The findings, worst first; those within their margin, or that say nothing, only where everything is asked for."""
-    shown = [each for each in comparison.findings if everything or not (each.verdict == "same" or each.says_nothing)]
+    shown = _shown(comparison, everything=everything)
     return Sheet(
         title="Compared with the baseline",
         columns=_COLUMNS,
@@ -61,6 +62,10 @@ def findings_sheet(comparison: Comparison, *, everything: bool = False) -> Sheet
         wrapped=("metric", "verdict"),
         kept=("verdict",),
     )
+
+
+def _shown(comparison: Comparison, *, everything: bool) -> list[Finding]:
+    return [each for each in comparison.findings if everything or not (each.verdict == "same" or each.says_nothing)]
 
 
 def comparison_notes(comparison: Comparison, *, everything: bool = False) -> list[str]:
@@ -83,6 +88,13 @@ def comparison_notes(comparison: Comparison, *, everything: bool = False) -> lis
         if finding.word != "vanished" and (finding.word != "same" or finding.metric == ANSWERS.name)
     )
     notes += [f"{finding.name} {metric_label(finding)}: {finding.detail}" for finding in told if finding.detail]
+    started = [each for each in _shown(comparison, everything=everything) if each.metric in _START_UP and each.change]
+    if started:
+        labels = dict.fromkeys(each.label for each in started)
+        notes.append(
+            f"{' and '.join(labels)}: values are means over all rounds, as bench and show print them; the change is"
+            " that of the steadier rounds, so it may differ from theirs (--all says how times are judged)"
+        )
     return [*notes, *comparison.notes, *(comparison.method if everything else ())]
 
 

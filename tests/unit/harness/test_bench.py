@@ -70,10 +70,26 @@ def test_integer_model_takes_its_own_types_in_native_mode(bench):
     assert case(report, "int8-io").case.endswith("/b1/t1/native")
     both = bench(only=("int8-io",), effort_rounds=1)
     assert case(both, "int8-io").evaluation.answers_sha256 == case(report, "int8-io").evaluation.answers_sha256
-    for found in (report, both):  # the folder's float model was left out, and would have been the reference
-        (caution,) = found.cautions
-        assert caution.startswith("no float model is among the cases that --only selects: answers are compared with")
-        assert caution.endswith("add --only fp32")
+
+
+def test_a_float_file_that_only_leaves_out_is_compared_with_and_not_timed(bench):
+    report = bench(only=("int8-io",), effort_rounds=1)
+    assert [result.variant for result in report.results] == ["int8-io"]
+    assert report.reference == "the float model fp32 on tflite (not timed)"
+    assert report.cautions == ()
+    alone = case(report, "int8-io").evaluation
+    beside = case(bench(only=("int8-io", "fp32@tflite"), effort_rounds=1), "int8-io").evaluation
+    assert alone.values == beside.values
+    assert alone.outputs[0].max_abs > 0  # from itself it would not differ
+
+
+def test_without_a_float_file_to_compare_with_a_caution_says_so(bench, folder, data):
+    for path in folder.glob("conv.fp32.tflite*"):
+        path.unlink()
+    report = bench(only=("int8-io",), effort_rounds=1)
+    (caution,) = report.cautions
+    assert caution.startswith("no float model is among the cases that --only selects: answers are compared with")
+    assert caution.endswith("add --only fp32")
 
 
 def test_threads_are_passed_on_and_not_pinned(bench):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from crossrt.core.evaluation import Packed
 from crossrt.reports.schema.files import read_duel, read_report
@@ -218,6 +220,19 @@ def test_two_files_are_compared_side_by_side(crossrt, model, tmp_path, short_due
     assert [found.a.result.case, found.b.result.case] == ["a.a@ort-cpu/b1/t1", "a.b@ort-cpu/b1/t1"]
     assert {each.name for each in path.parent.iterdir()} == {"a.json", "b.json", "duel.json"}
     assert read_report(path.with_name("a.json")).results[0].status == "ok"
+
+
+def test_different_networks_are_not_compared_and_it_is_said_what_to_do(crossrt, model, tmp_path):
+    path = model("conv.fp32.onnx", "a.onnx")
+    other = onnx.load(path)
+    for tensor in other.graph.initializer:
+        tensor.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(tensor), tensor.name))
+    onnx.save(other, tmp_path / "b.onnx")
+    done = crossrt("duel", "a.onnx", "b.onnx", "--budget", 1)
+    assert done.returncode == 1
+    assert "crossrt: B (b.onnx on ort-cpu) failed: answers " in done.stderr
+    assert "The reference is a on ort-cpu: a ratio of times says something where both sides are the same" in done.stderr
+    assert "measure different ones with crossrt bench, one by one" in done.stderr
 
 
 @pytest.mark.parametrize(

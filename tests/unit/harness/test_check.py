@@ -10,7 +10,7 @@ import pytest
 from crossrt.datasets.opening import DataRequest
 from crossrt.harness.evaluate.assess import RANDOM_HINT
 from crossrt.harness.measure.settings import Subject
-from crossrt.harness.run import check
+from crossrt.harness.run import check, reference
 
 pytestmark = pytest.mark.processes
 
@@ -77,9 +77,9 @@ def test_time_that_is_over_is_said_and_two_rounds_are_kept(bench, remarks):
 
 
 def test_a_reference_that_answers_nan_is_a_caution_with_the_number_of_samples(monkeypatch):
-    monkeypatch.setattr(check, "_CHUNK", 4)
+    monkeypatch.setattr(reference, "_CHUNK", 4)
     scores = np.zeros((10, 3), dtype=np.float32)
     scores[[0, 7], 1] = np.nan
-    found = list(check._missing_numbers({"scores": scores, "sound": np.ones(10), "classes": np.arange(10)}))
+    found = list(reference._missing_numbers({"scores": scores, "sound": np.ones(10), "classes": np.arange(10)}))
     assert len(found) == 1
     assert "the reference's output scores holds NaN in 2 of 10 samples" in found[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from crossrt.core.errors import CrossrtError
+from crossrt.core.errors import ArtifactError, CrossrtError
 from crossrt.datasets.opening import RANDOM, DataRequest
 from crossrt.datasets.reference import reference_models
 from crossrt.exporters.errors import ModelError
@@ -108,6 +109,28 @@ def test_a_quantized_file_keeps_the_name_that_its_manifest_gives(folder, model, 
     assert project.given[0].source_sha256 == "5" * 64
     path.write_bytes(model("conv.int8-io.tflite").read_bytes() + b"\0" * 4)  # not the file of the manifest any more
     assert [each.variant for each in resolve(Subject(models=(path,))).candidates] == ["int8"]
+
+
+@pytest.mark.parametrize(
+    ("said", "instead", "named"),
+    [
+        ('"role": "quantized"', '"role": "float"', "role float in the manifest, quantized in the file itself"),
+        ('"dtype": "int8"', '"dtype": "uint8"', "input image uint8 .* in the manifest, image int8 .* in the file"),
+        (
+            "\n        28,",
+            "\n        30,",
+            r"input image int8 \(.*, 30, .* in the manifest, image int8 \(.*, 28, .* in",
+        ),
+    ],
+)
+def test_a_manifest_that_contradicts_its_file_is_refused(folder, said, instead, named):
+    path = folder / "conv.int8-io.tflite"
+    manifest = path.with_name(f"{path.name}.manifest.json")
+    text = manifest.read_text()
+    assert said in text
+    manifest.write_text(text.replace(said, instead, 1))
+    with pytest.raises(ArtifactError, match=rf"{re.escape(str(manifest))} contradicts its file.*{named}"):
+        resolve(Subject(models=(path,)))
 
 
 def test_several_files_are_named_after_themselves_and_the_first_names_the_model(model):

@@ -16,7 +16,7 @@ from crossrt.core.evaluation import Evaluation, Packed
 from crossrt.core.tensor import TensorSpec
 from crossrt.datasets.request import DataRequest
 from crossrt.datasets.tasks.choosing import make_task
-from crossrt.exporters.errors import ExportError
+from crossrt.exporters.errors import ExportError, ModelError
 from crossrt.exporters.training.qat.jobs import Epoch, QatJob, Score
 from crossrt.harness.errors import ChildFailedError, HarnessError
 from crossrt.harness.qat import following
@@ -420,6 +420,15 @@ def test_the_proof_is_read_as_it_was_written(tmp_path):
     assert read_proof(tmp_path / SCALES) == known
     (tmp_path / SCALES).write_bytes(b"{}")
     assert read_proof(tmp_path / SCALES) is None
+
+
+def test_what_keras_does_not_train_is_refused_before_anything_is_opened(tmp_path):
+    path = tmp_path / "own.tflite"
+    path.write_bytes(b"\x1c\0\0\0TFL3")
+    with pytest.raises(
+        ModelError, match=r"own.tflite is a TFLite model: quantization-aware training takes a Keras model"
+    ):
+        with_bundled(path, None, None)
 
 
 def test_own_models_need_data(tmp_path):

@@ -135,6 +135,19 @@ def test_a_named_recipe_without_the_data_that_it_needs_fails(crossrt, dense):
     assert "failed own.int8-qdq.onnx: " in output
 
 
+def test_recipes_of_a_pattern_that_need_data_are_left_out_and_the_rest_is_built(crossrt, dense, few):
+    code, output, errors = crossrt(
+        "quantize", "own.onnx", "--out", "lab", "--recipe", "int8-*", "--recipe", "int8-qdq-conv"
+    )
+    assert code == 1
+    assert "left out int8-qdq.onnx: --calibration DATA adds them" in output
+    assert "failed own.int8-qdq-conv.onnx: " in output  # this one was named
+    assert "int8-dynamic.onnx" in output
+    code, _, errors = crossrt("quantize", "own.onnx", "--out", "lab", "--recipe", "int8-qdq*")
+    assert code == 2
+    assert "int8-qdq.onnx, int8-qdq-conv.onnx: give data to calibrate with by --calibration DATA" in errors
+
+
 def test_without_test_data_the_calibration_data_are_answered(crossrt, dense):
     code, output, errors = crossrt(
         *("quantize", "own.onnx", "--calibration", "train.npz", "--out", "lab", "--recipe", "int8-qdq")

@@ -14,6 +14,7 @@ from crossrt.cli.shared.max_drop import DropRange
 from crossrt.core.errors import CrossrtError
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.run.saved_runs import NAMES, report_in
+from crossrt.reports.schema.folders import report_files
 
 REPORT = Path(__file__).parents[2] / "data" / "report-v1.json"
 
@@ -33,6 +34,17 @@ def test_the_newest_run_and_the_one_before_it_have_names(results):
     assert report_in(Path("latest")).parent.name == "20260102T000000Z-bbbb"
     assert report_in(Path("previous")).parent.name == "20260101T000000Z-aaaa"
     assert report_in(Path("latest"), NAMES) == Path("results/20260103T000000Z-cccc/duel.json")
+
+
+def test_a_packed_report_is_found_in_its_folder_where_there_is_no_plain_one(results):
+    plain = results / "20260102T000000Z-bbbb" / "report.json"
+    packed = plain.rename(plain.with_name("report.json.xz"))
+    assert report_in(Path("latest")) == packed.relative_to(results.parent)
+    assert report_files([results]) == [results / "20260101T000000Z-aaaa" / "report.json", packed]
+    plain.touch()
+    assert report_in(plain.parent) == plain
+    assert plain in report_files([results])
+    assert packed not in report_files([results])
 
 
 def test_a_file_of_that_name_comes_first(results, tmp_path):

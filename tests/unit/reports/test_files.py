@@ -225,6 +225,14 @@ def test_a_report_packed_by_xz_is_read_as_it_is(sample_path, tmp_path):
     assert f"{packed} cannot be unpacked: " in refusal(packed)
 
 
+def test_bytes_behind_what_is_packed_are_damage(sample_path, tmp_path):
+    packed = tmp_path / "report.json.xz"
+    packed.write_bytes(lzma.compress(sample_path.read_bytes()) + b"\0" * 8)  # such padding is of the format
+    assert read_report(packed) == read_report(sample_path)
+    packed.write_bytes(packed.read_bytes() + b"a late edit")
+    assert f"{packed} is damaged: 11 bytes follow the end of what xz packed" in refusal(packed)
+
+
 def test_what_is_unpacked_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MOST_BYTES", 1000)
     (tmp_path / "bomb.json.xz").write_bytes(lzma.compress(b" " * 10**6))
