@@ -14,7 +14,6 @@ from crossrt.reports.statistics.contrasts import (
     Contrast,
     calls_of,
     quiet_level,
-    round_contrasts,
     shared_calls,
 )
 from crossrt.reports.statistics.definitions import QUIET
@@ -26,6 +25,7 @@ from crossrt.reports.statistics.intervals import (
     trimmed_mean,
     welch_interval,
 )
+from crossrt.reports.statistics.levels import level_contrasts
 from crossrt.reports.statistics.scenarios import between_runs, scenario_times
 from crossrt.reports.verdicts.comparison.comparable import comparability
 from crossrt.reports.verdicts.comparison.pairing import Pair
@@ -222,7 +222,7 @@ def unpaired_change(
 
 
 def paired_change(pair: Pair, metric: str, replicates: Sequence[Control], alpha: float) -> LogInterval | None:
-    """Rounds that both reports share: block by block for the median latency, round by round for the rest.
+    """Rounds that both reports share: turn by turn for the median latency, round by round for the rest.
 
     Args:
         pair: The case in both reports.
@@ -239,7 +239,7 @@ def paired_change(pair: Pair, metric: str, replicates: Sequence[Control], alpha:
         processes = [[each.rounds] for each in (pair.baseline, pair.current)]
         for each, replicate in zip(processes, replicates, strict=False):
             each.append(replicate.rounds)
-        ratios = round_contrasts(processes[1], processes[0])
+        ratios = level_contrasts(processes[1], processes[0])
     else:
         ratios = [Contrast(value=after[index] - before[index], error=UNKNOWN_ERROR) for index in sorted(shared)]
     return pooled_interval(ratios, alpha)
