@@ -38,6 +38,10 @@ USERS = ("postgres", "nobody")
 """Who runs the server where we are root, which PostgreSQL refuses to be."""
 
 
+GUARD = 'read _; "$@" && rm -rf "$0"'
+"""Stops the server as soon as the process that started it has ended, even if it was killed."""
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--without-postgresql", action="store_true", help="skip the tests that need a PostgreSQL server on this machine"
@@ -120,14 +124,21 @@ class Server:
             f"-c listen_addresses='' -c unix_socket_directories={self._folder} -c fsync=off -c full_page_writes=off"
         )
         self._run("pg_ctl", "-w", "-s", "-l", str(self._folder / "log"), "-o", options, "start")
+        stop = self._command("pg_ctl", "-w", "-s", "-m", "immediate", "stop")
+        self._guard = subprocess.Popen(
+            ["sh", "-c", GUARD, str(self._folder), *stop], cwd="/", stdin=subprocess.PIPE, start_new_session=True
+        )
 
     def stop(self) -> None:
-        self._run("pg_ctl", "-w", "-s", "-m", "immediate", "stop")
+        self._guard.communicate()
+        assert self._guard.returncode == 0
+
+    def _command(self, name: str, *arguments: str) -> list[str]:
+        command = [str(self._binaries / name), "-D", str(self._data), *arguments]
+        return ["runuser", "-u", self._user, "--", *command] if self._user else command
 
     def _run(self, name: str, *arguments: str) -> None:
-        command = [str(self._binaries / name), "-D", str(self._data), *arguments]
-        if self._user:
-            command = ["runuser", "-u", self._user, "--", *command]
+        command = self._command(name, *arguments)
         done = subprocess.run(command, cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             pytest.fail(f"{name} failed: {done.stderr}")
