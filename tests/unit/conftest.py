@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,39 @@ def without_tensorflow(monkeypatch) -> None:
     """Processes find no TensorFlow, whose import takes seconds each time that all runtimes are asked what they are."""
     path = filter(None, [str(NO_TENSORFLOW), os.environ.get("PYTHONPATH")])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+
+
+@pytest.fixture(scope="session")
+def remembered_runtimes() -> Callable[[], AbstractContextManager[None]]:
+    """While `remembered_runtimes()` lasts, ORT and LiteRT are asked once a session what they are: a process each."""
+    from crossrt.harness.process import probe
+
+    ask, known = probe._probe, {}
+
+    def asked(name, *rest):
+        if name not in ("ort-cpu", "tflite"):
+            return ask(name, *rest)
+        if name in known:
+            return known[name]
+        found = ask(name, *rest)
+        if found.problem is None:
+            known[name] = found
+        return found
+
+    @contextmanager
+    def remembered() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(probe, "_probe", asked)
+            yield
+
+    return remembered
+
+
+@pytest.fixture
+def runtimes_are_remembered(remembered_runtimes) -> Iterator[None]:
+    """The same for a whole test."""
+    with remembered_runtimes():
+        yield
 
 
 @pytest.fixture(scope="session")
