@@ -53,10 +53,11 @@ def pytest_collection_modifyitems(items):
     """Marks what is quick, and has long files begin first: one that begins last keeps the other processors waiting."""
     unit = Path(__file__).parent
     long = {each.path for each in items if any(map(each.get_closest_marker, ("processes", "tensorflow")))}
-    items.sort(key=lambda item: item.path.is_relative_to(unit) and item.path not in long)
+    parts = {path: path.relative_to(unit).parts for path in {each.path for each in items} if path.is_relative_to(unit)}
+    items.sort(key=lambda item: item.path in parts and item.path not in long)
     for item in items:
-        if item.path.is_relative_to(unit):
-            folders = item.path.relative_to(unit).parts[:-1]
+        if item.path in parts:
+            folders = parts[item.path][:-1]
             slow = item.get_closest_marker("simulation") or not set(folders).isdisjoint(SLOW)
             slow = slow or getattr(item.function, "is_hypothesis_test", False)
             if folders and folders[0] in CORE and not slow:
