@@ -50,7 +50,7 @@ def first_damage(connection: Connection, *, everywhere: bool) -> str | None:
 
 
 @cache
-def _question(table: Table) -> Select[Any]:
+def _question(table: Table) -> Select[*tuple[Any, ...]]:
     """Whether any value is wrong, for each column in one look at the table."""
     wrong = ((column, _is_wrong(column, stored)) for column in table.columns if (stored := _stored_as(column)))
     return select(*(func.max(is_wrong).label(column.name) for column, is_wrong in wrong)).select_from(table)
