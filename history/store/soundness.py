@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -13,7 +14,9 @@ from sqlalchemy import (
     Float,
     Integer,
     LargeBinary,
+    Select,
     String,
+    Table,
     func,
     or_,
     select,
@@ -40,22 +43,27 @@ def first_damage(connection: Connection, *, everywhere: bool) -> str | None:
     """The first column that holds a value of another type, or a time that is none, as `table.column`, or None."""
     for table in metadata.sorted_tables:
         if everywhere or table.name not in _LARGE:
-            for column in table.columns:
-                if (stored := _stored_as(column)) and _is_damaged(connection, column, stored):
-                    return f"{table.name}.{column.name}"
+            are_wrong = connection.execute(_question(table)).mappings().one()
+            if (wrong := next((name for name, is_wrong in are_wrong.items() if is_wrong), None)) is not None:
+                return f"{table.name}.{wrong}"
     return None
+
+
+@cache
+def _question(table: Table) -> Select[*tuple[Any, ...]]:
+    """Whether any value is wrong, for each column in one look at the table."""
+    wrong = ((column, _is_wrong(column, stored)) for column in table.columns if (stored := _stored_as(column)))
+    return select(*(func.max(is_wrong).label(column.name) for column, is_wrong in wrong)).select_from(table)
 
 
 def _stored_as(column: Column[Any]) -> tuple[str, ...]:
     return next((stored for kind, stored in _STORED_AS.items() if isinstance(column.type, kind)), ())
 
 
-def _is_damaged(connection: Connection, column: Column[Any], stored: tuple[str, ...]) -> bool:
+def _is_wrong(column: Column[Any], stored: tuple[str, ...]) -> ColumnElement[bool]:
     allowed = (*stored, "null") if column.nullable else stored
     is_wrong: ColumnElement[bool] = func.typeof(column).not_in(allowed)
-    if isinstance(column.type, Moment):
-        is_wrong = or_(is_wrong, _is_no_time(column))
-    return bool(connection.execute(select(func.count()).select_from(column.table).where(is_wrong)).scalar())
+    return or_(is_wrong, _is_no_time(column)) if isinstance(column.type, Moment) else is_wrong
 
 
 def _is_no_time(column: Column[Any]) -> ColumnElement[bool]:

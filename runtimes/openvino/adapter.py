@@ -141,12 +141,12 @@ def _fixed_view(request: Any, port: Any) -> NDArray[Any] | None:
     return request.get_tensor(port).data if port.get_partial_shape().is_static else None
 
 
-@cache
 def _usable_processors() -> int:
     """Those that this process may use; all of the machine where the system has no such limit."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@cache
 def _core() -> Any:
     """The library with its CPU plug-in loaded, once a process."""
     core = openvino.Core()

@@ -1,6 +1,6 @@
 """Makes a user's Keras models, their data and their reference answers in a folder, in one TensorFlow process.
 
-python make_own_models.py FOLDER [--fashion FASHION_MNIST_FOLDER] [--only NAME]
+python make_own_models.py FOLDER [--fashion FASHION_MNIST_FOLDER]
 """
 
 from __future__ import annotations
@@ -88,17 +88,6 @@ def hundred_classes(folder, random):
     np.savez(folder / "hundred.npz", pixels=x[:400], labels=y[:400])
     np.savez(folder / "hundred-calibration.npz", pixels=x[400:600])
     np.savez(folder / "hundred-0-to-1.npz", pixels=x[:400] / 255, labels=y[:400])
-    swap_classes(model, 3, 71)
-    (folder / "swapped").mkdir()
-    model.save(folder / "swapped" / "hundred.keras")
-
-
-def swap_classes(model, one, other):
-    """Exchanges two classes in the last layer."""
-    weights, bias = (np.array(each) for each in model.layers[-1].get_weights())
-    weights[:, [one, other]] = weights[:, [other, one]]
-    bias[[one, other]] = bias[[other, one]]
-    model.layers[-1].set_weights([weights, bias])
 
 
 def recurrent(folder, random):
@@ -168,13 +157,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--fashion", type=Path)
-    parser.add_argument("--only", choices=[make.__name__ for make in MADE])
     asked = parser.parse_args()
     keras.utils.set_random_seed(0)
     random = np.random.default_rng(0)
     for make in MADE:
-        if asked.only in (None, make.__name__):
-            make(asked.folder, random)
+        make(asked.folder, random)
     if asked.fashion is not None:
         fashion(asked.folder, asked.fashion)
 

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,10 @@ USERS = ("postgres", "nobody")
 """Who runs the server where we are root, which PostgreSQL refuses to be."""
 
 
+GUARD = 'read _; "$@" && rm -rf "$0"'
+"""Stops the server as soon as the process that started it has ended, even if it was killed."""
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--without-postgresql", action="store_true", help="skip the tests that need a PostgreSQL server on this machine"
@@ -48,10 +53,11 @@ def pytest_collection_modifyitems(items):
     """Marks what is quick, and has long files begin first: one that begins last keeps the other processors waiting."""
     unit = Path(__file__).parent
     long = {each.path for each in items if any(map(each.get_closest_marker, ("processes", "tensorflow")))}
-    items.sort(key=lambda item: item.path.is_relative_to(unit) and item.path not in long)
+    parts = {path: path.relative_to(unit).parts for path in {each.path for each in items} if path.is_relative_to(unit)}
+    items.sort(key=lambda item: item.path in parts and item.path not in long)
     for item in items:
-        if item.path.is_relative_to(unit):
-            folders = item.path.relative_to(unit).parts[:-1]
+        if item.path in parts:
+            folders = parts[item.path][:-1]
             slow = item.get_closest_marker("simulation") or not set(folders).isdisjoint(SLOW)
             slow = slow or getattr(item.function, "is_hypothesis_test", False)
             if folders and folders[0] in CORE and not slow:
@@ -66,6 +72,39 @@ def without_tensorflow(monkeypatch) -> None:
     """Processes find no TensorFlow, whose import takes seconds each time that all runtimes are asked what they are."""
     path = filter(None, [str(NO_TENSORFLOW), os.environ.get("PYTHONPATH")])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+
+
+@pytest.fixture(scope="session")
+def remembered_runtimes() -> Callable[[], AbstractContextManager[None]]:
+    """While `remembered_runtimes()` lasts, ORT and LiteRT are asked once a session what they are: a process each."""
+    from crossrt.harness.process import probe
+
+    ask, known = probe._probe, {}
+
+    def asked(name, *rest):
+        if name not in ("ort-cpu", "tflite"):
+            return ask(name, *rest)
+        if name in known:
+            return known[name]
+        found = ask(name, *rest)
+        if found.problem is None:
+            known[name] = found
+        return found
+
+    @contextmanager
+    def remembered() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(probe, "_probe", asked)
+            yield
+
+    return remembered
+
+
+@pytest.fixture
+def runtimes_are_remembered(remembered_runtimes) -> Iterator[None]:
+    """The same for a whole test."""
+    with remembered_runtimes():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -120,14 +159,21 @@ class Server:
             f"-c listen_addresses='' -c unix_socket_directories={self._folder} -c fsync=off -c full_page_writes=off"
         )
         self._run("pg_ctl", "-w", "-s", "-l", str(self._folder / "log"), "-o", options, "start")
+        stop = self._command("pg_ctl", "-w", "-s", "-m", "immediate", "stop")
+        self._guard = subprocess.Popen(
+            ["sh", "-c", GUARD, str(self._folder), *stop], cwd="/", stdin=subprocess.PIPE, start_new_session=True
+        )
 
     def stop(self) -> None:
-        self._run("pg_ctl", "-w", "-s", "-m", "immediate", "stop")
+        self._guard.communicate()
+        assert self._guard.returncode == 0
+
+    def _command(self, name: str, *arguments: str) -> list[str]:
+        command = [str(self._binaries / name), "-D", str(self._data), *arguments]
+        return ["runuser", "-u", self._user, "--", *command] if self._user else command
 
     def _run(self, name: str, *arguments: str) -> None:
-        command = [str(self._binaries / name), "-D", str(self._data), *arguments]
-        if self._user:
-            command = ["runuser", "-u", self._user, "--", *command]
+        command = self._command(name, *arguments)
         done = subprocess.run(command, cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             pytest.fail(f"{name} failed: {done.stderr}")

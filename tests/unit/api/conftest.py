@@ -23,7 +23,7 @@ def own_cache(inspections, monkeypatch, tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def little_is_measured(monkeypatch):
+def little_is_measured(monkeypatch, runtimes_are_remembered):
     """How long things are measured is no matter here; what a run and an A/B comparison measure besides is neither."""
     short = Effort(rounds=1, blocks=6, block_target_ns=300_000, warmup_ns=100_000, sessions=2)
     monkeypatch.setattr("crossrt.harness.measure.duel.prepare.DUEL_EFFORT", short)

@@ -5,8 +5,6 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -23,8 +21,6 @@ from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.build.exported import write_folder
 from crossrt.harness.measure.duel.run import run_duel
 from crossrt.harness.measure.settings import BenchSettings, DuelSettings, Effort, Subject, WorkerLimits
-from crossrt.harness.process import probe
-from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.harness.run.bench import run_bench
 from crossrt.reports.schema.records import Report
 from crossrt.reports.text.progress import Silent
@@ -33,8 +29,6 @@ DATA = Path(__file__).parents[2] / "data"
 CONFORMANCE = Path(__file__).parents[3] / "runtimes" / "conformance" / "models"
 SHORT = Effort(rounds=3, blocks=2, block_target_ns=500_000, warmup_ns=100_000)
 SHORT_DUEL = Effort(rounds=1, blocks=6, block_target_ns=300_000, warmup_ns=100_000, sessions=2)
-KNOWN: dict[str, RuntimeInfo] = {}
-"""What runtimes said that they are."""
 
 
 @pytest.fixture(autouse=True)
@@ -136,33 +130,33 @@ def chaos(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def bench(folder, data):
+def bench(folder, data, remembered_runtimes):
     """Runs a short bench over the small models."""
 
-    return partial(short_bench, folder, data)
+    return partial(short_bench, remembered_runtimes, folder, data)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, samples) -> Report:
+def whole(tmp_path_factory, samples, remembered_runtimes) -> Report:
     """One short bench of everything, the no-op models included, which the tests of a file share."""
-    return shared_bench(tmp_path_factory.mktemp("whole"), samples, batch_sizes=(1, 4))
+    return shared_bench(remembered_runtimes, tmp_path_factory.mktemp("whole"), samples, batch_sizes=(1, 4))
 
 
 @pytest.fixture(scope="module")
-def answered(tmp_path_factory, samples) -> Report:
+def answered(tmp_path_factory, samples, remembered_runtimes) -> Report:
     """One round of each small model, for tests of a file that read what was answered."""
-    return shared_bench(tmp_path_factory.mktemp("answered"), samples, effort_rounds=1)
+    return shared_bench(remembered_runtimes, tmp_path_factory.mktemp("answered"), samples, effort_rounds=1)
 
 
-def shared_bench(folder: Path, samples, **changes) -> Report:
+def shared_bench(remembered, folder: Path, samples, **changes) -> Report:
     """A short bench in a folder of its own."""
     np.savez(folder / "test.npz", allow_pickle=False, **samples)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CROSSRT_CACHE_DIR", str(folder / "cache"))
-        return short_bench(written_models(folder / "models"), folder / "test.npz", **changes)
+        return short_bench(remembered, written_models(folder / "models"), folder / "test.npz", **changes)
 
 
-def short_bench(folder: Path, data: Path, **changes) -> Report:
+def short_bench(remembered, folder: Path, data: Path, **changes) -> Report:
     """A short bench of the models in a folder."""
     subject = Subject(artifacts=folder, data=DataRequest(reference=str(data)))
     settings = BenchSettings(subject=subject, batch_sizes=(1,), effort=SHORT)
@@ -172,28 +166,8 @@ def short_bench(folder: Path, data: Path, **changes) -> Report:
     display, keep = changes.pop("display", Silent()), changes.pop("keep", lambda _: None)
     checkpoint = changes.pop("checkpoint", None)
     settings = dataclasses.replace(settings, limits=limits, **changes)
-    with remembered_runtimes():
+    with remembered():
         return run_bench(settings, ["crossrt", "bench"], display, keep, checkpoint)
-
-
-@contextmanager
-def remembered_runtimes() -> Iterator[None]:
-    """Asks what the two runtimes of the small models are once, which takes a process each; others as always."""
-
-    def asked(name, *rest):
-        if name not in ("ort-cpu", "tflite"):
-            return ask(name, *rest)
-        if name in KNOWN:
-            return KNOWN[name]
-        found = ask(name, *rest)
-        if found.problem is None:
-            KNOWN[name] = found
-        return found
-
-    ask = probe._probe
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(probe, "_probe", asked)
-        yield
 
 
 @pytest.fixture
@@ -204,7 +178,7 @@ def short_duels(monkeypatch) -> None:
 
 
 @pytest.fixture
-def duel(folder, data, short_duels):
+def duel(folder, data, short_duels, remembered_runtimes):
     """Runs a short A/B comparison over the small models."""
 
     def compare(a="fp32@ort-cpu", b=None, *, display=None, timeout_s=20.0, **changes):

@@ -10,9 +10,9 @@ from onnx import numpy_helper
 from crossrt.core.evaluation import Packed
 from crossrt.reports.schema.files import read_duel, read_report
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("runtimes_are_remembered")]
 
-SHORT = ("--rounds", 2, "--time", 60)
+SHORT = ("--rounds", 1, "--time", 60)
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,7 @@ def test_every_command_that_prints_a_result_has_json():
     ],
     ids=lambda each: each if isinstance(each, str) else each[0],
 )
+@pytest.mark.usefixtures("without_tensorflow")
 def test_tables_come_with_all_columns_and_nothing_else_is_printed(crossrt, folder, arguments, column):
     done = crossrt(*arguments, "--json", COLUMNS="40")
     found = json.loads(done.stdout)
@@ -68,6 +69,7 @@ def test_cautions_stand_by_themselves(crossrt, folder):
 
 
 @pytest.mark.processes
+@pytest.mark.usefixtures("short_duels")
 @pytest.mark.parametrize(
     ("arguments", "read", "last"),
     [

@@ -126,6 +126,7 @@ def test_a_random_file_beside_a_steady_reference_fails_with_that_as_its_cause(cr
 
 
 @pytest.mark.processes
+@pytest.mark.usefixtures("short_duels")
 @pytest.mark.parametrize(("operator", "repeats"), [("RandomNormalLike", False), ("Relu", True)])
 def test_a_comparison_calls_answers_the_same_only_where_they_repeat(crossrt, tmp_path, drawn, operator, repeats):
     model = write_model(tmp_path / "model.onnx", operator)
