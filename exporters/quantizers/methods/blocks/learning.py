@@ -116,7 +116,7 @@ class BlockError:
         off, tape = self._apart(weights, places)
         scale = self._block.end.scale
         by_result = off * np.float32(2 / len(places)) * (np.float32(1) if scale is None else scale)
-        return tape.gradients(self._block.end.name, by_result)
+        return tape.gradients(self._block.end.name, by_result, weights)
 
     def _apart(self, weights: Mapping[str, Array], places: Array) -> tuple[Array, Tape]:
         """How far outputs are from their goals, and the computation."""
