@@ -1,8 +1,8 @@
 """Operators that look through windows: convolution and pooling.
 
-A tap is one place of the kernel: what it sees of the padded input is a strided slice. Pooling goes tap by tap. A
-convolution copies what all taps see of a few samples, as many as fit the cache of a core, and is one matrix product
-over it, so that memory stays that of the input.
+A tap is one place of the kernel: what it sees of the padded input is a strided slice. Inside, samples are the last
+axis, so that these slices are long runs of memory. A convolution copies what all taps see of a few rows of windows, as
+many as fit the cache of a core, and is one matrix product over it: memory stays that of the input.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from crossrt.exporters.quantizers.methods.blocks.gradients import Operator, Pull
 from crossrt.exporters.quantizers.methods.layers import Array, number, numbers
 from crossrt.exporters.quantizers.methods.patches import pads_of
 
+_ALL: Final = slice(None)
 _PATCHES_BYTES: Final = 2**20
 """About so much of what windows see is copied at a time."""
 
@@ -51,27 +52,35 @@ class _Windows:
         places = tuple((size + sum(pad) - width) // stride + 1 for size, pad, width, stride in sides)
         return cls(kernel, tuple(pads), places, strides, dilations)
 
-    def taps(self) -> Iterator[tuple[tuple[int, ...], Any]]:
-        """Each place of the kernel, and an index for what it sees of a padded input; space lies last."""
+    def taps(self, rows: slice = _ALL) -> Iterator[tuple[Any, Any]]:
+        """An index for each place of a kernel behind two axes, and one for what it sees of a padded input.
+
+        Args:
+            rows: The windows of some rows alone, which count along the first axis of space.
+        """
+        count = len(range(self.places[0])[rows])
+        firsts, counts = (rows.start or 0, *[0] * len(self.places[1:])), (count, *self.places[1:])
         for tap in np.ndindex(*self.kernel):
-            starts = [place * step for place, step in zip(tap, self.dilations, strict=True)]
-            sides = zip(starts, self.places, self.strides, strict=True)
-            seen = (slice(start, start + (count - 1) * stride + 1, stride) for start, count, stride in sides)
-            yield tap, (..., *seen)
+            sides = zip(tap, self.dilations, firsts, counts, self.strides, strict=True)
+            seen = (_slice(place * step + first * stride, size, stride) for place, step, first, size, stride in sides)
+            yield (_ALL, _ALL, *tap), (..., *seen, _ALL)
 
     def padded(self, x: Array, value: float = 0.0) -> Array:
-        """An input with its padding; the axes of space are the last ones."""
+        """An input with its padding, samples last: `(samples, channels, *space)` as `(channels, *space, samples)`."""
+        moved = _samples_last(x)
         if not any(map(any, self.pads)):
-            return x
-        outer = [(0, 0)] * (x.ndim - len(self.pads))
-        return np.pad(x, [*outer, *self.pads], constant_values=value)
+            return moved
+        return np.pad(moved, [(0, 0), *self.pads, (0, 0)], constant_values=value)
 
     def cropped(self, padded: Array) -> Array:
-        """What is left of a padded array without its padding."""
-        sizes = padded.shape[padded.ndim - len(self.pads) :]
-        sides = zip(self.pads, sizes, strict=True)
-        inner: Any = (..., *(slice(before, size - after) for (before, after), size in sides))
-        return np.asarray(padded[inner])
+        """The inverse: a padded array without its padding, samples first."""
+        sides = zip(self.pads, padded.shape[1:], strict=False)
+        inner: Any = (_ALL, *(slice(before, size - after) for (before, after), size in sides))
+        return np.moveaxis(padded[inner], -1, 0)
+
+
+def _slice(start: int, count: int, step: int) -> slice:
+    return slice(start, start + (count - 1) * step + 1, step)
 
 
 def _conv(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pulls]:
@@ -81,58 +90,61 @@ def _conv(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pulls]:
     groups, batch = number(node, "group", 1), len(x)
     windows = _Windows.of(node, x.shape[2:], weights.shape[2:])
     matrices = weights.reshape(groups, len(weights) // groups, -1)
-    padded = windows.padded(np.moveaxis(x, 1, 0))
-    padded = padded.reshape(groups, -1, *padded.shape[1:])  # groups, channels of a group, samples, *space
-    sums = np.empty((*matrices.shape[:2], batch * math.prod(windows.places)), padded.dtype)
-    for _, columns, patches in _patches(windows, padded):
+    padded = windows.padded(x)
+    padded = padded.reshape(groups, -1, *padded.shape[1:])  # groups, channels of a group, *space, samples
+    sums = np.empty((*matrices.shape[:2], math.prod(windows.places) * batch), padded.dtype)
+    for columns, patches in _patches(windows, padded):
         np.matmul(matrices, patches, out=sums[..., columns])
-    result = np.moveaxis(sums.reshape(len(weights), batch, *windows.places), 0, 1)
+    result = sums.reshape(len(weights), *windows.places, batch)
     if rest and rest[0] is not None:
-        result += rest[0].reshape(-1, *[1] * len(windows.kernel))
+        result += rest[0].reshape(-1, *[1] * (len(windows.kernel) + 1))
 
     def by_input(g: Array) -> Array:
-        rows, back = np.moveaxis(g, 1, 0).reshape(sums.shape), np.zeros_like(padded)
-        for samples, columns in _parts(windows, padded):
-            seen_by = matrices.swapaxes(1, 2) @ rows[..., columns]
-            seen_by = seen_by.reshape(*padded.shape[:2], *windows.kernel, -1, *windows.places)
-            for tap, seen in windows.taps():
-                back[:, :, samples][seen] += seen_by[:, :, *tap]
-        return np.moveaxis(windows.cropped(back).reshape(x.shape[1], batch, *x.shape[2:]), 1, 0)
+        by_sums, back, turned = _samples_last(g).reshape(sums.shape), np.zeros_like(padded), matrices.swapaxes(1, 2)
+        for rows, columns in _parts(windows, padded):
+            by_patches = turned @ by_sums[..., columns]
+            by_patches = by_patches.reshape(*padded.shape[:2], *windows.kernel, -1, *windows.places[1:], batch)
+            for place, seen in windows.taps(rows):
+                back[seen] += by_patches[place]
+        return windows.cropped(back.reshape(-1, *back.shape[2:]))
 
     def by_weight(g: Array) -> Array:
-        rows, found = np.moveaxis(g, 1, 0).reshape(sums.shape), np.zeros_like(matrices)
-        for _, columns, patches in _patches(windows, padded):
-            found += rows[..., columns] @ patches.swapaxes(1, 2)
+        by_sums, found = _samples_last(g).reshape(sums.shape), np.zeros_like(matrices)
+        for columns, patches in _patches(windows, padded):
+            found += by_sums[..., columns] @ patches.swapaxes(1, 2)
         return found.reshape(weights.shape)
 
-    return result, (by_input, by_weight)
+    return np.moveaxis(result, -1, 0), (by_input, by_weight)
 
 
-def _patches(windows: _Windows, padded: Array) -> Iterator[tuple[slice, slice, Array]]:
-    """What windows see, part by part, `(groups, channels and taps, samples and places)`, with the indices of a part.
+def _samples_last(values: Array) -> Array:
+    return np.ascontiguousarray(np.moveaxis(values, 0, -1))
+
+
+def _patches(windows: _Windows, padded: Array) -> Iterator[tuple[slice, Array]]:
+    """What windows see, part by part, `(groups, channels and taps, places and samples)`, with their places.
 
     Args:
         windows: The windows.
-        padded: What they look at, `(groups, channels, samples, *space)`.
+        padded: What they look at, `(groups, channels, *space, samples)`.
     """
-    for samples, columns in _parts(windows, padded):
-        part = padded[:, :, samples]
-        found = np.empty((*part.shape[:2], *windows.kernel, part.shape[2], *windows.places), part.dtype)
-        for tap, seen in windows.taps():
-            found[:, :, *tap] = part[seen]
-        taps = part.shape[1] * math.prod(windows.kernel)
-        yield samples, columns, found.reshape(len(part), taps, -1)
+    groups, channels, samples = *padded.shape[:2], padded.shape[-1]
+    for rows, columns in _parts(windows, padded):
+        places = (rows.stop - rows.start, *windows.places[1:])
+        found = np.empty((groups, channels, *windows.kernel, *places, samples), padded.dtype)
+        for place, seen in windows.taps(rows):
+            found[place] = padded[seen]
+        yield columns, found.reshape(groups, channels * math.prod(windows.kernel), -1)
 
 
 def _parts(windows: _Windows, padded: Array) -> Iterator[tuple[slice, slice]]:
-    """The samples of each part, and its windows among those of all samples."""
-    groups, channels, samples = padded.shape[:3]
-    places = math.prod(windows.places)
-    sample_bytes = groups * channels * math.prod(windows.kernel) * places * padded.itemsize
-    size = max(1, _PATCHES_BYTES // sample_bytes)
-    for start in range(0, samples, size):
-        end = min(start + size, samples)
-        yield slice(start, end), slice(start * places, end * places)
+    """The rows of windows of each part, and where its sums lie among those of all."""
+    groups, channels, samples = *padded.shape[:2], padded.shape[-1]
+    row = math.prod(windows.places[1:]) * samples
+    size = max(1, _PATCHES_BYTES // (groups * channels * math.prod(windows.kernel) * row * padded.itemsize))
+    for start in range(0, windows.places[0], size):
+        end = min(start + size, windows.places[0])
+        yield slice(start, end), slice(start * row, end * row)
 
 
 def _max_pool(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pulls]:
@@ -141,39 +153,39 @@ def _max_pool(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pul
     windows = _Windows.of(node, x.shape[2:], numbers(node, "kernel_shape", ()))
     padded = windows.padded(x, -np.inf)
     taps = [seen for _, seen in windows.taps()]
-    result = padded[taps[0]].copy(order="K")
+    result = padded[taps[0]].copy()
     for seen in taps[1:]:
         np.maximum(result, padded[seen], out=result)
 
     def by_input(g: Array) -> Array:
         """The gradient goes to the first of equal values."""
-        back, left = np.zeros_like(padded), g.copy(order="K")
+        back, left = np.zeros_like(padded), _samples_last(g).copy()
         for seen in taps:
             part = left * (padded[seen] == result)
             back[seen] += part
             left -= part
         return windows.cropped(back)
 
-    return result, (by_input,)
+    return np.moveaxis(result, -1, 0), (by_input,)
 
 
 def _average_pool(node: ir.Node, inputs: Sequence[Array | None]) -> tuple[Array, Pulls]:
     (x,) = inputs
     assert x is not None
     windows = _Windows.of(node, x.shape[2:], numbers(node, "kernel_shape", ()))
-    padded, ones = windows.padded(x), windows.padded(np.ones(x.shape[2:], x.dtype))
+    padded, ones = windows.padded(x), windows.padded(np.ones((1, 1, *x.shape[2:]), x.dtype))
     ones = np.ones_like(ones) if number(node, "count_include_pad", 0) else ones
     taps = [seen for _, seen in windows.taps()]
-    shares = np.asarray(1 / np.sum([ones[seen] for seen in taps], axis=0))
-    result = np.sum([padded[seen] for seen in taps], axis=0) * shares
+    shares = np.asarray(1 / sum(ones[seen] for seen in taps))
+    result = np.asarray(sum(padded[seen] for seen in taps)) * shares
 
     def by_input(g: Array) -> Array:
-        back = np.zeros_like(padded)
+        back, part = np.zeros_like(padded), _samples_last(g) * shares
         for seen in taps:
-            back[seen] += g * shares
+            back[seen] += part
         return windows.cropped(back)
 
-    return result, (by_input,)
+    return np.moveaxis(result, -1, 0), (by_input,)
 
 
 WINDOWS: Final[Mapping[str, Operator]] = {"AveragePool": _average_pool, "Conv": _conv, "MaxPool": _max_pool}

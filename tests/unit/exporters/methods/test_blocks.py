@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.exporters.errors import UnfitRecipeError
-from crossrt.exporters.quantizers.methods.blocks import learning
+from crossrt.exporters.quantizers.methods.blocks import learning, windows
 from crossrt.exporters.quantizers.methods.blocks.learning import BlockError, Examples, Weights, learn
 from crossrt.exporters.quantizers.methods.blocks.program import OPERATORS, Program, unknown
 from crossrt.exporters.quantizers.methods.blocks.reconstruction import found_blocks, remark
@@ -126,6 +126,18 @@ def test_gradients_are_those_of_finite_differences(case):
             moved = [*inputs[:place], inputs[place] + sign * step * direction, *inputs[place + 1 :]]
             sides.append((weight * compute(found, moved)[0]).sum())
         assert (gradient * direction).sum() == pytest.approx((sides[0] - sides[1]) / (2 * step), rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("case", [each for each in CASES if "conv" in each])
+def test_a_convolution_in_parts_is_the_same(case, monkeypatch):
+    _, found, feeds = operator(*CASES[case])
+    inputs, weight = list(feeds.values()), values(*OPERATORS["Conv"](found, list(feeds.values()))[0].shape)
+    whole, pulls = OPERATORS["Conv"](found, inputs)
+    monkeypatch.setattr(windows, "_PATCHES_BYTES", 1)
+    parts, pulls_of_parts = OPERATORS["Conv"](found, inputs)
+    assert parts == pytest.approx(whole, abs=1e-5)
+    for pull, of_parts in zip(pulls, pulls_of_parts, strict=True):
+        assert of_parts(weight) == pytest.approx(pull(weight), abs=1e-4)
 
 
 def test_gradients_pass_rounding_and_stop_where_the_range_ends():
