@@ -288,7 +288,7 @@ def test_a_model_without_a_block_of_several_layers_is_an_error(quantized):
 
 
 def test_too_few_samples_are_an_error(residual, quantized):
-    with pytest.raises(UnfitRecipeError, match="has 10 samples, fewer than 64"):
+    with pytest.raises(UnfitRecipeError, match="at least 64 calibration samples, and finds 10: give more"):
         quantized(residual, count=10, calibration_samples=10, weight_rounding="brecq")
 
 
