@@ -156,7 +156,8 @@ def _compared(audit: Audit) -> str:
     tensors = [each for each in audit.tensors if each.verdict != "stored"]
     count, that = len(tensors), "" if len(tensors) == len(audit.tensors) else " that can be compared"
     if audit.unexplained:
-        return f"{audit.unexplained} of {count} quantized tensors{that} are not what the recipe makes of them"
+        recipe = "the recipe makes" if audit.inferred is None else "the assumed recipe makes"
+        return f"{audit.unexplained} of {count} quantized tensors{that} are not what {recipe} of them"
     if narrower := sum(each.verdict == "narrower" for each in tensors):
         return (
             f"{narrower} of {count} quantized tensors{that} have narrower ranges than these calibration samples give;"
@@ -183,7 +184,9 @@ def inference_note(audit: Audit) -> str | None:
     if audit.inferred is None:
         return None
     ranges = "; MinMax ranges over all calibration samples are assumed" if "static" in audit.inferred else ""
-    return f"no manifest names its recipe, so it was read from the file: {audit.inferred}{ranges}"
+    others = "; a method that rounds, clips or scales weights in its own way differs from it, and need not be wrong"
+    others = others if audit.unexplained else ""
+    return f"no manifest names its recipe, so it was read from the file: {audit.inferred}{ranges}{others}"
 
 
 def check_sheet(audit: Audit) -> Sheet:

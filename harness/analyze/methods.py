@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact
@@ -16,7 +16,7 @@ from crossrt.exporters.variants import method_recipes, shipped_recipes, variant_
 from crossrt.harness.build.export import Exported, float_variants, run_export
 from crossrt.harness.build.model_files import float_counterpart
 from crossrt.harness.build.quantizing import open_source
-from crossrt.harness.build.recipes import choose_recipes, fail_named
+from crossrt.harness.build.recipes import choose_recipes
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.duel.run import run_duel
 from crossrt.harness.measure.settings import BenchSettings, DuelSettings, Subject, at_least
@@ -79,10 +79,12 @@ class League:
         metric: What the task is about, or None where nothing was scored.
         floats: The float files that they were made from, by format.
         methods: What was built, plain recipes among it, each followed by the methods on top of it, the best first.
+        plains: What each recipe is compared with, by item, those included of which there is no file.
         failed: Reasons, by item, why a recipe that was asked for is not among them.
         unfit: The same for methods that do not apply to this model.
         cautions: What speaks against believing any of it.
         is_interrupted: Whether not all were built, evaluated or timed.
+        is_asked_in_vain: Whether none of the recipes that were asked for has a file.
     """
 
     model: str
@@ -92,7 +94,14 @@ class League:
     failed: Mapping[str, str]
     unfit: Mapping[str, str]
     cautions: Sequence[str]
+    plains: Mapping[str, str] = field(default_factory=dict)
     is_interrupted: bool = False
+    is_asked_in_vain: bool = False
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """What became of recipes of which there is no file, by item, in a word or two."""
+        return {**dict.fromkeys(self.unfit, "not applicable"), **dict.fromkeys(self.failed, "failed")}
 
     def plain(self, method: Method) -> Method | None:
         """What a method is compared with; None for a plain recipe, and where the plain one failed."""
@@ -133,11 +142,17 @@ def _evaluated(asked: Methods, folder: Path, display: Display) -> League:
     floats = float_variants(opened, list({variant.format for variant in variants}))
     is_named = asked.file is not None and not asked.patterns
     exported = run_export(opened, subject, [*floats, *variants], 0.0, display, is_named=is_named, keeps=True)
-    fail_named(exported.found, asked.patterns, project.model)
     found = exported.found
     if found.unfit and not found.problems and all(each.role == "float" for each in found.artifacts.values()):
         raise HarnessError(f"nothing that was chosen fits this model: {'; '.join(grouped(found.unfit))}")
-    return _league(exported, project.model, {name: plain for name, (_, plain) in chosen.items()})
+    league = _league(exported, project.model, {name: plain for name, (_, plain) in chosen.items()})
+    return dataclasses.replace(league, is_asked_in_vain=not _has_any(exported, asked, project.model))
+
+
+def _has_any(exported: Exported, asked: Methods, model: str) -> bool:
+    """Whether any recipe was built that was asked for, be it by all of a file or of the shipped ones."""
+    recipes = choose_recipes(asked.file, asked.patterns or ("*",), model).recipes
+    return any(f"{model}.{each.item}" in exported.found.artifacts for each in recipes)
 
 
 def _with_plain(asked: Methods, model: str) -> dict[str, tuple[NamedRecipe, str]]:
@@ -179,6 +194,7 @@ def _league(exported: Exported, model: str, plains: Mapping[str, str]) -> League
         failed=problems,
         unfit={item.removeprefix(f"{model}."): reason for item, reason in exported.found.unfit.items()},
         cautions=exported.reference_cautions,
+        plains=plains,
         is_interrupted=exported.is_interrupted,
     )
 

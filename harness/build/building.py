@@ -113,7 +113,7 @@ def _build_missing(state: BuildState, missing: Sequence[Variant]) -> None:
         except BaseException as error:
             building.give_up()
             if isinstance(error, KeyboardInterrupt) and state.found.built:
-                state.display.remark(f"{_finished(state)}; they are kept: the same command goes on from there")
+                state.display.remark(f"{_finished(state)}; kept: the same command goes on from there")
             raise
 
 

@@ -1,8 +1,9 @@
-"""The command that shows where the error of a variant comes from."""
+"""Commands to go on with, ready to be pasted: to see where an error comes from, to write a file."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from crossrt.harness.measure.settings import Subject
@@ -10,7 +11,7 @@ from crossrt.reports.schema.records import Report
 
 
 def diagnose_command(item: str, subject: Subject, recipes: Path | None = None) -> str:
-    """`crossrt diagnose` for a variant of the model that a command was about, ready to be pasted.
+    """`crossrt diagnose` for a variant of the model that a command was about.
 
     Args:
         item: The variant with its format, such as `int8-qdq.onnx`.
@@ -21,8 +22,22 @@ def diagnose_command(item: str, subject: Subject, recipes: Path | None = None) -
     if subject.artifacts is not None:
         words += ["--artifacts", subject.artifacts]
     words += [word for each in subject.models[:1] for word in ("--model", each)]
-    if recipes is not None:
-        words += ["--file", recipes]
+    return _joined([*words, *_file_words(recipes), *_data_words(subject)])
+
+
+def quantize_command(item: str, subject: Subject, recipes: Path | None = None) -> str:
+    """`crossrt quantize` for a recipe and the model that a command was about; arguments as of `diagnose_command`."""
+    words: list[object] = ["crossrt", "quantize", *subject.models[:1], "--recipe", item]
+    return _joined([*words, *_file_words(recipes), *_data_words(subject)])
+
+
+def _file_words(recipes: Path | None) -> list[object]:
+    return [] if recipes is None else ["--file", recipes]
+
+
+def _data_words(subject: Subject) -> list[object]:
+    """Options that say what the model is fed with."""
+    words: list[object] = []
     for option, request in (("--data", subject.data), ("--calibration", subject.calibration)):
         words += [option, request.reference] if request is not None else []
     if subject.data is not None:
@@ -31,6 +46,10 @@ def diagnose_command(item: str, subject: Subject, recipes: Path | None = None) -
         words += ["--split", subject.data.split] if subject.data.split else []
     words += ["--allow-h5"] if subject.allow_h5 else []
     words += [word for name, size in subject.dimensions.items() for word in ("--dim", f"{name}={size}")]
+    return words
+
+
+def _joined(words: Sequence[object]) -> str:
     return shlex.join(str(word) for word in words)
 
 

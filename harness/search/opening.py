@@ -82,8 +82,9 @@ def open_search(request: SearchRequest, folder: Path, display: Display) -> Start
     search, aside = cut(opened.data.dataset, request.held_out, request.seed, opened.data.samples)
     if min(len(search), len(aside)) < FEWEST_SAMPLES:
         raise DataError(
-            f"{opened.data.dataset.name} holds {len(search) + len(aside)} samples: a search needs at least"
-            f" {FEWEST_SAMPLES} to choose on and {FEWEST_SAMPLES} that it keeps aside for the verdict"
+            f"a search needs at least {FEWEST_SAMPLES} samples to choose on and {FEWEST_SAMPLES} that it keeps aside"
+            f" for the verdict, and finds {len(search)} and {len(aside)} in {opened.data.dataset.name}: give more with"
+            " --data"
         )
     return Start(opened=opened, original=original, search=search, aside=aside)
 

@@ -9,12 +9,16 @@ or does not apply is named below. Minutes for each model; `--samples` and `--rec
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
+
+from crossrt.core.parent import die_with_parent
 
 BUNDLED = ("mnist-cnn", "mnist-dense", "mnist-separable", "mnist-transformer")
 ABSENT = "-"
@@ -32,7 +36,8 @@ def methods_of(asked: str, options: list[str], folder: Path | None) -> dict:
         else [f"--{name}={each}" for name, each in zip(("data", "calibration"), data.split(","), strict=False)]
     )
     command = [sys.executable, "-m", "crossrt", "methods", model, *given, *options, "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    tidily = partial(die_with_parent, signal.SIGTERM)  # it keeps what is finished
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, preexec_fn=tidily)
     if not done.stdout:
         raise SystemExit(f"{' '.join(command)} ended with code {done.returncode}")
     if kept is not None:
@@ -50,7 +55,8 @@ def cells_of(found: dict) -> dict[str, str]:
 def _cell(row: dict[str, str]) -> str:
     noise, gained = row.get("SQNR dB", ABSENT), row.get("gained dB", ABSENT)
     if noise == ABSENT:
-        return row[next(name for name in row if name not in ("recipe", "KB"))]
+        value = row[next(name for name in row if name not in ("recipe", "KB"))]
+        return row.get("verdict", ABSENT) if value == ABSENT else value
     change = row.get("vs plain", ABSENT)
     return noise if gained == ABSENT else f"{noise} ({gained}); {change}{_mark(row)}"
 

@@ -51,7 +51,7 @@ def methods(
     """Build MODEL by every method, and compare each with the float model and with the plain recipe behind it.
 
     A method that does not apply is named with the reason. Changes of the metric are judged over the same samples.
-    crossrt quantize --recipe NAME writes a file by the recipe that was found best.
+    The last lines name the best file, and the crossrt quantize command that writes it.
 
     \b
     crossrt methods my.onnx --calibration train.npz --data test.npz
@@ -60,6 +60,7 @@ def methods(
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     from crossrt.cli.shared.options import message_console, result_console, subject_from
     from crossrt.harness.analyze.methods import Methods, run_methods
+    from crossrt.harness.analyze.methods_choice import choice_lines
     from crossrt.harness.analyze.methods_tables import league_sheet, outputs_sheet
     from crossrt.harness.build.recipes import method_notes
     from crossrt.reports.tables.terminal import print_cautions, print_sheet
@@ -79,10 +80,12 @@ def methods(
         print_sheet(of_outputs, console)
     for line in method_notes({each.item: each.artifact.quantization for each in league.methods}):
         console.print(f"note  {printable(line)}", markup=False)
-    for title, reasons in (("failed", league.failed), ("does not apply", league.unfit)):
+    for title, reasons in (("not applicable", league.unfit), ("failed", league.failed)):
         for line in grouped(reasons):
             console.print(f"{title}  {printable(line)}", markup=False)
     if league.is_interrupted:
         console.print("interrupted: what is missing was not evaluated, what has no time was not timed")
         return INTERRUPTED
-    return int(bool(league.failed))
+    for line in choice_lines(league, asked.subject, file):
+        console.print(printable(line), markup=False, soft_wrap=line.startswith("make it"))
+    return int(bool(league.failed) or league.is_asked_in_vain)

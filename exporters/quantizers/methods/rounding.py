@@ -21,6 +21,7 @@ from crossrt.exporters.quantizers.methods.sessions import tensors_of
 from crossrt.exporters.recipes.recipe import WeightRounding
 
 FEWEST_ROWS: Final = 64
+MORE_SAMPLES: Final = "give more with --calibration DATA, or raise calibration_samples of the recipe"
 _METHODS: Final[Mapping[str, Callable[[Array, Grid, Moments], Array]]] = {"adaround": adaround, "gpfq": gpfq}
 
 
@@ -82,8 +83,8 @@ def round_layer(
     moments = _moments(layer, source, exact, models, feeds)
     if moments.rows < FEWEST_ROWS:
         raise UnfitRecipeError(
-            f"weight_rounding = {how} has {moments.rows} rows of inputs for {layer.name}, fewer than {FEWEST_ROWS}:"
-            " give more calibration samples"
+            f"weight_rounding = {how} needs at least {FEWEST_ROWS} rows of inputs of each layer, and finds"
+            f" {moments.rows} of {layer.name}: {MORE_SAMPLES}"
         )
     grid = grid_of(layer)
     after = _METHODS[how](weights, grid, moments)

@@ -138,8 +138,8 @@ def _check_rows(name: str, rows: int, width: int, samples: int) -> None:
         needed = -(-width * samples // rows)
         raise UnfitRecipeError(
             "gptq needs at least as many rows of calibration data as a weight has inputs: the product that reads"
-            f" {name} has {width:,} inputs, and {samples:,} samples give {rows:,} rows; bring {needed:,} samples or"
-            " more, with calibration_samples as high, or choose k-quant, hqq or rtn, which need none"
+            f" {name} has {width:,} inputs and gets {rows:,} rows (calibration samples: {samples:,}); bring {needed:,}"
+            " samples or more, with calibration_samples as high, or choose k-quant, hqq or rtn, which need none"
         )
 
 

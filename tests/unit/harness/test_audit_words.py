@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from crossrt.analysis.audit.record import AuditedTensor, Check
 from crossrt.exporters.errors import ModelError
-from crossrt.harness.analyze.audit import Audit, audit_headline, check_sheet
+from crossrt.harness.analyze.audit import Audit, audit_headline, check_sheet, inference_note
 from crossrt.harness.build.model_files import is_model_file
 
 
@@ -42,6 +43,13 @@ def audit_of(severity, verdict, kind="ONNX, static"):
 )
 def test_an_audit_first_says_what_is_wrong(severity, verdict, begins):
     assert audit_headline(audit_of(severity, verdict)).startswith(f"net.onnx: {begins}")
+
+
+def test_a_recipe_that_was_read_from_the_file_is_called_assumed():
+    audit = replace(audit_of("ok", "different"), inferred="onnx-static")
+    assert "1 of 1 quantized tensors are not what the assumed recipe makes of them" in audit_headline(audit)
+    assert "need not be wrong" in inference_note(audit)
+    assert "need not be wrong" not in inference_note(replace(audit_of("ok", "exact"), inferred="onnx-static"))
 
 
 def test_of_a_file_with_a_recipe_checks_are_shown_where_they_find_something():

@@ -42,7 +42,7 @@ def test_an_interrupted_build_says_what_is_finished(monkeypatch, make_artifact):
     with pytest.raises(KeyboardInterrupt):
         building._build_missing(state, [])
     assert stopped == [True]
-    assert said == ["1 file finished: a.onnx; they are kept: the same command goes on from there"]
+    assert said == ["1 file finished: a.onnx; kept: the same command goes on from there"]
 
 
 def test_methods_that_were_timed_before_an_interrupt_keep_their_times(monkeypatch, make_artifact):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 from crossrt.core.artifact import Quantization
 from crossrt.core.evaluation import Evaluation, OutputError, Packed
 from crossrt.core.metric import SMALLER, MetricDefinition
+from crossrt.datasets.request import DataRequest
 from crossrt.datasets.tasks.classification import TOP1
 from crossrt.harness.analyze import methods
 from crossrt.harness.analyze.methods import League, Method, Methods, _in_order
+from crossrt.harness.analyze.methods_choice import choice_lines
 from crossrt.harness.analyze.methods_tables import league_sheet, outputs_sheet, verdict
 from crossrt.harness.build import export
 from crossrt.harness.build.builder import Artifacts
@@ -95,9 +98,59 @@ def test_narrow_tables_keep_the_verdict_and_fp8_has_no_time(league, make_artifac
     )
     extra = Method(item="fp8.tflite", plain="plain.tflite", artifact=fp8, evaluation=evaluation(200, 20.0))
     sheet = league_sheet(replace(found, methods=[*found.methods, extra]))
-    assert rows(sheet)["fp8.tflite"]["time"] == "accuracy only"
+    assert any(line.startswith("fp8.tflite: for accuracy alone") for line in sheet.footer)
     for width in (40, 60, 80):
         assert {"vs plain", "verdict"} <= set(fitted(sheet, width)[0].columns)
+
+
+def test_recipes_without_a_file_are_rows_that_say_why(league):
+    built = {"good.tflite": "plain.tflite", "bad.tflite": "plain.tflite", "plain.tflite": "plain.tflite"}
+    plains = {**built, "idle.tflite": "plain.tflite", "own.tflite": "own.tflite", "over.tflite": "own.tflite"}
+    failed = {"own.tflite": "it broke", "over.tflite": "it broke"}
+    found = rows(league_sheet(replace(league(), plains=plains, unfit={"idle.tflite": "no bias"}, failed=failed)))
+    assert list(found) == [
+        "fp32.tflite",
+        "plain.tflite",
+        "good.tflite",
+        "bad.tflite",
+        "idle.tflite",
+        "own.tflite",
+        "over.tflite",
+    ]
+    assert found["idle.tflite"]["verdict"] == "not applicable"
+    assert found["own.tflite"]["verdict"] == found["over.tflite"]["verdict"] == "failed"
+
+
+def quantized(item, activations, weights, wrong, decibels, make_artifact):
+    how = Quantization(
+        scheme="static",
+        representation="qdq",
+        activation_type=activations,
+        weight_type=weights,
+        granularity="per-channel",
+    )
+    artifact = replace(make_artifact(quantization=how), format="tflite")
+    return Method(item=item, plain="plain.tflite", artifact=artifact, evaluation=evaluation(wrong, decibels))
+
+
+def test_the_best_file_is_named_with_its_command(league, make_artifact):
+    files = [
+        quantized("plain.tflite", "uint8", "int8", 100, 30.0, make_artifact),
+        quantized("good.tflite", "uint8", "int8", 100, 34.0, make_artifact),
+        quantized("wrong.tflite", "uint8", "int8", 900, 50.0, make_artifact),
+        quantized("wide.tflite", "uint16", "int8", 100, 40.0, make_artifact),
+    ]
+    subject = Subject(models=(Path("my net.onnx"),), data=DataRequest(reference="test.npz"))
+    lines = list(choice_lines(replace(league(), methods=files), subject, None))
+    assert lines[0].startswith("closest to float with uint16 activations and int8 weights: wide.tflite, 40.0 dB")
+    assert lines[1].startswith("closest to float with uint8 activations and int8 weights: good.tflite, 34.0 dB")
+    assert "34.0 dB SQNR (+4.0 over plain.tflite); top-1 +0.00 pp" in lines[2]
+    assert lines[2].startswith("best: good.tflite, ")
+    assert lines[3] == "make it: crossrt quantize 'my net.onnx' --recipe good.tflite --data test.npz"
+
+
+def test_without_a_file_nothing_is_best(league):
+    assert not list(choice_lines(replace(league(), methods=[]), Subject(), None))
 
 
 def test_several_outputs_have_a_table_of_their_own(league):

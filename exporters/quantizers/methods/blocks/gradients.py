@@ -1,4 +1,4 @@
-"""What operators have in common: each gives its result and a function that takes gradients back to its inputs."""
+"""What operators have in common: each gives its result, and for each input a function that takes gradients back."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import onnx_ir as ir
 
 from crossrt.exporters.quantizers.methods.layers import Array
 
-Pull: TypeAlias = Callable[[Array], Sequence[Array | None]]
-"""From the gradient by an operator's result to those by its inputs; None for what needs none."""
+Pull: TypeAlias = Callable[[Array], Array]
+"""From the gradient by an operator's result to that by one of its inputs."""
 
-Operator: TypeAlias = Callable[[ir.Node, Sequence[Array | None]], tuple[Array, Pull]]
+Pulls: TypeAlias = Sequence[Pull]
+"""One for each of an operator's inputs, in order; none for its last ones where they are constants in all files."""
+
+Operator: TypeAlias = Callable[[ir.Node, Sequence[Array | None]], tuple[Array, Pulls]]
 
 
 def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:

@@ -34,8 +34,9 @@ _ROWS: Final = 4_096
 """About so many rows of a block's output a minibatch has: gradients of few are noise that rounding is learned from."""
 
 _NEAR: Final = 0.05
-_EVALUATED: Final = 100
-"""Samples that are computed together where no gradients are needed."""
+_TOGETHER: Final = 32
+"""Samples that are computed together, also of a minibatch that is larger: what lies between their layers should fit
+into caches. The CNN's minibatches of 256 images take 80 ms instead of 119."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,17 +107,20 @@ class BlockError:
     def total(self, weights: Mapping[str, Array]) -> float:
         """Mean over all samples of the squared error, summed over the values of the output."""
         found = 0.0
-        for start in range(0, self.samples, _EVALUATED):
-            off, _ = self._apart(weights, np.arange(start, min(start + _EVALUATED, self.samples)))
+        for places in _parts(np.arange(self.samples)):
+            off, _ = self._apart(weights, places)
             found += float(np.square(off).sum(dtype=np.float64))
         return found / self.samples
 
     def gradients(self, weights: Mapping[str, Array], places: Array) -> dict[str, Array]:
         """Gradients by the weights, by name, of the mean error of some samples."""
-        off, tape = self._apart(weights, places)
-        scale = self._block.end.scale
-        by_result = off * np.float32(2 / len(places)) * (np.float32(1) if scale is None else scale)
-        return tape.gradients(self._block.end.name, by_result)
+        scale, found = self._block.end.scale, {name: np.zeros_like(each) for name, each in weights.items()}
+        by_result = np.float32(2 / len(places)) * (np.float32(1) if scale is None else scale)
+        for part in _parts(places):
+            off, tape = self._apart(weights, part)
+            for name, gradient in tape.gradients(self._block.end.name, off * by_result, weights).items():
+                found[name] += gradient
+        return found
 
     def _apart(self, weights: Mapping[str, Array], places: Array) -> tuple[Array, Tape]:
         """How far outputs are from their goals, and the computation."""
@@ -124,6 +128,10 @@ class BlockError:
         tape = self._program.run({**weights, self._block.start.name: taken})
         found = self._block.end.decoded(tape.values[self._block.end.name])
         return found - _rows(self._examples.goals[places]), tape
+
+
+def _parts(places: Array) -> list[Array]:
+    return [places[start : start + _TOGETHER] for start in range(0, len(places), _TOGETHER)]
 
 
 def _rows(values: Array) -> Array:

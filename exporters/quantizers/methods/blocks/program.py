@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from crossrt.exporters.quantizers.methods.blocks.elementwise import ELEMENTWISE
-from crossrt.exporters.quantizers.methods.blocks.gradients import Operator, Pull
+from crossrt.exporters.quantizers.methods.blocks.gradients import Operator, Pulls
 from crossrt.exporters.quantizers.methods.blocks.products import PRODUCTS
 from crossrt.exporters.quantizers.methods.blocks.windows import WINDOWS
 from crossrt.exporters.quantizers.methods.layers import Array, array, is_constant, number
@@ -77,23 +77,31 @@ class Tape:
 
     Attributes:
         values: All tensors, by name.
-        steps: Each node with its function for gradients, in the order of computation.
+        steps: Each node with its functions for gradients, in the order of computation.
     """
 
     values: Mapping[str, Array]
-    steps: Sequence[tuple[ir.Node, Pull]]
+    steps: Sequence[tuple[ir.Node, Pulls]]
 
-    def gradients(self, output: str, gradient: Array) -> dict[str, Array]:
-        """Gradients by all tensors, by name, given that by one of them."""
-        found = {output: gradient}
-        for node, pull in reversed(self.steps):
-            by_result = found.get(node.outputs[0].name or "")
+    def gradients(self, output: str, gradient: Array, wanted: Collection[str]) -> dict[str, Array]:
+        """Gradients by the wanted tensors, by name, given that by one that depends on all of them."""
+        dependent, found = self._dependent(wanted), {output: gradient}
+        for node, pulls in reversed(self.steps):
+            by_result = found.pop(node.outputs[0].name or "", None)
             if by_result is None:
                 continue
-            for value, part in zip(node.inputs, pull(by_result), strict=True):
-                if value is not None and part is not None:
-                    name = value.name or ""
+            for value, pull in zip(node.inputs, pulls, strict=False):
+                if value is not None and (name := value.name or "") in dependent:
+                    part = pull(by_result)
                     found[name] = found[name] + part if name in found else part
+        return {name: found[name] for name in wanted}
+
+    def _dependent(self, wanted: Collection[str]) -> set[str]:
+        """Names of tensors whose gradients are needed on the way to those that are wanted."""
+        found = set(wanted)
+        for node, _ in self.steps:
+            if any(value is not None and value.name in found for value in node.inputs):
+                found.add(node.outputs[0].name or "")
         return found
 
 
@@ -113,9 +121,9 @@ class Program:
         values, steps = {**self._constants, **given}, []
         for node in self._nodes:
             inputs = [None if each is None else values[each.name or ""] for each in node.inputs]
-            result, pull = OPERATORS[node.op_type](node, inputs)
+            result, pulls = OPERATORS[node.op_type](node, inputs)
             values[node.outputs[0].name or ""] = result
-            steps.append((node, pull))
+            steps.append((node, pulls))
         return Tape(values, steps)
 
 

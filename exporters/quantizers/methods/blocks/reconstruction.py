@@ -19,7 +19,7 @@ from crossrt.exporters.quantizers.methods.blocks import learning
 from crossrt.exporters.quantizers.methods.blocks.cutting import Block, blocks_of
 from crossrt.exporters.quantizers.methods.blocks.learning import BlockError, Examples, Weights, learn
 from crossrt.exporters.quantizers.methods.layers import Array, Layer, layers_of, replace
-from crossrt.exporters.quantizers.methods.rounding import can_be_rounded, grid_of, round_layer
+from crossrt.exporters.quantizers.methods.rounding import MORE_SAMPLES, can_be_rounded, grid_of, round_layer
 from crossrt.exporters.quantizers.methods.sessions import tensors_of
 
 FEWEST_SAMPLES: Final = 64
@@ -126,7 +126,7 @@ def _check_samples(feeds: Feeds) -> None:
     samples = sum(len(next(iter(each.values()))) for each in feeds())
     if samples < FEWEST_SAMPLES:
         raise UnfitRecipeError(
-            f"{_NAME} has {samples} samples, fewer than {FEWEST_SAMPLES}: give more calibration samples"
+            f"{_NAME} needs at least {FEWEST_SAMPLES} calibration samples, and finds {samples}: {MORE_SAMPLES}"
         )
 
 

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.exporters.errors import UnfitRecipeError
-from crossrt.exporters.quantizers.methods.blocks import learning
+from crossrt.exporters.quantizers.methods.blocks import learning, windows
 from crossrt.exporters.quantizers.methods.blocks.learning import BlockError, Examples, Weights, learn
 from crossrt.exporters.quantizers.methods.blocks.program import OPERATORS, Program, unknown
 from crossrt.exporters.quantizers.methods.blocks.reconstruction import found_blocks, remark
@@ -115,11 +115,10 @@ def test_gradients_are_those_of_finite_differences(case):
     _, found, feeds = operator(*CASES[case])
     inputs = [each.astype(np.float64) if each.dtype == np.float32 else each for each in feeds.values()]
     compute, generator, step = OPERATORS[found.op_type], np.random.default_rng(5), 1e-6
-    result, pull = compute(found, inputs)
+    result, pulls = compute(found, inputs)
     weight = generator.normal(size=result.shape)
-    for place, gradient in enumerate(pull(weight)):
-        if gradient is None:
-            continue
+    for place, pull in enumerate(pulls):
+        gradient = pull(weight)
         assert gradient.shape == inputs[place].shape
         direction = generator.normal(size=inputs[place].shape)
         sides = []
@@ -129,12 +128,24 @@ def test_gradients_are_those_of_finite_differences(case):
         assert (gradient * direction).sum() == pytest.approx((sides[0] - sides[1]) / (2 * step), rel=1e-5, abs=1e-6)
 
 
+@pytest.mark.parametrize("case", [each for each in CASES if "conv" in each])
+def test_a_convolution_in_parts_is_the_same(case, monkeypatch):
+    _, found, feeds = operator(*CASES[case])
+    inputs, weight = list(feeds.values()), values(*OPERATORS["Conv"](found, list(feeds.values()))[0].shape)
+    whole, pulls = OPERATORS["Conv"](found, inputs)
+    monkeypatch.setattr(windows, "_PATCHES_BYTES", 1)
+    parts, pulls_of_parts = OPERATORS["Conv"](found, inputs)
+    assert parts == pytest.approx(whole, abs=1e-5)
+    for pull, of_parts in zip(pulls, pulls_of_parts, strict=True):
+        assert of_parts(weight) == pytest.approx(pull(weight), abs=1e-4)
+
+
 def test_gradients_pass_rounding_and_stop_where_the_range_ends():
     scale, zero = np.float32(0.5), np.uint8(100)
     _, found, _ = operator("QuantizeLinear", [values(3), scale, zero], {})
-    codes, pull = OPERATORS["QuantizeLinear"](found, [np.array([-60.0, -1.3, 1.2, 90.0], np.float32), scale, zero])
+    codes, (pull,) = OPERATORS["QuantizeLinear"](found, [np.array([-60.0, -1.3, 1.2, 90.0], np.float32), scale, zero])
     assert codes.tolist() == [0, 97, 102, 255]
-    assert pull(np.ones(4, np.float32))[0].tolist() == [0, 2, 2, 0]
+    assert pull(np.ones(4, np.float32)).tolist() == [0, 2, 2, 0]
 
 
 @pytest.fixture
@@ -277,7 +288,7 @@ def test_a_model_without_a_block_of_several_layers_is_an_error(quantized):
 
 
 def test_too_few_samples_are_an_error(residual, quantized):
-    with pytest.raises(UnfitRecipeError, match="has 10 samples, fewer than 64"):
+    with pytest.raises(UnfitRecipeError, match="at least 64 calibration samples, and finds 10: give more"):
         quantized(residual, count=10, calibration_samples=10, weight_rounding="brecq")
 
 

@@ -284,7 +284,7 @@ def test_clipped_weights_have_smaller_scales(chain, quantized):
         (OnnxStatic(weight_ranges="percentile", weight_percentile=100), "weight_ranges = percentile cuts nothing off"),
         (
             OnnxStatic(weight_rounding="adaround", calibration_samples=1),
-            "has 36 rows of inputs for conv, fewer than 64",
+            "at least 64 rows of inputs of each layer, and finds 36 of conv: give more",
         ),
     ],
 )

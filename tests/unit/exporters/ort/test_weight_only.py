@@ -133,7 +133,9 @@ def test_a_model_without_a_matrix_product_says_so(layer, quantized, network, tmp
 
 
 def test_gptq_asks_for_as_many_rows_as_a_weight_has_inputs(layer, quantized):
-    with pytest.raises(UnfitRecipeError, match=r"has 100 inputs, and 60 samples give 60 rows; bring 100 samples"):
+    with pytest.raises(
+        UnfitRecipeError, match=r"has 100 inputs and gets 60 rows \(calibration samples: 60\); bring 100 samples"
+    ):
         quantized(layer(), recipe_of("gptq"), samples=60)
 
 
