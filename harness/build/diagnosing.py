@@ -6,8 +6,9 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from crossrt.core.artifact import sha256_of
 from crossrt.harness.measure.settings import Subject
-from crossrt.reports.schema.records import Report
+from crossrt.reports.schema.records import Artifact, Report
 
 
 def diagnose_command(item: str, subject: Subject, recipes: Path | None = None) -> str:
@@ -54,8 +55,27 @@ def _joined(words: Sequence[object]) -> str:
 
 
 def diagnose_commands(report: Report, subject: Subject) -> list[str]:
-    """The same for each variant of a report that was made by a recipe and answers too differently; each once."""
-    recipes = {each.id for each in report.artifacts if each.quantization is not None and each.quantization.recipe}
-    failed = [each for each in report.results if each.status == "failed" and each.evaluation is not None]
-    items = dict.fromkeys(each.artifact.removeprefix(f"{each.model}.") for each in failed if each.artifact in recipes)
-    return [diagnose_command(item, subject) for item in items]
+    """One for each variant of a report that was made by a recipe and answers too differently.
+
+    A quantized file that the user named is compared with a float file of its format that was named too; where none
+    was, there is nothing to compare it with.
+    """
+    failed = {each.artifact for each in report.results if each.status == "failed" and each.evaluation is not None}
+    items = [each for each in report.artifacts if each.id in failed and _recipe_of(each)]
+    files = {sha256_of(each): each for each in subject.models if each.is_file()} if items else {}
+    commands = []
+    for item in items:
+        if item.sha256 not in files:
+            commands.append(diagnose_command(item.id.removeprefix(f"{item.model}."), subject))
+        elif floats := [each for each in report.artifacts if _is_float_of(each, item) and each.sha256 in files]:
+            words = ["crossrt", "diagnose", files[item.sha256], "--float", files[floats[0].sha256]]
+            commands.append(_joined([*words, *_data_words(subject)]))
+    return commands
+
+
+def _is_float_of(artifact: Artifact, quantized: Artifact) -> bool:
+    return artifact.role == "float" and artifact.format == quantized.format
+
+
+def _recipe_of(artifact: Artifact) -> object:
+    return artifact.quantization and artifact.quantization.recipe

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from crossrt.core.artifact import sha256_of
 from crossrt.datasets.request import DataRequest
 from crossrt.exporters.recipes.recipe import OnnxStatic
 from crossrt.harness.build.diagnosing import diagnose_command, diagnose_commands
@@ -59,6 +60,27 @@ def report():
 def test_each_variant_that_answers_too_differently_is_named_once(report):
     (command,) = diagnose_commands(report, Subject())
     assert command.startswith("crossrt diagnose int8-qdq.onnx")
+
+
+def test_a_file_that_was_named_is_compared_with_the_float_file_that_was_named(report, tmp_path):
+    files = {}
+    for role, name in (("float", "net.onnx"), ("quantized", "net-int8.onnx")):
+        (tmp_path / name).write_text(role)
+        files[role] = (tmp_path / name, sha256_of(tmp_path / name))
+    of_role = {
+        each.variant: each.role for each in report.artifacts if each.id.endswith((".fp32.onnx", ".int8-qdq.onnx"))
+    }
+    artifacts = tuple(
+        msgspec.structs.replace(each, sha256=files[of_role[each.variant]][1])
+        if each.variant in of_role and each.format == "onnx"
+        else each
+        for each in report.artifacts
+    )
+    report = msgspec.structs.replace(report, artifacts=artifacts)
+    (float_file, _), (quantized, _) = files["float"], files["quantized"]
+    found = diagnose_commands(report, Subject(models=(float_file, quantized)))
+    assert found == [f"crossrt diagnose {quantized} --float {float_file}"]
+    assert diagnose_commands(report, Subject(models=(quantized,))) == []
 
 
 def test_a_variant_that_never_answered_is_not_named(report):
