@@ -84,7 +84,7 @@ class Tape:
     steps: Sequence[tuple[ir.Node, Pulls]]
 
     def gradients(self, output: str, gradient: Array, wanted: Collection[str]) -> dict[str, Array]:
-        """Gradients by the wanted tensors, by name, given that by one that depends on all of them."""
+        """Gradients by some tensors, by name, given that by one that depends on all of them."""
         dependent, found = self._dependent(wanted), {output: gradient}
         for node, pulls in reversed(self.steps):
             by_result = found.pop(node.outputs[0].name or "", None)
