@@ -97,7 +97,7 @@ class Tape:
         return {name: found[name] for name in wanted}
 
     def _dependent(self, wanted: Collection[str]) -> set[str]:
-        """Names of tensors whose gradients are needed on the way to those that are wanted."""
+        """Names of tensors whose gradients are needed on the way to those that are asked for."""
         found = set(wanted)
         for node, _ in self.steps:
             if any(value is not None and value.name in found for value in node.inputs):
