@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from crossrt.analysis.search.keeping import Keeping
 from crossrt.analysis.search.result import Candidate, Confirmation, SearchReport, Speed
 from crossrt.core.metric import MetricDefinition
@@ -104,20 +106,28 @@ def _why_unconfirmed(report: SearchReport) -> str:
 
 def _all_slower(report: SearchReport, keeping: Keeping) -> str | None:
     """The main result where whatever was timed is slower than float and may not be; else None."""
-    timed = [each for each in report.candidates if each.speed is not None]
+    candidates = _with_speeds(report)
+    timed = [each for each in candidates if each.speed is not None]
     if not timed or not all(keeping.is_slower(each) for each in timed):
         return None
     best = max(timed, key=lambda each: each.speed.ratio if each.speed is not None else 0.0)
     assert best.speed is not None
     which = f"all {len(timed)} files that were timed are" if len(timed) > 1 else "the one file that was timed is"
-    has_accurate = any(keeping.accuracy(each.loss) for each in report.candidates)
-    untimed = sum(keeping.accuracy(each.loss) and each.speed is None for each in report.candidates)
-    rest = f"; {untimed} more that keep to the loss were not timed: give more with --time" if untimed else ""
+    has_accurate = any(keeping.accuracy(each.loss) for each in candidates)
+    untimed = sum(keeping.accuracy(each.loss) and each.speed is None for each in candidates)
+    more = f"{untimed} more that keep to the loss were" if untimed > 1 else "one more that keeps to the loss was"
+    rest = f"; {more} not timed: give more with --time" if untimed else ""
     rest = rest if has_accurate else "; nothing that was scored keeps to the loss either"
     return (
         f"Ship the float model: {which} slower than float on this machine, at best {best.name},"
         f" {speed_text(best.speed)}; --allow-slower lets {'them' if len(timed) > 1 else 'it'} count{rest}."
     )
+
+
+def _with_speeds(report: SearchReport) -> list[Candidate]:
+    """Candidates with the speed that was measured last: some are timed only when they are confirmed."""
+    speeds = {each.candidate: each.speed for each in report.confirmations if each.speed is not None}
+    return [msgspec.structs.replace(each, speed=speeds.get(each.name, each.speed)) for each in report.candidates]
 
 
 def _why_nothing(report: SearchReport, keeping: Keeping) -> str:

@@ -140,7 +140,8 @@ def audit_headline(audit: Audit) -> str:
     if any(each.name in COMPARED for each in audit.checks):
         return f"{name}: {outcome}; its {count} quantized tensors are compared with those of the other format"
     if all(each.verdict == "stored" for each in audit.tensors):
-        return f"{name}: {outcome}; no recipe is known, so its {count} scaled tensors are shown as the file has them"
+        why = "" if audit.not_compared else "without its float file (--float) there is nothing to compare with: "
+        return f"{name}: {outcome}; {why}its {count} scaled tensors are shown as the file has them"
     return f"{name}: {outcome}; {_compared(audit)}"
 
 

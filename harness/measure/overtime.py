@@ -56,7 +56,5 @@ def say_overtime(
         f"takes about {fewest * round_s:,.0f} s, where there is" if fewest > 1 else f"took {round_s:,.0f} s, there was"
     )
     least = f"{counted(fewest, 'round')} of {counted(processes, 'process')}"
-    interval = ", for one has no interval" if fewest > 1 else ""
-    display.remark(
-        f"  {name}: {took} time for {max(left_s, 0):,.0f} s: the least is {least}{interval}{why}; fewer cases take less"
-    )
+    anyway = "are made all the same, as one alone has no interval" if fewest > 1 else "is made all the same"
+    display.remark(f"  {name}: {took} time for {max(left_s, 0):,.0f} s; {least} {anyway}{why}; fewer cases take less")

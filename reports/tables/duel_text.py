@@ -11,7 +11,7 @@ from rich.text import Text
 from crossrt.reports.schema.records import Arm, Duel
 from crossrt.reports.statistics.metrics import latency_percentile
 from crossrt.reports.statistics.paired import answered_alike
-from crossrt.reports.tables.findings import CAUTION
+from crossrt.reports.tables.findings import CAUTION, RANDOM
 from crossrt.reports.tables.terminal import print_cautions
 from crossrt.reports.text.cells import counted, time_text, times_as_fast
 from crossrt.reports.text.labels import case_labels, runtime_text
@@ -170,10 +170,18 @@ def _answers(duel: Duel) -> list[tuple[str, str]]:
     one, other = duel.a.result.evaluation, duel.b.result.evaluation
     alike = answered_alike(one, other) if one is not None and other is not None else None
     if alike is None:
-        return []
+        return _outputs(duel)
     changed = int((~alike).sum())
     text = f"B answers {changed:,} of {counted(len(alike), 'sample')} differently than A" if changed else "the same"
     return [("answers", text)]
+
+
+def _outputs(duel: Duel) -> list[tuple[str, str]]:
+    """The same of outputs that are no classes, as far as they were compared."""
+    apart = duel.distance.relative if duel.distance is not None else None
+    if apart is None:
+        return []
+    return [("answers", f"B's outputs differ from A's by {100 * apart:.2g}% of their size" if apart else "the same")]
 
 
 def _how(judgement: Judgement, duel: Duel) -> str:
@@ -246,7 +254,7 @@ def print_duel(duel: Duel, console: Console) -> None:
 
 
 def _cautions(duel: Duel) -> list[str]:
-    return list(dict.fromkeys((*duel.cautions, *duel.warnings)))
+    return list(dict.fromkeys((*duel.cautions, *duel.warnings, *([RANDOM] if duel.data.is_random else []))))
 
 
 def duel_as_markdown(duel: Duel) -> str:

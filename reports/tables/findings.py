@@ -52,7 +52,7 @@ def _compared(qdq: Result, qoperator: Result) -> str:
     if qdq.operators != qoperator.operators:
         return f"different graphs; {_difference(qdq, qoperator)}"
     if _answers(qdq) != _answers(qoperator):
-        return "the same operators, but different outputs"
+        return "the same operators, whose outputs differ by rounding (see error %)"
     operators = qdq.operators or ()
     return (
         f"the same {len(operators)} operators and bit-identical outputs ({_chain(operators)}), so their times differ by"

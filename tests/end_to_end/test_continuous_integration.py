@@ -190,7 +190,7 @@ def test_other_words_than_true_and_false_do_not_open_the_gate(runner, switch):
 def test_missing_baseline_is_told_before_anything_is_measured(runner):
     done = runner.run(MEASURING, baseline="missing.json")
     assert done.returncode == 2
-    assert "missing.json cannot be read" in done.stderr
+    assert "missing.json does not exist" in done.stderr
 
 
 BENCH = """

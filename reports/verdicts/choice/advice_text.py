@@ -37,7 +37,7 @@ def advice_lines(report: Report, advice: Advice, budget: Budget) -> list[str]:
     rejected = [f"{label(each.result)} {each.problem}" for each in advice.candidates if each.problem]
     if rejected:
         more = f"; and {len(rejected) - MOST_NAMED} more" if len(rejected) > MOST_NAMED else ""
-        lines.append(f"outside the budget, fastest first: {'; '.join(rejected[:MOST_NAMED])}{more}")
+        lines.append(f"not shown to keep to the budget, fastest first: {'; '.join(rejected[:MOST_NAMED])}{more}")
     if hint := _hint(relating, advice, budget):
         lines.append(hint)
     return lines

@@ -162,7 +162,7 @@ def test_a_page_that_cannot_be_made_takes_nothing_else_with_it(measured, report,
     ("arguments", "said"),
     [
         (["--ci", "ci", "--out", "elsewhere"], "--ci and --out exclude each other"),
-        (["--ci", "ci", "--against", "missing.json"], "missing.json cannot be read"),
+        (["--ci", "ci", "--against", "missing.json"], "missing.json does not exist"),
         (["--ci", "file"], "Directory 'file' is a file"),
         (["--against", SAVED, "--margin", "nonesuch=1%"], "names no metric that can be judged"),
     ],

@@ -147,7 +147,7 @@ def test_what_is_refused_is_named_and_the_rest_is_added(crossrt, twenty):
         (["trend", "top1", "--case", "zzz"], "no case of the history matches 'zzz'"),
         (["trend", "top1", "--last", "1"], "is not in the range"),
         (["list", "--environment", "zzz"], "no environment of the history begins with 'zzz'"),
-        (["gate", "none.json"], "none.json cannot be read"),
+        (["gate", "none.json"], "none.json does not exist"),
         (["gate", REPORT, "--margin", "p50"], "is not written"),
         (["list", "--history", "none.sqlite"], "there is no history none.sqlite yet: crossrt history add REPORT"),
         (["list", "--history", "."], "is a folder: name a file in it"),

@@ -105,7 +105,7 @@ def test_summary_that_cannot_be_written_is_told_and_changes_nothing(tmp_path):
     [
         ([REPORT], "say what to make"),
         ([REPORT, REPORT, REPORT, "--markdown"], "3 reports were given"),
-        (["missing.json", "--markdown"], "missing.json cannot be read"),
+        (["missing.json", "--markdown"], "missing.json does not exist"),
         ([REPORT, REPORT, "--markdown", "--margin", "nonsense"], "is not written"),
         (["--markdown"], "Missing argument"),
         ([REPORT, "--html", "/proc/page.html"], "cannot be written"),

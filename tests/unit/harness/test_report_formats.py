@@ -94,7 +94,7 @@ def test_uncommitted_changes_are_told_where_results_stand_under_a_commit(crossrt
         (["report", REPORT, REPORT, "--to", "bencher"], "bencher holds one run, and 2 reports were given"),
         (["report", REPORT, "--to", "asv"], "asv makes several files: name their folder with --out"),
         (["report", REPORT, "--to", "parquet"], "parquet is not text: name a file with --out"),
-        (["report", "missing.json", "--to", "csv"], "missing.json cannot be read"),
+        (["report", "missing.json", "--to", "csv"], "missing.json does not exist"),
     ],
 )
 def test_wrong_usage_is_one_message_and_exit_code_2(crossrt, arguments, message):

@@ -83,7 +83,7 @@ def test_an_earlier_training_is_not_overwritten(tmp_path):
 
 
 def test_a_trained_network_that_ships_is_known_by_name_with_its_data(tmp_path, monkeypatch):
-    (tmp_path / "cifar-resnet8.keras").write_bytes(b"")
+    (tmp_path / "cifar-resnet8.keras").write_bytes(b"PK\x03\x04")
     shipping = replace(cifar10.REFERENCE, folder=tmp_path, models=("cifar-resnet8",))
     known = tuple(shipping if each == cifar10.REFERENCE else each for each in reference.references())
     monkeypatch.setattr(reference, "references", lambda: known)

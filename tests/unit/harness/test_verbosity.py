@@ -31,7 +31,7 @@ def test_quiet_leaves_out_remarks_and_keeps_results_and_errors(crossrt, tmp_path
     assert "csv: " in crossrt("report", REPORT, "--to", "csv", "--out", page).stderr
     assert crossrt("report", "-q", REPORT, "--to", "csv", "--out", page).stderr == ""
     assert crossrt("show", "-q", REPORT).stdout == crossrt("show", REPORT).stdout
-    assert "cannot be read" in crossrt("show", "--quiet", tmp_path / "none.json").stderr
+    assert "does not exist" in crossrt("show", "--quiet", tmp_path / "none.json").stderr
 
 
 @pytest.mark.parametrize("options", [("-v",), ("--log-level", "info")])

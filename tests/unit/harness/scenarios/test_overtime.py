@@ -40,9 +40,14 @@ class Clock:
             5,
             30,
             12,
-            "server: takes about 60 s, where there is time for 12 s: the least is 2 rounds of 4 processes, for",
+            "server: takes about 60 s, where there is time for 12 s; 2 rounds of 4 processes are made all the same, as",
         ),
-        (1, 30, -3, "server: took 30 s, there was time for 0 s: the least is 1 round of 4 processes, and so on"),
+        (
+            1,
+            30,
+            -3,
+            "server: took 30 s, there was time for 0 s; 1 round of 4 processes is made all the same, and so on",
+        ),
     ],
 )
 def test_what_the_fewest_rounds_take_is_said_where_it_is_too_much(remarks, rounds, round_s, left_s, said):

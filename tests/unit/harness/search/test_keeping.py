@@ -289,7 +289,18 @@ def test_that_all_timed_files_are_slower_than_float_is_the_result_that_is_told(t
     )
     said = none_sentence(found, keeping(), tmp_path)
     assert "all 2 files that were timed are slower than float on this machine, at best a, 0.80x" in said
-    assert "1 more that keep to the loss were not timed" in said
+    assert "one more that keeps to the loss was not timed" in said
+
+
+def test_a_file_that_was_timed_when_it_was_confirmed_was_timed(tmp_path):
+    found = report(
+        candidates=(candidate("a", ratio=0.8), candidate("late", ratio=None)),
+        confirmations=(Confirmation(candidate="late", loss=loss(0.005), speed=speed(0.9), passes=False),),
+        best="late",
+    )
+    said = none_sentence(found, keeping(), tmp_path)
+    assert "all 2 files that were timed are slower than float on this machine, at best late, 0.90x" in said
+    assert "not timed" not in said
 
 
 def test_units_are_named_by_what_sets_them_apart():
