@@ -80,17 +80,21 @@ class Project:
             runtimes: Those of the run.
             settings: Its patterns, and its batch sizes.
         """
-        source = self.source or self.quantizable
-        if source is None or self.calibration is not None:
-            return []
-        variants = [each for each in _variants(source, is_calibrated=True) if each not in self.variants]
-        missing = {each: candidate_of(self.model, each) for each in variants}
-        if not any(each.format in runtime.formats for each in variants for runtime in runtimes):
+        missing = self.missing_for_calibration()
+        if not any(each.format in runtime.formats for each in missing for runtime in runtimes):
             return []
         cases = plan_cases(list(missing.values()), runtimes, replace(settings, needs_only=False))
         planned = {case.artifact_id for case in select(cases, settings.only)}
         reasons = {each.id: _NEEDED if one.needs_calibration else _FREE for one, each in missing.items()}
         return grouped({name: reason for name, reason in reasons.items() if name in planned})
+
+    def missing_for_calibration(self) -> dict[Variant, Candidate]:
+        """The variants that calibration data would add, each with its file."""
+        source = self.source or self.quantizable
+        if source is None or self.calibration is not None:
+            return {}
+        variants = [each for each in _variants(source, is_calibrated=True) if each not in self.variants]
+        return {each: candidate_of(self.model, each) for each in variants}
 
     @property
     def candidates(self) -> list[Candidate]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crossrt.core.artifact import ModelFormat, Role
 from crossrt.harness.errors import HarnessError
@@ -51,9 +51,38 @@ def plan_cases(candidates: Sequence[Candidate], runtimes: Sequence[RuntimeInfo],
     if not chosen and not settings.needs_only:
         return cases
     if not chosen:
-        known = listed(list(dict.fromkeys(f"{case.label}@{case.runtime}" for case in cases)))
-        raise HarnessError(f"--only {' '.join(settings.only)} selects no case; available: {known}")
+        raise _selects_nothing(settings.only, cases)
     return chosen
+
+
+def check_patterns(
+    candidates: Sequence[Candidate],
+    runtimes: Sequence[RuntimeInfo],
+    settings: BenchSettings,
+    left_out: Sequence[Candidate] = (),
+) -> None:
+    """A pattern beside others that selects nothing is a mistake, which nobody sees in a table of what others select.
+
+    Args:
+        candidates: Every file that there is or could be.
+        runtimes: Those of the run.
+        settings: Its patterns, and its batch sizes.
+        left_out: Files that the run leaves out and says so; a pattern that means one of them is none without a case.
+
+    Raises:
+        HarnessError: A pattern selects nothing, where patterns are needed.
+    """
+    if not settings.needs_only:
+        return
+    cases = plan_cases(candidates, runtimes, replace(settings, only=()))
+    known = [*cases, *(plan_cases([*candidates, *left_out], runtimes, replace(settings, only=())) if left_out else ())]
+    if idle := [pattern for pattern in settings.only if not select(known, [pattern])]:
+        raise _selects_nothing(idle, cases)
+
+
+def _selects_nothing(patterns: Sequence[str], cases: Sequence[Case]) -> HarnessError:
+    known = listed(list(dict.fromkeys(f"{case.label}@{case.runtime}" for case in cases)))
+    return HarnessError(f"--only {' '.join(patterns)} selects no case; available: {known}")
 
 
 def case_for(candidate: Candidate, runtime: RuntimeInfo, scenario: Scenario, candidates: Sequence[Candidate]) -> Case:

@@ -26,7 +26,7 @@ from crossrt.harness.measure.checkpoints import after_round
 from crossrt.harness.measure.effort import Cost, fitted
 from crossrt.harness.measure.participant import Participant
 from crossrt.harness.measure.participants import Prepared, noop_features, participants_of
-from crossrt.harness.measure.plan import choose_baseline, plan_cases
+from crossrt.harness.measure.plan import check_patterns, choose_baseline, plan_cases
 from crossrt.harness.measure.rounds import RoundRunner, RoundSettings
 from crossrt.harness.measure.settings import DEFAULT_TIME_S, BenchSettings, Effort
 from crossrt.harness.process.affinity import missing_abilities, too_many_threads
@@ -149,6 +149,7 @@ def begin(
     settings = dataclasses.replace(settings, batch_sizes=batch_sizes_of(settings, opened.project))
     candidates = opened.project.candidates
     cases = plan_cases(candidates, runtimes, settings)
+    check_patterns(candidates, runtimes, settings, list(opened.project.missing_for_calibration().values()))
     if not select(cases, settings.only):
         display.remark(f"  {' '.join(settings.only)} of the configuration selects no case of this model: all are taken")
         settings = dataclasses.replace(settings, only=())

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from crossrt.harness.errors import HarnessError
-from crossrt.harness.measure.plan import Candidate, choose_baseline, plan_cases
+from crossrt.harness.measure.plan import Candidate, check_patterns, choose_baseline, plan_cases
 from crossrt.harness.measure.settings import BenchSettings
 from crossrt.harness.process.probe import RuntimeInfo
 
@@ -36,6 +38,20 @@ def test_every_artifact_meets_the_runtimes_that_read_it_at_every_batch_size():
 def test_patterns_that_select_nothing_list_what_there_is():
     with pytest.raises(HarnessError, match="selects no case; available: fp32@ort-cpu, int8-qdq@ort-cpu, fp32@tflite"):
         plan(only=("fp64",))
+
+
+def test_a_pattern_that_selects_nothing_beside_others_is_named():
+    settings = BenchSettings(batch_sizes=(1,), only=("int8*", "nosuch", "net.fp32@*"))
+    with pytest.raises(HarnessError, match=r"^--only nosuch selects no case; available: fp32@ort-cpu, int8-qdq@ort-cpu"):
+        check_patterns(CANDIDATES, RUNTIMES, settings)
+
+
+def test_a_pattern_is_no_mistake_where_it_fits_or_means_what_is_left_out_or_is_of_the_configuration():
+    left_out = [Candidate(model="net", variant="int8-io", format="tflite", role="quantized")]
+    settings = BenchSettings(batch_sizes=(1,), only=("fp32", "int8-io"))
+    check_patterns(CANDIDATES, RUNTIMES, settings, left_out)
+    check_patterns(CANDIDATES, RUNTIMES, replace(settings, only=("fp32", "nosuch"), needs_only=False))
+    check_patterns(CANDIDATES, RUNTIMES, replace(settings, only=("*@tflite", "net.int8-qdq@ort-cpu/b1/t1")))
 
 
 def test_patterns_that_need_not_select_anything_are_ignored_where_they_do_not():
