@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact, ReferenceAnswers
@@ -23,7 +23,8 @@ _REFERENCE = ".reference"
 def write_folder(found: Artifacts, folder: Path) -> list[Path]:
     """Copies artifacts and the source model's answers into a folder, each beside its manifest.
 
-    A folder that was not there before is removed again where not everything could be written.
+    Everything is written beside its place first. Where that fails, what was in the folder stays as it was; a folder
+    that was not there before is removed again.
 
     Raises:
         HarnessError: The folder cannot be written.
@@ -33,7 +34,10 @@ def write_folder(found: Artifacts, folder: Path) -> list[Path]:
     is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [_copy(each, folder) for each in described]
+        with owned_folder(folder, ".copy-") as scratch:
+            files = [name for each in described for name in _copy(each, scratch)]
+            _move(sorted(dict.fromkeys(files), key=_is_manifest), scratch, folder)
+        return [folder / _file_name(each) for each in described]
     except BaseException as error:
         if is_new:
             shutil.rmtree(folder, ignore_errors=True)
@@ -42,17 +46,38 @@ def write_folder(found: Artifacts, folder: Path) -> list[Path]:
         raise
 
 
-def _copy(described: ModelArtifact | ReferenceAnswers, folder: Path) -> Path:
-    target = folder / f"{described.id}{'' if isinstance(described, ModelArtifact) else '.npz'}"
-    with owned_folder(folder, ".copy-") as scratch:
-        file, manifest = scratch / target.name, scratch / f"{target.name}{MANIFEST_SUFFIX}"
-        shutil.copyfile(described.path, file)
-        for name in described.data_files if isinstance(described, ModelArtifact) else ():
-            shutil.copyfile(described.path.with_name(name), folder / name)
-        write_manifest(dataclasses.replace(described, path=target), manifest)
-        file.replace(target)
-        manifest.replace(folder / manifest.name)
-    return target
+def _file_name(described: ModelArtifact | ReferenceAnswers) -> str:
+    return described.id if isinstance(described, ModelArtifact) else f"{described.id}.npz"
+
+
+def _is_manifest(name: str) -> bool:
+    return name.endswith(MANIFEST_SUFFIX)
+
+
+def _copy(described: ModelArtifact | ReferenceAnswers, scratch: Path) -> list[str]:
+    """Copies a file, its data files, and its manifest; their names."""
+    file = scratch / _file_name(described)
+    data_files = described.data_files if isinstance(described, ModelArtifact) else ()
+    manifest = scratch / f"{file.name}{MANIFEST_SUFFIX}"
+    shutil.copyfile(described.path, file)
+    for name in data_files:
+        shutil.copyfile(described.path.with_name(name), scratch / name)
+    write_manifest(dataclasses.replace(described, path=file), manifest)
+    return [*data_files, file.name, manifest.name]
+
+
+def _move(names: Sequence[str], scratch: Path, folder: Path) -> None:
+    """Moves files to their places; where one cannot be moved, those that are new there are removed again."""
+    is_new = {name: not (folder / name).exists() for name in names}
+    moved: list[Path] = []
+    try:
+        for name in names:
+            (scratch / name).replace(folder / name)
+            moved += [folder / name] if is_new[name] else []
+    except BaseException:
+        for path in moved:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def holds_artifacts(path: Path) -> bool:
@@ -121,7 +146,7 @@ def read_folder(folder: Path) -> Artifacts:
 
     Raises:
         ArtifactError: A manifest is damaged.
-        HarnessError: The folder holds no artifacts, or artifacts of several models.
+        HarnessError: The folder holds no artifacts, artifacts of several models, or two files of one name.
     """
     manifests = sorted(folder.glob(f"*{MANIFEST_SUFFIX}"), key=_place)
     found = Artifacts()
@@ -130,7 +155,7 @@ def read_folder(folder: Path) -> Artifacts:
             found.reference = read_manifest(path, ReferenceAnswers)
             check_file(found.reference)
         else:
-            _add(read_manifest(path, ModelArtifact), found)
+            _add(read_manifest(path, ModelArtifact), found, folder)
     if not found.artifacts:
         raise HarnessError(f"{folder} holds no artifacts: name a folder that crossrt export wrote")
     if len(models := _models(found.artifacts.values())) > 1:
@@ -155,7 +180,12 @@ def _place(path: Path) -> tuple[int, str]:
     return names.index(item) if item in names else len(names), path.name
 
 
-def _add(artifact: ModelArtifact, found: Artifacts) -> None:
+def _add(artifact: ModelArtifact, found: Artifacts, folder: Path) -> None:
+    if (other := found.artifacts.get(artifact.id)) is not None:
+        raise HarnessError(
+            f"{other.path.name} and {artifact.path.name} in {folder} are both {artifact.id} by their manifests, so that"
+            " only one of them would be measured: move one of the files, with its manifest, to a folder of its own"
+        )
     found.artifacts[artifact.id] = artifact
     try:
         check_file(artifact)

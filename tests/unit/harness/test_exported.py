@@ -6,7 +6,7 @@ import pytest
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.manifest import read_manifest
 from crossrt.harness.build.builder import Artifacts
-from crossrt.harness.build.exported import write_folder
+from crossrt.harness.build.exported import read_folder, write_folder
 from crossrt.harness.errors import HarnessError
 
 DATA = Path(__file__).parents[2] / "data"
@@ -45,3 +45,39 @@ def test_a_folder_that_was_there_keeps_what_it_held(found, tmp_path):
     with pytest.raises(HarnessError, match="No space left on device"):
         write_folder(found, tmp_path)
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_set_that_does_not_fit_leaves_the_earlier_set_whole_and_nothing_else(found, tmp_path, monkeypatch):
+    first, second = list(found.artifacts)[:2]
+    write_folder(Artifacts(artifacts={first: found.artifacts[first]}), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    copy = shutil.copyfile
+
+    def fill(source, target):
+        if Path(target).name == second:
+            raise OSError(28, "No space left on device")
+        return copy(source, target)
+
+    monkeypatch.setattr("shutil.copyfile", fill)
+    with pytest.raises(HarnessError, match="No space left on device"):
+        write_folder(found, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_file_that_cannot_be_moved_to_its_place_takes_the_new_ones_with_it(found, tmp_path):
+    (tmp_path / list(found.artifacts)[1]).mkdir()
+    with pytest.raises(HarnessError, match="cannot be written"):
+        write_folder(found, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [list(found.artifacts)[1]]
+
+
+def test_two_files_of_one_name_are_refused_and_both_are_named(found, tmp_path):
+    written = write_folder(Artifacts(artifacts=dict([next(iter(found.artifacts.items()))])), tmp_path)[0]
+    manifest = tmp_path / f"{written.name}.manifest.json"
+    shutil.copyfile(written, tmp_path / "copy.onnx")
+    text = manifest.read_text().replace(f'"path": "{written.name}"', '"path": "copy.onnx"')
+    (tmp_path / "copy.onnx.manifest.json").write_text(text)
+    with pytest.raises(HarnessError) as error:
+        read_folder(tmp_path)
+    assert "copy.onnx" in str(error.value)
+    assert f"are both {written.name}" in str(error.value)
