@@ -40,8 +40,21 @@ def choice_lines(league: League, subject: Subject, file: Path | None) -> Iterato
     if len(best) > 1:
         why += f" of the files with {_described(types)}" if _is_integer(types) else " of all files"
         why += ", which CPUs compute in integers" if _is_integer(types) else ""
-    yield f"best: {chosen.item}, {why}: {_noise(league, chosen)}{_metric(league, chosen)}"
+    yield f"best: {_not_shown(league, chosen)}{chosen.item}, {why}: {_noise(league, chosen)}{_metric(league, chosen)}"
     yield f"make it: {quantize_command(chosen.item, subject, file)}"
+
+
+def _not_shown(league: League, chosen: Method) -> str:
+    """Where no method on top of the same plain recipe is better than that, noise alone speaks for the chosen file."""
+    metric = league.metric
+    plain = next((each for each in league.methods if each.item == chosen.plain), None)
+    others = [each for each in league.methods if each.plain == chosen.plain and each.item != chosen.plain]
+    if metric is None or plain is None or not others:
+        return ""
+    changes = [paired_change(plain.evaluation, each.evaluation, metric, ALPHA) for each in others]
+    if any(change is not None and verdict(change, metric) == "better" for change in changes):
+        return ""
+    return f"no method is shown to beat plain {plain.item} in {metric.label}; by SQNR alone "
 
 
 def _best_by_types(league: League) -> dict[_Types, Method]:

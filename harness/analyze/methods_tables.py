@@ -37,8 +37,8 @@ def league_sheet(league: League) -> Sheet:
         title=f"{league.model}, methods",
         columns=columns,
         rows=tuple(rows),
-        dropped_first=("KB", "p", FLOAT, heading, GAINED, SQNR),
-        kept=(PLAIN, VERDICT),
+        dropped_first=("p", "KB", FLOAT, GAINED, PLAIN, TIME, heading, SQNR),
+        kept=(VERDICT,),
         footer=tuple(_notes(league)),
         about=((_OF_NOISE, (SQNR, GAINED)), (_OF_TIME, (TIME,))),
     )

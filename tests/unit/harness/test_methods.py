@@ -100,7 +100,16 @@ def test_narrow_tables_keep_the_verdict_and_fp8_has_no_time(league, make_artifac
     sheet = league_sheet(replace(found, methods=[*found.methods, extra]))
     assert any(line.startswith("fp8.tflite: for accuracy alone") for line in sheet.footer)
     for width in (40, 60, 80):
-        assert {"vs plain", "verdict"} <= set(fitted(sheet, width)[0].columns)
+        assert "verdict" in fitted(sheet, width)[0].columns
+    for width in (60, 80):
+        assert {"top-1 %", "SQNR dB"} <= set(fitted(sheet, width)[0].columns)
+
+
+def test_the_p_value_and_the_size_make_room_first(league):
+    sheet = league_sheet(league())
+    dropped = [fitted(sheet, width)[1] for width in range(200, 39, -1)]
+    order = list(dict.fromkeys(name for names in dropped for name in sorted(names, key=sheet.dropped_first.index)))
+    assert order[:5] == ["p", "KB", "vs float", "gained dB", "vs plain"]
 
 
 def test_recipes_without_a_file_are_rows_that_say_why(league):
@@ -145,8 +154,21 @@ def test_the_best_file_is_named_with_its_command(league, make_artifact):
     assert lines[0].startswith("closest to float with uint16 activations and int8 weights: wide.tflite, 40.0 dB")
     assert lines[1].startswith("closest to float with uint8 activations and int8 weights: good.tflite, 34.0 dB")
     assert "34.0 dB SQNR (+4.0 over plain.tflite); top-1 +0.00 pp" in lines[2]
-    assert lines[2].startswith("best: good.tflite, ")
+    assert lines[2].startswith(
+        "best: no method is shown to beat plain plain.tflite in top-1; by SQNR alone good.tflite, closest to float"
+    )
     assert lines[3] == "make it: crossrt quantize 'my net.onnx' --recipe good.tflite --data test.npz"
+
+
+def test_a_method_that_is_better_than_plain_is_best_without_reservation(league, make_artifact):
+    files = [
+        quantized("plain.tflite", "uint8", "int8", 300, 30.0, make_artifact),
+        quantized("good.tflite", "uint8", "int8", 100, 34.0, make_artifact),
+    ]
+    lines = list(choice_lines(replace(league(), methods=files), Subject(), None))
+    assert lines[0].startswith("best: good.tflite, closest to float")
+    alone = list(choice_lines(replace(league(), methods=files[:1]), Subject(), None))
+    assert alone[0].startswith("best: plain.tflite, closest to float")
 
 
 def test_without_a_file_nothing_is_best(league):
