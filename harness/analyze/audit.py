@@ -13,6 +13,7 @@ from crossrt.analysis.audit.record import Audited, AuditedTensor, AuditJob, Chec
 from crossrt.analysis.findings.names import claims
 from crossrt.core.artifact import ModelArtifact
 from crossrt.harness.build.asking import ask_about
+from crossrt.harness.build.exported import unused_manifest
 from crossrt.harness.build.subject import Found, Target, find_subject, refuse_float
 from crossrt.harness.errors import HarnessError
 from crossrt.harness.process.packages import AUDITING, READING
@@ -37,6 +38,7 @@ class Audit:
         inferred: The recipe in words, where it was read from the file.
         kind: What kind of quantization it is, where that was read from the file.
         not_compared: Why scales are not compared with the float file, or only in part.
+        unused_manifest: Why the manifest beside the file was not used, where there is one.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Audit:
     inferred: str | None = None
     kind: str | None = None
     not_compared: str | None = None
+    unused_manifest: str | None = None
 
     @property
     def has_recipe(self) -> bool:
@@ -90,6 +93,7 @@ def run_audit(target: Target, folder: Path, display: Display) -> Audit:
         inferred=audited.inferred,
         kind=audited.kind,
         not_compared=audited.not_compared,
+        unused_manifest=unused_manifest(found.artifact.path, found.artifact.sha256) if found.file_name else None,
     )
 
 
@@ -171,9 +175,11 @@ def _compared(audit: Audit) -> str:
 
 
 def audit_notes(audit: Audit) -> Iterator[str]:
-    """What kind of file it is, what was assumed, and what was not compared."""
+    """What kind of file it is, whether its manifest was used, what was assumed, and what was not compared."""
     if audit.kind is not None:
         yield audit.kind
+    if audit.unused_manifest is not None:
+        yield audit.unused_manifest
     if (note := inference_note(audit)) is not None:
         yield note
     if audit.not_compared is not None:

@@ -94,15 +94,10 @@ def as_described(artifact: ModelArtifact) -> ModelArtifact:
     Raises:
         ArtifactError: The manifest says something else of what the file itself tells.
     """
-    manifest = artifact.path.with_name(f"{artifact.path.name}{MANIFEST_SUFFIX}")
-    if not manifest.is_file():
+    manifest = _manifest_of(artifact.path)
+    if not manifest.is_file() or unused_manifest(artifact.path, artifact.sha256) is not None:
         return artifact
-    try:
-        known = read_manifest(manifest, ModelArtifact)
-    except ArtifactError:
-        return artifact
-    if known.sha256 != artifact.sha256:
-        return artifact
+    known = read_manifest(manifest, ModelArtifact)
     for what, said, found in _contradictions(known, artifact):
         raise ArtifactError(
             f"{manifest} contradicts its file, so one of them was edited: {what} {said} in the manifest, {found} in"
@@ -116,6 +111,32 @@ def as_described(artifact: ModelArtifact) -> ModelArtifact:
         data_files=artifact.data_files,
         quantization=quantization,
     )
+
+
+def unused_manifest(file: Path, sha256: str) -> str | None:
+    """Why the manifest beside a file does not count, in a sentence; None where it does, or where there is none.
+
+    Args:
+        file: A model file.
+        sha256: Its hash, data files included.
+    """
+    manifest = _manifest_of(file)
+    if not manifest.is_file():
+        return None
+    try:
+        known = read_manifest(manifest, ModelArtifact)
+    except ArtifactError as error:
+        return f"the manifest beside it was not used: {error}"
+    if known.sha256 != sha256:
+        return (
+            f"the manifest beside it was not used: {manifest.name} has the SHA-256 of another file"
+            f" ({known.sha256[:12]}; this file has {sha256[:12]})"
+        )
+    return None
+
+
+def _manifest_of(file: Path) -> Path:
+    return file.with_name(f"{file.name}{MANIFEST_SUFFIX}")
 
 
 def _contradictions(known: ModelArtifact, artifact: ModelArtifact) -> Iterator[tuple[str, str, str]]:

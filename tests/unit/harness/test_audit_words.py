@@ -10,7 +10,7 @@ import pytest
 
 from crossrt.analysis.audit.record import AuditedTensor, Check
 from crossrt.exporters.errors import ModelError
-from crossrt.harness.analyze.audit import Audit, audit_headline, check_sheet, inference_note
+from crossrt.harness.analyze.audit import Audit, audit_headline, audit_notes, check_sheet, inference_note
 from crossrt.harness.build.model_files import is_model_file
 
 
@@ -50,6 +50,11 @@ def test_a_recipe_that_was_read_from_the_file_is_called_assumed():
     assert "1 of 1 quantized tensors are not what the assumed recipe makes of them" in audit_headline(audit)
     assert "need not be wrong" in inference_note(audit)
     assert "need not be wrong" not in inference_note(replace(audit_of("ok", "exact"), inferred="onnx-static"))
+
+
+def test_a_manifest_that_was_not_used_is_a_note():
+    audit = replace(audit_of("ok", "stored"), unused_manifest="the manifest beside it was not used: damaged")
+    assert list(audit_notes(audit)) == ["ONNX, static", "the manifest beside it was not used: damaged"]
 
 
 def test_of_a_file_with_a_recipe_checks_are_shown_where_they_find_something():

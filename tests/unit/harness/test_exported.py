@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from crossrt.core.artifact import ModelArtifact
 from crossrt.core.manifest import read_manifest
 from crossrt.harness.build.builder import Artifacts
-from crossrt.harness.build.exported import read_folder, write_folder
+from crossrt.harness.build.exported import as_described, read_folder, unused_manifest, write_folder
 from crossrt.harness.errors import HarnessError
 
 DATA = Path(__file__).parents[2] / "data"
@@ -81,3 +82,26 @@ def test_two_files_of_one_name_are_refused_and_both_are_named(found, tmp_path):
         read_folder(tmp_path)
     assert "copy.onnx" in str(error.value)
     assert f"are both {written.name}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda text, _: text[: len(text) // 2], "is not a manifest"),
+        (lambda text, sha256: text.replace(sha256, "0" * 64), "has the SHA-256 of another file"),
+        (lambda text, _: text, None),
+    ],
+)
+def test_a_manifest_that_is_damaged_or_of_another_file_is_not_used_and_that_is_said(found, tmp_path, change, why):
+    written = write_folder(found, tmp_path)[0]
+    artifact = found.artifacts[written.name]
+    manifest = tmp_path / f"{written.name}.manifest.json"
+    manifest.write_text(change(manifest.read_text(), artifact.sha256))
+    said = unused_manifest(written, artifact.sha256)
+    assert said is None if why is None else why in said
+    nameless = replace(artifact, path=written, model="file", quantization=None)
+    assert as_described(nameless).model == (artifact.model if why is None else "file")
+
+
+def test_without_a_manifest_none_is_said_to_be_unused(tmp_path):
+    assert unused_manifest(tmp_path / "net.onnx", "0" * 64) is None
