@@ -271,6 +271,17 @@ def test_what_a_residual_connection_adds_is_no_bias_and_its_layer_gets_one(quant
     assert off[1] < 0.5 * off[0]
 
 
+def test_a_layer_that_adds_what_the_model_computes_is_not_equalized(chain):
+    def firsts():
+        return {pair.first.name for pair in pairs_of(ir.from_proto(onnx.shape_inference.infer_shapes(chain)))}
+
+    assert "d1" in firsts()
+    gemm = next(each for each in chain.graph.node if each.name == "d1")
+    chain.graph.node.insert(list(chain.graph.node).index(gemm), node("Relu", [gemm.input[2]], "computed"))
+    gemm.input[2] = "computed"
+    assert "d1" not in firsts()
+
+
 def test_splitting_a_sum_off_a_gemm_leaves_the_function_as_it_is():
     nodes = [
         node("ReduceMean", ["image", "axes"], "rows", keepdims=0),
