@@ -23,7 +23,7 @@ from crossrt.datasets.tasks.choosing import chance_caution
 from crossrt.datasets.tasks.outputs import match_answers
 from crossrt.datasets.tasks.protocol import Task
 from crossrt.harness.errors import ChildFailedError, HarnessError
-from crossrt.harness.evaluate.answers import Outputs
+from crossrt.harness.evaluate.answers import Outputs, check_comparable
 from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.evaluate.feeding import Feeding, feeding_of
 from crossrt.harness.evaluate.hosted_task import chosen_task
@@ -275,8 +275,10 @@ def _saved(arrays: Arrays, folder: Path) -> dict[str, Path]:
 def _outputs(runner: _Runner, files: Mapping[str, Path], samples: int, folder: Path) -> Outputs:
     folder.mkdir()
     found = runner.worker.evaluate(runner.feeding.inputs(files), samples, runner.batch_size, folder)
-    return {
+    outputs = {
         name: np.load(folder / f"{place}.npy", allow_pickle=False)
         for place, name in enumerate(found.outputs)
         if name not in found.problems
     }
+    check_comparable(outputs, found.problems)
+    return outputs

@@ -314,10 +314,13 @@ class _Building:
             self._state.display.step()
 
     def _fail(self, item: str, failure: ChildFailedError) -> None:
-        if (full := shortage(self._state.cache.root, _COPIES * _size_of(self._state.request.source.path))) is not None:
-            failure = ChildFailedError(f"{full} ({failure.reason})", failure.stderr_tail)
+        root = self._state.cache.root
+        full = shortage(root, _COPIES * _size_of(self._state.request.source.path))
         if item == REFERENCE:
-            raise ExportError(f"{failure.reason} (artifacts are built in {self._state.cache.root})")
+            raise ExportError(full or f"{failure.reason} (artifacts are built in {root})")
+        if full is not None:
+            # what a library says of a file cut short misleads: it goes to the details
+            failure = ChildFailedError(full, f"{failure.stderr_tail}\n{failure.reason}".strip())
         if item == FLOAT_ONNX.item:
             self._float_is_settled.set()
         with self._lock:

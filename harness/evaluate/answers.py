@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossrt.core.artifact import ReferenceAnswers
-from crossrt.core.errors import ArtifactError
+from crossrt.core.errors import ArtifactError, DataError
 from crossrt.harness.evaluate.feeding import Feeding
 from crossrt.harness.evaluate.run_data import RunData
 from crossrt.harness.process.case_worker import CaseWorker
@@ -76,6 +76,13 @@ def collect_answers(worker: CaseWorker, feeding: Feeding, data: RunData, batch_s
         )
     outputs = {name: array for name, array in joined.items() if name not in problems}
     return Answers(outputs=outputs, problems=problems, folder=folder)
+
+
+def check_comparable(outputs: Outputs, problems: Mapping[str, str]) -> None:
+    """Raises `DataError` where no output is left to compare, with the reasons in `problems`."""
+    if not outputs:
+        why = "; ".join(f"{name}: {problem}" for name, problem in problems.items()) or "there is none"
+        raise DataError(f"no output can be compared over samples ({why})")
 
 
 def _has_numbers(values: NDArray[Any]) -> bool:

@@ -10,7 +10,7 @@ from crossrt.core.errors import CrossrtError
 from crossrt.datasets.opening import RANDOM, DataRequest, open_dataset
 from crossrt.datasets.tasks.choosing import chance_caution
 from crossrt.harness.errors import ChildFailedError
-from crossrt.harness.evaluate.answers import collect_answers
+from crossrt.harness.evaluate.answers import check_comparable, collect_answers
 from crossrt.harness.evaluate.assess import limits_for
 from crossrt.harness.evaluate.feeding import Feeding, feeding_of
 from crossrt.harness.evaluate.hosted_task import chosen_task
@@ -56,7 +56,9 @@ def reference_cautions(
                 found.append(changed.caution(artifact.path.name))
             if (labels := data.labels) is None:
                 return tuple(found)
-            outputs = collect_answers(worker, feeding, data, batch_size, 0).outputs
+            answers = collect_answers(worker, feeding, data, batch_size, 0)
+        outputs = answers.outputs
+        check_comparable(outputs, answers.problems)
         chosen = chosen_task(task, labels, outputs, folder).task
         caution = chance_caution(chosen, chosen.evaluate(outputs, labels, None, {}), labels)
         found += [] if caution is None else [caution]

@@ -67,9 +67,17 @@ def _output_axis(spec: TensorSpec, values: Array, artifact: ModelArtifact, batch
     return 0 if values.ndim and values.shape[0] == batch_size else None
 
 
-def problem_of(parts: Sequence[Array]) -> str | None:
-    """Why an output cannot be compared over samples, or None."""
+def problem_of(parts: Sequence[Array], batch_size: int) -> str | None:
+    """Why an output cannot be compared over samples, or None.
+
+    Args:
+        parts: The output of each call, as `as_samples` gives it.
+        batch_size: Samples per call.
+    """
     shapes = {part.shape[1:] for part in parts}
     if len(shapes) > 1 or len({len(part) for part in parts}) > 1:
         return f"its shape differs from call to call, such as {' and '.join(map(str, sorted(shapes)[:2]))}"
+    if parts and len(parts[0]) != batch_size:
+        shape = parts[0].shape[1:] if len(parts[0]) == 1 else parts[0].shape
+        return f"it has no axis of samples: a call with {batch_size} samples answers the shape {shape}"
     return None

@@ -180,13 +180,15 @@ class Worker:
         return {}
 
     def _evaluate(self, request: Evaluate) -> Answer:
-        """Answers samples in order; an output that differs in shape from call to call is left out, with the reason."""
+        """Answers samples in order; one that cannot be told apart by samples is left out, with the reason."""
         specs = self._live_session.outputs
         found: dict[str, list[Array]] = {spec.name: [] for spec in specs}
         for outputs in self._outputs(request):
             for spec in specs:
                 found[spec.name].append(outputs[spec.name])
-        problems = {name: problem for name, parts in found.items() if (problem := problem_of(parts))}
+        problems = {
+            name: problem for name, parts in found.items() if (problem := problem_of(parts, request.batch_size))
+        }
         for number, (name, parts) in enumerate(found.items()):
             if name not in problems:
                 joined = np.concatenate(parts)[: request.samples]

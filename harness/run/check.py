@@ -11,7 +11,7 @@ from crossrt.core.errors import DataError
 from crossrt.core.tensor import described
 from crossrt.harness.build.builder import Artifacts
 from crossrt.harness.errors import ChildFailedError
-from crossrt.harness.evaluate.answers import read_reference
+from crossrt.harness.evaluate.answers import check_comparable, read_reference
 from crossrt.harness.evaluate.assess import Assessor, Tried, failed
 from crossrt.harness.evaluate.distances import case_outputs, first_cases, measure_distances
 from crossrt.harness.evaluate.feeding import feeding_of
@@ -189,6 +189,7 @@ def _answer_first(
         if tried.answers is None:
             _keep(state, case, tried, answers, display)
             continue
+        check_comparable(tried.answers.outputs, tried.answers.problems)
         again = None if state.project.is_bundled else assessor.unrepeated(case, tried.answers.outputs)
         repeats = does_repeat(state, case, again, display)
         name = reference_name(case.label, case.runtime)

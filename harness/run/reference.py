@@ -12,7 +12,7 @@ from crossrt.core.artifact import ModelArtifact
 from crossrt.core.errors import DataError
 from crossrt.datasets.classes import classes_of
 from crossrt.datasets.tasks.choosing import chance_caution, check_class_names
-from crossrt.harness.evaluate.answers import Answers, Outputs
+from crossrt.harness.evaluate.answers import Answers, Outputs, check_comparable
 from crossrt.harness.evaluate.assess import Assessor
 from crossrt.harness.evaluate.feeding import feeding_of
 from crossrt.harness.evaluate.hosted_task import chosen_task
@@ -41,6 +41,7 @@ def answer_unselected(state: RunState, cases: Sequence[Case], assessor: Assessor
         return False
     display.remark(f"  answers are compared with those of {name}, which --only leaves out: it is not timed")
     repeats = does_repeat(state, case, assessor.unrepeated(case, tried.answers.outputs), display)
+    check_comparable(tried.answers.outputs, tried.answers.problems)
     take_reference(state, tried.answers.outputs, f"the float model {name} (not timed)", display, repeats=repeats)
     say_uncompared(tried.answers, display)
     return True
@@ -108,8 +109,6 @@ def does_repeat(state: RunState, case: Case, found: Unrepeated | None, display: 
 def take_reference(state: RunState, outputs: Outputs, description: str, display: Display, *, repeats: bool) -> None:
     """Chooses the task by labels and the reference's outputs, and looks whether the reference itself is any good."""
     labels = state.data.labels
-    if not outputs:
-        raise DataError("no output of the reference can be compared over samples: each differs in shape")
     subject = state.settings.subject
     with naming_origin("data", subject.data_origin):
         chosen = chosen_task(subject.task, labels, outputs, state.data.folder)

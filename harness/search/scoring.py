@@ -15,6 +15,7 @@ from crossrt.datasets.classes import classes_of
 from crossrt.datasets.protocol import Dataset
 from crossrt.datasets.tasks.choosing import check_class_names
 from crossrt.harness.errors import HarnessError
+from crossrt.harness.evaluate.answers import check_comparable
 from crossrt.harness.evaluate.assess import Assessor
 from crossrt.harness.evaluate.feeding import Feeding, feeding_of
 from crossrt.harness.evaluate.hosted_task import chosen_task
@@ -59,6 +60,7 @@ class Scorer:
         if tried.answers is None:
             raise HarnessError(f"{original.path.name} does not run: {tried.assessment.reason}")
         outputs = tried.answers.outputs
+        check_comparable(outputs, tried.answers.problems)
         task = chosen_task(settings.subject.task, self.data.labels, outputs, folder).task
         task.check(outputs, self.data.labels)
         check_class_names(task, classes_of(self.data.dataset), outputs, self.data.labels)

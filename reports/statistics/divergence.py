@@ -55,7 +55,12 @@ class _Sums:
 
 
 def distances(answers: Sequence[CaseOutputs]) -> tuple[Distance, ...]:
-    """Each pair of cases with the same outputs once, in the order of the cases."""
+    """Each pair of cases with the same outputs once, in the order of the cases; None for what is not finite."""
+    with np.errstate(all="ignore"):  # answers may hold NaN or infinite values: so do the sums then
+        return _distances(answers)
+
+
+def _distances(answers: Sequence[CaseOutputs]) -> tuple[Distance, ...]:
     pairs = [(one, other) for one, other in combinations(answers, 2) if _are_comparable(one, other)]
     sums = {(one.case, other.case): _Sums() for one, other in pairs}
     samples = max((len(array) for each in answers for array in each.outputs.values()), default=0)
@@ -126,7 +131,9 @@ def _add_outputs(found: _Sums, one: CaseOutputs, other: CaseOutputs, part: slice
         difference = first - np.asarray(other.outputs[name][part], dtype=np.float64)
         found.signal[name] = found.signal.get(name, 0.0) + float(np.square(first).sum())
         found.noise[name] = found.noise.get(name, 0.0) + float(np.square(difference).sum())
-        found.largest[name] = max(found.largest.get(name, 0.0), float(np.abs(difference).max(initial=0.0)))
+        found.largest[name] = float(
+            np.maximum(found.largest.get(name, 0.0), np.abs(difference).max(initial=0.0))  # NaN stays NaN
+        )
 
 
 def _add_classes(found: _Sums, one: NDArray[np.int64] | None, other: NDArray[np.int64] | None) -> None:
@@ -142,8 +149,9 @@ def _add_divergence(found: _Sums, log_p: Logs | None, log_q: Logs | None) -> Non
 
 
 def _divergence(log_p: Logs, log_q: Logs) -> float:
-    """Sum over rows of `sum p log(p / q)` in nats."""
-    return float(np.einsum("ij,ij->", np.exp(log_p), log_p - log_q))
+    """Sum over rows of `sum p log(p / q)` in nats; where p is 0, so is its term (Cover and Thomas, section 2.3)."""
+    apart = np.where(np.isneginf(log_p), 0.0, log_p - log_q)
+    return float(np.einsum("ij,ij->", np.exp(log_p), apart))
 
 
 def mean_divergence(p: NDArray[np.float64], log_p: Logs, log_q: Logs) -> float:
@@ -165,15 +173,15 @@ def _distance(one: CaseOutputs, other: CaseOutputs, found: _Sums) -> Distance:
         one=one.case,
         other=other.case,
         agreement=found.alike / found.samples if has_classes else None,
-        relative=_finite(max(ratios, default=None)),
-        kl_nats=_finite(max(0.0, found.forward / found.samples)) if has_classes else None,
-        kl_back_nats=_finite(max(0.0, found.back / found.samples)) if has_classes else None,
+        relative=_finite(float(np.max(ratios)) if ratios else None),
+        kl_nats=_finite(found.forward / found.samples, least=0.0) if has_classes else None,
+        kl_back_nats=_finite(found.back / found.samples, least=0.0) if has_classes else None,
         max_steps=_finite(_steps(one, other, found)),
     )
 
 
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None
+def _finite(number: float | None, least: float = -math.inf) -> float | None:
+    return max(least, number) if number is not None and math.isfinite(number) else None
 
 
 def _steps(one: CaseOutputs, other: CaseOutputs, found: _Sums) -> float | None:

@@ -19,6 +19,7 @@ import onnx_ir as ir
 from crossrt.datasets.protocol import Arrays
 from crossrt.exporters.errors import UnfitRecipeError
 from crossrt.exporters.quantizers.methods.added_bias import AddedBias, added_bias
+from crossrt.exporters.quantizers.methods.addends import split_addends
 from crossrt.exporters.quantizers.methods.integer_sums import IntegerSums, input_of
 from crossrt.exporters.quantizers.methods.layers import Array, Layer, array, layers_of, replace
 from crossrt.exporters.quantizers.methods.sessions import tensors_of
@@ -28,7 +29,7 @@ _INT32 = (-(2**31), 2**31 - 1)
 
 
 def correct_biases(original: ir.Model, quantized: ir.Model, feeds: Feeds) -> int:
-    """Corrects the biases of a QDQ file in place.
+    """Corrects the biases of a QDQ file in place; in both models, what a Gemm adds that is no bias becomes an Add.
 
     Args:
         original: The float model that it was made of.
@@ -42,6 +43,8 @@ def correct_biases(original: ir.Model, quantized: ir.Model, feeds: Feeds) -> int
         UnfitRecipeError: No layer has a bias that can be corrected, or none changes.
         ExportError: ONNX Runtime cannot run a model.
     """
+    for model in (original, quantized):
+        split_addends(model)
     floats = {each.name: each for each in layers_of(original)}
     layers = [each for each in layers_of(quantized) if each.name in floats and _has_bias(each)]
     if not layers:
@@ -64,7 +67,7 @@ def correct_biases(original: ir.Model, quantized: ir.Model, feeds: Feeds) -> int
 def _has_bias(layer: Layer) -> bool:
     """Whether a layer takes integers and has a bias or room for one: a MatMul has none but that of an Add behind it."""
     has_room = layer.node.op_type in ("Conv", "Gemm") or added_bias(layer) is not None
-    return has_room and layer.scale is not None and input_of(layer) is not None
+    return has_room and not layer.adds_tensor and layer.scale is not None and input_of(layer) is not None
 
 
 def _means(model: ir.Model, layers: Sequence[Layer], feeds: Feeds) -> list[Array]:

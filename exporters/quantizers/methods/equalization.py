@@ -148,7 +148,7 @@ def pairs_of(model: ir.Model, clips: Sequence[ir.Node] = ()) -> Iterator[Pair]:
     """
     layers = {id(each.node): each for each in layers_of(model)}
     for layer in layers.values():
-        if layer.bias is not None and (not is_constant(layer.bias) or len(layer.bias.uses()) > 1):
+        if layer.adds_tensor or (layer.bias is not None and len(layer.bias.uses()) > 1):
             continue
         if layer.node.op_type == "Gemm" and not _is_plain_gemm(layer.node):
             continue

@@ -21,7 +21,7 @@ class Layer:
     Attributes:
         node: The node.
         weight: Its weights: floats, or the integers of a QDQ file.
-        bias: Its bias, floats or int32; None where it has none.
+        bias: Its bias, floats or int32; None where it has none that is a constant.
         scale: Scales of the weights, `()` or `(channels,)`; None in a float model.
         zero_point: Their zero points, of the same shape; None in a float model.
     """
@@ -53,6 +53,11 @@ class Layer:
     def groups(self) -> int:
         """Groups of a convolution, else 1."""
         return number(self.node, "group", 1)
+
+    @property
+    def adds_tensor(self) -> bool:
+        """Whether it adds what the model computes, as a residual connection: no bias, and no room for one."""
+        return self.bias is None and len(self.node.inputs) > 2 and self.node.inputs[2] is not None
 
     def matrices(self, weights: Array) -> Array:
         """Weights as `(groups, outputs of a group, inputs of an output)`."""
@@ -86,7 +91,8 @@ def _layer(node: ir.Node) -> Layer | None:
         return None
     if is_constant(taken):
         fits = taken.const_value is not None and taken.const_value.dtype == ir.DataType.FLOAT
-        return Layer(node=node, weight=taken, bias=bias) if fits and _has_known_axes(node, array(taken)) else None
+        constant = bias if is_constant(bias) else None
+        return Layer(node=node, weight=taken, bias=constant) if fits and _has_known_axes(node, array(taken)) else None
     maker = taken.producer()
     if maker is None or maker.op_type != "DequantizeLinear" or "block_size" in maker.attributes:
         return None
@@ -97,14 +103,14 @@ def _layer(node: ir.Node) -> Layer | None:
         return None
     zero_point = maker.inputs[2] if len(maker.inputs) > 2 else None
     zeros = array(zero_point).astype(np.int64) if zero_point is not None else np.zeros(array(scale).shape, np.int64)
-    before = None if bias is None or is_constant(bias) else bias.producer()
-    return Layer(
-        node=node,
-        weight=weight,
-        bias=bias if before is None else before.inputs[0],
-        scale=array(scale),
-        zero_point=zeros,
-    )
+    return Layer(node=node, weight=weight, bias=_stored_bias(bias), scale=array(scale), zero_point=zeros)
+
+
+def _stored_bias(bias: ir.Value | None) -> ir.Value | None:
+    """The constant that a bias is, or is dequantized from; None where it is computed."""
+    maker = None if bias is None or is_constant(bias) else bias.producer()
+    stored = maker.inputs[0] if maker is not None and maker.op_type == "DequantizeLinear" else bias
+    return stored if is_constant(stored) else None
 
 
 def _has_known_axes(node: ir.Node, weights: Array) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -189,6 +190,8 @@ def _check_recurrent(path: Path) -> None:
 
 def _refusal(error: Exception, recipe: OnnxRecipe, source: Path) -> str:
     """What the quantizer cannot do, and what to try; its own words last and short."""
+    if isinstance(error, AssertionError) and (place := _own_place(error)) is not None:
+        return f"crossrt failed in {place}: this is a defect of crossrt, please report it with the model"
     foreign = sorted({f"{node.op_type} of {node.domain}" for node in nodes_of(read_structure(source)) if node.domain})
     what = f", which has operators outside the standard ({', '.join(foreign[:4])})" if foreign else ""
     others = (["int8-dynamic.onnx, without calibration"] if isinstance(recipe, OnnxStatic) else []) + [
@@ -199,6 +202,13 @@ def _refusal(error: Exception, recipe: OnnxRecipe, source: Path) -> str:
         f"ONNX Runtime's quantizer cannot do this with the model{what}{tried} (it says: {type(error).__name__}:"
         f" {first_line(error, _MOST_OF_ERROR)})"
     )
+
+
+def _own_place(error: Exception) -> str | None:
+    """The file and line of crossrt's own that raised an error; None where a library did."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    path = Path(frame.filename)
+    return f"{path.name}:{frame.lineno}" if Path(__file__).parents[2] in path.parents else None
 
 
 def _to_float16(float_model: Path, path: Path) -> None:

@@ -124,3 +124,22 @@ def test_more_samples_than_a_chunk_give_what_all_at_once_give():
     (found,) = distances([logits("a", many, 0.5), logits("b", many + np.float32(0.25), 0.5)])
     assert found.relative == pytest.approx(np.linalg.norm(np.full(many.shape, 0.25)) / np.linalg.norm(many), rel=1e-5)
     assert found.max_steps == pytest.approx(0.5, rel=1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan])
+def test_answers_that_are_not_finite_give_no_distance_and_no_warning(odd):
+    values = VALUES.copy()
+    values[3] = odd
+    (found,) = distances([logits("a", values, 0.5), logits("b", values.copy(), 0.5)])
+    assert (found.relative, found.kl_nats, found.kl_back_nats, found.max_steps) == (None, None, None, None)
+    assert found.agreement == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_that_both_rule_out_adds_nothing_to_the_divergence():
+    one, other = VALUES.copy(), NOISY.copy()
+    one[:, 0] = other[:, 0] = -np.inf
+    (found,) = distances([logits("a", one), logits("b", other)])
+    (without,) = distances([logits("a", VALUES[:, 1:]), logits("b", NOISY[:, 1:])])
+    assert found.kl_nats == pytest.approx(without.kl_nats)

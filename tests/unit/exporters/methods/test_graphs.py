@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from crossrt.exporters.errors import UnfitRecipeError
+from crossrt.exporters.quantizers.methods.addends import split_addends
 from crossrt.exporters.quantizers.methods.clips import seen_clips
 from crossrt.exporters.quantizers.methods.equalization import equalize, pairs_of
 from crossrt.exporters.quantizers.methods.layers import layers_of, name_nodes
@@ -245,6 +246,57 @@ def test_a_layer_without_a_bias_gets_one(chain, quantized):
     conv = next(each for each in found.graph.node if each.name == "c2")
     assert len(conv.input) == 3
     assert noise(found, answers(chain, pictures()), pictures()) < 0.1
+
+
+def residual():
+    """A MatMul without a bias whose result is added to the model's own input, which becomes a Gemm of three inputs."""
+    nodes = [
+        node("ReduceMean", ["image", "axes"], "rows", keepdims=0),
+        node("MatMul", ["rows", "w1"], "m1"),
+        node("Add", ["m1", "rows"], "logits"),
+    ]
+    axes = numpy_helper.from_array(np.array([2, 3]), "axes")
+    return model_of(nodes, [constant("w1", 4, 4, seed=1), axes], {"m1": ["batch", 4]}, channels=4)
+
+
+def test_what_a_residual_connection_adds_is_no_bias_and_its_layer_gets_one(quantized):
+    recipe = {"weight_type": "int4", "calibration_samples": SAMPLES, "quantize_outputs": False}
+    images, off = pictures(channels=4), []
+    exact = answers(residual(), images)
+    for corrects in (False, True):
+        found = quantized(residual(), OnnxStatic(**recipe, bias_correction=corrects), channels=4)
+        off.append(np.abs((answers(found, images) - exact).mean(axis=0)).max())
+    gemm = next(each for each in found.graph.node if each.op_type == "Gemm")
+    assert gemm.input[2].endswith("_corrected_bias")
+    assert off[1] < 0.5 * off[0]
+
+
+def test_a_layer_that_adds_what_the_model_computes_is_not_equalized(chain):
+    def firsts():
+        return {pair.first.name for pair in pairs_of(ir.from_proto(onnx.shape_inference.infer_shapes(chain)))}
+
+    assert "d1" in firsts()
+    gemm = next(each for each in chain.graph.node if each.name == "d1")
+    chain.graph.node.insert(list(chain.graph.node).index(gemm), node("Relu", [gemm.input[2]], "computed"))
+    gemm.input[2] = "computed"
+    assert "d1" not in firsts()
+
+
+def test_splitting_a_sum_off_a_gemm_leaves_the_function_as_it_is():
+    nodes = [
+        node("ReduceMean", ["image", "axes"], "rows", keepdims=0),
+        node("Slice", ["rows", "zero", "one", "last"], "first"),
+        node("Gemm", ["rows", "w1", "first"], "logits"),
+    ]
+    numbers = {"axes": [2, 3], "zero": [0], "one": [1], "last": [1]}
+    constants = [numpy_helper.from_array(np.array(each), name) for name, each in numbers.items()]
+    before = model_of(nodes, [constant("w1", 3, 4), *constants], {})
+    model = ir.from_proto(before)
+    split_addends(model)
+    after = ir.to_proto(model)
+    assert [each.op_type for each in after.graph.node] == ["ReduceMean", "Slice", "Gemm", "Add"]
+    assert not any(layer.adds_tensor for layer in layers_of(model))
+    np.testing.assert_allclose(answers(after, pictures()), answers(before, pictures()), rtol=1e-5)
 
 
 @pytest.mark.parametrize("how", ["gpfq", "adaround"])

@@ -14,6 +14,7 @@ from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
 from crossrt.exporters.calibration import Selection
 from crossrt.exporters.errors import ExportError, NothingToQuantizeError, UnfitRecipeError
+from crossrt.exporters.quantizers.methods.layers import array
 from crossrt.exporters.quantizers.ort import calibrate
 from crossrt.exporters.quantizers.ort.calibrate import Batches, SharedRanges
 from crossrt.exporters.quantizers.ort.known_issues import cost_issues, known_issues
@@ -402,3 +403,16 @@ def test_what_the_quantizer_says_comes_last_and_short(scaled, tmp_path, monkeypa
     )
     assert str(found.value).startswith(expected)
     assert len(str(found.value)) < 360
+
+
+def test_an_assertion_of_our_own_is_not_laid_at_the_quantizers_door(scaled, tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise AssertionError
+
+    monkeypatch.setattr("crossrt.exporters.quantizers.ort.quantize.quantize_dynamic", fail)
+    with pytest.raises(ExportError, match=r"quantizer cannot do this with the model.*AssertionError"):
+        OnnxQuantizer(scaled, tmp_path).quantize(OnnxDynamic(), tmp_path / "out.onnx")
+    monkeypatch.undo()
+    monkeypatch.setattr("crossrt.exporters.quantizers.ort.quantize._check_names", lambda *_: array(None))
+    with pytest.raises(ExportError, match=r"^crossrt failed in layers.py:\d+: this is a defect of crossrt"):
+        OnnxQuantizer(scaled, tmp_path).quantize(OnnxDynamic(), tmp_path / "out.onnx")
