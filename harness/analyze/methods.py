@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossrt.core.artifact import ModelArtifact
+from crossrt.core.errors import CrossrtError
 from crossrt.core.evaluation import Evaluation
 from crossrt.core.metric import MetricDefinition
+from crossrt.core.system_errors import FROM_OUTSIDE, system_problem
 from crossrt.exporters.recipes.plain import plain_of
 from crossrt.exporters.recipes.toml_files import NamedRecipe
 from crossrt.exporters.variants import method_recipes, shipped_recipes, variant_of
@@ -85,6 +87,7 @@ class League:
         cautions: What speaks against believing any of it.
         is_interrupted: Whether not all were built, evaluated or timed.
         is_asked_in_vain: Whether none of the recipes that were asked for has a file.
+        untimed: Reasons, by item, why a method that should have been timed has no time.
     """
 
     model: str
@@ -97,6 +100,7 @@ class League:
     plains: Mapping[str, str] = field(default_factory=dict)
     is_interrupted: bool = False
     is_asked_in_vain: bool = False
+    untimed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def outcomes(self) -> dict[str, str]:
@@ -221,17 +225,23 @@ def is_timed(method: Method) -> bool:
 
 
 def _timed(league: League, asked: Methods, display: Display) -> League:
-    """The same with each method timed in the same rounds as its plain recipe; interrupted, with those that were."""
-    methods = list(league.methods)
+    """The same with each method timed in the same rounds as its plain recipe; interrupted, with those that were.
+
+    What cannot be timed stays without a time: the answers, which took longer, are not lost with it.
+    """
+    methods, untimed = list(league.methods), dict[str, str]()
     for place, each in enumerate(methods):
         if (plain := league.plain(each)) is None or not is_timed(each):
             continue
         try:
             time = _time(plain.artifact, each.artifact, asked, display)
         except KeyboardInterrupt:
-            return dataclasses.replace(league, methods=methods, is_interrupted=True)
+            return dataclasses.replace(league, methods=methods, untimed=untimed, is_interrupted=True)
+        except (CrossrtError, *FROM_OUTSIDE) as error:
+            untimed[each.item] = system_problem(error)
+            continue
         methods[place] = dataclasses.replace(each, time=time)
-    return dataclasses.replace(league, methods=methods)
+    return dataclasses.replace(league, methods=methods, untimed=untimed)
 
 
 def _time(plain: ModelArtifact, other: ModelArtifact, asked: Methods, display: Display) -> Judgement:
@@ -247,4 +257,7 @@ def _time(plain: ModelArtifact, other: ModelArtifact, asked: Methods, display: D
     found = run_duel(settings, (), display)
     if found.run.status == "interrupted" and not found.run.broken_off:
         raise KeyboardInterrupt
+    for arm in (found.a, found.b):
+        if arm.result.status != "ok":
+            raise HarnessError(arm.result.reason or arm.result.status)
     return judge_duel(found)

@@ -80,7 +80,7 @@ def methods(
         print_sheet(of_outputs, console)
     for line in method_notes({each.item: each.artifact.quantization for each in league.methods}):
         console.print(f"note  {printable(line)}", markup=False)
-    for title, reasons in (("not applicable", league.unfit), ("failed", league.failed)):
+    for title, reasons in (("not applicable", league.unfit), ("failed", league.failed), ("no time", league.untimed)):
         for line in grouped(reasons):
             console.print(f"{title}  {printable(line)}", markup=False)
     if league.is_interrupted:
@@ -88,4 +88,4 @@ def methods(
         return INTERRUPTED
     for line in choice_lines(league, asked.subject, file):
         console.print(printable(line), markup=False, soft_wrap=line.startswith("make it"))
-    return int(bool(league.failed) or league.is_asked_in_vain)
+    return int(bool(league.failed or league.untimed) or league.is_asked_in_vain)

@@ -18,9 +18,11 @@ from crossrt.harness.process.probe import RuntimeInfo
 from crossrt.runtimes.protocol import IoMode
 
 _SIDE: Final = re.compile(
-    r"(?P<name>[^@]+?)(?:@(?P<runtime>[^@/]+))?"
-    r"(?:/b(?P<batch>[1-9][0-9]{0,5}))?(?:/t(?P<threads>[1-9][0-9]{0,3}))?(?P<native>/native)?"
+    r"(?P<case>.+?)(?:/b(?P<batch>[1-9][0-9]{0,5}))?(?:/t(?P<threads>[1-9][0-9]{0,3}))?(?P<native>/native)?",
+    re.DOTALL,
 )
+_CASE: Final = re.compile(r"(?P<name>.+)@(?P<runtime>[^@/]+)", re.DOTALL)
+"""Split at the last @: the path of a file may hold others."""
 _WRITTEN: Final = "VARIANT@RUNTIME[/bN][/tN][/native], such as fp32@tflite/t2, or FILE[@RUNTIME][/bN][/tN][/native]"
 
 
@@ -48,25 +50,38 @@ class Side:
 
 
 def parse_side(text: str) -> Side:
-    """A side from its text; raises `HarnessError` where it is not written like one, or asks for too many threads."""
-    match = _SIDE.fullmatch(text)
-    if match is None:
-        raise HarnessError(f"{text!r} is not written like a side of an A/B comparison: {_WRITTEN}")
-    threads = int(match["threads"]) if match["threads"] else None
-    check_threads(threads or 1)
-    path = Path(match["name"])
-    is_file = path.exists() and (path.suffix != "" or path.is_dir())
-    if match["runtime"] is None and not is_file:
-        raise HarnessError(f"{text!r} is neither a file nor written like a case: {_WRITTEN}")
+    """A side from its text; raises `HarnessError` where it is not written like one, or asks for too many threads.
+
+    A text that is an existing file, whatever characters its path holds, means that file.
+    """
+    match = None if _is_file(text) else _SIDE.fullmatch(text)
+    case, batch, threads, native = match.group("case", "batch", "threads", "native") if match else (text, *3 * (None,))
+    check_threads(int(threads or 1))
+    name, runtime = _name_and_runtime(case, text)
     return Side(
         text=text,
-        name=match["name"],
-        path=path if is_file else None,
-        runtime=match["runtime"],
-        batch_size=int(match["batch"]) if match["batch"] else None,
-        threads=threads,
-        is_native=match["native"] is not None,
+        name=name,
+        path=Path(name) if _is_file(name) else None,
+        runtime=runtime,
+        batch_size=int(batch) if batch else None,
+        threads=int(threads) if threads else None,
+        is_native=native is not None,
     )
+
+
+def _name_and_runtime(case: str, text: str) -> tuple[str, str | None]:
+    if _is_file(case):
+        return case, None
+    if case and "@" not in case:
+        raise HarnessError(f"{text!r} is neither a file nor written like a case: {_WRITTEN}")
+    if (match := _CASE.fullmatch(case)) is None:
+        raise HarnessError(f"{text!r} is not written like a side of an A/B comparison: {_WRITTEN}")
+    return match["name"], match["runtime"]
+
+
+def _is_file(name: str) -> bool:
+    path = Path(name)
+    return name != "" and path.exists() and (path.suffix != "" or path.is_dir())
 
 
 def case_of(

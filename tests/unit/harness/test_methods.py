@@ -130,6 +130,19 @@ def test_recipes_without_a_file_are_rows_that_say_why(league):
     assert found["own.tflite"]["verdict"] == found["over.tflite"]["verdict"] == "failed"
 
 
+def test_a_method_that_cannot_be_timed_keeps_its_row_and_says_why(league, monkeypatch):
+    found = league()
+    reasons = iter([HarnessError("its runtime refuses the file"), OSError(28, "No space left on device")])
+    monkeypatch.setattr(methods, "run_duel", lambda *_: (_ for _ in ()).throw(next(reasons)))
+    timed = methods._timed(found, Methods(subject=Subject(), time_s=1.0), Silent())
+    assert timed.untimed == {
+        "good.tflite": "its runtime refuses the file",
+        "bad.tflite": "no space left on the disk",
+    }
+    assert rows(league_sheet(timed)) == rows(league_sheet(found))
+    assert not timed.is_interrupted
+
+
 def quantized(item, activations, weights, wrong, decibels, make_artifact):
     how = Quantization(
         scheme="static",

@@ -334,6 +334,31 @@ def test_a_keras_model_is_a_side_in_the_format_of_the_other_file(model, keras, m
     assert {str(paths[each]) for each in expected} <= {"own.keras"}
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("c@c/own@2.onnx", ("c@c/own@2.onnx", True, None, None)),
+        ("c@c/own@2.onnx/t2", ("c@c/own@2.onnx", True, None, 2)),
+        ("c@c/own@2.onnx@ort-cpu==1.29.0/t2", ("c@c/own@2.onnx", True, "ort-cpu==1.29.0", 2)),
+        ("c@c", ("c@c", True, None, None)),
+        ("c@c/t2", ("c@c/t2", True, None, None)),
+        ("fp32@ort-cpu:spin=1/t2", ("fp32", False, "ort-cpu:spin=1", 2)),
+    ],
+)
+def test_a_side_is_an_existing_file_or_is_split_at_its_last_at_sign(tmp_path, monkeypatch, text, expected):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c@c" / "t2").mkdir(parents=True)
+    (tmp_path / "c@c" / "own@2.onnx").touch()
+    side = parse_side(text)
+    assert (side.name, side.path is not None, side.runtime, side.threads) == expected
+
+
+@pytest.mark.parametrize("text", ["", "@ort-cpu", "c@c/missing.onnx", "fp32@"])
+def test_a_side_that_is_no_file_and_names_no_runtime_is_refused(text):
+    with pytest.raises(HarnessError, match="is not written like a side"):
+        parse_side(text)
+
+
 def test_a_keras_model_beside_itself_is_a_side_in_every_format(keras, monkeypatch):
     monkeypatch.chdir(keras.parent)
     project, side = resolve(Subject(models=(Path("own.keras"),))), parse_side("own.keras")
