@@ -46,6 +46,8 @@ class Saved:
         try:
             write_report(found, path)
         except ReportError as error:
+            with suppress(OSError):
+                path.parent.rmdir()  # only if it is empty: an earlier round may have been kept there
             kept = _kept(found, path.name)
             if kept is None:
                 raise

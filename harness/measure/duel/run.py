@@ -34,7 +34,7 @@ def run_duel(
         command: The command line, for the record.
         display: Follows.
         keep: Saves what was found, before anything can interrupt again.
-        checkpoint: Saves what was found so far, now and then.
+        checkpoint: Saves what was found so far, now and then, once a round is finished on both sides.
 
     Raises:
         CrossrtError: Nothing can be run as asked, or a side fails before it was timed.
@@ -43,8 +43,8 @@ def run_duel(
         match = prepare(settings, command, folder, display)
         broken = None
         try:
-            then = after_round(lambda: record(match, is_over=False), checkpoint)
-            broken = _broken(match, display, then)
+            keep_finished = after_round(lambda: record(match, is_over=False), checkpoint)
+            broken = _broken(match, display, lambda: keep_finished() if match.samples().ratio else None)
             interrupts.settle()
         except KeyboardInterrupt:
             interrupts.settle()

@@ -181,7 +181,7 @@ def short_duels(monkeypatch) -> None:
 def duel(folder, data, short_duels, remembered_runtimes):
     """Runs a short A/B comparison over the small models."""
 
-    def compare(a="fp32@ort-cpu", b=None, *, display=None, timeout_s=20.0, **changes):
+    def compare(a="fp32@ort-cpu", b=None, *, display=None, timeout_s=20.0, checkpoint=None, **changes):
         subject = changes.pop("subject", Subject(artifacts=folder, data=DataRequest(reference=str(data))))
         run = BenchSettings(
             subject=subject,
@@ -191,7 +191,7 @@ def duel(folder, data, short_duels, remembered_runtimes):
         run = dataclasses.replace(run, **{name: changes.pop(name) for name in ("seed", "threads") if name in changes})
         settings = DuelSettings(run=run, a=str(a), b=str(b or a), **{"budget_s": 0.5, "margin": 0.5, **changes})
         with remembered_runtimes():
-            return run_duel(settings, ["crossrt", "duel"], display or Silent())
+            return run_duel(settings, ["crossrt", "duel"], display or Silent(), checkpoint=checkpoint)
 
     return compare
 

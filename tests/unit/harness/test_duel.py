@@ -138,6 +138,21 @@ def test_an_arm_that_fails_while_it_is_timed_ends_the_duel(duel, chaos):
         duel("fp32@ort-cpu", "fp32@chaos")
 
 
+def test_an_arm_that_fails_in_the_first_round_leaves_no_file(duel, chaos):
+    chaos("fourth-load:abort")
+    kept = []
+    with pytest.raises(ArmFailedError, match="B failed in round 1"):
+        duel("fp32@ort-cpu", "fp32@chaos", checkpoint=kept.append)
+    assert kept == []
+
+
+def test_finished_rounds_of_both_sides_are_kept_meanwhile(duel):
+    kept = []
+    duel(checkpoint=kept.append)
+    assert kept
+    assert all(each.a.result.rounds and each.b.replicate_rounds for each in kept)
+
+
 def test_an_arm_that_fails_later_keeps_the_finished_rounds(duel, chaos):
     """Loads: the check, then two processes of B with two sessions each in every round."""
     chaos("seventh-load:abort")

@@ -16,7 +16,7 @@ from crossrt.harness.errors import HarnessError
 from crossrt.harness.measure.checkpoints import Checkpoints
 from crossrt.harness.measure.rounds import RoundRunner
 from crossrt.reports.errors import ReportError
-from crossrt.reports.schema.files import read_duel, read_report
+from crossrt.reports.schema.files import read_duel, read_report, write_report
 
 pytestmark = pytest.mark.processes
 
@@ -104,6 +104,22 @@ def test_a_run_for_which_the_folder_has_no_room_is_kept_elsewhere_and_is_no_succ
     assert f"report: {kept}" in done.stdout
     assert read_report(kept).results
     assert kept.parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_run_that_is_kept_elsewhere_leaves_no_empty_folder_behind(monkeypatch, tmp_path, capsys):
+    def write(found, path):
+        path.parent.mkdir(exist_ok=True)
+        if path.parent.name == "run":
+            raise ReportError("no space left on the disk")
+        write_report(found, path)
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("crossrt.cli.shared.saving.write_report", write)
+    saved = Saved()
+    saved.write(read_report(REPORT), tmp_path / "run" / "report.json")
+    assert not (tmp_path / "run").exists()
+    assert saved.path.is_file()
+    assert "no space left on the disk. The run was saved as" in capsys.readouterr().err
 
 
 def test_a_run_that_can_be_written_nowhere_is_an_error(monkeypatch, tmp_path):
