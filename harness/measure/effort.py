@@ -21,7 +21,7 @@ FEWEST_ROUNDS: Final = 2
 ENOUGH_ROUNDS: Final = 5
 """Rounds below which blocks are given up first: rounds are the replicates."""
 
-BLOCKS: Final = (12, 8, 6, 4, 2)
+BLOCKS: Final = (24, 16, 12, 8, 6, 4, 2)
 """Blocks of a round, even, for each order is followed by its reverse."""
 
 START_UP_S: Final = 0.2
@@ -65,6 +65,23 @@ def fitted(effort: Effort, costs: Sequence[tuple[Participant, Cost]], budget_s: 
             return replace(effort, blocks=number, rounds=min(effort.rounds, rounds))
     rounds = math.floor(budget_s / round_s(replace(effort, blocks=blocks[-1]), costs))
     return replace(effort, blocks=blocks[-1], rounds=min(effort.rounds, max(FEWEST_ROUNDS, rounds)))
+
+
+def with_fewer_blocks(
+    effort: Effort, costs: Sequence[tuple[Participant, Cost]], rounds: int, budget_s: float
+) -> Effort:
+    """The effort with as many blocks as let so many rounds fit into a time, at least two, and never more than asked.
+
+    None is given up where starting processes takes twice as long as all blocks: it would save little. A process has no
+    more sessions than its blocks go round.
+    """
+    start_s = round_s(replace(effort, blocks=0), costs)
+    found = effort
+    for number in (each for each in (effort.blocks, *BLOCKS) if each <= effort.blocks):
+        found = replace(effort, blocks=number, sessions=min(effort.sessions, max(1, number // 2)))
+        if round_s(found, costs) <= max(budget_s / rounds, 1.5 * start_s):
+            break
+    return found
 
 
 def round_s(effort: Effort, costs: Sequence[tuple[Participant, Cost]]) -> float:

@@ -14,6 +14,10 @@ TOLERATED: Final = 1.2
 """So many times the time that is left may be needed before anything is said: a first round only tells about how long
 others take."""
 
+UNNOTICED_S: Final = 5.0
+"""So much longer than its time may an A/B comparison be expected to take before anything is said: processes start
+faster than estimated where the machine has nothing else to do."""
+
 
 def beyond(participants: Sequence[Participant], round_s: float, left_s: float) -> list[Participant]:
     """Those for which the fewest rounds leave no time once the first one is over: whole scenarios, but never the first.
@@ -33,6 +37,27 @@ def beyond(participants: Sequence[Participant], round_s: float, left_s: float) -
         if place and needed_s > left_s:
             found += scenarios[key]
     return found
+
+
+def say_long_rounds(
+    rounds: int, round_s: float, budget_s: float, participants: Sequence[Participant], display: Display
+) -> None:
+    """Says before the first round of an A/B comparison what the fewest will take where that is more than its time.
+
+    Args:
+        rounds: The fewest.
+        round_s: What one is expected to take.
+        budget_s: What there is time for.
+        participants: Of a round.
+        display: Where it is said.
+    """
+    if rounds * round_s > TOLERATED * budget_s + UNNOTICED_S:
+        least = f"{counted(rounds, 'round')} of {counted(len(participants), 'process')}"
+        has_batches = any(each.batch_size > 1 for each in participants)
+        display.remark(
+            f"  measuring takes about {rounds * round_s:,.0f} s, where there is time for {budget_s:,.0f} s: the least"
+            f" is {least}{'; fewer samples a call take less' if has_batches else ''}"
+        )
 
 
 def say_overtime(

@@ -18,7 +18,8 @@ from crossrt.harness.evaluate.assess import Assessment, Assessor
 from crossrt.harness.measure.case import Case
 from crossrt.harness.measure.duel.arms import Side, case_of, check_alike, is_named, parse_side
 from crossrt.harness.measure.duel.match import Arm, Match
-from crossrt.harness.measure.effort import calls_for
+from crossrt.harness.measure.effort import Cost, calls_for, round_s, with_fewer_blocks
+from crossrt.harness.measure.overtime import say_long_rounds
 from crossrt.harness.measure.participants import Prepared
 from crossrt.harness.measure.settings import DUEL_EFFORT, BenchSettings, DuelSettings, Effort
 from crossrt.harness.process.probe import (
@@ -35,6 +36,7 @@ from crossrt.harness.run.check import check_answers
 from crossrt.harness.run.prepare import Opened, artifacts_for, open_project
 from crossrt.harness.run.run_state import RunState, new_run_id
 from crossrt.reports.text.progress import Display
+from crossrt.reports.verdicts.duel import FEWEST_ROUNDS
 from crossrt.runtimes.registry import default_runtime_names, selector_of
 
 LARGEST_COPIED_BYTES = 32 * 2**20
@@ -77,7 +79,17 @@ def prepare(settings: DuelSettings, command: Sequence[str], folder: Path, displa
         _arm(state, label, case, assessment, calls)
         for label, case, assessment in zip("AB", cases, assessments, strict=True)
     )
-    return Match(settings=settings, state=state, arms=(a, dataclasses.replace(b, python=python or b.python)))
+    arms = (a, dataclasses.replace(b, python=python or b.python))
+    _fit(state, arms, settings.budget_s, display)
+    return Match(settings=settings, state=state, arms=arms)
+
+
+def _fit(state: RunState, arms: Sequence[Arm], budget_s: float, display: Display) -> None:
+    """Gives up blocks where the fewest rounds would take longer than there is time for."""
+    costs = [(each, _cost(arm.assessment)) for arm in arms for each in arm.participants()]
+    state.effort = with_fewer_blocks(state.effort, costs, FEWEST_ROUNDS, budget_s)
+    state.settings = dataclasses.replace(state.settings, effort=state.effort)
+    say_long_rounds(FEWEST_ROUNDS, round_s(state.effort, costs), budget_s, [each for each, _ in costs], display)
 
 
 def check_unmeasured(settings: DuelSettings, folder: Path) -> None:
@@ -275,6 +287,10 @@ def _arm(state: RunState, label: str, case: Case, assessment: Assessment, calls:
     return Arm(
         prepared=prepared, python=case.python, assessment=assessment, keys=(f"{label}1", f"{label}2"), calls=calls
     )
+
+
+def _cost(seen: Assessment) -> Cost:
+    return Cost(call_ns=seen.trial_ns, load_ns=seen.load_ns, start_ns=seen.start_ns)
 
 
 def _effort(artifacts: Sequence[ModelArtifact]) -> Effort:

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from crossrt.harness.errors import ArmFailedError, HarnessError
+from crossrt.harness.measure.effort import Cost
 from crossrt.reports.errors import ReportError
 from crossrt.reports.schema.files import read_duel, write_report
 from crossrt.reports.schema.json_schema import duel_json_schema
@@ -76,6 +77,15 @@ def test_the_two_sides_are_reports_that_share_their_rounds(duel):
     compared = compare_reports(*sides, Question(is_paired=True))
     ratio = next(each for each in compared.findings if each.metric == "latency_p50_ns")
     assert ratio.change == pytest.approx(2.718281828 ** judge_duel(found).ratio.mean - 1)
+
+
+def test_sides_that_are_slow_lose_blocks_and_what_the_fewest_rounds_take_is_said(duel, remarks, monkeypatch):
+    slow = Cost(call_ns=1_000_000_000)
+    monkeypatch.setattr("crossrt.harness.measure.duel.prepare._cost", lambda _: slow)
+    found = duel(margin=1.0, display=remarks)
+    assert {len(each.blocks_ns) for each in (*found.a.result.rounds, *found.b.replicate_rounds)} == {2}
+    assert found.run.settings.blocks_per_round == 2
+    assert any("measuring takes about " in text for text in remarks.texts)
 
 
 def test_threads_may_differ(duel):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossrt.harness.measure.effort import BLOCKS, START_UP_S, Cost, calls_for, fitted, round_s
+from crossrt.harness.measure.effort import BLOCKS, START_UP_S, Cost, calls_for, fitted, round_s, with_fewer_blocks
 from crossrt.harness.measure.participant import Participant
-from crossrt.harness.measure.settings import DEFAULT_EFFORT, QUICK_EFFORT
+from crossrt.harness.measure.settings import DEFAULT_EFFORT, DUEL_EFFORT, QUICK_EFFORT
 
 
 def costs(call_ns, count=3, load_ns=20_000_000, effort=DEFAULT_EFFORT):
@@ -65,6 +65,35 @@ def test_never_more_than_asked_never_fewer_than_two_rounds_and_blocks_stay_even(
     assert found.blocks % 2 == 0
     if found.rounds > 2:
         assert found.rounds * round_s(found, asked) <= budget_s
+
+
+@pytest.mark.parametrize(
+    ("call_ns", "load_ns", "budget_s", "blocks"),
+    [
+        (7_000, 2_000_000, 1, 24),
+        (1_000_000, 50_000_000, 8, 24),
+        (2_000_000, 20_000_000, 1, 24),
+        (10_000_000, 300_000_000, 8, 24),
+        (20_000_000, 5_000_000, 8, 4),
+        (250_000_000, 50_000_000, 60, 4),
+        (250_000_000, 50_000_000, 5, 2),
+        (10_000_000_000, 50_000_000, 5, 2),
+    ],
+)
+def test_rounds_of_an_a_b_comparison_lose_blocks_only_where_these_take_the_time(call_ns, load_ns, budget_s, blocks):
+    asked = costs(call_ns, count=4, load_ns=load_ns, effort=DUEL_EFFORT)
+    found = with_fewer_blocks(DUEL_EFFORT, asked, 5, budget_s)
+    assert found.blocks == blocks
+    assert found.sessions == min(DUEL_EFFORT.sessions, blocks // 2)
+    assert found.rounds == DUEL_EFFORT.rounds
+
+
+@given(st.integers(1, 10**12), st.integers(0, 10**10), st.floats(0.01, 3600), st.integers(1, 40))
+def test_no_more_blocks_than_asked_and_no_more_sessions_than_they_go_round(call_ns, load_ns, budget_s, blocks):
+    effort = dataclasses.replace(DUEL_EFFORT, blocks=blocks)
+    found = with_fewer_blocks(effort, costs(call_ns, 4, load_ns, effort), 5, budget_s)
+    assert found.blocks == blocks or (found.blocks < blocks and found.blocks in BLOCKS)
+    assert 1 <= found.sessions <= max(1, found.blocks // 2)
 
 
 @given(st.integers(1, 10**12), st.integers(1, 10**9))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crossrt.harness.measure.overtime import say_overtime
+from crossrt.harness.measure.overtime import say_long_rounds, say_overtime
+from crossrt.harness.measure.participant import Participant
 from crossrt.harness.measure.scenarios import multi_stream, offline, server
 from crossrt.harness.measure.scenarios.asked import AskedMultiStream, AskedOffline, AskedServer
 from crossrt.harness.process.case_worker import ServedQueries
@@ -60,6 +61,27 @@ def test_what_the_fewest_rounds_take_is_said_where_it_is_too_much(remarks, round
 def test_nothing_is_said_where_two_rounds_fit(remarks):
     say_overtime("server", 5, 5, 12, 4, remarks)
     assert remarks.texts == []
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "round_s", "said"),
+    [
+        (
+            8,
+            4.0,
+            [
+                "  measuring takes about 20 s, where there is time for 5 s: the least is 5 rounds of 4 processes;"
+                " fewer samples a call take less"
+            ],
+        ),
+        (1, 4.0, ["  measuring takes about 20 s, where there is time for 5 s: the least is 5 rounds of 4 processes"]),
+        (1, 2.0, []),
+    ],
+)
+def test_rounds_of_an_a_b_comparison_that_take_much_longer_than_asked_are_announced(remarks, batch_size, round_s, said):
+    each = Participant(key="A1", subject=None, threads=1, batch_size=batch_size, calls=1)
+    say_long_rounds(5, round_s, 5.0, [each] * 4, remarks)
+    assert remarks.texts == said
 
 
 class Queries:
