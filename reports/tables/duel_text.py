@@ -23,6 +23,9 @@ from crossrt.reports.verdicts.duel import Judgement, judge_duel
 _CLEARLY = 0.8
 """A ratio of times below which it is said how many times as fast, not how much less time."""
 
+WIDEST = math.log(1e6)
+"""A logarithm of a ratio above which it is called unbounded: rounds that allow for it tell nothing about it."""
+
 BUSY = 0.1
 """Share of blocks that were disturbed twice above which a reader is warned."""
 
@@ -77,8 +80,8 @@ def duel_headline(duel: Duel, judgement: Judgement) -> str:
     """The verdict as one sentence, or why there is none."""
     for label, arm in (("A", duel.a), ("B", duel.b)):
         if arm.result.status != "ok":
-            rounds = counted(judgement.rounds, "round")
-            return f"No verdict: {label} {arm.result.status} after {rounds}: {arm.result.reason}"
+            reason = f": {arm.result.reason}" if arm.result.reason else ""
+            return f"No verdict: {label} {arm.result.status} after {counted(judgement.rounds, 'round')}{reason}"
     if duel.run.status == "interrupted" and judgement.verdict == "inconclusive":
         return f"Inconclusive: interrupted after {counted(judgement.rounds, 'round')}"
     return headline(judgement, duel.margin)
@@ -131,7 +134,7 @@ def gate_line(duel: Duel) -> str:
 
 def _at_most(upper: float) -> str:
     """The end of the interval in words: of a B that is clearly faster, how much."""
-    if not math.isfinite(upper):
+    if upper > math.exp(WIDEST):
         return "too few rounds were finished to say by how much"
     if upper < _CLEARLY:
         return f"B is at least {times_as_fast(1 / upper)} as A"
@@ -151,10 +154,10 @@ def evidence(judgement: Judgement, duel: Duel) -> list[tuple[str, str]]:
     facts = [
         (
             "time of B / time of A",
-            f"{math.exp(ratio.mean):.4f}, 99% interval {math.exp(ratio.lower):.4f} to {math.exp(ratio.upper):.4f}",
+            f"{_ratio(ratio.mean)}, 99% interval {_ratio(ratio.lower)} to {_ratio(ratio.upper)}",
         ),
         ("", f"{interval_bar(judgement, duel.margin)}  . is 1, | the margin"),
-        ("smallest visible", f"a difference of {_size(ratio.resolution())} would have been seen 95 times in 100"),
+        ("smallest visible", _visible(ratio.resolution())),
         ("A/A control", f"{_percent(control.mean)} ±{_size(control.half)}: {bias}"),
         *_answers(duel),
         ("measured", _how(judgement, duel)),
@@ -227,12 +230,22 @@ def _software(arm: Arm) -> str:
     return f"{runtime_text(arm.result.runtime, arm.result.runtime_version)}, {arm.environment.python}"
 
 
+def _visible(resolution: float) -> str:
+    if resolution > WIDEST:
+        return "no difference would have been seen 95 times in 100"
+    return f"a difference of {_size(resolution)} would have been seen 95 times in 100"
+
+
+def _ratio(logarithm: float) -> str:
+    return f"{math.exp(logarithm):.4f}" if logarithm <= WIDEST else "unbounded"
+
+
 def _percent(logarithm: float) -> str:
-    return f"{100 * math.expm1(logarithm):+z.1f}%"
+    return f"{100 * math.expm1(logarithm):+z.1f}%" if logarithm <= WIDEST else "unbounded"
 
 
 def _size(logarithm: float) -> str:
-    return f"{100 * math.expm1(logarithm):.1f}%"
+    return f"{100 * math.expm1(logarithm):.1f}%" if logarithm <= WIDEST else "unbounded"
 
 
 def print_duel(duel: Duel, console: Console) -> None:

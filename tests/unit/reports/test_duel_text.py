@@ -5,15 +5,25 @@ from __future__ import annotations
 import io
 import lzma
 import math
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from crossrt.reports.schema.files import read_duel
 from crossrt.reports.schema.records import Look
 from crossrt.reports.statistics.contrasts import Contrast
-from crossrt.reports.tables.duel_text import headline, interval_bar, print_duel, progress_line
+from crossrt.reports.tables.duel_text import (
+    duel_as_markdown,
+    duel_lines,
+    gate_line,
+    headline,
+    interval_bar,
+    print_duel,
+    progress_line,
+)
 from crossrt.reports.verdicts.duel import ALPHA, Samples, judge_looks, judge_samples
 
 MARGIN = 0.02
@@ -68,11 +78,32 @@ def test_the_line_while_it_runs_shows_the_interval():
     assert progress_line(judged(5, 1), MARGIN) == "round 1"
 
 
-def test_sides_stay_in_columns_in_a_narrow_terminal(tmp_path):
-    sample = Path(__file__).parents[3] / "docs" / "samples" / "duel.json.xz"
-    (tmp_path / "duel.json").write_bytes(lzma.decompress(sample.read_bytes()))
+@pytest.fixture
+def sample(tmp_path):
+    """The A/B comparison of the docs."""
+    packed = Path(__file__).parents[3] / "docs" / "samples" / "duel.json.xz"
+    (tmp_path / "duel.json").write_bytes(lzma.decompress(packed.read_bytes()))
+    return read_duel(tmp_path / "duel.json")
+
+
+def test_an_interval_at_an_absurd_level_is_unbounded_and_no_huge_number(sample):
+    alone = msgspec.structs.replace(sample, looks=(Look(rounds=2, alpha=1e-300),))
+    text = "\n".join((*duel_lines(alone), gate_line(alone), duel_as_markdown(alone)))
+    assert "99% interval 0.0000 to unbounded" in text
+    assert "no difference would have been seen 95 times in 100" in text
+    assert "too few rounds were finished to say by how much" in text
+    assert re.search(r"[0-9]{12}", text) is None
+
+
+def test_a_side_that_failed_without_a_reason_is_not_said_to_have_the_reason_none(sample):
+    failed = msgspec.structs.replace(sample.b.result, status="failed", reason=None)
+    found = msgspec.structs.replace(sample, b=msgspec.structs.replace(sample.b, result=failed))
+    assert re.fullmatch(r"No verdict: B failed after [0-9]+ rounds", duel_lines(found)[0])
+
+
+def test_sides_stay_in_columns_in_a_narrow_terminal(sample):
     console = Console(file=io.StringIO(), width=60)
-    print_duel(read_duel(tmp_path / "duel.json"), console)
+    print_duel(sample, console)
     lines = console.file.getvalue().splitlines()
     side = next(number for number, line in enumerate(lines) if line.startswith("B  "))
     assert " µs  ort-cpu" in lines[side]
