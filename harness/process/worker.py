@@ -180,7 +180,7 @@ class Worker:
         return {}
 
     def _evaluate(self, request: Evaluate) -> Answer:
-        """Answers samples in order; one that cannot be told apart by samples is left out, with the reason."""
+        """Answers samples in order; one without an axis of samples is left out, with the reason."""
         specs = self._live_session.outputs
         found: dict[str, list[Array]] = {spec.name: [] for spec in specs}
         for outputs in self._outputs(request):

@@ -29,7 +29,7 @@ _INT32 = (-(2**31), 2**31 - 1)
 
 
 def correct_biases(original: ir.Model, quantized: ir.Model, feeds: Feeds) -> int:
-    """Corrects the biases of a QDQ file in place; in both models, what a Gemm adds that is no bias becomes an Add.
+    """Corrects the biases of a QDQ file in place; in both models, a computed tensor that a Gemm adds moves into an Add.
 
     Args:
         original: The float model that it was made of.
